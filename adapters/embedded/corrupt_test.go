@@ -1,0 +1,88 @@
+package embedded_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"footfall/adapters/embedded"
+	"footfall/domain/counting"
+)
+
+func TestWindowWhoseNumberIsNoneIsCorrupt(t *testing.T) {
+	c := newClock()
+	n := start(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+	w := enter(t, n).Length().At(c.Now()) - 1
+	for name, value := range map[string][]byte{
+		"empty": {}, "3 bytes": {1, 2, 3}, "negative": {255, 255, 255, 255, 255, 255, 255, 255},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := n.SpoilNumber(w, value); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := n.Distinct(t.Context(), w); !errors.Is(err, counting.Corrupt) {
+				t.Errorf("distinct: got %d and the error %v, want %v", got, err, counting.Corrupt)
+			}
+			if got, err := n.Seal(t.Context(), w, 0); !errors.Is(err, counting.Corrupt) {
+				t.Errorf("seal: got %d and the error %v, want %v", got, err, counting.Corrupt)
+			}
+		})
+	}
+}
+
+func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
+	n := start(t, embedded.Options{Dir: t.TempDir()})
+	enter(t, n)
+	for _, text := range []string{
+		"", "{}", "[]", "null", `{"state":"odd"}`, `{"state":"damaged"}`, `{"state":"sealed","count":-1}`, `{"state":"open"`,
+	} {
+		t.Run(text, func(t *testing.T) {
+			if err := n.SpoilEntry(100, text); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
+				t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
+			}
+			if got, err := n.Entries(t.Context(), 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
+				t.Errorf("entries: got %+v and the error %v, want a damaged one", got, err)
+			}
+		})
+	}
+}
+
+func TestEntryThatIsABucketIsCorrupt(t *testing.T) {
+	n := start(t, embedded.Options{Dir: t.TempDir()})
+	enter(t, n)
+	if err := n.SpoilEntryByBucket(100); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
+		t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
+	}
+	if _, _, err := n.Entry(t.Context(), 100); !errors.Is(err, counting.Corrupt) {
+		t.Errorf("entry: got the error %v, want %v", err, counting.Corrupt)
+	}
+	if got, err := n.Entries(t.Context(), 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
+		t.Errorf("entries: got %+v and the error %v, want a damaged one", got, err)
+	}
+}
+
+func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
+	c := newClock()
+	n := start(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+	w := enter(t, n).Length().At(c.Now())
+	apply(t, n, batch(1))
+	if _, _, err := n.Claim(t.Context(), w, "a", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.SpoilKeys(); err != nil {
+		t.Fatal(err)
+	}
+	c.Advance(time.Minute)
+	if a, err := n.Attend(t.Context()); err != nil || len(a.Waiting) != 1 || a.Waiting[0] != w {
+		t.Errorf("attend: got %+v and the error %v, want window %d to wait", a, err, w)
+	}
+	if got, err := n.Entries(t.Context(), 10); err != nil || len(got) != 1 || got[0].Window != w {
+		t.Errorf("entries: got %+v and the error %v, want window %d alone", got, err, w)
+	}
+}

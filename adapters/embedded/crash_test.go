@@ -1,0 +1,95 @@
+package embedded_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"footfall/adapters/embedded"
+)
+
+// crashDir names the environment variable by which the test runs its own
+// binary as the process that is killed.
+const crashDir = "FOOTFALL_TEST_CRASH_DIR"
+
+func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		applyUntilKilled(t, dir)
+		return
+	}
+	o := embedded.Options{Dir: t.TempDir()}
+	n := embedded.New(o)
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	enter(t, n)
+	stop(t, n)
+	answered := int64(0)
+	for round := range int64(5) {
+		answered = max(answered, killAfter(t, o.Dir, answered+20+7*round))
+		n := embedded.New(o)
+		if err := n.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := visits(t, n)
+		if got != answered && got != answered+1 {
+			t.Fatalf("round %d: got %d visits, want the %d that were answered, or one more", round, got, answered)
+		}
+		if r, err := n.Apply(t.Context(), batch(got)); err != nil || !r.Duplicate {
+			t.Fatalf("round %d: batch %d is no duplicate: %+v, %v", round, got, r, err)
+		}
+		answered = got
+		stop(t, n)
+	}
+}
+
+// applyUntilKilled goes on with the session and prints what was answered.
+func applyUntilKilled(t *testing.T, dir string) {
+	n := start(t, embedded.Options{Dir: dir})
+	for seq := visits(t, n) + 1; ; seq++ {
+		if _, err := n.Apply(t.Context(), batch(seq)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("answered %d\n", seq)
+	}
+}
+
+// killAfter kills such a process after an answer, and returns the last one
+// that it gave.
+func killAfter(t *testing.T, dir string, last int64) (answered int64) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), crashDir+"="+dir)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		number, ok := strings.CutPrefix(lines.Text(), "answered ")
+		seq, err := strconv.ParseInt(number, 10, 64)
+		if !ok || err != nil {
+			continue
+		}
+		answered = seq
+		if seq == last {
+			if err := c.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := c.Wait(); err == nil {
+		t.Fatal("the process ended by itself")
+	}
+	if answered < last {
+		t.Fatalf("the process ended after answer %d", answered)
+	}
+	return answered
+}

@@ -1,0 +1,183 @@
+package embedded_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"footfall/adapters/embedded"
+	"footfall/domain/counting"
+)
+
+// disk lets a test take the space from under an open file, and give it back.
+type disk struct {
+	t          *testing.T
+	file       *os.File
+	real, full int
+}
+
+// startOn starts a node whose disk the test holds.
+func startOn(t *testing.T, o embedded.Options) (*embedded.Node, *disk) {
+	t.Helper()
+	d := &disk{t: t}
+	n := embedded.New(o)
+	n.OpenWith(func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+		d.file, err = os.OpenFile(name, flag, mode)
+		return d.file, err
+	})
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, n) })
+	var err error
+	if d.real, err = syscall.Dup(int(d.file.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	if d.full, err = syscall.Open("/dev/full", syscall.O_RDWR, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(syscall.Close(d.real), syscall.Close(d.full)); err != nil {
+			t.Error(err)
+		}
+	})
+	return n, d
+}
+
+func (d *disk) fill()  { d.replace(d.full) }
+func (d *disk) empty() { d.replace(d.real) }
+
+func (d *disk) replace(fd int) {
+	d.t.Helper()
+	if err := syscall.Dup3(fd, int(d.file.Fd()), 0); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestFullDiskLeavesABatchUnknownUntilItIsRepeated(t *testing.T) {
+	n, d := startOn(t, embedded.Options{Dir: t.TempDir()})
+	enter(t, n)
+	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	d.fill()
+	for range 3 {
+		if _, err := n.Apply(t.Context(), batch(2)); err == nil || errors.Is(err, counting.ErrNotApplied) {
+			t.Fatalf("got the error %v, want one that leaves the outcome unknown", err)
+		}
+	}
+	d.empty()
+	if r, err := n.Apply(t.Context(), batch(2)); err != nil || len(r.Refused) > 0 {
+		t.Fatalf("got %+v and the error %v", r, err)
+	}
+	if got := visits(t, n); got != 2 {
+		t.Fatalf("got %d visits, want 2", got)
+	}
+}
+
+// What a failed commit has left in the file may be lost with the next power
+// cut, so that it is no answer to a repetition.
+func TestDuplicateAfterAFailedCommitNeedsACommit(t *testing.T) {
+	n, d := startOn(t, embedded.Options{Dir: t.TempDir()})
+	enter(t, n)
+	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	d.fill()
+	if r, err := n.Apply(t.Context(), batch(1)); err != nil || !r.Duplicate {
+		t.Fatalf("got %+v and the error %v, want a duplicate, which needs no space", r, err)
+	}
+	if _, err := n.Apply(t.Context(), batch(2)); err == nil {
+		t.Fatal("a batch was applied without space")
+	}
+	if r, err := n.Apply(t.Context(), batch(1)); err == nil {
+		t.Fatalf("got %+v, though nothing could be synced", r)
+	}
+	d.empty()
+	if r, err := n.Apply(t.Context(), batch(1)); err != nil || !r.Duplicate {
+		t.Fatalf("got %+v and the error %v, want a duplicate", r, err)
+	}
+}
+
+func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
+	c := newClock()
+	n, d := startOn(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+	r := enter(t, n)
+	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	d.fill()
+	if _, err := n.Apply(t.Context(), batch(2)); err == nil {
+		t.Fatal("a batch was applied without space")
+	}
+	d.empty()
+	other := batch(1)
+	other.Session, other.Arrivals[0].ID = "b", 2 // the id that failed
+	if _, err := n.Apply(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := n.Distinct(t.Context(), r.Length().At(c.Now())); err != nil || got != 2 {
+		t.Fatalf("got %d distinct ids and the error %v, want 2", got, err)
+	}
+}
+
+// What is written between a batch that failed and its repetition says nothing
+// about the ids of the batch.
+func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
+	for name, between := range map[string]func(t *testing.T, n *embedded.Node, w counting.Window) error{
+		"attend": func(t *testing.T, n *embedded.Node, _ counting.Window) error {
+			_, err := n.Attend(t.Context())
+			return err
+		},
+		"claim and renew": func(t *testing.T, n *embedded.Node, w counting.Window) error {
+			token, _, err := n.Claim(t.Context(), w-1, "a", time.Minute)
+			if err != nil {
+				return err
+			}
+			return n.Renew(t.Context(), w-1, token, time.Minute)
+		},
+		"a scan": func(t *testing.T, n *embedded.Node, w counting.Window) error {
+			if _, err := n.Attend(t.Context()); err != nil {
+				return err
+			}
+			if _, err := n.Seal(t.Context(), w-1, 0); err != nil {
+				return err
+			}
+			return n.Retire(t.Context(), w-1)
+		},
+		"a visit": func(t *testing.T, n *embedded.Node, _ counting.Window) error {
+			other := batch(1)
+			other.Session, other.Arrivals = "b", nil
+			_, err := n.Apply(t.Context(), other)
+			return err
+		},
+		"another failure": func(t *testing.T, n *embedded.Node, w counting.Window) error {
+			if _, err := n.Seal(t.Context(), w+1, 0); !errors.Is(err, counting.ErrTooEarly) {
+				return fmt.Errorf("got the error %w, want %w", err, counting.ErrTooEarly)
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			n, d := startOn(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+			w := enter(t, n).Length().At(c.Now())
+			apply(t, n, batch(1))
+			d.fill()
+			if _, err := n.Apply(t.Context(), batch(2)); err == nil {
+				t.Fatal("a batch was applied without space")
+			}
+			d.empty()
+			if err := between(t, n, w); err != nil {
+				t.Fatal(err)
+			}
+			apply(t, n, batch(2))
+			if got, err := n.Distinct(t.Context(), w); err != nil || got != 2 {
+				t.Fatalf("got %d distinct ids and the error %v, want 2", got, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,167 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Errors of Start.
+var (
+	// ErrInUse: another process has the file open.
+	ErrInUse = errors.New("in use by another process")
+	// ErrDamaged: the file is no database, or parts of it are missing.
+	ErrDamaged = errors.New("no sound database")
+	// ErrFormat: the database isn't one of this version of Footfall.
+	ErrFormat = errors.New("of another format")
+)
+
+const (
+	fileName = "footfall.db"
+	// lockWait is how long another process may take to close the file.
+	lockWait = time.Second
+	// checkFor is how long the pages of a file are checked: a start has to
+	// end in time though the file is large, and bbolt reads all of it again.
+	checkFor = 3 * time.Second
+	// checkStep is the number of keys between two looks at the context.
+	checkStep = 4096
+)
+
+// openFile is os.OpenFile, or what stands in for it.
+type openFile func(name string, flag int, mode os.FileMode) (*os.File, error)
+
+// openDB opens the database, made where there is none.
+func (n *Node) openDB(ctx context.Context) (*bolt.DB, error) {
+	dir := n.dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	path := filepath.Join(dir, fileName)
+	// An empty file was left by a start that was broken off.
+	info, err := os.Stat(path)
+	fresh := err != nil || info.Size() == 0
+	if !fresh {
+		if err := check(ctx, path, dir, n.checking); err != nil {
+			return nil, err
+		}
+	}
+	// The list of free pages is rebuilt at the start, so that no commit has
+	// to write it.
+	db, err := bolt.Open(path, 0o600, &bolt.Options{
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true, OpenFile: n.open,
+	})
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	if err := prepare(db, dir); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if fresh {
+		if err := syncDirs(dir, filepath.Dir(filepath.Clean(dir))); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	return db, nil
+}
+
+func openError(dir string, err error) error {
+	var inPath *fs.PathError
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("embedded: %s is %w", dir, ErrInUse)
+	case errors.As(err, &inPath):
+		return fmt.Errorf("embedded: %w", err)
+	}
+	return fmt.Errorf("embedded: %s is %w: %w", filepath.Join(dir, fileName), ErrDamaged, err)
+}
+
+// check finds a file that was cut off, or whose pages are not where they
+// belong: touching those later would end the process. What it has not reached
+// in the time that is given to it, it takes for sound.
+func check(ctx context.Context, path, dir string, limit time.Duration) error {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockWait, ReadOnly: true})
+	if err != nil {
+		return openError(dir, err)
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if lacks := tx.Size() - info.Size(); lacks > 0 {
+			return fmt.Errorf("%w: its last %d bytes are missing", ErrDamaged, lacks)
+		}
+		return walk(tx, looking(ctx, limit))
+	})
+	switch err := errors.Join(err, db.Close()); {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("embedded: check %s: %w", path, err)
+	case err != nil:
+		return fmt.Errorf("embedded: %s is %w", path, err)
+	}
+	return nil
+}
+
+// errLate ends a walk that has no time left.
+var errLate = errors.New("no time left")
+
+// looking makes what a walk asks at every key whether to go on.
+func looking(ctx context.Context, limit time.Duration) func() error {
+	keys, until := 0, time.Now().Add(limit)
+	return func() error {
+		if keys++; keys%checkStep != 1 {
+			return nil
+		}
+		if !time.Now().Before(until) {
+			return errLate
+		}
+		return ctx.Err()
+	}
+}
+
+// walk touches the pages of a file, one by one. bbolt panics at a page that
+// isn't the right one.
+func walk(tx *bolt.Tx, look func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if found := recover(); found != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, found)
+		}
+	}()
+	err = tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return walkBucket(b, look) })
+	if errors.Is(err, errLate) {
+		return nil
+	}
+	return err
+}
+
+func walkBucket(b *bolt.Bucket, look func() error) error {
+	return b.ForEach(func(key, value []byte) error {
+		if err := look(); err != nil || value != nil {
+			return err
+		}
+		return walkBucket(b.Bucket(key), look)
+	})
+}
+
+// syncDirs makes a new file's name, and its directory's, survive a power cut.
+func syncDirs(dirs ...string) error {
+	for _, dir := range dirs {
+		d, err := os.Open(dir)
+		if err != nil {
+			return fmt.Errorf("embedded: %w", err)
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return fmt.Errorf("embedded: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"footfall/adapters/embedded"
+	"footfall/domain/counting"
+)
+
+func TestStartMakesAPrivateDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	start(t, embedded.Options{Dir: dir})
+	for path, want := range map[string]fs.FileMode{
+		filepath.Dir(dir): 0o700 | fs.ModeDir, dir: 0o700 | fs.ModeDir, filepath.Join(dir, "footfall.db"): 0o600,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != want {
+			t.Errorf("%s has the mode %v, want %v", filepath.Base(path), info.Mode(), want)
+		}
+	}
+}
+
+func TestStartAndStopMayBeRepeated(t *testing.T) {
+	n := embedded.New(embedded.Options{Dir: t.TempDir()})
+	stop(t, n)
+	for range 2 {
+		for range 2 {
+			if err := n.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := n.Standing(t.Context()); !errors.Is(err, counting.ErrUninitialized) {
+			t.Fatalf("got the error %v, want %v", err, counting.ErrUninitialized)
+		}
+		stop(t, n)
+		stop(t, n)
+		if _, err := n.Standing(t.Context()); !errors.Is(err, counting.ErrClosed) {
+			t.Fatalf("got the error %v, want %v", err, counting.ErrClosed)
+		}
+	}
+}
+
+func TestNodeThatIsNotStartedIsClosed(t *testing.T) {
+	n := embedded.New(embedded.Options{Dir: t.TempDir()})
+	if _, err := n.Apply(t.Context(), batch(1)); !errors.Is(err, counting.ErrClosed) {
+		t.Fatalf("got the error %v, want %v", err, counting.ErrClosed)
+	}
+}
+
+func TestStartEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	n := embedded.New(embedded.Options{Dir: t.TempDir()})
+	if err := n.Start(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got the error %v, want %v", err, context.Canceled)
+	}
+}
+
+// ending is a context that is over from the nth time on that it is asked.
+type ending struct {
+	context.Context
+	left int
+}
+
+func (e *ending) Err() error {
+	if e.left--; e.left <= 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestStartEndsWithItsContextWhileItChecksTheFile(t *testing.T) {
+	o := embedded.Options{Dir: t.TempDir()}
+	n := start(t, o)
+	enter(t, n)
+	stop(t, n)
+	if err := n.Start(&ending{Context: t.Context(), left: 2}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got the error %v, want %v", err, context.Canceled)
+	}
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStartTakesAFileThatIsTooLargeToCheck(t *testing.T) {
+	n := start(t, embedded.Options{Dir: t.TempDir()})
+	enter(t, n)
+	apply(t, n, batch(1))
+	stop(t, n)
+	n.CheckFor(0)
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := visits(t, n); got != 1 {
+		t.Fatalf("got %d visits, want 1", got)
+	}
+}
+
+func TestStopWaitsForCallsUnderWay(t *testing.T) {
+	o := embedded.Options{Dir: t.TempDir()}
+	n := start(t, o)
+	enter(t, n)
+	var all sync.WaitGroup
+	var answered int64
+	all.Go(func() {
+		for {
+			if _, err := n.Apply(context.Background(), batch(answered+1)); err != nil {
+				if !errors.Is(err, counting.ErrClosed) {
+					t.Error(err)
+				}
+				return
+			}
+			answered++
+		}
+	})
+	all.Go(func() {
+		for {
+			if _, err := n.Read(context.Background(), 1, []counting.Located{{Page: "home"}}); err != nil {
+				if !errors.Is(err, counting.ErrClosed) {
+					t.Error(err)
+				}
+				return
+			}
+		}
+	})
+	for visits(t, n) < 5 {
+		runtime.Gosched()
+	}
+	stop(t, n)
+	all.Wait()
+	if got := visits(t, start(t, o)); got != answered {
+		t.Fatalf("got %d visits, want the %d that were answered", got, answered)
+	}
+}
+
+func TestSecondProcessIsToldThatTheDirectoryIsInUse(t *testing.T) {
+	o := embedded.Options{Dir: t.TempDir()}
+	start(t, o)
+	err := embedded.New(o).Start(t.Context())
+	if want := "embedded: " + o.Dir + " is in use by another process"; err == nil || err.Error() != want {
+		t.Fatalf("got the error %q, want %q", err, want)
+	}
+	if !errors.Is(err, embedded.ErrInUse) {
+		t.Fatalf("got the error %v, want one that is ErrInUse", err)
+	}
+}
+
+func TestStartRefusesWhatItCantRead(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		plant func(t *testing.T, path string)
+		want  error
+	}{
+		{"a text", func(t *testing.T, path string) { write(t, path, []byte("not a database")) }, embedded.ErrDamaged},
+		{"zeros", func(t *testing.T, path string) { write(t, path, make([]byte, 1<<16)) }, embedded.ErrDamaged},
+		{"a file that was cut off", cutOff, embedded.ErrDamaged},
+		{"a file with a page of zeros", wipe, embedded.ErrDamaged},
+		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, embedded.ErrFormat},
+		{"a database of another version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, embedded.ErrFormat},
+		{"a directory", func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.plant(t, filepath.Join(dir, "footfall.db"))
+			n := embedded.New(embedded.Options{Dir: dir})
+			err := n.Start(t.Context())
+			if err == nil {
+				stop(t, n)
+				t.Fatal("the node was started")
+			}
+			if c.want != nil && !errors.Is(err, c.want) {
+				t.Fatalf("got the error %v, want %v", err, c.want)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+func TestStartGoesOnWithAnEmptyFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "footfall.db"), nil)
+	enter(t, start(t, embedded.Options{Dir: dir}))
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func database(t *testing.T, path, bucket, key, value string) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucket([]byte(bucket))
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(key), []byte(value))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cutOff makes a database and cuts its file in half.
+func cutOff(t *testing.T, path string) {
+	n := start(t, embedded.Options{Dir: filepath.Dir(path)})
+	enter(t, n)
+	stop(t, n)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wipe makes a database and wipes the pages that the last write went to.
+func wipe(t *testing.T, path string) {
+	n := start(t, embedded.Options{Dir: filepath.Dir(path)})
+	enter(t, n)
+	b := batch(1)
+	for i := range 1000 {
+		b.Visits = append(b.Visits, counting.Visit{Page: counting.Page(fmt.Sprint("page", i)), Count: 1})
+	}
+	if _, err := n.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, n)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(content, []byte("page500")) &^ (os.Getpagesize() - 1)
+	clear(content[at : at+os.Getpagesize()])
+	write(t, path, content)
+}

@@ -1,0 +1,209 @@
+package embedded_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/adapters/embedded"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/conformance"
+)
+
+// clock stands still until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 22, 10, 5, 20, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// start starts a node, and stops it when the test ends.
+func start(t testing.TB, o embedded.Options) *embedded.Node {
+	t.Helper()
+	n := embedded.New(o)
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, n) })
+	return n
+}
+
+func stop(t testing.TB, n *embedded.Node) {
+	t.Helper()
+	if err := n.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNodeKeepsTheContract(t *testing.T) {
+	kept := make(map[conformance.Node]embedded.Options)
+	clocks := make(map[conformance.Node]*clock)
+	open := func(t *testing.T, dir string, c *clock) conformance.Node {
+		o := embedded.Options{Dir: dir, Now: c.Now}
+		n := start(t, o)
+		kept[n], clocks[n] = o, c
+		return n
+	}
+	conformance.TestNode(t, conformance.Harness{
+		Open:  func(t *testing.T) conformance.Node { return open(t, t.TempDir(), newClock()) },
+		Close: func(t *testing.T, n conformance.Node) { stop(t, n.(*embedded.Node)) },
+		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
+			stop(t, n.(*embedded.Node))
+			return open(t, kept[n].Dir, clocks[n])
+		},
+		Immovable: "a file is the one node of its ring",
+		Advance:   func(_ *testing.T, n conformance.Node, d time.Duration) { clocks[n].Advance(d) },
+		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
+			if err := n.(*embedded.Node).SpoilPage(at); err != nil {
+				t.Fatal(err)
+			}
+		},
+		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
+			if err := n.(*embedded.Node).SpoilWindow(w); err != nil {
+				t.Fatal(err)
+			}
+		},
+		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
+			if err := n.(*embedded.Node).SpoilEntry(w, "no entry"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	})
+}
+
+// A backup may take the file's place while the node is stopped.
+func TestNodeKnowsOnlyWhatIsInTheFileThatItStartsWith(t *testing.T) {
+	c := newClock()
+	o := embedded.Options{Dir: t.TempDir(), Now: c.Now}
+	n := start(t, o)
+	r := enter(t, n)
+	backups := t.TempDir()
+	copyFile(t, n, o.Dir, backups, "first")
+	apply(t, n, batch(1))
+	fence(t, n, next(t, r, "a"))
+	copyFile(t, n, o.Dir, backups, "a")
+
+	restore(t, n, o.Dir, backups, "first")
+	apply(t, n, batch(1)) // its id isn't known any more
+	if got, err := n.Distinct(t.Context(), r.Length().At(c.Now())); err != nil || got != 1 {
+		t.Fatalf("got %d distinct ids and the error %v, want 1", got, err)
+	}
+	fence(t, n, next(t, r, "b"))
+	restore(t, n, o.Dir, backups, "a")
+	if got, err := n.Standing(t.Context()); err != nil || got.Fenced.ChangeID() != "a" {
+		t.Fatalf("got the fence of %+v and the error %v, want that of a", got, err)
+	}
+}
+
+func apply(t *testing.T, n *embedded.Node, b *counting.Batch) {
+	t.Helper()
+	if r, err := n.Apply(t.Context(), b); err != nil || r.Duplicate || len(r.Refused) > 0 {
+		t.Fatalf("got %+v and the error %v", r, err)
+	}
+}
+
+func next(t *testing.T, r *sharding.Ring, change string) *sharding.Ring {
+	t.Helper()
+	r, err := r.Add(sharding.Change{ID: change}, sharding.Member{ID: "other", Addr: "other", Weight: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func fence(t *testing.T, n *embedded.Node, r *sharding.Ring) {
+	t.Helper()
+	if _, err := n.Fence(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := n.Standing(t.Context()); err != nil || got.Fenced.ChangeID() != r.ChangeID() {
+		t.Fatalf("got the fence of %+v and the error %v", got, err)
+	}
+}
+
+// copyFile copies the file of a node, which is stopped for it.
+func copyFile(t *testing.T, n *embedded.Node, dir, backups, name string) {
+	t.Helper()
+	stop(t, n)
+	replace(t, filepath.Join(dir, "footfall.db"), filepath.Join(backups, name))
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restore puts a copy in the place of a node's file.
+func restore(t *testing.T, n *embedded.Node, dir, backups, name string) {
+	t.Helper()
+	stop(t, n)
+	replace(t, filepath.Join(backups, name), filepath.Join(dir, "footfall.db"))
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func replace(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// enter makes a node all of a ring of epoch 1.
+func enter(t testing.TB, n *embedded.Node) *sharding.Ring {
+	t.Helper()
+	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
+	r, err := sharding.New("test", 1, counting.Length(time.Minute), "first", members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Fence(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Open(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// batch has one visit of home and one id.
+func batch(seq int64) *counting.Batch {
+	return &counting.Batch{
+		Epoch: 1, Session: "a", Seq: seq,
+		Visits:   []counting.Visit{{Page: "home", Count: 1}},
+		Arrivals: []counting.Arrival{{ID: counting.ID(seq), Table: 1}},
+	}
+}
+
+// visits is the count of home.
+func visits(t testing.TB, n *embedded.Node) int64 {
+	t.Helper()
+	got, err := n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Err != nil {
+		t.Fatal(got[0].Err)
+	}
+	return got[0].Visits
+}

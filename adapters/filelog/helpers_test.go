@@ -1,0 +1,152 @@
+package filelog_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"footfall/adapters/filelog"
+	"footfall/domain/publishing"
+)
+
+func started(t *testing.T, path string) *filelog.Log {
+	t.Helper()
+	l := filelog.New(path)
+	if err := l.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, l) })
+	return l
+}
+
+func stop(t *testing.T, l *filelog.Log) {
+	t.Helper()
+	if err := l.Stop(t.Context()); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func publish(t *testing.T, l *filelog.Log, r publishing.Report) {
+	t.Helper()
+	if err := l.Publish(t.Context(), r); err != nil {
+		t.Fatalf("publish %s: %v", r.ID, err)
+	}
+}
+
+func report(count int64) publishing.Report {
+	start := time.Date(2026, 11, 22, 10, 5, 0, 0, time.UTC)
+	return publishing.Report{ID: fmt.Sprintf("footfall_%d", count), Start: start, End: start.Add(time.Minute), Count: count}
+}
+
+// reports are those in the whole lines of a file; a line that isn't JSON is
+// left out, as readers do with a torn one.
+func reports(t *testing.T, path string) []publishing.Report {
+	t.Helper()
+	whole, _ := parse(t, read(t, path))
+	return whole
+}
+
+// parse tells the reports in whole lines from the lines that are none.
+func parse(t *testing.T, content []byte) (whole []publishing.Report, broken []string) {
+	t.Helper()
+	for line := range bytes.Lines(content) {
+		var l struct {
+			Event string    `json:"event"`
+			ID    string    `json:"id"`
+			Start time.Time `json:"window_start"`
+			End   time.Time `json:"window_end"`
+			Count int64     `json:"count"`
+		}
+		if err := json.Unmarshal(line, &l); err != nil || line[len(line)-1] != '\n' {
+			broken = append(broken, string(line))
+			continue
+		}
+		if l.Event == "unique_ids" {
+			whole = append(whole, publishing.Report{ID: l.ID, Start: l.Start, End: l.End, Count: l.Count})
+		}
+	}
+	return whole, broken
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+func golden(t *testing.T, path, want string) {
+	t.Helper()
+	if got := read(t, path); !bytes.Equal(got, read(t, want)) {
+		t.Errorf("the log is\n%s\nwant %s", got, want)
+	}
+}
+
+// limitFiles makes a write beyond the size fail half-way, as a full disk
+// does, until the limit is lifted.
+func limitFiles(t *testing.T, bytes int64) (lift func()) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	set := func(l syscall.Rlimit) {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(syscall.Rlimit{Cur: uint64(bytes), Max: was.Max})
+	return func() { set(was) }
+}
+
+// blocked renames the file away and puts a folder in its place; heal brings
+// it back.
+func blocked(t *testing.T, path string) (heal func()) {
+	t.Helper()
+	away := path + ".away"
+	must(t, os.Rename(path, away))
+	must(t, os.Mkdir(path, 0o700))
+	return func() {
+		must(t, os.Remove(path))
+		must(t, os.Rename(away, path))
+	}
+}
+
+func fifo(t *testing.T, folder string) string {
+	t.Helper()
+	path := filepath.Join(folder, "fifo")
+	must(t, syscall.Mkfifo(path, 0o600))
+	return path
+}
+
+func aFile(t *testing.T, folder string) string {
+	t.Helper()
+	path := filepath.Join(folder, "file")
+	must(t, os.WriteFile(path, nil, 0o600))
+	return path
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,139 @@
+package filelog
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"footfall/domain/publishing"
+)
+
+const (
+	// stamp is RFC 3339 in UTC with milliseconds, always 24 bytes.
+	stamp = "2006-01-02T15:04:05.000Z"
+	// maxText is the length of the longest answer or error in a line, in
+	// bytes before escaping.
+	maxText = 256
+)
+
+func countLine(now time.Time, r publishing.Report) []byte {
+	return encode(struct {
+		Time  string `json:"time"`
+		Event string `json:"event"`
+		ID    string `json:"id"`
+		Start string `json:"window_start"`
+		End   string `json:"window_end"`
+		Count int64  `json:"count"`
+	}{
+		now.UTC().Format(stamp), "unique_ids", r.ID,
+		r.Start.UTC().Format(time.RFC3339Nano), r.End.UTC().Format(time.RFC3339Nano), r.Count,
+	})
+}
+
+func attemptLine(now time.Time, a publishing.Attempt) []byte {
+	text := ""
+	if a.Err != nil {
+		text = scrub(a.Err.Error(), a.Endpoint)
+	}
+	return encode(struct {
+		Time     string `json:"time"`
+		Event    string `json:"event"`
+		ID       string `json:"id"`
+		Endpoint string `json:"endpoint"`
+		Attempt  int    `json:"attempt"`
+		Status   int    `json:"status"`
+		Millis   int64  `json:"duration_ms"`
+		Response string `json:"response"`
+		Error    string `json:"error,omitempty"`
+	}{
+		now.UTC().Format(stamp), "callback", a.ReportID, a.Endpoint.Redacted(),
+		a.Number, a.Status, a.Took.Milliseconds(), clip(a.Response), text,
+	})
+}
+
+// encode makes one line that ends in the only newline in it. All that doesn't
+// print is escaped: control characters of both sets, line and paragraph
+// separators, marks that turn the direction of writing.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // strings and numbers into memory can't fail
+	line := make([]byte, 0, b.Len())
+	for _, r := range strings.TrimSuffix(b.String(), "\n") {
+		switch {
+		case unicode.IsPrint(r):
+			line = utf8.AppendRune(line, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
+		default:
+			line = fmt.Appendf(line, `\u%04x`, r)
+		}
+	}
+	return append(line, '\n')
+}
+
+// clip keeps at most maxText bytes of s, whole runes, and replaces what isn't
+// UTF-8.
+func clip(s string) string {
+	if len(s) >= maxText { // whoever cut it may have cut a rune
+		s = whole(s[:maxText])
+	}
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	return whole(s[:min(len(s), maxText)])
+}
+
+// whole is s without the beginning of a rune at its end.
+func whole(s string) string {
+	for i := len(s) - 1; i >= max(0, len(s)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(s[i]) {
+			if !utf8.FullRuneInString(s[i:]) {
+				return s[:i]
+			}
+			break
+		}
+	}
+	return s
+}
+
+// scrub takes the queries and users of URLs out of an error's text, and the
+// endpoint's own query wherever it stands.
+func scrub(text string, e publishing.Endpoint) string {
+	if _, query, _ := strings.Cut(string(e), "?"); query != "" {
+		text = strings.ReplaceAll(text, "?"+query, "")
+	}
+	const mark = "://"
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, mark)
+		b.WriteString(before)
+		if !found {
+			return clip(b.String())
+		}
+		end := strings.IndexAny(after, " \t\r\n\"")
+		if end < 0 {
+			end = len(after)
+		}
+		b.WriteString(mark + bare(after[:end]))
+		text = after[end:]
+	}
+}
+
+// bare is what follows the scheme of a URL, without user, query and fragment.
+func bare(url string) string {
+	if i := strings.IndexAny(url, "?#"); i >= 0 {
+		url = url[:i]
+	}
+	authority, path, slash := strings.Cut(url, "/")
+	host := authority[strings.LastIndex(authority, "@")+1:]
+	if slash {
+		return host + "/" + path
+	}
+	return host
+}

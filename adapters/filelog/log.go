@@ -1,0 +1,231 @@
+// Package filelog keeps the capture log: the counts, where no broker takes
+// them, and a line for every call of an endpoint.
+//
+// Format: JSON lines, each written by one write(2) with O_APPEND and followed
+// by an fsync. Delivery: what returned nil survives a crash of the machine,
+// in the file or in what it was renamed to. Failure: see Log.
+package filelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"footfall/domain/publishing"
+)
+
+// maxMoves is how often one line is written anew because its file was deleted
+// under it.
+const maxMoves = 10
+
+var (
+	_ publishing.Publisher = (*Log)(nil)
+	_ publishing.Journal   = (*Log)(nil)
+)
+
+// Log appends lines to one file. It is safe for concurrent use, and lines
+// never mix. The file may be renamed away or deleted at any time: the next
+// line goes into a new one. Copying and truncating it loses the lines that
+// come between the two.
+//
+// An error that wraps publishing.ErrRefused: surely nothing was written. Any
+// other error: the line may be there, whole or torn; a torn line stands alone.
+type Log struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File // nil before Start and after Stop
+}
+
+// New makes a log for the file at path; Start opens it.
+func New(path string) *Log { return &Log{path: path} }
+
+// Start opens the file, and makes it (mode 0640) if it isn't there. The path
+// must lead to a regular file that can be read and written. Start of a log
+// that is open does nothing.
+func (l *Log) Start(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		return nil
+	}
+	f, err := open(l.path)
+	if err != nil {
+		return fmt.Errorf("capture log: %w", err)
+	}
+	l.file = f
+	return nil
+}
+
+// Stop waits for the line that is being written and closes the file; lines
+// after it are refused. It may be called twice, and without Start.
+func (l *Log) Stop(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	err := l.file.Close()
+	l.file = nil
+	if err != nil {
+		return fmt.Errorf("capture log: %w", err)
+	}
+	return nil
+}
+
+// Name is log.
+func (l *Log) Name() string { return "log" }
+
+// Publish appends the report. A ctx that has ended refuses it; one that ends
+// later does not stop it.
+func (l *Log) Publish(ctx context.Context, r publishing.Report) error {
+	if err := ctx.Err(); err != nil {
+		return refused(err)
+	}
+	return l.append(countLine(time.Now(), r))
+}
+
+// LogAttempt appends what came of a call: at most 256 bytes of the answer,
+// no query and no userinfo, neither of the endpoint nor in the error's text.
+func (l *Log) LogAttempt(a publishing.Attempt) error {
+	return l.append(attemptLine(time.Now(), a))
+}
+
+func (l *Log) append(line []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for range maxMoves {
+		if err := l.follow(); err != nil {
+			return refused(err)
+		}
+		if err := l.write(line); err != nil {
+			return err
+		}
+		deleted, err := l.deleted()
+		if err != nil {
+			return fmt.Errorf("capture log: %w", err)
+		}
+		if !deleted {
+			return nil
+		}
+	}
+	return errors.New("capture log: its file is deleted again and again")
+}
+
+// follow makes sure that the open file is the one at the path.
+func (l *Log) follow() error {
+	if l.file == nil {
+		return errors.New("it is not open")
+	}
+	have, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(l.path); err == nil && os.SameFile(have, there) {
+		return nil
+	}
+	f, err := open(l.path)
+	if err != nil {
+		return err
+	}
+	_ = l.file.Close() // every line in it is on disk already
+	l.file = f
+	return nil
+}
+
+func (l *Log) write(line []byte) error {
+	lead, err := l.lead()
+	if err != nil {
+		return refused(err)
+	}
+	n, err := l.file.Write(append(lead, line...))
+	switch {
+	case err != nil && n <= len(lead) && full(err):
+		return refused(err)
+	case err != nil:
+		return fmt.Errorf("capture log: after %d of %d bytes: %w", n, len(lead)+len(line), err)
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("capture log: %w", err)
+	}
+	return nil
+}
+
+// lead is the newline that a torn last line lacks, left by a crash or a full
+// disk. The file itself is asked, not a memory of the last write, since
+// whoever truncates or edits the file changes the answer.
+func (l *Log) lead() ([]byte, error) {
+	info, err := l.file.Stat()
+	if err != nil || info.Size() == 0 {
+		return nil, err
+	}
+	var last [1]byte
+	n, err := l.file.ReadAt(last[:], info.Size()-1)
+	switch {
+	case n == 1 && last[0] != '\n':
+		return []byte{'\n'}, nil
+	case n == 1 || errors.Is(err, io.EOF): // truncated since
+		return nil, nil
+	}
+	return nil, err
+}
+
+// deleted tells whether no name leads to the file any more: what was written
+// last went nowhere.
+func (l *Log) deleted() (bool, error) {
+	info, err := l.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink == 0, nil
+}
+
+// open neither hangs on a pipe nor takes anything but a regular file, since
+// only those can be fsynced.
+func open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("open %s: it is not a regular file", path)
+	}
+	if err == nil {
+		err = syncFolder(path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// syncFolder makes the name of a new file as durable as its lines.
+func syncFolder(path string) error {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // renamed or deleted already: there is no name to keep
+	}
+	if err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(target))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// full are the errors of a write that took no byte for want of room.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+func refused(err error) error { return fmt.Errorf("%w: capture log: %w", publishing.ErrRefused, err) }

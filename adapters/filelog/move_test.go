@@ -1,0 +1,168 @@
+package filelog_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"footfall/adapters/filelog"
+)
+
+func TestALineAfterARenameOrADeleteGoesIntoANewFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "capture.log")
+	l := started(t, path)
+	publish(t, l, report(1))
+	must(t, os.Rename(path, path+".1"))
+	publish(t, l, report(2))
+	publish(t, l, report(3))
+	must(t, os.Remove(path))
+	publish(t, l, report(4))
+	must(t, os.Link(path, path+".4"))
+	must(t, os.Remove(path))
+	publish(t, l, report(5))
+	must(t, os.Rename(path+".4", path)) // another file in its place
+	publish(t, l, report(6))
+
+	for name, want := range map[string][]int64{path + ".1": {1}, path: {4, 6}} {
+		var got []int64
+		for _, r := range reports(t, name) {
+			got = append(got, r.Count)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s holds %v, want %v", filepath.Base(name), got, want)
+		}
+	}
+}
+
+func TestNoLineIsLostWhileTheFileIsRenamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "capture.log")
+	l := started(t, path)
+	moves := 0
+	writeWhile(t, l, func(int64) {
+		if os.Rename(path, fmt.Sprintf("%s.%d", path, moves)) == nil {
+			moves++
+		}
+	})
+	files, err := filepath.Glob(path + "*")
+	must(t, err)
+	found := map[int64]int{}
+	for _, name := range files {
+		count(t, found, read(t, name))
+	}
+	if moves < 10 {
+		t.Errorf("the file was renamed %d times, want many", moves)
+	}
+	checkAll(t, found, 1)
+}
+
+// What was in a file when it was deleted is its deleter's to lose; no line
+// may go into a file after that.
+func TestNoLineGoesIntoADeletedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "capture.log")
+	l := started(t, path)
+	found := map[int64]int{}
+	deletions, seen := 0, int64(0)
+	writeWhile(t, l, func(lines int64) {
+		if lines == seen { // one line at least comes through between two deletions
+			return
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return
+		}
+		seen = lines
+		defer f.Close()
+		must(t, os.Remove(path))
+		deletions++
+		before, err := io.ReadAll(f)
+		must(t, err)
+		count(t, found, before)
+	})
+	if last, err := os.ReadFile(path); err == nil {
+		count(t, found, last)
+	}
+	if deletions < 10 {
+		t.Errorf("the file was deleted %d times, want many", deletions)
+	}
+	checkAll(t, found, 10)
+}
+
+// Copying and truncating loses lines, and the package says so; it breaks
+// none of those that stay.
+func TestCopyAndTruncateBreaksNoLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "capture.log")
+	l := started(t, path)
+	found := map[int64]int{}
+	writeWhile(t, l, func(int64) {
+		content := read(t, path)
+		must(t, os.Truncate(path, 0))
+		whole, _ := parse(t, content) // the last line may be half copied
+		for _, r := range whole {
+			found[r.Count]++
+		}
+	})
+	count(t, found, read(t, path))
+	for id, n := range found {
+		if n != 1 {
+			t.Errorf("line %d is there %d times", id, n)
+		}
+	}
+	t.Logf("%d of %d lines were lost to truncation", writers*linesEach-len(found), writers*linesEach)
+}
+
+const writers, linesEach = 8, 60
+
+// writeWhile publishes writers*linesEach reports, numbered from 0, and goes
+// on doing disturb, told how many are written, until all are.
+func writeWhile(t *testing.T, l *filelog.Log, disturb func(lines int64)) {
+	t.Helper()
+	var lines atomic.Int64
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := range linesEach {
+				if err := l.Publish(t.Context(), report(int64(w*linesEach+i))); err != nil {
+					t.Errorf("publish: %v", err)
+				}
+				lines.Add(1)
+			}
+		})
+	}
+	go func() { all.Wait(); close(done) }()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+			disturb(lines.Load())
+			runtime.Gosched()
+		}
+	}
+}
+
+// count adds the reports of a file that must consist of whole lines.
+func count(t *testing.T, found map[int64]int, content []byte) {
+	t.Helper()
+	whole, broken := parse(t, content)
+	for _, r := range whole {
+		found[r.Count]++
+	}
+	if len(broken) > 0 {
+		t.Errorf("broken lines: %q", broken)
+	}
+}
+
+func checkAll(t *testing.T, found map[int64]int, most int) {
+	t.Helper()
+	for i := range int64(writers * linesEach) {
+		if n := found[i]; n < 1 || n > most {
+			t.Errorf("line %d is there %d times", i, n)
+		}
+	}
+}

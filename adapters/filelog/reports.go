@@ -1,0 +1,88 @@
+package filelog
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// maxLine is more than any line of a log can have.
+const maxLine = 64 << 10
+
+// Reports are the counts in a log, in order and with repetitions; the lines of
+// callbacks are passed over. A line that is damaged is an error that names its
+// number, and those behind it still come; a crash or a full disk leaves such
+// lines, and each such count stands whole in a later one.
+func Reports(log io.Reader) iter.Seq2[publishing.Report, error] {
+	return func(yield func(publishing.Report, error) bool) {
+		lines := bufio.NewReaderSize(log, maxLine)
+		for number := 1; ; number++ {
+			line, err := readLine(lines)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(publishing.Report{}, fmt.Errorf("line %d: %w", number, err))
+				return
+			}
+			report, ok, err := parseLine(line)
+			if err != nil {
+				err = fmt.Errorf("line %d: %w", number, err)
+			}
+			if (ok || err != nil) && !yield(report, err) {
+				return
+			}
+		}
+	}
+}
+
+// readLine is the next line without its end; of one that is too long, the
+// beginning, which is no JSON.
+func readLine(lines *bufio.Reader) ([]byte, error) {
+	line, more, err := lines.ReadLine()
+	line = bytes.Clone(line)
+	for more && err == nil {
+		_, more, err = lines.ReadLine()
+	}
+	return line, err
+}
+
+// parseLine reads one line; ok says that it is a count.
+func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return r, false, nil
+	}
+	var l struct {
+		Event string    `json:"event"`
+		ID    string    `json:"id"`
+		Start time.Time `json:"window_start"`
+		End   time.Time `json:"window_end"`
+		Count *int64    `json:"count"`
+	}
+	if err := json.Unmarshal(line, &l); err != nil {
+		return r, false, errors.New("it is not a whole line of a capture log")
+	}
+	switch l.Event {
+	case "callback":
+		return r, false, nil
+	case "unique_ids":
+	default:
+		return r, false, fmt.Errorf("it is neither a count nor a callback but %q", l.Event)
+	}
+	length, err := counting.ParseLength(l.End.Sub(l.Start))
+	if err != nil || length.Name(length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start) {
+		return r, false, errors.New("its id, window_start and window_end do not go together")
+	}
+	if l.Count == nil || *l.Count < 0 {
+		return r, false, errors.New("it has no count")
+	}
+	return publishing.Report{ID: l.ID, Start: l.Start, End: l.End, Count: *l.Count}, true, nil
+}

@@ -1,0 +1,96 @@
+package filelog_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"footfall/adapters/filelog"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// window is a report as the service makes them.
+func window(i int, count int64) publishing.Report {
+	l := counting.Length(time.Minute)
+	w := l.At(time.Date(2026, 11, 22, 10, i, 0, 0, time.UTC))
+	return publishing.Report{ID: l.Name(w), Start: l.Start(w), End: l.End(w), Count: count}
+}
+
+// What was written is read back, so that the bodies made of it are the same;
+// lines that are damaged are told by their numbers, and cost no other line.
+func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
+	path := t.TempDir() + "/log"
+	l := started(t, path)
+	want := []publishing.Report{window(0, 0), window(1, 7), window(1, 7), window(2, 1<<62)}
+	for _, r := range want {
+		publish(t, l, r)
+		for _, a := range attempts() {
+			must(t, l.LogAttempt(a))
+		}
+	}
+	log := read(t, path)
+	damaged := bytes.Join([][]byte{
+		log[:40], // torn
+		log,
+		[]byte(`{"event":"unique_ids","id":"footfall_20261122T100500Z","window_start":"2026-11-22T10:06:00Z","window_end":"2026-11-22T10:07:00Z","count":1}`),
+		[]byte(`{"event":"unique_ids","id":"footfall_20261122T100500Z","window_start":"2026-11-22T10:05:00Z","window_end":"2026-11-22T10:06:00Z"}`),
+		[]byte(strings.Repeat("x", 200_000)),
+		[]byte("{}"),
+		nil,
+		log,
+	}, []byte("\n"))
+	n := bytes.Count(log, []byte("\n"))
+	for name, c := range map[string]struct {
+		log  []byte
+		want []publishing.Report
+		bad  []int
+	}{
+		"whole":   {log, want, nil},
+		"damaged": {damaged, append(append([]publishing.Report(nil), want...), want...), []int{1, n + 3, n + 4, n + 5, n + 6}},
+		"nothing": {nil, nil, nil},
+		"no end":  {bytes.TrimSuffix(log, []byte("\n")), want, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []publishing.Report
+			var bad []error
+			for r, err := range filelog.Reports(bytes.NewReader(c.log)) {
+				if err != nil {
+					bad = append(bad, err)
+					continue
+				}
+				got = append(got, r)
+			}
+			if len(got) != len(c.want) || len(bad) != len(c.bad) {
+				t.Fatalf("%d reports, want %d; errors %v, want %v", len(got), len(c.want), bad, c.bad)
+			}
+			for i, r := range got {
+				if r.ID != c.want[i].ID || !bytes.Equal(r.Body(), c.want[i].Body()) {
+					t.Errorf("read %s, want %s", r.Body(), c.want[i].Body())
+				}
+			}
+			for i, err := range bad {
+				if !strings.HasPrefix(err.Error(), fmt.Sprintf("line %d: ", c.bad[i])) {
+					t.Errorf("error %v, want one about line %d", err, c.bad[i])
+				}
+			}
+		})
+	}
+}
+
+func TestALogThatCanNotBeReadIsAnError(t *testing.T) {
+	broken := errors.New("broken")
+	n := 0
+	for _, err := range filelog.Reports(iotest.ErrReader(broken)) {
+		if n++; !errors.Is(err, broken) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d errors", n)
+	}
+}

@@ -1,0 +1,77 @@
+package httpapi_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"footfall/adapters/httpapi"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// instant is a service that does nothing, at once.
+type instant struct{ *tallies }
+
+func (instant) Record(context.Context, counting.Page, int64) error { return nil }
+
+func (instant) Read(_ context.Context, pages []counting.Page) []counting.Reading {
+	return make([]counting.Reading, len(pages))
+}
+
+func (instant) RecordOnce(_ context.Context, _ counting.Once, visits []counting.Visit) ([]error, error) {
+	return make([]error, len(visits)), nil
+}
+
+func (instant) Accept(context.Context, counting.ID, publishing.Endpoint) error { return nil }
+
+func (instant) Windows(context.Context, int) ([]publishing.Summary, error) { return nil, nil }
+
+func (instant) Calls(context.Context, string) (publishing.Summary, map[string]counting.Call, error) {
+	return publishing.Summary{}, nil, nil
+}
+
+// sink is a ResponseWriter that keeps its header and nothing else.
+type sink struct{ header http.Header }
+
+func (s sink) Header() http.Header         { return s.header }
+func (s sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s sink) WriteHeader(int)             {}
+
+// BenchmarkRoute measures what this package adds to a request, beside a router
+// with one route that says ok.
+func BenchmarkRoute(b *testing.B) {
+	public, err := httpapi.NewPublic(httpapi.PublicOptions{
+		Visits: instant{}, Uniques: instant{}, MaxInFlight: 4096,
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bare := mux.NewRouter()
+	bare.HandleFunc("/visit/{page_id}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	for _, c := range []struct {
+		name, method, target string
+		handler              http.Handler
+	}{
+		{"bare mux", "POST", "/visit/home", bare},
+		{"record", "POST", "/visit/home", public},
+		{"accept", "GET", "/api/verve/accept?id=123", public},
+		{"read", "GET", "/visits/home", public},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			w, r := sink{http.Header{}}, httptest.NewRequestWithContext(b.Context(), c.method, c.target, nil)
+			for b.Loop() {
+				clear(w.header)
+				c.handler.ServeHTTP(w, r)
+			}
+		})
+	}
+}

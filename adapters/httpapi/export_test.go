@@ -1,0 +1,16 @@
+package httpapi
+
+import "github.com/gorilla/mux"
+
+// Routes are the methods and templates that h has registered.
+func Routes(h *Handler) []string {
+	var names []string
+	_ = h.router.Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		names = append(names, r.GetName())
+		return nil
+	})
+	return names
+}
+
+// Clients is how many clients the rate limit of h remembers.
+func Clients(h *Handler) int { return len(h.limit.clients) + len(h.limit.before) }

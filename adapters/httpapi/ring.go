@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// maxChange is the largest body of a change of the ring.
+const maxChange = 4096
+
+// ringRoutes serves what is about the ring.
+type ringRoutes struct {
+	replies
+	ring Ring
+}
+
+type ringJSON struct {
+	Epoch  counting.Epoch  `json:"epoch"`
+	Fence  counting.Epoch  `json:"fence"`
+	Nodes  []ringNodeJSON  `json:"nodes"`
+	Moves  ringMovesJSON   `json:"moves"`
+	Losses []sharding.Loss `json:"losses"`
+}
+
+type ringNodeJSON struct {
+	sharding.Member
+	Share  float64 `json:"share"`
+	Coming int     `json:"coming"`
+	Away   string  `json:"away,omitempty"`
+}
+
+type ringMovesJSON struct {
+	Left     int                     `json:"left"`
+	Total    int                     `json:"total"`
+	Arcs     int64                   `json:"moved_by_this_instance"`
+	Pages    int64                   `json:"pages_moved_by_this_instance"`
+	Rate     float64                 `json:"arcs_per_second"`
+	Estimate float64                 `json:"estimate_s"`
+	Stuck    map[counting.Arc]string `json:"stuck,omitempty"`
+}
+
+type planJSON struct {
+	Epoch counting.Epoch          `json:"epoch"`
+	Arcs  int                     `json:"arcs"`
+	Nodes map[counting.NodeID]int `json:"nodes"`
+	Dry   bool                    `json:"dry_run"`
+}
+
+// status serves GET /ring.
+func (g *ringRoutes) status(w http.ResponseWriter, r *http.Request, _ string) error {
+	st := g.ring.Status(r.Context())
+	answer := ringJSON{Epoch: st.Epoch, Fence: st.Fence, Nodes: []ringNodeJSON{}, Losses: append([]sharding.Loss{}, st.Losses...)}
+	for _, n := range st.Nodes {
+		answer.Nodes = append(answer.Nodes, ringNodeJSON{Member: n.Member, Share: n.Share, Coming: n.Coming, Away: n.Away})
+	}
+	m := st.Moves
+	answer.Moves = ringMovesJSON{
+		Left: m.Left, Total: m.Total, Arcs: m.Arcs, Pages: m.Pages,
+		Rate: m.Rate, Estimate: m.Estimate.Seconds(), Stuck: m.Stuck,
+	}
+	return g.json(w, answer)
+}
+
+// owner serves GET /ring/owner.
+func (g *ringRoutes) owner(w http.ResponseWriter, r *http.Request, _ string) error {
+	given, _, err := oneParam(r.URL.RawQuery, "page_id")
+	if err != nil {
+		return err
+	}
+	page, err := counting.ParsePage(given)
+	if err != nil {
+		return err
+	}
+	id, arc := g.ring.Owner(page)
+	return g.json(w, struct {
+		Page counting.Page   `json:"page_id"`
+		Node counting.NodeID `json:"node"`
+		Arc  counting.Arc    `json:"arc"`
+	}{page, id, arc})
+}
+
+// changeJSON is the body of any change.
+type changeJSON struct {
+	Addr       string `json:"addr"`
+	Weight     *int   `json:"weight"`
+	DryRun     bool   `json:"dry_run"`
+	AcceptLoss bool   `json:"accept_loss"`
+}
+
+// change reads the body of a change; only where it is optional it may be
+// missing, and then needs no type.
+func change(r *http.Request, optional bool) (changeJSON, error) {
+	var c changeJSON
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxChange+1))
+	if err != nil {
+		return c, badRequest("bad_body", "The body broke off.")
+	}
+	if len(body) > maxChange {
+		return c, tooLarge("A change has at most 4 KiB.")
+	}
+	kind := r.Header.Get("Content-Type")
+	if optional && len(body) == 0 && kind == "" {
+		return c, nil
+	}
+	// A page of another origin can't send this type unasked.
+	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
+		return c, fault{status: http.StatusUnsupportedMediaType, code: "not_json", detail: "A change of the ring is sent as application/json."}
+	}
+	if optional && len(body) == 0 {
+		return c, nil
+	}
+	if err := json.Unmarshal(body, &c); err != nil {
+		return c, badRequest("bad_body", "The body is no JSON object with the fields of this change.")
+	}
+	return c, nil
+}
+
+// add serves POST /ring/nodes.
+func (g *ringRoutes) add(w http.ResponseWriter, r *http.Request, _ string) error {
+	c, err := change(r, false)
+	if err != nil {
+		return err
+	}
+	weight := 1
+	if c.Weight != nil {
+		weight = *c.Weight
+	}
+	if c.Addr == "" {
+		return badRequest("bad_body", "addr is missing: the address of the new node.")
+	}
+	plan, err := g.ring.Add(r.Context(), c.Addr, weight, c.DryRun)
+	return g.planned(w, plan, c.DryRun, err)
+}
+
+// reweight serves PATCH /ring/nodes/{id}.
+func (g *ringRoutes) reweight(w http.ResponseWriter, r *http.Request, given string) error {
+	c, err := change(r, false)
+	if err != nil {
+		return err
+	}
+	if c.Weight == nil {
+		return badRequest("bad_body", "weight is missing.")
+	}
+	id, err := g.member(r, given)
+	if err != nil {
+		return err
+	}
+	plan, err := g.ring.Reweight(r.Context(), id, *c.Weight, c.DryRun)
+	return g.planned(w, plan, c.DryRun, err)
+}
+
+// remove serves DELETE /ring/nodes/{id}.
+func (g *ringRoutes) remove(w http.ResponseWriter, r *http.Request, given string) error {
+	c, err := change(r, true)
+	if err != nil {
+		return err
+	}
+	id, err := g.member(r, given)
+	if err != nil {
+		return err
+	}
+	if c.AcceptLoss && c.DryRun {
+		return badRequest("bad_body", "A loss can't be tried.")
+	}
+	if c.AcceptLoss {
+		plan, err := g.ring.Abandon(r.Context(), id)
+		return g.planned(w, plan, false, err)
+	}
+	plan, err := g.ring.Remove(r.Context(), id, c.DryRun)
+	return g.planned(w, plan, c.DryRun, err)
+}
+
+// member is the id of a member of the ring.
+func (g *ringRoutes) member(r *http.Request, given string) (counting.NodeID, error) {
+	if slices.ContainsFunc(g.ring.Status(r.Context()).Nodes, func(n sharding.MemberStatus) bool { return string(n.ID) == given }) {
+		return counting.NodeID(given), nil
+	}
+	return "", notFound("no_such_node", "There is no node of this id in the ring.")
+}
+
+// repair serves POST /ring/repair.
+func (g *ringRoutes) repair(w http.ResponseWriter, r *http.Request, _ string) error {
+	if _, err := change(r, true); err != nil {
+		return err
+	}
+	if err := g.ring.Repair(r.Context()); err != nil {
+		return ringFault(err)
+	}
+	return g.status(w, r, "")
+}
+
+// planned answers with what a change moves.
+func (g *ringRoutes) planned(w http.ResponseWriter, p sharding.Plan, dry bool, err error) error {
+	if err != nil {
+		return ringFault(err)
+	}
+	return g.json(w, planJSON{Epoch: p.Epoch, Arcs: p.Arcs, Nodes: p.Nodes, Dry: dry})
+}
+
+// ringFault says more than callers of the public listener are told: an operator
+// has to know which node it is.
+func ringFault(err error) error {
+	f := faultOf(err, true)
+	switch {
+	case errors.Is(err, counting.ErrUnavailable):
+		f.detail = "Nothing was changed: " + err.Error()
+	case f.code == "in_doubt":
+		f.detail = "It is not known whether the change was made; GET /ring tells: " + err.Error()
+	}
+	return f
+}

@@ -1,0 +1,150 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// untilClosed returns when nobody listens at addr, which Stop brings about
+// before it waits.
+func untilClosed(t *testing.T, addr string) {
+	t.Helper()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if err != nil {
+			return
+		}
+		conn.Close()
+	}
+}
+
+func TestStopWaitsForRequestsInFlight(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	s := newServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-release
+		_, _ = io.WriteString(w, "done")
+	}))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, addr := client(t), s.Addr()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, body := ask(t, c, "GET", "http://"+addr); body != "done" {
+			t.Errorf("body %q", body)
+		}
+	})
+	<-entered
+	stopped := make(chan error)
+	go func() { stopped <- s.Stop(context.Background()) }()
+	untilClosed(t, addr)
+	select {
+	case err := <-stopped:
+		t.Errorf("stopped with a request in flight: %v", err)
+	default:
+	}
+	close(release)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+}
+
+func TestStopCutsOffWhatOutlivesItsContext(t *testing.T) {
+	entered, gone := make(chan struct{}), make(chan struct{})
+	s := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+		close(gone)
+	}))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, addr := client(t), s.Addr()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if resp, err := c.Get("http://" + addr); err == nil {
+			resp.Body.Close()
+			t.Errorf("answered %d", resp.StatusCode)
+		}
+	})
+	<-entered
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Stop(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Stop gave %v", err)
+	}
+	<-gone
+	wg.Wait()
+}
+
+// P10: a request that is on its way when the listener closes is served. There
+// is little time to send the rest of it, so one of several has to make it.
+func TestStopHearsRequestsThatAreOnTheirWay(t *testing.T) {
+	for range 10 {
+		s := newServer(http.NotFoundHandler())
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// The first connection is accepted when a later one is served.
+		ask(t, client(t), "GET", "http://"+s.Addr())
+		stopped := make(chan error)
+		go func() { stopped <- s.Stop(context.Background()) }()
+		untilClosed(t, s.Addr())
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+	}
+	t.Error("no request was heard")
+}
+
+// P10: a caller who goes on with no request makes no stop unclean.
+func TestStopCutsOffSilentCallersWithoutAnError(t *testing.T) {
+	entered, gone := make(chan struct{}), make(chan error, 1)
+	s := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		_, err := io.ReadAll(r.Body)
+		gone <- err
+	}))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, sent := range []string{"", "POST / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-entered
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-gone; err == nil {
+		t.Error("half a body was read to its end")
+	}
+}

@@ -1,0 +1,100 @@
+package httpcallback
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"code.dny.dev/ssrf"
+
+	"footfall/domain/publishing"
+)
+
+// guard applies a policy to hosts as they are written and to addresses as
+// they are connected to.
+type guard struct {
+	policy Policy
+	public *ssrf.Guardian
+}
+
+func newGuard(p Policy) guard {
+	// Azure's agent answers every machine there under an address that
+	// belongs to the public internet by all registries.
+	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
+	return guard{policy: p, public: ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
+}
+
+// host decides what can be decided about the host of an endpoint without
+// looking it up.
+func (g guard) host(host string) error {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return g.address(a, host)
+	}
+	switch {
+	case numericEnd(host):
+		// 127.1, 0x7f000001: what a resolver makes of them is its own
+		// affair.
+		return forbidden("its host is an address in an odd spelling")
+	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
+		if g.policy.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || g.policy.contains(netip.IPv6Loopback()) {
+			return nil
+		}
+		return forbidden("its host is this machine")
+	case !g.policy.matches(host) && len(g.policy.ranges) == 0:
+		return forbidden("its host is not on the list of those that may be called")
+	}
+	return nil
+}
+
+// address decides about the address that a host led to. An IPv4 address in
+// the clothes of IPv6 is the IPv4 address.
+func (g guard) address(a netip.Addr, host string) error {
+	a = a.Unmap()
+	if g.policy.contains(a) {
+		return nil
+	}
+	if !g.policy.matches(host) || g.public.SafeAddr(a) != nil || isISATAP(a) {
+		return forbidden("the address " + a.String() + " may not be called")
+	}
+	return nil
+}
+
+// control is the Control of a dialer that connects to host: it sees every
+// address right before the connection, after all names are resolved.
+func (g guard) control(host string) func(network, address string, _ syscall.RawConn) error {
+	return func(network, address string, _ syscall.RawConn) error {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil || network != "tcp4" && network != "tcp6" {
+			return forbidden("it leads to no address of TCP")
+		}
+		if port := ap.Port(); port != 80 && port != 443 && port < 1024 {
+			return forbidden("its port is not 80, 443, or from 1024")
+		}
+		return g.address(ap.Addr(), host)
+	}
+}
+
+// numericEnd tells whether the last label of a host is a number, so that no
+// top-level domain can be meant: all digits, or 0x and hexadecimal digits.
+func numericEnd(name string) bool {
+	last := name[strings.LastIndex(name, ".")+1:]
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return strings.Trim(last, "0123456789") == ""
+}
+
+// isISATAP tells whether an IPv6 address carries an IPv4 address behind the
+// marks of RFC 5214, in any prefix: a tunnel of that kind would unwrap it.
+func isISATAP(a netip.Addr) bool {
+	if !a.Is6() {
+		return false
+	}
+	b := a.As16()
+	const mark, universalBit = 0x00005efe, 0x02000000
+	return binary.BigEndian.Uint32(b[8:12])&^universalBit == mark
+}
+
+func forbidden(why string) error { return fmt.Errorf("%w: %s", publishing.ErrForbidden, why) }

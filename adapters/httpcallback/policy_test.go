@@ -1,0 +1,95 @@
+package httpcallback_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"footfall/adapters/httpcallback"
+	"footfall/domain/publishing"
+)
+
+func TestAPolicyPermitsWhatItLists(t *testing.T) {
+	const (
+		publicAddress = "http://8.8.8.8/"
+		private       = "http://10.1.2.3/"
+		name          = "http://hooks.example.com/"
+		other         = "http://example.org/"
+	)
+	all := []string{publicAddress, private, name, other}
+	for policy, want := range map[string][]string{
+		"public":                              {publicAddress, name, other},
+		" PUBLIC ":                            {publicAddress, name, other},
+		"none":                                {},
+		"10.0.0.0/8":                          {private, name, other}, // names may lead there
+		"public,10.0.0.0/8":                   all,
+		"8.8.8.0/24":                          {publicAddress, name, other},
+		"*.example.com":                       {name},
+		"public, *.example.com":               {name},
+		"hooks.example.com":                   {name},
+		"*.com":                               {name},
+		"*.hooks.example.com":                 {},
+		"xhooks.example.com,ooks.example.com": {},
+		"*.example.com,10.0.0.0/8":            {private, name, other},
+		"fd00::/8":                            {name, other},
+		"0.0.0.0/0":                           all,
+	} {
+		n := notifier(t, policy, httpcallback.Options{})
+		permitted := map[string]bool{}
+		for _, e := range want {
+			permitted[e] = true
+		}
+		for _, e := range all {
+			err := n.Permits(publishing.Endpoint(e))
+			if (err == nil) != permitted[e] || err != nil && !errors.Is(err, publishing.ErrForbidden) {
+				t.Errorf("%q: permits %s: %v", policy, e, err)
+			}
+		}
+	}
+	if err := httpcallback.New(httpcallback.Policy{}, httpcallback.Options{}).Permits(name); err == nil {
+		t.Error("the zero policy permits a call")
+	}
+}
+
+func TestAPatternMatchesWholeLabels(t *testing.T) {
+	n := notifier(t, "*.example.com", httpcallback.Options{})
+	for host, want := range map[string]bool{
+		"a.example.com": true, "a.b.example.com": true, "A.Example.COM": true,
+		"example.com": false, "aexample.com": false, "a.example.com.evil.org": false, "a.example.com.": false,
+		".example.com": false,
+	} {
+		if err := n.Permits(publishing.Endpoint("http://" + host + "/")); (err == nil) != want {
+			t.Errorf("host %s: %v, want permitted: %v", host, err, want)
+		}
+	}
+}
+
+func TestABadPolicyIsToldInOneLine(t *testing.T) {
+	for policy, want := range map[string]string{
+		"":                              "it is empty, want public, none, CIDRs or host patterns",
+		"  ":                            "it is empty, want public, none, CIDRs or host patterns",
+		"public,":                       "an item of the list is empty",
+		"none,public":                   "none stands alone",
+		"10.0.0.0/33":                   `"10.0.0.0/33" is not a CIDR`,
+		"10.0.0.1/8":                    `"10.0.0.1/8" has bits behind its mask, want 10.0.0.0/8`,
+		"10.0.0.1":                      `"10.0.0.1" is an address, not a CIDR, want 10.0.0.1/32`,
+		"::1":                           `"::1" is an address, not a CIDR, want ::1/128`,
+		"::ffff:10.0.0.0/104":           `"::ffff:10.0.0.0/104" is a range of IPv4, and is written as one`,
+		"http://example.com":            `"http://example.com" is not a CIDR`,
+		"example.com:80":                `"example.com:80" is not a CIDR`,
+		"*":                             `"*" is not public, none, a CIDR or a host pattern`,
+		"*.":                            `"*." is not public, none, a CIDR or a host pattern`,
+		"hooks.*.com":                   `"hooks.*.com" is not public, none, a CIDR or a host pattern`,
+		"example.com.":                  `"example.com." is not public, none, a CIDR or a host pattern`,
+		"127.1":                         `"127.1" is not public, none, a CIDR or a host pattern`,
+		"a.0x7f":                        `"a.0x7f" is not public, none, a CIDR or a host pattern`,
+		"exämple.com":                   `"exämple.com" is not public, none, a CIDR or a host pattern`,
+		"line\nbreak":                   `"line\nbreak" is not public, none, a CIDR or a host pattern`,
+		strings.Repeat("a.", 200) + "b": "is not public, none, a CIDR or a host pattern",
+	} {
+		_, err := httpcallback.ParsePolicy(policy)
+		if err == nil || !strings.HasSuffix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v, want %s", policy, err, want)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package httpcallback_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"footfall/adapters/httpcallback"
+	"footfall/domain/publishing"
+)
+
+const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+// recorder answers ok and keeps the bytes of each request.
+func recorder(t *testing.T) (*server, func() string) {
+	t.Helper()
+	requests := make(chan string, 100)
+	s := serve(t, "127.0.0.1:0", func(c net.Conn) {
+		var seen bytes.Buffer
+		req, err := http.ReadRequest(bufio.NewReader(io.TeeReader(c, &seen)))
+		if err != nil {
+			return
+		}
+		_, _ = io.ReadAll(req.Body)
+		requests <- seen.String()
+		_, _ = io.WriteString(c, ok)
+	})
+	return s, func() string { return <-requests }
+}
+
+func TestTheRequestIsThatOfTheContract(t *testing.T) {
+	s, next := recorder(t)
+	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
+	earliest := time.Now().Unix()
+	got := n.Notify(t.Context(), report(), s.endpoint("/hook?a=1"), 2)
+	if got.Err != nil || got.Status != 200 || got.Response != "ok" || got.Number != 2 || got.Took <= 0 ||
+		got.ReportID != report().ID || got.Endpoint != s.endpoint("/hook?a=1") {
+		t.Errorf("attempt %+v", got)
+	}
+	seen := next()
+	stamp := header(t, seen, "Webhook-Timestamp")
+	if at, err := strconv.ParseInt(stamp, 10, 64); err != nil || at < earliest || at > time.Now().Unix() {
+		t.Errorf("webhook-timestamp %q, want the Unix time of the call", stamp)
+	}
+	seen = strings.NewReplacer(stamp, "TIME", s.Addr().String(), "HOST", "\r\n", "\n").Replace(seen)
+	want, err := os.ReadFile("testdata/request.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen+"\n" != string(want) {
+		t.Errorf("the request is\n%s\nwant\n%s", seen, want)
+	}
+}
+
+// U12 of the list of failures.
+func TestTheCountIsAddedToWhateverQueryThereIs(t *testing.T) {
+	s, next := recorder(t)
+	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
+	for path, want := range map[string]string{
+		"":                        "/?count=123",
+		"/":                       "/?count=123",
+		"/p":                      "/p?count=123",
+		"/p?":                     "/p?count=123",
+		"/p?a=1":                  "/p?a=1&count=123",
+		"/p?a=1&":                 "/p?a=1&count=123",
+		"/p?b=2&a=1&b=%zz;x&&c":   "/p?b=2&a=1&b=%zz;x&&c&count=123",
+		"/p?q=a+b%20c%2F/?x":      "/p?q=a+b%20c%2F/?x&count=123",
+		"/p?count=5":              "/p?count=5&count=123",
+		"/a%2Fb/../c//d;e?x=é":    "/a%2Fb/../c//d;e?x=%C3%A9&count=123",
+		"/p?next=http://x/?a=1":   "/p?next=http://x/?a=1&count=123",
+		"/%0d%0aX-Forged:%20yes?": "/%0d%0aX-Forged:%20yes?count=123",
+	} {
+		e, err := publishing.ParseEndpoint(string(s.endpoint(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Notify(t.Context(), report(), e, 1); got.Status != 200 {
+			t.Errorf("call: %+v", got)
+			continue
+		}
+		if line, _, _ := strings.Cut(next(), "\r\n"); line != "POST "+want+" HTTP/1.1" {
+			t.Errorf("%s: %s, want %s", path, line, want)
+		}
+	}
+}
+
+func TestARetryIsTheSameRequestUnderTheSameID(t *testing.T) {
+	s, next := recorder(t)
+	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
+	for number := range 2 {
+		n.Notify(t.Context(), report(), s.endpoint("/"), number+1)
+	}
+	first, second := next(), next()
+	if a, b := header(t, first, "Webhook-Id"), header(t, second, "Webhook-Id"); a != b || a != report().ID {
+		t.Errorf("webhook-id %q and %q, want %q", a, b, report().ID)
+	}
+	if body(first) != body(second) || body(first) != string(report().Body()) {
+		t.Errorf("bodies %q and %q", body(first), body(second))
+	}
+}
+
+// A receiver checks signatures by the rules of Standard Webhooks: base64 of
+// HMAC-SHA256 over id, timestamp and body, joined by dots.
+func TestEverySecretSignsTheCall(t *testing.T) {
+	keys := [][]byte{bytes.Repeat([]byte("a"), 24), bytes.Repeat([]byte("b"), 64)}
+	secrets, err := httpcallback.ParseSecrets("whsec_" + base64.StdEncoding.EncodeToString(keys[0]) +
+		", whsec_" + base64.StdEncoding.EncodeToString(keys[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, next := recorder(t)
+	n := notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets})
+	n.Notify(t.Context(), report(), s.endpoint("/"), 1)
+	seen := next()
+	var want []string
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		_, _ = fmt.Fprintf(mac, "%s.%s.%s", header(t, seen, "Webhook-Id"), header(t, seen, "Webhook-Timestamp"), body(seen))
+		want = append(want, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	if got := header(t, seen, "Webhook-Signature"); got != strings.Join(want, " ") {
+		t.Errorf("webhook-signature %q, want %q", got, want)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s %x", secrets, secrets, secrets, secrets, secrets); strings.Contains(text, "97") || strings.Contains(text, "61") {
+		t.Errorf("secrets print as %s", text)
+	}
+}
+
+// A receiver checks a call by the verifier of the standard's own library,
+// with the old secret or the new one while they are changed.
+func TestTheStandardsVerifierTakesACallUnderEachSecret(t *testing.T) {
+	secret := func(c string) string {
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(c, 32)))
+	}
+	verify := func(with, request, body string) error {
+		receiver, err := standardwebhooks.NewWebhook(with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receiver.Verify([]byte(body), req.Header)
+	}
+	s, next := recorder(t)
+	for _, c := range []struct{ signs, taken, refused []string }{
+		{[]string{secret("a")}, []string{secret("a")}, []string{secret("b")}},
+		{[]string{secret("a"), secret("b")}, []string{secret("a"), secret("b")}, []string{secret("c")}},
+		{[]string{secret("b"), secret("c")}, []string{secret("b"), secret("c")}, []string{secret("a")}},
+	} {
+		secrets, err := httpcallback.ParseSecrets(strings.Join(c.signs, ","))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for number := range 3 { // a retry is signed anew
+			notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets}).Notify(t.Context(), report(), s.endpoint("/?a=1"), number+1)
+			seen := next()
+			for _, key := range c.taken {
+				if err := verify(key, seen, body(seen)); err != nil {
+					t.Errorf("attempt %d: %v", number+1, err)
+				}
+				if verify(key, seen, strings.Replace(body(seen), "123", "124", 1)) == nil {
+					t.Error("a call with another count is taken")
+				}
+			}
+			for _, key := range c.refused {
+				if verify(key, seen, body(seen)) == nil {
+					t.Error("a call is taken under a secret that was not set")
+				}
+			}
+		}
+	}
+}
+
+func TestABadSecretIsRefusedWithoutBeingQuoted(t *testing.T) {
+	good := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for secret, want := range map[string]string{
+		"hunter2":               "begins with whsec_",
+		good + ",":              "begins with whsec_",
+		"whsec_hunter2!":        "is base64",
+		"whsec_aHVudGVyMg==":    "24 to 64 bytes, not 7",
+		good + ",whsec_hunter2": "is base64",
+	} {
+		_, err := httpcallback.ParseSecrets(secret)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v, want %s", secret, err, want)
+		}
+	}
+	if _, err := httpcallback.ParseSecrets(""); err != nil {
+		t.Errorf("no secret: %v", err)
+	}
+}
+
+func header(t *testing.T, request, name string) string {
+	t.Helper()
+	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req.Header.Get(name)
+}
+
+func body(request string) string {
+	_, body, _ := strings.Cut(request, "\r\n\r\n")
+	return body
+}

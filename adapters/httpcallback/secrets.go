@@ -1,0 +1,59 @@
+package httpcallback
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// Secrets sign calls as Standard Webhooks 1.0 asks for, each with a signature
+// of its own. The zero value signs nothing.
+type Secrets struct{ signers []*standardwebhooks.Webhook }
+
+// ParseSecrets reads whsec_ and the base64 of 24 to 64 bytes; several, for
+// rotation, are separated by commas. Nothing is no secret. An error does not
+// quote what it complains about.
+func ParseSecrets(s string) (Secrets, error) {
+	if s == "" {
+		return Secrets{}, nil
+	}
+	var all Secrets
+	for item := range strings.SplitSeq(s, ",") {
+		text, ok := strings.CutPrefix(strings.TrimSpace(item), "whsec_")
+		if !ok {
+			return Secrets{}, errors.New("a secret begins with whsec_")
+		}
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return Secrets{}, errors.New("a secret is base64 behind whsec_")
+		}
+		if len(key) < 24 || len(key) > 64 {
+			return Secrets{}, fmt.Errorf("a secret has 24 to 64 bytes, not %d", len(key))
+		}
+		signer, err := standardwebhooks.NewWebhookRaw(key)
+		if err != nil {
+			return Secrets{}, errors.New("a secret can't be used")
+		}
+		all.signers = append(all.signers, signer)
+	}
+	return all, nil
+}
+
+// sign is the value of webhook-signature, empty where there is no secret.
+func (s Secrets) sign(id string, at time.Time, body []byte) (string, error) {
+	signatures := make([]string, len(s.signers))
+	for i, signer := range s.signers {
+		var err error
+		if signatures[i], err = signer.Sign(id, at, body); err != nil {
+			return "", fmt.Errorf("sign: %w", err)
+		}
+	}
+	return strings.Join(signatures, " "), nil
+}
+
+// Format hides the keys from every verb of fmt.
+func (Secrets) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("secrets")) }

@@ -1,0 +1,193 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"footfall/domain/counting"
+)
+
+// residuePages is the most that one FetchResidue returns.
+const residuePages = 64
+
+// startMoves begins the moves of a table that is opened.
+func (s *state) startMoves(coming []counting.Arc) {
+	s.going = make(map[counting.Arc]*going)
+	s.coming = make(map[counting.Arc]map[counting.Page]struct{}, len(coming))
+	for _, arc := range coming {
+		s.coming[arc] = nil
+	}
+}
+
+// move lets act take a step of the moves of a table, under the lock.
+func (n *Node) move(ctx context.Context, what string, table counting.Epoch, act func(*state) error) error {
+	if err := n.lockMember(ctx); err != nil {
+		return fmt.Errorf("%s on %s: %w", what, n.id, err)
+	}
+	defer n.mu.Unlock()
+	err := n.state.standing.Moves(table)
+	if err == nil {
+		err = act(&n.state)
+	}
+	if err != nil {
+		return fmt.Errorf("%s on %s: %w", what, n.id, err)
+	}
+	return nil
+}
+
+// ComingArcs implements counting.Movable.
+func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) (arcs []counting.Arc, err error) {
+	err = n.move(ctx, "list coming arcs", table, func(s *state) error {
+		arcs = slices.Sorted(maps.Keys(s.coming))
+		return nil
+	})
+	return arcs, err
+}
+
+// ClaimArc implements counting.Movable.
+func (n *Node) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (r counting.Residue, err error) {
+	err = n.move(ctx, "claim an arc", table, func(s *state) error {
+		g := s.going[arc]
+		if g == nil {
+			g = &going{pages: len(s.counts[arc])}
+			if g.pages > 0 || len(s.keys[arc]) > 0 {
+				g.residue = s.counts[arc]
+				if g.residue == nil {
+					g.residue = make(map[counting.Page]int64)
+				}
+			}
+			delete(s.counts, arc)
+			s.going[arc] = g
+		}
+		r = counting.Residue{Stage: g.stage(), Pages: g.pages}
+		return nil
+	})
+	return r, err
+}
+
+func (g *going) stage() counting.Stage {
+	switch {
+	case g == nil:
+		return counting.Held
+	case g.residue == nil:
+		return counting.Gone
+	}
+	return counting.Frozen
+}
+
+// FetchResidue implements counting.Movable. The cursor is the last page that
+// was returned.
+func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (pages []counting.Visit, next string, err error) {
+	err = n.move(ctx, "fetch a residue", table, func(s *state) error {
+		g := s.going[arc]
+		if g.stage() != counting.Frozen {
+			return counting.ErrUnfinished
+		}
+		for _, page := range slices.Sorted(maps.Keys(g.residue)) {
+			switch {
+			case string(page) <= cursor: // no page is empty
+			case len(pages) == residuePages:
+				next = string(pages[len(pages)-1].Page)
+				return nil
+			default:
+				pages = append(pages, counting.Visit{Arc: arc, Page: page, Count: max(g.residue[page], -1)})
+			}
+		}
+		return nil
+	})
+	return pages, next, err
+}
+
+// TakeIn implements counting.Movable.
+func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (in counting.Intake, err error) {
+	err = n.move(ctx, "take in pages", table, func(s *state) error {
+		marks, coming := s.coming[arc]
+		if !coming {
+			in.Closed = true
+			return nil
+		}
+		if marks == nil {
+			marks = make(map[counting.Page]struct{})
+			s.coming[arc] = marks
+		}
+		for i, v := range pages {
+			if _, marked := marks[v.Page]; marked {
+				continue
+			}
+			reason := counting.Corrupt
+			if v.Count >= 0 {
+				reason = s.visit(v)
+			}
+			if reason != 0 {
+				in.Refused = append(in.Refused, counting.Refusal{Item: i, Reason: reason})
+				continue
+			}
+			marks[v.Page] = struct{}{}
+		}
+		in.Pages = len(marks)
+		return nil
+	})
+	return in, err
+}
+
+// RetireArc implements counting.Movable.
+func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	return n.move(ctx, "retire an arc", table, func(s *state) error {
+		g := s.going[arc]
+		switch {
+		case g.stage() == counting.Gone:
+			return nil
+		case g.stage() != counting.Frozen || g.pages != pages:
+			return counting.ErrUnfinished
+		}
+		g.residue = nil
+		s.dropKeys(arc)
+		return nil
+	})
+}
+
+// CloseArc implements counting.Movable.
+func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	return n.move(ctx, "close an arc", table, func(s *state) error {
+		marks, coming := s.coming[arc]
+		switch {
+		case !coming:
+			return nil
+		case len(marks) < pages:
+			return counting.ErrUnfinished
+		}
+		delete(s.coming, arc)
+		s.standing.Coming = len(s.coming)
+		return nil
+	})
+}
+
+// ReadParts implements counting.Movable.
+func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+	if err := n.lockMember(ctx); err != nil {
+		return nil, fmt.Errorf("read on %s: %w", n.id, err)
+	}
+	defer n.mu.Unlock()
+	if err := n.state.standing.Serves(epoch); err != nil {
+		return nil, fmt.Errorf("read on %s: %w", n.id, err)
+	}
+	parts := make([]counting.Part, len(pages))
+	for i, p := range pages {
+		part := &parts[i]
+		marks, coming := n.state.coming[p.Arc]
+		_, part.Marked = marks[p.Page]
+		part.Closed = !coming
+		part.Visits = n.state.counts[p.Arc][p.Page]
+		g := n.state.going[p.Arc]
+		part.Stage = g.stage()
+		if g != nil {
+			part.Residue = g.residue[p.Page]
+		}
+		if part.Visits < 0 || part.Residue < 0 {
+			*part = counting.Part{Err: counting.Corrupt}
+		}
+	}
+	return parts, nil
+}

@@ -1,0 +1,73 @@
+package rabbitmq
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Options say where the queue is and who may write to it.
+type Options struct {
+	Addr string // host:port
+	// TLS is on for amqps; the name in the certificate must be the host's.
+	TLS            bool
+	User, Password string
+	VHost          string
+	Queue          string
+	// QueueType is quorum or classic.
+	QueueType string
+}
+
+// ParseURL reads amqp://user:pass@host:5672/vhost?queue=NAME, or amqps. What
+// is left out: the port is 5672 (5671 for amqps), the user and the password
+// guest, the vhost /, and the type of the queue, &type=, quorum. No error
+// repeats anything of the URL.
+func ParseURL(text string) (Options, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return Options{}, errors.New("it is not a URL: user, password and vhost have to be percent-encoded")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return Options{}, errors.New("what follows the question mark is not name=value")
+	}
+	o := Options{TLS: u.Scheme == "amqps", User: "guest", Password: "guest", VHost: "/", Queue: query.Get("queue"), QueueType: "quorum"}
+	if u.User != nil {
+		o.User = u.User.Username()
+		o.Password, _ = u.User.Password()
+	}
+	if path := strings.TrimPrefix(u.Path, "/"); path != "" {
+		o.VHost = path
+	}
+	if query.Has("type") {
+		o.QueueType = query.Get("type")
+	}
+	for name, values := range query {
+		if name != "queue" && name != "type" || len(values) > 1 {
+			return Options{}, errors.New("want queue and type behind the question mark, each once, and nothing else")
+		}
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[bool]string{false: "5672", true: "5671"}[o.TLS]
+	}
+	o.Addr = net.JoinHostPort(u.Hostname(), port)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || u.Hostname() == "" || u.Opaque != "" {
+		return Options{}, errors.New("want a host, and a port from 1 to 65535 if any: amqp://user:pass@host:5672/vhost?queue=NAME")
+	}
+	return o, o.check(u.Fragment)
+}
+
+func (o Options) check(fragment string) error {
+	switch {
+	case fragment != "":
+		return errors.New("it has a fragment: a # has to be percent-encoded")
+	case o.Queue == "" || len(o.Queue) > 255 || strings.HasPrefix(o.Queue, "amq."):
+		return errors.New("want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME")
+	case o.QueueType != "quorum" && o.QueueType != "classic":
+		return errors.New("want the type quorum or classic")
+	}
+	return nil
+}

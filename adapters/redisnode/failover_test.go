@@ -1,0 +1,100 @@
+package redisnode_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+// What a step of a change or of a move has answered outlives the server on
+// which it was taken, at first and when it is repeated.
+func TestAStepOutlivesAFailOver(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		at     func(*testing.T, *servers.Redis) moving
+		before []step
+		step   step
+		took   func(*testing.T, moving) bool
+	}{
+		{"fence", atSource, nil, moving.fence, func(t *testing.T, m moving) bool {
+			return m.pulse(t).Fence == 2
+		}},
+		{"open", atSource, []step{moving.fence}, moving.open, func(t *testing.T, m moving) bool {
+			return m.pulse(t).Opened == 2
+		}},
+		{"claim", atSource, []step{moving.fence, moving.open}, moving.claim, func(t *testing.T, m moving) bool {
+			return m.part(t) == counting.Part{Stage: counting.Frozen, Residue: 2, Closed: true}
+		}},
+		{"retire", atSource, []step{moving.fence, moving.open, moving.claim}, moving.retire, func(t *testing.T, m moving) bool {
+			return m.part(t).Stage == counting.Gone
+		}},
+		{"take in", atDestination, []step{moving.fence, moving.open}, moving.takeIn, func(t *testing.T, m moving) bool {
+			return m.part(t) == counting.Part{Visits: 2, Marked: true}
+		}},
+		{"close", atDestination, []step{moving.fence, moving.open, moving.takeIn}, moving.close, func(t *testing.T, m moving) bool {
+			return m.part(t) == counting.Part{Visits: 2, Closed: true}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			primary, replica := replicated(t)
+			m := c.at(t, primary)
+			m.do(t, c.before...)
+			if c.took(t, m) {
+				t.Fatal("the step was taken before it began")
+			}
+			replica.Freeze()
+			for range 2 {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				err := c.step(m, ctx)
+				cancel()
+				if err == nil || errors.Is(err, counting.ErrNotApplied) {
+					t.Errorf("%v while the replica hangs, want that the outcome is unknown", err)
+				}
+			}
+			replica.Thaw()
+			if err := c.step(m, t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			primary.Kill()
+			m.node = open(t, m.ID(), replica)
+			m.node.do(t, "replicaof", "no", "one")
+			if !c.took(t, m) {
+				t.Error("the new primary doesn't know of the step")
+			}
+		})
+	}
+}
+
+// replicated is a server with a replica that is up to date.
+func replicated(t *testing.T) (primary, replica *servers.Redis) {
+	t.Helper()
+	primary = servers.StartRedis(t, "--repl-diskless-sync-delay", "0")
+	replica = servers.StartRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(primary.Port()))
+	c := primary.Client()
+	defer func() { _ = c.Close() }()
+	eventually(t, func() bool {
+		info, err := c.Info(t.Context(), "replication").Result()
+		return err == nil && strings.Contains(info, "state=online")
+	})
+	return primary, replica
+}
+
+// A replica that is gone holds up nothing.
+func TestAStepDoesNotWaitForAReplicaThatIsGone(t *testing.T) {
+	t.Parallel()
+	primary, replica := replicated(t)
+	m := atSource(t, primary)
+	replica.Kill()
+	eventually(t, func() bool { return m.fence(t.Context()) == nil })
+	if p := m.pulse(t); p.Fence != 2 {
+		t.Errorf("the node is at %+v", p)
+	}
+}

@@ -1,0 +1,86 @@
+package redisnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"footfall/domain/counting"
+)
+
+// harmless tells whether an answer is one by which Redis refuses a call before
+// it does anything.
+func harmless(answer string) bool {
+	for _, beginning := range []string{
+		"NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
+		"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "ERR invalid password",
+	} {
+		if strings.HasPrefix(answer, beginning) {
+			return true
+		}
+	}
+	return false
+}
+
+// unfit is an error of preflight: the connection was not used.
+type unfit struct{ error }
+
+// failed puts an error of the client into the terms of the ports: what surely
+// had no effect wraps counting.ErrNotApplied.
+func (n *Node) failed(act string, err error) error {
+	var refused redis.Error
+	var op *net.OpError
+	var bad unfit
+	switch {
+	case errors.Is(err, redis.ErrClosed):
+		return fmt.Errorf("%s %s: %w", act, n.id, counting.ErrClosed)
+	case errors.As(err, &bad), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
+		errors.As(err, &op) && op.Op == "dial",
+		errors.As(err, &refused) && harmless(err.Error()):
+		return fmt.Errorf("%s %s: %w: %w", act, n.id, counting.ErrNotApplied, err)
+	}
+	return fmt.Errorf("%s %s: %w", act, n.id, err)
+}
+
+// preflight looks at the server at the beginning of every connection: one
+// that could delete counts is not used, one that could forget them at a crash
+// is warned of.
+func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
+	info, err := c.InfoMap(ctx, "server", "memory", "persistence").Result()
+	if err != nil {
+		return unfit{err}
+	}
+	version := info["Server"]["redis_version"]
+	if major, _, _ := strings.Cut(version, "."); atoi(major) < 7 {
+		return unfit{fmt.Errorf("redis %s is too old, want 7.0 or later", version)}
+	}
+	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
+		return unfit{fmt.Errorf("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)}
+	}
+	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
+		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)
+	}
+	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF(version) {
+		// A server that doesn't say when it syncs is taken for one of the usual setting.
+		how, err := c.ConfigGet(ctx, "appendfsync").Result()
+		n.syncing.Store(err != nil || how["appendfsync"] == "everysec")
+	}
+	return nil
+}
+
+// hasWaitAOF tells whether a version of Redis knows WAITAOF: from 7.2 on.
+func hasWaitAOF(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return atoi(major) > 7 || atoi(major) == 7 && atoi(minor) >= 2
+}
+
+func atoi(s string) int {
+	v, _ := strconv.Atoi(s)
+	return v
+}

@@ -1,0 +1,277 @@
+package redisnode_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/adapters/redisnode"
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+// A server that refuses calls for a while says that they did nothing, and
+// takes the same batch when it is well again.
+func TestARefusedBatchIsNotAppliedAndMayComeAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, why  string
+		ail, mend  func(*testing.T, node)
+		unreadable bool
+	}{
+		{
+			"read only", "READONLY",
+			func(t *testing.T, n node) { n.do(t, "replicaof", "127.0.0.1", "1") },
+			func(t *testing.T, n node) { n.do(t, "replicaof", "no", "one") }, false,
+		},
+		{
+			"full", "OOM",
+			func(t *testing.T, n node) { n.do(t, "config", "set", "maxmemory", "1") },
+			func(t *testing.T, n node) { n.do(t, "config", "set", "maxmemory", "0") }, false,
+		},
+		{"cannot save", "MISCONF", failToSave, func(t *testing.T, n node) { n.do(t, "config", "set", "save", "") }, false},
+		{"busy", "BUSY", beBusy, endScript, true},
+		{"loading", "LOADING", load, awaitLoaded, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := joined(t, servers.StartRedis(t))
+			if _, err := n.Apply(t.Context(), visits(1)); err != nil {
+				t.Fatal(err)
+			}
+			c.ail(t, n)
+			_, err := n.Apply(t.Context(), visits(2))
+			wantNotApplied(t, err, c.why)
+			if !c.unreadable {
+				n.wantVisits(t, 1)
+			}
+			c.mend(t, n)
+			n.wantVisits(t, 1)
+			if r, err := n.Apply(t.Context(), visits(2)); err != nil || r.Duplicate {
+				t.Errorf("%+v, %v after the server was mended", r, err)
+			}
+			n.wantVisits(t, 2)
+		})
+	}
+}
+
+// failToSave lets a snapshot fail, after which Redis takes no writes.
+func failToSave(t *testing.T, n node) {
+	c := n.server.Client()
+	defer func() { _ = c.Close() }()
+	dir, err := c.ConfigGet(t.Context(), "dir").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir["dir"], "dump.rdb"), 0o755); err != nil { // in the way
+		t.Fatal(err)
+	}
+	n.do(t, "config", "set", "save", "3600 1000000")
+	n.do(t, "bgsave")
+	eventually(t, func() bool {
+		info, err := c.InfoMap(t.Context(), "persistence").Result()
+		return err == nil && info["Persistence"]["rdb_last_bgsave_status"] == "err"
+	})
+}
+
+// beBusy lets the server run a script that doesn't end.
+func beBusy(t *testing.T, n node) {
+	n.do(t, "config", "set", "busy-reply-threshold", "1")
+	c := n.server.Client()
+	t.Cleanup(func() { _ = c.Close() })
+	go func() { _ = c.Eval(context.WithoutCancel(t.Context()), "while true do end", nil).Err() }()
+	n.awaitAnswer(t, "BUSY")
+}
+
+// load lets the server load a file for some seconds.
+func load(t *testing.T, n node) {
+	c := n.server.Client()
+	t.Cleanup(func() { _ = c.Close() })
+	for range 20 { // Redis looks up from its loading after 1024 commands
+		pipe := c.Pipeline()
+		for i := range 1000 {
+			pipe.Incr(t.Context(), fmt.Sprint("other/", i))
+		}
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.do(t, "config", "set", "key-load-delay", "20")
+	go func() { _ = c.Do(context.WithoutCancel(t.Context()), "debug", "loadaof").Err() }()
+	n.awaitAnswer(t, "LOADING")
+}
+
+func awaitLoaded(t *testing.T, n node) { n.awaitAnswer(t, "") }
+
+func endScript(t *testing.T, n node) {
+	n.do(t, "script", "kill")
+	n.awaitAnswer(t, "")
+}
+
+// awaitAnswer waits until the server answers everything by an error, or by
+// none where that is empty.
+func (n node) awaitAnswer(t *testing.T, want string) {
+	t.Helper()
+	c := n.server.Client()
+	defer func() { _ = c.Close() }()
+	eventually(t, func() bool {
+		err := c.Exists(t.Context(), "any").Err()
+		return err == nil && want == "" || err != nil && want != "" && strings.HasPrefix(err.Error(), want)
+	})
+}
+
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it never came so far")
+		}
+	}
+}
+
+// A full server can still close windows, which frees memory.
+func TestAFullServerClosesWindows(t *testing.T) {
+	t.Parallel()
+	n := joined(t, servers.StartRedis(t))
+	b := visits(1)
+	b.Arrivals = []counting.Arrival{{ID: 1, Table: 1}, {ID: 2, Table: 1}}
+	if _, err := n.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	n.do(t, "config", "set", "maxmemory", "1")
+	a, err := n.Attend(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := n.Claim(t.Context(), a.Current, "owner", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if count, err := n.Seal(t.Context(), a.Current, -2*time.Hour); err != nil || count != 2 {
+		t.Errorf("%d ids, %v; want 2", count, err)
+	}
+	_, err1 := n.Record(t.Context(), a.Current, token, 2)
+	err2 := n.Publish(t.Context(), a.Current, token, "log")
+	err3 := n.Retire(t.Context(), a.Current)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACallBeyondTheServersClientsIsNotApplied(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t)
+	joined(t, server) // keeps a connection
+	n := open(t, "redis_7070", server)
+	n.do(t, "config", "set", "maxclients", "1")
+	_, err := n.Apply(t.Context(), visits(1))
+	wantNotApplied(t, err, "") // Redis may close the connection before it is told why
+}
+
+func TestAWrongPasswordIsToldWithoutIt(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--requirepass", "right")
+	for _, password := range []string{"", "wrong-password"} {
+		n := redisnode.New(redisnode.Options{
+			ID: "redis_7070", Addr: server.Addr, Password: password, Log: slog.New(slog.DiscardHandler),
+		})
+		_, err := n.Apply(t.Context(), visits(1))
+		wantNotApplied(t, err, "")
+		if err != nil && (strings.Contains(err.Error(), "wrong-password") || strings.Contains(err.Error(), "right")) {
+			t.Errorf("the error shows a password: %v", err)
+		}
+		_ = n.Close()
+	}
+	n := redisnode.New(redisnode.Options{ID: "redis_7070", Addr: server.Addr, Password: "right", Log: slog.New(slog.DiscardHandler)})
+	defer func() { _ = n.Close() }()
+	if _, err := n.Apply(t.Context(), visits(1)); !errors.Is(err, counting.ErrUninitialized) {
+		t.Errorf("the right one: %v", err)
+	}
+}
+
+func TestAServerThatIsDownIsNotApplied(t *testing.T) {
+	t.Parallel()
+	n := joined(t, servers.StartRedis(t))
+	n.server.Kill()
+	for range 3 { // the first may meet a connection that was there
+		_, _ = n.Apply(t.Context(), visits(1))
+	}
+	_, err := n.Apply(t.Context(), visits(1))
+	wantNotApplied(t, err, "refused")
+}
+
+func TestAServerThatForgotItsScriptsIsTaughtThemAnew(t *testing.T) {
+	t.Parallel()
+	n := joined(t, servers.StartRedis(t))
+	for seq := range int64(3) {
+		n.do(t, "script", "flush")
+		if _, err := n.Apply(t.Context(), visits(seq+1)); err != nil {
+			t.Error(err)
+		}
+	}
+	n.wantVisits(t, 3)
+}
+
+// A key that holds something else refuses items, or all of a batch, but
+// never lets a repetition count twice.
+func TestNoKeyOfAWrongTypeLetsABatchCountTwice(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"ff:n:%d", "ff:eps:%d", "ff:ids:%d:0", "ff:pend", "ff:Q"} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			n := joined(t, servers.StartRedis(t))
+			a, err := n.Attend(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(key, "%d") {
+				key = fmt.Sprintf(key, a.Current)
+			}
+			n.do(t, "del", key)
+			n.do(t, "rpush", key, "x")
+			b := visits(1)
+			b.EndpointLimit = 10
+			for i := range 3 {
+				b.Arrivals = append(b.Arrivals, counting.Arrival{ID: counting.ID(i), Endpoint: "http://e/", Table: 1})
+			}
+			r, err := n.Apply(t.Context(), b)
+			again, err2 := n.Apply(t.Context(), b)
+			t.Logf("%+v %v, then %+v %v", r, err, again, err2)
+			if err != nil {
+				n.do(t, "del", key) // as an operator would
+				if _, err := n.Apply(t.Context(), b); err != nil {
+					t.Error(err)
+				}
+			}
+			n.wantVisits(t, 1)
+		})
+	}
+}
+
+func TestTwoAddressesOfOneServerAreFound(t *testing.T) {
+	t.Parallel()
+	one, other := servers.StartRedis(t), servers.StartRedis(t)
+	nodes := func(addrs ...string) (all []*redisnode.Node) {
+		for i, addr := range addrs {
+			n := redisnode.New(redisnode.Options{ID: counting.NodeID(fmt.Sprint("n", i)), Addr: addr, Log: slog.New(slog.DiscardHandler)})
+			t.Cleanup(func() { _ = n.Close() })
+			all = append(all, n)
+		}
+		return all
+	}
+	twice := fmt.Sprint("localhost:", one.Port())
+	err := redisnode.CheckDistinct(t.Context(), nodes(one.Addr, other.Addr, twice))
+	if err == nil || err.Error() != one.Addr+" and "+twice+" are the same server" {
+		t.Errorf("%v", err)
+	}
+	other.Kill()
+	if err := redisnode.CheckDistinct(t.Context(), nodes(one.Addr, other.Addr, "127.0.0.1:1")); err != nil {
+		t.Errorf("servers that are down are not the same: %v", err)
+	}
+}

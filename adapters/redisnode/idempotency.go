@@ -1,0 +1,65 @@
+package redisnode
+
+import (
+	"context"
+	"fmt"
+
+	"footfall/domain/counting"
+)
+
+// FetchKeys implements counting.Movable.
+func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+	_, answer, err := n.run(ctx, n.scripts.fetchKeys, int64(table), uint64(arc), cursor, fetchPages)
+	if err != nil {
+		return nil, "", fmt.Errorf("fetch keys of arc %d of %s: %w", arc, n.id, err)
+	}
+	next, _ := answer[0].(string)
+	day := counting.Day(toInt(answer[1]))
+	found, _ := answer[2].([]any)
+	keys := make([]counting.KeptKey, 0, len(found)/2)
+	for i := 0; i+1 < len(found); i += 2 {
+		key, _ := found[i].(string)
+		hash, _ := found[i+1].(string)
+		kept := counting.KeptKey{Day: day}
+		if len(key) != len(kept.Key) || len(hash) != len(kept.Print) {
+			return nil, "", fmt.Errorf("fetch keys of arc %d of %s: %w", arc, n.id, counting.Corrupt)
+		}
+		copy(kept.Key[:], key)
+		copy(kept.Print[:], hash)
+		keys = append(keys, kept)
+	}
+	return keys, next, nil
+}
+
+// TakeKeys implements counting.Movable. It waits for the disk as TakeIn does.
+func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (closed bool, err error) {
+	answer, err := n.settle(ctx, true, n.scripts.takeKeys, int64(table), uint64(arc), packKept(keys))
+	if err != nil {
+		return false, fmt.Errorf("take keys of arc %d on %s: %w", arc, n.id, err)
+	}
+	return len(answer) == 0, nil
+}
+
+// FindKeys implements counting.Movable.
+func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+	_, answer, err := n.run(ctx, n.scripts.findKeys, int64(epoch), packKeys(keys))
+	if err != nil {
+		return nil, fmt.Errorf("find keys on %s: %w", n.id, err)
+	}
+	if len(answer) != len(keys) {
+		return nil, fmt.Errorf("find keys on %s: %d answers for %d keys", n.id, len(answer), len(keys))
+	}
+	found := make([]counting.Found, len(keys))
+	for i, a := range answer {
+		hash, ok := a.(string)
+		switch {
+		case !ok: // it isn't there
+		case len(hash) != len(found[i].Print):
+			found[i].Err = counting.Corrupt
+		default:
+			found[i].Kept = true
+			copy(found[i].Print[:], hash)
+		}
+	}
+	return found, nil
+}

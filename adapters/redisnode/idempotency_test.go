@@ -1,0 +1,136 @@
+package redisnode_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/servers"
+)
+
+// V29: the days of keys: those of yesterday count still, older ones don't, and are
+// deleted some arcs at a time, without one being left behind.
+func TestKeysAreForgottenDayByDay(t *testing.T) {
+	t.Parallel()
+	n := open(t, "n", servers.StartRedis(t))
+	ring, err := sharding.New("d", 1, counting.Length(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Fence(t.Context(), ring); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Open(t.Context(), ring); err != nil {
+		t.Fatal(err)
+	}
+	const arcs = 600
+	seq := int64(0)
+	visit := func() {
+		t.Helper()
+		seq++
+		b := &counting.Batch{Epoch: 1, Session: "s", Seq: seq, KeyLimit: arcs}
+		for arc := range counting.Arc(arcs) {
+			b.Keyed = append(b.Keyed, counting.Keyed{
+				Visit: counting.Visit{Arc: arc, Page: "page", Count: 1}, Once: counting.Once{Key: counting.Key{1}, Print: counting.Print{2}},
+			})
+		}
+		if r, err := n.Apply(t.Context(), b); err != nil || len(r.Refused) > 0 {
+			t.Fatal(r, err)
+		}
+	}
+	counted := func(want int64) {
+		t.Helper()
+		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})
+		if err != nil || got[0].Visits != want {
+			t.Errorf("read %+v, %v; want %d", got, err, want)
+		}
+	}
+	visit()
+	counted(1)
+	n.age(t, 1)
+	visit()
+	counted(1)
+	if _, err := n.Attend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	visit()
+	counted(1)
+	n.age(t, 1)
+	visit() // though as many are kept as the limit allows: they count no more
+	counted(2)
+	n.age(t, 7)
+	for range arcs {
+		if _, err := n.Attend(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(n.keys(t, "ff:k*")) == 0 {
+			return
+		}
+	}
+	t.Errorf("%d keys are left", len(n.keys(t, "ff:k*")))
+}
+
+func (n node) keys(t *testing.T, pattern string) []string {
+	t.Helper()
+	c := n.server.Client()
+	defer func() { _ = c.Close() }()
+	keys, err := c.Keys(t.Context(), pattern).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// age makes all idempotency keys older by some days.
+func (n node) age(t *testing.T, days int) {
+	t.Helper()
+	const script = `
+for _, key in ipairs(redis.call('KEYS', 'ff:k*')) do
+  local name, day, arc = string.match(key, '^(ff:ka?):(%d+)(.*)$')
+  if day then redis.call('RENAME', key, 'old' .. name .. ':' .. string.format('%d', day - ARGV[1]) .. arc) end
+end
+for _, key in ipairs(redis.call('KEYS', 'oldff:k*')) do redis.call('RENAME', key, string.sub(key, 4)) end
+local counts = redis.call('HGETALL', 'ff:kn')
+redis.call('DEL', 'ff:kn')
+for i = 1, #counts, 2 do redis.call('HSET', 'ff:kn', string.format('%d', counts[i] - ARGV[1]), counts[i + 1]) end
+return 1
+`
+	n.do(t, "eval", script, 0, fmt.Sprint(days))
+}
+
+// Something else in place of the keys refuses what is keyed, and leaves the rest
+// of the batch alone.
+func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
+	t.Parallel()
+	today := counting.DayOf(time.Now())
+	for _, key := range []string{"ff:kn", fmt.Sprintf("ff:ka:%d", today), fmt.Sprintf("ff:k:%d:7", today)} {
+		n := open(t, "n", servers.StartRedis(t))
+		ring, err := sharding.New("d", 1, counting.Length(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Fence(t.Context(), ring); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Open(t.Context(), ring); err != nil {
+			t.Fatal(err)
+		}
+		n.do(t, "set", key, "planted")
+		r, err := n.Apply(t.Context(), &counting.Batch{
+			Epoch: 1, Session: "s", Seq: 1, KeyLimit: 10, Visits: []counting.Visit{{Arc: 7, Page: "page", Count: 1}},
+			Keyed: []counting.Keyed{{Visit: counting.Visit{Arc: 7, Page: "page", Count: 1}}},
+		})
+		if err != nil || len(r.Refused) != 1 || r.Refused[0] != (counting.Refusal{Item: 1, Reason: counting.Corrupt}) {
+			t.Errorf("%s: %+v, %v", key, r, err)
+		}
+		if _, err := n.Attend(t.Context()); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})
+		if err != nil || got[0].Visits != 1 {
+			t.Errorf("%s: read %+v, %v", key, got, err)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package redisnode_test
+
+import (
+	"flag"
+	"strconv"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+var longFlag = flag.Bool("long", false, "600,000 ids in place of 60,000")
+
+// All distinct ids of a window are counted exactly, however many and however
+// often they come, and it is closed at once.
+func TestManyIDsOfOneWindowAreCountedExactly(t *testing.T) {
+	t.Parallel()
+	ids := 60_000
+	if *longFlag {
+		ids = 600_000
+	}
+	server := servers.StartRedis(t)
+	n := joined(t, server)
+	before := memory(t, server)
+	seq := fill(t, n, ids, 0)
+	perID := float64(memory(t, server)-before) / float64(ids)
+	fill(t, n, ids/3, seq) // again
+
+	a, err := n.Attend(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	begin := time.Now()
+	for _, w := range append(a.Waiting, a.Current) { // one, but at the end of an hour
+		count, err := n.Seal(t.Context(), w, -2*time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Retire(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		sum += count
+	}
+	took := time.Since(begin)
+	if sum != int64(ids) && len(a.Waiting) == 0 {
+		t.Errorf("%d ids are counted, want %d", sum, ids)
+	}
+	if took >= time.Second {
+		t.Errorf("closing took %v", took)
+	}
+	t.Logf("%d ids: closed in %v, %.1f B each; a plain set of decimals %.1f B", ids, took, perID, plainSet(t, ids))
+}
+
+// fill lets ids come that are spread over 64 bits.
+func fill(t *testing.T, n node, ids int, seq int64) int64 {
+	t.Helper()
+	const batch = 500
+	for from := 0; from < ids; from += batch {
+		seq++
+		b := &counting.Batch{Epoch: 1, Session: "session", Seq: seq, EndpointLimit: 10}
+		for i := from; i < min(from+batch, ids); i++ {
+			b.Arrivals = append(b.Arrivals, counting.Arrival{ID: id(i), Table: 1})
+		}
+		r, err := n.Apply(t.Context(), b)
+		if err != nil || len(r.Refused) > 0 {
+			t.Fatalf("batch %d: %+v, %v", seq, r, err)
+		}
+	}
+	return seq
+}
+
+// id is distinct for each i, since the factor is odd.
+func id(i int) counting.ID {
+	return counting.ID(uint64(i) * 0xD1B54A32D192ED03)
+}
+
+// plainSet is what an id costs in one set of decimals.
+func plainSet(t *testing.T, ids int) float64 {
+	t.Helper()
+	server := servers.StartRedis(t)
+	c := server.Client()
+	defer func() { _ = c.Close() }()
+	before := memory(t, server)
+	for from := 0; from < ids; from += 1000 {
+		var members []any
+		for i := from; i < min(from+1000, ids); i++ {
+			members = append(members, strconv.FormatInt(int64(id(i)), 10))
+		}
+		if err := c.SAdd(t.Context(), "ids", members...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return float64(memory(t, server)-before) / float64(ids)
+}
+
+// memory is what a server uses for its data.
+func memory(t *testing.T, server *servers.Redis) int64 {
+	t.Helper()
+	c := server.Client()
+	defer func() { _ = c.Close() }()
+	info, err := c.InfoMap(t.Context(), "memory").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, err := strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return used
+}

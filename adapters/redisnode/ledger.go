@@ -1,0 +1,118 @@
+package redisnode
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// Claim implements counting.Ledger.
+func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
+	_, answer, err := n.run(ctx, n.scripts.claim, int64(w), seconds(counting.EntryLife), owner, lease.Milliseconds())
+	if err != nil {
+		return "", counting.Entry{}, fmt.Errorf("claim window %d on %s: %w", w, n.id, err)
+	}
+	token, _ := answer[0].(string)
+	return token, parseEntry(w, answer[1]), nil
+}
+
+// Renew implements counting.Ledger.
+func (n *Node) Renew(ctx context.Context, w counting.Window, token string, lease time.Duration) error {
+	_, err := n.step(ctx, w, token, "renew", lease.Milliseconds())
+	return err
+}
+
+// Record implements counting.Ledger.
+func (n *Node) Record(ctx context.Context, w counting.Window, token string, count int64) (int64, error) {
+	answer, err := n.step(ctx, w, token, "record", count)
+	if err != nil {
+		return 0, err
+	}
+	return toInt(answer[0]), nil
+}
+
+// Lose implements counting.Ledger.
+func (n *Node) Lose(ctx context.Context, w counting.Window, token string) error {
+	_, err := n.step(ctx, w, token, "lose")
+	return err
+}
+
+// Publish implements counting.Ledger.
+func (n *Node) Publish(ctx context.Context, w counting.Window, token, sink string) error {
+	_, err := n.step(ctx, w, token, "publish", sink)
+	return err
+}
+
+// Finish implements counting.Ledger.
+func (n *Node) Finish(ctx context.Context, w counting.Window, token string, t counting.CallTotals) error {
+	_, err := n.step(ctx, w, token, "finish", t.Endpoints, t.Delivered, t.Failed, seconds(counting.WindowLife))
+	return err
+}
+
+// SaveCall implements counting.Ledger.
+func (n *Node) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
+	_, err := n.step(ctx, w, token, "call", endpoint, fmt.Sprintf("%d %d %t", c.Attempts, c.Status, c.Final))
+	return err
+}
+
+// step changes the entry of a window for the owner of a token.
+func (n *Node) step(ctx context.Context, w counting.Window, token, step string, args ...any) ([]any, error) {
+	_, answer, err := n.run(ctx, n.scripts.step, append([]any{int64(w), seconds(counting.EntryLife), token, step}, args...)...)
+	if err != nil {
+		return nil, fmt.Errorf("%s window %d on %s: %w", step, w, n.id, err)
+	}
+	return answer, nil
+}
+
+// Entry implements counting.Ledger.
+func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+	_, answer, err := n.run(ctx, n.scripts.entry, int64(w))
+	if err != nil {
+		return counting.Entry{}, nil, fmt.Errorf("entry of window %d on %s: %w", w, n.id, err)
+	}
+	kept, _ := answer[1].([]any)
+	calls := make(map[string]counting.Call, len(kept)/2)
+	for i := 0; i+1 < len(kept); i += 2 {
+		endpoint, _ := kept[i].(string)
+		text, _ := kept[i+1].(string)
+		var c counting.Call
+		if _, err := fmt.Sscanf(text, "%d %d %t", &c.Attempts, &c.Status, &c.Final); err != nil {
+			return counting.Entry{}, nil, fmt.Errorf("calls of window %d on %s: %w", w, n.id, err)
+		}
+		calls[endpoint] = c
+	}
+	return parseEntry(w, answer[0]), calls, nil
+}
+
+// Entries implements counting.Ledger.
+func (n *Node) Entries(ctx context.Context, limit int) ([]counting.Entry, error) {
+	_, answer, err := n.run(ctx, n.scripts.entries, limit)
+	if err != nil {
+		return nil, fmt.Errorf("entries of %s: %w", n.id, err)
+	}
+	entries := make([]counting.Entry, 0, len(answer)/2)
+	for i := 0; i+1 < len(answer); i += 2 {
+		entries = append(entries, parseEntry(counting.Window(toInt(answer[i])), answer[i+1]))
+	}
+	return entries, nil
+}
+
+// parseEntry reads state, count, sink, endpoints, delivered, failed, or the
+// word damaged; what is missing is that of a window nobody has claimed.
+func parseEntry(w counting.Window, answer any) counting.Entry {
+	if answer == string(counting.Damaged) {
+		return counting.Entry{Window: w, State: counting.Damaged}
+	}
+	fields, _ := answer.([]any)
+	e := counting.Entry{Window: w, State: counting.Open}
+	if len(fields) < 6 || fields[0] == nil {
+		return e
+	}
+	state, _ := fields[0].(string)
+	sink, _ := fields[2].(string)
+	e.State, e.Count, e.Sink = counting.State(state), toInt(fields[1]), sink
+	e.Calls = counting.CallTotals{Endpoints: int(toInt(fields[3])), Delivered: int(toInt(fields[4])), Failed: int(toInt(fields[5]))}
+	return e
+}

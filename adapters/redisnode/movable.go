@@ -1,0 +1,118 @@
+package redisnode
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"footfall/domain/counting"
+)
+
+// fetchPages is about how many pages of a residue one call returns.
+const fetchPages = counting.MaxResidue
+
+// ComingArcs implements counting.Movable.
+func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
+	_, answer, err := n.run(ctx, n.scripts.coming, int64(table))
+	if err != nil {
+		return nil, fmt.Errorf("list coming arcs on %s: %w", n.id, err)
+	}
+	bits, _ := answer[0].(string)
+	return unpackArcs(bits), nil
+}
+
+// ClaimArc implements counting.Movable.
+func (n *Node) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
+	answer, err := n.lasting(ctx, n.scripts.claimArc, int64(table), uint64(arc))
+	if err != nil {
+		return counting.Residue{}, fmt.Errorf("claim arc %d on %s: %w", arc, n.id, err)
+	}
+	letter, _ := answer[0].(string)
+	return counting.Residue{Stage: parseStage(letter), Pages: int(toInt(answer[1]))}, nil
+}
+
+// parseStage reads the letter that a stage begins with.
+func parseStage(text string) counting.Stage {
+	switch {
+	case strings.HasPrefix(text, "c"):
+		return counting.Frozen
+	case strings.HasPrefix(text, "d"):
+		return counting.Gone
+	}
+	return counting.Held
+}
+
+// FetchResidue implements counting.Movable. The cursor is that of HSCAN, which
+// shows every field of a hash that doesn't change.
+func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+	if cursor == "" {
+		cursor = "0"
+	}
+	_, answer, err := n.run(ctx, n.scripts.fetch, int64(table), uint64(arc), cursor, fetchPages)
+	if err != nil {
+		return nil, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
+	}
+	next, _ := answer[0].(string)
+	if next == "0" {
+		next = ""
+	}
+	found, _ := answer[1].([]any)
+	return appendPages(make([]counting.Visit, 0, len(found)/2), arc, found), next, nil
+}
+
+// TakeIn implements counting.Movable. It waits for the disk, too: the residue
+// is forgotten at its source next, and a power cut that sets this node back by
+// a second must not take what was counted in years.
+func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	answer, err := n.settle(ctx, true, n.scripts.takeIn, int64(table), uint64(arc), packTaken(pages))
+	if err != nil {
+		return counting.Intake{}, fmt.Errorf("take in arc %d on %s: %w", arc, n.id, err)
+	}
+	if len(answer) == 0 {
+		return counting.Intake{Closed: true}, nil
+	}
+	refused, err := parseRefused(answer[1])
+	return counting.Intake{Pages: int(toInt(answer[0])), Refused: refused}, err
+}
+
+// RetireArc implements counting.Movable.
+func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	if _, err := n.lasting(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages); err != nil {
+		return fmt.Errorf("retire arc %d on %s: %w", arc, n.id, err)
+	}
+	return nil
+}
+
+// CloseArc implements counting.Movable.
+func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	if _, err := n.lasting(ctx, n.scripts.closeArc, int64(table), uint64(arc), pages); err != nil {
+		return fmt.Errorf("close arc %d on %s: %w", arc, n.id, err)
+	}
+	return nil
+}
+
+// ReadParts implements counting.Movable.
+func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+	_, answer, err := n.run(ctx, n.scripts.parts, int64(epoch), packPages(pages))
+	if err != nil {
+		return nil, fmt.Errorf("read parts on %s: %w", n.id, err)
+	}
+	if len(answer) != 3*len(pages) {
+		return nil, fmt.Errorf("read parts on %s: %d answers for %d pages", n.id, len(answer), len(pages))
+	}
+	parts := make([]counting.Part, len(pages))
+	for i := range parts {
+		visits, ok1 := parseCount(answer[3*i])
+		residue, ok2 := parseCount(answer[3*i+1])
+		letters, _ := answer[3*i+2].(string)
+		if !ok1 || !ok2 || len(letters) != 3 {
+			parts[i].Err = counting.Corrupt
+			continue
+		}
+		parts[i] = counting.Part{
+			Visits: visits, Stage: parseStage(letters), Residue: residue,
+			Marked: letters[1] == '1', Closed: letters[2] == '1',
+		}
+	}
+	return parts, nil
+}

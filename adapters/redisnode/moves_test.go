@@ -1,0 +1,149 @@
+package redisnode_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+// An arc whose pages Redis shows a few at a time goes over whole.
+func TestALargeArcMovesWhole(t *testing.T) {
+	t.Parallel()
+	const pages = 5000
+	from, to := atSource(t, servers.StartRedis(t)), atDestination(t, servers.StartRedis(t))
+	to.arc = from.arc // both rings bring arcs; which one doesn't matter to the nodes
+	if !slices.Contains(to.after.Coming(to.ID()), from.arc) {
+		t.Fatalf("arc %d doesn't come", from.arc)
+	}
+	b := &counting.Batch{Epoch: 1, Session: "s", Seq: 2}
+	for i := range pages {
+		b.Visits = append(b.Visits, counting.Visit{Arc: from.arc, Page: counting.Page(fmt.Sprint("many/", i)), Count: int64(i)})
+	}
+	if _, err := from.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	from.do(t, moving.fence, moving.open, moving.claim)
+	to.do(t, moving.fence, moving.open)
+	begin := time.Now()
+	calls, marked := from.copyTo(t, to)
+	took := time.Since(begin)
+	if calls < 2 || marked != pages+2 {
+		t.Errorf("%d pages are marked after %d calls, want %d", marked, calls, pages+2)
+	}
+	t.Logf("%d pages in %v, %.0f a second", marked, took, float64(marked)/took.Seconds())
+	if err := from.RetireArc(t.Context(), 2, from.arc, marked); err != nil {
+		t.Error(err)
+	}
+	if err := to.CloseArc(t.Context(), 2, to.arc, marked); err != nil {
+		t.Error(err)
+	}
+	for i, v := range b.Visits {
+		tallies, err := to.Read(t.Context(), 2, []counting.Located{{Arc: to.arc, Page: v.Page}})
+		if err != nil || tallies[0] != (counting.Tally{Visits: int64(i)}) {
+			t.Fatalf("page %d is %+v, %v", i, tallies, err)
+		}
+	}
+}
+
+// copyTo takes the residue over, and returns the number of calls that it took
+// and of pages that are marked.
+func (m moving) copyTo(t *testing.T, to moving) (calls, marked int) {
+	t.Helper()
+	for cursor, more := "", true; more; more = cursor != "" {
+		pages, next, err := m.FetchResidue(t.Context(), 2, m.arc, cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for part := range slices.Chunk(pages, counting.MaxResidue) {
+			in, err := to.TakeIn(t.Context(), 2, to.arc, part)
+			if err != nil || len(in.Refused) > 0 {
+				t.Fatalf("%+v, %v", in, err)
+			}
+			marked = in.Pages
+		}
+		cursor = next
+		calls++
+	}
+	return calls, marked
+}
+
+// A full server can still be left, and takes what it was promised to get.
+func TestAFullServerMovesArcs(t *testing.T) {
+	t.Parallel()
+	from, to := atSource(t, servers.StartRedis(t)), atDestination(t, servers.StartRedis(t))
+	from.node.do(t, "config", "set", "maxmemory", "1")
+	to.node.do(t, "config", "set", "maxmemory", "1")
+	if _, err := from.Apply(t.Context(), visits(9)); err == nil {
+		t.Error("the server is not full")
+	}
+	from.do(t, moving.fence, moving.open, moving.claim, moving.retire)
+	to.do(t, moving.fence, moving.open, moving.takeIn, moving.close)
+	if p := from.part(t); p != (counting.Part{Stage: counting.Gone, Closed: true}) {
+		t.Errorf("the source has %+v", p)
+	}
+	if p := to.part(t); p != (counting.Part{Visits: 2, Closed: true}) {
+		t.Errorf("the destination has %+v", p)
+	}
+}
+
+// A key that holds something else stops the arc, loudly, and takes or doubles
+// nothing: when an operator has taken it away, the move goes on.
+func TestNoKeyOfAWrongTypeLetsAMoveLoseOrDouble(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		key    string // with the arc
+		at     func(*testing.T, *servers.Redis) moving
+		before []step
+		step   step
+		want   counting.Part // after the step was taken in the end
+	}{
+		{"ff:st", atSource, []step{moving.fence, moving.open}, moving.claim, counting.Part{Stage: counting.Frozen, Residue: 2, Closed: true}},
+		{"ff:x:%d:2", atSource, []step{moving.fence, moving.open}, moving.claim, counting.Part{Stage: counting.Frozen, Residue: 2, Closed: true}},
+		{"ff:in:%d:2", atDestination, []step{moving.fence, moving.open}, moving.takeIn, counting.Part{Visits: 2, Marked: true}},
+		{"ff:c:%d", atDestination, []step{moving.fence, moving.open}, moving.takeIn, counting.Part{Visits: 2, Marked: true}},
+	} {
+		t.Run(c.key, func(t *testing.T) {
+			t.Parallel()
+			m := c.at(t, servers.StartRedis(t))
+			m.do(t, c.before...)
+			key := c.key
+			if key != "ff:st" {
+				key = fmt.Sprintf(key, m.arc)
+			}
+			m.node.do(t, "rpush", key, "x")
+			for range 2 {
+				t.Logf("it says %v", c.step(m, t.Context()))
+			}
+			if key != fmt.Sprintf("ff:x:%d:2", m.arc) { // the residue took its place
+				m.node.do(t, "del", key)
+			}
+			m.do(t, c.step, c.step)
+			if p := m.part(t); p != c.want {
+				t.Errorf("the node has %+v, want %+v", p, c.want)
+			}
+		})
+	}
+}
+
+// An arc that is no hash is not claimed.
+func TestAnArcOfAWrongTypeIsNotClaimed(t *testing.T) {
+	t.Parallel()
+	m := atSource(t, servers.StartRedis(t))
+	m.do(t, moving.fence, moving.open)
+	key := fmt.Sprintf("ff:c:%d", m.arc)
+	m.node.do(t, "rename", key, "aside")
+	m.node.do(t, "set", key, "x")
+	if err := m.claim(t.Context()); !errors.Is(err, counting.Corrupt) {
+		t.Errorf("%v, want that it is corrupt", err)
+	}
+	m.node.do(t, "rename", "aside", key) // as an operator would
+	m.do(t, moving.claim)
+	if p := m.part(t); p.Residue != 2 {
+		t.Errorf("the node has %+v", p)
+	}
+}

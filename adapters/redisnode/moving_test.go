@@ -1,0 +1,119 @@
+package redisnode_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/servers"
+)
+
+// moving is a node whose arcs move: to another one, or from it.
+type moving struct {
+	node
+	before, after *sharding.Ring
+	arc           counting.Arc
+}
+
+func (m moving) pages() []counting.Visit {
+	return []counting.Visit{{Arc: m.arc, Page: "a", Count: 1}, {Arc: m.arc, Page: "b", Count: 2}}
+}
+
+// atSource is the only node of a ring, with some pages of an arc that the next
+// ring gives to another.
+func atSource(t *testing.T, server *servers.Redis) moving {
+	n := joined(t, server)
+	s, err := n.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := moving{node: n, before: s.Opened}
+	m.after = m.add(t, sharding.Member{ID: "other", Addr: "other:1", Weight: 1})
+	if _, err := n.Apply(t.Context(), &counting.Batch{Epoch: 1, Session: "s", Seq: 1, Visits: m.with().pages()}); err != nil {
+		t.Fatal(err)
+	}
+	return m.with()
+}
+
+// atDestination is an empty node that the next ring gives an arc of another.
+func atDestination(t *testing.T, server *servers.Redis) moving {
+	n := open(t, "redis_7070", server)
+	other := sharding.Member{ID: "other", Addr: "other:1", Weight: 1}
+	r, err := sharding.New("deployment", 7, counting.Length(time.Hour), "first", []sharding.Member{other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := moving{node: n, before: r}
+	m.after = m.add(t, sharding.Member{ID: n.ID(), Addr: n.Addr(), Weight: 1})
+	return m.with()
+}
+
+func (m moving) add(t *testing.T, newcomer sharding.Member) *sharding.Ring {
+	t.Helper()
+	r, err := m.before.Add(sharding.Change{ID: "second"}, newcomer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// with picks an arc that moves.
+func (m moving) with() moving {
+	m.arc = m.after.Moves()[0].Arc
+	return m
+}
+
+// step is one of a change or of a move.
+type step func(moving, context.Context) error
+
+func (m moving) fence(ctx context.Context) error { _, err := m.Fence(ctx, m.after); return err }
+func (m moving) open(ctx context.Context) error  { return m.Open(ctx, m.after) }
+
+func (m moving) claim(ctx context.Context) error {
+	_, err := m.ClaimArc(ctx, m.after.Table(), m.arc)
+	return err
+}
+
+func (m moving) retire(ctx context.Context) error {
+	return m.RetireArc(ctx, m.after.Table(), m.arc, 2)
+}
+
+func (m moving) takeIn(ctx context.Context) error {
+	_, err := m.TakeIn(ctx, m.after.Table(), m.arc, m.pages())
+	return err
+}
+
+func (m moving) close(ctx context.Context) error {
+	return m.CloseArc(ctx, m.after.Table(), m.arc, 2)
+}
+
+// do takes steps that must succeed.
+func (m moving) do(t *testing.T, steps ...step) {
+	t.Helper()
+	for i, take := range steps {
+		if err := take(m, t.Context()); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+	}
+}
+
+// part is what the node shows of the arc's second page, and pulse how far it is.
+func (m moving) part(t *testing.T) counting.Part {
+	t.Helper()
+	parts, err := m.ReadParts(t.Context(), m.after.Epoch(), []counting.Located{{Arc: m.arc, Page: "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts[0]
+}
+
+func (m moving) pulse(t *testing.T) sharding.Pulse {
+	t.Helper()
+	p, err := m.Pulse(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

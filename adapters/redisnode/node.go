@@ -1,0 +1,127 @@
+// Package redisnode is a node on one Redis server (or a primary with its
+// replicas), version 7.0 or later.
+//
+// URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
+// for each address, named redis_<port>, or redis_<host>_<port> where two share
+// a port. Keys all begin with ff: and are listed in keys.go. Every call is one
+// script, so that it happens as a whole or not at all. What survives a crash
+// is what Redis has written to its append-only file. A call that fails before
+// it is sent, or that Redis refuses whole, is counting.ErrNotApplied; any
+// other failure is unknown. Nothing is retried here.
+package redisnode
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+const (
+	dialTimeout = 500 * time.Millisecond
+	callTimeout = time.Second
+	poolSize    = 16
+)
+
+// Options say which server, and as what.
+type Options struct {
+	ID   counting.NodeID
+	Addr string // host:port
+	// Username, Password, DB and TLS are those of the connection.
+	Username, Password string
+	DB                 int
+	TLS                *tls.Config
+	Log                *slog.Logger
+}
+
+// Node is one node. Its methods are safe for concurrent use. New connects to
+// nothing: a server that is away is an error of each call.
+type Node struct {
+	id     counting.NodeID
+	addr   string
+	client *redis.Client
+	// scripts are loaded into the server when it doesn't know them.
+	scripts scripts
+	log     *slog.Logger
+
+	warned  atomic.Bool // that the server keeps no append-only file
+	syncing atomic.Bool // the server syncs that file now and then, and tells when
+}
+
+var (
+	_ counting.Counts  = (*Node)(nil)
+	_ counting.Movable = (*Node)(nil)
+	_ counting.Windows = (*Node)(nil)
+	_ counting.Ledger  = (*Node)(nil)
+	_ sharding.Keeper  = (*Node)(nil)
+)
+
+// New makes a node.
+func New(o Options) *Node {
+	// The client writes lines of its own to stderr, one for each failed dial.
+	// They say no more than the errors of the calls do.
+	logging.Disable()
+	n := &Node{id: o.ID, addr: o.Addr, log: o.Log, scripts: newScripts()}
+	n.client = redis.NewClient(&redis.Options{
+		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
+		OnConnect: n.preflight,
+		// A retry inside the client could count twice, and is not needed:
+		// batches are repeated by who knows what they are.
+		MaxRetries: -1, DialerRetries: 1,
+		ContextTimeoutEnabled: true,
+		DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
+		PoolSize: poolSize, PoolTimeout: callTimeout,
+		Protocol: 2, DisableIdentity: true,
+	})
+	return n
+}
+
+// Close ends all connections. It may be called twice.
+func (n *Node) Close() error {
+	if err := n.client.Close(); err != nil && err != redis.ErrClosed { //nolint:errorlint // it is returned as it is
+		return err
+	}
+	return nil
+}
+
+// ID implements sharding.Keeper.
+func (n *Node) ID() counting.NodeID { return n.id }
+
+// Addr implements sharding.Keeper.
+func (n *Node) Addr() string { return n.addr }
+
+// CheckDistinct makes sure that no two of the nodes that answer are one server
+// under two addresses: its pages would be counted as another node's.
+func CheckDistinct(ctx context.Context, nodes []*Node) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	type answer struct {
+		node *Node
+		run  string
+	}
+	answers := make(chan answer, len(nodes))
+	for _, n := range nodes {
+		go func() {
+			info, _ := n.client.InfoMap(ctx, "server").Result() // one that is away can't be told from another
+			answers <- answer{n, fmt.Sprint(info["Server"]["run_id"], "/", n.client.Options().DB)}
+		}()
+	}
+	seen := make(map[string]*Node)
+	for range nodes {
+		a := <-answers
+		if other := seen[a.run]; other != nil && !strings.HasPrefix(a.run, "/") {
+			return fmt.Errorf("%s and %s are the same server", min(a.node.addr, other.addr), max(a.node.addr, other.addr))
+		}
+		seen[a.run] = a.node
+	}
+	return nil
+}

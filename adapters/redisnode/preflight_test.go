@@ -1,0 +1,93 @@
+package redisnode_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"footfall/adapters/redisnode"
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+// wantNotApplied checks that a call says it did nothing, and why.
+func wantNotApplied(t *testing.T, err error, why string) {
+	t.Helper()
+	if !errors.Is(err, counting.ErrNotApplied) || !strings.Contains(err.Error(), why) {
+		t.Errorf("%v, want ErrNotApplied and %q", err, why)
+	}
+}
+
+// A server that may delete what it keeps is not used; one with the same
+// policy and no limit never does so.
+func TestAServerThatEvictsIsRefused(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--maxmemory-policy", "allkeys-lru")
+	joined(t, server)
+	n := open(t, "redis_7070", server)
+	n.do(t, "config", "set", "maxmemory", "100mb")
+	_, err := n.Apply(t.Context(), visits(1))
+	wantNotApplied(t, err, "maxmemory-policy is allkeys-lru")
+	n.do(t, "config", "set", "maxmemory-policy", "noeviction")
+	if _, err := n.Apply(t.Context(), visits(1)); err != nil {
+		t.Errorf("after that was mended: %v", err)
+	}
+}
+
+func TestAServerWithoutAnAppendOnlyFileIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--appendonly", "no")
+	var log bytes.Buffer
+	n := redisnode.New(redisnode.Options{ID: "redis_7070", Addr: server.Addr, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	defer func() { _ = n.Close() }()
+	var calls sync.WaitGroup
+	for range 8 { // on several connections
+		calls.Go(func() { _, _ = n.Standing(t.Context()) })
+	}
+	calls.Wait()
+	if got := strings.Count(log.String(), "append-only file"); got != 1 {
+		t.Errorf("%d warnings, want 1:\n%s", got, log.String())
+	}
+}
+
+func TestAnOldServerIsRefused(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answerAsOld(c)
+		}
+	}()
+	n := redisnode.New(redisnode.Options{ID: "redis_7070", Addr: l.Addr().String(), Log: slog.New(slog.DiscardHandler)})
+	defer func() { _ = n.Close() }()
+	_, err = n.Apply(t.Context(), visits(1))
+	wantNotApplied(t, err, "redis 6.2.14 is too old")
+}
+
+// answerAsOld knows INFO, and nothing else.
+func answerAsOld(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	const info = "# Server\r\nredis_version:6.2.14\r\n"
+	for in := bufio.NewScanner(c); in.Scan(); {
+		switch strings.ToLower(in.Text()) {
+		case "info":
+			_, _ = fmt.Fprintf(c, "$%d\r\n%s\r\n", len(info), info)
+		case "hello":
+			_, _ = fmt.Fprint(c, "-ERR unknown command\r\n")
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package redisnode_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/servers"
+)
+
+// joined is a node that is all of a ring, with windows of an hour.
+func joined(tb testing.TB, server *servers.Redis) node {
+	tb.Helper()
+	n := open(tb, "redis_7070", server)
+	r, err := sharding.New("deployment", 7, counting.Length(time.Hour), "first",
+		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := n.Fence(tb.Context(), r); err != nil {
+		tb.Fatal(err)
+	}
+	if err := n.Open(tb.Context(), r); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// visits is a batch of visits of a few pages.
+func visits(seq int64) *counting.Batch {
+	b := &counting.Batch{Epoch: 1, Session: "session", Seq: seq}
+	for i := range 3 {
+		b.Visits = append(b.Visits, counting.Visit{Arc: counting.Arc(i), Page: page(i), Count: 1})
+	}
+	return b
+}
+
+func page(i int) counting.Page { return counting.Page("page/" + strconv.Itoa(i)) }
+
+// wantVisits checks what the node has for the pages of visits.
+func (n node) wantVisits(t *testing.T, want int64) {
+	t.Helper()
+	var pages []counting.Located
+	for i := range 3 {
+		pages = append(pages, counting.Located{Arc: counting.Arc(i), Page: page(i)})
+	}
+	tallies, err := n.Read(t.Context(), 1, pages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tally := range tallies {
+		if tally.Err != nil || tally.Visits != want {
+			t.Errorf("page %d has %+v, want %d visits", i, tally, want)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package redisnode_test
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+// younger stands before a server and makes it one of a version that knows
+// WAITAOF, which it answers itself.
+type younger struct {
+	addr   string
+	asked  atomic.Int64 // how often
+	synced atomic.Bool  // what it answers
+}
+
+func startYounger(t *testing.T, target string) *younger {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	y := &younger{addr: l.Addr().String()}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s, err := net.Dial("tcp", target)
+			if err != nil {
+				_ = c.Close()
+				continue
+			}
+			go pass(s, c, func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("waitAOF"), []byte("nowhere")) })
+			go pass(c, s, y.answer)
+		}
+	}()
+	return y
+}
+
+// pass takes what one sends to the other, until one of them ends.
+func pass(to, from net.Conn, change func([]byte) []byte) {
+	defer func() { _, _ = to.Close(), from.Close() }()
+	for buffer := make([]byte, 1<<16); ; {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(change(buffer[:n])); err != nil {
+			return
+		}
+	}
+}
+
+func (y *younger) answer(b []byte) []byte {
+	if bytes.HasPrefix(b, []byte("-ERR unknown command 'nowhere'")) {
+		y.asked.Add(1)
+		if y.synced.Load() {
+			return []byte("*2\r\n:1\r\n:0\r\n")
+		}
+		return []byte("*2\r\n:0\r\n:0\r\n")
+	}
+	return bytes.ReplaceAll(b, []byte("redis_version:7.0."), []byte("redis_version:7.4."))
+}
+
+// What a node takes in is on its disk before the residue is forgotten at the
+// source: where Redis syncs now and then, and can tell when, it is waited for.
+func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sync string
+		asks bool
+	}{{"everysec", true}, {"always", false}, {"no", false}} {
+		t.Run(c.sync, func(t *testing.T) {
+			t.Parallel()
+			server := servers.StartRedis(t, "--appendfsync", c.sync)
+			y := startYounger(t, server.Addr)
+			m := atDestination(t, &servers.Redis{Addr: y.addr})
+			m.do(t, moving.fence, moving.open)
+			if n := y.asked.Load(); n != 0 {
+				t.Errorf("a change waits for the disk %d times, and all writers with it", n)
+			}
+			if err := m.takeIn(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
+				t.Errorf("%v while nothing is synced", err)
+			}
+			y.synced.Store(true)
+			if err := m.takeIn(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if n := y.asked.Load(); (n == 2) != c.asks {
+				t.Errorf("the server was asked %d times whether it has synced", n)
+			}
+			if err := m.close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,114 @@
+package redisnode
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// ParseURL reads redis://[user:pass@]host:port,host:port[/db], and rediss://
+// for TLS, and returns the options of a node for each address, in the order
+// of their ids. Ports are 6379 where they are missing. The errors don't
+// repeat the password.
+func ParseURL(text string) ([]Options, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	if scheme != "redis" && scheme != "rediss" {
+		return nil, errors.New("want redis:// or rediss://")
+	}
+	var common Options
+	if scheme == "rediss" {
+		common.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	rest, err := common.cutCredentials(rest)
+	if err != nil {
+		return nil, err
+	}
+	hosts, db, found := strings.Cut(rest, "/")
+	if found && db != "" {
+		if common.DB, err = strconv.Atoi(db); err != nil || common.DB < 0 {
+			return nil, errors.New("the database behind the addresses is no number")
+		}
+	}
+	return common.each(hosts)
+}
+
+// cutCredentials takes user:pass@, percent-encoded, off the front.
+func (o *Options) cutCredentials(rest string) (string, error) {
+	at := strings.LastIndex(rest, "@")
+	if at < 0 {
+		return rest, nil
+	}
+	user, password, _ := strings.Cut(rest[:at], ":")
+	var err1, err2 error
+	o.Username, err1 = url.PathUnescape(user)
+	o.Password, err2 = url.PathUnescape(password)
+	if err1 != nil || err2 != nil {
+		return "", errors.New("the credentials are not percent-encoded")
+	}
+	return rest[at+1:], nil
+}
+
+// each names the addresses: redis_<port>, or redis_<host>_<port> for those
+// that share a port. So the list may come in any order.
+func (o *Options) each(hosts string) ([]Options, error) {
+	var all []Options
+	sharing := make(map[string]int) // addresses with a port
+	for text := range strings.SplitSeq(hosts, ",") {
+		host, port, err := net.SplitHostPort(text)
+		if err != nil {
+			host, port = strings.Trim(text, "[]"), "6379"
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+			return nil, fmt.Errorf("%q is no host:port", text)
+		}
+		one := *o
+		one.Addr = net.JoinHostPort(strings.ToLower(host), port)
+		if slices.ContainsFunc(all, func(other Options) bool { return other.Addr == one.Addr }) {
+			return nil, fmt.Errorf("the address %s is in the list twice", one.Addr)
+		}
+		all = append(all, one)
+		sharing[port]++
+	}
+	for i := range all {
+		host, port, _ := net.SplitHostPort(all[i].Addr)
+		all[i].ID = counting.NodeID("redis_" + port)
+		if sharing[port] > 1 {
+			all[i].ID = counting.NodeID("redis_" + host + "_" + port)
+		}
+	}
+	slices.SortFunc(all, func(a, b Options) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// Locate reads the address of a new node, redis://host:port or host:port, and
+// gives it an id that no member has, named as ParseURL names nodes. What the
+// connection needs besides is that of the configuration: credentials, database
+// and TLS have no place here.
+func Locate(where string, members []sharding.Member) (counting.NodeID, string, error) {
+	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(where, "rediss://"), "redis://"), "/")
+	switch {
+	case strings.Contains(host, "@"):
+		return "", "", errors.New("the address has credentials; those of the configuration are used")
+	case strings.ContainsAny(host, "/,?"):
+		return "", "", errors.New("want one redis://host:port")
+	}
+	all, err := new(Options).each(host)
+	if err != nil {
+		return "", "", err
+	}
+	id, addr := all[0].ID, all[0].Addr
+	if slices.ContainsFunc(members, func(m sharding.Member) bool { return m.ID == id && m.Addr != addr }) {
+		host, port, _ := net.SplitHostPort(addr)
+		id = counting.NodeID("redis_" + host + "_" + port)
+	}
+	return id, addr, nil
+}

@@ -1,0 +1,112 @@
+// Package scheduler is the clock that drives the closing of windows. It keeps
+// nothing: when a tick is missed, the next one finds what waits.
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+const (
+	// scanEvery is the longest time between two scans.
+	scanEvery = 5 * time.Second
+	// maxJitter spreads the instances that see a window end at once.
+	maxJitter = 100 * time.Millisecond
+)
+
+// Windows is what is driven. Both methods end when their context does.
+type Windows interface {
+	// Attend is called at the start and at least twice in every window.
+	Attend(ctx context.Context) error
+	// Scan is called at the start, every 5 seconds, and soon after the end
+	// and the grace of every window.
+	Scan(ctx context.Context) error
+}
+
+// Scheduler calls Windows from two goroutines of its own, so that a scan that
+// takes long misses no window.
+type Scheduler struct {
+	windows Windows
+	length  counting.Length
+	grace   time.Duration
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // nil before Start
+	loops  sync.WaitGroup
+}
+
+// New makes a scheduler for windows of one length that are closed when grace
+// is over.
+func New(w Windows, length counting.Length, grace time.Duration, log *slog.Logger) *Scheduler {
+	return &Scheduler{windows: w, length: length, grace: grace, log: log}
+}
+
+// Start begins to call, at once.
+func (s *Scheduler) Start(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	half := min(time.Duration(s.length)/2, scanEvery)
+	s.loops.Go(func() {
+		s.loop(ctx, "attend", s.windows.Attend, func(now time.Time) time.Time { return now.Add(half) })
+	})
+	s.loops.Go(func() { s.loop(ctx, "scan", s.windows.Scan, s.nextScan) })
+	return nil
+}
+
+// Stop ends the calls under way and returns when they have, or with its error
+// when ctx is done.
+func (s *Scheduler) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel == nil {
+		return nil
+	}
+	s.cancel()
+	ended := make(chan struct{})
+	go func() {
+		s.loops.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Scheduler) loop(ctx context.Context, name string, call func(context.Context) error, next func(now time.Time) time.Time) {
+	for {
+		if err := call(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("windows could not be tended", "step", name, "error", err)
+		}
+		timer := time.NewTimer(time.Until(next(time.Now())))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// nextScan is soon after the next time at which a window's grace is over, or
+// scanEvery from now if that is sooner.
+func (s *Scheduler) nextScan(now time.Time) time.Time {
+	due := s.length.End(s.length.At(now.Add(-s.grace))).Add(s.grace + rand.N(maxJitter))
+	if latest := now.Add(scanEvery); latest.Before(due) {
+		return latest
+	}
+	return due
+}

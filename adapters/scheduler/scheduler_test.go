@@ -1,0 +1,145 @@
+package scheduler_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/scheduler"
+	"footfall/domain/counting"
+)
+
+// calls notes when it was called.
+type calls struct {
+	mu       sync.Mutex
+	attends  []time.Time
+	scans    []time.Time
+	scanning func(context.Context) error
+}
+
+func (c *calls) Attend(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attends = append(c.attends, time.Now())
+	return errors.New("one node is away")
+}
+
+func (c *calls) Scan(ctx context.Context) error {
+	c.mu.Lock()
+	c.scans = append(c.scans, time.Now())
+	c.mu.Unlock()
+	if c.scanning != nil {
+		return c.scanning(ctx)
+	}
+	return nil
+}
+
+func run(t *testing.T, c *calls, length, grace, during time.Duration) {
+	t.Helper()
+	l, err := counting.ParseLength(length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := scheduler.New(c, l, grace, slog.New(slog.DiscardHandler))
+	for range 2 { // a second Start changes nothing
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(during)
+	for range 2 {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestEveryWindowIsScannedSoonAfterItsGrace(t *testing.T) {
+	for _, length := range []time.Duration{time.Second, 2 * time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			const grace = 2 * time.Second
+			c := &calls{}
+			begin := time.Now()
+			run(t, c, length, grace, 5*time.Minute)
+			for end := begin.Add(length); end.Before(begin.Add(4 * time.Minute)); end = end.Add(length) {
+				due := end.Add(grace)
+				if !anyIn(c.scans, due, due.Add(200*time.Millisecond)) {
+					t.Fatalf("no scan within 200ms of %v, the end and grace of a window of %v", due, length)
+				}
+			}
+		})
+	}
+}
+
+func TestScansAreNeverMoreThanFiveSecondsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &calls{}
+		begin := time.Now()
+		run(t, c, time.Minute, 2*time.Second, 3*time.Minute)
+		if len(c.scans) == 0 || !c.scans[0].Equal(begin) {
+			t.Fatalf("the first scan was not at the start: %v", c.scans)
+		}
+		for i := 1; i < len(c.scans); i++ {
+			if d := c.scans[i].Sub(c.scans[i-1]); d > 5*time.Second {
+				t.Fatalf("%v between two scans", d)
+			}
+		}
+	})
+}
+
+func TestEveryWindowIsAttendedWhileAScanHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &calls{scanning: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		begin := time.Now()
+		run(t, c, 2*time.Second, 2*time.Second, time.Minute)
+		for w := begin; w.Before(begin.Add(58 * time.Second)); w = w.Add(2 * time.Second) {
+			if !anyIn(c.attends, w, w.Add(2*time.Second-1)) {
+				t.Fatalf("the window that starts at %v was not attended", w)
+			}
+		}
+		if len(c.scans) != 1 {
+			t.Fatalf("%d scans ran at once", len(c.scans))
+		}
+	})
+}
+
+func TestStopWithoutStartReturns(t *testing.T) {
+	s := scheduler.New(&calls{}, counting.Length(time.Minute), 0, slog.New(slog.DiscardHandler))
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStopGivesUpOnACallThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		c := &calls{scanning: func(context.Context) error { <-release; return nil }}
+		s := scheduler.New(c, counting.Length(time.Minute), 0, slog.New(slog.DiscardHandler))
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Stop said %v", err)
+		}
+		close(release)
+	})
+}
+
+func anyIn(times []time.Time, from, to time.Time) bool {
+	for _, t := range times {
+		if !t.Before(from) && !t.After(to) {
+			return true
+		}
+	}
+	return false
+}

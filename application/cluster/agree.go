@@ -1,0 +1,171 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+const (
+	// askAgain is the pause between two looks at the nodes.
+	askAgain = 100 * time.Millisecond
+	// takeOver is how long a ring that was begun may stay unopened before
+	// another instance finishes it.
+	takeOver = time.Second
+)
+
+// standing is what one node answered.
+type standing struct {
+	node Node
+	sharding.Standing
+	err error
+}
+
+// standings asks all configured nodes at once; they are in the order of their ids.
+func (c *Cluster) standings(ctx context.Context) []standing {
+	all := make([]standing, 0, len(c.opts.Nodes))
+	for _, n := range c.opts.Nodes {
+		all = append(all, standing{node: n})
+	}
+	slices.SortFunc(all, func(a, b standing) int { return cmp.Compare(a.node.ID(), b.node.ID()) })
+	done := make(chan struct{})
+	for i := range all {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+			defer cancel()
+			all[i].Standing, all[i].err = all[i].node.Standing(ctx)
+		}()
+	}
+	for range all {
+		<-done
+	}
+	return all
+}
+
+func newestOpened(all []standing) *sharding.Ring {
+	var newest *sharding.Ring
+	for _, s := range all {
+		if s.err == nil && s.Opened != nil && (newest == nil || s.Opened.Epoch() > newest.Epoch()) {
+			newest = s.Opened
+		}
+	}
+	return newest
+}
+
+// agree returns the ring of the deployment (protocols: batches, "first
+// start"): the newest one that a node has opened, or else a new one, which is
+// the one that the first node in the order of ids was fenced for first.
+func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
+	var begun *sharding.Ring // unopened, seen at the first node
+	var since time.Time
+	var before error // what the last look met
+	for {
+		all := c.standings(ctx)
+		if ring := newestOpened(all); ring != nil {
+			if err := sameDeployment(ring, all); err != nil {
+				return nil, err
+			}
+			for _, s := range all {
+				c.bringUp(ctx, ring, s.node)
+			}
+			return ring, nil
+		}
+		first := all[0]
+		err := unanswered(all)
+		if ctx.Err() != nil && before != nil {
+			err = before // now every node fails, by ctx
+		}
+		switch {
+		case err != nil:
+		case first.Fenced == nil:
+			ring, bad := c.newRing(all)
+			if bad != nil {
+				return nil, bad
+			}
+			err = establish(ctx, ring, all)
+		case begun == nil || begun.ChangeID() != first.Fenced.ChangeID():
+			begun, since = first.Fenced, time.Now()
+		case time.Since(since) >= takeOver:
+			err = establish(ctx, begun, all)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no ring yet: %w", cmp.Or(err, ctx.Err()))
+		case <-time.After(askAgain):
+		}
+		before = err
+	}
+}
+
+// unanswered is the error of a node that said neither its ring nor that it
+// has none.
+func unanswered(all []standing) error {
+	for _, s := range all {
+		if s.err != nil && !errors.Is(s.err, counting.ErrUninitialized) {
+			return fmt.Errorf("node %s: %w", s.node.ID(), s.err)
+		}
+	}
+	return nil
+}
+
+func sameDeployment(ring *sharding.Ring, all []standing) error {
+	for _, s := range all {
+		if s.err == nil && s.Fenced.Deployment() != ring.Deployment() {
+			return fmt.Errorf("node %s belongs to another deployment", s.node.ID())
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) newRing(all []standing) (*sharding.Ring, error) {
+	var members []sharding.Member
+	for _, s := range all {
+		members = append(members, sharding.Member{ID: s.node.ID(), Addr: s.node.Addr(), Weight: 1})
+	}
+	var seed [8]byte
+	_, _ = crand.Read(seed[:]) // never fails
+	return sharding.New(crand.Text(), binary.LittleEndian.Uint64(seed[:]), c.opts.Length, crand.Text(), members)
+}
+
+// establish fences and opens all nodes for a ring, the first one before the
+// others, so that of several instances that try at once only one gets
+// beyond it.
+func establish(ctx context.Context, ring *sharding.Ring, all []standing) error {
+	for _, s := range all {
+		if _, err := s.node.Fence(ctx, ring); err != nil {
+			return fmt.Errorf("node %s: %w", s.node.ID(), err)
+		}
+	}
+	for _, s := range all {
+		if err := s.node.Open(ctx, ring); err != nil {
+			return fmt.Errorf("node %s: %w", s.node.ID(), err)
+		}
+	}
+	return nil
+}
+
+// bringUp opens a ring that is agreed on at a node that is behind. A node
+// that knows no ring came back empty, and is left alone: it is lost, not new.
+func (c *Cluster) bringUp(ctx context.Context, ring *sharding.Ring, n Node) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	p, err := n.Pulse(ctx)
+	if err == nil && p.Opened < ring.Epoch() && p.Fence <= ring.Epoch() {
+		_, err = n.Fence(ctx, ring)
+		if err == nil {
+			err = n.Open(ctx, ring)
+		}
+	}
+	if err != nil && c.ctx.Err() == nil {
+		c.opts.Log.Warn("node is not in the ring now", "node", n.ID(), "error", err)
+	}
+}

@@ -1,0 +1,258 @@
+// Package cluster joins the nodes of a deployment by its ring: it agrees on
+// the ring at the start, follows it, and has a group commit for each node.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// CallTimeout is how long one call of a node may take.
+const CallTimeout = time.Second
+
+// Node is what a deployment consists of.
+type Node interface {
+	counting.Counts
+	counting.Movable
+	counting.Windows
+	counting.Ledger
+	sharding.Keeper
+}
+
+// Options of a Cluster.
+type Options struct {
+	// Nodes that are configured, at least one.
+	Nodes []Node
+	// Dial makes the node of a member of the ring that is not configured,
+	// without connecting to it. Nil: the ring has no such member.
+	Dial func(id counting.NodeID, addr string) (Node, error)
+	// Length of the windows: that of the deployment, or Start fails.
+	Length counting.Length
+	// EndpointLimit is how many endpoints a node keeps for a window.
+	EndpointLimit int
+	// KeyLimit is how many idempotency keys a node keeps; 0 is none at all.
+	KeyLimit int
+	Log      *slog.Logger
+	// Observe is called after every flush. Nil is a no-op.
+	Observe func(counting.NodeID, groupcommit.Flush)
+	// Lost is called when batches of an instance may be lost. Nil is a no-op.
+	Lost func(node counting.NodeID, batches int64)
+}
+
+// Member is a node with the group commit in front of it, and Reads for reads
+// of single pages.
+type Member struct {
+	Node
+	*groupcommit.Committer
+	Reads *groupcommit.Reader
+}
+
+// Cluster follows the ring. Its methods are safe for concurrent use.
+type Cluster struct {
+	opts Options
+	view atomic.Pointer[View]
+
+	ctx        context.Context // of what goes on in the background; ends with Stop
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	alarm      chan struct{} // capacity 1: a change is under way, so watch it
+
+	mu sync.Mutex
+	// members are all nodes that were ever in the ring or are configured: a
+	// batch in doubt is resolved where it was sent, and a node that has left
+	// may be the one that knows who is there now.
+	members   map[counting.NodeID]*Member
+	started   bool
+	following chan struct{} // closed when the search for a newer ring has ended; nil when none is on
+}
+
+// New makes a cluster; Start connects it.
+func New(o Options) (*Cluster, error) {
+	c := &Cluster{opts: o, members: make(map[counting.NodeID]*Member, len(o.Nodes)), alarm: make(chan struct{}, 1)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	for _, n := range o.Nodes {
+		id := n.ID()
+		if c.members[id] != nil {
+			return nil, fmt.Errorf("node %s is configured twice", id)
+		}
+		c.members[id] = c.newMember(n)
+	}
+	return c, nil
+}
+
+func (c *Cluster) newMember(n Node) *Member {
+	return &Member{n, groupcommit.New(c.commitOptions(n)), groupcommit.NewReader(n)}
+}
+
+func (c *Cluster) commitOptions(n Node) groupcommit.Options {
+	o := groupcommit.Options{
+		Node:          n,
+		Epoch:         func() counting.Epoch { return c.View().Epoch() },
+		EndpointLimit: c.opts.EndpointLimit,
+		KeyLimit:      c.opts.KeyLimit,
+		Behind:        func(ctx context.Context) { c.bringUp(ctx, c.View().Ring, n) },
+		Lost:          func(batches int64) { c.lost(n.ID(), batches) },
+		Orphaned: func(b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
+			c.routeAnew(n.ID(), b, refused, acknowledged)
+		},
+	}
+	if c.opts.Observe != nil {
+		o.Observe = func(f groupcommit.Flush) { c.opts.Observe(n.ID(), f) }
+	}
+	return o
+}
+
+func (c *Cluster) lost(node counting.NodeID, batches int64) {
+	c.opts.Log.Error("node forgot what it had applied", "node", node, "batches", batches)
+	if c.opts.Lost != nil {
+		c.opts.Lost(node, batches)
+	}
+}
+
+// Start agrees with the nodes, and with other instances that start at once,
+// on a ring, and goes on to watch it. At the very first start every node has
+// to answer; later one that is down is just that.
+func (c *Cluster) Start(ctx context.Context) error {
+	ring, err := c.agree(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.adopt(ring); err != nil {
+		return err
+	}
+	// A configured node may have left the ring long ago.
+	for newer := true; newer; {
+		newer, err = c.chase(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	for _, n := range c.opts.Nodes {
+		if c.View().Index(n.ID()) < 0 {
+			c.opts.Log.Warn("node is configured and not in the stored ring, which wins", "node", n.ID())
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.started = true
+	for _, m := range c.members {
+		m.Committer.Start()
+	}
+	if c.ctx.Err() == nil {
+		c.background.Go(c.watch)
+	}
+	return nil
+}
+
+// Stop flushes what was accepted and refuses more.
+func (c *Cluster) Stop(ctx context.Context) error {
+	var wg sync.WaitGroup
+	members := c.known()
+	errs := make(chan error, len(members))
+	for _, m := range members {
+		wg.Go(func() { errs <- m.Committer.Stop(ctx) })
+	}
+	wg.Wait()
+	c.mu.Lock()
+	c.cancel() // nothing begins after this
+	c.mu.Unlock()
+	c.background.Wait()
+	close(errs)
+	var all error
+	for err := range errs {
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// known are all nodes that this instance has met, in the order of their ids.
+func (c *Cluster) known() []*Member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []*Member
+	for _, id := range slices.Sorted(maps.Keys(c.members)) {
+		all = append(all, c.members[id])
+	}
+	return all
+}
+
+// Node is the node of a member, new where this instance hasn't met it yet.
+func (c *Cluster) Node(id counting.NodeID, addr string) (*Member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.node(id, addr)
+}
+
+// node is Node for callers that have the mutex.
+func (c *Cluster) node(id counting.NodeID, addr string) (*Member, error) {
+	if m := c.members[id]; m != nil {
+		return m, nil
+	}
+	if c.opts.Dial == nil {
+		return nil, fmt.Errorf("node %s is in the stored ring, but not in the configuration", id)
+	}
+	n, err := c.opts.Dial(id, addr)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", id, err)
+	}
+	m := c.newMember(n)
+	c.members[id] = m
+	if c.started && c.ctx.Err() == nil {
+		m.Committer.Start()
+	}
+	return m, nil
+}
+
+// View is the ring as it is now; nil before Start.
+func (c *Cluster) View() *View { return c.view.Load() }
+
+// adopt makes a ring the one by which items are routed, unless a newer one is.
+func (c *Cluster) adopt(ring *sharding.Ring) error {
+	if ring.Length() != c.opts.Length {
+		return fmt.Errorf("the stored windows are %v long, the configuration says %v: one store has one length",
+			time.Duration(ring.Length()), time.Duration(c.opts.Length))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.view.Load()
+	if before != nil && before.Epoch() >= ring.Epoch() {
+		return nil
+	}
+	v := &View{Ring: ring}
+	for _, m := range ring.Members() {
+		node, err := c.node(m.ID, m.Addr)
+		if err != nil {
+			return err
+		}
+		v.Nodes = append(v.Nodes, node)
+	}
+	v.moves = newMoves(before, ring)
+	c.view.Store(v)
+	if before == nil {
+		return nil
+	}
+	for _, m := range v.Nodes {
+		m.Check()
+	}
+	return nil
+}
+
+// Queued is the number of items that wait for each node.
+func (c *Cluster) Queued() map[counting.NodeID]int {
+	q := make(map[counting.NodeID]int)
+	for _, m := range c.known() {
+		q[m.ID()] = m.Queued()
+	}
+	return q
+}

@@ -1,0 +1,97 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// glance is how long a node may take to say how far it is: one that hangs
+// must not hold up those that wait for a newer ring.
+const glance = 250 * time.Millisecond
+
+// Follow returns when the view is newer than epoch, after looking for the
+// newer ring itself, or when ctx is done or the cluster stopped. Callers share
+// one search.
+func (c *Cluster) Follow(ctx context.Context, epoch counting.Epoch) error {
+	for c.View().Epoch() <= epoch {
+		c.mu.Lock()
+		if c.ctx.Err() != nil {
+			c.mu.Unlock()
+			return c.ctx.Err()
+		}
+		searching := c.following
+		if searching == nil {
+			searching = make(chan struct{})
+			c.following = searching
+			c.background.Go(func() { c.search(searching) })
+		}
+		c.mu.Unlock()
+		select {
+		case <-searching:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// search looks once for a newer ring and adopts it.
+func (c *Cluster) search(done chan struct{}) {
+	pause := time.Duration(0)
+	switch newer, err := c.chase(c.ctx); {
+	case err != nil:
+		c.opts.Log.Error("can't adopt the ring", "error", err)
+		pause = time.Second // nothing here makes it better soon
+	case !newer:
+		// A change is under way: its writers wait about two round trips.
+		pause = 5 * time.Millisecond
+		select {
+		case c.alarm <- struct{}{}:
+		default:
+		}
+	}
+	select {
+	case <-time.After(pause):
+	case <-c.ctx.Done():
+	}
+	c.mu.Lock()
+	c.following = nil
+	c.mu.Unlock()
+	close(done)
+}
+
+// chase adopts the first newer ring that a node shows, and tells whether there
+// was one.
+func (c *Cluster) chase(ctx context.Context) (bool, error) {
+	epoch := c.View().Epoch()
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	known := c.known()
+	rings := make(chan *sharding.Ring, len(known))
+	for _, m := range known {
+		go func() { rings <- newerRing(ctx, m, epoch) }()
+	}
+	for range known {
+		if r := <-rings; r != nil {
+			return true, c.adopt(r)
+		}
+	}
+	return false, nil
+}
+
+// newerRing asks a node for a ring that is newer than an epoch.
+func newerRing(ctx context.Context, m *Member, epoch counting.Epoch) *sharding.Ring {
+	short, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	if p, err := m.Pulse(short); err != nil || p.Opened <= epoch {
+		return nil
+	}
+	s, err := m.Standing(ctx)
+	if err != nil || s.Opened == nil || s.Opened.Epoch() <= epoch {
+		return nil
+	}
+	return s.Opened
+}

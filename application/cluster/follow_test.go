@@ -1,0 +1,284 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/domain/watching"
+)
+
+// change gives the nodes the ring after the one that they have.
+func change(t *testing.T, nodes []*node, open bool) *sharding.Ring {
+	t.Helper()
+	r, err := nodes[0].ring().Reweight(sharding.Change{ID: "next"}, "n1", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if _, err := n.Node.Fence(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		if !open {
+			break
+		}
+		if err := n.Node.Open(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// briefly is a context that ends long after all should be over.
+func briefly(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// V17: an instance follows a change that another made.
+func TestFollowReturnsWhenANewerRingIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		c := newCluster(t, nodes)
+		mustStart(t, c)
+		r := change(t, nodes, false)
+		time.AfterFunc(300*time.Millisecond, func() {
+			for _, n := range nodes {
+				_ = n.Node.Open(context.Background(), r)
+			}
+		})
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if err := c.Follow(briefly(t), 1); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if e := c.View().Epoch(); e != 2 {
+			t.Errorf("the view is of epoch %d, want 2", e)
+		}
+	})
+}
+
+func TestFollowEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, newNodes(3))
+		mustStart(t, c)
+		if err := c.Follow(briefly(t), 0); err != nil {
+			t.Errorf("there is a newer ring than that of epoch 0, but: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := c.Follow(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("no newer ring comes, and it says %v", err)
+		}
+		time.Sleep(time.Second) // the search ends by itself
+	})
+}
+
+func TestFollowFindsARingThatOneNodeHasOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		c := newCluster(t, nodes)
+		mustStart(t, c)
+		r := change(t, nodes, false)
+		if err := nodes[1].Node.Open(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		nodes[2].away.Store(true)
+		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
+			t.Errorf("epoch %d, %v; want 2", c.View().Epoch(), err)
+		}
+	})
+}
+
+// A node behind a ring that is open elsewhere is brought up by whoever sends
+// it something.
+func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		c := newCluster(t, nodes)
+		mustStart(t, c)
+		behind := nodes[2]
+		r := change(t, nodes[:2], true)
+		if err := c.Follow(briefly(t), 1); err != nil {
+			t.Fatal(err)
+		}
+		v := c.View()
+		ticket, err := v.Nodes[v.Index("n3")].Visit(v.Epoch(), 0, "home", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ticket.Wait(); err != nil {
+			t.Error(err)
+		}
+		if got := behind.ring(); got.Epoch() != r.Epoch() {
+			t.Errorf("the node is at epoch %d, want %d", got.Epoch(), r.Epoch())
+		}
+	})
+}
+
+func TestALaterStartBringsUpWhoIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		mustStart(t, newCluster(t, nodes))
+		change(t, nodes[:1], true)
+		later := newCluster(t, nodes)
+		mustStart(t, later)
+		wantOneRing(t, nodes, later)
+	})
+}
+
+// answers tells whether any node of the ring does.
+func answers(t *testing.T, c *cluster.Cluster) bool {
+	t.Helper()
+	return slices.ContainsFunc(c.Nodes(t.Context()), func(n watching.Node) bool { return n.Answers })
+}
+
+// V26: what makes a service ready, that a node answers, is false when none
+// does, and before the start.
+func TestReadyMeansThatANodeAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		c := newCluster(t, nodes)
+		if answers(t, c) {
+			t.Error("ready before the start")
+		}
+		mustStart(t, c)
+		for _, n := range nodes {
+			if !answers(t, c) {
+				t.Error("not ready, though a node answers")
+			}
+			n.hung.Store(true)
+		}
+		if answers(t, c) {
+			t.Error("ready, though every node is down")
+		}
+	})
+}
+
+func TestEachNamesTheNodeThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		c := newCluster(t, nodes)
+		mustStart(t, c)
+		called := make([]bool, 3)
+		begin := time.Now()
+		err := c.View().Each(t.Context(), func(ctx context.Context, i int, _ *cluster.Member) error {
+			called[i] = true
+			if i == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		})
+		if err == nil || err.Error() != "node n2: context deadline exceeded" {
+			t.Errorf("the error is %v", err)
+		}
+		if took := time.Since(begin); took != cluster.CallTimeout {
+			t.Errorf("it took %v", took)
+		}
+		for i := range called {
+			if !called[i] {
+				t.Errorf("member %d was not called", i)
+			}
+		}
+	})
+}
+
+func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		flushes := make(chan counting.NodeID, 10)
+		c := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Observe: func(n counting.NodeID, _ groupcommit.Flush) { flushes <- n }})
+		mustStart(t, c)
+		var tickets []groupcommit.Ticket
+		for _, m := range c.View().Nodes {
+			ticket, err := m.Visit(1, 0, "home", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tickets = append(tickets, ticket)
+		}
+		for range 2 {
+			if err := c.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, ticket := range tickets {
+			if err := ticket.Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(flushes) != 3 {
+			t.Errorf("%d flushes, want one for each node", len(flushes))
+		}
+		for id, q := range c.Queued() {
+			if q != 0 {
+				t.Errorf("%d are queued for %s", q, id)
+			}
+		}
+		if err := newCluster(t, nodes).Stop(t.Context()); err != nil {
+			t.Errorf("stop without start: %v", err)
+		}
+	})
+}
+
+func TestALossIsToldWithTheNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(1)
+		lost := make(map[counting.NodeID]int64)
+		c := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Lost: func(n counting.NodeID, batches int64) { lost[n] += batches }})
+		mustStart(t, c)
+		empty := nodes[0].Snapshot()
+		for range 3 {
+			ticket, err := c.View().Nodes[0].Visit(1, 0, "home", 1)
+			if err != nil || ticket.Wait() != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		nodes[0].Restore(empty)
+		ticket, err := c.View().Nodes[0].Visit(1, 0, "home", 1)
+		if err != nil || ticket.Wait() != nil {
+			t.Fatal(err)
+		}
+		if lost["n1"] != 3 {
+			t.Errorf("told of %v, want 3 batches of n1", lost)
+		}
+	})
+}
+
+func TestStopEndsThoseWhoFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, newNodes(3))
+		mustStart(t, c)
+		var callers sync.WaitGroup
+		for range 8 {
+			callers.Go(func() {
+				if err := c.Follow(t.Context(), c.View().Epoch()); err == nil {
+					t.Error("found a ring that is not there")
+				}
+			})
+		}
+		time.Sleep(12 * time.Millisecond) // in the middle of a search
+		if err := c.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		callers.Wait()
+	})
+}

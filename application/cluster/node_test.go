@@ -1,0 +1,172 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// node is a memory node that can be away, slow, or fail where a start is
+// most delicate.
+type node struct {
+	*memory.Node
+	away  atomic.Bool
+	hung  atomic.Bool
+	delay time.Duration
+	// open, when set, is called before Open.
+	open func() error
+}
+
+func newNodes(n int) []*node {
+	nodes := make([]*node, n)
+	for i := range nodes {
+		id := fmt.Sprintf("n%d", i+1)
+		nodes[i] = &node{Node: memory.New(memory.Options{ID: counting.NodeID(id), Addr: id + ":6379"})}
+	}
+	return nodes
+}
+
+// reach is an error when the node can't be reached.
+func (n *node) reach(ctx context.Context) error {
+	if n.hung.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	time.Sleep(n.delay)
+	if n.away.Load() {
+		return fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+	}
+	return nil
+}
+
+func (n *node) Standing(ctx context.Context) (sharding.Standing, error) {
+	if err := n.reach(ctx); err != nil {
+		return sharding.Standing{}, err
+	}
+	return n.Node.Standing(ctx)
+}
+
+func (n *node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
+	if err := n.reach(ctx); err != nil {
+		return 0, err
+	}
+	return n.Node.Fence(ctx, r)
+}
+
+func (n *node) Open(ctx context.Context, r *sharding.Ring) error {
+	if err := n.reach(ctx); err != nil {
+		return err
+	}
+	if n.open != nil {
+		if err := n.open(); err != nil {
+			return err
+		}
+	}
+	return n.Node.Open(ctx, r)
+}
+
+func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	if err := n.reach(ctx); err != nil {
+		return counting.Receipt{}, err
+	}
+	return n.Node.Apply(ctx, b)
+}
+
+func (n *node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
+	if err := n.reach(ctx); err != nil {
+		return nil, err
+	}
+	return n.Node.Read(ctx, epoch, pages)
+}
+
+// ring is the ring that a node has opened, nil when there is none.
+func (n *node) ring() *sharding.Ring {
+	s, err := n.Node.Standing(context.Background())
+	if err != nil {
+		return nil
+	}
+	return s.Opened
+}
+
+func asNodes(nodes []*node) []cluster.Node {
+	all := make([]cluster.Node, len(nodes))
+	for i, n := range nodes {
+		all[i] = n
+	}
+	return all
+}
+
+// newCluster makes a cluster that ends with the test.
+func newCluster(t *testing.T, nodes []*node) *cluster.Cluster {
+	t.Helper()
+	return newClusterOf(t, cluster.Options{Nodes: asNodes(nodes)})
+}
+
+func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
+	t.Helper()
+	if o.Length == 0 {
+		o.Length = counting.Length(time.Minute)
+	}
+	o.EndpointLimit = 10
+	o.Log = slog.New(slog.DiscardHandler)
+	c, err := cluster.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = c.Stop(now)
+	})
+	return c
+}
+
+// startAll starts clusters at once, with 30 s for it, and returns their errors.
+func startAll(t *testing.T, clusters ...*cluster.Cluster) []error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	errs := make([]error, len(clusters))
+	var starting sync.WaitGroup
+	for i, c := range clusters {
+		starting.Go(func() { errs[i] = c.Start(ctx) })
+	}
+	starting.Wait()
+	return errs
+}
+
+// mustStart starts clusters at once.
+func mustStart(t *testing.T, clusters ...*cluster.Cluster) {
+	t.Helper()
+	for _, err := range startAll(t, clusters...) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantOneRing fails the test unless all nodes have opened the ring of the
+// clusters, which is the same for all of them.
+func wantOneRing(t *testing.T, nodes []*node, clusters ...*cluster.Cluster) {
+	t.Helper()
+	want := clusters[0].View().ChangeID()
+	for _, c := range clusters[1:] {
+		if got := c.View().ChangeID(); got != want {
+			t.Errorf("an instance has the ring of change %s, another that of %s", got, want)
+		}
+	}
+	for _, n := range nodes {
+		if r := n.ring(); r == nil || r.ChangeID() != want {
+			t.Errorf("%s has the ring %v, want that of change %s", n.ID(), r, want)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+var errCrash = errors.New("crash")
+
+// V15, V17: the ring is one, whatever the order of the addresses.
+func TestInstancesThatStartAtOnceAgreeOnARing(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Millisecond, 300 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			nodes := newNodes(3)
+			for _, n := range nodes {
+				n.delay = delay
+			}
+			var clusters []*cluster.Cluster
+			for range 8 {
+				nodes := slices.Clone(nodes)
+				if len(clusters)%2 == 1 {
+					slices.Reverse(nodes)
+				}
+				clusters = append(clusters, newCluster(t, nodes))
+			}
+			mustStart(t, clusters...)
+			wantOneRing(t, nodes, clusters...)
+			for i, m := range clusters[1].View().Nodes {
+				if m.ID() != nodes[i].ID() {
+					t.Errorf("member %d is %s, want %s", i, m.ID(), nodes[i].ID())
+				}
+			}
+		})
+	}
+}
+
+func TestALaterStartFindsTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		first := newCluster(t, nodes)
+		mustStart(t, first)
+		later := newCluster(t, nodes)
+		mustStart(t, later)
+		wantOneRing(t, nodes, first, later)
+	})
+}
+
+// The one who began may die after any of its steps.
+func TestAFirstStarterThatDiesIsTakenOver(t *testing.T) {
+	for steps := range int32(7) {
+		synctest.Test(t, func(t *testing.T) {
+			nodes := newNodes(3)
+			left := steps
+			dying := make([]cluster.Node, len(nodes))
+			for i, n := range nodes {
+				dying[i] = &mortal{node: n, left: &left}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			err := newClusterOf(t, cluster.Options{Nodes: dying}).Start(ctx)
+			if steps < 6 && err == nil {
+				t.Fatalf("after %d steps: the first starter did not die", steps)
+			}
+			second, third := newCluster(t, nodes), newCluster(t, nodes)
+			mustStart(t, second, third)
+			wantOneRing(t, nodes, second, third)
+		})
+	}
+}
+
+// mortal takes a number of steps that change a node, and is dead then.
+type mortal struct {
+	*node
+	left *int32
+}
+
+func (m *mortal) step() error {
+	if atomic.AddInt32(m.left, -1) < 0 {
+		return errCrash
+	}
+	return nil
+}
+
+func (m *mortal) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
+	if err := m.step(); err != nil {
+		return 0, err
+	}
+	return m.node.Fence(ctx, r)
+}
+
+func (m *mortal) Open(ctx context.Context, r *sharding.Ring) error {
+	if err := m.step(); err != nil {
+		return err
+	}
+	return m.node.Open(ctx, r)
+}
+
+// A start that is slow, and not dead, still ends with one ring.
+func TestAFirstStarterThatWasOvertakenJoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		stall := make(chan struct{})
+		var once atomic.Bool
+		nodes[1].open = func() error {
+			if once.CompareAndSwap(false, true) {
+				<-stall
+			}
+			return nil
+		}
+		slow, quick := newCluster(t, nodes), newCluster(t, nodes)
+		started := make(chan []error)
+		go func() { started <- startAll(t, slow) }()
+		time.Sleep(50 * time.Millisecond)
+		mustStart(t, quick)
+		close(stall)
+		if err := (<-started)[0]; err != nil {
+			t.Error(err)
+		}
+		wantOneRing(t, nodes, slow, quick)
+	})
+}
+
+func TestANodeThatIsDownAtTheFirstStartIsNamed(t *testing.T) {
+	for _, hung := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			nodes := newNodes(3)
+			nodes[1].away.Store(!hung)
+			nodes[1].hung.Store(hung)
+			c := newCluster(t, nodes)
+			err := startAll(t, c)[0]
+			if err == nil || !strings.Contains(err.Error(), "node n2") {
+				t.Errorf("hung %t: the start says %v, want that it is n2", hung, err)
+			}
+			for _, n := range nodes {
+				if n.ring() != nil {
+					t.Errorf("hung %t: %s has a ring", hung, n.ID())
+				}
+			}
+		})
+	}
+}
+
+func TestTheFirstStartWaitsForANode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		nodes[2].away.Store(true)
+		c := newCluster(t, nodes)
+		time.AfterFunc(5*time.Second, func() { nodes[2].away.Store(false) })
+		mustStart(t, c)
+		wantOneRing(t, nodes, c)
+	})
+}
+
+// V19: a node that is down later is a node that is down.
+func TestANodeThatIsDownLaterStopsNoStart(t *testing.T) {
+	for _, hung := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			nodes := newNodes(3)
+			first := newCluster(t, nodes)
+			mustStart(t, first)
+			nodes[0].away.Store(!hung)
+			nodes[0].hung.Store(hung)
+			later := newCluster(t, nodes)
+			mustStart(t, later)
+			if got, want := later.View().ChangeID(), first.View().ChangeID(); got != want {
+				t.Errorf("hung %t: the ring of change %s, want that of %s", hung, got, want)
+			}
+			if !answers(t, later) {
+				t.Errorf("hung %t: not ready, though two nodes answer", hung)
+			}
+		})
+	}
+}
+
+// V9: a node that came back empty is lost, not new.
+func TestANodeThatCameBackEmptyIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		first := newCluster(t, nodes)
+		mustStart(t, first)
+		nodes[0].Restore(memory.Snapshot{})
+		later := newCluster(t, nodes)
+		mustStart(t, later)
+		if nodes[0].ring() != nil {
+			t.Error("the empty node has a ring")
+		}
+		if got, want := later.View().ChangeID(), first.View().ChangeID(); got != want {
+			t.Errorf("the ring of change %s, want that of %s", got, want)
+		}
+	})
+}
+
+func TestAnotherLengthOfWindowsIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		mustStart(t, newCluster(t, nodes))
+		other := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Length: counting.Length(2 * time.Second)})
+		err := startAll(t, other)[0]
+		if err == nil || !strings.Contains(err.Error(), "1m0s") || !strings.Contains(err.Error(), "2s") {
+			t.Errorf("the start says %v, want both lengths", err)
+		}
+		if other.View() != nil {
+			t.Error("it has a ring all the same")
+		}
+	})
+}
+
+func TestANodeOfAnotherDeploymentIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := newNodes(3), newNodes(3)
+		mustStart(t, newCluster(t, ours), newCluster(t, theirs))
+		ours[1] = theirs[1]
+		err := startAll(t, newCluster(t, ours))[0]
+		if err == nil || !strings.Contains(err.Error(), "node n2") || !strings.Contains(err.Error(), "another deployment") {
+			t.Errorf("the start says %v, want that n2 is of another deployment", err)
+		}
+	})
+}
+
+func TestAMemberThatIsNotConfiguredIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(3)
+		mustStart(t, newCluster(t, nodes))
+		err := startAll(t, newCluster(t, nodes[:2]))[0]
+		if err == nil || !strings.Contains(err.Error(), "n3") {
+			t.Errorf("the start says %v, want that n3 is missing", err)
+		}
+	})
+}
+
+func TestANodeThatIsConfiguredTwiceIsAnError(t *testing.T) {
+	n := newNodes(1)[0]
+	if _, err := cluster.New(cluster.Options{Nodes: []cluster.Node{n, n}}); err == nil || !strings.Contains(err.Error(), "n1") {
+		t.Errorf("the error is %v, want that n1 is there twice", err)
+	}
+}

@@ -1,0 +1,98 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// View is one ring with its members, in the order of the ring's. It doesn't
+// change but in what is known of the moves.
+type View struct {
+	*sharding.Ring
+	Nodes []*Member
+	moves *moves
+}
+
+// moves is what this instance knows of the moves of a table: what it takes for
+// done is done for good.
+type moves struct {
+	table  counting.Epoch
+	done   []atomic.Bool // by member: all of its coming arcs are closed
+	closed [sharding.Arcs / 64]atomic.Uint64
+}
+
+// newMoves takes over what is known already of the moves of a table.
+func newMoves(before *View, ring *sharding.Ring) *moves {
+	n := &moves{table: ring.Table(), done: make([]atomic.Bool, len(ring.Members()))}
+	if before == nil || before.moves.table != n.table {
+		return n
+	}
+	for i := range before.moves.closed {
+		n.closed[i].Store(before.moves.closed[i].Load())
+	}
+	for i, m := range before.Members() {
+		if at := ring.Index(m.ID); at >= 0 {
+			n.done[at].Store(before.moves.done[i].Load())
+		}
+	}
+	return n
+}
+
+// Source is the node from which an arc is on its way to its owner; nil when it
+// is known to be there.
+func (v *View) Source(arc counting.Arc) *Member {
+	from, owner := v.From(arc), v.Owner(arc)
+	if from == owner || v.moves.done[owner].Load() || v.moves.closed[arc/64].Load()&(1<<(arc%64)) != 0 {
+		return nil
+	}
+	return v.Nodes[from]
+}
+
+// Arrived notes that the move of an arc is over.
+func (v *View) Arrived(arc counting.Arc) { v.moves.closed[arc/64].Or(1 << (arc % 64)) }
+
+// Coming tells whether arcs may be on their way to a member.
+func (v *View) Coming(member int) bool { return !v.moves.done[member].Load() }
+
+// Away tells whether a member is lost, and isn't to be asked.
+func (v *View) Away(member int) bool { return v.Members()[member].State == sharding.Lost }
+
+// Keeper is the node whose ledger has the entry of a window: its home, or
+// another where that is lost.
+func (v *View) Keeper(w counting.Window) *Member {
+	if home := v.Home(w); !v.Away(home) {
+		return v.Nodes[home]
+	}
+	return v.Nodes[v.Index(v.Arbiter())]
+}
+
+// Each calls do for every member but the lost ones at once, with CallTimeout
+// each, and returns the first error, with the node's id, when all have ended.
+func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *Member) error) error {
+	errs := make([]error, len(v.Nodes))
+	var wg sync.WaitGroup
+	for i, m := range v.Nodes {
+		if v.Away(i) {
+			continue
+		}
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+			defer cancel()
+			if err := do(ctx, i, m); err != nil {
+				errs[i] = fmt.Errorf("node %s: %w", m.ID(), err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,328 @@
+package groupcommit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+)
+
+func TestABatchFillsWhileTheLastIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		before, open := held()
+		n.fail(before, nil)
+		c := start(t, n, groupcommit.Options{})
+		var callers sync.WaitGroup
+		caller := func(page counting.Page) {
+			callers.Go(func() { wantVisit(t, c, page, nil) })
+			synctest.Wait()
+		}
+		caller("first")
+		for i := range 100 {
+			caller(counting.Page(fmt.Sprint(i)))
+		}
+		close(open)
+		callers.Wait()
+		calls := n.calls()
+		if len(calls) != 2 || calls[0].Len() != 1 || calls[1].Len() != 100 {
+			t.Errorf("%d batches, the first of %d items; want 2, of 1 and 100", len(calls), calls[0].Len())
+		}
+	})
+}
+
+func TestALoneCallerWaitsForNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, newNode(t), groupcommit.Options{})
+		begin := time.Now()
+		wantVisit(t, c, "home", nil)
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// slow lets each call take a millisecond.
+func slow(context.Context, int) error {
+	time.Sleep(time.Millisecond)
+	return nil
+}
+
+// together lets two callers be answered by one flush, which took 1 ms.
+func together(t *testing.T, c *groupcommit.Committer) {
+	t.Helper()
+	var callers sync.WaitGroup
+	callers.Go(func() { wantVisit(t, c, "first", nil) })
+	synctest.Wait() // its flush is on its way
+	for range 2 {
+		callers.Go(func() { wantVisit(t, c, "home", nil) })
+	}
+	callers.Wait()
+}
+
+func TestAFlushWaitsForThoseWhomTheLastOneAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.fail(slow, nil)
+		c := start(t, n, groupcommit.Options{})
+		together(t, c)
+		before, begin := len(n.calls()), time.Now()
+		var callers sync.WaitGroup
+		callers.Go(func() { wantVisit(t, c, "a", nil) })
+		synctest.Wait()
+		time.Sleep(time.Millisecond / 2)
+		callers.Go(func() { wantVisit(t, c, "b", nil) })
+		callers.Wait()
+		if calls := n.calls()[before:]; len(calls) != 1 || calls[0].Len() != 2 {
+			t.Errorf("the two callers were flushed as %v, want one batch", calls)
+		}
+		if took, want := time.Since(begin), time.Millisecond*3/2; took != want {
+			t.Errorf("it took %v, want %v: the second caller and a call", took, want)
+		}
+	})
+}
+
+func TestAFlushWaitsNoLongerThanTheLastOneTook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.fail(slow, nil)
+		c := start(t, n, groupcommit.Options{})
+		together(t, c)
+		for _, want := range []time.Duration{2 * time.Millisecond, time.Millisecond} { // then it was alone
+			begin := time.Now()
+			wantVisit(t, c, "home", nil)
+			if took := time.Since(begin); took != want {
+				t.Errorf("it took %v, want %v", took, want)
+			}
+		}
+		n.fail(func(context.Context, int) error { time.Sleep(time.Second / 4); return nil }, nil)
+		together(t, c)
+		n.fail(nil, nil)
+		begin := time.Now()
+		wantVisit(t, c, "home", nil)
+		if took, want := time.Since(begin), 2*time.Millisecond; took != want {
+			t.Errorf("it took %v after a flush of 250 ms, want %v", took, want)
+		}
+	})
+}
+
+func TestVisitsOfOnePageAreAddedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		before, open := held()
+		n.fail(before, nil)
+		var flushes []groupcommit.Flush
+		c := start(t, n, groupcommit.Options{Observe: func(f groupcommit.Flush) { flushes = append(flushes, f) }})
+		var callers sync.WaitGroup
+		callers.Go(func() { wantVisit(t, c, "first", nil) })
+		synctest.Wait()
+		for range 50 {
+			callers.Go(func() { wantVisit(t, c, "home", nil) })
+		}
+		synctest.Wait()
+		if q := c.Queued(); q != 50 {
+			t.Errorf("%d are queued, want 50", q)
+		}
+		close(open)
+		callers.Wait()
+		wantCount(t, n, "home", 50)
+		if last := flushes[len(flushes)-1]; last.Items != 1 || last.Requests != 50 {
+			t.Errorf("the last flush had %d items of %d requests, want 1 of 50", last.Items, last.Requests)
+		}
+		if q := c.Queued(); q != 0 {
+			t.Errorf("%d are queued, want none", q)
+		}
+	})
+}
+
+// V24: a count that would overflow is refused, alone.
+func TestAnOverflowIsToldToItsOwnCallersOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		c := start(t, n, groupcommit.Options{})
+		ticket, err := c.Visit(1, 0, "full", math.MaxInt64)
+		if err != nil || ticket.Wait() != nil {
+			t.Fatal(err, ticket.Wait())
+		}
+		before, open := held()
+		n.fail(before, nil)
+		var callers sync.WaitGroup
+		callers.Go(func() { wantVisit(t, c, "first", nil) })
+		synctest.Wait()
+		for range 5 {
+			callers.Go(func() { wantVisit(t, c, "full", counting.Overflow) })
+			callers.Go(func() { wantVisit(t, c, "home", nil) })
+			callers.Go(func() {
+				ticket, err := c.Arrive(1, counting.Arrival{ID: 7, Table: 1})
+				if err != nil || ticket.Wait() != nil {
+					t.Error("the id is not taken")
+				}
+			})
+		}
+		synctest.Wait()
+		close(open)
+		callers.Wait()
+		wantCount(t, n, "home", 5)
+	})
+}
+
+func TestAnArrivalIsRefusedAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, newNode(t), groupcommit.Options{EndpointLimit: 1})
+		for i, want := range []error{nil, counting.EndpointLimit, nil} {
+			endpoint := []string{"http://a/", "http://b/", "http://a/"}[i]
+			ticket, err := c.Arrive(1, counting.Arrival{ID: counting.ID(i), Endpoint: endpoint, Table: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ticket.Wait(); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", endpoint, err, want)
+			}
+		}
+	})
+}
+
+// Sums that would not fit into one item are two items, and only the second
+// is refused.
+func TestVisitsThatDoNotAddUpStayApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		before, open := held()
+		n.fail(before, nil)
+		c := start(t, n, groupcommit.Options{})
+		var callers sync.WaitGroup
+		callers.Go(func() { wantVisit(t, c, "first", nil) })
+		synctest.Wait()
+		for _, want := range []error{nil, counting.Overflow} {
+			ticket, err := c.Visit(1, 0, "home", math.MaxInt64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			callers.Go(func() {
+				if err := ticket.Wait(); !errors.Is(err, want) {
+					t.Errorf("told %v, want %v", err, want)
+				}
+			})
+		}
+		close(open)
+		callers.Wait()
+		wantCount(t, n, "home", math.MaxInt64)
+	})
+}
+
+func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		before, open := held()
+		n.fail(before, nil)
+		c := start(t, n, groupcommit.Options{})
+		var callers sync.WaitGroup
+		callers.Go(func() { wantVisit(t, c, "first", nil) })
+		synctest.Wait()
+		for i := range 2*groupcommit.MaxBatch + 1 {
+			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
+		}
+		synctest.Wait()
+		ticket, err := c.Visit(0, 0, "old", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(open)
+		callers.Wait()
+		if err := ticket.Wait(); !errors.Is(err, groupcommit.ErrMoved) {
+			t.Errorf("the item of the old epoch: %v", err)
+		}
+		var sizes []int
+		for _, b := range n.calls() {
+			sizes = append(sizes, b.Len())
+		}
+		if got, want := fmt.Sprint(sizes), fmt.Sprint([]int{1, groupcommit.MaxBatch, groupcommit.MaxBatch, 1, 1}); got != want {
+			t.Errorf("batches of %s items, want %s", got, want)
+		}
+	})
+}
+
+// P9: beyond its bound the queue refuses at once.
+func TestAFullQueueRefusesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		before, open := held()
+		n.fail(before, nil)
+		c := start(t, n, groupcommit.Options{})
+		go func() { _ = visit(c, "first") }()
+		synctest.Wait()
+		for range groupcommit.MaxQueued {
+			if _, err := c.Visit(1, 0, "home", 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		wantVisit(t, c, "home", counting.ErrUnavailable)
+		if _, err := c.Arrive(1, counting.Arrival{ID: 1, Table: 1}); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("an id beyond the bound: %v", err)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("the refusal took %v", took)
+		}
+		close(open)
+		synctest.Wait()
+		wantCount(t, n, "home", groupcommit.MaxQueued)
+		wantVisit(t, c, "home", nil)
+	})
+}
+
+func TestManyCallersAtOnceLoseNothing(t *testing.T) {
+	n := newNode(t)
+	c := start(t, n, groupcommit.Options{})
+	var callers sync.WaitGroup
+	for i := range 32 {
+		callers.Go(func() {
+			for k := range 100 {
+				wantVisit(t, c, counting.Page(fmt.Sprint((i+k)%5)), nil)
+				ticket, err := c.Arrive(1, counting.Arrival{ID: counting.ID(100*i + k), Table: 1})
+				if err != nil || ticket.Wait() != nil {
+					t.Error("an id is not taken")
+				}
+			}
+		})
+	}
+	callers.Wait()
+	sum := int64(0)
+	for page := range 5 {
+		sum += n.count(t, counting.Page(fmt.Sprint(page)))
+	}
+	if sum != 3200 {
+		t.Errorf("%d visits, want 3200", sum)
+	}
+}
+
+// A large number of visits is not added up with those of others, whom its
+// overflow would refuse too.
+func TestALargeNumberOfVisitsIsRefusedAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		c := start(t, n, groupcommit.Options{})
+		wantVisit(t, c, "home", nil)
+		var tickets []groupcommit.Ticket
+		for _, count := range []int64{1, math.MaxInt64, 1, math.MaxInt64 - 2, 1} {
+			ticket, err := c.Visit(1, 0, "home", count)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tickets = append(tickets, ticket)
+		}
+		for i, want := range []error{nil, counting.Overflow, nil, counting.Overflow, nil} {
+			if err := tickets[i].Wait(); !errors.Is(err, want) {
+				t.Errorf("item %d: %v, want %v", i, err, want)
+			}
+		}
+		wantCount(t, n, "home", 4)
+	})
+}

@@ -1,0 +1,215 @@
+package groupcommit
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+const (
+	// attemptTimeout ends one call of the node.
+	attemptTimeout = time.Second
+	// idle is after how long without a batch an empty one is sent, so that
+	// the node keeps the session and a node that was rolled back is noticed.
+	idle = time.Hour
+	// downAfter is the number of failures in a row after which the node is
+	// taken for down: then callers are refused at once between attempts.
+	downAfter = 5
+)
+
+// run flushes batches until the committer is stopped and nothing is left.
+func (c *Committer) run() {
+	defer close(c.ended)
+	c.session.name = counting.Session(crand.Text())
+	heartbeat := time.NewTimer(idle)
+	defer heartbeat.Stop()
+	for {
+		select {
+		case <-c.wake:
+		case <-heartbeat.C:
+			if c.session.seq > 0 {
+				c.resolve(c.heartbeat())
+			}
+		case <-c.ctx.Done():
+		}
+		for b := c.next(); b != nil; b = c.next() {
+			c.resolve(b)
+		}
+		if c.takeCheck() && c.session.seq > 0 && !c.isStopped() {
+			c.resolve(c.heartbeat())
+		}
+		if c.isStopped() {
+			return
+		}
+		heartbeat.Reset(idle)
+	}
+}
+
+// next gives callers time to join the batch, and takes it, nil when there is
+// none.
+func (c *Committer) next() *batch {
+	if c.Queued() > 0 {
+		c.pace.gather(c.await, c.wake)
+	}
+	return c.take()
+}
+
+// await is what pace.gather wants.
+func (c *Committer) await(enough int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return MaxBatch
+	}
+	c.enough = enough
+	return c.queued
+}
+
+// isStopped tells whether no batch will come any more; it is asked after the
+// queue was found empty.
+func (c *Committer) isStopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopped && c.filling == nil && len(c.full) == 0
+}
+
+// heartbeat is an empty batch that nobody waits for.
+func (c *Committer) heartbeat() *batch {
+	b := &batch{sent: true, answered: true}
+	b.Epoch = c.opts.Epoch()
+	return b
+}
+
+// resolve sends a batch, unchanged, until its fate is known, and answers its
+// callers. It is pinned to the node: while its outcome is unknown nothing
+// else is sent in this session.
+func (c *Committer) resolve(b *batch) {
+	b.Session, b.Seq = c.session.name, c.session.seq+1
+	for doubt := false; ; {
+		if c.ctx.Err() != nil {
+			c.giveUp(b, doubt)
+			return
+		}
+		receipt, err := c.apply(b)
+		var gap *counting.GapError
+		switch {
+		case err == nil:
+			c.keep(&b.Batch, receipt.Refused)
+			c.answer(b, nil, receipt.Refused)
+			return
+		case errors.Is(err, counting.ErrStale):
+			if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
+				c.opts.Orphaned(&b.Batch, nil, false) // its callers wait no more
+			}
+			return
+		case errors.As(err, &gap):
+			c.repair(gap.Last)
+			b.Session, b.Seq = c.session.name, c.session.seq+1
+			if c.session.failures == 0 {
+				continue
+			}
+		case errors.Is(err, counting.ErrAhead):
+			if c.opts.Behind != nil {
+				c.opts.Behind(c.ctx)
+			}
+		case !hadNoEffect(err):
+			doubt = true
+		case !doubt:
+			c.answer(b, counting.ErrUnavailable, nil)
+			c.backOff(false)
+			return
+		}
+		c.backOff(true)
+	}
+}
+
+// hadNoEffect tells whether the call that returned err left nothing behind.
+func hadNoEffect(err error) bool {
+	return errors.Is(err, counting.ErrNotApplied) || errors.Is(err, counting.ErrUninitialized) || errors.Is(err, counting.ErrWrongNode)
+}
+
+// apply makes one call of the node and counts failures in a row.
+func (c *Committer) apply(b *batch) (counting.Receipt, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
+	defer cancel()
+	begin := time.Now()
+	receipt, err := c.opts.Node.Apply(ctx, &b.Batch)
+	c.pace.flushed(b.requests, time.Since(begin))
+	if c.opts.Observe != nil {
+		c.opts.Observe(Flush{Items: b.Len(), Requests: b.requests, Took: time.Since(begin), Err: err})
+	}
+	var gap *counting.GapError
+	if err == nil || errors.Is(err, counting.ErrStale) || errors.As(err, &gap) {
+		c.up()
+	} else {
+		c.session.failures++
+	}
+	return receipt, err
+}
+
+// up says that the node answers.
+func (c *Committer) up() {
+	if c.session.failures == 0 {
+		return
+	}
+	c.session.failures = 0
+	c.mu.Lock()
+	c.refuse = time.Time{}
+	c.mu.Unlock()
+}
+
+// backOff takes the node for down after some failures in a row. pinned: the
+// batch will be repeated, so wait before that; while it is pinned and the
+// node is down, nobody need queue up behind it.
+func (c *Committer) backOff(pinned bool) {
+	delay := delayAfter(c.session.failures)
+	if c.session.failures >= downAfter {
+		refuse := time.Now().Add(delay)
+		if pinned {
+			refuse = refuse.Add(attemptTimeout)
+		}
+		c.mu.Lock()
+		c.refuse = refuse
+		c.mu.Unlock()
+	}
+	if !pinned {
+		return
+	}
+	select {
+	case <-time.After(delay):
+	case <-c.ctx.Done():
+	}
+}
+
+// delayAfter is 5 ms doubling up to downAfter failures, and from there 1 s
+// doubling to 10 s, each with half of it at random.
+func delayAfter(failures int) time.Duration {
+	d := 5 * time.Millisecond << min(failures, downAfter)
+	if failures >= downAfter {
+		d = min(time.Second<<min(failures-downAfter, 4), 10*time.Second)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// answer releases the callers of a batch that was sent, and tells whether they
+// waited for it still.
+func (c *Committer) answer(b *batch, err error, refused []counting.Refusal) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waited := !b.answered
+	b.answer(err, refused)
+	return waited
+}
+
+// giveUp answers a batch that Stop has no more time for.
+func (c *Committer) giveUp(b *batch, doubt bool) {
+	if doubt {
+		c.answer(b, counting.ErrInDoubt, nil)
+		return
+	}
+	c.answer(b, counting.ErrUnavailable, nil)
+}

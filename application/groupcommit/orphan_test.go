@@ -1,0 +1,77 @@
+package groupcommit_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+)
+
+// A node that fell back behind a change of the ring will never take what it
+// has lost: that is handed on, even when no other batch comes.
+func TestWhatANodeLostBeforeAChangeIsRoutedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		var orphans int64
+		epoch := counting.Epoch(1)
+		c := start(t, n, groupcommit.Options{
+			Epoch: func() counting.Epoch { return epoch },
+			Orphaned: func(b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
+				for _, v := range b.Visits {
+					orphans += v.Count
+				}
+				if refused != nil || !acknowledged {
+					t.Errorf("refused %v, acknowledged %v", refused, acknowledged)
+				}
+			},
+			Lost: func(batches int64) { t.Errorf("told of %d lost batches", batches) },
+		})
+		before := n.Snapshot()
+		for range 3 {
+			wantVisit(t, c, "home", nil)
+		}
+		n.Restore(before)
+		second := next(t, n.ring)
+		if _, err := n.Fence(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Open(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		epoch = 2
+		c.Check()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if orphans != 3 {
+			t.Errorf("%d visits are to be routed anew, want 3", orphans)
+		}
+	})
+}
+
+// A batch in doubt whose callers have left is routed anew when the node says
+// that it never took it.
+func TestABatchInDoubtThatWasNotAppliedIsRoutedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.fail(until(100, errLost), nil)
+		orphans := 0
+		c := start(t, n, groupcommit.Options{Orphaned: func(b *counting.Batch, _ []counting.Refusal, acknowledged bool) {
+			orphans += b.Len()
+			if acknowledged {
+				t.Error("a batch in doubt is taken for acknowledged")
+			}
+		}})
+		wantVisit(t, c, "home", counting.ErrInDoubt)
+		if _, err := n.Fence(t.Context(), next(t, n.ring)); err != nil {
+			t.Fatal(err)
+		}
+		n.fail(nil, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if orphans != 1 {
+			t.Errorf("%d items are to be routed anew, want 1", orphans)
+		}
+	})
+}

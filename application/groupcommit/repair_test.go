@@ -1,0 +1,275 @@
+package groupcommit_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+)
+
+func TestABatchOfAnEpochThatIsOverHasMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		if _, err := n.Fence(t.Context(), next(t, n.ring)); err != nil {
+			t.Fatal(err)
+		}
+		c := start(t, n, groupcommit.Options{})
+		wantVisit(t, c, "home", groupcommit.ErrMoved)
+	})
+}
+
+// A batch in doubt that was applied before its epoch was over is counted.
+func TestABatchInDoubtIsKnownInALaterEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.fail(nil, func(ctx context.Context, call int) error {
+			if call > 1 {
+				return nil
+			}
+			if _, err := n.Fence(ctx, next(t, n.ring)); err != nil {
+				t.Error(err)
+			}
+			return errLost
+		})
+		c := start(t, n, groupcommit.Options{})
+		wantVisit(t, c, "home", nil)
+		wantVisit(t, c, "home", groupcommit.ErrMoved)
+	})
+}
+
+func TestANodeThatIsBehindIsBroughtUpAndTheBatchRepeatedUnchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		second := next(t, n.ring)
+		behind := 0
+		c := start(t, n, groupcommit.Options{Behind: func(ctx context.Context) {
+			if behind++; behind < 3 {
+				return
+			}
+			if _, err := n.Fence(ctx, second); err != nil {
+				t.Error(err)
+			}
+			if err := n.Open(ctx, second); err != nil {
+				t.Error(err)
+			}
+		}})
+		ticket, err := c.Visit(second.Epoch(), 0, "home", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ticket.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		wantCount(t, n, "home", 1)
+		calls := n.calls()
+		if behind != 3 || len(calls) != 4 {
+			t.Errorf("brought up %d times, sent %d times; want 3 and 4", behind, len(calls))
+		}
+		for _, b := range calls[1:] {
+			if !reflect.DeepEqual(b, calls[0]) {
+				t.Errorf("the repetition %+v is not %+v", b, calls[0])
+			}
+		}
+	})
+}
+
+// forgetting is a node that has counted five visits and is rolled back to
+// where it had counted two, with a committer that tells of losses.
+func forgetting(t *testing.T, apart time.Duration) (*node, *groupcommit.Committer, *[]int64) {
+	t.Helper()
+	n := newNode(t)
+	lost := new([]int64)
+	c := start(t, n, groupcommit.Options{Lost: func(batches int64) { *lost = append(*lost, batches) }})
+	for range 2 {
+		wantVisit(t, c, "home", nil)
+	}
+	before := n.Snapshot()
+	for range 3 {
+		wantVisit(t, c, "home", nil)
+		time.Sleep(apart)
+	}
+	n.Restore(before)
+	return n, c, lost
+}
+
+func TestANodeThatForgotIsRepairedByTheKeptBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, time.Second)
+		wantVisit(t, c, "home", nil)
+		wantCount(t, n, "home", 6)
+		if len(*lost) != 0 {
+			t.Errorf("told of lost batches: %v", *lost)
+		}
+	})
+}
+
+func TestARepairGoesOnWhenTheNodeFailsInTheMiddle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, 0)
+		n.fail(until(len(n.calls())+2, errLost), until(len(n.calls())+4, errLost))
+		wantVisit(t, c, "home", nil)
+		wantCount(t, n, "home", 6)
+		if len(*lost) != 0 {
+			t.Errorf("told of lost batches: %v", *lost)
+		}
+	})
+}
+
+func TestARepairGoesOnWhenTheNodeForgetsMoreInTheMiddle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, 0)
+		again, first := n.Snapshot(), len(n.calls())
+		n.fail(nil, func(_ context.Context, call int) error {
+			if call == first+3 { // the second repetition
+				n.Restore(again)
+			}
+			return nil
+		})
+		wantVisit(t, c, "home", nil)
+		wantCount(t, n, "home", 6)
+		if len(*lost) != 0 {
+			t.Errorf("told of lost batches: %v", *lost)
+		}
+	})
+}
+
+// An idle hour ends with an empty batch, which finds what the node forgot.
+func TestAnIdleSessionFindsThatTheNodeForgot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, lost := forgetting(t, 0)
+		wantCount(t, n, "home", 2)
+		time.Sleep(time.Hour + time.Second)
+		wantCount(t, n, "home", 5)
+		if len(*lost) != 0 {
+			t.Errorf("told of lost batches: %v", *lost)
+		}
+		calls := n.calls()
+		if last := calls[len(calls)-1]; last.Len() != 0 {
+			t.Errorf("the last batch has %d items, want none", last.Len())
+		}
+	})
+}
+
+func TestWhatNoKeptBatchCoversIsToldAndANewSessionGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, 11*time.Second)
+		old := n.calls()[0].Session
+		wantVisit(t, c, "home", nil)
+		if len(*lost) != 1 || (*lost)[0] != 3 {
+			t.Errorf("told of lost batches: %v, want 3 at once", *lost)
+		}
+		wantCount(t, n, "home", 3)
+		wantVisit(t, c, "home", nil)
+		wantCount(t, n, "home", 4)
+		calls := n.calls()
+		if last := calls[len(calls)-1]; last.Session == old || last.Seq != 2 {
+			t.Errorf("the last batch is %d of session %s, want 2 of another than %s", last.Seq, last.Session, old)
+		}
+	})
+}
+
+// Kept batches of an epoch that is over can't be repeated.
+func TestWhatIsOfAnOldEpochIsToldAsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, 0)
+		second := next(t, n.ring)
+		if _, err := n.Fence(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Open(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := c.Visit(second.Epoch(), 0, "home", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ticket.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if len(*lost) != 1 || (*lost)[0] != 3 {
+			t.Errorf("told of lost batches: %v, want 3 at once", *lost)
+		}
+		wantCount(t, n, "home", 3)
+	})
+}
+
+// What is repeated after others may not fit any more: that is a loss, too.
+func TestARepetitionThatIsRefusedInPartIsToldAsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, 0)
+		ahead := &counting.Batch{Epoch: 1, Session: "another", Seq: 1, Visits: []counting.Visit{{Page: "home", Count: math.MaxInt64 - 4}}}
+		if _, err := n.Node.Apply(t.Context(), ahead); err != nil {
+			t.Fatal(err)
+		}
+		wantVisit(t, c, "other", nil)
+		if len(*lost) != 1 || (*lost)[0] != 1 {
+			t.Errorf("told of lost batches: %v, want 1", *lost)
+		}
+		wantCount(t, n, "home", math.MaxInt64)
+	})
+}
+
+func TestAnItemThatWasRefusedBeforeIsNoLossWhenItIsRefusedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		c := start(t, n, groupcommit.Options{Lost: func(batches int64) { t.Errorf("told of %d lost batches", batches) }})
+		ticket, err := c.Visit(1, 0, "home", math.MaxInt64)
+		if err != nil || ticket.Wait() != nil {
+			t.Fatal(err)
+		}
+		before := n.Snapshot()
+		wantVisit(t, c, "home", counting.Overflow)
+		n.Restore(before)
+		wantVisit(t, c, "other", nil)
+	})
+}
+
+// A node that came back empty is lost, not zero: nothing is counted on it.
+func TestANodeThatCameBackEmptyTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c, lost := forgetting(t, 0)
+		n.Restore(memory.Snapshot{})
+		wantVisit(t, c, "home", counting.ErrUnavailable)
+		if len(*lost) != 0 {
+			t.Errorf("told of lost batches: %v, though the node may come back", *lost)
+		}
+	})
+}
+
+// What is kept has a bound in bytes: long endpoints push older batches out.
+func TestWhatIsKeptIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		var lost []int64
+		c := start(t, n, groupcommit.Options{EndpointLimit: 1 << 20, Lost: func(batches int64) { lost = append(lost, batches) }})
+		before := n.Snapshot()
+		wantVisit(t, c, "home", nil)
+		long := strings.Repeat("x", 2000)
+		for i := range 40 { // 16 MiB and more
+			var last groupcommit.Ticket
+			for j := range 300 {
+				ticket, err := c.Arrive(1, counting.Arrival{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				last = ticket
+			}
+			if err := last.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.Restore(before)
+		wantVisit(t, c, "home", nil)
+		if len(lost) != 1 {
+			t.Errorf("losses %v, want one: the oldest batches are not kept", lost)
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package resharding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// away says for people why a node can't be asked.
+func away(err error) string {
+	switch {
+	case errors.Is(err, counting.ErrUninitialized):
+		return "it came back empty"
+	case errors.Is(err, counting.ErrWrongNode):
+		return "it is another node"
+	}
+	return "it does not answer"
+}
+
+// Repair ends what was broken off: a change that was begun and left, nodes
+// that are behind, moves.
+func (s *Service) Repair(ctx context.Context) error {
+	st := s.Status(ctx)
+	v := s.Cluster.View()
+	var err error
+	if st.Fence > v.Epoch() {
+		err = s.Cluster.Settle(ctx, v, st.Fence)
+	} else {
+		err = s.Cluster.Bring(ctx, v.Ring)
+	}
+	s.nudge()
+	return err
+}
+
+// Abandon gives up a node that is away for good, with all that it has: its
+// pages begin at 0 elsewhere, and that stays on record.
+func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Plan, error) {
+	v := s.Cluster.View()
+	at := v.Index(id)
+	if at < 0 {
+		return sharding.Plan{}, fmt.Errorf("%w: node %s is not in it", sharding.ErrBadChange, id)
+	}
+	if err := s.answers(ctx, v, at); err != nil {
+		return sharding.Plan{}, err
+	}
+	s.dropMoves(ctx, v, at)
+	c, err := s.prepareWithout(ctx, v, at)
+	if err != nil {
+		return sharding.Plan{}, err
+	}
+	next, err := v.Abandon(c, id)
+	if err != nil {
+		return sharding.Plan{}, err
+	}
+	if _, err := s.install(ctx, v, next); err != nil {
+		return sharding.Plan{}, err
+	}
+	s.Log.Error("a node was given up with all that it had", "node", id, "epoch", next.Epoch())
+	return next.Plan(), nil
+}
+
+// answers is an error when a node is there with what it had.
+func (s *Service) answers(ctx context.Context, v *cluster.View, at int) error {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	defer cancel()
+	if p, err := v.Nodes[at].Pulse(ctx); err == nil && p.Opened == v.Epoch() {
+		return sharding.ErrAnswers
+	}
+	return nil
+}
+
+// dropMoves ends the moves from and to a node that is given up.
+func (s *Service) dropMoves(ctx context.Context, v *cluster.View, lost int) {
+	for _, m := range v.Ring.Moves() {
+		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+		switch {
+		case m.From == lost && v.Coming(m.To):
+			_ = v.Nodes[m.To].CloseArc(call, v.Table(), m.Arc, 0)
+		case m.To == lost:
+			if r, err := v.Nodes[m.From].ClaimArc(call, v.Table(), m.Arc); err == nil {
+				_ = v.Nodes[m.From].RetireArc(call, v.Table(), m.Arc, r.Pages)
+			}
+		}
+		cancel()
+	}
+}

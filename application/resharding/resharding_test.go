@@ -1,0 +1,232 @@
+package resharding_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/application/resharding"
+	"footfall/application/uniques"
+	"footfall/application/visits"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/sharding"
+)
+
+// deployment is some memory nodes, by their ids, and an instance.
+type deployment struct {
+	nodes   map[counting.NodeID]*memory.Node
+	cluster *cluster.Cluster
+	visits  *visits.Service
+	ring    *resharding.Service
+}
+
+func (d *deployment) node(id counting.NodeID) *memory.Node {
+	if d.nodes[id] == nil {
+		d.nodes[id] = memory.New(memory.Options{ID: id, Addr: string(id) + ":1"})
+	}
+	return d.nodes[id]
+}
+
+// newDeployment starts an instance on n nodes, which ends with the test.
+func newDeployment(t *testing.T, n int) *deployment {
+	t.Helper()
+	d := &deployment{nodes: make(map[counting.NodeID]*memory.Node)}
+	var nodes []cluster.Node
+	for i := range n {
+		nodes = append(nodes, d.node(counting.NodeID(fmt.Sprint("n", i+1))))
+	}
+	log := slog.New(slog.DiscardHandler)
+	var err error
+	d.cluster, err = cluster.New(cluster.Options{
+		Nodes: nodes, Length: counting.Length(time.Minute), EndpointLimit: 10, Log: log,
+		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return d.node(id), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cluster.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.visits = visits.New(d.cluster)
+	d.ring = resharding.New(resharding.Options{
+		Cluster: d.cluster, Log: log,
+		Locate: func(where string, _ []sharding.Member) (counting.NodeID, string, error) {
+			return counting.NodeID(where[:len(where)-2]), where, nil
+		},
+	})
+	if err := d.ring.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = d.ring.Stop(context.Background())
+		_ = d.cluster.Stop(context.Background())
+	})
+	return d
+}
+
+func (d *deployment) settle(t *testing.T) sharding.Status {
+	t.Helper()
+	for range 600 {
+		st := d.ring.Status(t.Context())
+		if st.Moves.Left == 0 && st.Fence == st.Epoch {
+			return st
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatalf("the ring does not settle: %+v", d.ring.Status(t.Context()).Moves)
+	return sharding.Status{}
+}
+
+func (d *deployment) wantVisits(t *testing.T, page counting.Page, want int64) {
+	t.Helper()
+	if got := d.visits.Read(t.Context(), []counting.Page{page})[0]; got.Err != nil || got.Visits != want {
+		t.Errorf("%s reads %d, %v; want %d", page, got.Visits, got.Err, want)
+	}
+}
+
+// P4: counts go where the ring says, there and back, and a removed node is
+// forgotten when its windows are done.
+func TestANodeComesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 2)
+		const pages = 300
+		for i := range pages {
+			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dry, err := d.ring.Add(t.Context(), "n3:1", 1, true)
+		if err != nil || dry.Arcs != sharding.Arcs/3 || d.cluster.View().Epoch() != 1 {
+			t.Errorf("dry run: %v %v", dry, err)
+		}
+		plan, err := d.ring.Add(t.Context(), "n3:1", 1, false)
+		if err != nil || plan.Arcs != dry.Arcs || plan.Nodes["n3"] != dry.Arcs {
+			t.Errorf("plan: %v %v", plan, err)
+		}
+		if _, err := d.ring.Reweight(t.Context(), "n1", 2, false); !errors.Is(err, sharding.ErrBusy) {
+			t.Errorf("a change while arcs are moving: %v", err)
+		}
+		if st := d.settle(t); st.Moves.Pages == 0 || st.Moves.Total != plan.Arcs {
+			t.Errorf("moved: %+v", st.Moves)
+		}
+		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
+			t.Fatal(err)
+		}
+		d.settle(t)
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
+		}
+		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: slog.New(slog.DiscardHandler)})
+		for range 40 {
+			_ = u.Scan(t.Context())
+			time.Sleep(10 * time.Second)
+		}
+		_ = u.Stop(t.Context())
+		if v := d.cluster.View(); v.Index("n1") >= 0 || v.Tables() != 1 {
+			t.Errorf("members %v, %d tables", v.Members(), v.Tables())
+		}
+		if _, err := d.ring.Add(t.Context(), "n1:1", 1, false); !errors.Is(err, sharding.ErrNotEmpty) {
+			t.Errorf("a node that was in the ring came back: %v", err)
+		}
+	})
+}
+
+type press struct{}
+
+func (press) Name() string                                     { return "press" }
+func (press) Publish(context.Context, publishing.Report) error { return nil }
+
+// An arc with a page that can't be added stays where it is, and is told.
+func TestAnArcThatOverflowsIsToldAndStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 1)
+		v := d.cluster.View()
+		next, err := v.Add(sharding.Change{}, sharding.Member{ID: "n2", Addr: "n2:1", Weight: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arc := next.Moves()[0].Arc
+		page := counting.Page("")
+		for i := 0; page == ""; i++ {
+			if p := counting.Page(fmt.Sprint("page/", i)); v.Arc(p) == arc {
+				page = p
+			}
+		}
+		if err := d.visits.Record(t.Context(), page, math.MaxInt64-1); err != nil {
+			t.Fatal(err)
+		}
+		_ = d.ring.Stop(t.Context()) // what comes next is faster than the movers
+		mover := resharding.New(d.ring.Options)
+		if _, err := d.ring.Add(t.Context(), "n2:1", 1, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.visits.Record(t.Context(), page, 5); err != nil {
+			t.Fatal(err)
+		}
+		_ = mover.Start(t.Context())
+		time.Sleep(10 * time.Minute)
+		st := mover.Status(t.Context())
+		_ = mover.Stop(t.Context())
+		if st.Moves.Left != 1 || st.Moves.Stuck[arc] == "" {
+			t.Errorf("left %d, stuck %v", st.Moves.Left, st.Moves.Stuck)
+		}
+		if got := d.visits.Read(t.Context(), []counting.Page{page})[0]; got.Err == nil {
+			t.Errorf("a sum that doesn't fit reads %d", got.Visits)
+		}
+		if _, err := mover.Reweight(t.Context(), "n2", 2, false); !errors.Is(err, sharding.ErrBusy) {
+			t.Errorf("a change with an arc that is stuck: %v", err)
+		}
+	})
+}
+
+// P3: a node that came back empty is given up in so many words only, and its
+// windows are lost.
+func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 3)
+		log := slog.New(slog.DiscardHandler)
+		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: log, Notifier: nil})
+		if err := u.Accept(t.Context(), 7, ""); err != nil {
+			t.Fatal(err)
+		}
+		w := counting.Length(time.Minute).At(time.Now())
+		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrAnswers) {
+			t.Errorf("gave up a node that answers: %v", err)
+		}
+		d.nodes["n1"].Restore(memory.Snapshot{})
+		if _, err := d.ring.Remove(t.Context(), "n1", false); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("drained an empty node: %v", err)
+		}
+		if st := d.ring.Status(t.Context()); st.Nodes[0].Away == "" {
+			t.Errorf("status: %+v", st.Nodes[0])
+		}
+		if _, err := d.ring.Abandon(t.Context(), "n1"); err != nil {
+			t.Fatal(err)
+		}
+		st := d.settle(t)
+		if len(st.Losses) != 1 || st.Losses[0].Node != "n1" || st.Nodes[0].State != sharding.Lost {
+			t.Errorf("status: %+v", st)
+		}
+		time.Sleep(2 * time.Minute)
+		_ = u.Scan(t.Context())
+		windows, err := u.Windows(t.Context(), 10)
+		_ = u.Stop(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range windows {
+			if s.ID == counting.Length(time.Minute).Name(w) && s.State == counting.Lost {
+				return
+			}
+		}
+		t.Errorf("the window is not shown as lost: %+v", windows)
+	})
+}

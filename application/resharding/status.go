@@ -1,0 +1,127 @@
+package resharding
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// pace is where the moves of a table were when this instance first looked.
+type pace struct {
+	table counting.Epoch
+	left  int
+	since time.Time
+}
+
+func (s *Service) keepPace(table counting.Epoch, left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = left
+	if s.began.table != table {
+		s.began = pace{table, left, time.Now()}
+		s.stuck = make(map[counting.Arc]string)
+	}
+}
+
+// setStuck notes why an arc can't be moved, "" when it was, and tells whether
+// that is news.
+func (s *Service) setStuck(table counting.Epoch, arc counting.Arc, why string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.table != table || s.stuck[arc] == why {
+		return false
+	}
+	if why == "" {
+		delete(s.stuck, arc)
+		return false
+	}
+	s.stuck[arc] = why
+	return true
+}
+
+func (s *Service) stuckArcs(table counting.Epoch) map[counting.Arc]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.table != table {
+		return nil
+	}
+	return maps.Clone(s.stuck)
+}
+
+// Status asks every node.
+func (s *Service) Status(ctx context.Context) sharding.Status {
+	v := s.Cluster.View()
+	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: v.Losses(), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
+	pulses := make([]sharding.Pulse, len(v.Nodes))
+	errs := make([]error, len(v.Nodes))
+	var mu sync.Mutex
+	_ = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
+		p, err := m.Pulse(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		pulses[i], errs[i] = p, err
+		return nil
+	})
+	coming := make([]int, len(v.Nodes))
+	for _, m := range v.Ring.Moves() {
+		coming[m.To]++
+		st.Moves.Total++
+	}
+	for i, m := range v.Members() {
+		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Coming: pulses[i].Coming}
+		st.Fence = max(st.Fence, pulses[i].Fence)
+		switch {
+		case v.Away(i):
+			n.Away = "it was given up"
+		case errs[i] != nil:
+			n.Away = away(errs[i])
+			n.Coming = coming[i]
+		case pulses[i].Opened < v.Epoch():
+			n.Away = "it is behind the ring"
+			n.Coming = coming[i]
+		}
+		if !v.Coming(i) {
+			n.Coming = 0
+		}
+		st.Moves.Left += n.Coming
+		st.Nodes[i] = n
+	}
+	s.progress(v, &st.Moves)
+	return st
+}
+
+// progress adds what this instance knows.
+func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
+	p.Arcs, p.Pages, p.Stuck = s.arcs.Load(), s.pages.Load(), s.stuckArcs(v.Table())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	took := time.Since(s.began.since).Seconds()
+	if s.began.table != v.Table() || s.began.left <= p.Left || took <= 0 {
+		return
+	}
+	p.Rate = float64(s.began.left-p.Left) / took
+	p.Estimate = time.Duration(float64(p.Left) / p.Rate * float64(time.Second))
+}
+
+// Seen is the epoch that this instance goes by, 0 before the start, and the
+// number of arcs that it saw left when it last looked.
+func (s *Service) Seen() (counting.Epoch, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.Cluster.View(); v != nil {
+		return v.Epoch(), s.seen
+	}
+	return 0, 0
+}
+
+// Owner is the node that has a page.
+func (s *Service) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
+	v := s.Cluster.View()
+	arc := v.Arc(page)
+	return v.Members()[v.Owner(arc)].ID, arc
+}

@@ -1,0 +1,246 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/sharding"
+)
+
+func TestAMinutePassesAndItsNumberIsPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		i.mustAccept(t, "", ids(-50, 100)...)
+		i.mustAccept(t, "", ids(-20, 100)...)
+		until(minute + grace - time.Millisecond)
+		o.wantReports(t, "rabbitmq")
+		until(minute + grace + 200*time.Millisecond)
+		o.wantReports(t, "rabbitmq", 130)
+		o.wantReports(t, "log")
+	})
+}
+
+// P5: a minute in which an instance lived has a number, also when no id came.
+func TestAnEmptyMinutePublishesZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		until(minute + 30*time.Second)
+		i.mustAccept(t, "", 1)
+		until(4*minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 0, 1, 0, 0)
+	})
+}
+
+// U19: the same ids at two instances at once count once.
+func TestTheSameIDsAtTwoInstancesCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		var all sync.WaitGroup
+		for _, name := range []string{"a", "b"} {
+			i := d.run(t, name, o)
+			for part := range 10 {
+				all.Go(func() { i.mustAccept(t, "", ids(100*part, 100)...) })
+			}
+		}
+		all.Wait()
+		until(minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 1000)
+	})
+}
+
+// U8: instances that start half a window apart share the windows.
+func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		d.run(t, "a", o).mustAccept(t, "", ids(0, 10)...)
+		until(minute / 2)
+		d.run(t, "b", o).mustAccept(t, "", ids(5, 10)...)
+		until(minute + 30*time.Second)
+		d.run(t, "c", o).mustAccept(t, "", ids(0, 3)...)
+		until(3*minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 15, 3, 0)
+	})
+}
+
+// U9, P6: ids that come through the boundary are in one of the two windows.
+func TestIDsAtTheBoundaryAreInOneWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		a, b := d.run(t, "a", o), d.run(t, "b", o)
+		until(minute - 5*time.Second)
+		d.setSkew("n1", -700*time.Millisecond)
+		d.setSkew("n3", 900*time.Millisecond)
+		for n := range 1000 { // until 5 s after the boundary
+			[]*instance{a, b}[n%2].mustAccept(t, "", counting.ID(n))
+			time.Sleep(10 * time.Millisecond)
+		}
+		until(2*minute + 10*time.Second)
+		reports := o.taken("rabbitmq")
+		if len(reports) != 2 || reports[0].Count+reports[1].Count != 1000 {
+			t.Errorf("the reports are %+v, want two of 1000 together", reports)
+		}
+		if n := reports[0].Count; n < 430 || n > 570 {
+			t.Errorf("%d of 1000 are in the first window, though half were sent then", n)
+		}
+	})
+}
+
+func TestAnIDWithAForbiddenEndpointIsNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		if err := i.Accept(t.Context(), 1, "http://forbidden/"); !errors.Is(err, publishing.ErrForbidden) {
+			t.Errorf("told %v, want %v", err, publishing.ErrForbidden)
+		}
+		until(minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 0)
+	})
+}
+
+// U15: endpoints beyond the limit of the window are refused with their ids.
+func TestEndpointsBeyondTheLimitAreRefusedWithTheirIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		taken, refused := int64(0), 0
+		for n := range 4000 {
+			err := i.Accept(t.Context(), counting.ID(n), publishing.Endpoint(fmt.Sprintf("http://e/%d", n)))
+			switch {
+			case err == nil:
+				taken++
+			case errors.Is(err, counting.EndpointLimit):
+				refused++
+			default:
+				t.Fatal(err)
+			}
+		}
+		if taken != 3000 || refused != 1000 {
+			t.Errorf("%d taken and %d refused, want 1000 on each of three nodes and the rest", taken, refused)
+		}
+		until(2 * minute)
+		o.wantReports(t, "rabbitmq", taken)
+		if n := int64(len(o.attempts())); n != taken {
+			t.Errorf("%d endpoints were called, want %d", n, taken)
+		}
+	})
+}
+
+// U13: a store that is away is no success, and other nodes' ids go on.
+func TestIDsOfANodeThatIsAwayAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		i := d.run(t, "a", o)
+		d.setAway("n2", true)
+		if err := i.Accept(t.Context(), idOn(t, i.cluster, "n2", 0), ""); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("told %v, want %v", err, counting.ErrUnavailable)
+		}
+		i.mustAccept(t, "", idOn(t, i.cluster, "n1", 0), idOn(t, i.cluster, "n3", 0))
+		until(30 * time.Second)
+		d.setAway("n2", false)
+		time.Sleep(10 * time.Second)
+		i.mustAccept(t, "", idOn(t, i.cluster, "n2", 0))
+		until(minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 3)
+	})
+}
+
+// A change of the ring gives ids to other nodes from a later window on; no id
+// is counted on two nodes, whoever's clock is wrong.
+func TestIDsFollowAChangeOfTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		for _, n := range d.nodes {
+			d.setSkew(n.ID(), 3*time.Second)
+		}
+		a, b := d.run(t, "a", o), d.run(t, "b", o)
+		until(20 * time.Second)
+		a.mustAccept(t, "", ids(0, 300)...)
+		r, err := a.cluster.View().Remove(sharding.Change{ID: "next", From: counting.Length(minute).At(began()) + 1}, "n3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range d.nodes {
+			if _, err := n.Fence(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range d.nodes {
+			if err := n.Open(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.mustAccept(t, "", ids(0, 400)...) // by the old table, under the new epoch
+		until(minute - 2*time.Second)       // the nodes are in the next window, the instances aren't
+		b.mustAccept(t, "", ids(0, 500)...)
+		a.mustAccept(t, "", ids(100, 500)...)
+		until(3 * minute)
+		o.wantReports(t, "rabbitmq", 400, 600)
+	})
+}
+
+// Several windows may be lost to the instance, not to the deployment: U17.
+func TestAStopInAMinuteLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		first := d.run(t, "first", o)
+		until(20 * time.Second)
+		first.mustAccept(t, "", ids(0, 7)...)
+		if err := first.stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := first.Accept(t.Context(), 8, ""); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("after the stop: %v", err)
+		}
+		until(2*minute + 30*time.Second)
+		d.run(t, "second", o).mustAccept(t, "", ids(100, 5)...)
+		until(2*minute + 40*time.Second)
+		o.wantReports(t, "rabbitmq", 7)
+		until(4 * minute)
+		var got []string
+		for _, r := range o.taken("rabbitmq") {
+			got = append(got, fmt.Sprint(r.Start.Minute(), ":", r.Count))
+		}
+		if want := "[0:7 2:5]"; fmt.Sprint(got) != want {
+			t.Errorf("the reports are %v, want %s: nobody lived in minute 1", got, want)
+		}
+	})
+}
+
+func TestAcceptEndsWhenAChangeStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		i := d.run(t, "a", newOutside())
+		r, err := i.cluster.View().Reweight(sharding.Change{ID: "next"}, "n1", 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range d.nodes {
+			if _, err := n.Fence(context.Background(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		if err := i.Accept(t.Context(), 1, ""); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("told %v, want %v", err, counting.ErrUnavailable)
+		}
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(2 * time.Second)
+	})
+}

@@ -1,0 +1,157 @@
+package uniques
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+const (
+	// maxAttempts is the number of attempts under way at once, over all
+	// windows.
+	maxAttempts = 256
+	// maxSaves is the number of results that are logged and saved at once:
+	// hundreds that end in one moment shall not stand between the next
+	// window, or somebody's visit, and the disk.
+	maxSaves = 4
+)
+
+// result is what came of one call of a queue.
+type result struct {
+	call    *publishing.Call
+	attempt publishing.Attempt
+	due     time.Time // of the next attempt
+	again   bool
+	err     error // the result could not be saved
+}
+
+// callAll tries each endpoint without a final result, as the queue says, and
+// abandons what is left when the time is over. On an error, or when ctx has
+// ended, no more attempts begin, and the window isn't finished: the next scan
+// comes back to what has no final result. To go on after a result that may
+// not be saved would also let a late repetition undo the next one's.
+func (c closing) callAll(ctx context.Context, r publishing.Report, endpoints []publishing.Endpoint, known map[string]counting.Call) error {
+	now := time.Now()
+	queue := publishing.NewQueue(publishing.NewSchedule(c.view.Length(), now), maxAttempts)
+	for _, e := range endpoints {
+		if k := known[string(e)]; !k.Final {
+			queue.Add(publishing.Call{Endpoint: e, Attempts: k.Attempts, Status: k.Status}, now)
+		}
+	}
+	if err := c.attemptAll(ctx, r, queue); err != nil {
+		return err
+	}
+	for _, call := range queue.Left() {
+		if err := c.abandon(ctx, r, call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attemptAll returns when nothing is left to be tried, or nothing can be any
+// more, and all attempts have ended.
+func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *publishing.Queue) error {
+	results := make(chan result)
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+	var failed error
+	for running := 0; ; {
+		now := time.Now()
+		due, waiting := queue.Due(now)
+		if failed != nil || ctx.Err() != nil || !now.Before(queue.End()) {
+			waiting = false
+		}
+		if !waiting && running == 0 {
+			return cmp.Or(failed, ctx.Err())
+		}
+		var places chan<- struct{} // nil while nothing is to begin
+		var over <-chan struct{}   // nil when nothing is to begin any more
+		if waiting {
+			over = ctx.Done()
+			if !due.After(now) {
+				places, due = c.attempts, queue.End()
+			}
+			wake.Reset(min(due.Sub(now), queue.End().Sub(now)))
+		}
+		select {
+		case places <- struct{}{}:
+			if now = time.Now(); !now.Before(queue.End()) {
+				<-c.attempts
+				break
+			}
+			call, until := queue.Next(now)
+			if call == nil { // what was due has to wait for its host
+				<-c.attempts
+				break
+			}
+			running++
+			go func() { results <- c.attempt(ctx, r, queue.Schedule, call, until) }()
+		case done := <-results:
+			running--
+			failed = cmp.Or(failed, done.err)
+			queue.Done(done.call, done.attempt, done.due, done.again)
+		case <-wake.C:
+		case <-over:
+		}
+	}
+}
+
+// attempt makes one and keeps its result. It gives back the place that the
+// caller took for it.
+func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.Schedule, call *publishing.Call, until time.Time) result {
+	defer func() { <-c.attempts }()
+	began := time.Now()
+	limited, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	a := c.Notifier.Notify(limited, r, call.Endpoint, call.Attempts+1)
+	done := result{call: call, attempt: a}
+	if a.Status == 0 && ctx.Err() != nil {
+		// It was cut off because the service stops, or lost the window: it
+		// has no result, and is repeated.
+		done.err = ctx.Err()
+		return done
+	}
+	done.due, done.again = s.Again(a, began, time.Now(), rand.Float64())
+	lines := []publishing.Attempt{a}
+	if !done.again && a.Outcome() == publishing.Failed && a.Number < publishing.MaxAttempts {
+		lines = append(lines, abandoned(r, a.Endpoint, a.Number))
+	}
+	done.err = c.keep(ctx, a.Endpoint, counting.Call{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
+	return done
+}
+
+// abandon gives a call up that could not be made in time.
+func (c closing) abandon(ctx context.Context, r publishing.Report, call *publishing.Call) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	final := counting.Call{Attempts: call.Attempts, Status: call.Status, Final: true}
+	return c.keep(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts))
+}
+
+func abandoned(r publishing.Report, e publishing.Endpoint, made int) publishing.Attempt {
+	return publishing.Attempt{ReportID: r.ID, Number: made, Endpoint: e, Err: publishing.ErrAbandoned}
+}
+
+// keep logs what there is to be said of an endpoint and saves how far it has
+// come.
+func (c closing) keep(ctx context.Context, e publishing.Endpoint, known counting.Call, lines ...publishing.Attempt) error {
+	c.saves <- struct{}{}
+	defer func() { <-c.saves }()
+	for _, a := range lines {
+		if c.Observe != nil {
+			c.Observe(a)
+		}
+		if err := c.Journal.LogAttempt(a); err != nil {
+			c.Log.Error("callback is not in the log", "window", a.ReportID, "error", err)
+		}
+	}
+	return c.atHome(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return c.home.SaveCall(ctx, c.window, c.token, string(e), known)
+	})
+}

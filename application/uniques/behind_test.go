@@ -1,0 +1,102 @@
+package uniques_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/sharding"
+)
+
+// P5: an instance that has slept through a change of the ring publishes no
+// number by the old one, which lacks the ids of the new node, and doesn't end a
+// window whose endpoints it can't know.
+func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
+	const named = publishing.Endpoint("http://named/")
+	deaf := func(call string, _ counting.Window) error {
+		if call == "pulse" {
+			return errDead
+		}
+		return nil
+	}
+	// begin adds a node, which has a part of the third window; behind doesn't
+	// know.
+	begin := func(t *testing.T, o *outside) (d *deployment, behind, ahead *instance) {
+		d = newDeployment()
+		behind = d.instance(t, "behind", o)
+		behind.fail(deaf)
+		d.addNode()
+		change := sharding.Change{ID: "next", From: counting.Length(minute).At(began()) + 2}
+		r, err := behind.cluster.View().Add(change, sharding.Member{ID: "n4", Addr: "n4:6379", Weight: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range d.nodes {
+			if _, err := n.Fence(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range d.nodes {
+			if err := n.Open(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until(2*minute + minute/2)
+		ahead = d.instance(t, "ahead", o)
+		ahead.mustAccept(t, "", ids(0, 300)...)
+		ahead.mustAccept(t, named, idOn(t, ahead.cluster, "n4", 300))
+		until(3*minute + 2*grace)
+		return d, behind, ahead
+	}
+	// scan lets the one that is behind wake up; it has not yet looked for a
+	// newer ring.
+	scan := func(t *testing.T, i *instance) error {
+		i.fail(nil)
+		defer i.fail(deaf)
+		return i.Scan(t.Context())
+	}
+	t.Run("to publish", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutside()
+			_, behind, ahead := begin(t, o)
+			if err := scan(t, behind); err == nil {
+				t.Error("it says that all is well")
+			}
+			until(4*minute - 2*grace) // the lease is over
+			if err := ahead.Scan(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if all := o.taken("rabbitmq"); len(all) != 1 || all[0].Count != 301 {
+				t.Errorf("301 ids became %+v", all)
+			}
+		})
+	})
+	t.Run("to call", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutside()
+			d, behind, ahead := begin(t, o)
+			ahead.fail(func(call string, _ counting.Window) error { // it dies when it has published
+				if call == "endpoints" {
+					return errDead
+				}
+				return nil
+			})
+			if err := ahead.Scan(t.Context()); err != nil {
+				t.Error(err)
+			}
+			until(3*minute + minute/2)
+			_ = scan(t, behind)
+			until(4*minute - 2*grace)
+			ahead.fail(nil)
+			if err := ahead.Scan(t.Context()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			if n := len(o.attempts()[named]); n != 1 {
+				t.Errorf("the endpoint was called %d times", n)
+			}
+			d.wantNothingWaiting(t)
+		})
+	})
+}

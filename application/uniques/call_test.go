@@ -1,0 +1,257 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+func TestEveryEndpointIsToldOnceAfterThePublication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		var told atomic.Int64
+		o.answer = func(_ context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
+			if len(o.taken("rabbitmq")) == 0 || r.Count != 90 {
+				t.Errorf("told %+v before it was published", r)
+			}
+			told.Add(1)
+			return 204, nil
+		}
+		a, b := d.run(t, "a", o), d.run(t, "b", o)
+		for n := range 30 { // each endpoint thrice, on several nodes
+			e := publishing.Endpoint(fmt.Sprintf("http://e%d/", n))
+			a.mustAccept(t, e, ids(100*n, 2)...)
+			b.mustAccept(t, e, ids(100*n+50, 1)...)
+		}
+		until(minute + 30*time.Second)
+		if n := told.Load(); n != 30 {
+			t.Errorf("%d calls, want 30", n)
+		}
+		for e, attempts := range o.attempts() {
+			if len(attempts) != 1 || attempts[0].Number != 1 || attempts[0].ReportID != "footfall_20000101T000000Z" {
+				t.Errorf("the log of %s is %+v", e, attempts)
+			}
+		}
+		o.wantReports(t, "rabbitmq", 90)
+	})
+}
+
+// U1: ids that arrive while an endpoint is called are not lost.
+func TestASlowEndpointLosesNoIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		o.answer = func(_ context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
+			if r.Start.Equal(began()) {
+				time.Sleep(minute / 2)
+				i.mustAccept(t, "", ids(1000, 50)...)
+			}
+			return 200, nil
+		}
+		i.mustAccept(t, "http://slow/", ids(0, 7)...)
+		until(minute + 10*time.Second)
+		i.mustAccept(t, "", ids(100, 5)...)
+		until(2*minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 7, 55)
+	})
+}
+
+// U2, P7: endpoints that hang stop neither the reports nor other endpoints.
+func TestAnEndpointThatHangsStopsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
+			if e == "http://hangs/" {
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}
+			return 200, nil
+		}
+		for m := range 4 {
+			i.mustAccept(t, "http://hangs/", counting.ID(m))
+			i.mustAccept(t, "http://good/", counting.ID(100+m))
+			until(time.Duration(m+1)*minute + 3*time.Second)
+			if n := len(o.attempts()["http://good/"]); n != m+1 {
+				t.Errorf("after %d windows the good endpoint was told %d", m+1, n)
+			}
+		}
+		until(5*minute + 50*time.Second)
+		o.wantReports(t, "rabbitmq", 2, 2, 2, 2, 0)
+		if n := len(o.attempts()["http://hangs/"]); n != 12 {
+			t.Errorf("the log has %d attempts at the endpoint that hangs, want 3 of each window", n)
+		}
+		windows, err := i.Windows(t.Context(), 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range windows[2:] {
+			if want := (counting.CallTotals{Endpoints: 2, Delivered: 1, Failed: 1}); w.State != counting.Done || w.Calls != want {
+				t.Errorf("window %s is %s with %+v, want done with %+v", w.ID, w.State, w.Calls, want)
+			}
+		}
+	})
+}
+
+// P7: with 10 s an attempt, an endpoint among a thousand that hang has its turn.
+func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		var under, most atomic.Int64
+		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
+			if n := under.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			defer under.Add(-1)
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		for n := range 1000 {
+			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
+		}
+		until(2 * minute)
+		for e, attempts := range o.attempts() {
+			if attempts[0].Number != 1 || !errors.Is(attempts[0].Err, context.DeadlineExceeded) {
+				t.Errorf("%s: %+v, want an attempt that was not answered", e, attempts)
+			}
+		}
+		if n := len(o.attempts()); n != 1000 {
+			t.Errorf("%d endpoints had an attempt, want 1000", n)
+		}
+		if most.Load() > 256 {
+			t.Errorf("%d attempts at once, want 256 at most", most.Load())
+		}
+	})
+}
+
+// P7: however many endpoints hang at one host, all others have their attempt.
+func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		var under, most atomic.Int64
+		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
+			if e.Host() != "hangs:8080" {
+				return 200, nil
+			}
+			if n := under.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			defer under.Add(-1)
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		for n := range 600 {
+			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://hangs:8080/%d", n)), counting.ID(n))
+		}
+		for n := range 10 {
+			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://good%d/", n)), counting.ID(n))
+		}
+		until(2 * minute)
+		for n := range 10 {
+			if a := o.attempts()[publishing.Endpoint(fmt.Sprintf("http://good%d/", n))]; len(a) != 1 || a[0].Status != 200 {
+				t.Errorf("good%d was told %+v", n, a)
+			}
+		}
+		if n := most.Load(); n != 2 {
+			t.Errorf("%d attempts at once at one host, want 2", n)
+		}
+		o.wantReports(t, "rabbitmq", 600)
+	})
+}
+
+// P7: the endpoints of few windows are called at once, however many wait.
+func TestTheEndpointsOfFewWindowsAreCalledAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		var mu sync.Mutex
+		under, most := make(map[string]bool), 0
+		o.answer = func(ctx context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
+			mu.Lock()
+			under[r.ID] = true
+			most = max(most, len(under))
+			mu.Unlock()
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			delete(under, r.ID)
+			return 0, ctx.Err()
+		}
+		for m := range 8 { // instances that live to see no end of a window
+			i := d.instance(t, fmt.Sprint("early", m), o)
+			i.mustAccept(t, "http://hangs/", counting.ID(m))
+			i.crash()
+			until(time.Duration(m+1) * minute)
+		}
+		d.run(t, "late", o)
+		until(12 * minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if most != 4 {
+			t.Errorf("the endpoints of %d windows were called at once, want 4", most)
+		}
+		if n := len(o.attempts()["http://hangs/"]); n != 24 {
+			t.Errorf("%d attempts for 8 windows, want 3 for each", n)
+		}
+	})
+}
+
+// What is left when the time for a window is over is logged and given up.
+func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			time.Sleep(46 * time.Second) // as no notifier should
+			return 200, nil
+		}
+		for n := range 300 {
+			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
+		}
+		until(2 * minute)
+		abandoned := 0
+		for e, attempts := range o.attempts() {
+			if len(attempts) != 1 {
+				t.Errorf("%s: %+v, want one line", e, attempts)
+			}
+			if errors.Is(attempts[0].Err, publishing.ErrAbandoned) && attempts[0].Number == 0 {
+				abandoned++
+			}
+		}
+		if n := len(o.attempts()); n != 300 || abandoned != 300-256 {
+			t.Errorf("%d in the log, %d abandoned; want 300 and 44", n, abandoned)
+		}
+		windows, err := i.Windows(t.Context(), 3)
+		if err != nil || windows[2].State != counting.Done || windows[2].Calls.Failed != 44 || windows[2].Calls.Delivered != 256 {
+			t.Errorf("the windows are %+v, %v; want the first one done with 44 failures", windows, err)
+		}
+	})
+}
+
+// The window is done also when its log can't be written.
+func TestAJournalThatFailsStopsNoWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		o.journal = errors.New("disk full")
+		i := newDeployment().run(t, "a", o)
+		i.mustAccept(t, "http://e/", 1)
+		until(minute + 10*time.Second)
+		windows, err := i.Windows(t.Context(), 2)
+		if err != nil || windows[1].State != counting.Done || windows[1].Calls.Delivered != 1 {
+			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
+		}
+	})
+}

@@ -1,0 +1,207 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+var errUnknown = errors.New("no confirm")
+
+// once is a sink that answers the first report by an error.
+func once(sink string, err error) func(context.Context, string, publishing.Report) error {
+	first := true
+	return func(_ context.Context, name string, _ publishing.Report) error {
+		if name != sink || !first {
+			return nil
+		}
+		first = false
+		return err
+	}
+}
+
+// U18: what could not be published is published later, with its own number.
+func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		failures := 0
+		o.publish = func(context.Context, string, publishing.Report) error {
+			if failures < 4 { // both sinks, twice
+				failures++
+				return publishing.ErrRefused
+			}
+			return nil
+		}
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			if len(o.taken("rabbitmq")) == 0 {
+				t.Error("the endpoint was told before anyone took the report")
+			}
+			return 200, nil
+		}
+		i := newDeployment().run(t, "a", o)
+		i.mustAccept(t, "http://e/", ids(0, 7)...)
+		until(minute + 5*time.Second)
+		i.mustAccept(t, "", ids(100, 3)...)
+		until(minute + 20*time.Second)
+		o.wantReports(t, "rabbitmq", 7)
+		o.wantReports(t, "log")
+		if n := len(o.attempts()["http://e/"]); n != 1 {
+			t.Errorf("the endpoint was called %d times, want once, when it was published", n)
+		}
+		until(2*minute + 10*time.Second)
+		o.wantReports(t, "rabbitmq", 7, 3)
+	})
+}
+
+// U3, U4: the second publisher takes what the first one refuses, and the
+// first one is tried again with the next window.
+func TestTheNextPublisherTakesWhatTheFirstRefuses(t *testing.T) {
+	for _, failure := range []error{publishing.ErrRefused, errUnknown} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutside()
+			o.publish = once("rabbitmq", failure)
+			i := newDeployment().run(t, "a", o)
+			i.mustAccept(t, "", ids(0, 7)...)
+			until(minute + 10*time.Second)
+			o.wantReports(t, "log", 7)
+			windows, err := i.Windows(t.Context(), 10)
+			if err != nil || len(windows) != 2 || windows[1].Sink != "log" {
+				t.Errorf("the windows are %+v, %v; want the sink log", windows, err)
+			}
+			until(2*minute + 10*time.Second)
+			o.wantReports(t, "log", 7)
+			if all := o.taken("rabbitmq"); all[len(all)-1].Start.Minute() != 1 {
+				t.Errorf("rabbitmq took %+v, want the second window", all)
+			}
+		})
+	}
+}
+
+// A sink that never answers costs a window 5 s, not its number.
+func TestAPublisherThatHangsIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		o.publish = func(ctx context.Context, sink string, _ publishing.Report) error {
+			if sink == "rabbitmq" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+		newDeployment().run(t, "a", o).mustAccept(t, "", ids(0, 7)...)
+		until(minute + grace + 6*time.Second)
+		o.wantReports(t, "log", 7)
+	})
+}
+
+// U7: a crash between publish and mark repeats the same id and number.
+func TestACrashBetweenPublishAndMarkRepeatsTheSameReport(t *testing.T) {
+	for _, call := range []string{"claim", "seal", "record", "publish", "endpoints", "entry", "finish", "retire"} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutside()
+			d := newDeployment()
+			a := d.run(t, "a", o)
+			a.mustAccept(t, "", ids(0, 7)...)
+			var dead atomic.Bool
+			a.fail(func(c string, _ counting.Window) error {
+				if c == call {
+					dead.Store(true)
+				}
+				if dead.Load() {
+					return errDead
+				}
+				return nil
+			})
+			until(minute + 5*time.Second)
+			a.crash()
+			d.run(t, "b", o).mustAccept(t, "", ids(100, 3)...)
+			until(minute + 50*time.Second)
+			reports := o.taken("rabbitmq")
+			want := 1
+			if call == "publish" {
+				want = 2
+			}
+			if len(reports) != want {
+				t.Errorf("%s: %d reports, want %d", call, len(reports), want)
+			}
+			for _, r := range reports {
+				if r.ID != "footfall_20000101T000000Z" || r.Count != 7 {
+					t.Errorf("%s: the report is %+v", call, r)
+				}
+			}
+			d.wantNothingWaiting(t)
+		})
+	}
+}
+
+// U20: the ids are there however late the closer comes.
+func TestACloserThatIsLateFindsEveryID(t *testing.T) {
+	for _, late := range []time.Duration{3 * minute, time.Hour, 48 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutside()
+			d := newDeployment()
+			a := d.run(t, "a", o)
+			a.mustAccept(t, "http://e/", ids(0, 7)...)
+			a.crash()
+			until(minute + late)
+			d.run(t, "b", o)
+			until(minute + late + 10*time.Second)
+			o.wantReports(t, "rabbitmq", 7)
+			if n := len(o.attempts()["http://e/"]); n != 1 {
+				t.Errorf("%v late: the endpoint was called %d times, want once", late, n)
+			}
+		})
+	}
+}
+
+// A window that another instance is closing is left to it until its lease is
+// over.
+func TestABusyWindowIsLeftToItsOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		frozen := make(chan struct{})
+		first := true
+		o.publish = func(context.Context, string, publishing.Report) error {
+			if first {
+				first = false
+				<-frozen
+			}
+			return nil
+		}
+		a, b := d.instance(t, "a", o), d.instance(t, "b", o)
+		a.mustAccept(t, "http://e/", ids(0, 7)...)
+		until(minute + 3*time.Second)
+		scanned := make(chan error)
+		go func() { scanned <- a.Scan(t.Context()) }()
+		synctest.Wait()
+		if err := b.Scan(t.Context()); err != nil {
+			t.Errorf("a scan of a busy window: %v", err)
+		}
+		o.wantReports(t, "rabbitmq")
+		time.Sleep(16 * time.Second)
+		if err := b.Scan(t.Context()); err != nil {
+			t.Error(err)
+		}
+		o.wantReports(t, "rabbitmq", 7)
+		close(frozen) // a goes on, long after its lease
+		if err := <-scanned; err != nil {
+			t.Errorf("a closer that was overtaken: %v", err)
+		}
+		synctest.Wait()
+		for _, r := range o.taken("rabbitmq") {
+			if r.Count != 7 {
+				t.Errorf("a report has the number %d", r.Count)
+			}
+		}
+		if n := len(o.attempts()["http://e/"]); n != 1 {
+			t.Errorf("the endpoint was called %d times, want once", n)
+		}
+	})
+}

@@ -1,0 +1,241 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/adapters/scheduler"
+	"footfall/application/cluster"
+	"footfall/application/uniques"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+const (
+	minute = time.Minute
+	grace  = 2 * time.Second
+)
+
+var errDead = errors.New("the instance is dead")
+
+// outside is what is beyond the service: sinks, endpoints, and the log.
+type outside struct {
+	mu      sync.Mutex
+	reports map[string][]publishing.Report // by sink
+	logged  []publishing.Attempt
+	// publish, when set, is what a sink does with a report: nil is taking it.
+	publish func(ctx context.Context, sink string, r publishing.Report) error
+	// answer, when set, is what an endpoint does; the status is 200 otherwise.
+	answer func(ctx context.Context, r publishing.Report, e publishing.Endpoint) (int, error)
+	// retryAfter, when set, is for how long endpoints want to be left alone.
+	retryAfter time.Duration
+	// observed are the outcomes of what was logged.
+	observed map[publishing.Outcome]int
+	// journal, when set, is the error of the log.
+	journal error
+}
+
+func newOutside() *outside {
+	return &outside{reports: make(map[string][]publishing.Report), observed: make(map[publishing.Outcome]int)}
+}
+
+// sink is a publisher.
+type sink struct {
+	*outside
+	name string
+}
+
+func (s sink) Name() string { return s.name }
+
+func (s sink) Publish(ctx context.Context, r publishing.Report) error {
+	s.mu.Lock()
+	publish := s.publish
+	s.mu.Unlock()
+	var err error
+	if publish != nil {
+		err = publish(ctx, s.name, r)
+	}
+	if !errors.Is(err, publishing.ErrRefused) { // taken, or nobody knows
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reports[s.name] = append(s.reports[s.name], r)
+	}
+	return err
+}
+
+func (o *outside) Permits(e publishing.Endpoint) error {
+	if e == "http://forbidden/" {
+		return publishing.ErrForbidden
+	}
+	return nil
+}
+
+func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	a := publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e, Status: 200, RetryAfter: o.retryAfter}
+	if o.answer != nil {
+		a.Status, a.Err = o.answer(ctx, r, e)
+	}
+	return a
+}
+
+func (o *outside) LogAttempt(a publishing.Attempt) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.logged = append(o.logged, a)
+	return o.journal
+}
+
+func (o *outside) observe(a publishing.Attempt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.observed[a.Outcome()]++
+}
+
+// attempts are those that were logged, by endpoint.
+func (o *outside) attempts() map[publishing.Endpoint][]publishing.Attempt {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := make(map[publishing.Endpoint][]publishing.Attempt)
+	for _, a := range o.logged {
+		all[a.Endpoint] = append(all[a.Endpoint], a)
+	}
+	return all
+}
+
+// taken are the reports that a sink took, in order.
+func (o *outside) taken(sink string) []publishing.Report {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.reports[sink])
+}
+
+// instance is one start of the service.
+type instance struct {
+	*uniques.Service
+	cluster   *cluster.Cluster
+	scheduler *scheduler.Scheduler
+	links     []*link
+}
+
+// instance starts one more instance, without the clock that drives it; it
+// ends with the test.
+func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
+	t.Helper()
+	i := &instance{}
+	var nodes []cluster.Node
+	for _, n := range d.nodes {
+		l := &link{Node: n, deployment: d}
+		i.links = append(i.links, l)
+		nodes = append(nodes, l)
+	}
+	log := slog.New(slog.DiscardHandler)
+	c, err := cluster.New(cluster.Options{Nodes: nodes, Length: counting.Length(minute), EndpointLimit: 1000, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	i.cluster = c
+	i.Service = uniques.New(uniques.Options{
+		Cluster: c, Publishers: []publishing.Publisher{sink{o, "rabbitmq"}, sink{o, "log"}},
+		Notifier: o, Journal: o, Grace: grace, Instance: name, Log: log, Observe: o.observe,
+	})
+	i.scheduler = scheduler.New(i.Service, counting.Length(minute), grace, log)
+	t.Cleanup(i.crash)
+	return i
+}
+
+// run starts an instance with its clock.
+func (d *deployment) run(t *testing.T, name string, o *outside) *instance {
+	t.Helper()
+	i := d.instance(t, name, o)
+	if err := i.scheduler.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// wantNothingWaiting fails the test where a node still waits for a window to
+// be closed.
+func (d *deployment) wantNothingWaiting(t *testing.T) {
+	t.Helper()
+	for _, n := range d.nodes {
+		if a, err := n.Attend(t.Context()); err != nil || len(a.Waiting) > 0 {
+			t.Errorf("%s waits for the windows %v, %v", n.ID(), a.Waiting, err)
+		}
+	}
+}
+
+// fail lets calls of all nodes by this instance fail.
+func (i *instance) fail(fail func(call string, w counting.Window) error) {
+	for _, l := range i.links {
+		l.setFail(fail)
+	}
+}
+
+// crash ends the instance as kill -9 does: nothing leaves it any more.
+func (i *instance) crash() {
+	i.fail(func(string, counting.Window) error { return errDead })
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = i.stop(now)
+}
+
+// stop ends the instance cleanly.
+func (i *instance) stop(ctx context.Context) error {
+	return errors.Join(i.scheduler.Stop(ctx), i.Stop(ctx), i.cluster.Stop(ctx))
+}
+
+// mustAccept lets an instance take ids.
+func (i *instance) mustAccept(t *testing.T, endpoint publishing.Endpoint, ids ...counting.ID) {
+	t.Helper()
+	for _, id := range ids {
+		if err := i.Accept(t.Context(), id, endpoint); err != nil {
+			t.Fatalf("accept %d: %v", id, err)
+		}
+	}
+}
+
+// ids are n ids from first on.
+func ids(first, n int) []counting.ID {
+	all := make([]counting.ID, n)
+	for i := range all {
+		all[i] = counting.ID(first + i)
+	}
+	return all
+}
+
+// until waits for a time after the start of the test, which is that of a minute.
+func until(d time.Duration) {
+	time.Sleep(time.Until(began().Add(d)))
+}
+
+// began is the time at which a bubble of virtual time begins.
+func began() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// wantReports fails the test unless a sink took reports of the windows from
+// the start of the test on, with these numbers.
+func (o *outside) wantReports(t *testing.T, sink string, counts ...int64) {
+	t.Helper()
+	got := o.taken(sink)
+	if len(got) != len(counts) {
+		t.Errorf("%s took %d reports, want %d: %+v", sink, len(got), len(counts), got)
+		return
+	}
+	for i, r := range got {
+		start := began().Add(time.Duration(i) * minute)
+		want := publishing.Report{
+			ID: fmt.Sprintf("footfall_%s", start.Format("20060102T150405Z")), Start: start, End: start.Add(minute), Count: counts[i],
+		}
+		if r != want {
+			t.Errorf("report %d of %s is %+v, want %+v", i, sink, r, want)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// A crash in the callbacks repeats only those that have no result.
+func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		crash := make(chan struct{})
+		var mu sync.Mutex
+		told := make(map[publishing.Endpoint]int)
+		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
+			mu.Lock()
+			told[e]++
+			first := told[e] == 1
+			mu.Unlock()
+			if e == "http://cut/" && first {
+				select {
+				case <-crash:
+				case <-ctx.Done():
+				}
+				return 0, ctx.Err()
+			}
+			return 200, nil
+		}
+		a := d.run(t, "a", o)
+		for n, e := range []publishing.Endpoint{"http://a/", "http://b/", "http://cut/"} {
+			a.mustAccept(t, e, counting.ID(n))
+		}
+		until(minute + 10*time.Second)
+		a.crash()
+		close(crash)
+		b := d.run(t, "b", o)
+		until(2*minute - 10*time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if got, want := fmt.Sprint(told), "map[http://a/:1 http://b/:1 http://cut/:2]"; got != want {
+			t.Errorf("the endpoints were told %s times, want %s", got, want)
+		}
+		windows, err := b.Windows(t.Context(), 2)
+		if want := (counting.CallTotals{Endpoints: 3, Delivered: 3}); err != nil || windows[1].Calls != want || windows[1].State != counting.Done {
+			t.Errorf("the windows are %+v, %v; want all three told", windows, err)
+		}
+	})
+}
+
+// A clean stop ends the calls that are under way; they are repeated.
+func TestStopInTheCallbacksEndsThemSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		a := d.run(t, "a", o)
+		a.mustAccept(t, "http://hangs/", 1)
+		until(minute + 10*time.Second)
+		begin := time.Now()
+		for range 2 {
+			if err := a.stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("the stop took %v", took)
+		}
+		if n := len(o.attempts()); n != 0 {
+			t.Errorf("%d attempts that were cut off are in the log", n)
+		}
+		o.answer = nil
+		d.run(t, "b", o)
+		until(minute + 50*time.Second)
+		attempts := o.attempts()["http://hangs/"]
+		if len(attempts) != 1 || attempts[0].Number != 1 || attempts[0].Status != 200 {
+			t.Errorf("the log has %+v, want one attempt by the next instance", attempts)
+		}
+		o.wantReports(t, "rabbitmq", 1)
+	})
+}
+
+// What is closed after the stop is called by somebody else.
+func TestNoCallsBeginAfterTheStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		a := d.instance(t, "a", o)
+		a.mustAccept(t, "http://e/", 1)
+		until(minute + 3*time.Second)
+		if err := a.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			t.Error("a call after the stop")
+			return 200, nil
+		}
+		if err := a.Scan(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		o.answer = nil
+		d.run(t, "b", o)
+		until(minute + 30*time.Second)
+		if n := len(o.attempts()["http://e/"]); n != 1 {
+			t.Errorf("%d attempts, want one by the next instance", n)
+		}
+	})
+}
+
+// A closer that is still at work keeps its window, however long it takes.
+func TestALeaseIsRenewedWhileEndpointsAreCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		var calls atomic.Int64
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			calls.Add(1)
+			time.Sleep(40 * time.Second)
+			return 200, nil
+		}
+		d.run(t, "a", o).mustAccept(t, "http://e/", 1)
+		d.run(t, "b", o)
+		until(2 * minute)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("the endpoint was told %d times, want once", n)
+		}
+	})
+}
+
+// A service that was never used stops; one whose calls don't end stops with
+// its context.
+func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		if err := d.instance(t, "unused", o).Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		stuck := make(chan struct{})
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			<-stuck
+			return 200, nil
+		}
+		a := d.run(t, "a", o)
+		a.mustAccept(t, "http://stuck/", 1)
+		until(minute + 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := a.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("stop says %v", err)
+		}
+		close(stuck)
+		if err := a.Stop(t.Context()); err != nil {
+			t.Errorf("the second stop says %v", err)
+		}
+	})
+}
+
+// A closer that froze in the callbacks was overtaken: it finishes nothing, and
+// what it does late is told once more at most.
+func TestACloserThatWasOvertakenInTheCallbacksLeavesTheWindowAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		frozen := make(chan struct{})
+		var calls atomic.Int64
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			if calls.Add(1) == 1 {
+				<-frozen
+			}
+			return 200, nil
+		}
+		a := d.run(t, "a", o)
+		a.mustAccept(t, "http://e/", 1)
+		until(minute + 3*time.Second)
+		a.fail(func(string, counting.Window) error {
+			<-frozen
+			return nil
+		})
+		b := d.run(t, "b", o)
+		until(minute + 40*time.Second)
+		windows, err := b.Windows(t.Context(), 2)
+		if err != nil || windows[1].State != counting.Done || windows[1].Calls.Delivered != 1 {
+			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
+		}
+		close(frozen)
+		until(2 * minute)
+		if n := calls.Load(); n != 2 {
+			t.Errorf("the endpoint was told %d times, want 2", n)
+		}
+	})
+}
+
+// A result that could not be saved is made again; the others are not.
+func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		var failed atomic.Bool
+		i.fail(func(call string, _ counting.Window) error {
+			if call == "save" && failed.CompareAndSwap(false, true) {
+				return errUnknown
+			}
+			return nil
+		})
+		i.mustAccept(t, "http://a/", 1)
+		i.mustAccept(t, "http://b/", 2)
+		until(minute + 20*time.Second)
+		all := o.attempts()
+		if n := len(all["http://a/"]) + len(all["http://b/"]); n != 3 {
+			t.Errorf("%d attempts, want 3: %+v", n, all)
+		}
+		windows, err := i.Windows(t.Context(), 2)
+		if err != nil || windows[1].State != counting.Done || windows[1].Calls.Delivered != 2 {
+			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
+		}
+	})
+}
+
+// Calls end when another instance has the window.
+func TestALostLeaseEndsTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		var ended atomic.Int64 // after how long, in ns
+		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
+			began := time.Now()
+			<-ctx.Done()
+			ended.CompareAndSwap(0, int64(time.Since(began)))
+			return 0, ctx.Err()
+		}
+		i := newDeployment().run(t, "a", o)
+		i.fail(func(call string, _ counting.Window) error {
+			if call == "renew" {
+				return counting.ErrStaleToken
+			}
+			return nil
+		})
+		i.mustAccept(t, "http://hangs/", 1)
+		until(2 * minute)
+		if d := time.Duration(ended.Load()); d == 0 || d > 6*time.Second {
+			t.Errorf("the call ended after %v, want the first renewal, 5s", d)
+		}
+	})
+}

@@ -1,0 +1,117 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// P3: nothing partial is published while a node is away, and all of it after.
+func TestAWindowWaitsForANodeThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		i := d.run(t, "a", o)
+		i.mustAccept(t, "", ids(0, 30)...)
+		until(50 * time.Second)
+		d.setAway("n2", true)
+		until(minute + 10*time.Second)
+		i.mustAccept(t, "", idOn(t, i.cluster, "n1", 0))
+		until(2*minute + 30*time.Second)
+		o.wantReports(t, "rabbitmq")
+		d.setAway("n2", false)
+		until(2*minute + 40*time.Second)
+		o.wantReports(t, "rabbitmq", 30, 1)
+	})
+}
+
+// P5: no window is sealed before the slowest clock says that it is over.
+func TestAWindowWaitsForTheSlowestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		i := d.run(t, "a", o)
+		i.mustAccept(t, "", ids(0, 30)...)
+		until(30 * time.Second)
+		d.setSkew("n3", -20*time.Second)
+		until(minute + 21*time.Second)
+		o.wantReports(t, "rabbitmq")
+		until(minute + 30*time.Second)
+		o.wantReports(t, "rabbitmq", 30)
+	})
+}
+
+// U14: a window that can't be counted stops no other one.
+func TestAWindowThatCanNotBeCountedStopsNoOther(t *testing.T) {
+	for _, failure := range []error{counting.Corrupt, counting.ErrRetired} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOutside()
+			d := newDeployment()
+			i := d.run(t, "a", o)
+			bad := counting.Length(minute).At(began())
+			i.links[1].setFail(func(call string, w counting.Window) error {
+				if w == bad && call == "seal" {
+					return failure
+				}
+				return nil
+			})
+			until(minute + 10*time.Second)
+			i.mustAccept(t, "", ids(0, 7)...)
+			until(2*minute + 10*time.Second)
+			reports := o.taken("rabbitmq")
+			if len(reports) != 1 || reports[0].Start.Minute() != 1 || reports[0].Count != 7 {
+				t.Errorf("the reports are %+v, want that of the second window", reports)
+			}
+		})
+	}
+}
+
+func TestAWindowThatIsDoneWaitsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		d.run(t, "a", newOutside()).mustAccept(t, "http://e/", 1)
+		until(minute + grace + 200*time.Millisecond)
+		d.wantNothingWaiting(t)
+	})
+}
+
+func TestAScanThatComesTooEarlyIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		d := newDeployment()
+		i := d.instance(t, "a", o)
+		i.mustAccept(t, "", ids(0, 7)...)
+		until(minute + time.Second)
+		if err := i.Scan(t.Context()); err != nil {
+			t.Error(err)
+		}
+		o.wantReports(t, "rabbitmq")
+	})
+}
+
+func TestScanTellsWhatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		i := d.instance(t, "a", newOutside())
+		if err := i.Attend(t.Context()); err != nil {
+			t.Error(err)
+		}
+		d.setAway("n3", true)
+		if err := i.Attend(t.Context()); err == nil {
+			t.Error("nobody says that n3 did not attend")
+		}
+		until(minute + 3*time.Second)
+		if err := i.Scan(t.Context()); !errors.Is(err, counting.ErrNotApplied) {
+			t.Errorf("the scan says %v", err)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := i.Scan(over); !errors.Is(err, context.Canceled) {
+			t.Errorf("a scan that is cancelled says %v", err)
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package uniques_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// states says how far each window has come, newest first.
+func states(windows []publishing.Summary) string {
+	s := ""
+	for _, w := range windows {
+		s += fmt.Sprintf(" %s=%s:%d", w.Start.Format("15:04"), w.State, w.Count)
+	}
+	return s
+}
+
+func wantStates(t *testing.T, i *instance, limit int, want string) {
+	t.Helper()
+	windows, err := i.Windows(t.Context(), limit)
+	if err != nil {
+		t.Error(err)
+	}
+	if got := states(windows); got != want {
+		t.Errorf("the windows are%s, want%s", got, want)
+	}
+}
+
+func TestWindowsShowHowFarEachHasCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		i.mustAccept(t, "", ids(0, 7)...)
+		wantStates(t, i, 10, " 00:00=open:7")
+		until(minute + time.Second) // it has ended, and its grace has not
+		i.mustAccept(t, "", ids(0, 2)...)
+		wantStates(t, i, 10, " 00:01=open:2 00:00=open:7")
+		until(minute + 10*time.Second)
+		wantStates(t, i, 10, " 00:01=open:2 00:00=done:7")
+		until(2*minute + 10*time.Second)
+		wantStates(t, i, 10, " 00:02=open:0 00:01=done:2 00:00=done:7")
+		wantStates(t, i, 2, " 00:02=open:0 00:01=done:2")
+		wantStates(t, i, 0, "")
+		wantStates(t, i, -1, "")
+		until(3 * minute) // the window before is empty, and waits for its grace
+		wantStates(t, i, 3, " 00:03=open:0 00:02=open:0 00:01=done:2")
+		summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000200Z")
+		if err != nil || summary.State != counting.Open || summary.Count != 0 || len(calls) != 0 {
+			t.Errorf("the empty window that waits is %+v, %v, %v", summary, calls, err)
+		}
+	})
+}
+
+func TestAWindowThatNobodyTakesStaysSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }
+		i := newDeployment().run(t, "a", o)
+		i.mustAccept(t, "http://e/", ids(0, 7)...)
+		until(minute + 10*time.Second)
+		wantStates(t, i, 10, " 00:01=open:0 00:00=sealed:7")
+	})
+}
+
+func TestAWindowIsPublishedWhileItsEndpointsAreCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+			time.Sleep(20 * time.Second)
+			return 200, nil
+		}
+		i.mustAccept(t, "http://e/?key=1", ids(0, 7)...)
+		// The window is open, and knows its endpoint.
+		if _, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z"); err != nil || len(calls) != 1 {
+			t.Errorf("the calls of the open window are %+v, %v", calls, err)
+		}
+		until(minute + 10*time.Second)
+		wantStates(t, i, 10, " 00:01=open:0 00:00=published:7")
+		summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z")
+		if err != nil || summary.State != counting.Published || summary.Calls.Endpoints != 1 {
+			t.Errorf("the window is %+v, %v", summary, err)
+		}
+		if c, ok := calls["http://e/?key=1"]; len(calls) != 1 || !ok || c.Final {
+			t.Errorf("the calls are %+v, want one without a result", calls)
+		}
+		until(minute + 40*time.Second)
+		summary, calls, err = i.Calls(t.Context(), "footfall_20000101T000000Z")
+		if err != nil || summary.State != counting.Done || summary.Calls.Delivered != 1 || summary.Sink != "rabbitmq" {
+			t.Errorf("the window is %+v, %v", summary, err)
+		}
+		delivered := counting.Call{Attempts: 1, Status: 200, Final: true}
+		if c := calls["http://e/?key=1"]; c != delivered {
+			t.Errorf("the calls are %+v, want one that was delivered", calls)
+		}
+		until(minute + 9*time.Minute)
+		if _, calls, err = i.Calls(t.Context(), "footfall_20000101T000000Z"); err != nil || calls["http://e/?key=1"] != delivered {
+			t.Errorf("after nine minutes the calls are %+v, %v", calls, err)
+		}
+	})
+}
+
+// A window that has ended and waits behind an older one is in the list.
+func TestWindowsThatWaitBehindAnOlderOneAreListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutside()
+		i := newDeployment().run(t, "a", o)
+		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }
+		i.mustAccept(t, "", ids(0, 7)...)
+		until(minute + 30*time.Second)
+		i.mustAccept(t, "", ids(0, 5)...)
+		until(2*minute + 30*time.Second)
+		i.mustAccept(t, "", ids(0, 3)...)
+		until(3*minute + 30*time.Second)
+		wantStates(t, i, 10, " 00:03=open:0 00:02=open:3 00:01=open:5 00:00=sealed:7")
+	})
+}
+
+// U14: a window that can't be read is shown as damaged, and the others as they are.
+func TestADamagedWindowIsShownAsSuch(t *testing.T) {
+	for _, call := range []string{"distinct", "endpoints", "entry"} {
+		synctest.Test(t, func(t *testing.T) {
+			i := newDeployment().run(t, "a", newOutside())
+			i.mustAccept(t, "", ids(0, 7)...)
+			until(minute + time.Second)
+			i.mustAccept(t, "", ids(0, 3)...)
+			bad := counting.Length(minute).At(began())
+			i.fail(func(c string, w counting.Window) error {
+				if c == call && w == bad {
+					return counting.Corrupt
+				}
+				return nil
+			})
+			wantStates(t, i, 10, " 00:01=open:3 00:00=damaged:0")
+			summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z")
+			if err != nil || summary.State != counting.Damaged || summary.ID != "footfall_20000101T000000Z" || len(calls) != 0 {
+				t.Errorf("the window is %+v, %v, %v", summary, calls, err)
+			}
+		})
+	}
+}
+
+// P3: a list that would lack something is an error.
+func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		i := d.run(t, "a", newOutside())
+		i.mustAccept(t, "", ids(0, 7)...)
+		d.setAway("n2", true)
+		if _, err := i.Windows(t.Context(), 10); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("the list: %v", err)
+		}
+		if _, _, err := i.Calls(t.Context(), "footfall_20000101T000000Z"); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("one window: %v", err)
+		}
+		d.setAway("n2", false)
+		for _, id := range []string{"", "footfall_20000101T000001Z", "footfall_20000101T000000Z_2s", "footfall_20991122T050000Z", "footfall_19991231T235900Z"} {
+			if _, _, err := i.Calls(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
+				t.Errorf("%q: %v, want %v", id, err, counting.ErrBadWindow)
+			}
+		}
+		summary, calls, err := i.Calls(t.Context(), i.cluster.View().Length().Name(counting.Length(minute).At(time.Now())))
+		if err != nil || summary.Count != 7 || len(calls) != 0 {
+			t.Errorf("the open window is %+v, %v, %v", summary, calls, err)
+		}
+	})
+}

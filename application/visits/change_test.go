@@ -1,0 +1,106 @@
+package visits_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// V17: an instance that doesn't know of a change yet writes and reads all the
+// same, at the node that has the page now.
+func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		pages := []counting.Page{pageOf(c, 0), pageOf(c, 1), pageOf(c, 2)}
+		r := fence(t, d, c.View().Ring)
+		opened := make(chan struct{})
+		go func() { // the change takes a moment
+			defer close(opened)
+			time.Sleep(200 * time.Millisecond)
+			for _, n := range d {
+				if err := n.Open(t.Context(), r); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}()
+		var all sync.WaitGroup
+		for _, page := range pages {
+			all.Go(func() { mustRecord(t, s, page) })
+		}
+		all.Go(func() {
+			for _, err := range s.RecordAll(t.Context(), []counting.Visit{{Page: pages[0], Count: 2}, {Page: pages[1], Count: 2}}) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Go(func() {
+			for i, got := range s.Read(t.Context(), pages) {
+				if got.Err != nil {
+					t.Errorf("page %d: %v", i, got.Err)
+				}
+			}
+		})
+		all.Wait()
+		<-opened
+		for i, got := range s.Read(t.Context(), pages) {
+			if want := []int64{3, 3, 1}[i]; got.Err != nil || got.Visits != want {
+				t.Errorf("page %d reads %d, %v; want %d", i, got.Visits, got.Err, want)
+			}
+		}
+		if e := c.View().Epoch(); e != 2 {
+			t.Errorf("the view is of epoch %d, want 2", e)
+		}
+	})
+}
+
+// P2, P3: a change that doesn't end counts nothing and shows nothing, and is
+// undone before long.
+func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		fence(t, d, c.View().Ring)
+		begin := time.Now()
+		if err := s.Record(t.Context(), "home", 1); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("recorded in the middle of a change: %v", err)
+		}
+		for s.Record(t.Context(), "home", 2) != nil {
+			if time.Since(begin) > 10*time.Second {
+				t.Fatal("the change is not undone")
+			}
+		}
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("writes stood still for %v", took)
+		}
+		if got := s.Read(t.Context(), []counting.Page{"home", "other"}); got[0].Visits != 2 || got[0].Err != nil || got[1].Err != nil {
+			t.Errorf("after the change was undone: %v", got)
+		}
+		if v := c.View(); v.Epoch() != 3 || v.Table() != 1 {
+			t.Errorf("epoch %d with table %d, want 3 with 1", v.Epoch(), v.Table())
+		}
+	})
+}
+
+// fence begins a change of the weight of a node.
+func fence(t *testing.T, d deployment, r *sharding.Ring) *sharding.Ring {
+	t.Helper()
+	r, err := r.Reweight(sharding.Change{ID: "next"}, "n1", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range d {
+		if _, err := n.Fence(context.Background(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}

@@ -1,0 +1,107 @@
+package visits
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// ErrBadCursor says that a cursor is none that List returned.
+var ErrBadCursor = fmt.Errorf("%w: the cursor is of no listing", sharding.ErrBadChange)
+
+// List returns some of all pages with their counts, node by node, from cursor
+// on, which is empty at first; next is empty after the last. Each count is that
+// of its moment, not of one moment for all. A page may come twice; one that is
+// no count has the count -1. Errors: sharding.ErrBusy, arcs are moving, or have
+// moved since the listing began, which has to begin anew then; ErrBadCursor;
+// counting.ErrUnavailable.
+func (s *Service) List(ctx context.Context, cursor string) (pages []counting.Visit, next string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	defer cancel()
+	for {
+		v := s.cluster.View()
+		pages, next, err = list(ctx, v, cursor)
+		if !errors.Is(err, counting.ErrStale) {
+			return pages, next, err
+		}
+		if s.cluster.Follow(ctx, v.Epoch()) != nil {
+			return nil, "", counting.ErrUnavailable
+		}
+	}
+}
+
+func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit, string, error) {
+	member, inNode, err := parseCursor(v, cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	for member < len(v.Nodes) && v.Away(member) { // what it had is another's, or lost
+		member, inNode = member+1, ""
+	}
+	if member == len(v.Nodes) {
+		return nil, "", nil
+	}
+	type part struct {
+		pages []counting.Visit
+		next  string
+	}
+	parts, err := cluster.UntilOpen(ctx, func() ([]part, error) {
+		pages, next, err := v.Nodes[member].List(ctx, v.Epoch(), inNode)
+		return []part{{pages, next}}, err
+	})
+	switch {
+	case errors.Is(err, counting.ErrStale):
+		return nil, "", err
+	case errors.Is(err, counting.Moving):
+		return nil, "", fmt.Errorf("%w: pages are moving between nodes", sharding.ErrBusy)
+	case errors.Is(err, counting.Corrupt):
+		return nil, "", counting.Corrupt
+	case err != nil:
+		return nil, "", counting.ErrUnavailable
+	}
+	var pages []counting.Visit
+	for _, p := range parts[0].pages {
+		if v.Owner(p.Arc) == member {
+			pages = append(pages, p)
+		}
+	}
+	next := parts[0].next
+	if next == "" {
+		member++
+	}
+	if member == len(v.Nodes) {
+		return pages, "", nil
+	}
+	return pages, base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %s", v.Table(), member, next)), nil
+}
+
+// parseCursor reads the table, the member, and the cursor of that.
+func parseCursor(v *cluster.View, cursor string) (member int, inNode string, err error) {
+	if cursor == "" {
+		return 0, "", nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return 0, "", ErrBadCursor
+	}
+	fields := strings.SplitN(string(text), " ", 3)
+	if len(fields) != 3 {
+		return 0, "", ErrBadCursor
+	}
+	table, err1 := strconv.ParseInt(fields[0], 10, 64)
+	member, err2 := strconv.Atoi(fields[1])
+	if err1 != nil || err2 != nil || member < 0 {
+		return 0, "", ErrBadCursor
+	}
+	if counting.Epoch(table) != v.Table() || member >= len(v.Nodes) {
+		return 0, "", fmt.Errorf("%w: it was changed since the listing began, which has to begin anew", sharding.ErrBusy)
+	}
+	return member, fields[2], nil
+}

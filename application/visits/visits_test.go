@@ -1,0 +1,221 @@
+package visits_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+func TestVisitsAreReadWhereTheyWereRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		pages := make([]counting.Page, 60)
+		vias := make(map[counting.NodeID]int)
+		for i := range pages {
+			pages[i] = counting.Page(fmt.Sprint(i))
+			for range i % 4 {
+				mustRecord(t, s, pages[i])
+			}
+		}
+		pages = append(pages, pages[1]) // asked for twice
+		for i, got := range s.Read(t.Context(), pages) {
+			want := int64(i % 4)
+			if i == 60 {
+				want = 1
+			}
+			if got.Err != nil || got.Visits != want {
+				t.Errorf("page %s reads %d, %v; want %d", pages[i], got.Visits, got.Err, want)
+			}
+			v := c.View()
+			if owner := v.Nodes[v.Owner(v.Arc(pages[i]))].ID(); got.Via != owner {
+				t.Errorf("page %s came from %s, want %s", pages[i], got.Via, owner)
+			}
+			vias[got.Via]++
+		}
+		if len(vias) != 3 {
+			t.Errorf("the pages came from %v, want three nodes", vias)
+		}
+		for _, n := range d {
+			if n.reads.Load() != 1 {
+				t.Errorf("%s was asked %d times, want once", n.ID(), n.reads.Load())
+			}
+		}
+		if got := s.Read(t.Context(), nil); len(got) != 0 {
+			t.Errorf("no page reads %v", got)
+		}
+	})
+}
+
+// V9, V11: what one instance acknowledged another one reads, also one that
+// starts later; V10: they write on top of each other.
+func TestInstancesSeeEachOthersVisits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		a, _ := d.instance(t)
+		b, _ := d.instance(t)
+		for range 5 {
+			mustRecord(t, a, "home")
+			mustRecord(t, b, "home")
+		}
+		wantVisits(t, a, "home", 10)
+		wantVisits(t, b, "home", 10)
+		later, _ := d.instance(t)
+		wantVisits(t, later, "home", 10)
+		mustRecord(t, later, "home")
+		wantVisits(t, a, "home", 11)
+	})
+}
+
+// V8: cached and pending counts are not added up twice.
+func TestWritesAndReadsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newDeployment().instance(t)
+		for i := range int64(5) {
+			mustRecord(t, s, "home")
+			wantVisits(t, s, "home", i+1)
+		}
+	})
+}
+
+// V7: a read takes no pending counts along, and never reads low.
+func TestWritesAndReadsAtOnce(t *testing.T) {
+	d := newDeployment()
+	s, _ := d.instance(t)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for i := range int64(100) {
+				mustRecord(t, s, "home")
+				if got := s.Read(t.Context(), []counting.Page{"home"})[0]; got.Err != nil || got.Visits < i+1 {
+					t.Errorf("after %d writes of my own it reads %d, %v", i+1, got.Visits, got.Err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	wantVisits(t, s, "home", 2000)
+}
+
+// V20: an error is no 0; V19: the other pages go on.
+func TestANodeThatIsDownStopsItsOwnPagesOnly(t *testing.T) {
+	for _, hung := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDeployment()
+			s, c := d.instance(t)
+			pages := []counting.Page{pageOf(c, 0), pageOf(c, 1), pageOf(c, 2)}
+			for _, page := range pages {
+				mustRecord(t, s, page)
+			}
+			d[1].away.Store(!hung)
+			d[1].hung.Store(hung)
+			for i, got := range s.Read(t.Context(), pages) {
+				switch {
+				case i == 1 && (!errors.Is(got.Err, counting.ErrUnavailable) || got.Visits != 0):
+					t.Errorf("hung %t: the page of the node that is down reads %d, %v", hung, got.Visits, got.Err)
+				case i != 1 && (got.Err != nil || got.Visits != 1):
+					t.Errorf("hung %t: page %d reads %d, %v", hung, i, got.Visits, got.Err)
+				}
+			}
+			if got := s.Read(t.Context(), pages[1:2])[0]; !errors.Is(got.Err, counting.ErrUnavailable) {
+				t.Errorf("hung %t: alone it reads %d, %v", hung, got.Visits, got.Err)
+			}
+			want := counting.ErrUnavailable
+			if hung {
+				want = counting.ErrInDoubt
+			}
+			for i, err := range s.RecordAll(t.Context(), []counting.Visit{{Page: pages[0], Count: 1}, {Page: pages[1], Count: 1}, {Page: pages[2], Count: 1}}) {
+				switch {
+				case i == 1 && !errors.Is(err, want):
+					t.Errorf("hung %t: a visit on the node that is down: %v, want %v", hung, err, want)
+				case i != 1 && err != nil:
+					t.Errorf("hung %t: a visit of page %d: %v", hung, i, err)
+				}
+			}
+		})
+	}
+}
+
+// V5, V6: the service goes on when a node is back; V4: nothing is added again.
+func TestANodeThatIsBackGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		down, up := pageOf(c, 0), pageOf(c, 1)
+		mustRecord(t, s, down)
+		d[0].away.Store(true)
+		for range 10 {
+			if err := s.Record(t.Context(), down, 1); !errors.Is(err, counting.ErrUnavailable) {
+				t.Errorf("a visit on a node that is down: %v", err)
+			}
+			if got := s.Read(t.Context(), []counting.Page{down})[0]; got.Err == nil {
+				t.Errorf("a read of a node that is down: %d", got.Visits)
+			}
+			mustRecord(t, s, up)
+		}
+		d[0].away.Store(false)
+		time.Sleep(10 * time.Second)
+		wantVisits(t, s, down, 1)
+		mustRecord(t, s, down)
+		wantVisits(t, s, down, 2)
+		wantVisits(t, s, up, 10)
+	})
+}
+
+// V3: a lost reply counts once.
+func TestALostReplyCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		page := pageOf(c, 2)
+		d[2].replyLost.Store(true)
+		if err := s.Record(t.Context(), page, 5); err != nil {
+			t.Fatal(err)
+		}
+		wantVisits(t, s, page, 5)
+	})
+}
+
+// V18: a slow node stalls nobody else.
+func TestAHungNodeDelaysNoOtherNodesPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		d[0].hung.Store(true)
+		go func() { _ = s.Record(t.Context(), pageOf(c, 0), 1) }()
+		synctest.Wait()
+		begin := time.Now()
+		mustRecord(t, s, pageOf(c, 1))
+		wantVisits(t, s, pageOf(c, 1), 1)
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(2 * time.Second)
+	})
+}
+
+// V24: a page that is full spoils no other one.
+func TestAFullPageIsRefusedAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, _ := d.instance(t)
+		if err := s.Record(t.Context(), "full", math.MaxInt64); err != nil {
+			t.Fatal(err)
+		}
+		visits := []counting.Visit{{Page: "a", Count: 1}, {Page: "full", Count: 1}, {Page: "b", Count: 2}, {Page: "a", Count: 3}}
+		for i, err := range s.RecordAll(t.Context(), visits) {
+			if i == 1 && !errors.Is(err, counting.Overflow) || i != 1 && err != nil {
+				t.Errorf("%s: %v", visits[i].Page, err)
+			}
+		}
+		wantVisits(t, s, "a", 4)
+		wantVisits(t, s, "b", 2)
+		wantVisits(t, s, "full", math.MaxInt64)
+	})
+}

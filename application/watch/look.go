@@ -1,0 +1,166 @@
+package watch
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/watching"
+)
+
+// watchPages reads the watched pages again and again, until nobody watches.
+func (s *Service) watchPages(ctx context.Context) {
+	for {
+		began := time.Now()
+		pages, pause := s.watched()
+		if len(pages) > 0 {
+			s.keepPages(ctx, pages, s.Read(ctx, pages))
+		}
+		select {
+		case <-time.After(pause - time.Since(began)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watched are the pages to be read, and the time from one reading to the next.
+func (s *Service) watched() ([]counting.Page, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pages := make([]counting.Page, 0, len(s.pages))
+	for name := range s.pages {
+		pages = append(pages, name)
+	}
+	return pages, max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
+}
+
+// keepPages keeps readings and wakes those who watch one that changed.
+func (s *Service) keepPages(ctx context.Context, pages []counting.Page, readings []counting.Reading) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return // broken off, and others may watch since then
+	}
+	for i, reading := range readings {
+		p := s.pages[pages[i]]
+		if p == nil || p.version > 0 && same(p.reading, reading) {
+			continue
+		}
+		s.version++
+		p.reading, p.version = reading, s.version
+		for w := range p.watchers {
+			w.rouse()
+		}
+	}
+}
+
+// same tells whether two readings show the same.
+func same(a, b counting.Reading) bool {
+	if a.Err != nil && b.Err != nil {
+		return a.Err.Error() == b.Err.Error()
+	}
+	return a == b
+}
+
+// rouse wakes a watcher; one who is busy looks again when he is ready.
+func (w *watcher) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watchBoard looks at nodes and windows again and again, until nobody watches.
+func (s *Service) watchBoard(ctx context.Context) {
+	for {
+		s.keepNodes(ctx, s.Nodes(ctx))
+		pause := BoardInterval
+		windows, err := s.Windows(ctx, Windows)
+		if err != nil {
+			pause = troubleInterval
+		}
+		s.keepWindows(ctx, windows, err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Service) keepNodes(ctx context.Context, nodes []watching.Node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || slices.Equal(s.nodes, nodes) {
+		return
+	}
+	s.version++
+	s.nodes, s.nodesAt = nodes, s.version
+	s.rouseAll()
+}
+
+func (s *Service) keepWindows(ctx context.Context, list []publishing.Summary, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	before := s.version
+	if err != nil {
+		if s.trouble.err == nil {
+			s.version++
+			s.trouble = trouble{err, s.version}
+		}
+		s.windows = nil // all are shown again when they can be read
+	} else {
+		kept := make(map[string]window, len(list))
+		for _, sum := range list {
+			w, ok := s.windows[sum.ID]
+			if !ok || w.Summary != sum {
+				s.version++
+				w = window{sum, s.version}
+			}
+			kept[sum.ID] = w
+		}
+		s.windows, s.trouble = kept, trouble{}
+	}
+	if s.version != before {
+		s.rouseAll()
+	}
+}
+
+func (s *Service) rouseAll() {
+	for w := range s.watchers {
+		w.rouse()
+	}
+}
+
+// newsFor is what a watcher has not seen; from then on he has.
+func (s *Service) newsFor(w *watcher) watching.News {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := watching.News{ID: s.name + "-" + strconv.FormatUint(s.version, 10)}
+	for _, name := range w.pages {
+		if p := s.pages[name]; p.version > w.seen {
+			news.Pages = append(news.Pages, watching.Page{Page: name, Reading: p.reading})
+		}
+	}
+	for _, known := range s.windows {
+		if known.version > w.seen {
+			news.Windows = append(news.Windows, known.Summary)
+		}
+	}
+	slices.SortFunc(news.Windows, func(a, b publishing.Summary) int { return b.Start.Compare(a.Start) })
+	if s.trouble.version > w.seen {
+		news.WindowsErr = s.trouble.err
+	}
+	if s.nodesAt > w.seen && s.nodes != nil {
+		news.Nodes = s.nodes
+	}
+	w.seen = s.version
+	return news
+}

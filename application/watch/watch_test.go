@@ -1,0 +1,262 @@
+package watch_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"footfall/application/watch"
+	"footfall/domain/counting"
+	"footfall/domain/watching"
+)
+
+func TestWhatAllWatchIsReadTogetherAndOnlyWhileSomebodyWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		after(time.Minute)
+		if len(w.reads) > 0 || w.looks > 0 {
+			t.Errorf("%d reads and %d looks while nobody watches", len(w.reads), w.looks)
+		}
+		a, b := enter(s, "", 0, "home", "about"), enter(s, "", 0, "home", "news")
+		after(10*time.Second + time.Millisecond)
+		w.change(func() {
+			if n := len(w.reads); n < 95 || n > 102 {
+				t.Errorf("%d reads in 10 s", n)
+			}
+			for _, pages := range w.reads[1:] {
+				if !slices.Equal(pages, []counting.Page{"about", "home", "news"}) {
+					t.Errorf("read %v", pages)
+				}
+			}
+			if w.looks < 9 || w.looks > 12 {
+				t.Errorf("%d looks at windows in 10 s", w.looks)
+			}
+		})
+		b.leaves(t)
+		after(time.Second)
+		w.change(func() {
+			if last := w.reads[len(w.reads)-1]; slices.Contains(last, "news") {
+				t.Errorf("nobody watches news, and it is read: %v", last)
+			}
+		})
+		a.leaves(t)
+		synctest.Wait()
+		w.change(func() { w.reads, w.looks = nil, 0 })
+		after(time.Minute)
+		if len(w.reads) > 0 || w.looks > 0 {
+			t.Errorf("%d reads and %d looks after all have left", len(w.reads), w.looks)
+		}
+		end(t, s)
+	})
+}
+
+func TestAVisitIsShownWithTheNextReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		v, other := enter(s, "", 0, "home", "about"), enter(s, "", 0, "about")
+		after(5*time.Second + time.Millisecond)
+		visits, before := v.seen()
+		if diff := cmp.Diff(map[counting.Page]int64{"home": 0, "about": 0}, visits); diff != "" {
+			t.Error(diff)
+		}
+		_, otherBefore := other.seen()
+		w.change(func() { w.counts["home"] = 3 })
+		after(watch.PageInterval)
+		visits, calls := v.seen()
+		if visits["home"] != 3 || calls != before+1 {
+			t.Errorf("%v after %d calls more", visits, calls-before)
+		}
+		if _, calls := other.seen(); calls != otherBefore {
+			t.Errorf("one who does not watch the page was told %d times", calls-otherBefore)
+		}
+		w.change(func() { w.errs["home"] = fmt.Errorf("read: %w", counting.ErrUnavailable) })
+		after(watch.PageInterval)
+		if !errors.Is(v.errs["home"], counting.ErrUnavailable) {
+			t.Errorf("a page that can not be read is shown with %v", v.errs["home"])
+		}
+		after(time.Second)
+		if _, calls := v.seen(); calls != before+2 {
+			t.Errorf("told %d times of one error", calls-before-1)
+		}
+		end(t, s, v, other)
+	})
+}
+
+func TestWindowsAndNodesAreShownAsTheyChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		v := enter(s, "", 0)
+		after(time.Millisecond)
+		if diff := cmp.Diff(map[string]int64{"w1": 5, "w2": 7}, v.windows); diff != "" || len(v.nodes) != 2 {
+			t.Errorf("%v %s", v.nodes, diff)
+		}
+		v.windows = map[string]int64{}
+		w.change(func() {
+			w.windows[0].Count = 8
+			w.nodes[1].Answers = false
+		})
+		after(watch.BoardInterval + time.Millisecond)
+		if diff := cmp.Diff(map[string]int64{"w2": 8}, v.windows); diff != "" || v.nodes[1].Answers {
+			t.Errorf("%v %s", v.nodes, diff)
+		}
+		w.change(func() { w.windowsErr = counting.ErrUnavailable })
+		after(watch.BoardInterval + time.Millisecond)
+		if !errors.Is(v.trouble, counting.ErrUnavailable) {
+			t.Errorf("windows that can not be read: %v", v.trouble)
+		}
+		v.windows = map[string]int64{}
+		w.change(func() { w.windowsErr = nil })
+		after(10 * watch.BoardInterval)
+		if diff := cmp.Diff(map[string]int64{"w1": 5, "w2": 8}, v.windows); diff != "" || v.trouble != nil {
+			t.Errorf("%v %s", v.trouble, diff)
+		}
+		end(t, s, v)
+	})
+}
+
+func TestASlowWatcherSeesTheNewestAndHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		slow, quick := enter(s, "", 10*time.Second, "home"), enter(s, "", 0, "home")
+		for n := range int64(95) {
+			after(watch.PageInterval)
+			w.change(func() { w.counts["home"] = n + 1 })
+		}
+		after(2 * watch.PageInterval)
+		if visits, calls := quick.seen(); visits["home"] != 95 || calls < 40 {
+			t.Errorf("the quick one saw %v in %d calls", visits, calls)
+		}
+		if _, calls := slow.seen(); calls != 1 {
+			t.Errorf("the slow one saw %d news at once", calls)
+		}
+		after(10 * time.Second)
+		if visits, calls := slow.seen(); visits["home"] != 95 || calls != 2 {
+			t.Errorf("the slow one saw %v in %d calls", visits, calls)
+		}
+		end(t, s, slow, quick)
+	})
+}
+
+func TestOneWhoComesBackSeesWhatHeMissedAndNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		stays := enter(s, "", 0, "home", "about", "news")
+		v := enter(s, "", 0, "home", "about", "news")
+		after(time.Second)
+		v.leaves(t)
+		w.change(func() { w.counts["about"] = 1 })
+		after(time.Second)
+		back := enter(s, v.id, 0, "home", "about", "news")
+		after(time.Millisecond)
+		if visits, _ := back.seen(); len(visits) != 1 || visits["about"] != 1 || len(back.windows) > 0 || back.nodes != nil {
+			t.Errorf("came back with %s and saw %v, %v, %v", v.id, visits, back.windows, back.nodes)
+		}
+		for _, since := range []string{"", "x", "other-3", v.id + "000", v.id + "x", "-1"} {
+			fresh := enter(s, since, 0, "home", "about", "news")
+			after(time.Millisecond)
+			if visits, _ := fresh.seen(); len(visits) != 3 || len(fresh.windows) != 2 || len(fresh.nodes) != 2 {
+				t.Errorf("came with %q and saw %v, %v, %v", since, visits, fresh.windows, fresh.nodes)
+			}
+			fresh.leaves(t)
+		}
+		stays.leaves(t)
+		back.leaves(t)
+		// Nobody watched for a while, so nothing is known of the time between.
+		w.change(func() { w.counts["home"] = 9 })
+		again := enter(s, back.id, 0, "home", "about", "news")
+		after(time.Second)
+		if visits, _ := again.seen(); visits["home"] != 9 || len(visits) != 3 {
+			t.Errorf("saw %v", visits)
+		}
+		end(t, s, again)
+	})
+}
+
+func TestSilenceIsBrokenByHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		v := enter(s, "", 0, "home")
+		after(2 * time.Second)
+		_, before := v.seen()
+		after(10 * watch.Heartbeat)
+		if _, calls := v.seen(); calls != before+10 {
+			t.Errorf("%d calls in 10 heartbeats of silence", calls-before)
+		}
+		end(t, s, v)
+	})
+}
+
+func TestThereIsABoundForWatchersAndPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		var viewers []*viewer
+		for i := range watch.MaxPages / 50 {
+			var pages []counting.Page
+			for k := range 50 {
+				pages = append(pages, counting.Page(fmt.Sprint(i, "-", k)))
+			}
+			viewers = append(viewers, enter(s, "", 0, pages...))
+		}
+		synctest.Wait()
+		if err := s.Watch(t.Context(), []counting.Page{"0-0", "one more"}, "", nil); !errors.Is(err, watching.ErrFull) {
+			t.Errorf("one more page: %v", err)
+		}
+		for len(viewers) < watch.MaxWatchers {
+			viewers = append(viewers, enter(s, "", 0, "0-0"))
+		}
+		synctest.Wait()
+		if err := s.Watch(t.Context(), []counting.Page{"0-0"}, "", nil); !errors.Is(err, watching.ErrFull) {
+			t.Errorf("one more watcher: %v", err)
+		}
+		// As many as these are told less often, so that there is time to count.
+		after(time.Second)
+		synctest.Wait()
+		w.change(func() { w.reads = nil })
+		after(10 * time.Second)
+		w.change(func() {
+			if n := len(w.reads); n < 10 || n > 15 {
+				t.Errorf("%d reads in 10 s", n)
+			}
+		})
+		end(t, s, viewers...)
+	})
+}
+
+func TestStopEndsAllWatching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.service()
+		v := enter(s, "", 0, "home")
+		after(time.Second)
+		for range 2 {
+			if err := s.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-v.done; err != nil {
+			t.Error(err)
+		}
+		if err := s.Watch(t.Context(), nil, "", nil); !errors.Is(err, counting.ErrUnavailable) {
+			t.Errorf("watched after the stop: %v", err)
+		}
+		gone := errors.New("gone")
+		s = w.service()
+		if err := s.Watch(t.Context(), nil, "", func(watching.News) error { return gone }); !errors.Is(err, gone) {
+			t.Errorf("one who is gone: %v", err)
+		}
+		end(t, s)
+		end(t, w.service())
+	})
+}

@@ -1,0 +1,57 @@
+package bootstrap_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/bootstrap"
+	"footfall/domain/counting"
+)
+
+// slowNode takes a while for a batch.
+type slowNode struct {
+	*memory.Node
+	applying chan struct{}
+	applied  atomic.Bool
+}
+
+func (n *slowNode) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	close(n.applying)
+	time.Sleep(800 * time.Millisecond) // beyond the drain, which is the first stage of a stop
+	defer n.applied.Store(true)
+	return n.Node.Apply(ctx, b)
+}
+
+// V23, P10: what was accepted is applied before the store is closed, also
+// when no request waits for it any more.
+func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
+	t.Parallel()
+	node := &slowNode{Node: memory.New(memory.Options{}), applying: make(chan struct{})}
+	store := bootstrap.Store{
+		Nodes: []cluster.Node{node},
+		Start: func(context.Context) error { return nil },
+		Stop: func(context.Context) error {
+			if !node.applied.Load() {
+				t.Error("the store is stopped while it applies a batch")
+			}
+			return nil
+		},
+	}
+	visits, stop, err := bootstrap.Start(t.Context(), store, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := make(chan error)
+	go func() { recorded <- visits.Record(t.Context(), "home", 1) }()
+	<-node.applying
+	if err := stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-recorded; err != nil {
+		t.Error(err)
+	}
+}

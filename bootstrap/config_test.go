@@ -1,0 +1,164 @@
+package bootstrap_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"footfall/bootstrap"
+)
+
+// run starts the program with one or more bad settings, so that it ends at once.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	code = bootstrap.Main(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
+	tests := []struct{ variable, value, want string }{
+		{"FOOTFALL_LISTEN", "8000", "want host:port or :port"},
+		{"FOOTFALL_LISTEN", "localhost:http", "want host:port or :port"},
+		{"FOOTFALL_LISTEN", ":65536", "want host:port or :port"},
+		{"FOOTFALL_ADMIN_LISTEN", "nowhere", "want host:port or :port"},
+		{"FOOTFALL_ADMIN_LISTEN", ":8001", "it is not on loopback, so it needs FOOTFALL_ADMIN_TOKEN"},
+		{"FOOTFALL_ADMIN_LISTEN", "10.0.0.1:8001", "it is not on loopback, so it needs FOOTFALL_ADMIN_TOKEN"},
+		{"FOOTFALL_STORE", "", "want a URL with one of the schemes embedded, memory, redis"},
+		{"FOOTFALL_STORE", "etcd://x", `unknown scheme "etcd", want one of embedded, memory, redis`},
+		{"FOOTFALL_STORE", "embedded://", "want a directory: embedded://DIR"},
+		{"FOOTFALL_STORE", "redis://n1:6379,n1:6379", "the address n1:6379 is in the list twice"},
+		{"FOOTFALL_STORE", "redis://n1:port", `"n1:port" is no host:port`},
+		{"FOOTFALL_STORE", "redis://", `"" is no host:port`},
+		{"FOOTFALL_STORE", "rediss://n1:1/x", "the database behind the addresses is no number"},
+		{"FOOTFALL_STORE", "memory://x", "want memory:// and nothing behind it"},
+		{"FOOTFALL_PUBLISHER", "kafka://h", `unknown scheme "kafka", want one of amqp`},
+		{"FOOTFALL_PUBLISHER", "h:5672", "want a URL with one of the schemes amqp"},
+		{"FOOTFALL_PUBLISHER", "amqp://h", "want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME"},
+		{"FOOTFALL_PUBLISHER", "amqps://h?queue=q&type=stream", "want the type quorum or classic"},
+		{"FOOTFALL_CAPTURE_LOG", "", "it is empty"},
+		{"FOOTFALL_WINDOW", "1", "want a duration such as 1m"},
+		{"FOOTFALL_WINDOW", "90ms", "bad window: its length is 90ms, want whole seconds, 1s to 24h"},
+		{"FOOTFALL_WINDOW", "-1m", "bad window: its length is -1m0s, want whole seconds, 1s to 24h"},
+		{"FOOTFALL_GRACE", "-1s", "want a duration from 0s to 1h"},
+		{"FOOTFALL_GRACE", "soon", "want a duration from 0s to 1h"},
+		{"FOOTFALL_CALLBACK_LIMIT", "-1", "want a number from 0 to 1000000"},
+		{"FOOTFALL_KEY_LIMIT", "-1", "want a number from 0 to 1000000000"},
+		{"FOOTFALL_CALLBACK_LIMIT", "many", "want a number from 0 to 1000000"},
+		{"FOOTFALL_LOG_LEVEL", "loud", "want debug, info, warn or error"},
+		{"FOOTFALL_LOG_FORMAT", "xml", "want text or json"},
+	}
+	for _, test := range tests {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) {
+			t.Setenv(test.variable, test.value)
+			code, _, stderr := run(t)
+			want := "footfall: " + test.variable + `="` + test.value + `": ` + test.want + "\n"
+			if code != 2 || stderr != want {
+				t.Errorf("exit code %d, stderr %q, want 2, %q", code, stderr, want)
+			}
+		})
+	}
+}
+
+func TestABadCallbackPolicyStopsTheStart(t *testing.T) {
+	for _, value := range []string{"10.0.0.0/33", "everybody!", "public,,none"} {
+		code, _, stderr := run(t, "--callback-allow="+value)
+		if code != 2 || !strings.HasPrefix(stderr, "footfall: FOOTFALL_CALLBACK_ALLOW=") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: exit code %d, stderr %q", value, code, stderr)
+		}
+	}
+}
+
+func TestEveryBadValueHasItsLine(t *testing.T) {
+	code, _, stderr := run(t, "--window=0s", "--log-level=loud", "--store=x")
+	if code != 2 || strings.Count(stderr, "\n") != 3 {
+		t.Errorf("exit code %d, stderr %q, want 2 and three lines", code, stderr)
+	}
+}
+
+func TestCredentialsAreNotRepeated(t *testing.T) {
+	for store, want := range map[string]string{
+		"rediss3://user:secret@n1:6379": "rediss3://***@n1:6379",
+		"x://secret@@n1":                "x://***@n1",
+		"y://a:se@secret@n1:%zz":        "y://***@n1:%zz",
+		"redis:/user:secret@n1":         "redis:/***@n1",
+		"redis:user:secret@n1":          "***@n1",
+		"user:secret@n1":                "***@n1",
+		"secret@n1":                     "***@n1",
+		"//user:secret@n1":              "***@n1",
+		"user:secret@redis://n1":        "***@redis://n1",
+		"redis:///secret@n1/?a=b":       "redis:///***@n1/?a=b",
+	} {
+		code, _, stderr := run(t, "--store="+store)
+		if code != 2 || !strings.HasPrefix(stderr, `footfall: FOOTFALL_STORE="`+want+`": `) || strings.Contains(stderr, "secret") {
+			t.Errorf("%s: exit code %d, %q", store, code, stderr)
+		}
+	}
+}
+
+// The password of a publisher that is refused for another reason, or that
+// can't be parsed.
+func TestThePublishersCredentialsAreNotRepeated(t *testing.T) {
+	for publisher, want := range map[string]string{
+		"amqp://user:secret@h/vhost":         "amqp://***@h/vhost",
+		"amqp://user:sec/secret@h?queue=q":   "amqp://***@h?queue=q",
+		"amqps://user:secret@h:port?queue=q": "amqps://***@h:port?queue=q",
+	} {
+		code, _, stderr := run(t, "--publisher="+publisher)
+		if code != 2 || !strings.HasPrefix(stderr, `footfall: FOOTFALL_PUBLISHER="`+want+`": `) || strings.Contains(stderr, "secret") {
+			t.Errorf("%s: exit code %d, %q", publisher, code, stderr)
+		}
+	}
+}
+
+func TestABadSecretIsNotRepeated(t *testing.T) {
+	code, _, stderr := run(t, "--callback-secret=whsec_c2VjcmV0")
+	if want := "footfall: FOOTFALL_CALLBACK_SECRET=\"***\": a secret has 24 to 64 bytes, not 6\n"; code != 2 || stderr != want {
+		t.Errorf("exit code %d, stderr %q, want 2, %q", code, stderr, want)
+	}
+}
+
+func TestAnUnknownFlagIsAnError(t *testing.T) {
+	if code, _, stderr := run(t, "--sotre=memory://"); code != 2 || !strings.Contains(stderr, "--sotre") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+func TestHelpNamesEveryVariable(t *testing.T) {
+	code, stdout, _ := run(t, "--help")
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for name := range bootstrap.Defaults() {
+		if !strings.Contains(stdout, "$"+name) {
+			t.Errorf("%s is not in the help:\n%s", name, stdout)
+		}
+	}
+}
+
+func TestVersionIsPrinted(t *testing.T) {
+	if code, stdout, _ := run(t, "version"); code != 0 || stdout != bootstrap.Version()+"\n" || stdout == "\n" {
+		t.Errorf("exit code %d, %q", code, stdout)
+	}
+}
+
+func TestTheREADMEHasEveryVariableWithItsDefault(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]string)
+	for _, row := range regexp.MustCompile("(?m)^\\| `(FOOTFALL_[A-Z_]+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(string(readme), -1) {
+		documented[row[1]] = row[2]
+	}
+	for name, value := range bootstrap.Defaults() {
+		if got, ok := documented[name]; !ok || got != value {
+			t.Errorf("%s: the README says %q, the code %q", name, got, value)
+		}
+		delete(documented, name)
+	}
+	for name := range documented {
+		t.Errorf("%s is in the README alone", name)
+	}
+}

@@ -1,0 +1,203 @@
+package bootstrap
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+// exportLine is a line of an export: a page with its count, null where it
+// can't be read.
+type exportLine struct {
+	PageID string `json:"page_id"`
+	Count  *int64 `json:"count"`
+}
+
+// exportState is what an export that was broken off goes on from; it lies
+// beside the file that is being written.
+type exportState struct {
+	Cursor string `json:"cursor"`
+	Bytes  int64  `json:"bytes"`
+	Pages  int64  `json:"pages"`
+	Broken int64  `json:"broken"`
+}
+
+// export writes all pages to a file, which is there under its name when it is
+// whole.
+func (r ringClient) export(ctx context.Context, name string, anew bool) error {
+	part, noted := name+".part", name+".part.state"
+	var st exportState
+	text, err := os.ReadFile(noted)
+	switch {
+	case anew || errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case json.Unmarshal(text, &st) != nil:
+		return fmt.Errorf("%s is damaged: begin again with --anew", noted)
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // it is synced before
+	if err := f.Truncate(st.Bytes); err != nil {
+		return err
+	}
+	if _, err := f.Seek(st.Bytes, io.SeekStart); err != nil {
+		return err
+	}
+	begin, before := time.Now(), st.Pages
+	for more := true; more; more = st.Cursor != "" {
+		if err := r.exportSome(ctx, f, &st); err != nil {
+			return fmt.Errorf("%w (the same command goes on behind page %d; --anew begins again)", err, st.Pages)
+		}
+		text, err := json.Marshal(st)
+		if err == nil {
+			err = os.WriteFile(noted, text, 0o640)
+		}
+		if err != nil {
+			return err
+		}
+		if isTerminal(r.err) {
+			_, _ = fmt.Fprintf(r.err, "\r%d pages, %.0f/s ", st.Pages, float64(st.Pages-before)/time.Since(begin).Seconds())
+		}
+	}
+	if isTerminal(r.err) {
+		_, _ = fmt.Fprintln(r.err)
+	}
+	if err := errors.Join(f.Sync(), os.Rename(part, name), os.Remove(noted)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(r.out, "{\"pages\":%d,\"unreadable\":%d}\n", st.Pages, st.Broken); err != nil {
+		return err
+	}
+	if st.Broken > 0 {
+		return fmt.Errorf("%d pages can't be read; they are in the file with the count null", st.Broken)
+	}
+	return nil
+}
+
+// exportSome writes the next pages and syncs them.
+func (r ringClient) exportSome(ctx context.Context, f *os.File, st *exportState) error {
+	answer, err := r.insist(ctx, http.MethodGet, "/pages?cursor="+url.QueryEscape(st.Cursor), nil)
+	if err != nil {
+		return err
+	}
+	var some struct {
+		Pages []exportLine
+		Next  string
+	}
+	if err := json.Unmarshal(answer, &some); err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	lines := json.NewEncoder(w)
+	lines.SetEscapeHTML(false)
+	for _, p := range some.Pages {
+		if err := lines.Encode(p); err != nil {
+			return err
+		}
+		st.Pages++
+		if p.Count == nil {
+			st.Broken++
+		}
+	}
+	if err := errors.Join(w.Flush(), f.Sync()); err != nil {
+		return err
+	}
+	st.Cursor = some.Next
+	st.Bytes, err = f.Seek(0, io.SeekCurrent)
+	return err
+}
+
+const (
+	// importPages is how many pages are set at once.
+	importPages = 1000
+	// insistFor is how long a call is repeated that the service refuses for now.
+	insistFor = time.Minute
+	// maxLine is longer than any line of an export.
+	maxLine = 16 << 10
+)
+
+// importAll gives every page of a file the count that it has there.
+func (r ringClient) importAll(ctx context.Context, name string, skip int64) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, maxLine)
+	var done, read, bytes int64 // lines that are set, that were read, and their length
+	var some []exportLine
+	set := func() error {
+		if len(some) == 0 {
+			return nil
+		}
+		if _, err := r.insist(ctx, http.MethodPost, "/pages", some); err != nil {
+			return fmt.Errorf("%w (go on with --skip=%d)", err, max(done, skip))
+		}
+		some, done = some[:0], read
+		if isTerminal(r.err) {
+			_, _ = fmt.Fprint(r.err, importBar(bytes, info.Size(), read))
+		}
+		return nil
+	}
+	for lines.Scan() {
+		read, bytes = read+1, bytes+int64(len(lines.Bytes()))+1
+		if read <= skip || len(lines.Bytes()) == 0 {
+			continue
+		}
+		var line exportLine
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Count == nil {
+			return errors.Join(set(), fmt.Errorf("line %d is no page with a count (--skip=%d leaves it out)", read, read))
+		}
+		if some = append(some, line); len(some) == importPages {
+			if err := set(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := errors.Join(lines.Err(), set()); err != nil {
+		return err
+	}
+	if isTerminal(r.err) {
+		_, _ = fmt.Fprintln(r.err)
+	}
+	_, err = fmt.Fprintf(r.out, "{\"lines\":%d}\n", read)
+	return err
+}
+
+// importBar is one line that replaces the one before it.
+func importBar(done, total, lines int64) string {
+	return fmt.Sprintf("\r[%s] %d%%, %d lines ", hashes(int(done), int(max(total, 1))), 100*min(done, total)/max(total, 1), lines)
+}
+
+// insist repeats a call while the service can't be reached or refuses for now:
+// the calls that it is for may be made any number of times.
+func (r ringClient) insist(ctx context.Context, method, path string, body any) ([]byte, error) {
+	pause := 100 * time.Millisecond
+	for begin := time.Now(); ; pause = min(2*pause, 5*time.Second) {
+		answer, err := r.call(ctx, method, path, body)
+		var refused statusError
+		if err == nil || ctx.Err() != nil || errors.As(err, &refused) && refused.status < 500 || time.Since(begin) > insistFor {
+			return answer, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package bootstrap_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/bootstrap"
+	"footfall/test/chaos"
+)
+
+// TestMain is the program itself where FAULTPOINT is set: as built, but that
+// the process dies, or stops, at one step of the close, and that leases last
+// 3 s in place of 15. test/integration compiles this package for it.
+//
+// FAULTPOINT is "kill", SIGKILL, or "stop", SIGSTOP, with a place, "after
+// seal", and the number of times that the place is passed before: "kill after
+// seal 2". "none" is no fault.
+func TestMain(m *testing.M) {
+	fault := os.Getenv("FAULTPOINT")
+	if fault == "" {
+		os.Exit(m.Run())
+	}
+	var p faultpoint
+	if fault != "none" {
+		var when, step string
+		if _, err := fmt.Sscan(fault, &p.act, &when, &step, &p.passes); err != nil || p.act != "kill" && p.act != "stop" {
+			fmt.Fprintf(os.Stderr, "FAULTPOINT=%q: want kill or stop, before or after, a step, and a number\n", fault)
+			os.Exit(2)
+		}
+		p.place = when + " " + step
+	}
+	os.Exit(bootstrap.Run(func(n cluster.Node) cluster.Node {
+		return &chaos.Link{Far: n, Around: p.around, Lease: 3 * time.Second}
+	}))
+}
+
+// faultpoint is the place at which the process dies or stops, once.
+type faultpoint struct {
+	act, place string
+	passes     int64
+	passed     atomic.Int64
+}
+
+func (p *faultpoint) pass(when, step string) {
+	if p.place != when+" "+step || p.passed.Add(1) != p.passes+1 {
+		return
+	}
+	signal := syscall.SIGKILL
+	if p.act == "stop" {
+		signal = syscall.SIGSTOP
+	}
+	_ = syscall.Kill(os.Getpid(), signal)
+	time.Sleep(100 * time.Millisecond) // the other threads get it as well
+}
+
+// around is the fault point at each call of a node.
+func (p *faultpoint) around(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
+	p.pass("before", method)
+	v, err := do(ctx)
+	if c, ok := v.(chaos.Claim); err == nil && (!ok || c.Token != "") {
+		p.pass("after", method)
+	}
+	return v, err
+}

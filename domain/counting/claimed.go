@@ -1,0 +1,126 @@
+package counting
+
+import (
+	"fmt"
+	"time"
+)
+
+// How long a node keeps what it needs no more.
+const (
+	// SessionLife: a session, after its last batch.
+	SessionLife = 7 * 24 * time.Hour
+	// WindowLife: ids and endpoints after Retire, calls after Done.
+	WindowLife = 10 * time.Minute
+	// EntryLife: an entry, after its last change.
+	EntryLife = 7 * 24 * time.Hour
+)
+
+// MaxWaiting is the most windows that Windows.Attend lists.
+const MaxWaiting = 100
+
+// Claimed is an Entry with the claim on it, as a Ledger keeps it. Its methods
+// are the decisions of the Ledger's methods of the same names, for adapters
+// that keep values; one that returns an error has changed nothing.
+type Claimed struct {
+	Entry
+	Owner string
+	// Claims is the number of claims so far; it tells their tokens apart.
+	Claims int64
+	// Until is when the lease is over, Changed the time of the last change.
+	Until, Changed time.Time
+}
+
+// NewClaimed is a window that nobody has claimed yet.
+func NewClaimed(w Window) Claimed { return Claimed{Entry: Entry{Window: w, State: Open}} }
+
+// token names the owner as well as the number, so that a node that came back
+// in an older state gives no token that another owner holds already.
+func (c *Claimed) token() string { return fmt.Sprintf("%d-%s", c.Claims, c.Owner) }
+
+func (c *Claimed) check(token string) error {
+	if c.Claims == 0 || token != c.token() {
+		return ErrStaleToken
+	}
+	return nil
+}
+
+// Claim returns the new token, or an empty one for a window that is over.
+func (c *Claimed) Claim(owner string, now time.Time, lease time.Duration) (token string, err error) {
+	switch {
+	case c.State == Done || c.State == Lost:
+		return "", nil
+	case c.Claims > 0 && owner != c.Owner && now.Before(c.Until):
+		return "", ErrBusy
+	}
+	c.Owner, c.Until, c.Changed = owner, now.Add(lease), now
+	c.Claims++
+	return c.token(), nil
+}
+
+// Renew lets the lease begin at now.
+func (c *Claimed) Renew(token string, now time.Time, lease time.Duration) error {
+	if err := c.check(token); err != nil {
+		return err
+	}
+	c.Until, c.Changed = now.Add(lease), now
+	return nil
+}
+
+// Record freezes the count, unless it is, and returns it.
+func (c *Claimed) Record(token string, now time.Time, count int64) (int64, error) {
+	if err := c.check(token); err != nil {
+		return 0, err
+	}
+	if c.State == Open {
+		c.State, c.Count, c.Changed = Sealed, count, now
+	}
+	return c.Count, nil
+}
+
+// Lose gives the window up, unless its count is recorded.
+func (c *Claimed) Lose(token string, now time.Time) error {
+	if err := c.check(token); err != nil {
+		return err
+	}
+	if c.State == Open {
+		c.State, c.Changed = Lost, now
+	}
+	return nil
+}
+
+// Publish notes the sink, unless one is noted.
+func (c *Claimed) Publish(token string, now time.Time, sink string) error {
+	if err := c.check(token); err != nil {
+		return err
+	}
+	switch c.State {
+	case Open:
+		return fmt.Errorf("publish window %d: %w: its count is not recorded", c.Window, ErrNotApplied)
+	case Sealed:
+		c.State, c.Sink, c.Changed = Published, sink, now
+	}
+	return nil
+}
+
+// Finish notes the totals, unless they are.
+func (c *Claimed) Finish(token string, now time.Time, totals CallTotals) error {
+	if err := c.check(token); err != nil {
+		return err
+	}
+	switch c.State {
+	case Open, Sealed:
+		return fmt.Errorf("finish window %d: %w: it is not published", c.Window, ErrNotApplied)
+	case Published:
+		c.State, c.Calls, c.Changed = Done, totals, now
+	}
+	return nil
+}
+
+// SaveCall notes that a call of the window was kept.
+func (c *Claimed) SaveCall(token string, now time.Time) error {
+	if err := c.check(token); err != nil {
+		return err
+	}
+	c.Changed = now
+	return nil
+}

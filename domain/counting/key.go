@@ -1,0 +1,128 @@
+package counting
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxKeyBytes is the length of the longest idempotency key.
+const MaxKeyBytes = 255
+
+// ErrBadKey is wrapped by every error of ParseKey.
+var ErrBadKey = errors.New("bad idempotency key")
+
+type (
+	// Key is the hash of an idempotency key, or one that is derived from it.
+	Key [16]byte
+	// Print is the hash of the payload that came with a key.
+	Print [8]byte
+)
+
+// Once names a request that is to be done once, however often it comes.
+type Once struct {
+	Key   Key
+	Print Print
+}
+
+// ParseKey hashes the key of a request: 1 to 255 printable bytes of ASCII.
+func ParseKey(s string) (Key, error) {
+	if s == "" {
+		return Key{}, fmt.Errorf("%w: it is empty", ErrBadKey)
+	}
+	if len(s) > MaxKeyBytes {
+		return Key{}, fmt.Errorf("%w: it has %d bytes, the most is %d", ErrBadKey, len(s), MaxKeyBytes)
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return Key{}, fmt.Errorf("%w: byte %d is not printable ASCII", ErrBadKey, i+1)
+		}
+	}
+	sum := sha256.Sum256([]byte(s))
+	return Key(sum[:16]), nil
+}
+
+// Item is the key of one of the visits of a request, which lie on many nodes.
+func (k Key) Item(i int) Key {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint32(k[:], uint32(i)))
+	return Key(sum[:16])
+}
+
+// PrintOf hashes a payload and what tells it from others of another kind.
+func PrintOf(kind string, payload []byte) Print {
+	h := sha256.New()
+	h.Write([]byte(kind))
+	h.Write([]byte{0})
+	h.Write(payload)
+	return Print(h.Sum(nil)[:8])
+}
+
+// Keyed is a number of visits that is added unless the node has the key
+// already; with a Count of 0 nothing is added, and the key alone is kept.
+type Keyed struct {
+	Visit
+	Once
+}
+
+// LocatedKey is a key with the arc of the page that it belongs to.
+type LocatedKey struct {
+	Arc Arc
+	Key Key
+}
+
+// KeptKey is what a node keeps of a Keyed: beside the arc, with the day on
+// which it came.
+type KeptKey struct {
+	Once
+	Day Day
+}
+
+// Found is what a node has of a key.
+type Found struct {
+	Kept  bool
+	Print Print
+	// Err, when set, says why this alone can't be read.
+	Err error
+}
+
+// Is tells what a Keyed with this print is told: nil when the node doesn't
+// have its key, ErrKept, KeyReused, or Err.
+func (f Found) Is(p Print) error {
+	switch {
+	case f.Err != nil:
+		return f.Err
+	case !f.Kept:
+		return nil
+	case f.Print == p:
+		return ErrKept
+	}
+	return KeyReused
+}
+
+// ErrKept says that a node has a key, with the same payload: what came with it
+// is counted.
+var ErrKept = errors.New("the key is known, and its visits are counted")
+
+// Day numbers the days of a node's clock since the Unix epoch, in UTC.
+type Day int64
+
+// DayOf is the day of a time.
+func DayOf(t time.Time) Day {
+	const length = int64(24 * time.Hour / time.Millisecond)
+	ms := t.UnixMilli()
+	d := ms / length
+	if ms%length < 0 {
+		d--
+	}
+	return Day(d)
+}
+
+// Start is when the day begins.
+func (d Day) Start() time.Time { return time.Unix(int64(d)*24*60*60, 0) }
+
+// Keeps tells whether a key of another day counts on this one: until the end of
+// the next day, which is 24 to 48 hours. A key may be of tomorrow, for it may
+// have come from a node with another clock, or the clock was set back.
+func (d Day) Keeps(other Day) bool { return other >= d-1 && other <= d+1 }

@@ -1,0 +1,208 @@
+package counting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Stage is how far an arc has come on its way from the node that had it.
+type Stage uint8
+
+// The stages, in their order. What a Held arc has is live; when it is claimed
+// it is Frozen, and what it has is called its residue; in the end it is Gone.
+const (
+	Held Stage = iota
+	Frozen
+	Gone
+)
+
+// MaxResidue is the most pages that one call of TakeIn takes, and the most keys
+// of TakeKeys.
+const MaxResidue = 100
+
+// ErrUnfinished says that a step of a move comes before what it needs.
+var ErrUnfinished = errors.New("move has not come so far")
+
+// Residue is what ClaimArc found.
+type Residue struct {
+	Stage Stage // Frozen or Gone
+	// Pages of the residue; of an arc that is Gone, the pages that it had.
+	Pages int
+}
+
+// Intake is what TakeIn has done.
+type Intake struct {
+	// Pages of the arc that are marked by now, over all calls.
+	Pages int
+	// Refused are the pages of this call that could not be added; they are
+	// not marked. The items are in ascending order.
+	Refused []Refusal
+	// Closed: the arc was closed before, so nothing was done.
+	Closed bool
+}
+
+// Part is what one of the two nodes of a moving arc has of a page.
+type Part struct {
+	// Visits are what is live there.
+	Visits int64
+	// Stage of the arc and Residue of the page, as the source has them.
+	Stage   Stage
+	Residue int64
+	// Marked: the destination has taken the page's residue in; Closed: it
+	// has closed the arc, or the arc isn't coming to it.
+	Marked, Closed bool
+	// Err, when set, says why this page alone can't be read.
+	Err error
+}
+
+// Movable is the part of a node whose arcs go to another node, and come from
+// others, when the ring changes (protocols: resharding). A table is named by
+// its epoch. A move is, at the source, ClaimArc, FetchKeys until there is no
+// more, and after each the same keys to TakeKeys at the destination; FetchResidue
+// until there is no more, and after each the same pages to TakeIn; then
+// RetireArc at the source and CloseArc at the destination. Any number of movers
+// may be at it at once, and any of them may be late by any time.
+//
+// All methods are safe for concurrent use, may be repeated, and end when their
+// context does. They answer ErrUninitialized and ErrWrongNode as Counts does,
+// ErrStale when the node's newest open table is a later one, and ErrAhead
+// when it is an earlier one; after an error that wraps none of them, and not
+// ErrUnfinished, it isn't known whether the call took effect. What a step has
+// answered survives what the node's store is set to survive (a fail-over, a
+// power cut): a node that is taken back to an older state is not taken back
+// behind it. All of them work on a node that is full.
+type Movable interface {
+	// ComingArcs are the arcs that the table brings to this node and that
+	// are not closed, in ascending order.
+	ComingArcs(ctx context.Context, table Epoch) ([]Arc, error)
+
+	// ClaimArc freezes what the node has of an arc, so that writes of the
+	// pages, which go elsewhere by now, find none of it. A claim that was
+	// made before is answered again as it stands now. An arc of which the
+	// node has nothing, no key either, is Gone at once, with 0 pages.
+	ClaimArc(ctx context.Context, table Epoch, arc Arc) (Residue, error)
+
+	// FetchResidue returns some of the pages of a claimed arc, from cursor
+	// on, which is empty at first; next is empty after the last. Following
+	// it shows every page at least once. One that is no count has the count
+	// -1. ErrUnfinished: the arc is not Frozen.
+	FetchResidue(ctx context.Context, table Epoch, arc Arc, cursor string) (pages []Visit, next string, err error)
+
+	// TakeIn adds the residue of at most MaxResidue pages of a coming arc to
+	// what the node has, and marks each page in the same step; a page that
+	// is marked already is left alone. One that can't be added (Overflow,
+	// Corrupt) is refused alone.
+	TakeIn(ctx context.Context, table Epoch, arc Arc, pages []Visit) (Intake, error)
+
+	// FetchKeys returns some of the keys that are kept beside a claimed arc,
+	// as FetchResidue does pages.
+	FetchKeys(ctx context.Context, table Epoch, arc Arc, cursor string) (keys []KeptKey, next string, err error)
+
+	// TakeKeys keeps at most MaxResidue keys of a coming arc, whatever the
+	// limit; those that the node has are left alone. closed: the arc was
+	// closed before, so nothing was done.
+	TakeKeys(ctx context.Context, table Epoch, arc Arc, keys []KeptKey) (closed bool, err error)
+
+	// FindKeys looks for keys, in their order, also in arcs that have left
+	// the node or are about to: until RetireArc it has their keys, and no
+	// batch adds to them once the node has opened the table by which they
+	// leave. ErrStale and ErrAhead are about the epoch, as with Counts.Read.
+	FindKeys(ctx context.Context, epoch Epoch, keys []LocatedKey) ([]Found, error)
+
+	// RetireArc forgets the residue of a Frozen arc, with its keys, if it has
+	// exactly that many pages, and the arc is Gone; ErrUnfinished otherwise.
+	// One that is Gone stays so.
+	RetireArc(ctx context.Context, table Epoch, arc Arc, pages int) error
+
+	// CloseArc ends the move, if that many pages are marked, and forgets
+	// the marks; ErrUnfinished otherwise. A closed one stays so.
+	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
+
+	// ReadParts returns a part for each page, in their order, with every
+	// batch and every step in it that was answered before the call. ErrStale
+	// and ErrAhead are about the epoch, as with Counts.Read; stages and
+	// marks are those of the open table.
+	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
+}
+
+// ErrImmovable says that no arc can come to a node, or go from it.
+var ErrImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node", ErrNotApplied)
+
+// Immovable is the Movable of a node that is a deployment of its own.
+type Immovable struct{}
+
+// ComingArcs implements Movable, as do the others.
+func (Immovable) ComingArcs(context.Context, Epoch) ([]Arc, error) { return nil, ErrImmovable }
+
+// ClaimArc is ErrImmovable.
+func (Immovable) ClaimArc(context.Context, Epoch, Arc) (Residue, error) {
+	return Residue{}, ErrImmovable
+}
+
+// FetchResidue is ErrImmovable.
+func (Immovable) FetchResidue(context.Context, Epoch, Arc, string) ([]Visit, string, error) {
+	return nil, "", ErrImmovable
+}
+
+// TakeIn is ErrImmovable.
+func (Immovable) TakeIn(context.Context, Epoch, Arc, []Visit) (Intake, error) {
+	return Intake{}, ErrImmovable
+}
+
+// FetchKeys is ErrImmovable.
+func (Immovable) FetchKeys(context.Context, Epoch, Arc, string) ([]KeptKey, string, error) {
+	return nil, "", ErrImmovable
+}
+
+// TakeKeys is ErrImmovable.
+func (Immovable) TakeKeys(context.Context, Epoch, Arc, []KeptKey) (bool, error) {
+	return false, ErrImmovable
+}
+
+// FindKeys is ErrImmovable.
+func (Immovable) FindKeys(context.Context, Epoch, []LocatedKey) ([]Found, error) {
+	return nil, ErrImmovable
+}
+
+// RetireArc is ErrImmovable.
+func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
+
+// CloseArc is ErrImmovable.
+func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
+
+// ReadParts is ErrImmovable.
+func (Immovable) ReadParts(context.Context, Epoch, []Located) ([]Part, error) {
+	return nil, ErrImmovable
+}
+
+// Join adds up the parts of a page whose arc is moving. The source must have
+// been read before the destination. ok is false when the page went over in
+// between, and both have to be read again.
+func Join(source, destination Part) (t Tally, ok bool) {
+	switch {
+	case source.Err != nil:
+		return Tally{Err: source.Err}, true
+	case destination.Err != nil:
+		return Tally{Err: destination.Err}, true
+	}
+	more := int64(0)
+	taken := destination.Marked || destination.Closed
+	switch source.Stage {
+	case Held:
+		if taken {
+			return Tally{}, false
+		}
+		more = source.Visits
+	case Frozen:
+		if !taken {
+			more = source.Residue
+		}
+	case Gone:
+	}
+	sum, fits := Sum(destination.Visits, more)
+	if !fits {
+		return Tally{Err: Overflow}, true
+	}
+	return Tally{Visits: sum}, true
+}

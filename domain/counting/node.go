@@ -1,0 +1,213 @@
+package counting
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Located is a page with the arc that it lies in.
+type Located struct {
+	Arc  Arc
+	Page Page
+}
+
+// Tally is what a node has counted for one page.
+type Tally struct {
+	// Visits is 0 for a page that was never visited.
+	Visits int64
+	// Err, when set, says why this page alone can't be read; Visits says
+	// nothing then.
+	Err error
+}
+
+// Reading is a Tally with the node that gave it.
+type Reading struct {
+	Tally
+	Via NodeID
+}
+
+// Counts is the part of a node that counts. Its methods are safe for
+// concurrent use and end when their context does.
+type Counts interface {
+	// Apply adds the batch's items to the node, all in one step that
+	// survives every crash once it is answered, but for those that the
+	// receipt refuses. The id of an arrival goes to the window that Choose
+	// gives; that window becomes a waiting one (Windows.Attend). Of what is
+	// keyed, visits are added and the key is kept beside their arc, or
+	// neither; with a key that the node has, of an item that was added, the
+	// item counts as applied, or is refused as KeyReused where its print is
+	// another. A key is kept for 24 hours at least, and forgotten after 48.
+	// Settings come after all else; what was Corrupt may be set.
+	//
+	// Errors: ErrUninitialized, ErrWrongNode, ErrStale, ErrAhead, *GapError,
+	// in the order that Applied.Admit gives, and ErrNotApplied: none had an
+	// effect. After any other error the caller doesn't know, and repeats the
+	// batch unchanged until it does. A session that was silent for 7 days
+	// is forgotten.
+	Apply(ctx context.Context, b *Batch) (Receipt, error)
+
+	// Read returns a tally for each page, in their order, with every batch
+	// in it that was answered before the call. Errors: ErrUninitialized,
+	// ErrWrongNode, ErrStale (epoch is below the fence), ErrAhead (above the
+	// open one), and others when nothing could be read.
+	Read(ctx context.Context, epoch Epoch, pages []Located) ([]Tally, error)
+
+	// List returns some of the pages that the node has, from cursor on,
+	// which is empty at first; next is empty after the last. Following it
+	// shows every page that is there all the while at least once, some
+	// perhaps from arcs that are about to leave. A page that is no count has
+	// the count -1. Errors are those of Read, and Moving: arcs are coming.
+	List(ctx context.Context, epoch Epoch, cursor string) (pages []Visit, next string, err error)
+}
+
+// Errors of the ports Windows and Ledger.
+var (
+	// ErrTooEarly: the window has not ended, with its grace, by the clock
+	// of the node.
+	ErrTooEarly = errors.New("window has not ended yet")
+	// ErrRetired: the node keeps nothing of the window, which ended so long
+	// ago that it may have been closed, retired and forgotten everywhere.
+	ErrRetired = errors.New("window was retired and forgotten")
+	// ErrBusy: another owner holds the lease of the window.
+	ErrBusy = errors.New("window is being closed by another")
+	// ErrStaleToken: the claim was taken over by another owner.
+	ErrStaleToken = errors.New("claim was taken over")
+)
+
+// Attendance is a node's answer to an instance that is there.
+type Attendance struct {
+	// Current is the window to which the node would add an id now.
+	Current Window
+	// Waiting are the windows before Current that are not retired on this
+	// node, in ascending order, the oldest 100 at most.
+	Waiting []Window
+}
+
+// Windows is the part of a node that keeps ids until their window is closed
+// (protocols: windows). The clock is the node's own. Its methods are safe for
+// concurrent use, may be repeated, and end when their context does; all of
+// them answer ErrUninitialized and ErrWrongNode as Counts does. Seal, Distinct
+// and Endpoints are Corrupt where what is stored of w is no count or no set;
+// other windows are not affected.
+type Windows interface {
+	// Attend makes the current window a waiting one, so that it is
+	// published even if no id comes, and lists those to be closed. It also
+	// forgets what has been kept long enough.
+	Attend(ctx context.Context) (Attendance, error)
+
+	// Seal freezes the number of distinct ids that the node has for w and
+	// returns it, 0 if it never saw w; later ids go to later windows. The
+	// number stays the same until what the node kept of w is forgotten
+	// (Retire). It is ErrTooEarly until grace after the end of w, and
+	// ErrRetired from 7 days after the end of w on, when no entry need be
+	// left that would say that w is done, where nothing is kept of w and it
+	// isn't waiting.
+	Seal(ctx context.Context, w Window, grace time.Duration) (int64, error)
+
+	// Distinct returns the number of ids that the node has for w so far, or
+	// the sealed number.
+	Distinct(ctx context.Context, w Window) (int64, error)
+
+	// Endpoints returns the distinct endpoints that came with the ids of w,
+	// in no particular order.
+	Endpoints(ctx context.Context, w Window) ([]string, error)
+
+	// Retire says that w is over: it is waiting no more, ids go to later
+	// windows, and what the node kept of it (not its Ledger entry) is
+	// forgotten 10 minutes later.
+	Retire(ctx context.Context, w Window) error
+}
+
+// State is how far a window has come: open until its count is recorded, then
+// sealed, published, and done when its endpoints were called. A window is
+// lost when a node with a part of it was given up, and shown as damaged where
+// what is stored of it can't be read.
+type State string
+
+// The states, in their order.
+const (
+	Open      State = "open"
+	Sealed    State = "sealed"
+	Published State = "published"
+	Done      State = "done"
+	Lost      State = "lost"
+	Damaged   State = "damaged"
+)
+
+// Entry is what the home of a window keeps of it.
+type Entry struct {
+	Window Window
+	State  State
+	// Count is the frozen number of distinct ids over all nodes, valid from
+	// Sealed on.
+	Count int64
+	// Sink names where the count was published, from Published on.
+	Sink string
+	// Calls sums up how telling the endpoints went, valid when Done.
+	Calls CallTotals
+}
+
+// CallTotals sums up the calls of one window.
+type CallTotals struct {
+	// Endpoints that were named; of them, those that took the count, and
+	// those that were given up.
+	Endpoints, Delivered, Failed int
+}
+
+// Call is the last that is known of telling one endpoint about one window.
+type Call struct {
+	// Attempts that were made; 0 for an endpoint that was given up before
+	// the first one.
+	Attempts int
+	// Status is the HTTP status of the last one; 0 when there was none.
+	Status int
+	// Final: no more attempts are to be made.
+	Final bool
+}
+
+// Delivered tells whether the endpoint took the count.
+func (c Call) Delivered() bool { return c.Status >= 200 && c.Status <= 299 }
+
+// Ledger is the part of a node that keeps the entries of the windows whose
+// home it is. Whoever closes a window claims it first; the token of the claim
+// goes with every change, and a change with an older token than the last is
+// refused by ErrStaleToken. Its methods are safe for concurrent use, may be
+// repeated, and end when their context does; all of them answer
+// ErrUninitialized and ErrWrongNode as Counts does. An entry is kept for 7
+// days after its last change, its calls until 10 minutes after Done.
+type Ledger interface {
+	// Claim gives owner the right to close w until lease is over, and
+	// returns the entry as it is. ErrBusy while another owner has it; the
+	// same owner gets a new token. A window that is Done or Lost isn't
+	// claimed: its entry comes with an empty token.
+	Claim(ctx context.Context, w Window, owner string, lease time.Duration) (token string, e Entry, err error)
+
+	// Renew lets the lease begin anew.
+	Renew(ctx context.Context, w Window, token string, lease time.Duration) error
+
+	// Record freezes the count of w, and its state becomes Sealed. The
+	// first recorded count wins and is returned.
+	Record(ctx context.Context, w Window, token string, count int64) (int64, error)
+
+	// Lose moves w from Open to Lost: a part of it was given up, so it will
+	// never have a count. One that has a count keeps it.
+	Lose(ctx context.Context, w Window, token string) error
+
+	// Publish moves w from Sealed on to Published and keeps the name of the
+	// sink; Finish moves it on to Done and keeps the totals. Neither moves a
+	// window back or changes what an earlier call has kept.
+	Publish(ctx context.Context, w Window, token, sink string) error
+	Finish(ctx context.Context, w Window, token string, totals CallTotals) error
+
+	// SaveCall keeps how telling an endpoint about w went.
+	SaveCall(ctx context.Context, w Window, token, endpoint string, c Call) error
+
+	// Entry returns the entry of w, an Open one where there is none, and
+	// what SaveCall kept, by endpoint.
+	Entry(ctx context.Context, w Window) (Entry, map[string]Call, error)
+
+	// Entries returns the newest entries, newest first, at most limit. One
+	// that is Corrupt is among them, with the state Damaged and its Window.
+	Entries(ctx context.Context, limit int) ([]Entry, error)
+}

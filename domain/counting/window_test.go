@@ -1,0 +1,171 @@
+package counting_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+func TestParseLengthTakesWholeSecondsUpToADay(t *testing.T) {
+	for _, d := range []time.Duration{time.Second, 2 * time.Second, 7 * time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+		if l, err := counting.ParseLength(d); err != nil || time.Duration(l) != d {
+			t.Errorf("%v: got (%v, %v)", d, l, err)
+		}
+	}
+	for _, d := range []time.Duration{0, 1, -time.Second, -time.Minute, 999 * time.Millisecond, 1500 * time.Millisecond, time.Minute + 1, 24*time.Hour + time.Second, math.MaxInt64, math.MinInt64} {
+		if l, err := counting.ParseLength(d); !errors.Is(err, counting.ErrBadWindow) || l != 0 {
+			t.Errorf("%v: got (%v, %v), want ErrBadWindow", d, l, err)
+		}
+	}
+}
+
+func length(d time.Duration) counting.Length { return counting.Length(d) }
+
+func TestNamesOfWindows(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 5, 37, 0, time.UTC)
+	for _, c := range []struct {
+		length time.Duration
+		at     time.Time
+		want   string
+	}{
+		{time.Minute, at, "footfall_20261122T100500Z"},
+		{time.Minute, at.In(time.FixedZone("IST", 19800)), "footfall_20261122T100500Z"},
+		{time.Second, at, "footfall_20261122T100537Z_1s"},
+		{2 * time.Second, at, "footfall_20261122T100536Z_2s"},
+		{7 * time.Second, time.Unix(13, 0), "footfall_19700101T000007Z_7s"},
+		{59 * time.Second, time.Unix(0, 0), "footfall_19700101T000000Z_59s"},
+		{time.Hour, at, "footfall_20261122T100000Z_3600s"},
+		{24 * time.Hour, at, "footfall_20261122T000000Z_86400s"},
+		{time.Minute, time.Unix(-1, 0), "footfall_19691231T235900Z"},
+		{2 * time.Second, time.Unix(-1, 0), "footfall_19691231T235958Z_2s"},
+		{time.Hour, time.Unix(-3600, -1), "footfall_19691231T220000Z_3600s"},
+		{time.Minute, time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), "footfall_00000101T000000Z"},
+		{time.Minute, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), "footfall_99991231T235900Z"},
+	} {
+		l := length(c.length)
+		w := l.At(c.at)
+		if got := l.Name(w); got != c.want {
+			t.Errorf("%v at %v: got %s, want %s", c.length, c.at, got, c.want)
+		}
+		if got, err := l.Parse(c.want); err != nil || got != w {
+			t.Errorf("%v: %s is window %d, %v, want %d", c.length, c.want, got, err, w)
+		}
+	}
+}
+
+func TestAWindowCoversFromItsStartUpToItsEnd(t *testing.T) {
+	for _, d := range []time.Duration{time.Second, 2 * time.Second, 7 * time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+		l := length(d)
+		for _, w := range []counting.Window{-1_000_000, -61, -2, -1, 0, 1, 2, 59, 60, 29_924_765} {
+			t.Run(fmt.Sprintf("%v/%d", d, w), func(t *testing.T) {
+				start, end := l.Start(w), l.End(w)
+				if end.Sub(start) != d || start.Location() != time.UTC || end.Location() != time.UTC {
+					t.Errorf("it is from %v to %v", start, end)
+				}
+				for at, want := range map[time.Time]counting.Window{
+					start.Add(-1): w - 1, start: w, start.Add(1): w, start.Add(d / 2): w, end.Add(-1): w, end: w + 1,
+				} {
+					if got := l.At(at); got != want {
+						t.Errorf("%v is in window %d, want %d", at.Format(time.RFC3339Nano), got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestParseTakesNoOtherName(t *testing.T) {
+	for _, c := range []struct {
+		length time.Duration
+		name   string
+	}{
+		{time.Minute, ""},
+		{time.Minute, "footfall_"},
+		{time.Minute, "20261122T100500Z"},
+		{time.Minute, "footfall_20261122T100501Z"},
+		{time.Minute, "footfall_20261122T100500"},
+		{time.Minute, "footfall_20261122T100500z"},
+		{time.Minute, "footfall_20261122t100500Z"},
+		{time.Minute, "Footfall_20261122T100500Z"},
+		{time.Minute, "footfall_20261122T100500.0Z"},
+		{time.Minute, "footfall_20261122T100500,0Z"},
+		{time.Minute, "footfall_20261122T100500Z_60s"},
+		{time.Minute, "footfall_20261122T100500Z_2s"},
+		{time.Minute, "footfall_20261122T100500Z "},
+		{time.Minute, "footfall_20261122T100500Z\n"},
+		{time.Minute, "footfall_footfall_20261122T100500Z"},
+		{time.Minute, "footfall_20261332T100500Z"},
+		{time.Minute, "footfall_20260229T100500Z"},
+		{time.Minute, "footfall_20261122T240000Z"},
+		{time.Minute, "footfall_20261122T100560Z"},
+		{time.Minute, "footfall_+20261122T100500Z"},
+		{time.Minute, "footfall_-0010101T000000Z"},
+		{time.Minute, "footfall_100000101T000000Z"},
+		{2 * time.Second, "footfall_20261122T100500Z"},
+		{2 * time.Second, "footfall_20261122T100501Z_2s"},
+		{2 * time.Second, "footfall_20261122T100500Z_02s"},
+		{2 * time.Second, "footfall_20261122T100500Z_2s_2s"},
+		{2 * time.Second, "footfall_20261122T100500Z_12s"},
+		{time.Hour, "footfall_20261122T100500Z_3600s"},
+		{time.Hour, "footfall_20261122T100000Z_1h"},
+	} {
+		if w, err := length(c.length).Parse(c.name); !errors.Is(err, counting.ErrBadWindow) || w != 0 {
+			t.Errorf("%q of %v: got (%d, %v), want ErrBadWindow", c.name, c.length, w, err)
+		}
+	}
+}
+
+func TestTheErrorQuotesTheName(t *testing.T) {
+	if _, err := length(time.Minute).Parse("a\nb"); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestChooseNeverGivesASealedWindow(t *testing.T) {
+	for _, c := range []struct{ clock, highestSealed, want counting.Window }{
+		{10, math.MinInt64, 10}, // nothing is sealed
+		{10, 8, 10},
+		{10, 9, 10},
+		{10, 10, 11}, // the clock of another node was ahead
+		{10, 14, 15}, // this clock has stepped back
+		{-3, -3, -2},
+		{0, -1, 0},
+	} {
+		if got := counting.Choose(c.clock, c.highestSealed); got != c.want {
+			t.Errorf("clock %d, sealed up to %d: got %d, want %d", c.clock, c.highestSealed, got, c.want)
+		}
+	}
+}
+
+func FuzzWindowName(f *testing.F) {
+	f.Fuzz(func(t *testing.T, name string, unix int64, seconds uint32) {
+		l, err := counting.ParseLength(time.Duration(seconds) * time.Second)
+		if err != nil {
+			if seconds >= 1 && seconds <= 86400 {
+				t.Fatalf("%d s: %v", seconds, err)
+			}
+			return
+		}
+		if w, err := l.Parse(name); err == nil && l.Name(w) != name {
+			t.Fatalf("%q is window %d, whose name is %q", name, w, l.Name(w))
+		} else if err != nil && (!errors.Is(err, counting.ErrBadWindow) || w != 0) {
+			t.Fatalf("%q: got (%d, %v)", name, w, err)
+		}
+		at := time.Unix(unix%200_000_000_000, 0).UTC()
+		w := l.At(at)
+		if at.Before(l.Start(w)) || !at.Before(l.End(w)) {
+			t.Fatalf("%v is in no window from %v to %v", at, l.Start(w), l.End(w))
+		}
+		if year := l.Start(w).Year(); year < 0 || year > 9999 {
+			return
+		}
+		if got, err := l.Parse(l.Name(w)); err != nil || got != w {
+			t.Fatalf("window %d has the name %q, which is (%d, %v)", w, l.Name(w), got, err)
+		}
+	})
+}

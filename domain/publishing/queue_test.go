@@ -1,0 +1,266 @@
+package publishing_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// play lets every attempt of a queue take the time and have the status that
+// try gives it, and returns the attempts in the order in which they began.
+func play(t *testing.T, places int, calls []publishing.Call, try func(e publishing.Endpoint, number int, at time.Duration) (time.Duration, publishing.Attempt)) []turn {
+	t.Helper()
+	return playWindow(t, time.Minute, places, calls, try)
+}
+
+func playWindow(t *testing.T, length time.Duration, places int, calls []publishing.Call, try func(e publishing.Endpoint, number int, at time.Duration) (time.Duration, publishing.Attempt)) []turn {
+	t.Helper()
+	began := time.Unix(1000, 0)
+	q := publishing.NewQueue(publishing.NewSchedule(counting.Length(length), began), places)
+	for _, c := range calls {
+		q.Add(c, began)
+	}
+	var all, running []turn
+	for now := began; now.Before(q.End()); {
+		for len(running) < places {
+			c, until := q.Next(now)
+			if c == nil {
+				break
+			}
+			took, a := try(c.Endpoint, c.Attempts+1, now.Sub(began))
+			a.Number, a.Endpoint = c.Attempts+1, c.Endpoint
+			if end := now.Add(took); end.After(until) {
+				took, a.Status = until.Sub(now), 0
+			}
+			running = append(running, turn{call: c, attempt: a, at: now.Sub(began), ends: now.Add(took).Sub(began)})
+			all = append(all, running[len(running)-1])
+		}
+		slices.SortStableFunc(running, func(a, b turn) int { return int(a.ends - b.ends) })
+		next, ok := q.Due(now)
+		if !ok || next.Equal(now) {
+			next = q.End()
+		}
+		if len(running) == 0 || next.Before(began.Add(running[0].ends)) {
+			now = next
+			continue
+		}
+		ended := running[0]
+		running = running[1:]
+		now = began.Add(ended.ends)
+		due, again := q.Again(ended.attempt, began.Add(ended.at), now, 0)
+		q.Done(ended.call, ended.attempt, due, again)
+	}
+	return all
+}
+
+type turn struct {
+	call     *publishing.Call
+	attempt  publishing.Attempt
+	at, ends time.Duration // since the begin
+}
+
+// endpoints are n of one host.
+func endpoints(host string, n int) (all []publishing.Call) {
+	for i := range n {
+		all = append(all, publishing.Call{Endpoint: publishing.Endpoint(fmt.Sprintf("http://%s/%d", host, i))})
+	}
+	return all
+}
+
+func hangs(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) {
+	return time.Hour, publishing.Attempt{}
+}
+
+func says(status int) (time.Duration, publishing.Attempt) {
+	return time.Millisecond, publishing.Attempt{Status: status}
+}
+
+// tally counts the attempts of each number.
+func tally(all []turn) (n [4]int) {
+	for _, t := range all {
+		n[t.attempt.Number]++
+	}
+	return n
+}
+
+func TestAnEndpointThatFailsIsTriedThrice(t *testing.T) {
+	all := play(t, 256, endpoints("a", 1), func(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) { return says(500) })
+	var at []time.Duration
+	for _, turn := range all {
+		at = append(at, turn.at)
+	}
+	if got := fmt.Sprint(at); got != "[0s 10s 30s]" {
+		t.Errorf("attempts at %s", got)
+	}
+}
+
+func TestAnEndpointThatHangsIsTriedThrice(t *testing.T) {
+	all := play(t, 256, endpoints("a", 1), hangs)
+	var times []time.Duration
+	for _, turn := range all {
+		times = append(times, turn.at, turn.ends)
+	}
+	if got := fmt.Sprint(times); got != "[0s 10s 10s 20s 30s 40s]" {
+		t.Errorf("attempts began and ended at %s", got)
+	}
+}
+
+// P7: with all places taken, every endpoint has its first attempt, and no
+// retry goes before one.
+func TestEveryEndpointHasItsFirstAttemptThoughAllHang(t *testing.T) {
+	for _, n := range []int{1, 256, 400, 1000, 5000} {
+		var all []publishing.Call
+		for i := range n {
+			all = append(all, endpoints(fmt.Sprint("h", i), 1)...)
+		}
+		turns := play(t, 256, all, hangs)
+		if got := tally(turns)[1]; got != n {
+			t.Errorf("of %d endpoints that hang %d had an attempt", n, got)
+		}
+		for i, turn := range turns {
+			if took := turn.ends - turn.at; turn.attempt.Number == 1 && n <= 1000 && took != 10*time.Second {
+				t.Errorf("an attempt of %d had %v", n, took)
+				break
+			}
+			if i > 0 && turn.attempt.Number == 1 && turns[i-1].attempt.Number > 1 {
+				t.Errorf("a first attempt of %d began after a retry", n)
+			}
+		}
+	}
+}
+
+// P7: at one host too, though two are called at once.
+func TestEveryEndpointOfAHostHasItsFirstAttempt(t *testing.T) {
+	for _, n := range []int{8, 100, 600} {
+		under := 0
+		turns := play(t, 256, endpoints("a", n), func(e publishing.Endpoint, _ int, _ time.Duration) (time.Duration, publishing.Attempt) {
+			if e[len(e)-1]%2 == 0 {
+				return hangs(e, 1, 0)
+			}
+			return says(200)
+		})
+		for _, a := range turns {
+			under = 0
+			for _, b := range turns {
+				if b.at <= a.at && b.ends > a.at {
+					under++
+				}
+			}
+			if under > 2 {
+				t.Errorf("%d attempts at one host at %v", under, a.at)
+				break
+			}
+		}
+		delivered := 0
+		for _, turn := range turns {
+			if turn.attempt.Status == 200 {
+				delivered++
+			}
+		}
+		if delivered != n/2 {
+			t.Errorf("of %d endpoints at one host that answer %d were told", n/2, delivered)
+		}
+		if got := tally(turns)[1]; got != n {
+			t.Errorf("of %d endpoints at one host %d had an attempt", n, got)
+		}
+	}
+}
+
+// U16: neighbours that hang leave a retry its turn, in a short window too.
+func TestRetriesShareTheTimeThatIsLeft(t *testing.T) {
+	delivered := false
+	turns := playWindow(t, 2*time.Second, 256, endpoints("a", 4), func(e publishing.Endpoint, number int, _ time.Duration) (time.Duration, publishing.Attempt) {
+		switch {
+		case e != "http://a/3":
+			return hangs(e, number, 0)
+		case number == 1:
+			return says(500)
+		}
+		delivered = true
+		return says(200)
+	})
+	if !delivered {
+		t.Errorf("the endpoint that fails once was not told; there were %v attempts", tally(turns))
+	}
+}
+
+// While its breaker is open, a host has one retry in 10 s.
+func TestAHostThatIsDownIsAskedByFewRetries(t *testing.T) {
+	turns := play(t, 256, append(endpoints("down", 100), endpoints("up", 1)...), func(e publishing.Endpoint, number int, _ time.Duration) (time.Duration, publishing.Attempt) {
+		if e == "http://up/0" && number == 3 {
+			return says(200)
+		}
+		return says(503)
+	})
+	n := map[string]int{}
+	for _, turn := range turns {
+		n[turn.call.Endpoint.Host()]++
+	}
+	if n["down"] != 100+4 || n["up"] != 3 { // at 10 s, 20 s, 30 s, 40 s
+		t.Errorf("attempts at hosts: %v, want 104 at the one that is down and 3 at the other", n)
+	}
+}
+
+// The retry that finds the host back lets the others go.
+func TestAHostThatIsBackIsTriedAsUsual(t *testing.T) {
+	turns := play(t, 256, endpoints("a", 100), func(_ publishing.Endpoint, _ int, at time.Duration) (time.Duration, publishing.Attempt) {
+		if at < 15*time.Second {
+			return 0, publishing.Attempt{} // refused
+		}
+		return says(204)
+	})
+	delivered := 0
+	for _, turn := range turns {
+		if turn.attempt.Status == 204 {
+			delivered++
+		}
+	}
+	if n := tally(turns); delivered != 100 || n != [4]int{0, 100, 100, 1} {
+		t.Errorf("%d were delivered by %v attempts", delivered, n)
+	}
+}
+
+// Endpoints that fail by themselves open no breaker for their neighbours.
+func TestEndpointsThatSayNoOpenNoBreaker(t *testing.T) {
+	turns := play(t, 256, endpoints("a", 50), func(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) { return says(404) })
+	if n := tally(turns); n != [4]int{0, 50, 50, 50} {
+		t.Errorf("attempts: %v", n)
+	}
+}
+
+// What another instance began is gone on with, after the wait that its last
+// attempt has behind it.
+func TestAttemptsThatWereMadeBeforeCount(t *testing.T) {
+	calls := []publishing.Call{{Endpoint: "http://a/", Attempts: 1, Status: 500}, {Endpoint: "http://b/", Attempts: 2}, {Endpoint: "http://c/"}}
+	turns := play(t, 256, calls, func(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) { return says(500) })
+	var got []string
+	for _, turn := range turns {
+		got = append(got, fmt.Sprintf("%s %d %v", turn.call.Endpoint, turn.attempt.Number, turn.at))
+	}
+	if want := "[http://c/ 1 0s http://a/ 2 10s http://c/ 2 10s http://b/ 3 20s http://a/ 3 30s http://c/ 3 30s]"; fmt.Sprint(got) != want {
+		t.Errorf("attempts %v, want %s", got, want)
+	}
+}
+
+func TestWhatIsLeftIsReturnedOnce(t *testing.T) {
+	began := time.Unix(1000, 0)
+	q := publishing.NewQueue(publishing.NewSchedule(counting.Length(time.Minute), began), 256)
+	for _, c := range append(endpoints("a", 5), publishing.Call{Endpoint: "http://b/", Attempts: 2, Status: 500}) {
+		q.Add(c, began)
+	}
+	call, _ := q.Next(began)
+	left := map[publishing.Endpoint]int{}
+	for _, c := range append(q.Left(), q.Left()...) {
+		left[c.Endpoint] += 10 + c.Attempts
+	}
+	if len(left) != 5 || left[call.Endpoint] != 0 || left["http://b/"] != 12 || left["http://a/4"] != 10 {
+		t.Errorf("left: %v", left)
+	}
+	if c, _ := q.Next(began.Add(44 * time.Second)); c != nil {
+		t.Errorf("%s was left and comes again", c.Endpoint)
+	}
+}

@@ -1,0 +1,100 @@
+package publishing_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// The rule for every status that there is.
+func TestWhichStatusIsTriedAgain(t *testing.T) {
+	begin := time.Now()
+	s := publishing.NewSchedule(counting.Length(time.Minute), begin)
+	for status := 100; status <= 599; status++ {
+		want := publishing.Failed
+		switch {
+		case status >= 200 && status <= 299:
+			want = publishing.Delivered
+		case status == 410:
+			want = publishing.Refused
+		}
+		a := publishing.Attempt{Number: 1, Status: status}
+		if got := a.Outcome(); got != want {
+			t.Errorf("%d: %s, want %s", status, got, want)
+		}
+		if _, again := s.Again(a, begin, begin, 0); again != (want == publishing.Failed) {
+			t.Errorf("%d: tried again: %v", status, again)
+		}
+	}
+}
+
+func TestWhichFailureWithoutAnAnswerIsTriedAgain(t *testing.T) {
+	for err, want := range map[error]publishing.Outcome{
+		errors.New("no answer in time"):                                 publishing.Failed,
+		fmt.Errorf("connect: %w", publishing.ErrForbidden):              publishing.Refused,
+		fmt.Errorf("call: %w", publishing.ErrAbandoned):                 publishing.Abandoned,
+		fmt.Errorf("%w: look-up", errors.New("no such host is around")): publishing.Failed,
+	} {
+		if got := (publishing.Attempt{Number: 1, Err: err}).Outcome(); got != want {
+			t.Errorf("%v: %s, want %s", err, got, want)
+		}
+	}
+}
+
+// Attempts begin at once, after 10 s and after 30 s, with a tenth of the wait
+// as jitter, and in short windows in proportion.
+func TestWhenAnEndpointIsTriedAgain(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		length     time.Duration
+		number     int
+		took       time.Duration
+		retryAfter time.Duration
+		jitter     float64
+		want       time.Duration // after the attempt began; 0 is never
+	}{
+		{time.Minute, 1, 0, 0, 0, 10 * time.Second},
+		{time.Minute, 1, 10 * time.Second, 0, 0, 10 * time.Second},
+		{time.Minute, 1, 0, 0, 1, 11 * time.Second},
+		{time.Minute, 2, 0, 0, 0, 20 * time.Second},
+		{time.Minute, 2, 0, 0, 0.5, 21 * time.Second},
+		{time.Minute, 3, 0, 0, 0, 0},
+		{time.Minute, 1, 0, time.Second, 0, 10 * time.Second}, // it asks for less than it gets
+		{time.Minute, 1, 2 * time.Second, 20 * time.Second, 0, 22 * time.Second},
+		{time.Minute, 1, 2 * time.Second, 20 * time.Second, 1, 23 * time.Second},
+		{time.Minute, 1, 0, 44 * time.Second, 0, 44 * time.Second},
+		{time.Minute, 1, 0, 45 * time.Second, 0, 0}, // beyond the budget
+		{time.Minute, 1, 0, 24 * time.Hour, 0, 0},
+		{time.Hour, 1, 0, 0, 0, 10 * time.Second}, // the budget of a minute
+		{2 * time.Second, 1, 0, 0, 0, 333333333},
+		{2 * time.Second, 2, 0, 0, 0, 666666666},
+		{2 * time.Second, 1, 100 * ms, time.Second, 0, 1100 * ms},
+		{2 * time.Second, 1, 100 * ms, 2 * time.Second, 0, 0},
+		{2 * time.Second, 1, 1400 * ms, 0, 0, 1400 * ms}, // at once, for that wait is over
+		{2 * time.Second, 1, 1500 * ms, 0, 0, 0},         // as is the time
+	} {
+		began := time.Unix(1000, 0)
+		s := publishing.NewSchedule(counting.Length(c.length), began)
+		a := publishing.Attempt{Number: c.number, Status: 503, RetryAfter: c.retryAfter}
+		due, again := s.Again(a, began, began.Add(c.took), c.jitter)
+		if again != (c.want > 0) || again && due.Sub(began) != c.want {
+			t.Errorf("%+v: again %v after %v", c, again, due.Sub(began))
+		}
+	}
+}
+
+func TestTheBudgetIsThreeQuartersOfAWindow(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	for length, want := range map[time.Duration]time.Duration{
+		time.Second: 750 * time.Millisecond, 2 * time.Second: 1500 * time.Millisecond,
+		time.Minute: 45 * time.Second, 61 * time.Second: 45 * time.Second, 24 * time.Hour: 45 * time.Second,
+	} {
+		if got := publishing.NewSchedule(counting.Length(length), begin).End().Sub(begin); got != want {
+			t.Errorf("%v: %v, want %v", length, got, want)
+		}
+	}
+}

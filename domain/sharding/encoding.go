@@ -1,0 +1,102 @@
+package sharding
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"footfall/domain/counting"
+)
+
+// ErrBadDocument is wrapped by every error of Decode.
+var ErrBadDocument = errors.New("bad ring document")
+
+// document is the stored form of a Ring, version 1.
+type document struct {
+	Version    int             `json:"version"`
+	Deployment string          `json:"deployment"`
+	Seed       uint64          `json:"seed,string"`
+	Window     counting.Length `json:"window_ns"`
+	Epoch      counting.Epoch  `json:"epoch"`
+	Follows    counting.Epoch  `json:"follows"`
+	Change     string          `json:"change"`
+	Members    []Member        `json:"members"`
+	Losses     []Loss          `json:"losses,omitempty"`
+	Tables     []documentTable `json:"tables"`
+}
+
+type documentTable struct {
+	Epoch counting.Epoch  `json:"epoch"`
+	From  counting.Window `json:"from"`
+	// Owners has two bytes for each arc, the owner's index, little-endian.
+	Owners []byte `json:"owners"`
+}
+
+// Encode makes the document that nodes keep; Decode reads it.
+func (r *Ring) Encode() []byte {
+	d := document{
+		Version: 1, Deployment: r.deployment, Seed: r.seed, Window: r.length, Epoch: r.epoch,
+		Follows: r.follows, Change: r.change, Members: r.members, Losses: r.losses,
+	}
+	for _, t := range r.tables {
+		owners := make([]byte, 0, 2*Arcs)
+		for _, o := range t.owners {
+			owners = binary.LittleEndian.AppendUint16(owners, o)
+		}
+		d.Tables = append(d.Tables, documentTable{Epoch: t.epoch, From: t.from, Owners: owners})
+	}
+	b, err := json.Marshal(d)
+	if err != nil { // numbers, strings and bytes alone can't fail
+		panic("sharding: " + err.Error())
+	}
+	return b
+}
+
+// Decode reads a document and checks that it is a ring.
+func Decode(b []byte) (*Ring, error) {
+	var d document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)
+	}
+	if d.Version != 1 || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Follows < 0 || d.Follows >= d.Epoch {
+		return nil, fmt.Errorf("%w: version %d, epoch %d, %d tables", ErrBadDocument, d.Version, d.Epoch, len(d.Tables))
+	}
+	r := &Ring{
+		deployment: d.Deployment, seed: d.Seed, length: d.Window, epoch: d.Epoch,
+		follows: d.Follows, change: d.Change, members: d.Members, losses: d.Losses,
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)
+	}
+	for i, t := range d.Tables {
+		if t.Epoch < 1 || i > 0 && t.Epoch >= d.Tables[i-1].Epoch {
+			return nil, fmt.Errorf("%w: table %d has the epoch %d", ErrBadDocument, i, t.Epoch)
+		}
+		owners, err := r.decodeOwners(t.Owners)
+		if err != nil {
+			return nil, fmt.Errorf("%w: table %d: %w", ErrBadDocument, i, err)
+		}
+		r.tables = append(r.tables, table{epoch: t.Epoch, from: t.From, owners: owners})
+	}
+	for arc, o := range r.tables[0].owners {
+		if r.members[o].State != Active {
+			return nil, fmt.Errorf("%w: arc %d belongs to %s, which is %s", ErrBadDocument, arc, r.members[o].ID, r.members[o].State)
+		}
+	}
+	return r, nil
+}
+
+func (r *Ring) decodeOwners(b []byte) (*[Arcs]uint16, error) {
+	if len(b) != 2*Arcs {
+		return nil, fmt.Errorf("it has %d bytes, want %d", len(b), 2*Arcs)
+	}
+	owners := new([Arcs]uint16)
+	for arc := range owners {
+		owners[arc] = binary.LittleEndian.Uint16(b[2*arc:])
+		if int(owners[arc]) >= len(r.members) {
+			return nil, fmt.Errorf("arc %d belongs to nobody", arc)
+		}
+	}
+	return owners, nil
+}

@@ -1,0 +1,168 @@
+package sharding_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"footfall/domain/sharding"
+)
+
+func TestADocumentMakesAnEqualRing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRing(t, anyWeight())
+		for n := range rapid.IntRange(0, 3).Draw(t, "changes") {
+			r, _ = drawStep(t, r, n, anyWeight())
+		}
+		again, err := sharding.Decode(r.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(again, r) {
+			t.Fatal("the decoded ring is another one")
+		}
+	})
+}
+
+// twoTables is the document of a ring of a and c, from which b has just gone.
+func twoTables(t testing.TB) []byte {
+	r := newRing(t, member("a", 1), member("b", 1), member("c", 2))
+	return must(t)(r.Remove(sharding.Change{ID: "remove", From: 5}, "b")).Encode()
+}
+
+// change is twoTables with some fields of its JSON replaced.
+func change(t testing.TB, replace func(doc map[string]any)) []byte {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(twoTables(t)))
+	d.UseNumber()
+	doc := make(map[string]any)
+	if err := d.Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	replace(doc)
+	b, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func memberOf(doc map[string]any, i int) map[string]any {
+	return doc["members"].([]any)[i].(map[string]any)
+}
+
+func tableOf(doc map[string]any, i int) map[string]any {
+	return doc["tables"].([]any)[i].(map[string]any)
+}
+
+// withOwner is the text of a table in which an arc has another owner.
+func withOwner(table map[string]any, arc int, owner uint16) string {
+	b, _ := base64.StdEncoding.DecodeString(table["owners"].(string))
+	binary.LittleEndian.PutUint16(b[2*arc:], owner)
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+func TestDecodeTakesWhatEncodeMade(t *testing.T) {
+	if _, err := sharding.Decode(change(t, func(map[string]any) {})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
+	for name, replace := range map[string]func(doc map[string]any){
+		"another version":       func(d map[string]any) { d["version"] = 2 },
+		"no version":            func(d map[string]any) { delete(d, "version") },
+		"no window length":      func(d map[string]any) { delete(d, "window_ns") },
+		"odd window length":     func(d map[string]any) { d["window_ns"] = 1_500_000_000 },
+		"negative length":       func(d map[string]any) { d["window_ns"] = int64(-time.Minute) },
+		"epoch 0":               func(d map[string]any) { d["epoch"] = 0 },
+		"epoch before a table":  func(d map[string]any) { d["epoch"] = 1 },
+		"it follows itself":     func(d map[string]any) { d["follows"] = 2 },
+		"it follows nothing":    func(d map[string]any) { d["follows"] = -1 },
+		"seed is no number":     func(d map[string]any) { d["seed"] = "x" },
+		"no members":            func(d map[string]any) { d["members"] = []any{} },
+		"members out of order":  func(d map[string]any) { m := d["members"].([]any); m[0], m[2] = m[2], m[0] },
+		"a member twice":        func(d map[string]any) { memberOf(d, 1)["id"] = "a" },
+		"an address twice":      func(d map[string]any) { memberOf(d, 1)["addr"] = "a:6379" },
+		"a member without id":   func(d map[string]any) { memberOf(d, 0)["id"] = "" },
+		"a member without addr": func(d map[string]any) { delete(memberOf(d, 0), "addr") },
+		"a weight of 0":         func(d map[string]any) { memberOf(d, 0)["weight"] = 0 },
+		"a weight too high":     func(d map[string]any) { memberOf(d, 0)["weight"] = sharding.MaxWeight + 1 },
+		"a leaver with weight":  func(d map[string]any) { memberOf(d, 1)["weight"] = 1 },
+		"a leaver with arcs":    func(d map[string]any) { memberOf(d, 0)["state"], memberOf(d, 0)["weight"] = "leaving", 0 },
+		"a state of no name":    func(d map[string]any) { memberOf(d, 0)["state"] = "gone" },
+		"no tables":             func(d map[string]any) { d["tables"] = []any{} },
+		"tables out of order":   func(d map[string]any) { m := d["tables"].([]any); m[0], m[1] = m[1], m[0] },
+		"a table twice":         func(d map[string]any) { tableOf(d, 1)["epoch"] = 2 },
+		"a table of epoch 0":    func(d map[string]any) { tableOf(d, 1)["epoch"] = 0 },
+		"an empty table":        func(d map[string]any) { tableOf(d, 0)["owners"] = "" },
+		"a table cut short":     func(d map[string]any) { o := tableOf(d, 1); o["owners"] = o["owners"].(string)[4:] },
+		"a table too long":      func(d map[string]any) { o := tableOf(d, 1); o["owners"] = "AAAA" + o["owners"].(string) },
+		"not in base64":         func(d map[string]any) { o := tableOf(d, 1); o["owners"] = "!" + o["owners"].(string)[1:] },
+		"an arc of nobody":      func(d map[string]any) { o := tableOf(d, 0); o["owners"] = withOwner(o, 0, 3) },
+		"an old arc of nobody":  func(d map[string]any) { o := tableOf(d, 1); o["owners"] = withOwner(o, sharding.Arcs-1, 0xffff) },
+		"an arc of a leaver":    func(d map[string]any) { o := tableOf(d, 0); o["owners"] = withOwner(o, 77, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r, err := sharding.Decode(change(t, replace)); !errors.Is(err, sharding.ErrBadDocument) || r != nil {
+				t.Errorf("got (%v, %v), want ErrBadDocument", r, err)
+			}
+		})
+	}
+	for _, text := range []string{"", "null", "{}", "[]", "{", `{"version":1}`, string(twoTables(t)) + "x"} {
+		if r, err := sharding.Decode([]byte(text)); !errors.Is(err, sharding.ErrBadDocument) || r != nil {
+			t.Errorf("%.20q: got (%v, %v), want ErrBadDocument", text, r, err)
+		}
+	}
+}
+
+// A whole table is too long to be mutated byte by byte, so "*" in the text
+// stands for one in which the owners are repeated until it is full.
+func FuzzDecode(f *testing.F) {
+	const one = `{"version":1,"deployment":"d","seed":"7","window_ns":60000000000,"epoch":1,"change":"c",` +
+		`"members":[{"id":"a","addr":"x","weight":1,"state":"active"}],"tables":[{"epoch":1,"from":-9223372036854775808,"owners":"*"}]}`
+	const two = `{"version":1,"deployment":"d","seed":"7","window_ns":1000000000,"epoch":9,"change":"c","members":[` +
+		`{"id":"a","addr":"x","weight":1,"state":"active"},{"id":"b","addr":"y","weight":0,"state":"leaving"}],` +
+		`"tables":[{"epoch":9,"from":5,"owners":"AAAA*"},{"epoch":3,"from":-1,"owners":"*"}]}`
+	f.Add([]byte(one), []byte{0, 0})
+	f.Add([]byte(one), []byte{0, 0, 0, 0, 1, 0})
+	f.Add([]byte(two), []byte{0, 0})
+	f.Add([]byte(strings.Replace(two, "AAAA*", "*", 1)), []byte{0, 0})
+	f.Add([]byte(`{"version":1,"epoch":1,"window_ns":60000000000,"seed":"1","members":[],"tables":[{}]}`), []byte{})
+	f.Fuzz(func(t *testing.T, text, owners []byte) {
+		table := bytes.Repeat(slices.Concat(owners, []byte{0, 0}), 2*sharding.Arcs/(len(owners)+2)+1)[:2*sharding.Arcs]
+		doc := bytes.ReplaceAll(text, []byte("*"), []byte(base64.StdEncoding.EncodeToString(table)))
+		r, err := sharding.Decode(doc)
+		if err != nil {
+			if r != nil || !errors.Is(err, sharding.ErrBadDocument) {
+				t.Fatalf("got (%v, %v)", r, err)
+			}
+			return
+		}
+		again, err := sharding.Decode(r.Encode())
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Fatalf("what was decoded can't be encoded: %v", err)
+		}
+		for i := range 100 {
+			if err := lookUp(r, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		next, err := r.Add(sharding.Change{ID: "add", From: 7, Oldest: 3}, member("newcomer", 1))
+		if err != nil && !errors.Is(err, sharding.ErrBadChange) {
+			t.Fatal(err)
+		}
+		if err == nil && len(next.Moves()) != counts(next)[next.Index("newcomer")] {
+			t.Fatalf("%d arcs move to a newcomer that has %d", len(next.Moves()), counts(next)[next.Index("newcomer")])
+		}
+	})
+}

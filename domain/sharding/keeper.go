@@ -1,0 +1,81 @@
+package sharding
+
+import (
+	"context"
+	"errors"
+
+	"footfall/domain/counting"
+)
+
+var (
+	// ErrConflict says that another change reached the node first.
+	ErrConflict = errors.New("another change of the ring was first")
+	// ErrMoving says that arcs of the last change are still on their way to
+	// the node.
+	ErrMoving = errors.New("arcs are still coming in")
+)
+
+// Errors of whoever changes the ring.
+var (
+	// ErrBusy: another change is under way, or arcs of the last one are.
+	ErrBusy = errors.New("the ring is changing")
+	// ErrNotEmpty: a node that has been in use can't be added.
+	ErrNotEmpty = errors.New("the node is not empty")
+	// ErrAnswers: a node that answers isn't given up.
+	ErrAnswers = errors.New("the node answers, so nothing of it is lost")
+)
+
+// Standing is what a node knows of the ring.
+type Standing struct {
+	// Opened is the ring of the epoch that the node has opened, nil when
+	// there is none yet. Writes of later epochs are ErrAhead.
+	Opened *Ring
+	// Fenced is the ring of the epoch below which the node takes no writes
+	// any more; never nil, and of Opened's epoch when no change is under way.
+	Fenced *Ring
+	// Coming is the number of arcs that Opened's newest table brings to the
+	// node and that are not closed (counting.Movable).
+	Coming int
+}
+
+// Pulse is a Standing in short. Opened is 0 when there is none.
+type Pulse struct {
+	Fence, Opened counting.Epoch
+	Coming        int
+}
+
+// Keeper is the part of a node that keeps the ring (protocols: resharding).
+// Its methods are safe for concurrent use, may be repeated, and end when
+// their context does. An error that wraps none of those below leaves it
+// unknown whether the call took effect. What Fence and Open have answered to
+// survives what the node's store is set to survive: a node that is taken back
+// to an older state is not taken back behind it.
+type Keeper interface {
+	// ID is the id under which the node is a member, Addr its address there.
+	ID() counting.NodeID
+	Addr() string
+
+	// Standing returns what the node knows; counting.ErrUninitialized when
+	// it knows nothing, counting.ErrWrongNode when it is another's. Pulse is
+	// the same in short, and cheap.
+	Standing(ctx context.Context) (Standing, error)
+	Pulse(ctx context.Context) (Pulse, error)
+
+	// Fence makes the node refuse writes and reads of epochs below r's, and
+	// keeps r. It returns the node's current window (counting.Choose); for
+	// a node that was empty that is the window of its clock. Errors, which
+	// change nothing, in this order where the node is not fenced for r yet:
+	//
+	// counting.ErrStale: it is fenced at a later epoch; ErrConflict: it is
+	// fenced at r's by another change, or has opened a later ring than the
+	// one that r follows; counting.ErrUninitialized: it has opened no ring,
+	// and r doesn't let it in (Ring.Enters); counting.ErrAhead: r doesn't
+	// succeed the table that it has opened (Ring.Succeeds); ErrMoving: arcs
+	// are still coming, and r has another table.
+	Fence(ctx context.Context, r *Ring) (counting.Window, error)
+
+	// Open lets writes of r's epoch in. Where its table isn't the one that
+	// was open, the arcs of r.Coming begin to come. counting.ErrStale and
+	// ErrConflict as for Fence, also when the node was not fenced for r.
+	Open(ctx context.Context, r *Ring) error
+}

@@ -1,0 +1,358 @@
+// Package sharding says which node has which page. The hash circle is divided
+// into equal arcs, each owned by one node (strategy 3 of DeCandia et al.,
+// "Dynamo: Amazon's Highly Available Key-value Store", 2007, section 6.2). A
+// Ring is one immutable state of that division; changing it makes another.
+package sharding
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/zeebo/xxh3"
+
+	"footfall/domain/counting"
+)
+
+const (
+	arcBits = 14
+	// Arcs is the number of equal arcs of the hash circle.
+	Arcs = 1 << arcBits
+	// MaxMembers bounds the ring so that each can own some arcs.
+	MaxMembers = 4096
+	// MaxWeight bounds the weight of a member.
+	MaxWeight = 1 << 20
+)
+
+// ErrBadChange is wrapped by every error of New and of the methods that make
+// the ring after a change.
+var ErrBadChange = errors.New("bad change of the ring")
+
+// MemberState tells whether a member takes part in the division.
+type MemberState string
+
+// The states: a member that is leaving owns no arcs, and one that is lost was
+// given up with all that it had. The first change after the windows are done
+// for which they collected ids forgets them.
+const (
+	Active  MemberState = "active"
+	Leaving MemberState = "leaving"
+	Lost    MemberState = "lost"
+)
+
+// Member is a node of the ring. Its share of the arcs is its weight divided
+// by the sum of the weights.
+type Member struct {
+	ID     counting.NodeID `json:"id"`
+	Addr   string          `json:"addr"`
+	Weight int             `json:"weight"`
+	State  MemberState     `json:"state"`
+}
+
+// Ring is one state of the division of the circle, immutable and so safe for
+// concurrent use. Members are known by their index in Members.
+type Ring struct {
+	deployment string
+	seed       uint64
+	length     counting.Length
+	epoch      counting.Epoch
+	follows    counting.Epoch
+	change     string
+	members    []Member
+	losses     []Loss
+	// tables are newest first. The first says where pages are; the ids of a
+	// window go by the first one whose from isn't after it.
+	tables []table
+}
+
+// Loss says that counts were given up: what a node had when the ring of an
+// epoch was made. It stays in the ring for ever.
+type Loss struct {
+	Node  counting.NodeID `json:"node"`
+	Epoch counting.Epoch  `json:"epoch"`
+}
+
+// table says which member owns each arc, and since when.
+type table struct {
+	epoch  counting.Epoch
+	from   counting.Window
+	owners *[Arcs]uint16
+}
+
+// Move is an arc that a change gives to another member.
+type Move struct {
+	Arc      counting.Arc
+	From, To int
+}
+
+// New divides the circle between members, which may come in any order. The
+// seed enters every hash, so that nobody can choose page names for one node.
+// It is the ring of epoch 1.
+func New(deployment string, seed uint64, length counting.Length, change string, members []Member) (*Ring, error) {
+	r := &Ring{deployment: deployment, seed: seed, length: length, epoch: 1, change: change, members: slices.Clone(members)}
+	slices.SortFunc(r.members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	for i := range r.members {
+		r.members[i].State = Active
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	owners := new([Arcs]uint16) // the first member has them all
+	r.balance(owners).give(0)
+	r.tables = []table{{epoch: 1, from: math.MinInt64, owners: owners}}
+	return r, nil
+}
+
+// check reports what makes the members no ring.
+func (r *Ring) check() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w: "+format, append([]any{ErrBadChange}, args...)...)
+	}
+	if _, err := counting.ParseLength(time.Duration(r.length)); err != nil {
+		return bad("%w", err)
+	}
+	if !utf8.ValidString(r.deployment) || !utf8.ValidString(r.change) {
+		return bad("the name of the deployment or the change is not valid UTF-8")
+	}
+	if len(r.members) > MaxMembers {
+		return bad("%d nodes, the most is %d", len(r.members), MaxMembers)
+	}
+	active := 0
+	holder := make(map[string]counting.NodeID, len(r.members))
+	for i, m := range r.members {
+		if err := m.check(); err != nil {
+			return bad("%w", err)
+		}
+		switch {
+		case i > 0 && m.ID == r.members[i-1].ID:
+			return bad("node %s is in it twice", m.ID)
+		case i > 0 && m.ID < r.members[i-1].ID:
+			return bad("node %s is out of order", m.ID)
+		case holder[m.Addr] != "":
+			return bad("%s and %s have the same address", holder[m.Addr], m.ID)
+		}
+		holder[m.Addr] = m.ID
+		if m.State == Active {
+			active++
+		}
+	}
+	if active == 0 {
+		return bad("no node is left")
+	}
+	return nil
+}
+
+// check reports what makes m no member of any ring.
+func (m Member) check() error {
+	switch {
+	case m.ID == "" || m.Addr == "":
+		return errors.New("a node needs an id and an address")
+	case !utf8.ValidString(string(m.ID)) || !utf8.ValidString(m.Addr):
+		return fmt.Errorf("the id or the address of node %q is not valid UTF-8", m.ID)
+	case m.State == Active && (m.Weight < 1 || m.Weight > MaxWeight):
+		return fmt.Errorf("node %s has the weight %d, want 1 to %d", m.ID, m.Weight, MaxWeight)
+	case m.State != Active && m.Weight != 0:
+		return fmt.Errorf("node %s is %s and has the weight %d", m.ID, m.State, m.Weight)
+	case m.State != Active && m.State != Leaving && m.State != Lost:
+		return fmt.Errorf("node %s has the state %q", m.ID, m.State)
+	}
+	return nil
+}
+
+// Deployment is the name of the set of nodes, made at its first start.
+func (r *Ring) Deployment() string { return r.deployment }
+
+// Length is the length of the deployment's windows.
+func (r *Ring) Length() counting.Length { return r.length }
+
+// Epoch numbers the rings of a deployment from 1.
+func (r *Ring) Epoch() counting.Epoch { return r.epoch }
+
+// Follows is the epoch of the ring that the change began with, 0 for the first
+// ring. A node that has opened a later one takes no part in the change.
+func (r *Ring) Follows() counting.Epoch { return r.follows }
+
+// Arbiter is the id of the member at which the next change is fenced first and
+// opened first: once it has opened a ring, the change is made for good.
+func (r *Ring) Arbiter() counting.NodeID {
+	for _, m := range r.members {
+		if m.State != Lost {
+			return m.ID
+		}
+	}
+	return "" // a ring has an active member
+}
+
+// Losses are what was given up, oldest first; the caller must not change them.
+func (r *Ring) Losses() []Loss { return r.losses }
+
+// ChangeID is the id of the change that made the ring.
+func (r *Ring) ChangeID() string { return r.change }
+
+// Members are in ascending order of their ids; the caller must not change them.
+func (r *Ring) Members() []Member { return r.members }
+
+// Index is the index of a member, or -1.
+func (r *Ring) Index(id counting.NodeID) int {
+	i, ok := slices.BinarySearchFunc(r.members, id, byID)
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
+
+// Arc is the arc in which a page lies: the highest bits of the XXH3-64 of its
+// name under the deployment's seed. The same name and seed give the same arc
+// in every process and every release.
+func (r *Ring) Arc(page counting.Page) counting.Arc {
+	return counting.Arc(xxh3.HashStringSeed(string(page), r.seed) >> (64 - arcBits))
+}
+
+// Owner is the index of the member that has the arc's pages; arc is one that
+// Arc gave, or any other below Arcs.
+func (r *Ring) Owner(arc counting.Arc) int { return int(r.tables[0].owners[arc]) }
+
+// Tables is the number of tables by which ids may be routed, at least 1.
+func (r *Ring) Tables() int { return len(r.tables) }
+
+// TableFor is the number of the table that is valid for a window, 0 being the
+// newest.
+func (r *Ring) TableFor(w counting.Window) int {
+	for i, t := range r.tables {
+		if t.from <= w {
+			return i
+		}
+	}
+	return len(r.tables) - 1
+}
+
+// IDOwner is the index of the member that collects an id by a table, and the
+// epoch that names the table.
+func (r *Ring) IDOwner(id counting.ID, tableNumber int) (int, counting.Epoch) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(id))
+	t := &r.tables[tableNumber]
+	return int(t.owners[xxh3.HashSeed(b[:], r.seed)>>(64-arcBits)]), t.epoch
+}
+
+// IDTable is the epoch of the table that is valid for a window.
+func (r *Ring) IDTable(w counting.Window) counting.Epoch { return r.tables[r.TableFor(w)].epoch }
+
+// Home is the index of the member whose Ledger has the window's entry.
+func (r *Ring) Home(w counting.Window) int {
+	return int(r.tables[r.TableFor(w)].owners[r.Arc(counting.Page(r.length.Name(w)))])
+}
+
+// Loses tells whether a lost member has a part of a window's ids, or its entry.
+func (r *Ring) Loses(w counting.Window) bool {
+	for _, o := range r.tables[r.TableFor(w)].owners {
+		if r.members[o].State == Lost {
+			return true
+		}
+	}
+	return false
+}
+
+// Share is the part of the circle that a member owns, 0 to 1.
+func (r *Ring) Share(member int) float64 {
+	n := 0
+	for _, o := range r.tables[0].owners {
+		if int(o) == member {
+			n++
+		}
+	}
+	return float64(n) / Arcs
+}
+
+// Table is the epoch of the newest table: it names the moves that made it.
+func (r *Ring) Table() counting.Epoch { return r.tables[0].epoch }
+
+// From is the index of the member that had the arc before the newest table;
+// the owner itself where the arc did not move, or moves from a lost member.
+func (r *Ring) From(arc counting.Arc) int {
+	owner := int(r.tables[0].owners[arc])
+	if len(r.tables) < 2 {
+		return owner
+	}
+	if from := int(r.tables[1].owners[arc]); r.members[from].State != Lost {
+		return from
+	}
+	return owner
+}
+
+// Moves are the arcs that the newest table gave to another member, in
+// ascending order, but those of a lost member.
+func (r *Ring) Moves() []Move {
+	var moves []Move
+	for arc := range counting.Arc(Arcs) {
+		if from, to := r.From(arc), r.Owner(arc); from != to {
+			moves = append(moves, Move{Arc: arc, From: from, To: to})
+		}
+	}
+	return moves
+}
+
+// Coming are the arcs that the newest table brings to a node, in ascending
+// order.
+func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
+	to := r.Index(id)
+	var arcs []counting.Arc
+	for arc := range counting.Arc(Arcs) {
+		if r.Owner(arc) == to && r.From(arc) != to {
+			arcs = append(arcs, arc)
+		}
+	}
+	return arcs
+}
+
+// Enters tells whether a node that has opened no ring may open this one: at
+// the first start of a deployment, and as the newcomer of the change. Any
+// other such node came back empty.
+func (r *Ring) Enters(id counting.NodeID) bool {
+	at := r.Index(id)
+	switch {
+	case at < 0:
+		return false
+	case r.follows == 0:
+		return true
+	case r.tables[0].epoch != r.epoch:
+		return false
+	}
+	for _, t := range r.tables[1:] {
+		for _, o := range t.owners {
+			if int(o) == at {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Succeeds tells whether a node whose newest opened table is of an epoch can
+// open this ring next without having missed moves.
+func (r *Ring) Succeeds(table counting.Epoch) bool {
+	return r.tables[0].epoch == table || len(r.tables) > 1 && r.tables[1].epoch == table
+}
+
+// IDTable says which table ids go by from a window on, until the next later one.
+type IDTable struct {
+	Epoch counting.Epoch
+	From  counting.Window
+}
+
+// IDTables are the tables by which ids may be routed, newest first; the last
+// one is valid for all windows before, too.
+func (r *Ring) IDTables() []IDTable {
+	all := make([]IDTable, len(r.tables))
+	for i, t := range r.tables {
+		all[i] = IDTable{Epoch: t.epoch, From: t.from}
+	}
+	return all
+}

@@ -1,0 +1,118 @@
+package sharding
+
+import (
+	"fmt"
+
+	"footfall/domain/counting"
+)
+
+// Epochs are the epochs of the fence and of the opened ring, which is 0 when
+// there is none; counting.ErrUninitialized when the node knows no ring.
+func (s Standing) Epochs() (fence, opened counting.Epoch, err error) {
+	if s.Fenced == nil {
+		return 0, 0, counting.ErrUninitialized
+	}
+	if s.Opened != nil {
+		opened = s.Opened.epoch
+	}
+	return s.Fenced.epoch, opened, nil
+}
+
+// Serves tells whether the node answers a read of an epoch; the error is the
+// one that counting.Counts names.
+func (s Standing) Serves(epoch counting.Epoch) error {
+	fence, opened, err := s.Epochs()
+	switch {
+	case err != nil:
+		return err
+	case epoch < fence:
+		return counting.ErrStale
+	case epoch > opened:
+		return counting.ErrAhead
+	}
+	return nil
+}
+
+// Pulse is the standing without its rings.
+func (s Standing) Pulse() (Pulse, error) {
+	fence, opened, err := s.Epochs()
+	return Pulse{Fence: fence, Opened: opened, Coming: s.Coming}, err
+}
+
+// Fence is the standing of node id after Keeper.Fence(r), for adapters that
+// keep values; s itself where nothing changes.
+func (s Standing) Fence(id counting.NodeID, r *Ring) (Standing, error) {
+	if s.Fenced != nil {
+		if err := s.compare(r); err != nil {
+			return s, err
+		}
+		if r.epoch == s.Fenced.epoch {
+			return s, nil
+		}
+	}
+	switch {
+	case s.Opened == nil && !r.Enters(id):
+		return s, fmt.Errorf("%w, and the change doesn't make it a member", counting.ErrUninitialized)
+	case s.Opened == nil:
+	case s.Opened.epoch > r.follows:
+		return s, fmt.Errorf("%w: the node has opened epoch %d", ErrConflict, s.Opened.epoch)
+	case !r.Succeeds(s.Opened.Table()):
+		return s, fmt.Errorf("%w: the node has missed a change", counting.ErrAhead)
+	case s.Coming > 0 && r.Table() != s.Opened.Table():
+		return s, fmt.Errorf("%w: %d", ErrMoving, s.Coming)
+	}
+	s.Fenced = r
+	return s, nil
+}
+
+// Open is the standing of node id after Keeper.Open(r), for adapters that keep
+// values; s itself where nothing changes. Where it has another table than s,
+// the arcs of r.Coming(id) begin to come.
+func (s Standing) Open(id counting.NodeID, r *Ring) (Standing, error) {
+	if s.Fenced == nil {
+		return s, fmt.Errorf("%w: the node is not fenced", ErrConflict)
+	}
+	if err := s.compare(r); err != nil {
+		return s, err
+	}
+	if r.epoch != s.Fenced.epoch {
+		return s, fmt.Errorf("%w: the node is fenced at epoch %d, not %d", ErrConflict, s.Fenced.epoch, r.epoch)
+	}
+	if s.Opened != nil && s.Opened.epoch == r.epoch {
+		return s, nil
+	}
+	if s.Opened == nil || s.Opened.Table() != s.Fenced.Table() {
+		s.Coming = len(s.Fenced.Coming(id))
+	}
+	s.Opened = s.Fenced
+	return s, nil
+}
+
+// Moves tells whether the moves of a table are those of the opened ring; the
+// errors are those of counting.Movable.
+func (s Standing) Moves(table counting.Epoch) error {
+	_, _, err := s.Epochs()
+	switch {
+	case err != nil:
+		return err
+	case s.Opened == nil || s.Opened.Table() < table:
+		return counting.ErrAhead
+	case s.Opened.Table() > table:
+		return counting.ErrStale
+	}
+	return nil
+}
+
+// compare finds what keeps r from following the fence, or from being it.
+func (s Standing) compare(r *Ring) error {
+	f := s.Fenced
+	switch {
+	case r.deployment != f.deployment:
+		return fmt.Errorf("%w: it belongs to the deployment %s", counting.ErrWrongNode, f.deployment)
+	case r.epoch < f.epoch:
+		return fmt.Errorf("%w: the node is fenced at epoch %d", counting.ErrStale, f.epoch)
+	case r.epoch == f.epoch && r.change != f.change:
+		return fmt.Errorf("%w: change %s", ErrConflict, f.change)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package sharding
+
+import (
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// Plan is what a change moves.
+type Plan struct {
+	Epoch counting.Epoch
+	// Arcs that move.
+	Arcs int
+	// Nodes says how many arcs each node gets; negative, how many it gives.
+	Nodes map[counting.NodeID]int
+}
+
+// Plan is what the change to this ring moves.
+func (r *Ring) Plan() Plan {
+	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int)}
+	for _, m := range r.Moves() {
+		p.Arcs++
+		p.Nodes[r.members[m.From].ID]--
+		p.Nodes[r.members[m.To].ID]++
+	}
+	return p
+}
+
+// Status is the ring with how far its moves have come.
+type Status struct {
+	Epoch counting.Epoch
+	// Fence is above Epoch while a change is being made.
+	Fence  counting.Epoch
+	Nodes  []MemberStatus
+	Losses []Loss
+	Moves  Progress
+}
+
+// MemberStatus is a member of the ring as it is now.
+type MemberStatus struct {
+	Member
+	// Share is the part of the pages that it owns, 0 to 1.
+	Share float64
+	// Coming are the arcs that are on their way to it. Away says why it
+	// can't be asked; empty when it could be.
+	Coming int
+	Away   string
+}
+
+// Progress of the moves of the last change.
+type Progress struct {
+	// Left of Total arcs are still on their way; those to a node that is
+	// away are taken for that.
+	Left, Total int
+	// Arcs and Pages were moved by this instance since its start, for all
+	// changes.
+	Arcs, Pages int64
+	// Rate is in arcs a second, over all instances, and Estimate the time
+	// for those that are left; 0 where they aren't known.
+	Rate     float64
+	Estimate time.Duration
+	// Stuck says of each arc that can't be moved why that is so.
+	Stuck map[counting.Arc]string
+}

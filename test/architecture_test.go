@@ -1,0 +1,220 @@
+// Package test_test checks the shape of the whole module: which package may
+// import which, and a few rules about sources that no compiler knows.
+// CONTRIBUTING.md lists them.
+package test_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// root is the module's folder, seen from this one.
+const root = ".."
+
+// external names the modules that only some packages may import.
+const (
+	xxh3   = "github.com/zeebo/xxh3"
+	fx     = "go.uber.org/fx"
+	dig    = "go.uber.org/dig"
+	mux    = "github.com/gorilla/mux"
+	gomock = "github.com/golang/mock"
+)
+
+// pkg is a package as `go list -json` prints it. Imports are those of its
+// files that are no tests: tests may import what they like.
+type pkg struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+}
+
+func TestEveryImportFollowsAnArrow(t *testing.T) {
+	t.Parallel()
+	packages := list(t)
+	standard := map[string]bool{"C": true}
+	for _, p := range packages {
+		standard[p.ImportPath] = p.Standard
+	}
+	seen := 0
+	for _, p := range packages {
+		if !own(p.ImportPath) {
+			continue
+		}
+		seen++
+		for _, to := range p.Imports {
+			if why := violation(p.ImportPath, to, standard[to]); why != "" {
+				t.Errorf("%s imports %s: %s", p.ImportPath, to, why)
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("saw %d packages of the module: the rule looks at nothing", seen)
+	}
+}
+
+// list returns the packages of the module and all that they depend on.
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-deps", "-json=ImportPath,Standard,Imports", "./...")
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		switch err := d.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return packages
+		case err != nil:
+			t.Fatalf("go list: %v", err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// violation says which rule an import breaks, "" for none. from is a package
+// of this module.
+func violation(from, to string, standard bool) string {
+	if standard {
+		return ""
+	}
+	fromRoom, toRoom := room(from), room(to)
+	if !own(to) {
+		return violationOutside(from, fromRoom, to)
+	}
+	switch fromRoom {
+	case "": // main.go
+		if to != "footfall/bootstrap" {
+			return "main imports nothing but bootstrap"
+		}
+	case "bootstrap":
+		if !slices.Contains([]string{"bootstrap", "adapters", "application", "domain"}, toRoom) {
+			return "bootstrap imports adapters, application and domain"
+		}
+	case "adapters":
+		if toRoom == "adapters" && adapter(from) != adapter(to) {
+			return "an adapter imports no other adapter"
+		}
+		if toRoom != "adapters" && toRoom != "domain" {
+			return "an adapter imports domain"
+		}
+	case "application":
+		if toRoom != "application" && toRoom != "domain" {
+			return "application imports domain"
+		}
+	case "domain":
+		if toRoom != "domain" {
+			return "domain imports nothing of the module"
+		}
+	case "test":
+		if toRoom == "" {
+			return "nothing imports main"
+		}
+	default:
+		return "no room of the module is called " + fromRoom
+	}
+	return ""
+}
+
+// violationOutside is violation for modules of other people.
+func violationOutside(from, fromRoom, to string) string {
+	switch {
+	case fromRoom == "":
+		return "main imports nothing but bootstrap"
+	case (fromRoom == "domain" || fromRoom == "application") && (from != "footfall/domain/sharding" || to != xxh3):
+		return fromRoom + " imports the standard library alone"
+	case (within(to, fx) || within(to, dig)) && fromRoom != "bootstrap" && fromRoom != "adapters":
+		return "fx is known in bootstrap alone, and in adapters/*/module.go"
+	case within(to, mux) && adapter(from) != "httpapi":
+		return "mux is known in adapters/httpapi alone"
+	case within(to, gomock) && from != "footfall/test/mock":
+		return "gomock is known in test/mock and in tests alone"
+	}
+	return ""
+}
+
+// own tells whether a package is one of this module.
+func own(importPath string) bool { return within(importPath, "footfall") }
+
+// within tells whether a package is one of a module, or below a folder.
+func within(importPath, module string) bool {
+	return importPath == module || strings.HasPrefix(importPath, module+"/")
+}
+
+// room is the top-level folder of a package of this module, "" for main.
+func room(importPath string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(importPath, "footfall"), "/"), "/")
+	return name
+}
+
+// adapter is the folder below adapters that a package lies in, "" for others.
+func adapter(importPath string) string {
+	rest, ok := strings.CutPrefix(importPath, "footfall/adapters/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return path.Clean(name)
+}
+
+func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		from, to string
+		standard bool
+		bad      bool
+	}{
+		{"footfall", "os", true, false},
+		{"footfall", "footfall/bootstrap", false, false},
+		{"footfall", "footfall/application/visits", false, true},
+		{"footfall", "github.com/alecthomas/kong", false, true},
+		{"footfall/bootstrap", "footfall/adapters/memory", false, false},
+		{"footfall/bootstrap", "footfall/application/visits", false, false},
+		{"footfall/bootstrap", "footfall/domain/counting", false, false},
+		{"footfall/bootstrap", "go.uber.org/fx", false, false},
+		{"footfall/bootstrap", "footfall/test/conformance", false, true},
+		{"footfall/bootstrap", "github.com/gorilla/mux", false, true},
+		{"footfall/adapters/httpapi", "footfall/domain/counting", false, false},
+		{"footfall/adapters/httpapi", "footfall/adapters/httpapi/page", false, false},
+		{"footfall/adapters/httpapi", "github.com/gorilla/mux", false, false},
+		{"footfall/adapters/httpapi", "go.uber.org/fx", false, false}, // its file is checked below
+		{"footfall/adapters/httpapi", "footfall/adapters/memory", false, true},
+		{"footfall/adapters/httpapi", "footfall/adapters/httpapinext", false, true},
+		{"footfall/adapters/httpapi", "footfall/application/visits", false, true},
+		{"footfall/adapters/httpapi", "footfall/bootstrap", false, true},
+		{"footfall/adapters/memory", "footfall/test/conformance", false, true},
+		{"footfall/adapters/memory", "github.com/gorilla/mux", false, true},
+		{"footfall/adapters/memory", "github.com/golang/mock/gomock", false, true},
+		{"footfall/application/visits", "footfall/application/cluster", false, false},
+		{"footfall/application/visits", "footfall/domain/counting", false, false},
+		{"footfall/application/visits", "footfall/adapters/memory", false, true},
+		{"footfall/application/visits", "footfall/bootstrap", false, true},
+		{"footfall/application/visits", "golang.org/x/sync/errgroup", false, true},
+		{"footfall/application/visits", xxh3, false, true},
+		{"footfall/domain/sharding", "footfall/domain/counting", false, false},
+		{"footfall/domain/sharding", xxh3, false, false},
+		{"footfall/domain/sharding", "github.com/cespare/xxhash/v2", false, true},
+		{"footfall/domain/counting", xxh3, false, true},
+		{"footfall/domain/counting", "footfall/application/visits", false, true},
+		{"footfall/domain/counting", "footfall/adapters/memory", false, true},
+		{"footfall/domain/counting", "go.uber.org/fx", false, true},
+		{"footfall/test/mock", "github.com/golang/mock/gomock", false, false},
+		{"footfall/test/conformance", "footfall/domain/counting", false, false},
+		{"footfall/test/conformance", "github.com/golang/mock/gomock", false, true},
+		{"footfall/test/conformance", "go.uber.org/fx", false, true},
+		{"footfall/cmd/footfall", "footfall/bootstrap", false, true},
+	} {
+		if got := violation(c.from, c.to, c.standard); (got != "") != c.bad {
+			t.Errorf("%s imports %s: %q, want a violation: %t", c.from, c.to, got, c.bad)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package bench_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/redis/go-redis/v9"
+
+	"footfall/test/servers"
+)
+
+// program is one that wrk sends requests to.
+type program struct {
+	name    string
+	addr    string
+	admin   string // footfall's admin listener
+	service int    // its process
+	redis   []int  // the processes of the servers that it uses
+}
+
+// baseline is the variable that makes this test binary one of the baselines:
+// its name. baselineRedis is the server that it counts in.
+const (
+	baseline      = "FOOTFALL_BENCH_BASELINE"
+	baselineRedis = "FOOTFALL_BENCH_REDIS"
+)
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(baseline); name != "" {
+		serveBaseline(name)
+		return
+	}
+	m.Run()
+}
+
+// ok is the answer of the baselines that count nothing: as long as the service's.
+func ok(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"success","message":"Visit recorded for page page-50000"}`)
+}
+
+// serveBaseline prints its address and serves until it is killed.
+func serveBaseline(name string) {
+	var handler http.Handler
+	switch name {
+	case "net/http":
+		handler = http.HandlerFunc(ok)
+	case "mux visit":
+		handler = muxWith(http.MethodPost, "/visit/{page_id}", ok)
+	case "mux read":
+		handler = muxWith(http.MethodGet, "/visits/{page_id}", ok)
+	case "mux accept":
+		handler = muxWith(http.MethodGet, "/api/verve/accept", ok)
+	case "incr":
+		client := redis.NewClient(&redis.Options{Addr: os.Getenv(baselineRedis)})
+		handler = muxWith(http.MethodPost, "/visit/{page_id}", func(w http.ResponseWriter, r *http.Request) {
+			if err := client.Incr(r.Context(), "visits:"+mux.Vars(r)["page_id"]).Err(); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+			ok(w, r)
+		})
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		fmt.Println(l.Addr())
+		err = http.Serve(l, handler)
+	}
+	panic(err)
+}
+
+// muxWith is mux as its manual shows it, with one route.
+func muxWith(method, path string, handler http.HandlerFunc) http.Handler {
+	r := mux.NewRouter()
+	r.HandleFunc(path, handler).Methods(method)
+	return r
+}
+
+// startBaseline starts this test binary as a baseline, with a server or none.
+func startBaseline(b *testing.B, name string, server ...*servers.Redis) program {
+	b.Helper()
+	cmd := exec.CommandContext(context.Background(), os.Args[0])
+	cmd.Env = append(os.Environ(), baseline+"="+name)
+	for _, s := range server {
+		cmd.Env = append(cmd.Env, baselineRedis+"="+s.Addr)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	start(b, cmd)
+	p := program{name: name, service: cmd.Process.Pid}
+	if _, err := fmt.Fscanln(out, &p.addr); err != nil {
+		b.Fatal(err)
+	}
+	for _, s := range server {
+		p.redis = append(p.redis, s.PID())
+	}
+	return p
+}
+
+// startFootfall builds the service and starts it on some Redis servers, with
+// all that it does in production, and further settings.
+func startFootfall(b *testing.B, nodes []*servers.Redis, env ...string) program {
+	b.Helper()
+	dir := b.TempDir()
+	binary := filepath.Join(dir, "footfall")
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "footfall")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("build: %v\n%s", err, out)
+	}
+	p := program{name: "footfall"}
+	var addrs []string
+	for _, n := range nodes {
+		addrs = append(addrs, n.Addr)
+		p.redis = append(p.redis, n.PID())
+	}
+	cmd := exec.CommandContext(context.Background(), binary)
+	cmd.Dir = dir
+	p.addr, p.admin = servers.FreeAddr(b), servers.FreeAddr(b)
+	cmd.Env = append(append(os.Environ(), env...), "FOOTFALL_STORE=redis://"+strings.Join(addrs, ","),
+		"FOOTFALL_LISTEN="+p.addr, "FOOTFALL_ADMIN_LISTEN="+p.admin)
+	var log strings.Builder
+	cmd.Stderr = &log
+	start(b, cmd)
+	p.service = cmd.Process.Pid
+	for late := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := http.Get("http://" + p.addr + "/readyz")
+		if err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return p
+			}
+		}
+		if time.Now().After(late) {
+			b.Fatalf("footfall is not ready: %v\n%s", err, log.String())
+		}
+	}
+}
+
+// start starts a process that ends with the benchmark.
+func start(b *testing.B, cmd *exec.Cmd) {
+	b.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}

@@ -1,0 +1,218 @@
+//go:build compose
+
+package compose_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"footfall/test/chaos"
+)
+
+// pages is enough for each of a few nodes to have many.
+const pages = 48
+
+// traffic is callers of the balancer who keep books of what they were told.
+type traffic struct {
+	t      *testing.T
+	base   atomic.Pointer[string] // the balancer
+	visits [pages]chaos.Account
+	ids    chaos.Account
+	bad    chan string // answers that nothing explains
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// startTraffic has callers visit, read and send ids until halt.
+func startTraffic(t *testing.T, base string) *traffic {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	tr := &traffic{t: t, bad: make(chan string, 20), stop: cancel}
+	tr.base.Store(&base)
+	const writers, readers = 4, 2
+	for w := range writers {
+		tr.work(ctx, func(i int) { tr.visit((w + i*writers) % pages) })
+	}
+	for r := range readers {
+		tr.work(ctx, func(i int) { tr.read((r + i*readers) % pages) })
+	}
+	tr.work(ctx, func(i int) { tr.accept(i) })
+	t.Cleanup(tr.halt)
+	return tr
+}
+
+func (tr *traffic) work(ctx context.Context, call func(i int)) {
+	tr.wg.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			call(i)
+			time.Sleep(5 * time.Millisecond) // the machine has other things to do as well
+		}
+	})
+}
+
+// halt ends the calls, when each has its answer.
+func (tr *traffic) halt() {
+	tr.stop()
+	tr.wg.Wait()
+	close(tr.bad)
+	for what := range tr.bad {
+		tr.t.Error(what)
+	}
+	tr.bad = make(chan string)
+}
+
+func page(i int) string { return fmt.Sprintf("page/%d", i) }
+
+// path of a page: the slash belongs to its name.
+func path(i int) string { return "/page%2F" + fmt.Sprint(i) }
+
+func (tr *traffic) visit(i int) {
+	tr.visits[i].Issue(1)
+	outcome, _ := tr.call(http.MethodPost, "/visit"+path(i))
+	tr.visits[i].Settle(outcome, 1)
+}
+
+// accept sends every id once, so that the counts of all windows add up to the
+// ids that were stored.
+func (tr *traffic) accept(i int) {
+	tr.ids.Issue(1)
+	outcome, _ := tr.call(http.MethodGet, "/api/verve/accept?id="+fmt.Sprint(i))
+	tr.ids.Settle(outcome, 1)
+}
+
+// read is P3 for a reader: the number of now, or an error.
+func (tr *traffic) read(i int) {
+	least, _ := tr.visits[i].Bounds()
+	outcome, body := tr.call(http.MethodGet, "/visits"+path(i))
+	if outcome != chaos.Acknowledged {
+		return
+	}
+	_, most := tr.visits[i].Bounds()
+	n, ok := number(body)
+	if !ok || n < least || n > most {
+		tr.report(fmt.Sprintf("%s reads %s, want %d to %d", page(i), body, least, most))
+	}
+}
+
+func number(body string) (n int64, ok bool) {
+	var answer struct {
+		Visits *int64 `json:"visits"`
+	}
+	if json.Unmarshal([]byte(body), &answer) != nil || answer.Visits == nil {
+		return 0, false
+	}
+	return *answer.Visits, true
+}
+
+func (tr *traffic) report(what string) {
+	select {
+	case tr.bad <- what:
+	default: // twenty are enough
+	}
+}
+
+// call does one request on a connection of its own, so that this side never
+// repeats one.
+func (tr *traffic) call(method, path string) (chaos.Outcome, string) {
+	status, body, err := request(context.Background(), method, *tr.base.Load()+path)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return chaos.Refused, ""
+	case err != nil, status == http.StatusGatewayTimeout, status == http.StatusBadGateway:
+		return chaos.Unknown, ""
+	case status == http.StatusOK:
+		return chaos.Acknowledged, body
+	case status == http.StatusServiceUnavailable:
+		return chaos.Refused, ""
+	}
+	tr.report(fmt.Sprintf("%s %s: %d %s", method, path, status, body))
+	return chaos.Unknown, ""
+}
+
+func request(ctx context.Context, method, url string) (status int, body string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+// get is a request of which any answer will do, 0 for none.
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	status, body, err := request(t.Context(), http.MethodGet, url)
+	if err != nil {
+		return 0, ""
+	}
+	return status, body
+}
+
+// totals are all visits so far, by what their callers were told.
+func (tr *traffic) totals() (acked, refused, doubt int64) {
+	for i := range tr.visits {
+		a, r, d := tr.visits[i].Totals()
+		acked, refused, doubt = acked+a, refused+r, doubt+d
+	}
+	return acked, refused, doubt
+}
+
+// goesOn waits until n more visits are acknowledged.
+func (tr *traffic) goesOn(t *testing.T, n int64) {
+	t.Helper()
+	before, _, _ := tr.totals()
+	waitFor(t, "visits are acknowledged", func() bool {
+		acked, _, _ := tr.totals()
+		return acked >= before+n
+	})
+}
+
+// allServed waits until a visit of every page is acknowledged.
+func (tr *traffic) allServed(t *testing.T) {
+	t.Helper()
+	var before [pages]int64
+	for i := range tr.visits {
+		before[i], _, _ = tr.visits[i].Totals()
+	}
+	waitFor(t, "every page is served again", func() bool {
+		for i := range tr.visits {
+			if acked, _, _ := tr.visits[i].Totals(); acked == before[i] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// balance compares what an instance has stored with the books, when nobody
+// writes any more: P1 and P2.
+func (tr *traffic) balance(t *testing.T, instance string) {
+	t.Helper()
+	for i := range tr.visits {
+		acked, _, doubt := tr.visits[i].Totals()
+		status, body := get(t, instance+"/visits"+path(i))
+		n, ok := number(body)
+		if status != 200 || !ok || n < acked || n > acked+doubt {
+			t.Errorf("%s at %s: %d %s, want %d visits and at most %d in doubt", page(i), instance, status, strings.TrimSpace(body), acked, doubt)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package integration_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// awaitEnd returns when a fault point has killed the process.
+func (in *instance) awaitEnd() {
+	in.t.Helper()
+	select {
+	case <-in.done:
+	case <-time.After(60 * time.Second):
+		in.t.Fatalf("the fault did not happen:\n%s", in.logged())
+	}
+	if s := in.cmd.ProcessState.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGKILL {
+		in.t.Fatalf("%v, want it killed:\n%s", in.cmd.ProcessState, in.logged())
+	}
+}
+
+// P5, and U7 of the list of failures: an instance dies when its report is out
+// and not yet noted, or when an endpoint took the number and nobody noted it.
+// Another repeats it: with the same id and number.
+func TestWhatIsRepeatedAfterACrashIsTheSame(t *testing.T) {
+	t.Parallel()
+	for fault, repeats := range map[string]func(c *closers, repeated int) bool{
+		"kill before mark 0": func(_ *closers, repeated int) bool { return repeated > 0 },
+		"kill before call 0": func(c *closers, _ int) bool {
+			told := make(map[call]int)
+			for _, got := range c.endpoint.got() {
+				told[got]++
+			}
+			for _, n := range told {
+				if n > 1 {
+					return true
+				}
+			}
+			return false
+		},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			c := newClosers(t, 2, time.Second)
+			first := c.launchUp(c.members[0], fault)
+			for range 20 {
+				c.send(c.endpoint.URL, first)
+			}
+			first.awaitEnd()
+			c.end(c.members[0], (*instance).kill)
+			c.launchUp(c.members[1], "none")
+			if repeated := c.settle(); !repeats(c, repeated) {
+				t.Errorf("nothing was repeated: %d reports, %+v", repeated, c.endpoint.got())
+			}
+		})
+	}
+}
+
+// P5: an instance that is stopped in the middle of a close for longer than its
+// lease finds, when it goes on, that another has closed the window: it changes
+// nothing, and repeats the same number at most.
+func TestACloserThatOutsleepsItsLeaseChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"after claim", "before record", "before mark"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			c := newClosers(t, 2, time.Second)
+			first := c.launchUp(c.members[0], "stop "+step+" 0")
+			waitFor(t, "the instance stops itself", 60*time.Second, func() bool {
+				c.send("", c.any())
+				return first.isStopped()
+			})
+			c.members[0].set(nil)
+			stopped, _ := c.published()
+			second := c.launchUp(c.members[1], "none")
+			waitFor(t, "the other closes the window", 60*time.Second, func() bool {
+				c.send("", second)
+				reports := c.members[1].folder.reports()
+				for id := range stopped {
+					if _, ok := reports[id]; !ok {
+						return false
+					}
+				}
+				return len(reports) > len(stopped)
+			})
+			if !first.isStopped() {
+				t.Fatal("the instance went on by itself")
+			}
+			_ = first.cmd.Process.Signal(syscall.SIGCONT)
+			c.members[0].set(first)
+			waitFor(t, "the instance goes on", 60*time.Second, func() bool { return c.visit(first, "home").status == 200 })
+			c.under(2, never, func() { time.Sleep(2 * time.Second) })
+			if repeated := c.settle(); repeated < len(stopped) {
+				t.Errorf("%d reports were repeated, want those that the instance had published before it was stopped, %d", repeated, len(stopped))
+			}
+		})
+	}
+}
+
+// P5, and U8 of the list of failures: instances that start half a window apart
+// publish one report for each window, and not one each.
+func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
+	t.Parallel()
+	const window = 2 * time.Second
+	c := newClosers(t, 2, window)
+	for _, m := range c.members {
+		m.folder.program = program // with leases of 15 s
+	}
+	c.launchUp(c.members[0], "none")
+	time.Sleep(time.Until(time.Now().Truncate(window).Add(window * 3 / 2)))
+	c.launchUp(c.members[1], "none")
+	c.under(6, never, func() { time.Sleep(3 * window) })
+	if repeated := c.settle(); repeated != 0 {
+		t.Errorf("%d reports were repeated, though nothing went wrong", repeated)
+	}
+}
+
+// U1 of the list of failures, with two instances: ids that come to both while
+// an endpoint takes its time are counted.
+func TestIDsThatComeDuringASlowCallbackAreCountedByAll(t *testing.T) {
+	t.Parallel()
+	c := newClosers(t, 2, time.Second)
+	c.begin()
+	called := make(chan struct{})
+	var once sync.Once
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		once.Do(func() {
+			for i := range 50 {
+				c.send("", c.members[i%2].get())
+			}
+			close(called)
+			time.Sleep(500 * time.Millisecond) // half a window
+		})
+	}))
+	defer slow.Close()
+	c.send(slow.URL, c.any())
+	select {
+	case <-called:
+	case <-time.After(60 * time.Second):
+		t.Fatal("the endpoint was not called")
+	}
+	c.settle()
+}
+
+// P5, P6, and U9, U17, U20 of the list of failures: all instances end, killed
+// at a boundary or stopped in mid-window, and come back three windows later.
+// The windows in which they lived are published then, with every id; those in
+// which nobody lived are not.
+func TestWindowsWaitUntilAnInstanceIsBack(t *testing.T) {
+	t.Parallel()
+	const window = time.Second
+	for name, end := range map[string]func(*instance){
+		"killed at the boundary": (*instance).kill,
+		"stopped in mid-window":  func(in *instance) { in.stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClosers(t, 2, window)
+			c.begin()
+			var dead time.Time
+			c.under(8, never, func() {
+				into := window
+				if strings.HasPrefix(name, "stopped") {
+					into /= 2
+				}
+				time.Sleep(time.Until(time.Now().Truncate(window).Add(window + into)))
+				var all sync.WaitGroup
+				for _, m := range c.members {
+					all.Go(func() { c.end(m, end) })
+				}
+				all.Wait()
+				dead = time.Now()
+			})
+			before, _ := c.published()
+			if _, ok := before[c.arrivals.name(c.arrivals.window(dead))]; ok {
+				t.Error("a window is published before its end")
+			}
+			time.Sleep(3 * window)
+			back := time.Now()
+			c.begin()
+			c.settle()
+			reports, _ := c.published()
+			if len(reports) <= len(before) {
+				t.Errorf("%d windows were published before, %d after: nothing had waited", len(before), len(reports))
+			}
+			for w := c.arrivals.window(dead) + 1; w < c.arrivals.window(back); w++ {
+				if l, ok := reports[c.arrivals.name(w)]; ok {
+					t.Errorf("nobody lived in a window that is published: %+v", l)
+				}
+			}
+		})
+	}
+}
+
+// P3, P5: while a node is away nothing is published in part: the windows
+// wait, and come late and right.
+func TestWindowsWaitForANodeThatIsAway(t *testing.T) {
+	t.Parallel()
+	const window = time.Second
+	c := newClosers(t, 3, window)
+	c.begin()
+	c.under(8, never, func() {
+		time.Sleep(2 * window)
+		c.servers[1].Kill()
+		gone := time.Now()
+		time.Sleep(3*window + window/2)
+		reports, _ := c.published()
+		for w := c.arrivals.window(gone); w <= c.arrivals.window(time.Now()); w++ {
+			if l, ok := reports[c.arrivals.name(w)]; ok {
+				t.Errorf("published without a node: %+v", l)
+			}
+		}
+		if err := c.servers[1].Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(window)
+	})
+	c.settle()
+	if c.arrivals.denied == 0 {
+		t.Error("no id was refused: the node was not away")
+	}
+}

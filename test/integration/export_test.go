@@ -1,0 +1,207 @@
+package integration_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/test/servers"
+)
+
+// tool runs a command of the program against the admin listener of an instance,
+// and returns what it printed.
+func (in *instance) tool(d *deployment, args ...string) (string, error) {
+	cmd := d.command(context.Background(), args...)
+	cmd.Env = append(cmd.Env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.admin, "http://"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// exported are the counts of a file; a page that is there twice has its last one.
+func exported(t *testing.T, name string) map[string]int64 {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]int64)
+	for line := range strings.Lines(string(text)) {
+		var l struct {
+			PageID string `json:"page_id"`
+			Count  int64  `json:"count"`
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		counts[l.PageID] = l.Count
+	}
+	return counts
+}
+
+// V30: an export has every page with its count, and an import of it, repeated or
+// not, makes them what they were; also into another kind of store, and when
+// either is broken off and run again.
+func TestAnExportIsImportedExactly(t *testing.T) {
+	t.Parallel()
+	r := newRing(t, 3)
+	from := r.start()
+	want := make(map[string]int64)
+	for i := 0; i < 4000; i += 1000 {
+		var items []string
+		for k := i; k < i+1000; k++ {
+			page := fmt.Sprintf("page/%d ä<&>\"", k)
+			want[page] = int64(k + 1)
+			items = append(items, fmt.Sprintf(`{"page_id":%q,"count":%d}`, page, k+1))
+		}
+		if status, _ := post(t, from.public+"/visits", "["+strings.Join(items, ",")+"]"); status != 200 {
+			t.Fatal(status)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "all.ndjson")
+	d := newDeployment(t)
+	if out, err := from.tool(d, "export", file); err != nil {
+		t.Fatal(err, out)
+	}
+	if got := exported(t, file); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("%d pages are exported, want %d", len(got), len(want))
+	}
+
+	into := d.start()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	lines[2500] = "nonsense\n"
+	broken := filepath.Join(d.dir, "broken")
+	if err := os.WriteFile(broken, []byte(strings.Join(lines, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := into.tool(d, "import", broken); err == nil || !strings.Contains(out, "line 2501") {
+		t.Errorf("a broken line was imported: %s", out)
+	}
+	for range 2 {
+		if out, err := into.tool(d, "import", "--skip=2000", file); err != nil {
+			t.Fatal(err, out)
+		}
+	}
+	back := filepath.Join(d.dir, "back.ndjson")
+	if out, err := into.tool(d, "export", back); err != nil {
+		t.Fatal(err, out)
+	}
+	if got := exported(t, back); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%d pages came back, want %d", len(got), len(want))
+	}
+}
+
+// V30: an export goes on where it was broken off, and says so when the ring has
+// changed since.
+func TestAnExportGoesOnWhereItWasBrokenOff(t *testing.T) {
+	t.Parallel()
+	r := newRing(t, 2)
+	in := r.start()
+	var items []string
+	for k := range 2000 {
+		items = append(items, fmt.Sprintf(`{"page_id":"page-%d","count":%d}`, k, k+1))
+	}
+	if status, _ := post(t, in.public+"/visits", "["+strings.Join(items, ",")+"]"); status != 200 {
+		t.Fatal(status)
+	}
+	_, body := in.administer(http.MethodGet, "/pages", "")
+	var first struct {
+		Pages []json.RawMessage
+		Next  string
+	}
+	if err := json.Unmarshal([]byte(body), &first); err != nil || first.Next == "" {
+		t.Fatal(err, body)
+	}
+	d := newDeployment(t)
+	file := filepath.Join(d.dir, "all.ndjson")
+	part := ""
+	for _, p := range first.Pages {
+		part += string(p) + "\n"
+	}
+	state := fmt.Sprintf(`{"cursor":%q,"bytes":%d,"pages":%d}`, first.Next, len(part), len(first.Pages))
+	write := func() {
+		t.Helper()
+		for name, text := range map[string]string{file + ".part": part + `{"page_`, file + ".part.state": state} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write()
+	if out, err := in.tool(d, "export", file); err != nil {
+		t.Fatal(err, out)
+	}
+	if got := exported(t, file); len(got) != 2000 || got["page-7"] != 8 {
+		t.Errorf("%d pages are exported, want 2000", len(got))
+	}
+	if left, _ := filepath.Glob(file + ".*"); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+	added := servers.StartRedis(t)
+	in.change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, added.Addr))
+	waitFor(t, "arcs to move", 2*time.Minute, func() bool { return in.ring().Moves.Left == 0 })
+	write()
+	if out, err := in.tool(d, "export", file); err == nil || !strings.Contains(out, "--anew") {
+		t.Errorf("an export over a change of the ring: %v, %s", err, out)
+	}
+	if out, err := in.tool(d, "export", "--anew", file); err != nil {
+		t.Fatal(err, out)
+	}
+	if got := exported(t, file); len(got) != 2000 || got["page-7"] != 8 {
+		t.Errorf("%d pages are exported, want 2000", len(got))
+	}
+}
+
+// An operator sets and forgets pages; what isn't right changes nothing.
+func TestAPageIsSetAndForgotten(t *testing.T) {
+	t.Parallel()
+	in := newDeployment(t).start()
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"PUT", "/pages/a%2Fb", `{"count":7}`, 200},
+		{"PUT", "/pages/a%2Fb", `{"count":-1}`, 400},
+		{"PUT", "/pages/a%2Fb", `{"count":1.5}`, 400},
+		{"PUT", "/pages/a%2Fb", `{"count":1,"more":2}`, 400},
+		{"PUT", "/pages/a%2Fb", `{}`, 400},
+		{"PUT", "/pages/a%2Fb", ``, 415},
+		{"PUT", "/pages/gone", `{"count":5}`, 200},
+		{"DELETE", "/pages/gone", ``, 200},
+		{"POST", "/pages", `[{"page_id":"x","count":1},{"page_id":"y","count":0}]`, 200},
+		{"POST", "/pages", `[{"page_id":"x","count":9},{"page_id":"","count":1}]`, 400},
+		{"GET", "/pages?cursor=nonsense", ``, 400},
+	} {
+		if status, body := in.administer(c.method, c.path, c.body); status != c.status {
+			t.Errorf("%s %s %s: %d %s, want %d", c.method, c.path, c.body, status, body, c.status)
+		}
+	}
+	for page, want := range map[string]int64{"a/b": 7, "gone": 0, "x": 1, "y": 0} {
+		if got := in.visits(page); got != want {
+			t.Errorf("%s has %d visits, want %d", page, got, want)
+		}
+	}
+	if _, body := in.administer("GET", "/pages", ""); strings.Contains(body, "gone") || !strings.Contains(body, `{"page_id":"y","count":0}`) {
+		t.Errorf("listed: %s", body)
+	}
+}
+
+func post(t *testing.T, url, body string) (int, error) {
+	t.Helper()
+	c := newClient()
+	defer c.CloseIdleConnections()
+	resp, err := c.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}

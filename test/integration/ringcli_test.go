@@ -1,0 +1,69 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"footfall/test/servers"
+)
+
+// The command line does what the admin listener does, and says what it is told.
+func TestTheRingOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	r := newRing(t, 2, "--appendfsync", "everysec")
+	d := r.deployment()
+	d.env = append(d.env, "FOOTFALL_ADMIN_TOKEN=secret")
+	in := d.start()
+	third := servers.StartRedis(t, "--appendfsync", "everysec")
+	run := func(args ...string) (string, error) {
+		cmd := d.command(t.Context(), append([]string{"ring"}, args...)...)
+		cmd.Env = append(cmd.Env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.admin, "http://"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	must := func(args ...string) string {
+		t.Helper()
+		out, err := run(args...)
+		if err != nil {
+			t.Fatalf("ring %v: %v\n%s", args, err, out)
+		}
+		return out
+	}
+	status := func() (st ringState) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(must("status")), &st); err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	if st := status(); st.Epoch != 1 || len(st.Nodes) != 2 {
+		t.Errorf("status: %+v", st)
+	}
+	if out := must("add", "--dry-run", third.Addr); !strings.Contains(out, `"dry_run":true`) || status().Epoch != 1 {
+		t.Errorf("dry run: %s", out)
+	}
+	lines := strings.Split(strings.TrimSpace(must("add", "redis://"+third.Addr)), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[1], `"left":0`) { // the plan, and the ring in the end
+		t.Errorf("add: %q", lines)
+	}
+	st := status()
+	if len(st.Nodes) != 3 {
+		t.Fatalf("status: %+v", st)
+	}
+	must("weight", st.Nodes[0].ID, "2")
+	if st := status(); st.Nodes[0].Weight != 2 {
+		t.Errorf("status: %+v", st)
+	}
+	if out := must("owner", "home"); !strings.Contains(out, `"page_id":"home"`) {
+		t.Errorf("owner: %s", out)
+	}
+	must("repair")
+	if out, err := run("remove", "--accept-loss", st.Nodes[0].ID); err == nil || !strings.Contains(out, "409") {
+		t.Errorf("a node that answers was given up: %v %s", err, out)
+	}
+	must("remove", st.Nodes[1].ID)
+	if out, err := run("weight", "nobody", "2"); err == nil || !strings.Contains(out, "404") {
+		t.Errorf("a node that isn't there: %v %s", err, out)
+	}
+}

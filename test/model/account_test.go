@@ -1,0 +1,184 @@
+package model_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/test/chaos"
+)
+
+// told is what one publication or callback said.
+type told struct {
+	count int64
+	at    time.Time
+}
+
+// tried names one attempt at one endpoint.
+type tried struct {
+	window   counting.Window
+	endpoint string
+	number   int
+}
+
+// books are what left the service, and what was promised of ids.
+type books struct {
+	mu         sync.Mutex
+	violations []string
+	pages      map[counting.Page]*chaos.Account
+	acked      map[counting.ID]int // how often
+	doubted    map[counting.ID]int
+	reports    map[counting.Window][]told
+	calls      map[tried][]told
+	saves      map[tried]int // known to be saved by who called
+	// steps counts claims and saves; claims has the step of the latest claim
+	// that an instance knows of, and kept the latest result known to be saved.
+	steps  int
+	claims map[claimant]int
+	kept   map[claimant]keeping
+}
+
+// claimant is an instance, or an endpoint, in one window.
+type claimant struct {
+	window counting.Window
+	name   string
+}
+
+// keeping is the result of an endpoint that was saved at a step.
+type keeping struct {
+	counting.Call
+	step int
+	by   string
+}
+
+func newBooks() *books {
+	return &books{
+		pages: make(map[counting.Page]*chaos.Account), acked: make(map[counting.ID]int), doubted: make(map[counting.ID]int),
+		reports: make(map[counting.Window][]told), calls: make(map[tried][]told), saves: make(map[tried]int),
+		claims: make(map[claimant]int), kept: make(map[claimant]keeping),
+	}
+}
+
+func (b *books) violate(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.violations = append(b.violations, fmt.Sprintf(format, args...))
+}
+
+func (b *books) account(page counting.Page) *chaos.Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pages[page] == nil {
+		b.pages[page] = &chaos.Account{}
+	}
+	return b.pages[page]
+}
+
+func (b *books) accepted(id counting.ID, e publishing.Endpoint, o chaos.Outcome) {
+	if e == forbidden && o == chaos.Acknowledged {
+		b.violate("P8: id %d was taken with an endpoint that is forbidden", id)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch o {
+	case chaos.Acknowledged:
+		b.acked[id]++
+	case chaos.Unknown:
+		b.doubted[id]++
+	}
+}
+
+func (b *books) claimed(w counting.Window, instance string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.steps++
+	b.claims[claimant{w, instance}] = b.steps
+}
+
+func (b *books) saved(w counting.Window, endpoint, instance string, c counting.Call, err error) {
+	if err != nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	name := claimant{w, endpoint}
+	if before, ok := b.kept[name]; !ok || !c.Final || before.Attempts < c.Attempts {
+		b.saves[tried{w, endpoint, c.Attempts}]++ // or it was given up after that attempt
+	}
+	b.steps++
+	b.kept[name] = keeping{c, b.steps, instance}
+}
+
+func (w *world) published(r publishing.Report) {
+	window := w.windowOf(r)
+	for _, s := range w.servers {
+		if due := w.length.End(window).Add(grace); s.clock.shown().Before(due) {
+			w.violate("P5: %s was published before the clock of %s had shown %v", r.ID, s.ID(), due)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reports[window] = append(w.reports[window], told{r.Count, time.Now()})
+}
+
+// called notes an attempt. Who knows what was kept, since he kept it or has
+// claimed the window since, makes none after a final result and none again
+// after another one. A ledger that was rolled back forgets what was kept.
+func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, instance string) {
+	t := tried{w.windowOf(r), string(e), number}
+	w.mu.Lock()
+	kept, ok := w.kept[claimant{t.window, t.endpoint}]
+	knows := ok && (kept.by == instance || w.claims[claimant{t.window, instance}] > kept.step)
+	w.mu.Unlock()
+	if number < 1 || number > publishing.MaxAttempts || knows && (kept.Final || number <= kept.Attempts) && !w.plan.rollBacks {
+		w.violate("P7: attempt %d at %s about %s was made by %s though %+v was kept by %s", number, e, r.ID, instance, kept.Call, kept.by)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if number > 1 {
+		w.counted.Add(calledAgain)
+	}
+	w.calls[t] = append(w.calls[t], told{r.Count, time.Now()})
+}
+
+// windowOf reads a report as its reader does.
+func (w *world) windowOf(r publishing.Report) counting.Window {
+	window, err := w.length.Parse(r.ID)
+	if err != nil || !r.Start.Equal(w.length.Start(window)) || !r.End.Equal(w.length.End(window)) {
+		w.violate("P5: the report %+v is of no window: %v", r, err)
+	}
+	return window
+}
+
+// truth is what all nodes took, by what they answered.
+func (w *world) truth() seen {
+	all := w.servers[0].snapshot().seen
+	for _, s := range w.servers[1:] {
+		more := s.snapshot().seen
+		for window, ids := range more.ids {
+			for id := range ids {
+				put(all.ids, window, id)
+			}
+		}
+		for window, endpoints := range more.endpoints {
+			for e := range endpoints {
+				put(all.endpoints, window, e)
+			}
+		}
+		maps.Copy(all.attended, more.attended)
+	}
+	return all
+}
+
+// windows are those in which somebody lived or an id came, in order.
+func (s *seen) windows() []counting.Window {
+	all := maps.Clone(s.attended)
+	for w := range s.ids {
+		all[w] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(all))
+}

@@ -1,0 +1,246 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"footfall/adapters/scheduler"
+	"footfall/application/cluster"
+	"footfall/application/uniques"
+	"footfall/application/visits"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/test/chaos"
+)
+
+// instance is one start of one process of the service.
+type instance struct {
+	world     *world
+	name      string
+	dead      chan struct{}
+	die       sync.Once
+	frozen    gate
+	skew      time.Duration // by which its clock is ahead
+	dice      *chaos.Dice
+	cluster   *cluster.Cluster
+	visits    *visits.Service
+	uniques   *uniques.Service
+	scheduler *scheduler.Scheduler
+}
+
+// start makes an instance and starts it; it fails as a process does whose
+// start takes too long.
+func (w *world) start(slot, life int) (*instance, error) {
+	i := &instance{world: w, name: fmt.Sprintf("i%d-%d", slot, life), dead: make(chan struct{})}
+	i.dice = chaos.NewDice(w.seed, i.name)
+	var nodes []cluster.Node
+	for _, s := range w.servers {
+		nodes = append(nodes, w.mutant.client(newLink(i, s)))
+	}
+	if i.dice.Chance(0.5) { // a list of addresses may come in any order
+		nodes[0], nodes[2] = nodes[2], nodes[0]
+	}
+	log := slog.New(slog.DiscardHandler)
+	c, err := cluster.New(cluster.Options{
+		Nodes: nodes, Length: w.length, EndpointLimit: w.plan.endpointLimit, Log: log,
+		Lost: func(node counting.NodeID, batches int64) {
+			w.violate("P1: %s says that %s lost %d batches", i.name, node, batches)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	i.cluster, i.visits = c, visits.New(c)
+	i.uniques = uniques.New(uniques.Options{
+		Cluster: c, Notifier: caller{i}, Journal: caller{i}, Grace: grace, Instance: i.name, Log: log,
+		Publishers: []publishing.Publisher{
+			&sink{i, "rabbitmq", w.plan.brokerFails}, &sink{i, "log", w.plan.logFails},
+		},
+	})
+	if w.plan.skews {
+		i.skew = []time.Duration{10 * time.Second, -10 * time.Second, 0}[min(slot, 2)]
+	}
+	// There is one clock in a bubble. One that is ahead shows the end of a
+	// window, and the end of its grace, so much sooner; nothing else in an
+	// instance asks for the time of day.
+	i.scheduler = scheduler.New(i.uniques, w.length, grace-i.skew, log)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := c.Start(ctx); err != nil {
+		i.crash()
+		return nil, err
+	}
+	return i, i.scheduler.Start(ctx)
+}
+
+// crash ends the instance as kill -9 does: nothing leaves it any more.
+func (i *instance) crash() {
+	i.die.Do(func() {
+		close(i.dead)
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = i.stop(now)
+	})
+}
+
+// countClaim counts a claim by an instance whose clock is off.
+func (i *instance) countClaim() {
+	switch {
+	case i.skew > 0:
+		i.world.counted.Add(closerAhead)
+	case i.skew < 0:
+		i.world.counted.Add(closerBehind)
+	}
+}
+
+// stop ends the instance as SIGTERM does.
+func (i *instance) stop(ctx context.Context) error {
+	return errors.Join(i.scheduler.Stop(ctx), i.uniques.Stop(ctx), i.cluster.Stop(ctx))
+}
+
+func (i *instance) isDead() bool {
+	select {
+	case <-i.dead:
+		return true
+	default:
+		return false
+	}
+}
+
+// sleep lets time pass for the instance; it is an error when that was
+// more than it had.
+func (i *instance) sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-i.dead:
+		return errDead
+	}
+	if !i.frozen.pass(i.dead) {
+		return errDead
+	}
+	return nil
+}
+
+// sink is a publisher as one instance sees it.
+type sink struct {
+	*instance
+	sinkName string
+	fails    float64
+}
+
+func (s *sink) Name() string { return s.sinkName }
+
+func (s *sink) Publish(ctx context.Context, r publishing.Report) error {
+	if err := s.sleep(ctx, s.dice.Between(time.Millisecond, 20*time.Millisecond)); err != nil {
+		return fmt.Errorf("%w: %w", publishing.ErrRefused, err)
+	}
+	unknown := false
+	if !s.world.isCalm() && s.dice.Chance(s.fails) {
+		if s.dice.Chance(0.5) {
+			s.world.counted.Add(publisherRefused)
+			return publishing.ErrRefused
+		}
+		s.world.counted.Add(publisherUnknown)
+		unknown = true
+	}
+	if !unknown || s.dice.Chance(0.5) {
+		s.world.published(r)
+	}
+	if unknown && s.dice.Chance(0.5) {
+		<-ctx.Done()
+	}
+	if err := s.sleep(ctx, s.dice.Between(time.Millisecond, 50*time.Millisecond)); err != nil {
+		return err
+	}
+	if unknown {
+		return errCut
+	}
+	return nil
+}
+
+// caller is the notifier and the journal of one instance.
+type caller struct{ *instance }
+
+func (c caller) Permits(e publishing.Endpoint) error {
+	if e == forbidden {
+		c.world.counted.Add(forbiddenRefused)
+		return publishing.ErrForbidden
+	}
+	return nil
+}
+
+func (c caller) LogAttempt(publishing.Attempt) error { return nil }
+
+func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	a := publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e}
+	if a.Err = c.sleep(ctx, c.dice.Between(time.Millisecond, 5*time.Millisecond)); a.Err != nil {
+		return a
+	}
+	c.world.called(r, e, number, c.name)
+	if e == forbidden {
+		c.world.violate("P8: %s was called", e)
+	}
+	status := 200
+	switch x := c.dice.UpTo(100); {
+	case c.world.isCalm():
+	case x < 10:
+		c.world.counted.Add(endpointHung)
+		<-ctx.Done()
+	case x < 20:
+		c.world.counted.Add(endpointFailed)
+		a.Err = errCut
+	case x < 30:
+		c.world.counted.Add(endpointBusy)
+		status, a.RetryAfter = 503, c.dice.Between(0, 5*time.Second)
+	case x < 35:
+		c.world.counted.Add(endpointGone)
+		status = 410
+	}
+	if err := c.sleep(ctx, c.dice.Between(time.Millisecond, 100*time.Millisecond)); err != nil {
+		a.Err = err
+	}
+	if a.Err == nil {
+		a.Status = status
+	}
+	return a
+}
+
+// count lets the instance count visits of a page and keeps account of what
+// the caller was told.
+func (i *instance) count(ctx context.Context, page counting.Page, n int64) {
+	account := i.world.account(page)
+	account.Issue(n)
+	account.Settle(i.told(i.visits.Record(ctx, page, n)), n)
+}
+
+// accept lets the instance take an id and keeps account of it.
+func (i *instance) accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) {
+	outcome := i.told(i.uniques.Accept(ctx, id, endpoint))
+	i.world.accepted(id, endpoint, outcome)
+}
+
+func (i *instance) told(err error) chaos.Outcome {
+	var reason counting.Reason
+	switch {
+	case i.isDead():
+		return chaos.Unknown
+	case err == nil:
+		return chaos.Acknowledged
+	case errors.Is(err, counting.ErrInDoubt):
+		i.world.counted.Add(answeredInDoubt)
+		return chaos.Unknown
+	case errors.Is(err, counting.ErrUnavailable):
+		i.world.counted.Add(answeredRefused)
+		return chaos.Refused
+	case errors.As(err, &reason), errors.Is(err, publishing.ErrForbidden):
+		return chaos.Refused
+	}
+	i.world.violate("a caller was told %v, which no contract names", err)
+	return chaos.Unknown
+}

@@ -1,0 +1,139 @@
+package model_test
+
+import (
+	"context"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// check compares what was promised with what is there, when all is quiet and
+// every fault has been mended.
+func (w *world) check() {
+	w.checkPages()
+	truth := w.truth()
+	w.checkReports(&truth)
+	w.checkIDs(&truth)
+	if !w.plan.rollBacks { // a ledger that was rolled back forgets calls
+		w.checkCalls(&truth)
+	}
+}
+
+// checkPages: acknowledged <= stored <= acknowledged + unknown (P2). What was
+// answered 503 is in neither.
+func (w *world) checkPages() {
+	for page, a := range w.pages {
+		least, most := a.Bounds()
+		if stored := w.stored(page) - a.Base; stored < least || stored > most {
+			w.violate("P2: page %s has %d visits, want %d to %d", page, stored, least, most)
+		}
+	}
+}
+
+// stored is the page's count over all nodes, so that one on the wrong node
+// is found as well.
+func (w *world) stored(page counting.Page) (sum int64) {
+	for _, s := range w.servers {
+		tallies, err := s.memory.Read(context.Background(), w.ring.Epoch(), []counting.Located{{Arc: w.ring.Arc(page), Page: page}})
+		if err != nil || tallies[0].Err != nil {
+			w.violate("page %s can't be read on %s: %v %v", page, s.ID(), err, tallies)
+			continue
+		}
+		sum += tallies[0].Visits
+	}
+	return sum
+}
+
+// checkReports: every window in which an instance lived is published, always
+// with the same number (P5), and the number is that of the ids that the nodes
+// took for it (P6).
+func (w *world) checkReports(truth *seen) {
+	latest := w.length.At(time.Now().Add(-settled))
+	for _, window := range truth.windows() {
+		if window > latest {
+			continue
+		}
+		name := w.length.Name(window)
+		reports := w.reports[window]
+		if len(reports) == 0 {
+			w.violate("P5: %s was never published; it has %d ids", name, len(truth.ids[window]))
+			continue
+		}
+		if len(reports) > 1 {
+			w.counted.Add(publishedTwice)
+		}
+		if reports[0].count == 0 {
+			w.counted.Add(publishedNothing)
+		}
+		for _, r := range reports[1:] {
+			if r.count != reports[0].count {
+				w.violate("P5: %s was published with the numbers %d and %d", name, reports[0].count, r.count)
+			}
+		}
+		if want := int64(len(truth.ids[window])); reports[0].count != want {
+			w.violate("P6: %s was published with %d, its nodes took %d ids", name, reports[0].count, want)
+		}
+	}
+}
+
+// checkIDs: an acknowledged id is in a window that was published, and all
+// numbers together are no more than what was sent (P6). This needs to know
+// nothing of nodes.
+func (w *world) checkIDs(truth *seen) {
+	taken := make(map[counting.ID]int)
+	for _, ids := range truth.ids {
+		for id := range ids {
+			taken[id]++
+		}
+	}
+	most := 0
+	for id, times := range w.acked {
+		most += times
+		if taken[id] == 0 {
+			w.violate("P6: id %d was acknowledged and is in no window", id)
+		}
+	}
+	for _, times := range w.doubted {
+		most += times
+	}
+	for id, windows := range taken {
+		if sent := w.acked[id] + w.doubted[id]; windows > sent {
+			w.violate("P6: id %d is in %d windows, though it was sent %d times at most", id, windows, sent)
+		}
+	}
+	sum := 0
+	for _, reports := range w.reports {
+		sum += int(reports[0].count)
+	}
+	if sum < len(w.acked) || sum > most {
+		w.violate("P6: the numbers of all windows add up to %d, want %d to %d", sum, len(w.acked), most)
+	}
+}
+
+// checkCalls: every endpoint that a node took is told the number of its
+// window, and only an attempt whose result was not known to be kept is made
+// again (P7, and "once per distinct endpoint and window").
+func (w *world) checkCalls(truth *seen) {
+	latest := w.length.At(time.Now().Add(-settled))
+	for window, endpoints := range truth.endpoints {
+		for e := range endpoints {
+			if window <= latest && len(w.calls[tried{window, e, 1}]) == 0 {
+				w.violate("P7: %s was not told about %s", e, w.length.Name(window))
+			}
+		}
+	}
+	for t, calls := range w.calls {
+		name := w.length.Name(t.window)
+		if len(calls) > 1 {
+			w.counted.Add(calledTwice)
+		}
+		if w.saves[t] > 1 {
+			w.violate("P7: attempt %d at %s about %s was made again after it had been kept", t.number, t.endpoint, name)
+		}
+		for _, c := range calls {
+			if reports := w.reports[t.window]; len(reports) > 0 && c.count != reports[0].count {
+				w.violate("P5: %s was told %d about %s, whose number is %d", t.endpoint, c.count, name, reports[0].count)
+			}
+		}
+	}
+}

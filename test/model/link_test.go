@@ -1,0 +1,184 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/chaos"
+)
+
+var (
+	errCut  = errors.New("connection cut")
+	errDead = errors.New("this instance is dead")
+)
+
+// link is the network between one instance and one node: it loses requests
+// and replies, delays and repeats them.
+type link struct {
+	chaos.Link
+	world    *world
+	server   *server
+	instance *instance
+	dice     *chaos.Dice
+}
+
+func newLink(i *instance, s *server) *link {
+	l := &link{world: i.world, server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+	l.Link = chaos.Link{Far: s, Around: l.around}
+	return l
+}
+
+// route is what the network does to one call.
+type route struct {
+	there, back         time.Duration
+	lostThere, lostBack bool
+	cut                 bool          // a loss is noticed at once
+	again               time.Duration // after which a lost call is executed once more; 0 is never
+}
+
+func (l *link) roll() route {
+	d, rates := l.dice, l.world.rates()
+	r := route{there: d.Between(100*time.Microsecond, 2*time.Millisecond), back: d.Between(100*time.Microsecond, 2*time.Millisecond)}
+	if d.Chance(rates.delay) {
+		l.world.counted.Add(delayed)
+		r.there += d.Between(50*time.Millisecond, 1500*time.Millisecond)
+	}
+	switch {
+	case d.Chance(rates.loseRequest):
+		l.world.counted.Add(lostRequest)
+		r.lostThere = true
+	case d.Chance(rates.loseReply):
+		l.world.counted.Add(lostReply)
+		r.lostBack = true
+	}
+	r.cut = d.Chance(0.7)
+	if d.Chance(rates.duplicate) {
+		r.again = d.Between(time.Millisecond, 3*time.Second)
+	}
+	return r
+}
+
+type answer struct {
+	value any
+	err   error
+}
+
+// around is a call with what may befall it and the instance.
+func (l *link) around(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
+	l.stumble("before " + method)
+	value, err := l.call(ctx, do)
+	claim, isClaim := value.(chaos.Claim)
+	switch {
+	case method == "seal" && err == nil && !l.world.isCalm() && l.dice.Chance(l.world.plan.backAtSeal):
+		l.world.counted.Add(clockBack) // when it hurts most
+		l.server.clock.back(l.dice.Between(2*time.Second, 6*time.Second))
+	case isClaim && claim.Token == "":
+		if errors.Is(err, counting.ErrBusy) {
+			l.world.counted.Add(claimBusy)
+		}
+		return value, err
+	case isClaim:
+		l.instance.countClaim()
+	case errors.Is(err, counting.ErrStaleToken):
+		l.world.counted.Add(claimTakenOver)
+	}
+	l.stumble("after " + method)
+	return value, err
+}
+
+// stumble lets an instance crash or freeze at a step of a close, right where
+// it is: often where none has crashed yet.
+func (l *link) stumble(where string) {
+	if !l.world.plan.crashes || !slices.Contains(chaos.Steps(), where) {
+		return
+	}
+	chance := 0.02
+	if l.world.counted.Count(chaos.CrashAt(where)) == 0 {
+		chance = 0.2
+	}
+	if l.dice.Chance(chance) {
+		l.world.trip(l.instance, where, l.dice)
+	}
+}
+
+// call lets an instance call a node. What is on its way lands, whatever
+// becomes of the caller.
+func (l *link) call(ctx context.Context, do func(context.Context) (any, error)) (any, error) {
+	if !l.instance.frozen.pass(l.instance.dead) {
+		return nil, errDead
+	}
+	if l.dice.Chance(l.world.rates().refuse) {
+		l.world.counted.Add(refusedCall)
+		return nil, fmt.Errorf("%w: pool timeout", counting.ErrNotApplied)
+	}
+	answers := make(chan answer, 1)
+	go l.travel(l.roll(), answers, do)
+	var a answer
+	select {
+	case a = <-answers:
+	case <-ctx.Done():
+		a.err = ctx.Err()
+	case <-l.instance.dead:
+		return nil, errDead
+	}
+	if !l.instance.frozen.pass(l.instance.dead) {
+		return nil, errDead
+	}
+	return a.value, a.err
+}
+
+// travel takes a call to its node and the answer back, or fails to.
+func (l *link) travel(r route, answers chan<- answer, do func(context.Context) (any, error)) {
+	time.Sleep(r.there)
+	var a answer
+	if !r.lostThere {
+		reached, err := l.server.reachable()
+		switch {
+		case err != nil:
+			answers <- answer{err: err}
+			return
+		case !reached:
+			r.lostThere = true
+		case !l.server.frozen.pass(l.server.over):
+			return
+		default:
+			a.value, a.err = do(context.Background())
+		}
+	}
+	time.Sleep(r.back)
+	if !r.lostThere && !r.lostBack {
+		answers <- a
+		return
+	}
+	if r.cut {
+		answers <- answer{err: errCut}
+	}
+	if r.again == 0 {
+		return
+	}
+	time.Sleep(r.again)
+	if reached, err := l.server.reachable(); reached && err == nil && l.server.frozen.pass(l.server.over) {
+		l.world.counted.Add(duplicated)
+		_, _ = do(context.Background())
+	}
+}
+
+// Claim also notes what the caller knows of it.
+func (l *link) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
+	token, entry, err := l.Link.Claim(ctx, w, owner, lease)
+	if err == nil && token != "" {
+		l.world.claimed(w, l.instance.name)
+	}
+	return token, entry, err
+}
+
+// SaveCall also notes what the caller knows of it.
+func (l *link) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
+	err := l.Link.SaveCall(ctx, w, token, endpoint, c)
+	l.world.saved(w, endpoint, l.instance.name, c, err)
+	return err
+}

@@ -1,0 +1,258 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/test/chaos"
+)
+
+// mutant is a defect that the model must find.
+type mutant struct {
+	atNode   func(cluster.Node, *clock) cluster.Node
+	atClient func(cluster.Node) cluster.Node
+}
+
+func (m mutant) node(n cluster.Node, c *clock) cluster.Node {
+	if m.atNode == nil {
+		return n
+	}
+	return m.atNode(n, c)
+}
+
+func (m mutant) client(n cluster.Node) cluster.Node {
+	if m.atClient == nil {
+		return n
+	}
+	return m.atClient(n)
+}
+
+// Each defect breaks a promise that the model checks, within a few runs.
+func TestEveryDefectIsFound(t *testing.T) {
+	const tries = 100 // some defects need a coincidence
+	for _, c := range []struct {
+		name, promise string
+		plan          plan
+		mutant        mutant
+	}{
+		{"a node without a memory of batches", "P2", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &chaos.Forgetful{Node: n} }}},
+		{"a duplicate is answered without its refusals", "P2", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return chaos.Lenient{Node: n} }}},
+		{"an overflow leaves the earlier items applied and no mark", "P2", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &torn{Node: n} }}},
+		{"a batch in doubt is taken for one not applied", "P2", storm, mutant{atClient: func(n cluster.Node) cluster.Node { return chaos.Confident{Node: n} }}},
+		{"ids go to a sealed window", "P6", setBack(), mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return &unsealed{Node: n, clock: c, sealed: -1 << 62} }}},
+		{"a window is sealed before the clock says so", "P5", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return hasty{n} }}},
+		{"a count is taken afresh and not the recorded one", "P5: footfall", hesitation(), mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return recounting{n, c} }}},
+		{"a window is retired before it is published", "P5", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return retiring{n} }}},
+		{"what came of an attempt is not kept", "P7", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return careless{n} }}},
+		{"a window is counted and not frozen", "P6", setBack(), mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return unfrozen{n, c} }}},
+		{"a claim that was taken over is as good as the newest", "P7", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node {
+			return &tokenless{Node: n, newest: make(map[counting.Window]string)}
+		}}},
+		{"a node hides what it lost", "P2", amnesia, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &hiding{Node: n} }}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for try := range tries {
+				w := runOnce(t, firstSeed()+uint64(try), c.plan, c.mutant)
+				for _, v := range w.violations {
+					if strings.HasPrefix(v, c.promise) {
+						t.Logf("run %d: %s", try+1, v)
+						return
+					}
+				}
+			}
+			t.Errorf("%d runs from -model.seed=%d on did not show that %s is broken", tries, firstSeed(), c.promise)
+		})
+	}
+}
+
+// torn breaks off at an item that it can't apply, as a script does that uses
+// call where pcall is meant.
+type torn struct {
+	cluster.Node
+	mu    sync.Mutex
+	calls int
+}
+
+func (t *torn) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, v := range b.Visits {
+		tallies, err := t.Read(ctx, b.Epoch, []counting.Located{{Arc: v.Arc, Page: v.Page}})
+		if err != nil {
+			return counting.Receipt{}, err
+		}
+		if _, ok := counting.Sum(tallies[0].Visits, v.Count); !ok {
+			t.calls++
+			part := chaos.Fresh(b, t.calls)
+			part.Visits, part.Arrivals = b.Visits[:i], nil
+			_, _ = t.Node.Apply(ctx, part)
+			return counting.Receipt{}, errors.New("increment would overflow")
+		}
+	}
+	return t.Node.Apply(ctx, b)
+}
+
+// unsealed adds ids to the window of its clock, which nobody counts again
+// once it is sealed.
+type unsealed struct {
+	cluster.Node
+	clock  *clock
+	mu     sync.Mutex
+	sealed counting.Window
+}
+
+func (u *unsealed) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	n, err := u.Node.Seal(ctx, w, grace)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err == nil {
+		u.sealed = max(u.sealed, w)
+	}
+	return n, err
+}
+
+func (u *unsealed) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if counting.Length(windowLength).At(u.clock.now()) <= u.sealed {
+		c := *b
+		c.Arrivals = nil
+		b = &c
+	}
+	return u.Node.Apply(ctx, b)
+}
+
+// hasty seals whatever it is asked to.
+type hasty struct{ cluster.Node }
+
+func (h hasty) Seal(ctx context.Context, w counting.Window, _ time.Duration) (int64, error) {
+	return h.Node.Seal(ctx, w, -24*time.Hour)
+}
+
+// recounting freezes nothing: a closer that comes again counts again, and
+// publishes what it counted.
+type recounting struct {
+	cluster.Node
+	clock *clock
+}
+
+func (r recounting) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	if r.clock.now().Before(counting.Length(windowLength).End(w).Add(grace)) {
+		return 0, counting.ErrTooEarly
+	}
+	return r.Distinct(ctx, w)
+}
+
+func (r recounting) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
+	token, e, err := r.Node.Claim(ctx, w, owner, lease)
+	if token != "" {
+		e.State = counting.Open
+	}
+	return token, e, err
+}
+
+func (r recounting) Record(ctx context.Context, w counting.Window, token string, count int64) (int64, error) {
+	_, err := r.Node.Record(ctx, w, token, count)
+	return count, err
+}
+
+// unfrozen counts a window and lets ids go to it all the same; the number
+// that was recorded stays.
+type unfrozen struct {
+	cluster.Node
+	clock *clock
+}
+
+func (u unfrozen) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	return recounting(u).Seal(ctx, w, grace)
+}
+
+// tokenless takes changes from whoever has once claimed a window.
+type tokenless struct {
+	cluster.Node
+	mu     sync.Mutex
+	newest map[counting.Window]string
+}
+
+func (t *tokenless) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	token, e, err := t.Node.Claim(ctx, w, owner, lease)
+	if token != "" {
+		t.newest[w] = token
+	}
+	return token, e, err
+}
+
+func (t *tokenless) token(w counting.Window) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.newest[w]
+}
+
+func (t *tokenless) Renew(ctx context.Context, w counting.Window, _ string, lease time.Duration) error {
+	return t.Node.Renew(ctx, w, t.token(w), lease)
+}
+
+func (t *tokenless) Record(ctx context.Context, w counting.Window, _ string, count int64) (int64, error) {
+	return t.Node.Record(ctx, w, t.token(w), count)
+}
+
+func (t *tokenless) Publish(ctx context.Context, w counting.Window, _, sink string) error {
+	return t.Node.Publish(ctx, w, t.token(w), sink)
+}
+
+func (t *tokenless) Finish(ctx context.Context, w counting.Window, _ string, totals counting.CallTotals) error {
+	return t.Node.Finish(ctx, w, t.token(w), totals)
+}
+
+func (t *tokenless) SaveCall(ctx context.Context, w counting.Window, _, endpoint string, c counting.Call) error {
+	return t.Node.SaveCall(ctx, w, t.token(w), endpoint, c)
+}
+
+// retiring forgets that a window waits as soon as it is sealed.
+type retiring struct{ cluster.Node }
+
+func (r retiring) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	n, err := r.Node.Seal(ctx, w, grace)
+	if err == nil {
+		err = r.Retire(ctx, w)
+	}
+	return n, err
+}
+
+// careless keeps no results of callbacks.
+type careless struct{ cluster.Node }
+
+func (careless) SaveCall(context.Context, counting.Window, string, string, counting.Call) error {
+	return nil
+}
+
+// hiding fills a gap with empty batches rather than telling of it.
+type hiding struct {
+	cluster.Node
+	mu sync.Mutex
+}
+
+func (h *hiding) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r, err := h.Node.Apply(ctx, b)
+	var gap *counting.GapError
+	if !errors.As(err, &gap) {
+		return r, err
+	}
+	for seq := gap.Last + 1; seq < b.Seq; seq++ {
+		empty := &counting.Batch{Epoch: b.Epoch, Session: b.Session, Seq: seq}
+		if _, err := h.Node.Apply(ctx, empty); err != nil {
+			return counting.Receipt{}, err
+		}
+	}
+	return h.Node.Apply(ctx, b)
+}

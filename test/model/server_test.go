@@ -1,0 +1,241 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/test/chaos"
+)
+
+// clock is a node's: the true time with an offset that may be stepped.
+type clock struct {
+	mu      sync.Mutex
+	offset  time.Duration
+	highest time.Time // shown before the last step
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.offset)
+}
+
+// shown is the latest time that the clock has ever shown.
+func (c *clock) shown() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now().Add(c.offset); now.After(c.highest) {
+		return now
+	}
+	return c.highest
+}
+
+// step sets the offset and returns how it changed.
+func (c *clock) step(offset time.Duration) time.Duration {
+	highest := c.shown()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.highest = highest
+	change := offset - c.offset
+	c.offset = offset
+	return change
+}
+
+// back sets the clock back by d from what it shows.
+func (c *clock) back(d time.Duration) {
+	c.mu.Lock()
+	offset := c.offset
+	c.mu.Unlock()
+	c.step(offset - d)
+}
+
+// server is one node at the far end of the network. It writes down what the
+// node says that it did: the model's own truth about windows.
+type server struct {
+	cluster.Node // below the mutant, if there is one
+	memory       *memory.Node
+	clock        *clock
+	off          time.Duration // of the clock, when nobody sets it
+	counted      *chaos.Tally
+	length       counting.Length
+	frozen       gate
+	over         <-chan struct{}
+
+	mu     sync.Mutex
+	down   bool // refuses connections
+	silent bool // lets them hang
+	seen   seen
+}
+
+// seen is what the node must know of windows, by what it answered.
+type seen struct {
+	sealed    counting.Window
+	ids       map[counting.Window]map[counting.ID]struct{}
+	endpoints map[counting.Window]map[string]struct{}
+	attended  map[counting.Window]struct{}
+}
+
+func (s *seen) clone() seen {
+	c := seen{sealed: s.sealed, ids: cloneSets(s.ids), endpoints: cloneSets(s.endpoints), attended: make(map[counting.Window]struct{})}
+	for w := range s.attended {
+		c.attended[w] = struct{}{}
+	}
+	return c
+}
+
+func cloneSets[K comparable](sets map[counting.Window]map[K]struct{}) map[counting.Window]map[K]struct{} {
+	c := make(map[counting.Window]map[K]struct{}, len(sets))
+	for w, set := range sets {
+		c[w] = make(map[K]struct{}, len(set))
+		for k := range set {
+			c[w][k] = struct{}{}
+		}
+	}
+	return c
+}
+
+func put[K comparable](sets map[counting.Window]map[K]struct{}, w counting.Window, k K) {
+	if sets[w] == nil {
+		sets[w] = make(map[K]struct{})
+	}
+	sets[w][k] = struct{}{}
+}
+
+func newServer(i int, length counting.Length, m mutant, counted *chaos.Tally, over <-chan struct{}) *server {
+	s := &server{clock: &clock{}, counted: counted, length: length, over: over}
+	s.memory = memory.New(memory.Options{
+		ID: counting.NodeID(fmt.Sprintf("n%d", i)), Addr: fmt.Sprintf("n%d:1", i), Now: s.clock.now,
+	})
+	s.Node = m.node(s.memory, s.clock)
+	s.seen = seen{
+		sealed: -1 << 62, ids: make(map[counting.Window]map[counting.ID]struct{}),
+		endpoints: make(map[counting.Window]map[string]struct{}), attended: make(map[counting.Window]struct{}),
+	}
+	return s
+}
+
+// setDown lets the node be away, either refusing or silent, or back.
+func (s *server) setDown(down, silent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down, s.silent = down, silent
+}
+
+// reachable is false when a request gets no answer; the error is that of a
+// refused connection.
+func (s *server) reachable() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.down && s.silent:
+		return false, nil
+	case s.down:
+		return false, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+	}
+	return true, nil
+}
+
+// snapshot is the node and what is known of it at one moment.
+type snapshot struct {
+	node memory.Snapshot
+	seen seen
+}
+
+func (s *server) snapshot() snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return snapshot{s.memory.Snapshot(), s.seen.clone()}
+}
+
+// rollBack takes the node back to a snapshot.
+func (s *server) rollBack(to snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.memory.Restore(to.node)
+	s.seen = to.seen.clone()
+}
+
+// Apply lets the node apply and notes where its ids went.
+func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.length.At(s.clock.now())
+	receipt, err := s.Node.Apply(ctx, b)
+	var gap *counting.GapError
+	if errors.As(err, &gap) {
+		s.counted.Add(batchGap)
+	}
+	if err != nil {
+		return receipt, err
+	}
+	if receipt.Duplicate {
+		s.counted.Add(batchDuplicate)
+		return receipt, nil
+	}
+	refused := make(map[int]counting.Reason, len(receipt.Refused))
+	for _, r := range receipt.Refused {
+		refused[r.Item] = r.Reason
+		switch r.Reason {
+		case counting.Overflow:
+			s.counted.Add(overflowRefused)
+		case counting.EndpointLimit:
+			s.counted.Add(endpointRefused)
+		}
+	}
+	for i, a := range b.Arrivals {
+		if refused[len(b.Visits)+i] != 0 {
+			continue
+		}
+		w := max(at, s.seen.sealed+1)
+		if w != at {
+			s.counted.Add(idMovedOn)
+		}
+		put(s.seen.ids, w, a.ID)
+		if a.Endpoint != "" {
+			put(s.seen.endpoints, w, a.Endpoint)
+		}
+	}
+	return receipt, nil
+}
+
+// Attend lets the node attend and notes the window that became a waiting one.
+func (s *server) Attend(ctx context.Context) (counting.Attendance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.Node.Attend(ctx)
+	if err == nil {
+		s.seen.attended[a.Current] = struct{}{}
+	}
+	return a, err
+}
+
+// Seal lets the node seal and notes it.
+func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.Node.Seal(ctx, w, grace)
+	if err == nil {
+		s.seen.sealed = max(s.seen.sealed, w)
+	}
+	if errors.Is(err, counting.ErrTooEarly) {
+		s.counted.Add(sealTooEarly)
+	}
+	return n, err
+}
+
+// Retire lets the node retire and notes that the window takes no more ids.
+func (s *server) Retire(ctx context.Context, w counting.Window) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.Retire(ctx, w)
+	if err == nil {
+		s.seen.sealed = max(s.seen.sealed, w)
+	}
+	return err
+}

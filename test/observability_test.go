@@ -1,0 +1,109 @@
+package test_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Alerts and dashboard ask for metrics that the code has. make test-compose
+// has promtool check the alerts.
+func TestAlertsAndDashboardAskForMetricsThatAreThere(t *testing.T) {
+	t.Parallel()
+	there := metricsOfTheCode(t)
+	asked := regexp.MustCompile(`\bfootfall_[a-z_]+[a-z]\b`)
+	for _, file := range []string{"deploy/prometheus/alerts.yml", "deploy/prometheus/alerts_test.yml", "deploy/grafana/dashboards/footfall.json"} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := asked.FindAllString(string(text), -1)
+		if len(names) == 0 {
+			t.Errorf("%s asks for no metric", file)
+		}
+		for _, name := range names {
+			histogram := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
+			if !there[name] && !there[histogram] {
+				t.Errorf("%s asks for %s, which the code doesn't have", file, name)
+			}
+		}
+	}
+}
+
+// metricsOfTheCode are the names that its sources give to metrics.
+func metricsOfTheCode(t *testing.T) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	name := regexp.MustCompile(`"(footfall_[a-z_]+)"`)
+	for _, folder := range []string{"adapters", "bootstrap"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			src, err := os.ReadFile(file)
+			for _, m := range name.FindAllStringSubmatch(string(src), -1) {
+				names[m[1]] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
+
+func TestTheDashboardCanBeProvisioned(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "deploy/grafana/dashboards/footfall.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type source struct{ Type, UID string }
+	var dashboard struct {
+		UID, Title    string
+		SchemaVersion int
+		Panels        []struct {
+			ID          int
+			Type, Title string
+			Datasource  *source
+			GridPos     struct{ H, W, X, Y int }
+			Targets     []struct {
+				Expr, RefID string
+				Datasource  source
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	sources, err := os.ReadFile(filepath.Join(root, "deploy/grafana/provisioning/datasources/prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dashboard.UID == "" || dashboard.Title == "" || dashboard.SchemaVersion == 0 || len(dashboard.Panels) < 10 {
+		t.Errorf("the dashboard is %q %q, schema %d, with %d panels", dashboard.UID, dashboard.Title, dashboard.SchemaVersion, len(dashboard.Panels))
+	}
+	seen := make(map[int]bool)
+	for _, p := range dashboard.Panels {
+		if seen[p.ID] || p.Title == "" || p.GridPos.X+p.GridPos.W > 24 || p.GridPos.H < 1 {
+			t.Errorf("panel %d %q: its id is there twice, it has no title, or it lies outside", p.ID, p.Title)
+		}
+		seen[p.ID] = true
+		if p.Type == "row" {
+			continue
+		}
+		if p.Datasource == nil || len(p.Targets) == 0 {
+			t.Errorf("panel %q shows nothing", p.Title)
+		}
+		for _, target := range p.Targets {
+			if target.Expr == "" || target.RefID == "" || !strings.Contains(string(sources), "uid: "+target.Datasource.UID+",") {
+				t.Errorf("panel %q asks %q of %q", p.Title, target.Expr, target.Datasource.UID)
+			}
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package ringmodel_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/chaos"
+)
+
+// plant gives every page something to begin with.
+func (w *world) plant() {
+	for _, page := range w.pages {
+		w.instances[0].record(page, 5)
+	}
+}
+
+// unleash begins what the plan says that goes wrong, and the operators.
+func (w *world) unleash() {
+	d := func(part string) *chaos.Dice { return chaos.NewDice(w.seed, part) }
+	for operator := range w.plan.operators {
+		w.every(3*time.Second, d(fmt.Sprint("operator", operator)), w.operate)
+	}
+	if w.plan.crashes {
+		w.every(30*time.Second, d("freeze"), w.freezeOne)
+		w.every(60*time.Second, d("crash"), func(d *chaos.Dice) {
+			if i := w.pick(d); i != nil {
+				w.kill(i)
+			}
+		})
+	}
+	if w.plan.outages {
+		w.every(12*time.Second, d("down"), w.takeDown)
+	}
+	if w.plan.rollBacks {
+		w.every(100*time.Millisecond, d("keep"), w.keepAll)
+		w.every(3*time.Second, d("fall back"), func(d *chaos.Dice) { w.anyServer(d).fallBack() })
+	}
+}
+
+// every lets something happen at random times until the world is calm.
+func (w *world) every(mean time.Duration, d *chaos.Dice, happen func(*chaos.Dice)) {
+	w.chaos.Go(func() {
+		for {
+			time.Sleep(d.About(mean))
+			if w.isCalm() {
+				return
+			}
+			happen(d)
+		}
+	})
+}
+
+// operate changes the ring by any instance.
+func (w *world) operate(d *chaos.Dice) {
+	i := w.pick(d)
+	if i == nil {
+		return
+	}
+	v := i.cluster.View()
+	var actives, visitors []counting.NodeID
+	for _, m := range v.Members() {
+		if m.State != sharding.Active {
+			continue
+		}
+		actives = append(actives, m.ID)
+		if m.Weight < heavy/2 {
+			visitors = append(visitors, m.ID)
+		}
+	}
+	ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
+	defer cancel()
+	var err error
+	switch x := d.UpTo(100); {
+	case x < 50 && len(visitors) < guests:
+		_, err = i.ring.Add(ctx, w.newcomer(d).Addr(), 5+d.UpTo(30), false)
+	case x < 75 && len(visitors) > 0:
+		gone := visitors[d.UpTo(len(visitors))]
+		if _, err = i.ring.Remove(ctx, gone, false); err == nil {
+			w.chaos.Go(func() { w.bury(gone) })
+		}
+	default:
+		id := actives[d.UpTo(len(actives))]
+		weight := heavy - 20 + d.UpTo(40)
+		if slices.Contains(visitors, id) {
+			weight = 5 + d.UpTo(30)
+		}
+		_, err = i.ring.Reweight(ctx, id, weight, false)
+	}
+	if err != nil {
+		w.counted.Add(changeRefused)
+	}
+}
+
+// newcomer is a node that is in no ring, and may have been about to be.
+func (w *world) newcomer(d *chaos.Dice) *server {
+	w.state.Lock()
+	var spare *server
+	for _, s := range w.servers {
+		if st, err := s.memory.Standing(context.Background()); (err != nil || st.Opened == nil) && (spare == nil || s.ID() < spare.ID()) {
+			spare = s
+		}
+	}
+	w.state.Unlock()
+	if spare != nil && d.Chance(0.5) {
+		return spare
+	}
+	return w.newServer()
+}
+
+// bury shuts a removed node down, once the ring has forgotten it.
+func (w *world) bury(id counting.NodeID) {
+	for !w.isCalm() {
+		time.Sleep(10 * time.Second)
+		forgotten := true
+		w.state.Lock()
+		for _, i := range w.instances {
+			forgotten = forgotten && (i == nil || i.cluster.View().Index(id) < 0)
+		}
+		w.state.Unlock()
+		if forgotten {
+			w.serverOf(id).setDown(true)
+			return
+		}
+	}
+}
+
+func (w *world) anyServer(d *chaos.Dice) *server {
+	i := w.pick(d)
+	if i == nil {
+		return w.serverOf("n0001")
+	}
+	members := i.cluster.View().Members()
+	return w.serverOf(members[d.UpTo(len(members))].ID)
+}
+
+func (w *world) takeDown(d *chaos.Dice) {
+	s := w.anyServer(d)
+	if s.isDown() {
+		return
+	}
+	w.counted.Add(nodeDown)
+	s.setDown(true)
+	time.Sleep(d.Between(50*time.Millisecond, 4*time.Second))
+	s.setDown(false)
+}
+
+func (w *world) keepAll(*chaos.Dice) {
+	w.state.Lock()
+	servers := make([]*server, 0, len(w.servers))
+	for _, s := range w.servers {
+		servers = append(servers, s)
+	}
+	w.state.Unlock()
+	for _, s := range servers {
+		s.mu.Lock()
+		s.safe = s.memory.Snapshot()
+		s.mu.Unlock()
+	}
+}
+
+// freezeOne stops an instance for as long as several changes take.
+func (w *world) freezeOne(d *chaos.Dice) {
+	i := w.pick(d)
+	if i == nil {
+		return
+	}
+	w.counted.Add(instanceFrozen)
+	i.frozen.close()
+	time.Sleep(d.Between(500*time.Millisecond, 25*time.Second))
+	i.frozen.open()
+}
+
+// trip kills an instance in the middle of a step.
+func (w *world) trip(i *instance, k kind) {
+	if k == stepOfChange {
+		w.counted.Add(coordinatorKilled)
+	} else {
+		w.counted.Add(moverKilled)
+	}
+	w.kill(i)
+}
+
+// kill crashes an instance, and starts another later.
+func (w *world) kill(i *instance) {
+	w.state.Lock()
+	slot := slices.Index(w.instances, i)
+	if slot < 0 || w.calm {
+		w.state.Unlock()
+		return
+	}
+	w.instances[slot] = nil
+	w.state.Unlock()
+	w.counted.Add(instanceCrashed)
+	i.crash()
+	w.chaos.Go(func() {
+		time.Sleep(chaos.NewDice(w.seed, i.name+"again").Between(0, 4*time.Second))
+		w.revive(slot)
+	})
+}
+
+// revive starts an instance in a slot that has none.
+func (w *world) revive(slot int) {
+	for {
+		w.state.Lock()
+		w.lives++
+		name := fmt.Sprintf("instance-%d-%d", slot, w.lives)
+		w.state.Unlock()
+		i, err := w.start(name)
+		if err != nil {
+			continue // as a supervisor does
+		}
+		w.state.Lock()
+		w.instances[slot] = i
+		w.state.Unlock()
+		return
+	}
+}
+
+// mend ends all that goes wrong.
+func (w *world) mend() {
+	w.state.Lock()
+	w.calm = true
+	w.state.Unlock()
+	time.Sleep(40 * time.Second) // operators, outages and freezes end
+	for _, i := range w.instances {
+		if i != nil {
+			i.frozen.open()
+		}
+	}
+}
+
+// settle waits until the last change is through.
+func (w *world) settle(ctx context.Context) {
+	for begin := time.Now(); ; time.Sleep(time.Second) {
+		var open []string
+		for _, i := range w.instances {
+			if i == nil {
+				open = append(open, "an instance is dead")
+				continue
+			}
+			st := i.ring.Status(ctx)
+			if st.Moves.Left > 0 || st.Fence != st.Epoch || st.Epoch != w.instances[0].cluster.View().Epoch() {
+				open = append(open, fmt.Sprintf("%s: epoch %d, fence %d, %d arcs left, stuck %v", i.name, st.Epoch, st.Fence, st.Moves.Left, st.Moves.Stuck))
+			}
+		}
+		if len(open) == 0 {
+			return
+		}
+		if time.Since(begin) > 10*time.Minute {
+			w.violate("P4: the ring does not settle: %s", strings.Join(open, "; "))
+			return
+		}
+	}
+}
+
+// end stops every instance cleanly: what is in doubt gets resolved, and windows
+// are closed before.
+func (w *world) end() {
+	time.Sleep(4 * windowLength)
+	w.chaos.Wait()
+	if w.plan.rollBacks { // an idle session asks once an hour whether its node has everything
+		for _, i := range w.instances {
+			i.cancel()
+		}
+		time.Sleep(65 * time.Minute)
+	}
+	for _, i := range w.instances {
+		if i != nil {
+			i.stop(30 * time.Second)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package ringmodel_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/chaos"
+)
+
+var (
+	errCut  = errors.New("connection cut")
+	errDead = errors.New("this instance is dead")
+)
+
+// link is the network between one instance and one node: it loses requests
+// and replies, delays and repeats them.
+type link struct {
+	cluster.Node // the server: what isn't wrapped here has no faults
+	server       *server
+	instance     *instance
+	dice         *chaos.Dice
+}
+
+func (i *instance) link(s *server) cluster.Node {
+	l := &link{Node: s, server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+	if i.world.mutant.client != nil {
+		return i.world.mutant.client(l)
+	}
+	return l
+}
+
+// kind is what sort of call it is, for what may befall it.
+type kind int
+
+const (
+	plain kind = iota
+	stepOfMove
+	stepOfChange
+)
+
+// call lets an instance call a node. What is on its way lands, whatever
+// becomes of the caller.
+func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, *server) (T, error)) (T, error) {
+	var none T
+	w := l.instance.world
+	if !l.instance.frozen.pass(l.instance.dead) {
+		return none, errDead
+	}
+	trip := w.plan.crashes && !w.isCalm() && (k == stepOfMove && l.dice.Chance(0.0008) || k == stepOfChange && l.dice.Chance(0.02))
+	if trip && l.dice.Chance(0.5) {
+		w.trip(l.instance, k)
+		return none, errDead
+	}
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		v, err := travel(l, k, do)
+		answers <- answer{v, err}
+	}()
+	var a answer
+	select {
+	case a = <-answers:
+	case <-ctx.Done():
+		a.err = ctx.Err()
+	case <-l.instance.dead:
+		return none, errDead
+	}
+	if trip {
+		w.trip(l.instance, k)
+	}
+	if !l.instance.frozen.pass(l.instance.dead) {
+		return none, errDead
+	}
+	if k == stepOfMove && a.err != nil {
+		w.counted.Add(moveBroken)
+	}
+	return a.value, a.err
+}
+
+// travel takes a call to its node and the answer back, or fails to.
+func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)) (T, error) {
+	var none T
+	w, d := l.instance.world, l.dice
+	r := w.plan.rates
+	if w.isCalm() {
+		r = rates{}
+	}
+	time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
+	if d.Chance(r.delay) {
+		w.counted.Add(delayed)
+		time.Sleep(d.Between(50*time.Millisecond, 1500*time.Millisecond))
+	}
+	if l.server.isDown() {
+		return none, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+	}
+	var v T
+	var err error
+	lostThere, lostBack := d.Chance(r.loseRequest), d.Chance(r.loseReply)
+	if lostThere {
+		w.counted.Add(lostRequest)
+	} else {
+		v, err = do(context.Background(), l.server)
+	}
+	if !lostThere && !lostBack {
+		time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
+		return v, err
+	}
+	if lostBack {
+		w.counted.Add(lostReply)
+	}
+	if d.Chance(r.duplicate) {
+		most := 3 * time.Second
+		if k != plain {
+			most = 30 * time.Second
+		}
+		go func() {
+			time.Sleep(d.Between(time.Millisecond, most))
+			if !l.server.isDown() {
+				w.counted.Add(duplicated)
+				_, _ = do(context.Background(), l.server)
+			}
+		}()
+	}
+	if !d.Chance(0.7) {
+		time.Sleep(2 * time.Second) // it isn't noticed
+	}
+	return none, errCut
+}
+
+// do is call for what has no result but an error.
+func do(ctx context.Context, l *link, k kind, f func(context.Context, *server) error) error {
+	_, err := call(ctx, l, k, func(ctx context.Context, s *server) (struct{}, error) { return struct{}{}, f(ctx, s) })
+	return err
+}
+
+func (l *link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	sent := *b // what is on its way doesn't change when the sender goes on
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (counting.Receipt, error) { return s.Apply(ctx, &sent) })
+}
+
+func (l *link) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Tally, error) { return s.Read(ctx, epoch, pages) })
+}
+
+func (l *link) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+	l.instance.world.counted.Add(rereads)
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Part, error) { return s.ReadParts(ctx, epoch, pages) })
+}
+
+func (l *link) Attend(ctx context.Context) (counting.Attendance, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (counting.Attendance, error) { return s.Attend(ctx) })
+}
+
+func (l *link) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (int64, error) { return s.Seal(ctx, w, grace) })
+}
+
+func (l *link) Standing(ctx context.Context) (sharding.Standing, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.Standing, error) { return s.Standing(ctx) })
+}
+
+func (l *link) Pulse(ctx context.Context) (sharding.Pulse, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.Pulse, error) { return s.Pulse(ctx) })
+}
+
+func (l *link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
+	return call(ctx, l, stepOfChange, func(ctx context.Context, s *server) (counting.Window, error) { return s.Fence(ctx, r) })
+}
+
+func (l *link) Open(ctx context.Context, r *sharding.Ring) error {
+	return do(ctx, l, stepOfChange, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
+}
+
+func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Arc, error) { return s.ComingArcs(ctx, table) })
+}
+
+func (l *link) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.Residue, error) { return s.ClaimArc(ctx, table, arc) })
+}
+
+type fetched struct {
+	pages []counting.Visit
+	next  string
+}
+
+func (l *link) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+	f, err := call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (fetched, error) {
+		pages, next, err := s.FetchResidue(ctx, table, arc, cursor)
+		return fetched{pages, next}, err
+	})
+	return f.pages, f.next, err
+}
+
+func (l *link) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.Intake, error) { return s.TakeIn(ctx, table, arc, pages) })
+}
+
+type fetchedKeys struct {
+	keys []counting.KeptKey
+	next string
+}
+
+func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+	f, err := call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (fetchedKeys, error) {
+		keys, next, err := s.FetchKeys(ctx, table, arc, cursor)
+		return fetchedKeys{keys, next}, err
+	})
+	return f.keys, f.next, err
+}
+
+func (l *link) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (bool, error) { return s.TakeKeys(ctx, table, arc, keys) })
+}
+
+func (l *link) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Found, error) { return s.FindKeys(ctx, epoch, keys) })
+}
+
+func (l *link) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.RetireArc(ctx, table, arc, pages) })
+}
+
+func (l *link) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.CloseArc(ctx, table, arc, pages) })
+}

@@ -1,0 +1,119 @@
+// Package ringmodel_test changes the ring under whole instances of the service,
+// over memory nodes behind a network that loses, delays and repeats, in virtual
+// time, and compares what is there with what was promised (protocols:
+// resharding). A run that fails is repeated by -ringmodel.seed; goroutines of
+// one moment may still run in another order, so try a few times.
+package ringmodel_test
+
+import (
+	"flag"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/test/chaos"
+)
+
+var (
+	seedFlag    = flag.Uint64("ringmodel.seed", 0, "seed of the first run; 0 takes one by the clock")
+	changesFlag = flag.Int("ringmodel.changes", 20, "changes of the ring that a storm goes on for at least")
+	abortedFlag = flag.Int("ringmodel.aborted", 200, "moves broken off that a storm goes on for at least")
+)
+
+// storm is all that may go wrong without a node losing what it has.
+func storm() plan {
+	return plan{
+		instances: 3, clients: 12, operators: 2, changes: *changesFlag, aborted: *abortedFlag,
+		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6},
+		crashes: true, outages: true,
+	}
+}
+
+// amnesia lets nodes fall back to what they were when they last promised to
+// keep something. No instance dies, since only those that live can repeat what
+// the node has lost.
+func amnesia() plan {
+	return plan{
+		instances: 3, clients: 8, operators: 1, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
+		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5},
+		rollBacks: true,
+	}
+}
+
+var (
+	stormFaults = []chaos.Fault{
+		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, moverKilled,
+		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
+		keysMoved, keyAtSource, keyReusedRefused,
+	}
+	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, lostRequest, lostReply, changeMade, moveBroken}
+)
+
+// V12, V13, V17, P2, P3, P4: nothing is lost, doubled or read low while the
+// ring changes and everything goes wrong.
+func TestNothingIsLostWhileTheRingChangesInAStorm(t *testing.T) { runMany(t, storm, stormFaults) }
+
+// P4: a node that falls back to what it had promised to keep loses nothing.
+func TestNodesThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
+	runMany(t, amnesia, amnesiaFaults)
+}
+
+func runMany(t *testing.T, p func() plan, wanted []chaos.Fault) {
+	const most = 12
+	all := chaos.NewTally()
+	for run := range most {
+		w := runOnce(t, seed()+uint64(run), p(), mutant{})
+		all.AddAll(w.counted)
+		t.Logf("-ringmodel.seed=%d: %s", w.seed, w.summary())
+		for _, v := range w.violations[:min(20, len(w.violations))] {
+			t.Errorf("-ringmodel.seed=%d: %s", w.seed, v)
+		}
+		if t.Failed() || len(all.Missing(wanted)) == 0 {
+			break
+		}
+	}
+	t.Logf("faults:%s", all)
+	for _, f := range all.Missing(wanted) {
+		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
+	}
+}
+
+func runOnce(t *testing.T, seed uint64, p plan, m mutant) *world {
+	var w *world
+	synctest.Test(t, func(t *testing.T) {
+		w = newWorld(seed, p, m)
+		w.run(t.Context())
+	})
+	return w
+}
+
+func seed() uint64 {
+	if *seedFlag == 0 {
+		*seedFlag = uint64(time.Now().UnixNano())
+	}
+	return *seedFlag
+}
+
+// The faults, and the consequences that show that a corner was reached.
+const (
+	lostRequest       chaos.Fault = "lost_request"
+	lostReply         chaos.Fault = "lost_reply"
+	delayed           chaos.Fault = "delayed"
+	duplicated        chaos.Fault = "duplicated"
+	lateStep          chaos.Fault = "step_of_a_move_that_is_over"
+	moveBroken        chaos.Fault = "move_broken_off"
+	instanceCrashed   chaos.Fault = "instance_crashed"
+	instanceFrozen    chaos.Fault = "instance_frozen"
+	coordinatorKilled chaos.Fault = "coordinator_killed"
+	moverKilled       chaos.Fault = "mover_killed"
+	nodeDown          chaos.Fault = "node_down"
+	nodeRolledBack    chaos.Fault = "node_rolled_back"
+	batchGap          chaos.Fault = "batch_gap"
+	changeMade        chaos.Fault = "change_made"
+	changeUndone      chaos.Fault = "change_undone"
+	changeRefused     chaos.Fault = "change_refused"
+	rereads           chaos.Fault = "read_of_a_moving_page"
+	keysMoved         chaos.Fault = "keys_moved"
+	keyAtSource       chaos.Fault = "key_found_at_the_source"
+	keyReusedRefused  chaos.Fault = "key_reused"
+)

@@ -1,0 +1,246 @@
+package ringmodel_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+)
+
+// mutant is a defect that is built in.
+type mutant struct {
+	name string
+	// node is what stands in for a node, client for the network to one.
+	node   func(*memory.Node) cluster.Node
+	client func(*link) cluster.Node
+	// noBarrier: nodes promise to keep what they don't.
+	noBarrier bool
+}
+
+// Each defect breaks a promise that the model checks, within a few runs.
+func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
+	const tries = 25
+	for _, c := range []struct {
+		plan   func() plan
+		mutant mutant
+	}{
+		{storm, mutant{name: "an arc that is closed takes pages in", node: func(n *memory.Node) cluster.Node { return &open{Node: n} }}},
+		{storm, mutant{name: "a page is marked before it is added", node: func(n *memory.Node) cluster.Node { return &hasty{Node: n} }}},
+		{storm, mutant{name: "an arc is retired without its pages being counted", node: func(n *memory.Node) cluster.Node { return careless{n} }}},
+		{storm, mutant{name: "a mover's step is taken in any epoch", node: func(n *memory.Node) cluster.Node { return timeless{n} }}},
+		{storm, mutant{name: "a batch is taken in any epoch", node: func(n *memory.Node) cluster.Node { return fenceless{n} }}},
+		{storm, mutant{name: "a moving page is read at its destination first", client: func(l *link) cluster.Node { return backward{l} }}},
+		{storm, mutant{name: "a moving page is read without its mark", client: func(l *link) cluster.Node { return markless{l} }}},
+		{storm, mutant{name: "a batch in doubt is routed anew", client: func(l *link) cluster.Node { return impatient{l} }}},
+		{storm, mutant{name: "keys are not moved", node: func(n *memory.Node) cluster.Node { return keyless{n} }}},
+		{storm, mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
+		{storm, mutant{name: "a key is kept apart from its visit", node: func(n *memory.Node) cluster.Node { return &forgetful{Node: n} }}},
+		{amnesia, mutant{name: "a step is answered before it is kept", noBarrier: true}},
+	} {
+		t.Run(c.mutant.name, func(t *testing.T) {
+			for try := range tries {
+				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)
+				for _, v := range w.violations {
+					if strings.HasPrefix(v, "P") {
+						t.Logf("run %d: %s", try+1, v)
+						return
+					}
+				}
+			}
+			t.Errorf("%d runs did not show that a promise is broken", tries)
+		})
+	}
+}
+
+// open takes in what comes after the arc was closed.
+type open struct {
+	*memory.Node
+	mu  sync.Mutex
+	seq int64
+}
+
+func (n *open) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	in, err := n.Node.TakeIn(ctx, table, arc, pages)
+	if err == nil && in.Closed && len(pages) > 0 {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		p, _ := n.Pulse(ctx)
+		n.seq++
+		_, _ = n.Apply(ctx, &counting.Batch{Epoch: p.Opened, Session: "open", Seq: n.seq, Visits: pages})
+	}
+	return in, err
+}
+
+// hasty dies now and then between marking pages and adding them.
+type hasty struct {
+	*memory.Node
+	mu    sync.Mutex
+	calls int
+}
+
+func (n *hasty) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	n.mu.Lock()
+	n.calls++
+	dies := n.calls%7 == 0
+	n.mu.Unlock()
+	if !dies {
+		return n.Node.TakeIn(ctx, table, arc, pages)
+	}
+	marked := make([]counting.Visit, len(pages))
+	for i, p := range pages {
+		marked[i] = counting.Visit{Arc: p.Arc, Page: p.Page}
+	}
+	_, _ = n.Node.TakeIn(ctx, table, arc, marked)
+	return counting.Intake{}, errCut
+}
+
+// careless forgets a part of what a mover fetches, and doesn't notice.
+type careless struct{ *memory.Node }
+
+func (n careless) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+	pages, _, err := n.Node.FetchResidue(ctx, table, arc, cursor)
+	return pages[:min(len(pages), 1)], "", err
+}
+
+func (n careless) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, _ int) error {
+	r, err := n.ClaimArc(ctx, table, arc)
+	if err != nil {
+		return err
+	}
+	return n.Node.RetireArc(ctx, table, arc, r.Pages)
+}
+
+func (n careless) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, _ int) error {
+	return n.Node.CloseArc(ctx, table, arc, 0)
+}
+
+// keyless moves pages without their keys.
+type keyless struct{ *memory.Node }
+
+func (keyless) FetchKeys(context.Context, counting.Epoch, counting.Arc, string) ([]counting.KeptKey, string, error) {
+	return nil, "", nil
+}
+
+// sourceless takes a source for one that has no keys.
+type sourceless struct{ *link }
+
+func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+	return make([]counting.Found, len(keys)), nil
+}
+
+// forgetful dies now and then between adding visits and keeping their keys.
+type forgetful struct {
+	*memory.Node
+	mu    sync.Mutex
+	calls int
+}
+
+func (n *forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	n.mu.Lock()
+	n.calls++
+	dies := n.calls%50 == 0
+	n.mu.Unlock()
+	if !dies {
+		return n.Node.Apply(ctx, b)
+	}
+	without := *b
+	without.Keyed = nil
+	for _, k := range b.Keyed {
+		if k.Count > 0 {
+			without.Visits = append(slices.Clone(without.Visits), k.Visit)
+		}
+	}
+	return n.Node.Apply(ctx, &without)
+}
+
+// timeless takes every step for one of the moves that are on.
+type timeless struct{ *memory.Node }
+
+func (n timeless) now(ctx context.Context, table counting.Epoch) counting.Epoch {
+	s, err := n.Standing(ctx)
+	if err != nil || s.Opened == nil {
+		return table
+	}
+	return s.Opened.Table()
+}
+
+func (n timeless) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
+	return n.Node.ClaimArc(ctx, n.now(ctx, table), arc)
+}
+
+func (n timeless) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	return n.Node.TakeIn(ctx, n.now(ctx, table), arc, pages)
+}
+
+func (n timeless) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	return n.Node.RetireArc(ctx, n.now(ctx, table), arc, pages)
+}
+
+func (n timeless) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	return n.Node.CloseArc(ctx, n.now(ctx, table), arc, pages)
+}
+
+// fenceless takes a batch whatever its epoch.
+type fenceless struct{ *memory.Node }
+
+func (n fenceless) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	receipt, err := n.Node.Apply(ctx, b)
+	if errors.Is(err, counting.ErrStale) {
+		late := *b
+		p, _ := n.Pulse(ctx)
+		late.Epoch = p.Opened
+		receipt, again := n.Node.Apply(ctx, &late)
+		if again == nil {
+			return receipt, nil
+		}
+	}
+	return receipt, err
+}
+
+// backward has the destination's part before it asks the source.
+type backward struct{ *link }
+
+type question struct{ first *counting.Located }
+
+func (b backward) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+	early := &b.instance.early
+	if parts, ok := early.LoadAndDelete(question{&pages[0]}); ok {
+		return parts.([]counting.Part), nil
+	}
+	v := b.instance.cluster.View()
+	owner := b.instance.world.serverOf(v.Members()[v.Owner(pages[0].Arc)].ID)
+	parts, err := owner.ReadParts(ctx, epoch, pages)
+	if err != nil {
+		return nil, err
+	}
+	early.Store(question{&pages[0]}, parts)
+	return b.link.ReadParts(ctx, epoch, pages)
+}
+
+// markless doesn't see what has been taken in.
+type markless struct{ *link }
+
+func (m markless) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+	parts, err := m.link.ReadParts(ctx, epoch, pages)
+	for i := range parts {
+		parts[i].Marked, parts[i].Closed = false, false
+	}
+	return parts, err
+}
+
+// impatient takes a batch without an answer for one that was not applied.
+type impatient struct{ *link }
+
+func (i impatient) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	r, err := i.link.Apply(ctx, b)
+	if errors.Is(err, errCut) {
+		return r, counting.ErrNotApplied
+	}
+	return r, err
+}

@@ -1,0 +1,244 @@
+package ringmodel_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// server is one node at the far end of the network, with the model's own truth
+// about what it did.
+type server struct {
+	cluster.Node // below the mutant, if there is one
+	memory       *memory.Node
+	world        *world
+
+	mu     sync.Mutex
+	down   bool
+	sealed counting.Window
+	// safe is what a node that falls back has kept.
+	safe memory.Snapshot
+}
+
+func (w *world) newServer() *server {
+	w.state.Lock()
+	defer w.state.Unlock()
+	w.nextNode++
+	id := fmt.Sprintf("n%04d", w.nextNode)
+	s := &server{world: w, sealed: -1 << 62}
+	s.memory = memory.New(memory.Options{ID: counting.NodeID(id), Addr: id + ":1"})
+	s.Node = s.memory
+	if w.mutant.node != nil {
+		s.Node = w.mutant.node(s.memory)
+	}
+	w.servers[s.memory.ID()] = s
+	return s
+}
+
+func (w *world) serverOf(id counting.NodeID) *server {
+	w.state.Lock()
+	defer w.state.Unlock()
+	return w.servers[id]
+}
+
+func (s *server) setDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+func (s *server) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
+}
+
+// keep makes the node keep what it has, as a step that promises so does.
+func (s *server) keep() {
+	if s.world.plan.rollBacks && !s.world.mutant.noBarrier {
+		s.safe = s.memory.Snapshot()
+	}
+}
+
+// fallBack takes the node back to what it has kept.
+func (s *server) fallBack() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.memory.Restore(s.safe)
+	s.world.counted.Add(nodeRolledBack)
+}
+
+// Apply notes what is applied.
+func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := counting.Length(windowLength).At(time.Now())
+	receipt, err := s.Node.Apply(ctx, b)
+	var gap *counting.GapError
+	if errors.As(err, &gap) {
+		s.world.counted.Add(batchGap)
+	}
+	if err != nil || receipt.Duplicate {
+		return receipt, err
+	}
+	refused := make(map[int]bool, len(receipt.Refused))
+	for _, r := range receipt.Refused {
+		refused[r.Item] = true
+	}
+	s.world.note(b, refused, max(at, s.sealed+1))
+	return receipt, nil
+}
+
+// note writes down what a batch has added.
+func (w *world) note(b *counting.Batch, refused map[int]bool, window counting.Window) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	for i, v := range b.Visits {
+		if !refused[i] {
+			w.applied[v.Page] += v.Count
+		}
+	}
+	for i, k := range b.Keyed {
+		at := counting.LocatedKey{Arc: k.Arc, Key: k.Key}
+		if !refused[len(b.Visits)+len(b.Arrivals)+i] && k.Count > 0 && !w.keys[at] {
+			w.keys[at] = true
+			w.applied[k.Page] += k.Count
+		}
+	}
+	name := counting.Length(windowLength).Name(window)
+	for i, a := range b.Arrivals {
+		if !refused[len(b.Visits)+i] {
+			if w.ids[name] == nil {
+				w.ids[name] = make(map[counting.ID]struct{})
+			}
+			w.ids[name][a.ID] = struct{}{}
+		}
+	}
+}
+
+func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.Node.Seal(ctx, w, grace)
+	if err == nil {
+		s.sealed = max(s.sealed, w)
+	}
+	s.keep() // the model of windows has other faults
+	return n, err
+}
+
+func (s *server) Retire(ctx context.Context, w counting.Window) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.Retire(ctx, w)
+	if err == nil {
+		s.sealed = max(s.sealed, w)
+	}
+	s.keep()
+	return err
+}
+
+func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, err := s.Node.Fence(ctx, r)
+	s.keep()
+	return w, err
+}
+
+func (s *server) Open(ctx context.Context, r *sharding.Ring) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.Open(ctx, r)
+	s.keep()
+	if err == nil {
+		s.world.opened(r)
+	}
+	return err
+}
+
+// opened notes a change that was made or undone.
+func (w *world) opened(r *sharding.Ring) {
+	w.state.Lock()
+	defer w.state.Unlock()
+	switch {
+	case r.Table() != r.Epoch():
+		if !w.tables[-r.Epoch()] {
+			w.counted.Add(changeUndone)
+		}
+	case !w.tables[r.Epoch()]:
+		w.tables[r.Epoch()] = true
+		w.counted.Add(changeMade)
+	}
+}
+
+func (s *server) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.Node.ClaimArc(ctx, table, arc)
+	s.step(err)
+	return r, err
+}
+
+func (s *server) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in, err := s.Node.TakeIn(ctx, table, arc, pages)
+	if in.Closed {
+		s.world.counted.Add(lateStep)
+	}
+	s.step(err)
+	return in, err
+}
+
+func (s *server) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	closed, err := s.Node.TakeKeys(ctx, table, arc, keys)
+	if err == nil && !closed && len(keys) > 0 {
+		s.world.counted.Add(keysMoved)
+	}
+	s.step(err)
+	return closed, err
+}
+
+func (s *server) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+	found, err := s.Node.FindKeys(ctx, epoch, keys)
+	for _, f := range found {
+		if f.Kept {
+			s.world.counted.Add(keyAtSource)
+		}
+	}
+	return found, err
+}
+
+func (s *server) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.RetireArc(ctx, table, arc, pages)
+	s.step(err)
+	return err
+}
+
+func (s *server) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.CloseArc(ctx, table, arc, pages)
+	s.step(err)
+	return err
+}
+
+// step keeps what a step of a move has done.
+func (s *server) step(err error) {
+	if errors.Is(err, counting.ErrStale) {
+		s.world.counted.Add(lateStep)
+	}
+	s.keep()
+}

@@ -1,0 +1,125 @@
+package servers
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// URL is that of a publisher to a queue, seen at addr: the server's own, or
+// that of a proxy before it.
+func (r *RabbitMQ) URL(addr, queue string) string {
+	u := url.URL{Scheme: "amqp", User: url.UserPassword(rabbitUser, rabbitPassword), Host: addr, Path: "/"}
+	u.RawQuery = url.Values{"queue": {queue}}.Encode()
+	return u.String()
+}
+
+// Secret is what must not leave a program that was given the URL.
+func (r *RabbitMQ) Secret() string { return rabbitPassword }
+
+// channel is a connection of the test's own, past the service.
+func (r *RabbitMQ) channel(tb testing.TB) (*amqp.Channel, func()) {
+	tb.Helper()
+	c, err := amqp.Dial("amqp://" + rabbitUser + ":" + rabbitPassword + "@" + r.Addr + "/")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ch, err := c.Channel()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ch, func() { _ = c.Close() }
+}
+
+// Messages are all that were ever found in a queue, in order. They are taken
+// out: newer servers drop a message that is given back again and again. A queue
+// that isn't there has none.
+func (r *RabbitMQ) Messages(tb testing.TB, queue string) []amqp.Delivery {
+	tb.Helper()
+	err := r.take(tb, queue)
+	for range 300 { // a quorum queue that has just been declared, or started, has no leader yet
+		var closed *amqp.Error
+		if !errors.As(err, &closed) || closed.Code != amqp.InternalError {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		err = r.take(tb, queue)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.taken[queue])
+}
+
+func (r *RabbitMQ) take(tb testing.TB, queue string) error {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		m, ok, err := ch.Get(queue, true)
+		var closed *amqp.Error
+		if errors.As(err, &closed) && closed.Code == amqp.NotFound {
+			return nil
+		}
+		if err != nil || !ok {
+			return err
+		}
+		r.taken[queue] = append(r.taken[queue], m)
+	}
+}
+
+// AddVHost adds a vhost that the user of URL must not use.
+func (r *RabbitMQ) AddVHost(tb testing.TB, name string) {
+	tb.Helper()
+	if _, err := r.erlang(fmt.Sprintf("rabbit_vhost:add(<<%q>>, <<\"footfall\">>).", name)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// HasQueue tells whether there is such a queue.
+func (r *RabbitMQ) HasQueue(tb testing.TB, queue string) bool {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	_, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	return err == nil
+}
+
+// DeclareQueue declares a durable queue of a type.
+func (r *RabbitMQ) DeclareQueue(tb testing.TB, queue string, args amqp.Table) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if _, err := ch.QueueDeclare(queue, true, false, false, false, args); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// DeleteEmptyQueue deletes a queue of the type classic, unless something is in
+// it, and tells whether it did: others can't be asked to make the difference.
+func (r *RabbitMQ) DeleteEmptyQueue(tb testing.TB, queue string) bool {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	_, err := ch.QueueDelete(queue, false, true, false)
+	return err == nil
+}
+
+// DeleteQueue deletes a queue with all that is in it.
+func (r *RabbitMQ) DeleteQueue(tb testing.TB, queue string) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,140 @@
+// Package servers starts the real servers that tests need, on free ports and
+// in temporary folders, and ends them with the test.
+package servers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis is one redis-server with an append-only file that is synced at every
+// write, so that kill -9 and restart lose nothing.
+type Redis struct {
+	process
+
+	Addr string // 127.0.0.1:port
+	dir  string
+	args []string
+}
+
+// StartRedis starts a server with further arguments (as --name value) behind
+// the usual ones. A machine without redis-server fails the test.
+func StartRedis(tb testing.TB, args ...string) *Redis {
+	tb.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
+	}
+	var err error
+	for range 5 { // somebody else may take the port before the server does
+		r := &Redis{Addr: FreeAddr(tb), dir: tempDir(tb), args: args}
+		tb.Cleanup(r.Kill)
+		if err = r.Start(); err == nil {
+			return r
+		}
+	}
+	tb.Fatal(err)
+	return nil
+}
+
+// tempDir is like tb.TempDir, but a server that is still writing at the end
+// doesn't fail the test.
+func tempDir(tb testing.TB) string {
+	dir, err := os.MkdirTemp("", "footfall-redis") //nolint:usetesting // see above
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// FreeAddr is a free address of this machine.
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	addr, err := freeAddress(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return addr
+}
+
+// freeAddress is below the ports that systems give to clients, which would
+// take that of a server while it is down.
+func freeAddress(ctx context.Context) (addr string, err error) {
+	for range 100 {
+		var l net.Listener
+		var lc net.ListenConfig
+		if l, err = lc.Listen(ctx, "tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
+	}
+	return "", err
+}
+
+// Port is the one that the server listens on.
+func (r *Redis) Port() int {
+	_, port, _ := net.SplitHostPort(r.Addr)
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// Start starts the server, again if it was killed, and returns when it answers
+// and has loaded what it had.
+func (r *Redis) Start() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	args := append([]string{
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(r.Port()), "--dir", r.dir, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--logfile", "redis.log", "--enable-debug-command", "yes",
+	}, r.args...)
+	// Its log says so, not the port: a server of somebody else may answer there.
+	began := r.logged()
+	r.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
+	// A test that is killed takes its servers along.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := r.cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(r.cmd)
+	r.ended = ended
+	late := time.After(20 * time.Second)
+	for !strings.Contains(r.logged()[len(began):], "Ready to accept connections") {
+		select {
+		case <-ended:
+			return fmt.Errorf("redis-server on %s has ended:\n%s", r.Addr, r.logged()[len(began):])
+		case <-late:
+			return fmt.Errorf("redis-server on %s is not ready:\n%s", r.Addr, r.logged()[len(began):])
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+func (r *Redis) logged() string {
+	log, _ := os.ReadFile(filepath.Join(r.dir, "redis.log")) // not there before the first start
+	return string(log)
+}
+
+// PID is the server's process.
+func (r *Redis) PID() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cmd.Process.Pid
+}
+
+// Client is a connection of the test's own, past the service.
+func (r *Redis) Client() *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
+}

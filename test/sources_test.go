@@ -1,0 +1,204 @@
+package test_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// vague are names that say nothing about a subject, or name a pattern in
+// place of it.
+var vague = []string{
+	"base", "common", "dto", "dtos", "helper", "helpers", "impl", "interfaces", "misc", "port", "ports",
+	"shared", "usecase", "usecases", "util", "utils",
+}
+
+func TestEverySourceKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return enter(name, d.Name())
+		case !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		seen++
+		for _, why := range sourceViolations(t, filepath.ToSlash(rel), string(src)) {
+			t.Error(why)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 10 {
+		t.Errorf("saw %d files of the module: the rules look at nothing", seen)
+	}
+}
+
+// enter keeps the walk out of folders that hold no package of the module.
+func enter(name, base string) error {
+	switch name {
+	case root:
+		return nil
+	case filepath.Join(root, "data"), filepath.Join(root, "bin"): // what a run and a build leave
+		return fs.SkipDir
+	}
+	if base == "testdata" || base == "vendor" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
+		return fs.SkipDir
+	}
+	if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// sourceViolations lists the rules that a file breaks; name is relative to
+// the module and has slashes. Tests are free.
+func sourceViolations(t *testing.T, name, src string) []string {
+	t.Helper()
+	if strings.HasSuffix(name, "_test.go") {
+		return nil
+	}
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatalf("parse %s: %v", name, err)
+	}
+	var found []string
+	report := func(at token.Pos, why string) {
+		found = append(found, fmt.Sprintf("%s:%d: %s", name, files.Position(at).Line, why))
+	}
+	if subject := strings.TrimSuffix(path.Base(name), ".go"); slices.Contains(vague, subject) || slices.Contains(vague, f.Name.Name) {
+		report(f.Package, "a file and a package are named for their subject")
+	}
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+			report(d.Pos(), "no func init()")
+		}
+	}
+	names := map[string]string{} // what the file calls an import -> its path
+	for _, i := range f.Imports {
+		importPath, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			t.Fatalf("parse %s: %v", name, err)
+		}
+		if why := importViolation(name, importPath); why != "" {
+			report(i.Pos(), why)
+		}
+		called := path.Base(importPath)
+		if i.Name != nil {
+			called = i.Name.Name
+		}
+		if called == "." {
+			report(i.Pos(), "no import of names without their package")
+		}
+		names[called] = importPath
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok {
+				if why := useViolation(name, names[x.Name], s.Sel.Name); why != "" {
+					report(s.Pos(), why)
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// importViolation is for what one file of a package may import and another
+// may not.
+func importViolation(name, importPath string) string {
+	if !within(importPath, fx) && !within(importPath, dig) || strings.HasPrefix(name, "bootstrap/") {
+		return ""
+	}
+	if ok, _ := path.Match("adapters/*/module.go", name); ok {
+		return ""
+	}
+	return "fx is known in bootstrap alone, and in adapters/*/module.go"
+}
+
+// useViolation is for functions that one place of the module alone may use.
+func useViolation(name, importPath, function string) string {
+	switch importPath + "." + function {
+	case "os.Exit", "syscall.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln":
+		if name != "main.go" {
+			return "main.go alone ends the process"
+		}
+	case "os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "syscall.Getenv", "syscall.Environ":
+		if !strings.HasPrefix(name, "bootstrap/") && !strings.HasPrefix(name, "test/") {
+			return "bootstrap alone reads the environment"
+		}
+	}
+	return ""
+}
+
+func TestTheRulesOfSourcesKnowGoodFromBad(t *testing.T) {
+	t.Parallel()
+	const (
+		empty  = "package p"
+		inits  = "package p\nfunc init() {}"
+		method = "package p\ntype t int\nfunc (t) init() {}"
+		exits  = "package p\nimport \"os\"\nfunc f() { os.Exit(1) }"
+		alias  = "package p\nimport sys \"os\"\nvar f = sys.Exit"
+		fatal  = "package p\nimport \"log\"\nfunc f() { log.Fatal(1) }"
+		env    = "package p\nimport \"os\"\nvar v, _ = os.LookupEnv(\"V\")"
+		dotted = "package p\nimport . \"os\"\nfunc f() { Exit(1) }"
+		fxed   = "package p\nimport _ \"go.uber.org/fx\""
+		local  = "package p\ntype o struct{ Exit func() }\nfunc f(os o) { os.Exit() }"
+	)
+	for _, c := range []struct {
+		name, src string
+		bad       bool
+	}{
+		{"domain/counting/page.go", empty, false},
+		{"domain/counting/util.go", empty, true},
+		{"domain/counting/common.go", empty, true},
+		{"domain/ports/node.go", "package ports", true},
+		{"domain/counting/page.go", inits, true},
+		{"bootstrap/registry.go", inits, true},
+		{"domain/counting/page.go", method, false},
+		{"domain/counting/page_test.go", inits, false},
+		{"main.go", exits, false},
+		{"bootstrap/main.go", exits, true},
+		{"adapters/memory/node.go", alias, true},
+		{"adapters/memory/node.go", fatal, true},
+		{"adapters/memory/node.go", dotted, true},
+		{"adapters/memory/node.go", local, false},
+		{"adapters/memory/node_test.go", exits, false},
+		{"bootstrap/config.go", env, false},
+		{"adapters/memory/node.go", env, true},
+		{"main.go", env, true},
+		{"test/integration/redis.go", env, false},
+		{"bootstrap/app.go", fxed, false},
+		{"adapters/memory/module.go", fxed, false},
+		{"adapters/memory/node.go", fxed, true},
+		{"adapters/memory/deeper/module.go", fxed, true},
+	} {
+		if got := sourceViolations(t, c.name, c.src); (len(got) > 0) != c.bad {
+			t.Errorf("%s with %q: %q, want a violation: %t", c.name, c.src, got, c.bad)
+		}
+	}
+}
