@@ -36,10 +36,18 @@ type books struct {
 	calls      map[tried][]told
 	saves      map[tried]int // known to be saved by who called
 	// steps counts claims and saves; claims has the step of the latest claim
-	// that an instance knows of, and kept the latest result known to be saved.
+	// that an instance knows of, newest the claim of a window that was asked for
+	// last, and kept the latest result known to be saved.
 	steps  int
 	claims map[claimant]int
+	newest map[counting.Window]claim
 	kept   map[claimant]keeping
+}
+
+// claim is one that was granted; began is the step before it was asked for.
+type claim struct {
+	by    string
+	began int
 }
 
 // claimant is an instance, or an endpoint, in one window.
@@ -59,7 +67,7 @@ func newBooks() *books {
 	return &books{
 		pages: make(map[counting.Page]*chaos.Account), acked: make(map[counting.ID]int), doubted: make(map[counting.ID]int),
 		reports: make(map[counting.Window][]told), calls: make(map[tried][]told), saves: make(map[tried]int),
-		claims: make(map[claimant]int), kept: make(map[claimant]keeping),
+		claims: make(map[claimant]int), newest: make(map[counting.Window]claim), kept: make(map[claimant]keeping),
 	}
 }
 
@@ -92,25 +100,41 @@ func (b *books) accepted(id counting.ID, e publishing.Endpoint, o chaos.Outcome)
 	}
 }
 
-func (b *books) claimed(w counting.Window, instance string) {
+func (b *books) step() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.steps++
-	b.claims[claimant{w, instance}] = b.steps
+	return b.steps
 }
 
-func (b *books) saved(w counting.Window, endpoint, instance string, c counting.Call, err error) {
-	if err != nil {
-		return
+func (b *books) claimed(w counting.Window, instance string, began int) {
+	step := b.step()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claims[claimant{w, instance}] = step
+	if began > b.newest[w].began {
+		b.newest[w] = claim{instance, began}
 	}
+}
+
+// overtaken says who has the window now, when that isn't the instance: he
+// asked for it after the instance had it.
+func (b *books) overtaken(w counting.Window, instance string) (by string, yes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	newest := b.newest[w]
+	return newest.by, newest.by != instance && newest.began > b.claims[claimant{w, instance}]
+}
+
+func (b *books) saved(w counting.Window, endpoint, instance string, c counting.Call) {
+	step := b.step()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	name := claimant{w, endpoint}
 	if before, ok := b.kept[name]; !ok || !c.Final || before.Attempts < c.Attempts {
 		b.saves[tried{w, endpoint, c.Attempts}]++ // or it was given up after that attempt
 	}
-	b.steps++
-	b.kept[name] = keeping{c, b.steps, instance}
+	b.kept[name] = keeping{c, step, instance}
 }
 
 func (w *world) published(r publishing.Report) {

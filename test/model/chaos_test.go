@@ -106,6 +106,11 @@ func (w *world) freeze(i *instance, d time.Duration) {
 	i.frozen.open()
 }
 
+func (w *world) freezeBeyondLease(i *instance, d *chaos.Dice) {
+	w.counted.Add(frozenBeyondLease)
+	w.freeze(i, d.Between(16*time.Second, 22*time.Second))
+}
+
 // trip lets an instance crash, or freeze for longer than a lease, where it is.
 func (w *world) trip(i *instance, where string, d *chaos.Dice) {
 	w.state.Lock()
@@ -115,8 +120,7 @@ func (w *world) trip(i *instance, where string, d *chaos.Dice) {
 	}
 	i.frozen.close() // before the next step is taken
 	if d.Chance(0.4) {
-		w.counted.Add(frozenBeyondLease)
-		w.chaos.Go(func() { w.freeze(i, d.Between(16*time.Second, 22*time.Second)) })
+		w.chaos.Go(func() { w.freezeBeyondLease(i, d) })
 		return
 	}
 	w.chaos.Go(func() {

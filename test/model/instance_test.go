@@ -183,6 +183,9 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 		return a
 	}
 	c.world.called(r, e, number, c.name)
+	if !c.world.isCalm() && c.dice.Chance(c.world.plan.absences) {
+		c.world.freezeBeyondLease(c.instance, c.dice)
+	}
 	if e == forbidden {
 		c.world.violate("P8: %s was called", e)
 	}

@@ -169,16 +169,25 @@ func (l *link) travel(r route, answers chan<- answer, do func(context.Context) (
 
 // Claim also notes what the caller knows of it.
 func (l *link) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
+	began := l.world.step()
 	token, entry, err := l.Link.Claim(ctx, w, owner, lease)
 	if err == nil && token != "" {
-		l.world.claimed(w, l.instance.name)
+		l.world.claimed(w, l.instance.name, began)
 	}
 	return token, entry, err
 }
 
-// SaveCall also notes what the caller knows of it.
+// SaveCall also notes what the caller knows of it. Nobody saves what came of a
+// window that another has taken over (P7).
 func (l *link) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
+	by, late := l.world.overtaken(w, l.instance.name)
 	err := l.Link.SaveCall(ctx, w, token, endpoint, c)
-	l.world.saved(w, endpoint, l.instance.name, c, err)
-	return err
+	if err != nil {
+		return err
+	}
+	if late && !l.world.plan.rollBacks {
+		l.world.violate("P7: %s saved %+v of %s after %s had taken the window over", l.instance.name, c, endpoint, by)
+	}
+	l.world.saved(w, endpoint, l.instance.name, c)
+	return nil
 }

@@ -23,7 +23,7 @@ var (
 var storm = plan{
 	instances: 4, clients: 16, lasts: 3 * time.Minute,
 	rates:   rates{loseRequest: 0.04, loseReply: 0.04, delay: 0.02, duplicate: 0.5, refuse: 0.02},
-	crashes: true, outages: true, clocks: true, skews: true, backAtSeal: 0.1,
+	crashes: true, outages: true, clocks: true, skews: true, backAtSeal: 0.1, absences: 0.01,
 	brims: true, endpointLimit: 6, brokerFails: 0.4, logFails: 0.1,
 }
 
@@ -46,7 +46,14 @@ func setBack() plan {
 // hesitation lets publishers doubt and clocks step back, over and over.
 func hesitation() plan {
 	p := storm
-	p.backAtSeal, p.brokerFails, p.logFails = 0.6, 0.9, 0.7
+	p.backAtSeal, p.brokerFails, p.logFails = 1, 0.8, 0.6
+	return p
+}
+
+// absence lets callers freeze until others have taken over what they close.
+func absence() plan {
+	p := storm
+	p.absences = 0.2
 	return p
 }
 

@@ -41,6 +41,9 @@ type plan struct {
 	skews bool
 	// backAtSeal is how often a clock is set back just when its node sealed.
 	backAtSeal float64
+	// absences is how often an instance freezes in a callback, for longer than
+	// its lease, and goes on with what it knew of it.
+	absences float64
 	// brims: some pages are nearly full. endpointLimit is low where an
 	// endpoint beyond it is to be seen.
 	brims         bool
