@@ -95,8 +95,8 @@ func pagesToWatch(rawQuery string) ([]counting.Page, error) {
 // context ends when the client leaves or the server drains; a stop doesn't wait
 // for it.
 func endless(r *http.Request) (ctx context.Context, leave func()) {
-	if conn, ok := r.Context().Value(connKey{}).(interface{ SetWriteBuffer(int) error }); ok {
-		_ = conn.SetWriteBuffer(sendBuffer)
+	if c := connOf(r.Context()); c != nil {
+		c.limitBuffer(sendBuffer)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	s, ok := ctx.Value(serverKey{}).(*Server)

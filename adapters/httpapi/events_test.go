@@ -95,7 +95,7 @@ func streaming(t *testing.T, watch func(ctx context.Context, show func(watching.
 			return watch(ctx, show)
 		})
 	// The time of a request is much shorter than its streams.
-	s := httpapi.NewServer("127.0.0.1:0", r.handler, 100*time.Millisecond, slog.New(slog.DiscardHandler))
+	s := httpapi.NewServer("127.0.0.1:0", r.handler, time.Second, slog.New(slog.DiscardHandler))
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -123,16 +123,17 @@ func openStream(t *testing.T, s *httpapi.Server) *http.Response {
 func TestStreamsOutliveTheTimeOfARequestAndTakeNoPlaceOfOne(t *testing.T) {
 	next := make(chan struct{})
 	s, r := streaming(t, func(ctx context.Context, show func(watching.News) error) error {
-		for {
-			if err := show(news()); err != nil {
-				return err
-			}
-			select {
-			case <-next:
-			case <-ctx.Done():
-				return nil
-			}
+		if err := show(news()); err != nil {
+			return err
 		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil
+		}
+		err := show(news())
+		<-ctx.Done()
+		return err
 	})
 	answers := []*http.Response{openStream(t, s), openStream(t, s)}
 	for _, answer := range answers {
@@ -140,9 +141,9 @@ func TestStreamsOutliveTheTimeOfARequestAndTakeNoPlaceOfOne(t *testing.T) {
 			t.Fatalf("%d %v", answer.StatusCode, answer.Header)
 		}
 	}
-	time.Sleep(6 * time.Second) // past the deadlines for reading, 0.1 s, and for writing, 5.1 s
+	time.Sleep(7 * time.Second) // past the deadlines for reading, 1 s, and for writing, 6 s
+	close(next)
 	for _, answer := range answers {
-		next <- struct{}{}
 		lines, seen := bufio.NewScanner(answer.Body), 0
 		for seen < 2 && lines.Scan() {
 			if lines.Text() == "event: visits" {

@@ -14,3 +14,15 @@ func Routes(h *Handler) []string {
 
 // Clients is how many clients the rate limit of h remembers.
 func Clients(h *Handler) int { return len(h.limit.clients) + len(h.limit.before) }
+
+// Conn is the connection of a caller.
+type Conn = conn
+
+// NewConn makes one.
+var NewConn = newConn
+
+// Ignore lets what the caller sends wait, until Heed.
+func (c *conn) Ignore() { c.ignore() }
+
+// Heed ends Ignore.
+func (c *conn) Heed() { c.heed() }

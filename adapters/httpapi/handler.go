@@ -24,6 +24,9 @@ type route struct {
 	// counts: the route changes counts, so a failure may be in doubt, and
 	// HEAD isn't GET.
 	counts bool
+	// brief: the route waits for a node at most, so that it is not worth
+	// knowing when its caller goes.
+	brief bool
 	// plain: errors are the text "failed" instead of a problem.
 	plain bool
 	// vital: the route answers however busy the listener is, and whoever
@@ -176,6 +179,12 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			err = panicError{value: v, stack: debug.Stack()}
 		}
 	}()
+	if e.brief && r.Body == http.NoBody {
+		if c := connOf(r.Context()); c != nil {
+			c.ignore()
+			defer c.heed()
+		}
+	}
 	return e.do(w, r, e.path.value(r.URL))
 }
 

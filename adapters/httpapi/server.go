@@ -98,14 +98,14 @@ func (s *Server) Start(ctx context.Context) error {
 		return errStopped
 	}
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", s.addr)
+	accepting, err := lc.Listen(ctx, "tcp", s.addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.addr, err)
 	}
-	s.used, s.listener, s.served = true, listener, make(chan struct{})
+	s.used, s.listener, s.served = true, accepting, make(chan struct{})
 	go func() {
 		defer close(s.served)
-		if err := s.http.Serve(listener); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(listener{accepting}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("http listener failed", "addr", s.addr, "error", err)
 		}
 	}()

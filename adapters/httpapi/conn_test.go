@@ -1,0 +1,232 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang/mock/gomock"
+
+	"footfall/adapters/httpapi"
+	"footfall/domain/counting"
+)
+
+// counted is a connection that counts how often its deadlines are set and how
+// often it is read.
+type counted struct {
+	net.Conn
+	deadlines, reads atomic.Int64
+}
+
+func (c *counted) SetReadDeadline(t time.Time) error {
+	c.deadlines.Add(1)
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *counted) SetWriteDeadline(t time.Time) error {
+	c.deadlines.Add(1)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	c.reads.Add(1)
+	return c.Conn.Read(p)
+}
+
+// pair is a connection with its other end, in a bubble of virtual time.
+func pair(t *testing.T) (c *httpapi.Conn, inner *counted, far net.Conn) {
+	near, far := net.Pipe()
+	inner = &counted{Conn: near}
+	c = httpapi.NewConn(inner)
+	t.Cleanup(func() {
+		_ = c.Close()
+		_ = far.Close()
+	})
+	return c, inner, far
+}
+
+type (
+	call   = func([]byte) (int, error)
+	setter = func(time.Time) error
+)
+
+// wait is how long a call takes until its deadline ends it.
+func wait(t *testing.T, do call) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	if _, err := do(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a call without an answer gave %v", err)
+	}
+	return time.Since(begin)
+}
+
+// long is a deadline that lies far behind those that are asked for.
+const long = time.Hour
+
+func TestDeadlinesOfConnectionsComeInTime(t *testing.T) {
+	for name, of := range map[string]func(*httpapi.Conn, net.Conn) (do call, set setter, answer call){
+		"read":  func(c *httpapi.Conn, far net.Conn) (call, setter, call) { return c.Read, c.SetReadDeadline, far.Write },
+		"write": func(c *httpapi.Conn, far net.Conn) (call, setter, call) { return c.Write, c.SetWriteDeadline, far.Read },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, far := pair(t)
+				do, set, answer := of(c, far)
+				for _, after := range []time.Duration{5 * time.Second, long, 2 * time.Second, 2500 * time.Millisecond} {
+					_ = set(time.Now().Add(long))
+					go func() { _, _ = answer(make([]byte, 1)) }()
+					if _, err := do(make([]byte, 1)); err != nil {
+						t.Fatal(err)
+					}
+					_ = set(time.Now().Add(after))
+					if took := wait(t, do); took < after || took > after+time.Second {
+						t.Errorf("a deadline after %v came after %v", after, took)
+					}
+				}
+				_ = set(time.Now().Add(time.Second))
+				_ = set(time.Now().Add(5 * time.Second)) // the first one is not the last word
+				if took := wait(t, do); took < 5*time.Second || took > 6*time.Second {
+					t.Errorf("a deadline that was put off to 5 s came after %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestADeadlineCanBeSetWhileTheCallIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, _ := pair(t)
+		time.AfterFunc(time.Minute, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
+		if took := wait(t, c.Read); took != time.Minute {
+			t.Errorf("a read was ended after %v, not at once", took)
+		}
+		_ = c.SetReadDeadline(time.Time{})
+		time.AfterFunc(long, func() { _ = c.SetReadDeadline(time.Now().Add(5 * time.Second)) })
+		if took := wait(t, c.Read); took != long+5*time.Second {
+			t.Errorf("a read was ended after %v", took)
+		}
+	})
+}
+
+// A deadline that is put off with each request is set about once in the time
+// that it leaves.
+func TestADeadlineThatIsPutOffIsSetSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, inner, far := pair(t)
+		go func() { _, _ = io.Copy(far, far) }()
+		const requests, every, leaves = 10_000, 10 * time.Millisecond, 5 * time.Second
+		for range requests {
+			_ = c.SetReadDeadline(time.Now().Add(leaves))
+			_ = c.SetWriteDeadline(time.Now().Add(leaves))
+			time.Sleep(every)
+			if _, err := c.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if most := int64(2 * (requests*every/leaves + 1)); inner.deadlines.Load() > most {
+			t.Errorf("%d requests set %d deadlines, want at most %d", requests, inner.deadlines.Load(), most)
+		}
+	})
+}
+
+// A write whose deadline was put off meanwhile goes on where it was.
+func TestAWriteThatIsCutTooSoonGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, far := pair(t)
+		_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))
+		go func() { _, _ = io.ReadFull(far, make([]byte, 1)) }()
+		if _, err := c.Write([]byte("a")); err != nil { // the real deadline is set now
+			t.Fatal(err)
+		}
+		_ = c.SetWriteDeadline(time.Now().Add(long))
+		got := make([]byte, 6)
+		go func() {
+			_, _ = io.ReadFull(far, got[:3])
+			time.Sleep(time.Minute)
+			_, _ = io.ReadFull(far, got[3:])
+		}()
+		if n, err := c.Write([]byte("abcdef")); n != 6 || err != nil || string(got) != "abcdef" {
+			t.Errorf("wrote %d of 6 bytes, and %q arrived: %v", n, got, err)
+		}
+	})
+}
+
+func TestACallerWhoIsIgnoredIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, inner, far := pair(t)
+		c.Ignore()
+		go func() { _, _ = far.Write([]byte("next")) }()
+		time.AfterFunc(time.Minute, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
+		if took := wait(t, c.Read); took != time.Minute || inner.reads.Load() > 0 {
+			t.Errorf("a read ahead took %v and %d reads", took, inner.reads.Load())
+		}
+		_ = c.SetReadDeadline(time.Time{})
+		time.AfterFunc(time.Minute, c.Heed)
+		got := make([]byte, 8)
+		begin := time.Now()
+		if n, err := c.Read(got); string(got[:n]) != "next" || err != nil || time.Since(begin) != time.Minute {
+			t.Errorf("read %q after %v: %v", got[:n], time.Since(begin), err)
+		}
+	})
+}
+
+func TestClosingEndsAReadOfACallerWhoIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, _ := pair(t)
+		c.Ignore()
+		time.AfterFunc(time.Minute, func() { _ = c.Close() })
+		begin := time.Now()
+		if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(begin) != time.Minute {
+			t.Errorf("a read of a connection that was closed gave %v after %v", err, time.Since(begin))
+		}
+	})
+}
+
+// Requests that are sent before the one before them is answered are answered,
+// in their order.
+func TestPipelinedRequestsAreAnswered(t *testing.T) {
+	r := newRig(t)
+	var sent sync.WaitGroup
+	sent.Add(1)
+	const pages = "abc"
+	for i := range pages {
+		r.visits.EXPECT().Record(gomock.Any(), counting.Page(pages[i:i+1]), int64(1)).Do(func(any, any, any) { sent.Wait() })
+	}
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", started(t, r.handler).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, page := range pages {
+		if _, err := fmt.Fprintf(conn, "POST /visit/%c HTTP/1.1\r\nHost: localhost\r\n\r\n", page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent.Done()
+	answers := bufio.NewReader(conn)
+	for _, page := range pages {
+		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		answer, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if want := fmt.Sprintf("page %c\"}", page); err != nil || !strings.HasSuffix(string(body), want) {
+			t.Errorf("%s, %v, want %s", body, err, want)
+		}
+	}
+}
