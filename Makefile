@@ -91,6 +91,11 @@ bench: ## benchmarks: BENCH=regexp COUNT=10; compare with: go tool -modfile=tool
 	@scripts/install-test-servers wrk
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 
+.PHONY: profile
+profile: ## default.pgo anew, from the service under load: by it the compiler optimises
+	@scripts/install-test-servers wrk
+	go test -run '^$$' -bench Profile -benchtime 1x ./test/bench -profile '$(abspath default.pgo)'
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

@@ -116,7 +116,7 @@ func startFootfall(b *testing.B, nodes []*servers.Redis, env ...string) program 
 	b.Helper()
 	dir := b.TempDir()
 	binary := filepath.Join(dir, "footfall")
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "footfall")
+	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, "footfall")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
