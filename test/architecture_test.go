@@ -62,7 +62,7 @@ func TestEveryImportFollowsAnArrow(t *testing.T) {
 // list returns the packages of the module and all that they depend on.
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-deps", "-json=ImportPath,Standard,Imports", "./...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-pgo=off", "-e", "-deps", "-json=ImportPath,Standard,Imports", "./...")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
