@@ -175,6 +175,10 @@ func (l *link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	return call(ctx, l, stepOfChange, func(ctx context.Context, s *server) (counting.Window, error) { return s.Fence(ctx, r) })
 }
 
+func (l *link) Approve(ctx context.Context, r *sharding.Ring) error {
+	return do(ctx, l, stepOfChange, func(ctx context.Context, s *server) error { return s.Approve(ctx, r) })
+}
+
 func (l *link) Open(ctx context.Context, r *sharding.Ring) error {
 	return do(ctx, l, stepOfChange, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
 }
