@@ -87,12 +87,16 @@ func (c *Cluster) settle(ctx context.Context, v *View, fence counting.Epoch) (*s
 	if newer := v.opened(before); newer != nil {
 		return newer, nil
 	}
-	ring := v.ballot(before, fence)
+	for _, s := range before {
+		fence = max(fence, s.Fenced.Epoch())
+	}
+	// Settlers that know the same make the same ring, and help each other.
+	ring := v.Propose(v.due(before), fence)
 	if err := v.decides(ring, before, err); err != nil {
 		return nil, err
 	}
 	after, err := v.poll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.Standing, error) {
-		if _, ok := before[m.ID()]; !ok {
+		if _, ok := before[m.ID()]; !ok || ring.Index(m.ID()) < 0 {
 			return sharding.Standing{}, counting.ErrUnavailable
 		}
 		if _, err := m.Fence(ctx, ring); err != nil {
@@ -133,24 +137,6 @@ func (v *View) due(answers map[counting.NodeID]sharding.Standing) *sharding.Ring
 		standings = append(standings, s)
 	}
 	return v.Due(standings)
-}
-
-// ballot is the ring that is to be decided on, by all that is known. Where
-// nodes are fenced for it already it is that one: so settlers that meet help
-// each other.
-func (v *View) ballot(answers map[counting.NodeID]sharding.Standing, fence counting.Epoch) *sharding.Ring {
-	due := v.due(answers)
-	var highest *sharding.Ring
-	for _, s := range answers {
-		if r := s.Fenced; highest == nil || r.Epoch() > highest.Epoch() {
-			highest = r
-		}
-		fence = max(fence, s.Fenced.Epoch())
-	}
-	if highest != nil && highest.Epoch() == fence && highest.Epoch() > v.Epoch() && highest.Follows() == v.Epoch() && highest.ChangeID() == due.ChangeID() {
-		return highest
-	}
-	return v.Propose(due, fence)
 }
 
 // Bring adopts a ring that is made for good, and opens it at all nodes; one

@@ -99,7 +99,7 @@ func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost int)
 // ring before approve it, which makes it for good, and opens it. If it can't be
 // made, it is undone. It returns the highest window that a node had.
 func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.Ring) (counting.Window, error) {
-	nodes, err := s.nodes(v, next)
+	nodes, err := s.nodes(next)
 	if err != nil {
 		return 0, err
 	}
@@ -162,18 +162,11 @@ func (s *Service) nudge() {
 	}
 }
 
-// nodes are those that take part in a change: the members of both rings but
-// those that are lost. The first one is fenced before the others.
-func (s *Service) nodes(v *cluster.View, next *sharding.Ring) ([]*cluster.Member, error) {
+// nodes are those that take part in a ring.
+func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
 	var nodes []*cluster.Member
-	for i, m := range v.Members() {
-		at := next.Index(m.ID)
-		if m.State != sharding.Lost && (at < 0 || next.Members()[at].State != sharding.Lost) {
-			nodes = append(nodes, v.Nodes[i])
-		}
-	}
-	for _, m := range next.Members() {
-		if v.Index(m.ID) >= 0 {
+	for _, m := range r.Members() {
+		if m.State == sharding.Lost {
 			continue
 		}
 		n, err := s.Cluster.Node(m.ID, m.Addr)

@@ -10,8 +10,8 @@ import "footfall/domain/counting"
 // and that nodes open are of one change.
 
 // Decides tells whether nodes that say yes are enough for next to follow r. The
-// members of r have one vote each, but those that are lost; if their number is
-// even, the first one has two. So of two nodes the first decides, and of more
+// active members of r have one vote each; if their number is even, the first
+// one has two. (One that is leaving has none, since next may have forgotten it.) So of two nodes the first decides, and of more
 // than two any one may be away. More than half of the votes are enough; but a
 // change that gives up a member so that the others don't have that many needs
 // all the others.
@@ -35,11 +35,11 @@ func (r *Ring) Decides(next *Ring, yes func(counting.NodeID) bool) bool {
 	return ayes >= min(all/2+1, left)
 }
 
-// voters are the members but the lost ones.
+// voters are the active members.
 func (r *Ring) voters() []counting.NodeID {
 	var ids []counting.NodeID
 	for _, m := range r.members {
-		if m.State != Lost {
+		if m.State == Active {
 			ids = append(ids, m.ID)
 		}
 	}

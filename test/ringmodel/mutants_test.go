@@ -11,6 +11,7 @@ import (
 	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
 
 // mutant is a defect that is built in.
@@ -41,6 +42,10 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 		{storm, mutant{name: "keys are not moved", node: func(n *memory.Node) cluster.Node { return keyless{n} }}},
 		{storm, mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
 		{storm, mutant{name: "a key is kept apart from its visit", node: func(n *memory.Node) cluster.Node { return &forgetful{Node: n} }}},
+		{quarrel, mutant{name: "an approval is forgotten when a later fence comes", node: func(n *memory.Node) cluster.Node { return distracted{n} }}},
+		{quarrel, mutant{name: "a change is undone though it was approved", client: func(l *link) cluster.Node { return stubborn{l} }}},
+		{quarrel, mutant{name: "a node approves after a later fence", node: func(n *memory.Node) cluster.Node { return yielding{n} }}},
+		{quarrel, mutant{name: "a change is made though too few approve", client: func(l *link) cluster.Node { return rash{l} }}},
 		{amnesia, mutant{name: "a step is answered before it is kept", noBarrier: true}},
 	} {
 		t.Run(c.mutant.name, func(t *testing.T) {
@@ -56,6 +61,45 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 			t.Errorf("%d runs did not show that a promise is broken", tries)
 		})
 	}
+}
+
+// distracted forgets what it has approved when it is fenced again.
+type distracted struct{ *memory.Node }
+
+func (n distracted) Standing(ctx context.Context) (sharding.Standing, error) {
+	s, err := n.Node.Standing(ctx)
+	if err == nil && s.Approved != nil && s.Approved.Epoch() < s.Fenced.Epoch() {
+		s.Approved = nil
+	}
+	return s, err
+}
+
+// stubborn doesn't look at what nodes have approved.
+type stubborn struct{ *link }
+
+func (l stubborn) Standing(ctx context.Context) (sharding.Standing, error) {
+	s, err := l.link.Standing(ctx)
+	s.Approved = nil
+	return s, err
+}
+
+// yielding approves what it is fenced against.
+type yielding struct{ *memory.Node }
+
+func (n yielding) Approve(ctx context.Context, r *sharding.Ring) error {
+	err := n.Node.Approve(ctx, r)
+	if errors.Is(err, counting.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// rash takes a node that has not answered for one that approves.
+type rash struct{ *link }
+
+func (l rash) Approve(ctx context.Context, r *sharding.Ring) error {
+	_ = l.link.Approve(ctx, r)
+	return nil
 }
 
 // open takes in what comes after the arc was closed.
