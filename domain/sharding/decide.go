@@ -62,12 +62,13 @@ func (r *Ring) Propose(value *Ring, above counting.Epoch) *Ring {
 
 // Due is what has to be proposed to follow r by one who has been told the
 // standings of enough nodes (Decides) after they were fenced: the ring that was
-// approved under the highest epoch, since it may have been decided, or r.
+// approved under the highest epoch, since it may have been decided, or r. One
+// that follows a ring after r counts, too: nobody begins another change before
+// all nodes have opened that ring, so that it is that ring again.
 func (r *Ring) Due(standings []Standing) *Ring {
 	due := r
 	for _, s := range standings {
-		// What was to follow another ring is over.
-		if a := s.Approved; a != nil && a.follows == r.epoch && a.epoch > due.epoch {
+		if a := s.Approved; a != nil && a.follows >= r.epoch && a.epoch > due.epoch {
 			due = a
 		}
 	}

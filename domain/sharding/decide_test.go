@@ -127,23 +127,26 @@ func TestWhatWasApprovedUnderTheHighestEpochIsDue(t *testing.T) {
 	r := ringOf(t, "abc")
 	next := must(t)(r.Add(sharding.Change{ID: "add"}, member("d", 1)))
 	undo := r.Propose(r, 4)
-	later := next.Propose(next, 9) // follows another ring
+	after := next.Propose(next, 9)
+	older := r.Propose(must(t)(r.Add(sharding.Change{ID: "older"}, member("e", 1))), 3)
 	for _, c := range []struct {
 		name     string
+		ring     *sharding.Ring
 		approved []*sharding.Ring
 		want     string
 	}{
-		{"nothing", []*sharding.Ring{nil, nil}, "first"},
-		{"one", []*sharding.Ring{nil, next}, "add"},
-		{"the undoing after it", []*sharding.Ring{next, undo}, "first"},
-		{"the change after the undoing", []*sharding.Ring{undo, r.Propose(next, 6)}, "add"},
-		{"what is over", []*sharding.Ring{later, nil}, "first"},
+		{"nothing", r, []*sharding.Ring{nil, nil}, "first"},
+		{"one", r, []*sharding.Ring{nil, next}, "add"},
+		{"the undoing after it", r, []*sharding.Ring{next, undo}, "first"},
+		{"the change after the undoing", r, []*sharding.Ring{undo, r.Propose(next, 6)}, "add"},
+		{"what follows it already", r, []*sharding.Ring{after, nil}, "add"},
+		{"what is over", undo, []*sharding.Ring{next, older}, "first"},
 	} {
 		var all []sharding.Standing
 		for _, a := range c.approved {
 			all = append(all, sharding.Standing{Approved: a})
 		}
-		if got := r.Due(all); got.ChangeID() != c.want {
+		if got := c.ring.Due(all); got.ChangeID() != c.want {
 			t.Errorf("%s: %s is due, want %s", c.name, got.ChangeID(), c.want)
 		}
 	}

@@ -119,13 +119,14 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 func (w *world) bury(id counting.NodeID) {
 	for !w.isCalm() {
 		time.Sleep(10 * time.Second)
-		forgotten := true
+		alive, forgotten := false, true
 		w.state.Lock()
 		for _, i := range w.instances {
+			alive = alive || i != nil
 			forgotten = forgotten && (i == nil || i.cluster.View().Index(id) < 0)
 		}
 		w.state.Unlock()
-		if forgotten {
+		if alive && forgotten {
 			w.serverOf(id).setDown(true)
 			return
 		}
