@@ -69,7 +69,7 @@ var (
 // ring changes and everything goes wrong.
 func TestNothingIsLostWhileTheRingChangesInAStorm(t *testing.T) { runMany(t, storm, stormFaults) }
 
-// P4: which ring follows another is decided once, whoever dies, stops, or goes
+// V17, P4: which ring follows another is decided once, whoever dies, stops, or goes
 // away in the middle of it, and for however long.
 func TestAChangeIsDecidedOnceWhoeverDiesInIt(t *testing.T) { runMany(t, quarrel, quarrelFaults) }
 
