@@ -132,9 +132,12 @@ func (k killing) kill(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	_ = coordinator.cmd.Process.Signal(syscall.SIGCONT)
-	r.whole(in, newcomer)
+	time.Sleep(time.Second)
 	for _, tr := range all {
 		tr.stop()
+	}
+	r.whole(in, newcomer)
+	for _, tr := range all {
 		tr.settle(t, r, in)
 	}
 	return between
@@ -142,9 +145,16 @@ func (k killing) kill(t *testing.T) bool {
 
 // whole waits until nothing of a change is left; the newcomer may not be in it.
 func (r *ring) whole(in *instance, newcomer *servers.Redis) {
-	waitFor(r.t, "the ring is whole", time.Minute, func() bool {
-		st := in.ring()
-		away := slices.ContainsFunc(r.servers, func(s *servers.Redis) bool { return s != newcomer && r.fenced(s) })
+	var st ringState
+	fenced := func(s *servers.Redis) bool { return s != newcomer && r.fenced(s) }
+	defer func() {
+		if r.t.Failed() {
+			r.t.Logf("%+v", st)
+		}
+	}()
+	waitFor(r.t, "the ring is whole", 3*time.Minute, func() bool {
+		st = in.ring()
+		away := slices.ContainsFunc(r.servers, fenced)
 		for _, n := range st.Nodes {
 			away = away || n.Away != ""
 		}
