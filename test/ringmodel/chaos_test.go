@@ -153,52 +153,6 @@ func (w *world) takeDown(d *chaos.Dice) {
 	s.setDown(false)
 }
 
-// stopInChange stops an instance at a step of a change for as long as others
-// need to end it.
-func (w *world) stopInChange(i *instance, d *chaos.Dice) {
-	w.counted.Add(stoppedInChange)
-	i.frozen.close()
-	w.chaos.Go(func() {
-		time.Sleep(d.Between(500*time.Millisecond, 5*time.Second))
-		i.frozen.open()
-	})
-}
-
-// cutOne cuts an instance off from a node, so that it decides with others.
-func (w *world) cutOne(d *chaos.Dice) {
-	i := w.pick(d)
-	if i == nil {
-		return
-	}
-	if l, ok := i.links.Load(w.anyServer(d).ID()); ok {
-		w.counted.Add(linkCut)
-		l.(*link).cut.Store(time.Now().Add(d.Between(500*time.Millisecond, 5*time.Second)).UnixNano())
-	}
-}
-
-// dieInChange takes a node down that has just taken a step of a change, for as
-// long as several others would take.
-func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
-	if s.isDown() {
-		return
-	}
-	switch {
-	case k == opening:
-		w.counted.Add(nodeDiedOpened)
-	case k == approving:
-		w.counted.Add(nodeDiedApproved)
-	case s.ID() == "n0001":
-		w.counted.Add(firstDiedFenced)
-	default:
-		w.counted.Add(nodeDiedFenced)
-	}
-	s.setDown(true)
-	w.chaos.Go(func() {
-		time.Sleep(d.Between(200*time.Millisecond, 15*time.Second))
-		s.setDown(false)
-	})
-}
-
 func (w *world) keepAll(*chaos.Dice) {
 	w.state.Lock()
 	servers := make([]*server, 0, len(w.servers))

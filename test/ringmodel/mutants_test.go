@@ -11,7 +11,6 @@ import (
 	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 )
 
 // mutant is a defect that is built in.
@@ -61,65 +60,6 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 			t.Errorf("%d runs did not show that a promise is broken", tries)
 		})
 	}
-}
-
-// distracted forgets what it has approved when it is fenced again.
-type distracted struct{ *memory.Node }
-
-func (n distracted) Standing(ctx context.Context) (sharding.Standing, error) {
-	s, err := n.Node.Standing(ctx)
-	if err == nil && s.Approved != nil && s.Approved.Epoch() < s.Fenced.Epoch() {
-		s.Approved = nil
-	}
-	return s, err
-}
-
-// stubborn doesn't look at what nodes have approved.
-type stubborn struct{ *link }
-
-func (l stubborn) Standing(ctx context.Context) (sharding.Standing, error) {
-	s, err := l.link.Standing(ctx)
-	s.Approved = nil
-	return s, err
-}
-
-// yielding approves what it is fenced against.
-type yielding struct {
-	*memory.Node
-	mu   sync.Mutex
-	late *sharding.Ring
-}
-
-func (n *yielding) Approve(ctx context.Context, r *sharding.Ring) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	err := n.Node.Approve(ctx, r)
-	if err == nil {
-		n.late = nil
-	}
-	if errors.Is(err, counting.ErrStale) {
-		n.late = r
-		return nil
-	}
-	return err
-}
-
-func (n *yielding) Standing(ctx context.Context) (sharding.Standing, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	s, err := n.Node.Standing(ctx)
-	if err == nil && s.Opened != nil && n.late != nil && n.late.Epoch() > s.Opened.Epoch() {
-		s.Approved = n.late
-	}
-	return s, err
-}
-
-// rash takes a node that has not answered for one that approves.
-type rash struct{ *link }
-
-func (l rash) Approve(ctx context.Context, r *sharding.Ring) error {
-	_ = l.link.Approve(ctx, r)
-	return nil
 }
 
 // open takes in what comes after the arc was closed.
