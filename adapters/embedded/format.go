@@ -17,8 +17,9 @@ import (
 //
 //	meta/format            the version, in decimals
 //	meta/sealed            number: the highest window that takes no ids
-//	ring/version           number: how often the two below have changed
-//	ring/fenced, opened    documents of sharding.Ring
+//	ring/version           number: how often those below have changed
+//	ring/fenced, approved, opened
+//	                       documents of sharding.Ring
 //	pages/PAGE             number of visits
 //	sessions/SESSION       see encodeSession
 //	waiting/WINDOW         a byte, as wherever only the key counts

@@ -35,6 +35,9 @@ func (n *Node) standing(tx *bolt.Tx) (sharding.Standing, int64, error) {
 	if s.Opened, err = decodeRing(b.Get([]byte("opened"))); err != nil {
 		return s, 0, notApplied(err)
 	}
+	if s.Approved, err = decodeRing(b.Get([]byte("approved"))); err != nil {
+		return s, 0, notApplied(err)
+	}
 	n.ring.Store(&knownRing{version: version, standing: s})
 	return s, version, nil
 }
@@ -61,13 +64,18 @@ func saveRing(tx *bolt.Tx, s sharding.Standing, version int64) error {
 	if err := put(b, []byte("version"), number(version+1)); err != nil {
 		return err
 	}
-	if err := put(b, []byte("fenced"), s.Fenced.Encode()); err != nil {
-		return err
+	for key, r := range map[string]*sharding.Ring{"fenced": s.Fenced, "opened": s.Opened, "approved": s.Approved} {
+		var err error
+		if r == nil {
+			err = remove(b, []byte(key))
+		} else {
+			err = put(b, []byte(key), r.Encode())
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if s.Opened == nil {
-		return nil
-	}
-	return put(b, []byte("opened"), s.Opened.Encode())
+	return nil
 }
 
 // Standing implements sharding.Keeper.
@@ -105,6 +113,15 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (w counting.Window, 
 		return 0, fmt.Errorf("embedded: fence: %w", err)
 	}
 	return w, nil
+}
+
+// Approve implements sharding.Keeper.
+func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
+	err := n.changeRing(ctx, func(_ *bolt.Tx, s sharding.Standing) (sharding.Standing, error) { return s.Approve(r) })
+	if err != nil {
+		return fmt.Errorf("embedded: approve: %w", err)
+	}
+	return nil
 }
 
 // Open implements sharding.Keeper.

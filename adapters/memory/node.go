@@ -105,6 +105,20 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	return n.current(), nil
 }
 
+// Approve implements sharding.Keeper.
+func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
+	if err := n.lock(ctx); err != nil {
+		return fmt.Errorf("approve on %s: %w", n.id, err)
+	}
+	defer n.mu.Unlock()
+	next, err := n.state.standing.Approve(r)
+	if err != nil {
+		return fmt.Errorf("approve on %s: %w", n.id, err)
+	}
+	n.state.standing = next
+	return nil
+}
+
 // Open implements sharding.Keeper.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
 	if err := n.lock(ctx); err != nil {

@@ -17,7 +17,7 @@ func (n *Node) Standing(ctx context.Context) (sharding.Standing, error) {
 		return sharding.Standing{}, fmt.Errorf("standing of %s: %w", n.id, err)
 	}
 	var s sharding.Standing
-	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced} {
+	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Approved} {
 		document, ok := answer[i].(string)
 		if !ok {
 			continue
@@ -26,7 +26,7 @@ func (n *Node) Standing(ctx context.Context) (sharding.Standing, error) {
 			return sharding.Standing{}, fmt.Errorf("standing of %s: %w", n.id, err)
 		}
 	}
-	s.Coming = int(toInt(answer[2]))
+	s.Coming = int(toInt(answer[3]))
 	return s, nil
 }
 
@@ -51,11 +51,19 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	}
 	answer, err := n.lasting(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
-		int64(r.Follows()), r.Enters(n.id), packArcs(r.Coming(n.id)))
+		int64(r.Follows()), r.Enters(n.id), r.Newcomer(n.id), packArcs(r.Coming(n.id)))
 	if err != nil {
 		return 0, fmt.Errorf("fence %s: %w", n.id, err)
 	}
 	return counting.Window(toInt(answer[0])), nil
+}
+
+// Approve implements sharding.Keeper.
+func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
+	if _, err := n.lasting(ctx, n.scripts.approve, r.Deployment(), int64(r.Epoch()), r.ChangeID()); err != nil {
+		return fmt.Errorf("approve on %s: %w", n.id, err)
+	}
+	return nil
 }
 
 // Open implements sharding.Keeper.

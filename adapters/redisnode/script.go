@@ -49,7 +49,7 @@ type scripts struct {
 	apply, read, list                         script
 	attend, seal, distinct, endpoints, retire script
 	claim, step, entry, entries               script
-	fence, open, standing, pulse              script
+	fence, approve, open, standing, pulse     script
 	coming, claimArc, fetch, takeIn           script
 	retireArc, closeArc, parts                script
 	fetchKeys, takeKeys, findKeys             script
@@ -70,7 +70,8 @@ func newScripts() scripts {
 		entry:     load(reads, "gate", "ledger", "entry"),
 		entries:   load(frees, "gate", "entries"),
 		fence:     load(frees, "tables", "lasting", "fence"),
-		open:      load(frees, "tables", "lasting", "open"),
+		approve:   load(frees, "lasting", "fenced", "approve"),
+		open:      load(frees, "tables", "lasting", "fenced", "open"),
 		standing:  load(reads, "gate", "standing"),
 		pulse:     load(reads, "gate", "pulse"),
 		coming:    load(reads, "gate", "tables", "move", "coming"),

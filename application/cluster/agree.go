@@ -160,7 +160,9 @@ func (c *Cluster) bringUp(ctx context.Context, ring *sharding.Ring, n Node) {
 	defer cancel()
 	p, err := n.Pulse(ctx)
 	if err == nil && p.Opened < ring.Epoch() && p.Fence <= ring.Epoch() {
-		_, err = n.Fence(ctx, ring)
+		if p.Fence < ring.Epoch() {
+			_, err = n.Fence(ctx, ring)
+		}
 		if err == nil {
 			err = n.Open(ctx, ring)
 		}

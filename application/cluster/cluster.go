@@ -157,23 +157,25 @@ func (c *Cluster) Start(ctx context.Context) error {
 
 // Stop flushes what was accepted and refuses more.
 func (c *Cluster) Stop(ctx context.Context) error {
-	var wg sync.WaitGroup
 	members := c.known()
-	errs := make(chan error, len(members))
-	for _, m := range members {
-		wg.Go(func() { errs <- m.Committer.Stop(ctx) })
-	}
-	wg.Wait()
+	all := stopAll(ctx, members)
 	c.mu.Lock()
 	c.cancel() // nothing begins after this
 	c.mu.Unlock()
+	late := slices.DeleteFunc(c.known(), func(m *Member) bool { return slices.Contains(members, m) })
+	all = errors.Join(all, stopAll(ctx, late))
 	c.background.Wait()
-	close(errs)
-	var all error
-	for err := range errs {
-		all = errors.Join(all, err)
-	}
 	return all
+}
+
+func stopAll(ctx context.Context, members []*Member) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(members))
+	for i, m := range members {
+		wg.Go(func() { errs[i] = m.Committer.Stop(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // known are all nodes that this instance has met, in the order of their ids.

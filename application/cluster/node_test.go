@@ -62,6 +62,13 @@ func (n *node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	return n.Node.Fence(ctx, r)
 }
 
+func (n *node) Approve(ctx context.Context, r *sharding.Ring) error {
+	if err := n.reach(ctx); err != nil {
+		return err
+	}
+	return n.Node.Approve(ctx, r)
+}
+
 func (n *node) Open(ctx context.Context, r *sharding.Ring) error {
 	if err := n.reach(ctx); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (v *View) Keeper(w counting.Window) *Member {
 	if home := v.Home(w); !v.Away(home) {
 		return v.Nodes[home]
 	}
-	return v.Nodes[v.Index(v.Arbiter())]
+	return v.Nodes[v.Index(v.First())]
 }
 
 // Each calls do for every member but the lost ones at once, with CallTimeout

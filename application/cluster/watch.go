@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"context"
-	crand "crypto/rand"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -73,14 +71,11 @@ func (c *Cluster) look(left *leftover) bool {
 		}
 	}
 	wg.Wait()
-	if fence == v.Epoch() {
-		*left = leftover{}
-		return false
-	}
 	// A node that was to enter by a change that was undone stays fenced.
 	behind := false
 	for m, p := range pulses {
-		behind = behind || p.Fence > v.Epoch() && v.Index(m.ID()) >= 0
+		at := v.Index(m.ID())
+		behind = behind || at >= 0 && !v.Away(at) && leftBehind(p, v.Epoch())
 	}
 	switch {
 	case !behind:
@@ -97,6 +92,12 @@ func (c *Cluster) look(left *leftover) bool {
 		}
 	}
 	return true
+}
+
+// leftBehind tells whether a node is fenced so that the ring of an epoch isn't
+// opened at it: at a later epoch, or, for long, at that one by another change.
+func leftBehind(p sharding.Pulse, epoch counting.Epoch) bool {
+	return p.Fence > epoch || p.Fence == epoch && p.Opened < epoch
 }
 
 // pulses asks all nodes that this instance knows; those that don't answer in
@@ -119,48 +120,4 @@ func (c *Cluster) pulses(ctx context.Context) map[*Member]sharding.Pulse {
 	}
 	wg.Wait()
 	return pulses
-}
-
-// Settle ends a change that was begun after the ring of a view, and not ended:
-// nodes are fenced, the highest of them at fence. If the arbiter has opened it,
-// it is made for good, and is brought to all; if not, it is undone. An error
-// says that neither could be done now.
-func (c *Cluster) Settle(ctx context.Context, v *View, fence counting.Epoch) error {
-	arbiter := v.Nodes[v.Index(v.Arbiter())]
-	call, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
-	s, err := arbiter.Standing(call)
-	if err != nil {
-		return fmt.Errorf("node %s, which decides: %w", arbiter.ID(), err)
-	}
-	ring := s.Opened
-	if ring == nil || ring.Epoch() <= v.Epoch() {
-		ring = s.Fenced
-		// One that keeps the table undoes a change itself, and can be
-		// finished by anyone.
-		if ring.Epoch() < fence || ring.Table() != v.Table() {
-			ring = v.Again(sharding.Change{ID: crand.Text(), Above: fence})
-			if _, err := arbiter.Fence(call, ring); err != nil {
-				return fmt.Errorf("node %s, which decides: %w", arbiter.ID(), err)
-			}
-		}
-		if err := arbiter.Open(call, ring); err != nil {
-			return fmt.Errorf("node %s, which decides: %w", arbiter.ID(), err)
-		}
-		c.opts.Log.Info("a change of the ring was undone", "epoch", ring.Epoch())
-	}
-	return c.Bring(ctx, ring)
-}
-
-// Bring adopts a ring that its arbiter has opened, and opens it at all other
-// nodes; one that can't be reached is brought up later.
-func (c *Cluster) Bring(ctx context.Context, ring *sharding.Ring) error {
-	if err := c.adopt(ring); err != nil {
-		return err
-	}
-	v := c.View()
-	return v.Each(ctx, func(ctx context.Context, _ int, m *Member) error {
-		c.bringUp(ctx, v.Ring, m)
-		return nil
-	})
 }

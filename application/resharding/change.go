@@ -95,25 +95,28 @@ func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost int)
 	return c, err
 }
 
-// install makes a ring the one of all nodes: it fences them, the arbiter
-// first, and opens the ring, the arbiter first; when that one has opened it the
-// change is made for good. If it can't be, it is undone. It returns the highest
-// window that a node had.
+// install makes a ring the one of all nodes: it fences them, has those of the
+// ring before approve it, which makes it for good, and opens it. If it can't be
+// made, it is undone. It returns the highest window that a node had.
 func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.Ring) (counting.Window, error) {
-	arbiter, err := s.arbiter(v, next)
-	if err != nil {
-		return 0, err
-	}
 	nodes, err := s.nodes(next)
 	if err != nil {
 		return 0, err
 	}
-	highest, err := fenceAll(ctx, arbiter, nodes, next)
+	highest, err := fenceAll(ctx, nodes, next)
+	if errors.Is(err, errUntouched) {
+		return 0, err
+	}
 	if err == nil && highest >= next.IDTables()[0].From && next.Table() == next.Epoch() {
 		err = errLate
 	}
+	if err == nil && next.Epoch() > v.Epoch()+1 {
+		err = s.overtaken(ctx, v, nodes)
+	}
 	if err == nil {
-		err = openAt(ctx, arbiter, next)
+		if err = s.Cluster.Approve(ctx, v, next); err != nil {
+			err = fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		}
 	}
 	// Whoever began it ends it, also when ctx is over.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*cluster.CallTimeout)
@@ -133,22 +136,30 @@ func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.R
 	return highest, err
 }
 
+// overtaken is an error when a change that was left may have been made: this
+// one passed it over (prepareWithout), and nodes are fenced for it since.
+func (s *Service) overtaken(ctx context.Context, v *cluster.View, nodes []*cluster.Member) error {
+	var all []sharding.Standing
+	for _, n := range nodes {
+		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+		standing, err := n.Standing(ctx)
+		cancel()
+		if err != nil {
+			return refused(n, err)
+		}
+		all = append(all, standing)
+	}
+	if due := v.Due(all); due != v.Ring {
+		return fmt.Errorf("%w: change %s was approved before", sharding.ErrBusy, due.ChangeID())
+	}
+	return nil
+}
+
 func (s *Service) nudge() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// arbiter decides whether the ring after v's is made for good. One that is
-// given up by it decides nothing any more.
-func (s *Service) arbiter(v *cluster.View, next *sharding.Ring) (*cluster.Member, error) {
-	id := v.Arbiter()
-	if at := next.Index(id); at >= 0 && next.Members()[at].State == sharding.Lost {
-		id = next.Arbiter()
-	}
-	m := v.Members()[v.Index(id)]
-	return s.Cluster.Node(m.ID, m.Addr)
 }
 
 // nodes are those that take part in a ring.
@@ -167,27 +178,34 @@ func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
 	return nodes, nil
 }
 
-// fenceAll fences the arbiter and then the others, and returns their highest
-// window. The error is that of a change that can't be made.
-func fenceAll(ctx context.Context, arbiter *cluster.Member, nodes []*cluster.Member, next *sharding.Ring) (counting.Window, error) {
+// errUntouched: no node was fenced.
+var errUntouched = errors.New("nothing was begun")
+
+// fenceAll fences the first node and then the others, so that of several
+// changes that begin at once one goes on, and returns their highest window. The
+// error is that of a change that can't be made.
+func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring) (counting.Window, error) {
 	ctx, cancel := context.WithTimeout(ctx, fenceTime)
 	defer cancel()
-	highest, err := arbiter.Fence(ctx, next)
-	if err != nil {
-		return 0, refused(arbiter, err)
+	highest, err := nodes[0].Fence(ctx, next)
+	if err = refused(nodes[0], err); err != nil {
+		if errors.Is(err, sharding.ErrBusy) {
+			err = fmt.Errorf("%w: %w", errUntouched, err)
+		}
+		return 0, err
 	}
 	type answer struct {
 		window counting.Window
 		err    error
 	}
 	answers := make(chan answer, len(nodes))
-	for _, n := range nodes {
+	for _, n := range nodes[1:] {
 		go func() {
 			w, err := n.Fence(ctx, next)
 			answers <- answer{w, refused(n, err)}
 		}()
 	}
-	for range nodes {
+	for range nodes[1:] {
 		a := <-answers
 		highest = max(highest, a.window)
 		err = cmp.Or(err, a.err)
@@ -204,11 +222,4 @@ func refused(n *cluster.Member, err error) error {
 		return fmt.Errorf("%w: node %s: %w", sharding.ErrBusy, n.ID(), err)
 	}
 	return fmt.Errorf("%w: node %s: %w", counting.ErrUnavailable, n.ID(), err)
-}
-
-// openAt opens a ring at the arbiter.
-func openAt(ctx context.Context, arbiter *cluster.Member, next *sharding.Ring) error {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	return refused(arbiter, arbiter.Open(ctx, next))
 }

@@ -98,9 +98,8 @@ func (r *Ring) Abandon(c Change, id counting.NodeID) (*Ring, error) {
 	return n, nil
 }
 
-// Again is the same ring in a later epoch: opening it undoes a change that was
-// begun after it and not made for good.
-func (r *Ring) Again(c Change) *Ring {
+// again is the same ring in a later epoch, by another change.
+func (r *Ring) again(c Change) *Ring {
 	n := *r
 	n.epoch, n.follows, n.change = max(r.epoch, c.Above)+1, r.epoch, c.ID
 	return &n
@@ -110,7 +109,7 @@ func (r *Ring) Again(c Change) *Ring {
 // any more; it moves nothing. Every move must have ended. ok is false when
 // there is nothing to drop.
 func (r *Ring) Tidy(c Change) (tidy *Ring, ok bool) {
-	n := r.Again(c)
+	n := r.again(c)
 	for len(n.tables) > 1 && n.tables[len(n.tables)-2].from <= c.Oldest {
 		n.tables = n.tables[:len(n.tables)-1]
 	}
@@ -133,7 +132,7 @@ func (r *Ring) active(id counting.NodeID) (int, error) {
 // members and its newest table, which is that of r under a new epoch, are
 // copies: the caller changes and checks them before anyone sees them.
 func (r *Ring) next(c Change) *Ring {
-	n := r.Again(c)
+	n := r.again(c)
 	n.members = slices.Clone(r.members)
 	owners := *r.tables[0].owners
 	n.tables = append([]table{{epoch: n.epoch, from: c.From, owners: &owners}}, r.tables...)

@@ -33,6 +33,9 @@ type Standing struct {
 	// Fenced is the ring of the epoch below which the node takes no writes
 	// any more; never nil, and of Opened's epoch when no change is under way.
 	Fenced *Ring
+	// Approved is the newest ring that the node has approved (Keeper.Approve)
+	// after the one that it has opened; nil when there is none.
+	Approved *Ring
 	// Coming is the number of arcs that Opened's newest table brings to the
 	// node and that are not closed (counting.Movable).
 	Coming int
@@ -47,8 +50,8 @@ type Pulse struct {
 // Keeper is the part of a node that keeps the ring (protocols: resharding).
 // Its methods are safe for concurrent use, may be repeated, and end when
 // their context does. An error that wraps none of those below leaves it
-// unknown whether the call took effect. What Fence and Open have answered to
-// survives what the node's store is set to survive: a node that is taken back
+// unknown whether the call took effect. What Fence, Approve and Open have
+// answered to survives what the node's store is set to survive: a node that is taken back
 // to an older state is not taken back behind it.
 type Keeper interface {
 	// ID is the id under which the node is a member, Addr its address there.
@@ -67,12 +70,20 @@ type Keeper interface {
 	// change nothing, in this order where the node is not fenced for r yet:
 	//
 	// counting.ErrStale: it is fenced at a later epoch; ErrConflict: it is
-	// fenced at r's by another change, or has opened a later ring than the
-	// one that r follows; counting.ErrUninitialized: it has opened no ring,
-	// and r doesn't let it in (Ring.Enters); counting.ErrAhead: r doesn't
+	// fenced at r's by another change, or has opened, by another change, a
+	// later ring than the one that r follows; counting.ErrUninitialized: it
+	// has opened no ring, and r doesn't let it in (Ring.Enters, or
+	// Ring.Newcomer where it was let in before); counting.ErrAhead: r doesn't
 	// succeed the table that it has opened (Ring.Succeeds); ErrMoving: arcs
 	// are still coming, and r has another table.
 	Fence(ctx context.Context, r *Ring) (counting.Window, error)
+
+	// Approve makes the node say from then on that r may be opened
+	// (Standing.Approved), whatever it is fenced for later, until it opens r
+	// or a later ring. It changes nothing when r is open there.
+	// counting.ErrStale and ErrConflict as for Fence, also when the node was
+	// not fenced for r.
+	Approve(ctx context.Context, r *Ring) error
 
 	// Open lets writes of r's epoch in. Where its table isn't the one that
 	// was open, the arcs of r.Coming begin to come. counting.ErrStale and

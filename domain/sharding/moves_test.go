@@ -11,8 +11,8 @@ import (
 func TestARingThatIsThereAgainHasTheMovesOfItsTable(t *testing.T) {
 	r := newRing(t, member("a", 1), member("b", 1))
 	r = must(t)(r.Add(sharding.Change{ID: "add", From: 5}, member("c", 1)))
-	again := r.Again(sharding.Change{ID: "again", Above: 8})
-	if again.Epoch() != 9 || again.Follows() != 2 || again.Table() != 2 || again.ChangeID() != "again" {
+	again := r.Propose(r, 8)
+	if again.Epoch() != 9 || again.Follows() != 2 || again.Table() != 2 || again.ChangeID() != "add" {
 		t.Errorf("epoch %d follows %d, table %d, change %s", again.Epoch(), again.Follows(), again.Table(), again.ChangeID())
 	}
 	if !slices.Equal(again.Moves(), r.Moves()) || len(r.Moves()) == 0 {
@@ -52,7 +52,9 @@ func TestOnlyANewcomerEntersARing(t *testing.T) {
 		{first, "c", false},
 		{second, "a", false},
 		{second, "c", true},
-		{second.Again(sharding.Change{ID: "again"}), "c", false},
+		{second.Propose(second, 0), "c", false},
+		{first.Propose(second, 5), "c", true},
+		{first.Propose(first, 5), "a", false},
 		{must(t)(second.Reweight(sharding.Change{ID: "third"}, "c", 2)), "c", false},
 	} {
 		if got := c.ring.Enters(c.id); got != c.want {
@@ -64,8 +66,8 @@ func TestOnlyANewcomerEntersARing(t *testing.T) {
 func TestALostMemberMovesNothingAndStaysOnRecord(t *testing.T) {
 	r := newRing(t, member("a", 1), member("b", 1), member("c", 1))
 	r = must(t)(r.Abandon(sharding.Change{ID: "lost", From: 5, Above: 6}, "a"))
-	if len(r.Moves()) != 0 || r.Arbiter() != "b" || r.Epoch() != 7 {
-		t.Errorf("%d moves, arbiter %s, epoch %d", len(r.Moves()), r.Arbiter(), r.Epoch())
+	if len(r.Moves()) != 0 || r.First() != "b" || r.Epoch() != 7 {
+		t.Errorf("%d moves, first %s, epoch %d", len(r.Moves()), r.First(), r.Epoch())
 	}
 	for arc := range counting.Arc(sharding.Arcs) {
 		if r.Members()[r.Owner(arc)].ID == "a" || r.From(arc) != r.Owner(arc) {

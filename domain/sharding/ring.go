@@ -177,9 +177,8 @@ func (r *Ring) Epoch() counting.Epoch { return r.epoch }
 // ring. A node that has opened a later one takes no part in the change.
 func (r *Ring) Follows() counting.Epoch { return r.follows }
 
-// Arbiter is the id of the member at which the next change is fenced first and
-// opened first: once it has opened a ring, the change is made for good.
-func (r *Ring) Arbiter() counting.NodeID {
+// First is the id of the first member that is not lost.
+func (r *Ring) First() counting.NodeID {
 	for _, m := range r.members {
 		if m.State != Lost {
 			return m.ID
@@ -191,7 +190,8 @@ func (r *Ring) Arbiter() counting.NodeID {
 // Losses are what was given up, oldest first; the caller must not change them.
 func (r *Ring) Losses() []Loss { return r.losses }
 
-// ChangeID is the id of the change that made the ring.
+// ChangeID is the id of the change that made the ring. Rings of different
+// epochs that one change made are the same but for their epochs (Propose).
 func (r *Ring) ChangeID() string { return r.change }
 
 // Members are in ascending order of their ids; the caller must not change them.
@@ -312,17 +312,21 @@ func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
 	return arcs
 }
 
-// Enters tells whether a node that has opened no ring may open this one: at
-// the first start of a deployment, and as the newcomer of the change. Any
-// other such node came back empty.
+// Enters tells whether a node that knows no ring may open this one: at the
+// first start of a deployment, and as the newcomer of the change. Any other
+// such node came back empty.
 func (r *Ring) Enters(id counting.NodeID) bool {
+	if r.follows == 0 {
+		return r.Index(id) >= 0
+	}
+	return r.tables[0].epoch > r.follows && r.Newcomer(id)
+}
+
+// Newcomer tells whether a member owns arcs by no table but the newest. If it
+// was let in and has opened no ring yet, it may open this one.
+func (r *Ring) Newcomer(id counting.NodeID) bool {
 	at := r.Index(id)
-	switch {
-	case at < 0:
-		return false
-	case r.follows == 0:
-		return true
-	case r.tables[0].epoch != r.epoch:
+	if at < 0 {
 		return false
 	}
 	for _, t := range r.tables[1:] {

@@ -51,10 +51,10 @@ func (s Standing) Fence(id counting.NodeID, r *Ring) (Standing, error) {
 		}
 	}
 	switch {
-	case s.Opened == nil && !r.Enters(id):
+	case s.Opened == nil && !r.Enters(id) && (s.Fenced == nil || !r.Newcomer(id)):
 		return s, fmt.Errorf("%w, and the change doesn't make it a member", counting.ErrUninitialized)
 	case s.Opened == nil:
-	case s.Opened.epoch > r.follows:
+	case s.Opened.epoch > r.follows && s.Opened.change != r.change:
 		return s, fmt.Errorf("%w: the node has opened epoch %d", ErrConflict, s.Opened.epoch)
 	case !r.Succeeds(s.Opened.Table()):
 		return s, fmt.Errorf("%w: the node has missed a change", counting.ErrAhead)
@@ -65,18 +65,40 @@ func (s Standing) Fence(id counting.NodeID, r *Ring) (Standing, error) {
 	return s, nil
 }
 
+// Approve is the standing after Keeper.Approve(r), for adapters that keep
+// values; s itself where nothing changes.
+func (s Standing) Approve(r *Ring) (Standing, error) {
+	if err := s.fencedFor(r); err != nil {
+		return s, err
+	}
+	opened := s.Opened != nil && s.Opened.epoch == r.epoch
+	if opened || s.Approved != nil && s.Approved.epoch == r.epoch {
+		return s, nil
+	}
+	s.Approved = s.Fenced
+	return s, nil
+}
+
+// fencedFor is the error of a step that the node is not fenced for.
+func (s Standing) fencedFor(r *Ring) error {
+	if s.Fenced == nil {
+		return fmt.Errorf("%w: the node is not fenced", ErrConflict)
+	}
+	if err := s.compare(r); err != nil {
+		return err
+	}
+	if r.epoch != s.Fenced.epoch {
+		return fmt.Errorf("%w: the node is fenced at epoch %d, not %d", ErrConflict, s.Fenced.epoch, r.epoch)
+	}
+	return nil
+}
+
 // Open is the standing of node id after Keeper.Open(r), for adapters that keep
 // values; s itself where nothing changes. Where it has another table than s,
 // the arcs of r.Coming(id) begin to come.
 func (s Standing) Open(id counting.NodeID, r *Ring) (Standing, error) {
-	if s.Fenced == nil {
-		return s, fmt.Errorf("%w: the node is not fenced", ErrConflict)
-	}
-	if err := s.compare(r); err != nil {
+	if err := s.fencedFor(r); err != nil {
 		return s, err
-	}
-	if r.epoch != s.Fenced.epoch {
-		return s, fmt.Errorf("%w: the node is fenced at epoch %d, not %d", ErrConflict, s.Fenced.epoch, r.epoch)
 	}
 	if s.Opened != nil && s.Opened.epoch == r.epoch {
 		return s, nil
@@ -84,7 +106,7 @@ func (s Standing) Open(id counting.NodeID, r *Ring) (Standing, error) {
 	if s.Opened == nil || s.Opened.Table() != s.Fenced.Table() {
 		s.Coming = len(s.Fenced.Coming(id))
 	}
-	s.Opened = s.Fenced
+	s.Opened, s.Approved = s.Fenced, nil
 	return s, nil
 }
 

@@ -180,6 +180,11 @@ func (l *Link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	return through(ctx, l, "fence", func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
 }
 
+// Approve implements sharding.Keeper.
+func (l *Link) Approve(ctx context.Context, r *sharding.Ring) error {
+	return l.step(ctx, "approve", func(ctx context.Context) error { return l.Far.Approve(ctx, r) })
+}
+
 // Open implements sharding.Keeper.
 func (l *Link) Open(ctx context.Context, r *sharding.Ring) error {
 	return l.step(ctx, "open", func(ctx context.Context) error { return l.Far.Open(ctx, r) })

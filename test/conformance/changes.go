@@ -66,7 +66,7 @@ func fenceUndone(t *testing.T, s *stand) {
 	old := s.ring
 	left := s.nextRing(t, "left", s.current(t)+2)
 	s.fence(t, left)
-	undo := old.Again(sharding.Change{ID: "undo", Above: left.Epoch()})
+	undo := old.Propose(old, left.Epoch())
 	s.fence(t, undo)
 	mustBe(t, n.Open(t.Context(), left), counting.ErrStale)
 	s.standing(t, undo, old)
@@ -79,7 +79,7 @@ func noUndoAfterOpen(t *testing.T, s *stand) {
 	old := s.ring
 	next := s.nextRing(t, "second", s.current(t)+2)
 	s.enter(t, next)
-	s.notFenced(t, old.Again(sharding.Change{ID: "undo", Above: next.Epoch()}), sharding.ErrConflict)
+	s.notFenced(t, old.Propose(old, next.Epoch()), sharding.ErrConflict)
 	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2})
 }
 
@@ -87,7 +87,7 @@ func undoneStaysUndone(t *testing.T, s *stand) {
 	n := s.open(t)
 	old := s.ring
 	next := s.nextRing(t, "second", s.current(t)+2)
-	undo := old.Again(sharding.Change{ID: "undo", Above: next.Epoch()})
+	undo := old.Propose(old, next.Epoch())
 	s.enter(t, undo)
 	s.notFenced(t, next, counting.ErrStale)
 	mustBe(t, n.Open(t.Context(), next), counting.ErrStale)
@@ -100,7 +100,7 @@ func emptyIsNoMember(t *testing.T, s *stand) {
 	next, err := first.Add(sharding.Change{ID: "second"}, sharding.Member{ID: "stranger", Addr: "stranger:1", Weight: 1})
 	must(t, err)
 	s.notFenced(t, next, counting.ErrUninitialized)
-	s.notFenced(t, first.Again(sharding.Change{ID: "again"}), counting.ErrUninitialized)
+	s.notFenced(t, first.Propose(first, 0), counting.ErrUninitialized)
 	s.enter(t, first)
 }
 
@@ -124,7 +124,7 @@ func newcomerAgain(t *testing.T, s *stand) {
 	tried, err := first.Add(sharding.Change{ID: "tried"}, s.member())
 	must(t, err)
 	s.fence(t, tried)
-	undo := first.Again(sharding.Change{ID: "undo", Above: tried.Epoch()})
+	undo := first.Propose(first, tried.Epoch())
 	s.notFenced(t, undo, counting.ErrUninitialized)
 	again, err := undo.Add(sharding.Change{ID: "again"}, s.member())
 	must(t, err)
@@ -146,8 +146,8 @@ func missedChange(t *testing.T, s *stand) {
 
 func missedUndoing(t *testing.T, s *stand) {
 	s.open(t)
-	undone := s.ring.Again(sharding.Change{ID: "undo", Above: 2})
-	s.ring = undone.Again(sharding.Change{ID: "again", Above: 5})
+	undone := s.ring.Propose(s.ring, 2)
+	s.ring = undone.Propose(undone, 5)
 	s.enter(t, s.nextRing(t, "then", s.current(t)+2))
 	s.pulse(t, sharding.Pulse{Fence: 7, Opened: 7})
 }

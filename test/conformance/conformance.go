@@ -68,6 +68,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"entries", entryCases()},
 		{"ring", ringCases()},
 		{"changes", changeCases()},
+		{"approvals", approveCases()},
 		{"moves", moveCases()},
 		{"moving reads", movingReadCases()},
 		{"keys", keyCases()},

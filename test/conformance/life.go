@@ -58,6 +58,7 @@ func (s *stand) everyCall(ctx context.Context, n Node, w counting.Window, ended 
 	ended("pulse", err)
 	_, err = n.Fence(ctx, s.ring)
 	ended("fence", err)
+	ended("approve", n.Approve(ctx, s.ring))
 	ended("open", n.Open(ctx, s.ring))
 	_, _, err = n.List(ctx, s.ring.Epoch(), "")
 	ended("list", err)

@@ -361,7 +361,7 @@ func movesOutliveUndoing(t *testing.T, s *stand) {
 	coming := len(s.ring.Coming(s.node.ID()))
 	s.takeIn(t, arc, some(2)(arc), 2)
 	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), s.ring.Coming(s.node.ID())[1], 0))
-	s.enter(t, s.ring.Again(sharding.Change{ID: "undo", Above: 6}))
+	s.enter(t, s.ring.Propose(s.ring, 6))
 	s.pulse(t, sharding.Pulse{Fence: 7, Opened: 7, Coming: coming - 1})
 	s.takeIn(t, arc, some(3)(arc), 3)
 	s.live(t, some(3)(arc))
@@ -372,11 +372,11 @@ func movesOutliveUndoing(t *testing.T, s *stand) {
 func claimsOutliveUndoing(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
 	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
-	s.enter(t, s.ring.Again(sharding.Change{ID: "undo", Above: 6}))
+	s.enter(t, s.ring.Propose(s.ring, 6))
 	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
 	s.residue(t, arc, some(3)(arc))
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
-	s.enter(t, s.ring.Again(sharding.Change{ID: "again", Above: 9}))
+	s.enter(t, s.ring.Propose(s.ring, 9))
 	s.claimArc(t, arc, counting.Residue{Stage: counting.Gone, Pages: 3})
 }
 

@@ -103,7 +103,7 @@ func TestANodeThatIsKilledDuringAChangeStopsNobodyForLong(t *testing.T) {
 	a, b := r.start(), r.start()
 	c := newRingCrowd(r, []*instance{a, b}, 500).begin(4, 2)
 	st := a.ring()
-	victim := r.serverAt(st.Nodes[2].Addr) // not the one that decides
+	victim := r.serverAt(st.Nodes[2].Addr)
 	weight := 2
 	for range 3 {
 		done := make(chan struct{})
@@ -160,7 +160,7 @@ func TestALossIsAcceptedInSoManyWords(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 	}
-	lost := in.ring().Nodes[0] // the one that decides
+	lost := in.ring().Nodes[0] // the first one
 	if status, body := in.administer(http.MethodDelete, "/ring/nodes/"+lost.ID, `{"accept_loss":true}`); status != 409 {
 		t.Errorf("a node that answers was given up: %d %s", status, body)
 	}

@@ -77,6 +77,8 @@ type traffic struct {
 	mu      sync.Mutex
 	replies [3][]reply
 	flying  [3]int
+	last    time.Time     // of the answers that acknowledged
+	gap     time.Duration // the longest time between two of them
 }
 
 // The phases of a test with a fault.
@@ -126,6 +128,13 @@ func (tr *traffic) end(phase int64, got reply) {
 	defer tr.mu.Unlock()
 	tr.flying[phase]--
 	tr.replies[phase] = append(tr.replies[phase], got)
+	if got.outcome != acknowledged {
+		return
+	}
+	if !tr.last.IsZero() {
+		tr.gap = max(tr.gap, time.Since(tr.last))
+	}
+	tr.last = time.Now()
 }
 
 // enter begins a phase.

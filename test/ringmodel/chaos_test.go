@@ -36,6 +36,9 @@ func (w *world) unleash() {
 	if w.plan.outages {
 		w.every(12*time.Second, d("down"), w.takeDown)
 	}
+	if w.plan.quarrels.cut > 0 {
+		w.every(w.plan.quarrels.cut, d("cut"), w.cutOne)
+	}
 	if w.plan.rollBacks {
 		w.every(100*time.Millisecond, d("keep"), w.keepAll)
 		w.every(3*time.Second, d("fall back"), func(d *chaos.Dice) { w.anyServer(d).fallBack() })
@@ -116,13 +119,14 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 func (w *world) bury(id counting.NodeID) {
 	for !w.isCalm() {
 		time.Sleep(10 * time.Second)
-		forgotten := true
+		alive, forgotten := false, true
 		w.state.Lock()
 		for _, i := range w.instances {
+			alive = alive || i != nil
 			forgotten = forgotten && (i == nil || i.cluster.View().Index(id) < 0)
 		}
 		w.state.Unlock()
-		if forgotten {
+		if alive && forgotten {
 			w.serverOf(id).setDown(true)
 			return
 		}
@@ -177,10 +181,13 @@ func (w *world) freezeOne(d *chaos.Dice) {
 
 // trip kills an instance in the middle of a step.
 func (w *world) trip(i *instance, k kind) {
-	if k == stepOfChange {
-		w.counted.Add(coordinatorKilled)
-	} else {
+	switch k {
+	case stepOfMove:
 		w.counted.Add(moverKilled)
+	case opening:
+		w.counted.Add(coordinatorKilledLate)
+	default:
+		w.counted.Add(coordinatorKilled)
 	}
 	w.kill(i)
 }

@@ -33,6 +33,7 @@ type instance struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
+	links   sync.Map // *link by the node's id
 	early   sync.Map // of the mutant that reads backward: the parts that it has, by question
 }
 

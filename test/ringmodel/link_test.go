@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"footfall/application/cluster"
@@ -24,10 +25,16 @@ type link struct {
 	server       *server
 	instance     *instance
 	dice         *chaos.Dice
+	cut          atomic.Int64 // until then nothing gets through, in Unix nanoseconds
+}
+
+func (l *link) isCut() bool {
+	return time.Now().UnixNano() < l.cut.Load() && !l.instance.world.isCalm()
 }
 
 func (i *instance) link(s *server) cluster.Node {
 	l := &link{Node: s, server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+	i.links.Store(s.ID(), l)
 	if i.world.mutant.client != nil {
 		return i.world.mutant.client(l)
 	}
@@ -40,7 +47,9 @@ type kind int
 const (
 	plain kind = iota
 	stepOfMove
-	stepOfChange
+	fencing // and the others of a change
+	approving
+	opening
 )
 
 // call lets an instance call a node. What is on its way lands, whatever
@@ -51,7 +60,7 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 	if !l.instance.frozen.pass(l.instance.dead) {
 		return none, errDead
 	}
-	trip := w.plan.crashes && !w.isCalm() && (k == stepOfMove && l.dice.Chance(0.0008) || k == stepOfChange && l.dice.Chance(0.02))
+	trip := w.plan.crashes && !w.isCalm() && (k == stepOfMove && l.dice.Chance(0.0008) || k >= fencing && l.dice.Chance(w.plan.quarrels.kill))
 	if trip && l.dice.Chance(0.5) {
 		w.trip(l.instance, k)
 		return none, errDead
@@ -65,6 +74,9 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 		v, err := travel(l, k, do)
 		answers <- answer{v, err}
 	}()
+	if k >= fencing && !w.isCalm() && l.dice.Chance(w.plan.quarrels.stop) {
+		w.stopInChange(l.instance, l.dice)
+	}
 	var a answer
 	select {
 	case a = <-answers:
@@ -78,6 +90,10 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 	}
 	if !l.instance.frozen.pass(l.instance.dead) {
 		return none, errDead
+	}
+	select {
+	case a = <-answers: // it came while the instance was stopped, as its deadline did
+	default:
 	}
 	if k == stepOfMove && a.err != nil {
 		w.counted.Add(moveBroken)
@@ -98,7 +114,7 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 		w.counted.Add(delayed)
 		time.Sleep(d.Between(50*time.Millisecond, 1500*time.Millisecond))
 	}
-	if l.server.isDown() {
+	if l.server.isDown() || l.isCut() {
 		return none, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
 	var v T
@@ -108,6 +124,9 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 		w.counted.Add(lostRequest)
 	} else {
 		v, err = do(context.Background(), l.server)
+	}
+	if k >= fencing && err == nil && !w.isCalm() && d.Chance(w.plan.quarrels.away) {
+		w.dieInChange(l.server, k, d)
 	}
 	if !lostThere && !lostBack {
 		time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
@@ -172,11 +191,15 @@ func (l *link) Pulse(ctx context.Context) (sharding.Pulse, error) {
 }
 
 func (l *link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	return call(ctx, l, stepOfChange, func(ctx context.Context, s *server) (counting.Window, error) { return s.Fence(ctx, r) })
+	return call(ctx, l, fencing, func(ctx context.Context, s *server) (counting.Window, error) { return s.Fence(ctx, r) })
+}
+
+func (l *link) Approve(ctx context.Context, r *sharding.Ring) error {
+	return do(ctx, l, approving, func(ctx context.Context, s *server) error { return s.Approve(ctx, r) })
 }
 
 func (l *link) Open(ctx context.Context, r *sharding.Ring) error {
-	return do(ctx, l, stepOfChange, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
+	return do(ctx, l, opening, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
 }
 
 func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {

@@ -22,11 +22,23 @@ var (
 
 // storm is all that may go wrong without a node losing what it has.
 func storm() plan {
-	return plan{
+	p := plan{
 		instances: 3, clients: 12, operators: 2, changes: *changesFlag, aborted: *abortedFlag,
 		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6},
 		crashes: true, outages: true,
 	}
+	p.quarrels.kill = 0.02
+	return p
+}
+
+// quarrel is all that may go wrong while it is decided whether a change is made.
+func quarrel() plan {
+	p := plan{
+		instances: 4, clients: 4, operators: 3, changes: *changesFlag,
+		rates: rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.06, duplicate: 0.6}, crashes: true, outages: true,
+	}
+	p.quarrels.kill, p.quarrels.stop, p.quarrels.away, p.quarrels.cut = 0.02, 0.04, 0.04, 2*time.Second
+	return p
 }
 
 // amnesia lets nodes fall back to what they were when they last promised to
@@ -46,12 +58,20 @@ var (
 		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
 		keysMoved, keyAtSource, keyReusedRefused,
 	}
+	quarrelFaults = []chaos.Fault{
+		lostRequest, lostReply, delayed, duplicated, coordinatorKilled, coordinatorKilledLate, stoppedInChange, linkCut,
+		nodeDiedFenced, firstDiedFenced, nodeDiedApproved, nodeDiedOpened, changeMade, changeUndone, changeFinished,
+	}
 	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, lostRequest, lostReply, changeMade, moveBroken}
 )
 
 // V12, V13, V17, P2, P3, P4: nothing is lost, doubled or read low while the
 // ring changes and everything goes wrong.
 func TestNothingIsLostWhileTheRingChangesInAStorm(t *testing.T) { runMany(t, storm, stormFaults) }
+
+// V17, P4: which ring follows another is decided once, whoever dies, stops, or goes
+// away in the middle of it, and for however long.
+func TestAChangeIsDecidedOnceWhoeverDiesInIt(t *testing.T) { runMany(t, quarrel, quarrelFaults) }
 
 // P4: a node that falls back to what it had promised to keep loses nothing.
 func TestNodesThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
@@ -96,24 +116,32 @@ func seed() uint64 {
 
 // The faults, and the consequences that show that a corner was reached.
 const (
-	lostRequest       chaos.Fault = "lost_request"
-	lostReply         chaos.Fault = "lost_reply"
-	delayed           chaos.Fault = "delayed"
-	duplicated        chaos.Fault = "duplicated"
-	lateStep          chaos.Fault = "step_of_a_move_that_is_over"
-	moveBroken        chaos.Fault = "move_broken_off"
-	instanceCrashed   chaos.Fault = "instance_crashed"
-	instanceFrozen    chaos.Fault = "instance_frozen"
-	coordinatorKilled chaos.Fault = "coordinator_killed"
-	moverKilled       chaos.Fault = "mover_killed"
-	nodeDown          chaos.Fault = "node_down"
-	nodeRolledBack    chaos.Fault = "node_rolled_back"
-	batchGap          chaos.Fault = "batch_gap"
-	changeMade        chaos.Fault = "change_made"
-	changeUndone      chaos.Fault = "change_undone"
-	changeRefused     chaos.Fault = "change_refused"
-	rereads           chaos.Fault = "read_of_a_moving_page"
-	keysMoved         chaos.Fault = "keys_moved"
-	keyAtSource       chaos.Fault = "key_found_at_the_source"
-	keyReusedRefused  chaos.Fault = "key_reused"
+	lostRequest           chaos.Fault = "lost_request"
+	lostReply             chaos.Fault = "lost_reply"
+	delayed               chaos.Fault = "delayed"
+	duplicated            chaos.Fault = "duplicated"
+	lateStep              chaos.Fault = "step_of_a_move_that_is_over"
+	moveBroken            chaos.Fault = "move_broken_off"
+	instanceCrashed       chaos.Fault = "instance_crashed"
+	instanceFrozen        chaos.Fault = "instance_frozen"
+	coordinatorKilled     chaos.Fault = "coordinator_killed"
+	coordinatorKilledLate chaos.Fault = "coordinator_killed_when_it_opens"
+	nodeDiedFenced        chaos.Fault = "node_down_when_fenced"
+	stoppedInChange       chaos.Fault = "instance_stops_in_a_change"
+	linkCut               chaos.Fault = "link_cut"
+	firstDiedFenced       chaos.Fault = "first_node_down_when_fenced"
+	nodeDiedApproved      chaos.Fault = "node_down_when_it_has_approved"
+	nodeDiedOpened        chaos.Fault = "node_down_when_it_has_opened"
+	changeFinished        chaos.Fault = "change_finished_by_another"
+	moverKilled           chaos.Fault = "mover_killed"
+	nodeDown              chaos.Fault = "node_down"
+	nodeRolledBack        chaos.Fault = "node_rolled_back"
+	batchGap              chaos.Fault = "batch_gap"
+	changeMade            chaos.Fault = "change_made"
+	changeUndone          chaos.Fault = "change_undone"
+	changeRefused         chaos.Fault = "change_refused"
+	rereads               chaos.Fault = "read_of_a_moving_page"
+	keysMoved             chaos.Fault = "keys_moved"
+	keyAtSource           chaos.Fault = "key_found_at_the_source"
+	keyReusedRefused      chaos.Fault = "key_reused"
 )

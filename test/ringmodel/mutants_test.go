@@ -25,7 +25,7 @@ type mutant struct {
 
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
-	const tries = 25
+	const tries = 100
 	for _, c := range []struct {
 		plan   func() plan
 		mutant mutant
@@ -41,6 +41,10 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 		{storm, mutant{name: "keys are not moved", node: func(n *memory.Node) cluster.Node { return keyless{n} }}},
 		{storm, mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
 		{storm, mutant{name: "a key is kept apart from its visit", node: func(n *memory.Node) cluster.Node { return &forgetful{Node: n} }}},
+		{quarrel, mutant{name: "an approval is forgotten when a later fence comes", node: func(n *memory.Node) cluster.Node { return distracted{n} }}},
+		{quarrel, mutant{name: "a change is undone though it was approved", client: func(l *link) cluster.Node { return stubborn{l} }}},
+		{quarrel, mutant{name: "a node approves after a later fence", node: func(n *memory.Node) cluster.Node { return &yielding{Node: n} }}},
+		{quarrel, mutant{name: "a change is made though too few approve", client: func(l *link) cluster.Node { return rash{l} }}},
 		{amnesia, mutant{name: "a step is answered before it is kept", noBarrier: true}},
 	} {
 		t.Run(c.mutant.name, func(t *testing.T) {

@@ -153,6 +153,14 @@ func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, 
 	return w, err
 }
 
+func (s *server) Approve(ctx context.Context, r *sharding.Ring) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.Approve(ctx, r)
+	s.keep()
+	return err
+}
+
 func (s *server) Open(ctx context.Context, r *sharding.Ring) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,18 +172,31 @@ func (s *server) Open(ctx context.Context, r *sharding.Ring) error {
 	return err
 }
 
-// opened notes a change that was made or undone.
+// opened notes a change that was made or undone. All rings that follow one
+// ring are of one change.
 func (w *world) opened(r *sharding.Ring) {
 	w.state.Lock()
-	defer w.state.Unlock()
-	switch {
-	case r.Table() != r.Epoch():
-		if !w.tables[-r.Epoch()] {
-			w.counted.Add(changeUndone)
-		}
-	case !w.tables[r.Epoch()]:
-		w.tables[r.Epoch()] = true
+	if w.seen[r.Epoch()] {
+		w.state.Unlock()
+		return
+	}
+	w.seen[r.Epoch()] = true
+	decided, again := w.decided[r.Follows()]
+	w.decided[r.Follows()] = r.ChangeID()
+	switch moves := r.Table() > r.Follows(); {
+	case moves:
+		w.tables[r.Table()] = true
 		w.counted.Add(changeMade)
+		if r.Table() < r.Epoch() {
+			w.counted.Add(changeFinished)
+		}
+	case w.made[r.ChangeID()]:
+		w.counted.Add(changeUndone)
+	}
+	w.made[r.ChangeID()] = true
+	w.state.Unlock()
+	if again && decided != r.ChangeID() {
+		w.violate("P4: both the change %s and %s follow epoch %d", decided, r.ChangeID(), r.Follows())
 	}
 }
 

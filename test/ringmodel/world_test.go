@@ -34,6 +34,13 @@ type plan struct {
 	changes, aborted            int
 	rates                       rates
 	crashes, outages, rollBacks bool
+	// quarrels are the probabilities of what may befall a step of a change:
+	// the instance dies, or stops for a while; the node goes away after it.
+	// cut is the time between two cuts of the network, 0 for none.
+	quarrels struct {
+		kill, stop, away float64
+		cut              time.Duration
+	}
 }
 
 // world is one run: servers, instances, those who call them, and the books.
@@ -52,7 +59,10 @@ type world struct {
 	instances []*instance
 	lives     int
 	nextNode  int
-	tables    map[counting.Epoch]bool
+	tables    map[counting.Epoch]bool   // that were opened
+	seen      map[counting.Epoch]bool   // rings that were
+	decided   map[counting.Epoch]string // the change that follows a ring
+	made      map[string]bool           // changes that were opened
 
 	truth      sync.Mutex
 	violations []string
@@ -71,6 +81,7 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), over: make(chan struct{}),
 		books: make(map[counting.Page]*chaos.Account), servers: make(map[counting.NodeID]*server),
 		instances: make([]*instance, p.instances), tables: make(map[counting.Epoch]bool),
+		seen: make(map[counting.Epoch]bool), decided: make(map[counting.Epoch]string), made: map[string]bool{"first": true},
 		applied: make(map[counting.Page]int64), keys: make(map[counting.LocatedKey]bool), reports: make(map[string]int64),
 		ids: make(map[string]map[counting.ID]struct{}),
 	}

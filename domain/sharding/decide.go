@@ -1,0 +1,76 @@
+package sharding
+
+import "footfall/domain/counting"
+
+// Which ring follows another is decided once, by a vote of the members of the
+// ring before (Lamport, "Paxos Made Simple", 2001). Epochs are the ballots:
+// a fence is the promise to approve nothing under a lower one, an approval is
+// the vote. What is voted on is a change, known by its id, and the change that
+// made the ring before stands for "none": so all rings that follow one ring
+// and that nodes open are of one change.
+
+// Decides tells whether nodes that say yes are enough for next to follow r. The
+// active members of r have one vote each; if their number is even, the first
+// one has two. (One that is leaving has none, since next may have forgotten it.) So of two nodes the first decides, and of more
+// than two any one may be away. More than half of the votes are enough; but a
+// change that gives up a member so that the others don't have that many needs
+// all the others.
+func (r *Ring) Decides(next *Ring, yes func(counting.NodeID) bool) bool {
+	voters := r.voters()
+	ayes, left, all := 0, 0, 0
+	for i, id := range voters {
+		votes := 1
+		if i == 0 && len(voters)%2 == 0 {
+			votes = 2
+		}
+		all += votes
+		if next.givesUp(id) {
+			continue
+		}
+		left += votes
+		if yes(id) {
+			ayes += votes
+		}
+	}
+	return ayes >= min(all/2+1, left)
+}
+
+// voters are the active members.
+func (r *Ring) voters() []counting.NodeID {
+	var ids []counting.NodeID
+	for _, m := range r.members {
+		if m.State == Active {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+// givesUp tells whether a member is lost.
+func (r *Ring) givesUp(id counting.NodeID) bool {
+	at := r.Index(id)
+	return at >= 0 && r.members[at].State == Lost
+}
+
+// Propose is what r or a ring after it is under an epoch above all that are
+// known, to follow r: r itself undoes what was begun after it and not decided.
+func (r *Ring) Propose(value *Ring, above counting.Epoch) *Ring {
+	n := *value
+	n.epoch, n.follows = max(r.epoch, value.epoch, above)+1, r.epoch
+	return &n
+}
+
+// Due is what has to be proposed to follow r by one who has been told the
+// standings of enough nodes (Decides) after they were fenced: the ring that was
+// approved under the highest epoch, since it may have been decided, or r. One
+// that follows a ring after r counts, too: nobody begins another change before
+// all nodes have opened that ring, so that it is that ring again.
+func (r *Ring) Due(standings []Standing) *Ring {
+	due := r
+	for _, s := range standings {
+		if a := s.Approved; a != nil && a.follows >= r.epoch && a.epoch > due.epoch {
+			due = a
+		}
+	}
+	return due
+}

@@ -1,0 +1,153 @@
+package sharding_test
+
+import (
+	"strings"
+	"testing"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// ringOf has a member for each letter.
+func ringOf(t *testing.T, letters string) *sharding.Ring {
+	t.Helper()
+	var members []sharding.Member
+	for _, l := range letters {
+		members = append(members, member(string(l), 1))
+	}
+	return newRing(t, members...)
+}
+
+func among(letters string) func(counting.NodeID) bool {
+	return func(id counting.NodeID) bool { return strings.Contains(letters, string(id)) }
+}
+
+func TestWhoDecides(t *testing.T) {
+	for _, c := range []struct {
+		members, yes string
+		want         bool
+	}{
+		{"a", "a", true},
+		{"a", "", false},
+		{"ab", "a", true}, // the first of two decides
+		{"ab", "b", false},
+		{"abc", "ab", true},
+		{"abc", "bc", true}, // any of three may be away
+		{"abc", "a", false},
+		{"abc", "c", false},
+		{"abcd", "bcd", true},
+		{"abcd", "ab", true}, // the first of an even number has two votes
+		{"abcd", "bc", false},
+		{"abcd", "a", false},
+		{"abcde", "cde", true},
+		{"abcde", "ab", false},
+		{"abc", "axyz", false}, // strangers have no vote
+	} {
+		r := ringOf(t, c.members)
+		if got := r.Decides(r.Propose(r, 0), among(c.yes)); got != c.want {
+			t.Errorf("%q of %q: %v", c.yes, c.members, got)
+		}
+	}
+}
+
+func TestALostMemberHasNoVote(t *testing.T) {
+	r := ringOf(t, "abcd")
+	next := must(t)(r.Abandon(sharding.Change{ID: "lost"}, "a"))
+	for _, c := range []struct {
+		yes  string
+		want bool
+	}{{"bcd", true}, {"bc", false}, {"ab", false}, {"abc", false}} {
+		if got := r.Decides(next, among(c.yes)); got != c.want {
+			t.Errorf("%q decide to give a up: %v", c.yes, got)
+		}
+	}
+	for _, c := range []struct {
+		yes  string
+		want bool
+	}{{"bc", true}, {"ab", false}, {"cd", true}} { // three are left
+		if got := next.Decides(next.Propose(next, 0), among(c.yes)); got != c.want {
+			t.Errorf("%q decide without a: %v", c.yes, got)
+		}
+	}
+	pair := ringOf(t, "ab")
+	if left := must(t)(pair.Abandon(sharding.Change{ID: "lost"}, "a")); !pair.Decides(left, among("b")) || pair.Decides(left, among("a")) {
+		t.Error("the other of two doesn't decide that the first is given up")
+	}
+}
+
+// Any two sets of nodes that decide have a node in common, also where one of
+// them gives a node up, but for the first of two.
+func TestTwoThatDecideHaveANodeInCommon(t *testing.T) {
+	for n := 1; n <= 7; n++ {
+		r := ringOf(t, "abcdefg"[:n])
+		nexts := []*sharding.Ring{r.Propose(r, 0)}
+		for i := range n {
+			if n > 2 || n == 2 && i == 1 {
+				nexts = append(nexts, must(t)(r.Abandon(sharding.Change{ID: "lost"}, r.Members()[i].ID)))
+			}
+		}
+		for _, one := range nexts {
+			for set := range 1 << n {
+				if !r.Decides(one, inSet(r, set)) {
+					continue
+				}
+				for _, other := range nexts {
+					if rest := 1<<n - 1 - set; r.Decides(other, inSet(r, rest)) {
+						t.Errorf("of %d nodes, %b and %b decide about %s and %s", n, set, rest, one.ChangeID(), other.ChangeID())
+					}
+				}
+			}
+		}
+	}
+}
+
+func inSet(r *sharding.Ring, set int) func(counting.NodeID) bool {
+	return func(id counting.NodeID) bool { return set>>r.Index(id)&1 == 1 }
+}
+
+func TestAProposalIsTheSameRingUnderALaterEpoch(t *testing.T) {
+	r := ringOf(t, "ab")
+	next := must(t)(r.Add(sharding.Change{ID: "add"}, member("c", 1)))
+	for _, c := range []struct {
+		value *sharding.Ring
+		above counting.Epoch
+		want  counting.Epoch
+	}{{r, 0, 2}, {next, 0, 3}, {next, 7, 8}, {r, 7, 8}} {
+		got := r.Propose(c.value, c.above)
+		if got.Epoch() != c.want || got.Follows() != 1 || got.ChangeID() != c.value.ChangeID() || got.Table() != c.value.Table() {
+			t.Errorf("%s above %d: epoch %d follows %d, change %s, table %d", c.value.ChangeID(), c.above, got.Epoch(), got.Follows(), got.ChangeID(), got.Table())
+		}
+		if again, err := sharding.Decode(got.Encode()); err != nil || again.ChangeID() != got.ChangeID() {
+			t.Errorf("decoded: %v", err)
+		}
+	}
+}
+
+func TestWhatWasApprovedUnderTheHighestEpochIsDue(t *testing.T) {
+	r := ringOf(t, "abc")
+	next := must(t)(r.Add(sharding.Change{ID: "add"}, member("d", 1)))
+	undo := r.Propose(r, 4)
+	after := next.Propose(next, 9)
+	older := r.Propose(must(t)(r.Add(sharding.Change{ID: "older"}, member("e", 1))), 3)
+	for _, c := range []struct {
+		name     string
+		ring     *sharding.Ring
+		approved []*sharding.Ring
+		want     string
+	}{
+		{"nothing", r, []*sharding.Ring{nil, nil}, "first"},
+		{"one", r, []*sharding.Ring{nil, next}, "add"},
+		{"the undoing after it", r, []*sharding.Ring{next, undo}, "first"},
+		{"the change after the undoing", r, []*sharding.Ring{undo, r.Propose(next, 6)}, "add"},
+		{"what follows it already", r, []*sharding.Ring{after, nil}, "add"},
+		{"what is over", undo, []*sharding.Ring{next, older}, "first"},
+	} {
+		var all []sharding.Standing
+		for _, a := range c.approved {
+			all = append(all, sharding.Standing{Approved: a})
+		}
+		if got := c.ring.Due(all); got.ChangeID() != c.want {
+			t.Errorf("%s: %s is due, want %s", c.name, got.ChangeID(), c.want)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package ringmodel_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/chaos"
+)
+
+// stopInChange stops an instance at a step of a change for as long as others
+// need to end it.
+func (w *world) stopInChange(i *instance, d *chaos.Dice) {
+	w.counted.Add(stoppedInChange)
+	i.frozen.close()
+	w.chaos.Go(func() {
+		time.Sleep(d.Between(500*time.Millisecond, 5*time.Second))
+		i.frozen.open()
+	})
+}
+
+// cutOne cuts an instance off from a node, so that it decides with others.
+func (w *world) cutOne(d *chaos.Dice) {
+	i := w.pick(d)
+	if i == nil {
+		return
+	}
+	if l, ok := i.links.Load(w.anyServer(d).ID()); ok {
+		w.counted.Add(linkCut)
+		l.(*link).cut.Store(time.Now().Add(d.Between(500*time.Millisecond, 5*time.Second)).UnixNano())
+	}
+}
+
+// dieInChange takes a node down that has just taken a step of a change, for as
+// long as several others would take.
+func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
+	if s.isDown() {
+		return
+	}
+	switch {
+	case k == opening:
+		w.counted.Add(nodeDiedOpened)
+	case k == approving:
+		w.counted.Add(nodeDiedApproved)
+	case s.ID() == "n0001":
+		w.counted.Add(firstDiedFenced)
+	default:
+		w.counted.Add(nodeDiedFenced)
+	}
+	s.setDown(true)
+	w.chaos.Go(func() {
+		time.Sleep(d.Between(200*time.Millisecond, 15*time.Second))
+		s.setDown(false)
+	})
+}
+
+// distracted forgets what it has approved when it is fenced again.
+type distracted struct{ *memory.Node }
+
+func (n distracted) Standing(ctx context.Context) (sharding.Standing, error) {
+	s, err := n.Node.Standing(ctx)
+	if err == nil && s.Approved != nil && s.Approved.Epoch() < s.Fenced.Epoch() {
+		s.Approved = nil
+	}
+	return s, err
+}
+
+// stubborn doesn't look at what nodes have approved.
+type stubborn struct{ *link }
+
+func (l stubborn) Standing(ctx context.Context) (sharding.Standing, error) {
+	s, err := l.link.Standing(ctx)
+	s.Approved = nil
+	return s, err
+}
+
+// yielding approves what it is fenced against.
+type yielding struct {
+	*memory.Node
+	mu   sync.Mutex
+	late *sharding.Ring
+}
+
+func (n *yielding) Approve(ctx context.Context, r *sharding.Ring) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.Node.Approve(ctx, r)
+	if err == nil {
+		n.late = nil
+	}
+	if errors.Is(err, counting.ErrStale) {
+		n.late = r
+		return nil
+	}
+	return err
+}
+
+func (n *yielding) Standing(ctx context.Context) (sharding.Standing, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s, err := n.Node.Standing(ctx)
+	if err == nil && s.Opened != nil && n.late != nil && n.late.Epoch() > s.Opened.Epoch() {
+		s.Approved = n.late
+	}
+	return s, err
+}
+
+// rash takes a node that has not answered for one that approves.
+type rash struct{ *link }
+
+func (l rash) Approve(ctx context.Context, r *sharding.Ring) error {
+	_ = l.link.Approve(ctx, r)
+	return nil
+}
