@@ -68,7 +68,7 @@ func TestTheRingIsShown(t *testing.T) {
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
 	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(3) // for the verbs about a node
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
@@ -80,7 +80,17 @@ func TestTheRingIsChanged(t *testing.T) {
 	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
 	ring.EXPECT().Repair(gomock.Any()).Return(nil)
-	golden(t, "ring", administer(t, h, "POST", "/ring/repair", "", ""))
+	swept := ringStatus()
+	swept.Sweep = &sharding.Sweep{
+		At: time.Unix(1763800000, 5), Forgotten: 12, More: 3,
+		Strays: []sharding.Stray{
+			{Node: "redis_7070", Stray: counting.Stray{Arc: 5, Pages: 61}},
+			{Node: "redis_7071", Stray: counting.Stray{Arc: 6, Table: 2, Pages: 1}},
+		},
+		Unswept: map[counting.NodeID]string{"redis_7071": "it does not answer"},
+	}
+	ring.EXPECT().Status(gomock.Any()).Return(swept)
+	golden(t, "ring_swept", administer(t, h, "POST", "/ring/repair", "", ""))
 }
 
 func TestAChangeOfTheRingIsRefused(t *testing.T) {

@@ -17,12 +17,15 @@ func away(err error) string {
 		return "it came back empty"
 	case errors.Is(err, counting.ErrWrongNode):
 		return "it is another node"
+	case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
+		return "it has another ring"
 	}
 	return "it does not answer"
 }
 
 // Repair ends what was broken off: a change that was begun and left, nodes
-// that are behind, moves.
+// that are behind, moves. Then it sweeps the nodes, and the status tells what
+// it found.
 func (s *Service) Repair(ctx context.Context) error {
 	st := s.Status(ctx)
 	v := s.Cluster.View()
@@ -33,6 +36,9 @@ func (s *Service) Repair(ctx context.Context) error {
 		err = s.Cluster.Bring(ctx, v.Ring)
 	}
 	s.nudge()
+	if err == nil {
+		s.sweep(ctx, s.Cluster.View())
+	}
 	return err
 }
 

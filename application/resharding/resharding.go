@@ -46,6 +46,7 @@ type Service struct {
 	began pace
 	seen  int                     // arcs that were left
 	stuck map[counting.Arc]string // why an arc of the newest table can't be moved
+	swept *sharding.Sweep
 }
 
 // New makes a service on a cluster, which must have been started when the

@@ -92,6 +92,9 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		st.Nodes[i] = n
 	}
 	s.progress(v, &st.Moves)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Sweep = s.swept
 	return st
 }
 

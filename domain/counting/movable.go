@@ -119,6 +119,11 @@ type Movable interface {
 	// the marks; ErrUnfinished otherwise. A closed one stays so.
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
+	// Sweep forgets what no move needs any more, in some of what the node
+	// keeps: from cursor on, which is empty at first; next is empty after the
+	// last, and following it shows everything that is there all the while.
+	Sweep(ctx context.Context, table Epoch, k Keep, cursor string) (s Swept, next string, err error)
+
 	// ReadParts returns a part for each page, in their order, with every
 	// batch and every step in it that was answered before the call. ErrStale
 	// and ErrAhead are about the epoch, as with Counts.Read; stages and
@@ -170,6 +175,11 @@ func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrI
 
 // CloseArc is ErrImmovable.
 func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
+
+// Sweep is ErrImmovable.
+func (Immovable) Sweep(context.Context, Epoch, Keep, string) (Swept, string, error) {
+	return Swept{}, "", ErrImmovable
+}
 
 // ReadParts is ErrImmovable.
 func (Immovable) ReadParts(context.Context, Epoch, []Located) ([]Part, error) {

@@ -34,6 +34,30 @@ type Status struct {
 	Nodes  []MemberStatus
 	Losses []Loss
 	Moves  Progress
+	// Sweep is what the last repair by this instance found; nil before.
+	Sweep *Sweep
+}
+
+// Sweep is what a repair found where no move needs it.
+type Sweep struct {
+	At time.Time
+	// Forgotten is the number of things that were copies, or marks.
+	Forgotten int
+	// Strays may be counted nowhere else and were left alone: MaxStrays of
+	// them at most, and More beyond.
+	Strays []Stray
+	More   int
+	// Unswept says of each node that was not looked through why that is so.
+	Unswept map[counting.NodeID]string
+}
+
+// MaxStrays is how many strays a Sweep names.
+const MaxStrays = 100
+
+// Stray is what a node has of an arc that no longer concerns it.
+type Stray struct {
+	Node counting.NodeID
+	counting.Stray
 }
 
 // MemberStatus is a member of the ring as it is now.

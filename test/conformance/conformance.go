@@ -70,6 +70,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"changes", changeCases()},
 		{"moves", moveCases()},
 		{"moving reads", movingReadCases()},
+		{"sweep", sweepCases()},
 		{"keys", keyCases()},
 		{"settings", settingCases()},
 		{"list", listCases()},
