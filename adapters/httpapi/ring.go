@@ -55,13 +55,13 @@ type ringNodeJSON struct {
 }
 
 type ringMovesJSON struct {
-	Left     int                     `json:"left"`
-	Total    int                     `json:"total"`
-	Arcs     int64                   `json:"moved_by_this_instance"`
-	Pages    int64                   `json:"pages_moved_by_this_instance"`
-	Rate     float64                 `json:"arcs_per_second"`
-	Estimate float64                 `json:"estimate_s"`
-	Stuck    map[counting.Arc]string `json:"stuck,omitempty"`
+	Left     int                 `json:"left"`
+	Total    int                 `json:"total"`
+	Arcs     int64               `json:"moved_by_this_instance"`
+	Pages    int64               `json:"pages_moved_by_this_instance"`
+	Rate     float64             `json:"arcs_per_second"`
+	Estimate float64             `json:"estimate_s"`
+	Stuck    []sharding.StuckArc `json:"stuck,omitempty"`
 }
 
 type planJSON struct {

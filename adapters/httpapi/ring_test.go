@@ -48,7 +48,9 @@ func ringStatus() sharding.Status {
 			{Member: sharding.Member{ID: "redis_7071", Addr: "n2:7071", Weight: 1, State: sharding.Active}, Share: 0.5, Coming: 7, Away: "it does not answer"},
 		},
 		Losses: []sharding.Loss{{Node: "redis_7069", Epoch: 2}},
-		Moves:  sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2 * time.Second, Stuck: map[counting.Arc]string{5: "pages can't be added"}},
+		Moves: sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2 * time.Second, Stuck: []sharding.StuckArc{
+			{Arc: 5, From: "redis_7070", To: "redis_7071", At: "redis_7071", Reason: "refused", Why: "pages can't be added: 1 of arc 5 on redis_7071"},
+		}},
 	}
 }
 

@@ -53,7 +53,7 @@ type scripts struct {
 	coming, claimArc, fetch, takeIn           script
 	retireArc, closeArc, parts                script
 	fetchKeys, takeKeys, findKeys             script
-	sweep                                     script
+	confirm, sweep                            script
 }
 
 func newScripts() scripts {
@@ -77,12 +77,13 @@ func newScripts() scripts {
 		coming:    load(reads, "gate", "tables", "opened", "coming"),
 		claimArc:  load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "claimarc"),
 		fetch:     load(reads, "gate", "tables", "opened", "move", "fetch"),
-		takeIn:    load(frees, "gate", "tables", "lasting", "opened", "move", "reasons", "takein"),
+		takeIn:    load(frees, "gate", "tables", "opened", "move", "reasons", "takein"),
 		retireArc: load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "retirearc"),
 		fetchKeys: load(reads, "gate", "tables", "opened", "move", "keys", "fetchkeys"),
-		takeKeys:  load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "takekeys"),
+		takeKeys:  load(frees, "gate", "tables", "opened", "move", "keys", "takekeys"),
 		findKeys:  load(reads, "gate", "keys", "findkeys"),
 		closeArc:  load(frees, "gate", "tables", "lasting", "opened", "move", "closearc"),
+		confirm:   load(frees, "gate", "tables", "lasting", "opened", "confirm"),
 		sweep:     load(frees, "gate", "tables", "opened", "keys", "sweep"),
 		parts:     load(reads, "gate", "tables", "parts"),
 	}

@@ -87,11 +87,11 @@ func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 			if n := y.asked.Load(); n != 0 {
 				t.Errorf("a change waits for the disk %d times, and all writers with it", n)
 			}
-			if err := m.takeIn(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
+			if err := m.takeInForGood(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
 				t.Errorf("%v while nothing is synced", err)
 			}
 			y.synced.Store(true)
-			if err := m.takeIn(t.Context()); err != nil {
+			if err := m.takeInForGood(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if n := y.asked.Load(); (n == 2) != c.asks {

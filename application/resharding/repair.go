@@ -56,7 +56,7 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	s.dropMoves(ctx, v, at)
 	c, err := s.prepareWithout(ctx, v, at)
 	if err != nil {
-		return sharding.Plan{}, err
+		return s.told(sharding.Plan{}, err)
 	}
 	next, err := v.Abandon(c, id)
 	if err != nil {

@@ -83,6 +83,20 @@ type Progress struct {
 	// for those that are left; 0 where they aren't known.
 	Rate     float64
 	Estimate time.Duration
-	// Stuck says of each arc that can't be moved why that is so.
-	Stuck map[counting.Arc]string
+	// Stuck are the arcs that this instance tried to move again and again.
+	Stuck []StuckArc
+}
+
+// StuckArc is an arc that can't be moved.
+type StuckArc struct {
+	Arc  counting.Arc    `json:"arc"`
+	From counting.NodeID `json:"from"`
+	To   counting.NodeID `json:"to"`
+	// At is the node where it failed.
+	At counting.NodeID `json:"at"`
+	// Reason is a word: refused, pages can't be added; unfinished, the steps
+	// before it are gone; corrupt, what is stored is none of ours; failed, the
+	// node has an error or no answer. Why says more.
+	Reason string `json:"reason"`
+	Why    string `json:"why"`
 }

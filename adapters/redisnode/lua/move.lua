@@ -9,3 +9,7 @@ end
 local function set_stage(s) redis.call('HSET', 'ff:st', arc, s) end
 
 local live, residue, marks = 'ff:c:' .. arc, 'ff:x:' .. arc .. ':' .. ARGV[2], 'ff:in:' .. arc .. ':' .. ARGV[2]
+
+-- marked is how many pages have a mark. An empty one, which no page is, says
+-- that all keys are there.
+local function marked() return redis.call('SCARD', marks) - redis.call('SISMEMBER', marks, '') end
