@@ -123,6 +123,16 @@ func (o *obstacles) failed(m *move, err error) (s sharding.StuckArc, news bool) 
 	return a.stuck, before.Reason != reason
 }
 
+// retry lets everything be tried again at once.
+func (o *obstacles) retry() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, a := range o.arcs {
+		a.until = time.Time{}
+	}
+	clear(o.nodes)
+}
+
 // moved notes that an arc is there.
 func (o *obstacles) moved(m *move) {
 	o.mu.Lock()

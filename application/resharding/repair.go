@@ -24,8 +24,8 @@ func away(err error) string {
 }
 
 // Repair ends what was broken off: a change that was begun and left, nodes
-// that are behind, moves. Then it sweeps the nodes, and the status tells what
-// it found.
+// that are behind, moves; arcs that are stuck are tried again at once. Then it
+// sweeps the nodes, and the status tells what it found.
 func (s *Service) Repair(ctx context.Context) error {
 	st := s.Status(ctx)
 	v := s.Cluster.View()
@@ -35,6 +35,7 @@ func (s *Service) Repair(ctx context.Context) error {
 	} else {
 		err = s.Cluster.Bring(ctx, v.Ring)
 	}
+	s.obstacles.retry()
 	s.nudge()
 	if err == nil {
 		s.sweep(ctx, s.Cluster.View())

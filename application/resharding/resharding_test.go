@@ -39,16 +39,22 @@ func (d *deployment) node(id counting.NodeID) *memory.Node {
 // newDeployment starts an instance on n nodes, which ends with the test.
 func newDeployment(t *testing.T, n int) *deployment {
 	t.Helper()
+	return newDeploymentOf(t, n, func(n *memory.Node) cluster.Node { return n })
+}
+
+// newDeploymentOf has something around its nodes.
+func newDeploymentOf(t *testing.T, n int, around func(*memory.Node) cluster.Node) *deployment {
+	t.Helper()
 	d := &deployment{nodes: make(map[counting.NodeID]*memory.Node)}
 	var nodes []cluster.Node
 	for i := range n {
-		nodes = append(nodes, d.node(counting.NodeID(fmt.Sprint("n", i+1))))
+		nodes = append(nodes, around(d.node(counting.NodeID(fmt.Sprint("n", i+1)))))
 	}
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	d.cluster, err = cluster.New(cluster.Options{
 		Nodes: nodes, Length: counting.Length(time.Minute), EndpointLimit: 10, Log: log,
-		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return d.node(id), nil },
+		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return around(d.node(id)), nil },
 	})
 	if err != nil {
 		t.Fatal(err)
