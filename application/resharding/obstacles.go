@@ -12,13 +12,11 @@ import (
 	"footfall/domain/sharding"
 )
 
-// patience is how long something that failed is left alone: first, then twice
-// that, up to most; a part of it is chance, so that not all come back at once.
-type patience struct{ first, most time.Duration }
-
-var (
-	arcPatience  = patience{100 * time.Millisecond, 30 * time.Second}
-	nodePatience = patience{20 * time.Millisecond, 2 * time.Second}
+// How long something that failed is left alone: first, then twice that, up to
+// most; a part of it is chance, so that not all come back at once.
+const (
+	arcFirst, arcMost   = 100 * time.Millisecond, 30 * time.Second
+	nodeFirst, nodeMost = 20 * time.Millisecond, 2 * time.Second
 )
 
 // stuckAfter is how many failures in a row make an arc one that can't be moved.
@@ -31,10 +29,10 @@ type obstacle struct {
 	stuck    sharding.StuckArc
 }
 
-func (o *obstacle) fail(p patience) {
-	pause := p.most
+func (o *obstacle) fail(first, most time.Duration) {
+	pause := most
 	if o.failures < 16 {
-		pause = min(p.most, p.first<<o.failures)
+		pause = min(most, first<<o.failures)
 	}
 	o.failures++
 	o.until = time.Now().Add(pause/2 + rand.N(pause/2+1))
@@ -91,7 +89,7 @@ func (o *obstacles) nodeFailed(node counting.NodeID) {
 		o.nodes[node] = n
 	}
 	if time.Now().After(n.until) {
-		n.fail(nodePatience)
+		n.fail(nodeFirst, nodeMost)
 	}
 }
 
@@ -112,7 +110,7 @@ func (o *obstacles) failed(m *move, err error) (s sharding.StuckArc, news bool) 
 		a = &obstacle{}
 		o.arcs[m.arc] = a
 	}
-	a.fail(arcPatience)
+	a.fail(arcFirst, arcMost)
 	if !own && a.failures < stuckAfter {
 		return s, false
 	}
