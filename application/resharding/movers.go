@@ -149,13 +149,13 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 		return
 	}
 	confirmed, err := brought.confirm()
+	if err != nil {
+		s.obstacles.nodeFailed(brought[0].destination.ID()) // no arc is to blame
+		return
+	}
 	for i, m := range brought {
 		begin := time.Now()
-		failed := err
-		if failed == nil {
-			failed = m.finish(confirmed[i])
-		}
-		s.ended(v, m, failed)
+		s.ended(v, m, m.finish(confirmed[i]))
 		rest(s.ctx, time.Since(begin))
 	}
 }
@@ -165,7 +165,7 @@ func (g group) confirm() ([]counting.Intake, error) {
 	first := g[0]
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
-		arcs[i], m.at = m.arc, m.destination.ID()
+		arcs[i] = m.arc
 	}
 	ctx, cancel := context.WithTimeout(first.ctx, confirmTime)
 	defer cancel()

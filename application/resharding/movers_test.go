@@ -287,9 +287,54 @@ func TestCutConnectionsCostMovesLittle(t *testing.T) {
 				t.Errorf("%d calls were cut", h.failed)
 			}
 		})
-		if took > time.Minute {
+		if took > 10*time.Second {
 			t.Errorf("that took %v", took)
 		}
 		d.wantAll(t)
+	})
+}
+
+// A node that was away for long, and is back, is not left alone for long when
+// it fails once more.
+func TestASuccessMakesUpForManyFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := filled(t, 1)
+		away, claims := true, 0
+		var failed, next time.Time
+		h.claim = func(context.Context, counting.NodeID, counting.Arc) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if away {
+				return errors.New("connection refused")
+			}
+			claims++
+			switch {
+			case claims == 3000:
+				failed = time.Now()
+				return errors.New("connection reset by peer")
+			case claims > 3000 && next.IsZero() && time.Now().After(failed):
+				next = time.Now()
+			}
+			return nil
+		}
+		if _, err := d.ring.Add(t.Context(), "new:1", 1, false); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		h.set(func() {
+			if h.failed < 10 || h.failed > 200 {
+				t.Errorf("%d tries in the minute in which the node is away", h.failed)
+			}
+			away = false
+		})
+		time.Sleep(time.Minute)
+		h.set(func() {
+			if pause := next.Sub(failed); failed.IsZero() || next.IsZero() || pause > 200*time.Millisecond {
+				t.Errorf("the node was left alone for %v", pause)
+			}
+		})
+		if left := d.left(t); left != 0 {
+			t.Errorf("%d arcs are left", left)
+		}
 	})
 }

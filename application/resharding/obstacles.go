@@ -88,7 +88,7 @@ func (o *obstacles) nodeFailed(node counting.NodeID) {
 		n = &obstacle{}
 		o.nodes[node] = n
 	}
-	if time.Now().After(n.until) {
+	if !time.Now().Before(n.until) {
 		n.fail(nodeFirst, nodeMost)
 	}
 }

@@ -33,7 +33,8 @@ type Residue struct {
 
 // Intake is what TakeIn has done.
 type Intake struct {
-	// Pages of the arc that are marked by now, over all calls.
+	// Pages of the arc that are marked by now, over all calls; -1 where
+	// Confirm finds something else than marks.
 	Pages int
 	// Keys: all keys of the arc were taken in (TakeKeys).
 	Keys bool
