@@ -29,7 +29,7 @@ type move struct {
 
 	pages int             // that it has
 	keyed bool            // it has keys, too
-	at    counting.NodeID // that was called last
+	at    *cluster.Member // that was called last
 }
 
 func (s *Service) newMove(v *cluster.View, arc counting.Arc) *move {
@@ -69,8 +69,7 @@ func (m *move) finish(in counting.Intake) error {
 		return nil
 	}
 	if m.keyed && !in.Keys {
-		m.at = m.destination.ID()
-		return fmt.Errorf("keys of arc %d on %s: %w", m.arc, m.at, errForgot)
+		return fmt.Errorf("keys of arc %d on %s: %w", m.arc, m.destination.ID(), errForgot)
 	}
 	// The number is that of the marks at the destination: it has to be that
 	// of the pages, or the residue stays.
@@ -151,7 +150,7 @@ func (m *move) copy() (closed bool, err error) {
 
 // call makes one call of a node, which is the one to blame if it fails.
 func (m *move) call(node *cluster.Member, do func(context.Context) error) error {
-	m.at = node.ID()
+	m.at = node
 	ctx, cancel := context.WithTimeout(m.ctx, cluster.CallTimeout)
 	defer cancel()
 	return do(ctx)

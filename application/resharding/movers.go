@@ -2,6 +2,7 @@ package resharding
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -21,6 +22,9 @@ const (
 	// together is how many arcs of a destination are confirmed at once: where
 	// that waits for a disk that is synced once a second, as many go in one.
 	together = 64
+	// mostLogged is how many lines an instance writes about arcs that can't be
+	// moved: the status and the metrics tell of all.
+	mostLogged = 100
 )
 
 // group is arcs that go to the same member.
@@ -184,9 +188,24 @@ func (s *Service) ended(v *cluster.View, m *move, err error) {
 	if !s.current(v) {
 		return // the steps are refused now
 	}
-	if stuck, news := s.obstacles.failed(m, err); news {
-		s.Log.Error("an arc can't be moved", "arc", m.arc, "from", stuck.From, "to", stuck.To, "error", err)
+	if _, own := reasonOf(err); !own && !s.answers(m.at, err) {
+		s.obstacles.nodeFailed(m.at.ID())
 	}
+	if s.obstacles.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
+		s.Log.Error("an arc can't be moved", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
+	}
+}
+
+// answers tells whether a node that had an error is there: then it is the arc
+// that something is wrong with. One that let a mover wait isn't asked.
+func (s *Service) answers(m *cluster.Member, failed error) bool {
+	if errors.Is(failed, context.DeadlineExceeded) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, cluster.CallTimeout)
+	defer cancel()
+	_, err := m.Pulse(ctx)
+	return err == nil
 }
 
 func rest(ctx context.Context, d time.Duration) {

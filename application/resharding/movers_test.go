@@ -32,6 +32,7 @@ type hurdles struct {
 	take  func(ctx context.Context) error
 	// confirm gets the number of arcs.
 	confirm func(ctx context.Context, arcs int) error
+	pulse   func() error
 	failed  int
 }
 
@@ -51,6 +52,18 @@ func (h *hurdles) meet(do func() error) error {
 		h.set(func() { h.failed++ })
 	}
 	return err
+}
+
+func (h hurdle) Pulse(ctx context.Context) (sharding.Pulse, error) {
+	h.mu.Lock()
+	pulse := h.pulse
+	h.mu.Unlock()
+	if pulse != nil {
+		if err := pulse(); err != nil {
+			return sharding.Pulse{}, err
+		}
+	}
+	return h.Node.Pulse(ctx)
 }
 
 func (h hurdle) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
@@ -320,9 +333,19 @@ func TestASuccessMakesUpForManyFailures(t *testing.T) {
 		if _, err := d.ring.Add(t.Context(), "new:1", 1, false); err != nil {
 			t.Fatal(err)
 		}
+		h.set(func() {
+			h.pulse = func() error {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				if away || time.Now().Equal(failed) {
+					return errors.New("connection refused")
+				}
+				return nil
+			}
+		})
 		time.Sleep(time.Minute)
 		h.set(func() {
-			if h.failed < 10 || h.failed > 200 {
+			if h.failed < 10 || h.failed > 5000 {
 				t.Errorf("%d tries in the minute in which the node is away", h.failed)
 			}
 			away = false

@@ -93,17 +93,14 @@ func (o *obstacles) nodeFailed(node counting.NodeID) {
 	}
 }
 
-// failed notes why an arc was not moved, and tells whether it is stuck and
+// arcFailed notes why an arc was not moved, and tells whether it is stuck and
 // that is news.
-func (o *obstacles) failed(m *move, err error) (s sharding.StuckArc, news bool) {
+func (o *obstacles) arcFailed(m *move, err error) (news bool) {
 	reason, own := reasonOf(err)
-	if !own {
-		o.nodeFailed(m.at)
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.table != m.table {
-		return s, false
+		return false
 	}
 	a := o.arcs[m.arc]
 	if a == nil {
@@ -112,13 +109,13 @@ func (o *obstacles) failed(m *move, err error) (s sharding.StuckArc, news bool) 
 	}
 	a.fail(arcFirst, arcMost)
 	if !own && a.failures < stuckAfter {
-		return s, false
+		return false
 	}
-	before := a.stuck
+	news = a.stuck.Reason != reason
 	a.stuck = sharding.StuckArc{
-		Arc: m.arc, From: m.source.ID(), To: m.destination.ID(), At: m.at, Reason: reason, Why: err.Error(),
+		Arc: m.arc, From: m.source.ID(), To: m.destination.ID(), At: m.at.ID(), Reason: reason, Why: err.Error(),
 	}
-	return a.stuck, before.Reason != reason
+	return news
 }
 
 // retry lets everything be tried again at once.

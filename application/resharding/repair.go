@@ -10,8 +10,8 @@ import (
 	"footfall/domain/sharding"
 )
 
-// away says for people why a node can't be asked.
-func away(err error) string {
+// whyAway says for people why a node can't be asked.
+func whyAway(err error) string {
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):
 		return "it came back empty"
@@ -51,7 +51,7 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	if at < 0 {
 		return sharding.Plan{}, fmt.Errorf("%w: node %s is not in it", sharding.ErrBadChange, id)
 	}
-	if err := s.answers(ctx, v, at); err != nil {
+	if err := s.away(ctx, v, at); err != nil {
 		return sharding.Plan{}, err
 	}
 	s.dropMoves(ctx, v, at)
@@ -70,8 +70,8 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	return next.Plan(), nil
 }
 
-// answers is an error when a node is there with what it had.
-func (s *Service) answers(ctx context.Context, v *cluster.View, at int) error {
+// away is an error when a node is there with what it had.
+func (s *Service) away(ctx context.Context, v *cluster.View, at int) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	if p, err := v.Nodes[at].Pulse(ctx); err == nil && p.Opened == v.Epoch() {

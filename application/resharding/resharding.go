@@ -42,7 +42,8 @@ type Service struct {
 
 	arcs, pages atomic.Int64 // moved by this instance
 
-	obstacles obstacles // in the way of the moves of the newest table
+	obstacles obstacles    // in the way of the moves of the newest table
+	logged    atomic.Int64 // arcs that can't be moved
 
 	mu    sync.Mutex
 	began pace

@@ -52,7 +52,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		case v.Away(i):
 			n.Away = "it was given up"
 		case errs[i] != nil:
-			n.Away = away(errs[i])
+			n.Away = whyAway(errs[i])
 			n.Coming = coming[i]
 		case pulses[i].Opened < v.Epoch():
 			n.Away = "it is behind the ring"

@@ -37,7 +37,7 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 	for i, m := range v.Nodes {
 		add(found, m.ID(), swept[i])
 		if errs[i] != nil {
-			found.Unswept[m.ID()] = away(errs[i])
+			found.Unswept[m.ID()] = whyAway(errs[i])
 			s.Log.Warn("a node was not swept", "node", m.ID(), "error", errs[i])
 		}
 	}
