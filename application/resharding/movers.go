@@ -209,6 +209,9 @@ func (s *Service) answers(m *cluster.Member, failed error) bool {
 }
 
 func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	select {
 	case <-time.After(min(d, time.Second)):
 	case <-ctx.Done():
