@@ -188,8 +188,15 @@ func (s *Service) ended(v *cluster.View, m *move, err error) {
 	if !s.current(v) {
 		return // the steps are refused now
 	}
-	if _, own := reasonOf(err); !own && !s.answers(m.at, err) {
-		s.obstacles.nodeFailed(m.at.ID())
+	if _, own := reasonOf(err); !own {
+		late := errors.Is(err, context.DeadlineExceeded)                        // whoever is to blame
+		there := !late && !errors.Is(err, counting.ErrAhead) && s.answers(m.at) // ahead: the node is behind the ring
+		if !there {
+			s.obstacles.nodeFailed(m.at.ID())
+		}
+		if !there && !late {
+			return
+		}
 	}
 	if s.obstacles.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
 		s.Log.Error("an arc can't be moved", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
@@ -197,11 +204,8 @@ func (s *Service) ended(v *cluster.View, m *move, err error) {
 }
 
 // answers tells whether a node that had an error is there: then it is the arc
-// that something is wrong with. One that let a mover wait isn't asked.
-func (s *Service) answers(m *cluster.Member, failed error) bool {
-	if errors.Is(failed, context.DeadlineExceeded) {
-		return false
-	}
+// that something is wrong with.
+func (s *Service) answers(m *cluster.Member) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, cluster.CallTimeout)
 	defer cancel()
 	_, err := m.Pulse(ctx)

@@ -32,7 +32,6 @@ type hurdles struct {
 	take  func(ctx context.Context) error
 	// confirm gets the number of arcs.
 	confirm func(ctx context.Context, arcs int) error
-	pulse   func() error
 	failed  int
 }
 
@@ -52,18 +51,6 @@ func (h *hurdles) meet(do func() error) error {
 		h.set(func() { h.failed++ })
 	}
 	return err
-}
-
-func (h hurdle) Pulse(ctx context.Context) (sharding.Pulse, error) {
-	h.mu.Lock()
-	pulse := h.pulse
-	h.mu.Unlock()
-	if pulse != nil {
-		if err := pulse(); err != nil {
-			return sharding.Pulse{}, err
-		}
-	}
-	return h.Node.Pulse(ctx)
 }
 
 func (h hurdle) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
@@ -163,7 +150,7 @@ func TestOneSyncIsForManyArcs(t *testing.T) {
 	for _, sync := range []time.Duration{time.Second, 5 * time.Second} {
 		t.Run(sync.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d, h := filled(t, 3)
+				d, h := filled(t, 7)
 				calls, most, arcs, at, mostAt := 0, 0, 0, 0, 0
 				h.confirm = func(ctx context.Context, n int) error {
 					h.set(func() {
@@ -181,7 +168,7 @@ func TestOneSyncIsForManyArcs(t *testing.T) {
 				d.drain(t, 0)
 				d.wantAll(t)
 				h.set(func() {
-					if h.failed > 0 || most > 64 || arcs < 3000 || calls > arcs/40 || mostAt > 4 {
+					if h.failed > 0 || most > 64 || arcs < 1500 || calls > arcs/30 || mostAt > 4 {
 						t.Errorf("%d arcs by %d syncs, of %d at most, %d at once; %d failed", arcs, calls, most, mostAt, h.failed)
 					}
 				})
@@ -194,8 +181,8 @@ func TestOneSyncIsForManyArcs(t *testing.T) {
 // reason, and go over soon after what is in the way is gone.
 func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, h := filled(t, 2)
-		wrong := func(arc counting.Arc) bool { return arc%100 == 7 }
+		d, h := filled(t, 7)
+		wrong := func(arc counting.Arc) bool { return arc%50 == 7 }
 		h.claim = func(_ context.Context, _ counting.NodeID, arc counting.Arc) error {
 			if wrong(arc) {
 				return errWrongType
@@ -248,7 +235,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 // A node that hangs holds up the arcs that come from it, and no others.
 func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, h := filled(t, 3)
+		d, h := filled(t, 7)
 		h.claim = func(ctx context.Context, node counting.NodeID, _ counting.Arc) error {
 			if node == "n2" {
 				<-ctx.Done()
@@ -285,7 +272,7 @@ func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 // Connections that are cut now and then cost moves little: they go on at once.
 func TestCutConnectionsCostMovesLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, h := filled(t, 3)
+		d, h := filled(t, 7)
 		cut := func(context.Context) error {
 			if rand.N(10) == 0 {
 				return errors.New("connection reset by peer")
@@ -296,7 +283,7 @@ func TestCutConnectionsCostMovesLittle(t *testing.T) {
 		h.confirm = func(ctx context.Context, _ int) error { return cut(ctx) }
 		took := d.drain(t, 0)
 		h.set(func() {
-			if h.failed < 100 {
+			if h.failed < 50 {
 				t.Errorf("%d calls were cut", h.failed)
 			}
 		})
@@ -304,60 +291,5 @@ func TestCutConnectionsCostMovesLittle(t *testing.T) {
 			t.Errorf("that took %v", took)
 		}
 		d.wantAll(t)
-	})
-}
-
-// A node that was away for long, and is back, is not left alone for long when
-// it fails once more.
-func TestASuccessMakesUpForManyFailures(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d, h := filled(t, 1)
-		away, claims := true, 0
-		var failed, next time.Time
-		h.claim = func(context.Context, counting.NodeID, counting.Arc) error {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			if away {
-				return errors.New("connection refused")
-			}
-			claims++
-			switch {
-			case claims == 3000:
-				failed = time.Now()
-				return errors.New("connection reset by peer")
-			case claims > 3000 && next.IsZero() && time.Now().After(failed):
-				next = time.Now()
-			}
-			return nil
-		}
-		if _, err := d.ring.Add(t.Context(), "new:1", 1, false); err != nil {
-			t.Fatal(err)
-		}
-		h.set(func() {
-			h.pulse = func() error {
-				h.mu.Lock()
-				defer h.mu.Unlock()
-				if away || time.Now().Equal(failed) {
-					return errors.New("connection refused")
-				}
-				return nil
-			}
-		})
-		time.Sleep(time.Minute)
-		h.set(func() {
-			if h.failed < 10 || h.failed > 5000 {
-				t.Errorf("%d tries in the minute in which the node is away", h.failed)
-			}
-			away = false
-		})
-		time.Sleep(time.Minute)
-		h.set(func() {
-			if pause := next.Sub(failed); failed.IsZero() || next.IsZero() || pause > 200*time.Millisecond {
-				t.Errorf("the node was left alone for %v", pause)
-			}
-		})
-		if left := d.left(t); left != 0 {
-			t.Errorf("%d arcs are left", left)
-		}
 	})
 }
