@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -103,7 +104,29 @@ func registerRing(r *prometheus.Registry, ring *resharding.Service) {
 	}
 	gauge("footfall_ring_epoch", "Epoch of the ring that this instance goes by.", func(epoch counting.Epoch, _ int) float64 { return float64(epoch) })
 	gauge("footfall_ring_arcs_left", "Arcs that were still to be moved when this instance last looked.", func(_ counting.Epoch, left int) float64 { return float64(left) })
+	r.MustRegister(stuckArcs{ring, prometheus.NewDesc("footfall_ring_arc_stuck",
+		"1 for an arc that this instance tried to move again and again, at most 100 of them; GET /ring says more.",
+		[]string{"arc", "from", "to", "at", "reason"}, nil)})
 }
+
+// stuckArcs shows the arcs that this instance can't move.
+type stuckArcs struct {
+	ring *resharding.Service
+	desc *prometheus.Desc
+}
+
+func (s stuckArcs) Describe(ch chan<- *prometheus.Desc) { ch <- s.desc }
+
+func (s stuckArcs) Collect(ch chan<- prometheus.Metric) {
+	stuck := s.ring.Stuck()
+	for _, a := range stuck[:min(len(stuck), mostStuck)] {
+		ch <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, 1,
+			strconv.Itoa(int(a.Arc)), string(a.From), string(a.To), string(a.At), a.Reason)
+	}
+}
+
+// mostStuck is how many arcs have a metric of their own.
+const mostStuck = 100
 
 // measuredPublisher counts how publishing ended.
 type measuredPublisher struct {

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -27,6 +28,23 @@ type ringJSON struct {
 	Nodes  []ringNodeJSON  `json:"nodes"`
 	Moves  ringMovesJSON   `json:"moves"`
 	Losses []sharding.Loss `json:"losses"`
+	Sweep  *sweepJSON      `json:"sweep,omitempty"`
+}
+
+type sweepJSON struct {
+	At        time.Time                  `json:"at"`
+	Forgotten int                        `json:"forgotten"`
+	Strays    []strayJSON                `json:"strays"`
+	More      int                        `json:"more_strays,omitempty"`
+	Unswept   map[counting.NodeID]string `json:"unswept,omitempty"`
+}
+
+// strayJSON has a table where it is the residue of a move by that.
+type strayJSON struct {
+	Node  counting.NodeID `json:"node"`
+	Arc   counting.Arc    `json:"arc"`
+	Table counting.Epoch  `json:"table,omitempty"`
+	Pages int             `json:"pages"`
 }
 
 type ringNodeJSON struct {
@@ -37,13 +55,13 @@ type ringNodeJSON struct {
 }
 
 type ringMovesJSON struct {
-	Left     int                     `json:"left"`
-	Total    int                     `json:"total"`
-	Arcs     int64                   `json:"moved_by_this_instance"`
-	Pages    int64                   `json:"pages_moved_by_this_instance"`
-	Rate     float64                 `json:"arcs_per_second"`
-	Estimate float64                 `json:"estimate_s"`
-	Stuck    map[counting.Arc]string `json:"stuck,omitempty"`
+	Left     int                 `json:"left"`
+	Total    int                 `json:"total"`
+	Arcs     int64               `json:"moved_by_this_instance"`
+	Pages    int64               `json:"pages_moved_by_this_instance"`
+	Rate     float64             `json:"arcs_per_second"`
+	Estimate float64             `json:"estimate_s"`
+	Stuck    []sharding.StuckArc `json:"stuck,omitempty"`
 }
 
 type planJSON struct {
@@ -65,7 +83,18 @@ func (g *ringRoutes) status(w http.ResponseWriter, r *http.Request, _ string) er
 		Left: m.Left, Total: m.Total, Arcs: m.Arcs, Pages: m.Pages,
 		Rate: m.Rate, Estimate: m.Estimate.Seconds(), Stuck: m.Stuck,
 	}
+	if st.Sweep != nil {
+		answer.Sweep = sweepOf(st.Sweep)
+	}
 	return g.json(w, answer)
+}
+
+func sweepOf(s *sharding.Sweep) *sweepJSON {
+	j := &sweepJSON{At: s.At.UTC().Truncate(time.Second), Forgotten: s.Forgotten, Strays: []strayJSON{}, More: s.More, Unswept: s.Unswept}
+	for _, stray := range s.Strays {
+		j.Strays = append(j.Strays, strayJSON{Node: stray.Node, Arc: stray.Arc, Table: stray.Table, Pages: stray.Pages})
+	}
+	return j
 }
 
 // owner serves GET /ring/owner.

@@ -48,7 +48,9 @@ func ringStatus() sharding.Status {
 			{Member: sharding.Member{ID: "redis_7071", Addr: "n2:7071", Weight: 1, State: sharding.Active}, Share: 0.5, Coming: 7, Away: "it does not answer"},
 		},
 		Losses: []sharding.Loss{{Node: "redis_7069", Epoch: 2}},
-		Moves:  sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2 * time.Second, Stuck: map[counting.Arc]string{5: "pages can't be added"}},
+		Moves: sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2 * time.Second, Stuck: []sharding.StuckArc{
+			{Arc: 5, From: "redis_7070", To: "redis_7071", At: "redis_7071", Reason: "refused", Why: "pages can't be added: 1 of arc 5 on redis_7071"},
+		}},
 	}
 }
 
@@ -68,7 +70,7 @@ func TestTheRingIsShown(t *testing.T) {
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
 	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(3) // for the verbs about a node
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
@@ -80,7 +82,17 @@ func TestTheRingIsChanged(t *testing.T) {
 	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
 	ring.EXPECT().Repair(gomock.Any()).Return(nil)
-	golden(t, "ring", administer(t, h, "POST", "/ring/repair", "", ""))
+	swept := ringStatus()
+	swept.Sweep = &sharding.Sweep{
+		At: time.Unix(1763800000, 5), Forgotten: 12, More: 3,
+		Strays: []sharding.Stray{
+			{Node: "redis_7070", Stray: counting.Stray{Arc: 5, Pages: 61}},
+			{Node: "redis_7071", Stray: counting.Stray{Arc: 6, Table: 2, Pages: 1}},
+		},
+		Unswept: map[counting.NodeID]string{"redis_7071": "it does not answer"},
+	}
+	ring.EXPECT().Status(gomock.Any()).Return(swept)
+	golden(t, "ring_swept", administer(t, h, "POST", "/ring/repair", "", ""))
 }
 
 func TestAChangeOfTheRingIsRefused(t *testing.T) {

@@ -112,6 +112,9 @@ func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.
 			closed = true
 			return nil
 		}
+		if len(keys) == 0 {
+			s.marks(arc)[allKeys] = struct{}{}
+		}
 		today := counting.DayOf(n.now())
 		for _, k := range keys {
 			if old, ok := s.keys[arc][k.Key]; !ok || !today.Keeps(old.Day) {

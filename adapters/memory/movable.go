@@ -103,15 +103,11 @@ func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc count
 // TakeIn implements counting.Movable.
 func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (in counting.Intake, err error) {
 	err = n.move(ctx, "take in pages", table, func(s *state) error {
-		marks, coming := s.coming[arc]
-		if !coming {
+		if _, coming := s.coming[arc]; !coming {
 			in.Closed = true
 			return nil
 		}
-		if marks == nil {
-			marks = make(map[counting.Page]struct{})
-			s.coming[arc] = marks
-		}
+		marks := s.marks(arc)
 		for i, v := range pages {
 			if _, marked := marks[v.Page]; marked {
 				continue
@@ -126,10 +122,46 @@ func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Ar
 			}
 			marks[v.Page] = struct{}{}
 		}
-		in.Pages = len(marks)
+		in.Pages, in.Keys = marked(marks)
 		return nil
 	})
 	return in, err
+}
+
+// marks are those of an arc that is coming.
+func (s *state) marks(arc counting.Arc) map[counting.Page]struct{} {
+	if s.coming[arc] == nil {
+		s.coming[arc] = make(map[counting.Page]struct{})
+	}
+	return s.coming[arc]
+}
+
+// allKeys is the mark that all keys of an arc are there: no page is empty.
+const allKeys = counting.Page("")
+
+// marked is how many pages are marked, and whether all keys are there.
+func marked(marks map[counting.Page]struct{}) (pages int, keys bool) {
+	_, keys = marks[allKeys]
+	if keys {
+		return len(marks) - 1, true
+	}
+	return len(marks), false
+}
+
+// Confirm implements counting.Movable.
+func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.Intake, err error) {
+	err = n.move(ctx, "confirm arcs", table, func(s *state) error {
+		for _, arc := range arcs {
+			var in counting.Intake
+			marks, coming := s.coming[arc]
+			if in.Closed = !coming; coming {
+				in.Pages, in.Keys = marked(marks)
+			}
+			all = append(all, in)
+		}
+		return nil
+	})
+	return all, err
 }
 
 // RetireArc implements counting.Movable.
@@ -152,10 +184,10 @@ func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting
 func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
 	return n.move(ctx, "close an arc", table, func(s *state) error {
 		marks, coming := s.coming[arc]
-		switch {
-		case !coming:
+		if !coming {
 			return nil
-		case len(marks) < pages:
+		}
+		if has, _ := marked(marks); has < pages {
 			return counting.ErrUnfinished
 		}
 		delete(s.coming, arc)

@@ -35,7 +35,7 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 		{"retire", atSource, []step{moving.fence, moving.open, moving.claim}, moving.retire, func(t *testing.T, m moving) bool {
 			return m.part(t).Stage == counting.Gone
 		}},
-		{"take in", atDestination, []step{moving.fence, moving.open}, moving.takeIn, func(t *testing.T, m moving) bool {
+		{"take in", atDestination, []step{moving.fence, moving.open}, moving.takeInForGood, func(t *testing.T, m moving) bool {
 			return m.part(t) == counting.Part{Visits: 2, Marked: true}
 		}},
 		{"close", atDestination, []step{moving.fence, moving.open, moving.takeIn}, moving.close, func(t *testing.T, m moving) bool {

@@ -31,9 +31,9 @@ func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting
 	return keys, next, nil
 }
 
-// TakeKeys implements counting.Movable. It waits for the disk as TakeIn does.
+// TakeKeys implements counting.Movable.
 func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (closed bool, err error) {
-	answer, err := n.settle(ctx, true, n.scripts.takeKeys, int64(table), uint64(arc), packKept(keys))
+	_, answer, err := n.run(ctx, n.scripts.takeKeys, int64(table), uint64(arc), packKept(keys))
 	if err != nil {
 		return false, fmt.Errorf("take keys of arc %d on %s: %w", arc, n.id, err)
 	}

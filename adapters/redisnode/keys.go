@@ -15,7 +15,7 @@ import (
 //	ff:x:{arc}:{table}   the same of an arc that was claimed: its residue
 //	ff:st         hash: arc -> c for claimed, d:{pages} for gone; of the open table
 //	ff:coming     a bit for each arc that is on its way to this node by the open table
-//	ff:in:{arc}:{table}  set of the pages that it has taken in
+//	ff:in:{arc}:{table}  set of the pages that it has taken in; an empty one stands for all keys
 //	ff:k:{day}:{arc}     hash: hash of an idempotency key -> hash of its payload
 //	ff:ka:{day}   set of the arcs that have keys of the day; ff:kn: hash: day -> number of keys
 //	ff:ids:{w}:{set}  sets of ids; small sets of integers are the cheapest that Redis has
@@ -144,6 +144,14 @@ func packTaken(pages []counting.Visit) []byte {
 	for i := range pages {
 		b = appendString(b, string(pages[i].Page))
 		b = appendInt(b, pages[i].Count)
+	}
+	return b
+}
+
+func packArcList(arcs []counting.Arc) []byte {
+	b := appendArray(make([]byte, 0, 6*len(arcs)+8), len(arcs))
+	for _, arc := range arcs {
+		b = appendInt(b, int64(arc))
 	}
 	return b
 }

@@ -60,11 +60,9 @@ func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc count
 	return appendPages(make([]counting.Visit, 0, len(found)/2), arc, found), next, nil
 }
 
-// TakeIn implements counting.Movable. It waits for the disk, too: the residue
-// is forgotten at its source next, and a power cut that sets this node back by
-// a second must not take what was counted in years.
+// TakeIn implements counting.Movable.
 func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
-	answer, err := n.settle(ctx, true, n.scripts.takeIn, int64(table), uint64(arc), packTaken(pages))
+	_, answer, err := n.run(ctx, n.scripts.takeIn, int64(table), uint64(arc), packTaken(pages))
 	if err != nil {
 		return counting.Intake{}, fmt.Errorf("take in arc %d on %s: %w", arc, n.id, err)
 	}
@@ -73,6 +71,30 @@ func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Ar
 	}
 	refused, err := parseRefused(answer[1])
 	return counting.Intake{Pages: int(toInt(answer[0])), Refused: refused}, err
+}
+
+// Confirm implements counting.Movable. It waits for the disk, too: the residue
+// is forgotten at its source next, and a power cut that sets this node back by
+// a second must not take what was counted in years. What it has found and what
+// it waits for are of one server, whatever came between it and TakeIn.
+func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	answer, err := n.settle(ctx, true, n.scripts.confirm, int64(table), packArcList(arcs))
+	if err != nil {
+		return nil, fmt.Errorf("confirm %d arcs on %s: %w", len(arcs), n.id, err)
+	}
+	if len(answer) != len(arcs) {
+		return nil, fmt.Errorf("confirm %d arcs on %s: %d answers", len(arcs), n.id, len(answer))
+	}
+	all := make([]counting.Intake, len(arcs))
+	for i, a := range answer {
+		found, _ := a.([]any)
+		if len(found) < 2 {
+			all[i].Closed = true
+			continue
+		}
+		all[i].Pages, all[i].Keys = int(toInt(found[0])), toInt(found[1]) == 1
+	}
+	return all, nil
 }
 
 // RetireArc implements counting.Movable.

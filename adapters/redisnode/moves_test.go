@@ -130,6 +130,19 @@ func TestNoKeyOfAWrongTypeLetsAMoveLoseOrDouble(t *testing.T) {
 	}
 }
 
+// Marks that are none keep their own arc from being retired, and no other.
+func TestMarksOfAWrongTypeConfirmNothing(t *testing.T) {
+	t.Parallel()
+	m := atDestination(t, servers.StartRedis(t))
+	m.do(t, moving.fence, moving.open, moving.takeIn)
+	other := m.after.Coming(m.ID())[1]
+	m.node.do(t, "set", fmt.Sprintf("ff:in:%d:2", other), "x")
+	got, err := m.Confirm(t.Context(), 2, []counting.Arc{other, m.arc})
+	if err != nil || got[0].Pages != -1 || got[0].Closed || got[1].Pages != 2 {
+		t.Errorf("confirmed %+v, %v", got, err)
+	}
+}
+
 // An arc that is no hash is not claimed.
 func TestAnArcOfAWrongTypeIsNotClaimed(t *testing.T) {
 	t.Parallel()

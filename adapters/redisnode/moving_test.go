@@ -85,6 +85,15 @@ func (m moving) takeIn(ctx context.Context) error {
 	return err
 }
 
+// takeInForGood is confirmed, too.
+func (m moving) takeInForGood(ctx context.Context) error {
+	err := m.takeIn(ctx)
+	if err == nil {
+		_, err = m.Confirm(ctx, m.after.Table(), []counting.Arc{m.arc})
+	}
+	return err
+}
+
 func (m moving) close(ctx context.Context) error {
 	return m.CloseArc(ctx, m.after.Table(), m.arc, 2)
 }

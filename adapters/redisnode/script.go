@@ -53,6 +53,7 @@ type scripts struct {
 	coming, claimArc, fetch, takeIn           script
 	retireArc, closeArc, parts                script
 	fetchKeys, takeKeys, findKeys             script
+	confirm, sweep                            script
 }
 
 func newScripts() scripts {
@@ -74,15 +75,17 @@ func newScripts() scripts {
 		open:      load(frees, "tables", "lasting", "fenced", "open"),
 		standing:  load(reads, "gate", "standing"),
 		pulse:     load(reads, "gate", "pulse"),
-		coming:    load(reads, "gate", "tables", "move", "coming"),
-		claimArc:  load(frees, "gate", "tables", "lasting", "move", "keys", "claimarc"),
-		fetch:     load(reads, "gate", "tables", "move", "fetch"),
-		takeIn:    load(frees, "gate", "tables", "lasting", "move", "reasons", "takein"),
-		retireArc: load(frees, "gate", "tables", "lasting", "move", "keys", "retirearc"),
-		fetchKeys: load(reads, "gate", "tables", "move", "keys", "fetchkeys"),
-		takeKeys:  load(frees, "gate", "tables", "lasting", "move", "keys", "takekeys"),
+		coming:    load(reads, "gate", "tables", "opened", "coming"),
+		claimArc:  load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "claimarc"),
+		fetch:     load(reads, "gate", "tables", "opened", "move", "fetch"),
+		takeIn:    load(frees, "gate", "tables", "opened", "move", "reasons", "takein"),
+		retireArc: load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "retirearc"),
+		fetchKeys: load(reads, "gate", "tables", "opened", "move", "keys", "fetchkeys"),
+		takeKeys:  load(frees, "gate", "tables", "opened", "move", "keys", "takekeys"),
 		findKeys:  load(reads, "gate", "keys", "findkeys"),
-		closeArc:  load(frees, "gate", "tables", "lasting", "move", "closearc"),
+		closeArc:  load(frees, "gate", "tables", "lasting", "opened", "move", "closearc"),
+		confirm:   load(frees, "gate", "tables", "lasting", "opened", "confirm"),
+		sweep:     load(frees, "gate", "tables", "opened", "keys", "sweep"),
 		parts:     load(reads, "gate", "tables", "parts"),
 	}
 }

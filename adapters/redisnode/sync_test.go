@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/test/servers"
@@ -17,6 +18,7 @@ type younger struct {
 	addr   string
 	asked  atomic.Int64 // how often
 	synced atomic.Bool  // what it answers
+	delay  atomic.Int64 // before it does, in nanoseconds
 }
 
 func startYounger(t *testing.T, target string) *younger {
@@ -62,6 +64,7 @@ func pass(to, from net.Conn, change func([]byte) []byte) {
 func (y *younger) answer(b []byte) []byte {
 	if bytes.HasPrefix(b, []byte("-ERR unknown command 'nowhere'")) {
 		y.asked.Add(1)
+		time.Sleep(time.Duration(y.delay.Load()))
 		if y.synced.Load() {
 			return []byte("*2\r\n:1\r\n:0\r\n")
 		}
@@ -87,11 +90,11 @@ func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 			if n := y.asked.Load(); n != 0 {
 				t.Errorf("a change waits for the disk %d times, and all writers with it", n)
 			}
-			if err := m.takeIn(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
+			if err := m.takeInForGood(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
 				t.Errorf("%v while nothing is synced", err)
 			}
 			y.synced.Store(true)
-			if err := m.takeIn(t.Context()); err != nil {
+			if err := m.takeInForGood(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if n := y.asked.Load(); (n == 2) != c.asks {
@@ -101,5 +104,35 @@ func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// One sync is for many arcs, and may take longer than calls do otherwise.
+func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--appendfsync", "everysec")
+	y := startYounger(t, server.Addr)
+	y.synced.Store(true)
+	y.delay.Store(int64(1500 * time.Millisecond))
+	m := atDestination(t, &servers.Redis{Addr: y.addr})
+	m.do(t, moving.fence, moving.open)
+	arcs := m.after.Coming(m.ID())[:64]
+	for i, arc := range arcs {
+		pages := []counting.Visit{{Arc: arc, Page: "a", Count: 1}, {Arc: arc, Page: "b", Count: 1}}
+		if _, err := m.TakeIn(t.Context(), 2, arc, pages[:1+i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := m.Confirm(t.Context(), 2, arcs)
+	if err != nil || len(got) != len(arcs) {
+		t.Fatalf("%d answers, %v", len(got), err)
+	}
+	for i, in := range got {
+		if in.Pages != 1+i%2 || in.Closed {
+			t.Errorf("arc %d: %+v", i, in)
+		}
+	}
+	if n := y.asked.Load(); n != 1 {
+		t.Errorf("the server was asked %d times whether it has synced", n)
 	}
 }

@@ -10,19 +10,22 @@ import (
 	"footfall/domain/sharding"
 )
 
-// away says for people why a node can't be asked.
-func away(err error) string {
+// whyAway says for people why a node can't be asked.
+func whyAway(err error) string {
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):
 		return "it came back empty"
 	case errors.Is(err, counting.ErrWrongNode):
 		return "it is another node"
+	case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
+		return "it has another ring"
 	}
 	return "it does not answer"
 }
 
 // Repair ends what was broken off: a change that was begun and left, nodes
-// that are behind, moves.
+// that are behind, moves; arcs that are stuck are tried again at once. Then it
+// sweeps the nodes, and the status tells what it found.
 func (s *Service) Repair(ctx context.Context) error {
 	st := s.Status(ctx)
 	v := s.Cluster.View()
@@ -32,7 +35,11 @@ func (s *Service) Repair(ctx context.Context) error {
 	} else {
 		err = s.Cluster.Bring(ctx, v.Ring)
 	}
+	s.obstacles.retry()
 	s.nudge()
+	if err == nil {
+		s.sweep(ctx, s.Cluster.View())
+	}
 	return err
 }
 
@@ -44,13 +51,13 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	if at < 0 {
 		return sharding.Plan{}, fmt.Errorf("%w: node %s is not in it", sharding.ErrBadChange, id)
 	}
-	if err := s.answers(ctx, v, at); err != nil {
+	if err := s.away(ctx, v, at); err != nil {
 		return sharding.Plan{}, err
 	}
 	s.dropMoves(ctx, v, at)
 	c, err := s.prepareWithout(ctx, v, at)
 	if err != nil {
-		return sharding.Plan{}, err
+		return s.told(sharding.Plan{}, err)
 	}
 	next, err := v.Abandon(c, id)
 	if err != nil {
@@ -63,8 +70,8 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	return next.Plan(), nil
 }
 
-// answers is an error when a node is there with what it had.
-func (s *Service) answers(ctx context.Context, v *cluster.View, at int) error {
+// away is an error when a node is there with what it had.
+func (s *Service) away(ctx context.Context, v *cluster.View, at int) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	if p, err := v.Nodes[at].Pulse(ctx); err == nil && p.Opened == v.Epoch() {

@@ -42,10 +42,13 @@ type Service struct {
 
 	arcs, pages atomic.Int64 // moved by this instance
 
+	obstacles obstacles    // in the way of the moves of the newest table
+	logged    atomic.Int64 // arcs that can't be moved
+
 	mu    sync.Mutex
 	began pace
-	seen  int                     // arcs that were left
-	stuck map[counting.Arc]string // why an arc of the newest table can't be moved
+	seen  int // arcs that were left
+	swept *sharding.Sweep
 }
 
 // New makes a service on a cluster, which must have been started when the
@@ -84,7 +87,7 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 	if s.Locate == nil {
 		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
 	}
-	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		id, addr, err := s.Locate(where, v.Members())
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
@@ -98,7 +101,17 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
 		}
 		return next, s.checkEmpty(ctx, node, v)
-	})
+	}))
+}
+
+// told adds to the refusal of a change which arcs hold it up, and why.
+func (s *Service) told(p sharding.Plan, err error) (sharding.Plan, error) {
+	stuck := s.obstacles.stuck(s.Cluster.View().Table())
+	if len(stuck) > 0 && errors.Is(err, sharding.ErrBusy) {
+		a := stuck[0]
+		err = fmt.Errorf("%w; %d can't be moved, such as arc %d from %s to %s: %s", err, len(stuck), a.Arc, a.From, a.To, a.Why)
+	}
+	return p, err
 }
 
 // checkEmpty makes sure that a node holds nothing of any deployment.
@@ -121,29 +134,29 @@ func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.
 
 // Reweight gives a node another weight.
 func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error) {
-	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		return v.Reweight(c, id, weight)
-	})
+	}))
 }
 
 // Remove drains a node. When its arcs have gone, and the windows are closed
 // that it has ids of, it is forgotten; until then it must go on.
 func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error) {
-	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		return v.Remove(c, id)
-	})
+	}))
 }
 
 // run moves arcs and tidies up until the service stops.
 func (s *Service) run() {
 	for s.ctx.Err() == nil {
 		v := s.Cluster.View()
-		s.moveAll(v)
+		pause := s.moveAll(v)
 		s.tidy(v)
 		select {
 		case <-s.ctx.Done():
 		case <-s.wake:
-		case <-time.After(time.Second/2 + rand.N(time.Second)):
+		case <-time.After(pause):
 		}
 	}
 }

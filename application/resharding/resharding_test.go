@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,16 +39,22 @@ func (d *deployment) node(id counting.NodeID) *memory.Node {
 // newDeployment starts an instance on n nodes, which ends with the test.
 func newDeployment(t *testing.T, n int) *deployment {
 	t.Helper()
+	return newDeploymentOf(t, n, func(n *memory.Node) cluster.Node { return n })
+}
+
+// newDeploymentOf has something around its nodes.
+func newDeploymentOf(t *testing.T, n int, around func(*memory.Node) cluster.Node) *deployment {
+	t.Helper()
 	d := &deployment{nodes: make(map[counting.NodeID]*memory.Node)}
 	var nodes []cluster.Node
 	for i := range n {
-		nodes = append(nodes, d.node(counting.NodeID(fmt.Sprint("n", i+1))))
+		nodes = append(nodes, around(d.node(counting.NodeID(fmt.Sprint("n", i+1)))))
 	}
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	d.cluster, err = cluster.New(cluster.Options{
 		Nodes: nodes, Length: counting.Length(time.Minute), EndpointLimit: 10, Log: log,
-		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return d.node(id), nil },
+		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return around(d.node(id)), nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -175,13 +182,18 @@ func TestAnArcThatOverflowsIsToldAndStays(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		st := mover.Status(t.Context())
 		_ = mover.Stop(t.Context())
-		if st.Moves.Left != 1 || st.Moves.Stuck[arc] == "" {
-			t.Errorf("left %d, stuck %v", st.Moves.Left, st.Moves.Stuck)
+		if st.Moves.Left != 1 || len(st.Moves.Stuck) != 1 {
+			t.Fatalf("left %d, stuck %v", st.Moves.Left, st.Moves.Stuck)
+		}
+		stuck := st.Moves.Stuck[0]
+		if stuck.Arc != arc || stuck.From != "n1" || stuck.To != "n2" || stuck.At != "n2" || stuck.Reason != "refused" || stuck.Why == "" {
+			t.Errorf("stuck is %+v", stuck)
 		}
 		if got := d.visits.Read(t.Context(), []counting.Page{page})[0]; got.Err == nil {
 			t.Errorf("a sum that doesn't fit reads %d", got.Visits)
 		}
-		if _, err := mover.Reweight(t.Context(), "n2", 2, false); !errors.Is(err, sharding.ErrBusy) {
+		_, err = mover.Reweight(t.Context(), "n2", 2, false)
+		if !errors.Is(err, sharding.ErrBusy) || !strings.Contains(err.Error(), fmt.Sprintf("arc %d from n1 to n2: %s", arc, stuck.Why)) {
 			t.Errorf("a change with an arc that is stuck: %v", err)
 		}
 	})

@@ -2,7 +2,6 @@ package resharding
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -24,33 +23,7 @@ func (s *Service) keepPace(table counting.Epoch, left int) {
 	s.seen = left
 	if s.began.table != table {
 		s.began = pace{table, left, time.Now()}
-		s.stuck = make(map[counting.Arc]string)
 	}
-}
-
-// setStuck notes why an arc can't be moved, "" when it was, and tells whether
-// that is news.
-func (s *Service) setStuck(table counting.Epoch, arc counting.Arc, why string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.began.table != table || s.stuck[arc] == why {
-		return false
-	}
-	if why == "" {
-		delete(s.stuck, arc)
-		return false
-	}
-	s.stuck[arc] = why
-	return true
-}
-
-func (s *Service) stuckArcs(table counting.Epoch) map[counting.Arc]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.began.table != table {
-		return nil
-	}
-	return maps.Clone(s.stuck)
 }
 
 // Status asks every node.
@@ -79,7 +52,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		case v.Away(i):
 			n.Away = "it was given up"
 		case errs[i] != nil:
-			n.Away = away(errs[i])
+			n.Away = whyAway(errs[i])
 			n.Coming = coming[i]
 		case pulses[i].Opened < v.Epoch():
 			n.Away = "it is behind the ring"
@@ -92,12 +65,15 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		st.Nodes[i] = n
 	}
 	s.progress(v, &st.Moves)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Sweep = s.swept
 	return st
 }
 
 // progress adds what this instance knows.
 func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
-	p.Arcs, p.Pages, p.Stuck = s.arcs.Load(), s.pages.Load(), s.stuckArcs(v.Table())
+	p.Arcs, p.Pages, p.Stuck = s.arcs.Load(), s.pages.Load(), s.obstacles.stuck(v.Table())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	took := time.Since(s.began.since).Seconds()
@@ -117,6 +93,14 @@ func (s *Service) Seen() (counting.Epoch, int) {
 		return v.Epoch(), s.seen
 	}
 	return 0, 0
+}
+
+// Stuck are the arcs that this instance can't move.
+func (s *Service) Stuck() []sharding.StuckArc {
+	if v := s.Cluster.View(); v != nil {
+		return s.obstacles.stuck(v.Table())
+	}
+	return nil
 }
 
 // Owner is the node that has a page.

@@ -33,8 +33,11 @@ type Residue struct {
 
 // Intake is what TakeIn has done.
 type Intake struct {
-	// Pages of the arc that are marked by now, over all calls.
+	// Pages of the arc that are marked by now, over all calls; -1 where
+	// Confirm finds something else than marks.
 	Pages int
+	// Keys: all keys of the arc were taken in (TakeKeys).
+	Keys bool
 	// Refused are the pages of this call that could not be added; they are
 	// not marked. The items are in ascending order.
 	Refused []Refusal
@@ -59,9 +62,10 @@ type Part struct {
 // Movable is the part of a node whose arcs go to another node, and come from
 // others, when the ring changes (protocols: resharding). A table is named by
 // its epoch. A move is, at the source, ClaimArc, FetchKeys until there is no
-// more, and after each the same keys to TakeKeys at the destination; FetchResidue
-// until there is no more, and after each the same pages to TakeIn; then
-// RetireArc at the source and CloseArc at the destination. Any number of movers
+// more, and after each the same keys to TakeKeys at the destination, and once
+// no keys; FetchResidue until there is no more, and after each the same pages to
+// TakeIn; then Confirm there, for many arcs at once; then RetireArc at the source,
+// and CloseArc at the destination. Any number of movers
 // may be at it at once, and any of them may be late by any time.
 //
 // All methods are safe for concurrent use, may be repeated, and end when their
@@ -71,7 +75,8 @@ type Part struct {
 // ErrUnfinished, it isn't known whether the call took effect. What a step has
 // answered survives what the node's store is set to survive (a fail-over, a
 // power cut): a node that is taken back to an older state is not taken back
-// behind it. All of them work on a node that is full.
+// behind it. What TakeIn and TakeKeys have answered survives once Confirm has
+// found it. All of them work on a node that is full.
 type Movable interface {
 	// ComingArcs are the arcs that the table brings to this node and that
 	// are not closed, in ascending order.
@@ -95,13 +100,18 @@ type Movable interface {
 	// Corrupt) is refused alone.
 	TakeIn(ctx context.Context, table Epoch, arc Arc, pages []Visit) (Intake, error)
 
+	// Confirm returns for each arc what was taken in by now, but what was
+	// refused, or that it is closed. This survives, with all that came before
+	// it. It may take as long as the store needs to sync.
+	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]Intake, error)
+
 	// FetchKeys returns some of the keys that are kept beside a claimed arc,
 	// as FetchResidue does pages.
 	FetchKeys(ctx context.Context, table Epoch, arc Arc, cursor string) (keys []KeptKey, next string, err error)
 
 	// TakeKeys keeps at most MaxResidue keys of a coming arc, whatever the
-	// limit; those that the node has are left alone. closed: the arc was
-	// closed before, so nothing was done.
+	// limit; those that the node has are left alone. No keys say that there
+	// are no others. closed: the arc was closed before, so nothing was done.
 	TakeKeys(ctx context.Context, table Epoch, arc Arc, keys []KeptKey) (closed bool, err error)
 
 	// FindKeys looks for keys, in their order, also in arcs that have left
@@ -118,6 +128,11 @@ type Movable interface {
 	// CloseArc ends the move, if that many pages are marked, and forgets
 	// the marks; ErrUnfinished otherwise. A closed one stays so.
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
+
+	// Sweep forgets what no move needs any more, in some of what the node
+	// keeps: from cursor on, which is empty at first; next is empty after the
+	// last, and following it shows everything that is there all the while.
+	Sweep(ctx context.Context, table Epoch, k Keep, cursor string) (s Swept, next string, err error)
 
 	// ReadParts returns a part for each page, in their order, with every
 	// batch and every step in it that was answered before the call. ErrStale
@@ -150,6 +165,11 @@ func (Immovable) TakeIn(context.Context, Epoch, Arc, []Visit) (Intake, error) {
 	return Intake{}, ErrImmovable
 }
 
+// Confirm is ErrImmovable.
+func (Immovable) Confirm(context.Context, Epoch, []Arc) ([]Intake, error) {
+	return nil, ErrImmovable
+}
+
 // FetchKeys is ErrImmovable.
 func (Immovable) FetchKeys(context.Context, Epoch, Arc, string) ([]KeptKey, string, error) {
 	return nil, "", ErrImmovable
@@ -170,6 +190,11 @@ func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrI
 
 // CloseArc is ErrImmovable.
 func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
+
+// Sweep is ErrImmovable.
+func (Immovable) Sweep(context.Context, Epoch, Keep, string) (Swept, string, error) {
+	return Swept{}, "", ErrImmovable
+}
 
 // ReadParts is ErrImmovable.
 func (Immovable) ReadParts(context.Context, Epoch, []Located) ([]Part, error) {

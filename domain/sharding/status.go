@@ -34,6 +34,30 @@ type Status struct {
 	Nodes  []MemberStatus
 	Losses []Loss
 	Moves  Progress
+	// Sweep is what the last repair by this instance found; nil before.
+	Sweep *Sweep
+}
+
+// Sweep is what a repair found where no move needs it.
+type Sweep struct {
+	At time.Time
+	// Forgotten is the number of things that were copies, or marks.
+	Forgotten int
+	// Strays may be counted nowhere else and were left alone: MaxStrays of
+	// them at most, and More beyond.
+	Strays []Stray
+	More   int
+	// Unswept says of each node that was not looked through why that is so.
+	Unswept map[counting.NodeID]string
+}
+
+// MaxStrays is how many strays a Sweep names.
+const MaxStrays = 100
+
+// Stray is what a node has of an arc that no longer concerns it.
+type Stray struct {
+	Node counting.NodeID
+	counting.Stray
 }
 
 // MemberStatus is a member of the ring as it is now.
@@ -59,6 +83,20 @@ type Progress struct {
 	// for those that are left; 0 where they aren't known.
 	Rate     float64
 	Estimate time.Duration
-	// Stuck says of each arc that can't be moved why that is so.
-	Stuck map[counting.Arc]string
+	// Stuck are the arcs that this instance tried to move again and again.
+	Stuck []StuckArc
+}
+
+// StuckArc is an arc that can't be moved.
+type StuckArc struct {
+	Arc  counting.Arc    `json:"arc"`
+	From counting.NodeID `json:"from"`
+	To   counting.NodeID `json:"to"`
+	// At is the node where it failed.
+	At counting.NodeID `json:"at"`
+	// Reason is a word: refused, pages can't be added; unfinished, the steps
+	// before it are gone; corrupt, what is stored is none of ours; failed, the
+	// node has an error or no answer. Why says more.
+	Reason string `json:"reason"`
+	Why    string `json:"why"`
 }

@@ -71,6 +71,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"approvals", approveCases()},
 		{"moves", moveCases()},
 		{"moving reads", movingReadCases()},
+		{"sweep", sweepCases()},
 		{"keys", keyCases()},
 		{"settings", settingCases()},
 		{"list", listCases()},

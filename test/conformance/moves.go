@@ -26,6 +26,7 @@ func moveCases() []testCase {
 		{"pages that can't be added are refused alone", takeInRefuses},
 		{"what is taken in adds to what is live", takeInAdds},
 		{"an arc that isn't coming takes nothing in", takeInElsewhere},
+		{"what was taken in is confirmed, arc by arc", confirmed},
 		{"an arc is closed when its pages are marked", closeCounts},
 		{"a closed arc takes nothing in", closedTakesNothing},
 		{"no change begins while arcs are coming", noChangeWhileMoving},
@@ -49,6 +50,8 @@ func (s *stand) everyMove(ctx context.Context, n Node, ended func(call string, e
 	ended("fetch residue", err)
 	_, err = n.TakeIn(ctx, table, arc, nil)
 	ended("take in", err)
+	_, err = n.Confirm(ctx, table, []counting.Arc{arc})
+	ended("confirm", err)
 	_, _, err = n.FetchKeys(ctx, table, arc, "")
 	ended("fetch keys", err)
 	_, err = n.TakeKeys(ctx, table, arc, nil)
@@ -57,6 +60,8 @@ func (s *stand) everyMove(ctx context.Context, n Node, ended func(call string, e
 	ended("find keys", err)
 	ended("retire arc", n.RetireArc(ctx, table, arc, 0))
 	ended("close arc", n.CloseArc(ctx, table, arc, 0))
+	_, _, err = n.Sweep(ctx, table, counting.Keep{}, "")
+	ended("sweep", err)
 	_, err = n.ReadParts(ctx, s.ring.Epoch(), []counting.Located{s.at("home")})
 	ended("read parts", err)
 }
@@ -314,6 +319,41 @@ func (s *stand) takesNothing(t *testing.T, arc counting.Arc) {
 	s.live(t, []counting.Visit{{Arc: arc, Page: "late", Count: 0}})
 }
 
+func confirmed(t *testing.T, s *stand) {
+	arc := s.destination(t)
+	arcs := s.ring.Coming(s.node.ID())[:3]
+	stays := counting.Arc(0)
+	for s.ring.Owner(stays) == s.ring.Index(s.node.ID()) {
+		stays++
+	}
+	confirm := func(want ...counting.Intake) {
+		t.Helper()
+		got, err := s.node.Confirm(t.Context(), s.ring.Table(), append(slices.Clone(arcs), stays))
+		must(t, err)
+		for i, w := range append(want, counting.Intake{Closed: true}) {
+			if got[i].Refused != nil || got[i].Pages != w.Pages || got[i].Keys != w.Keys || got[i].Closed != w.Closed {
+				t.Fatalf("arc %d of them: got %+v, want %+v", i, got[i], w)
+			}
+		}
+	}
+	confirm(counting.Intake{}, counting.Intake{}, counting.Intake{})
+	s.takeIn(t, arc, append(some(3)(arc), counting.Visit{Arc: arc, Page: "no count", Count: -1}), 3,
+		counting.Refusal{Item: 3, Reason: counting.Corrupt})
+	s.takeKeys(t, arc, false, s.kept(t, once("a")))
+	s.takeIn(t, arcs[1], some(1)(arcs[1]), 1)
+	s.takeKeys(t, arcs[1], false)
+	s.takeKeys(t, arcs[2], false)
+	confirm(counting.Intake{Pages: 3}, counting.Intake{Pages: 1, Keys: true}, counting.Intake{Keys: true})
+	s.takeKeys(t, arc, false)
+	s.takeIn(t, arc, nil, 3)
+	mustBe(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 4), counting.ErrUnfinished)
+	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arcs[1], 1))
+	confirm(counting.Intake{Pages: 3, Keys: true}, counting.Intake{Closed: true}, counting.Intake{Keys: true})
+	got, err := s.node.Confirm(t.Context(), s.ring.Table(), nil)
+	must(t, err)
+	equal(t, "number of answers", len(got), 0)
+}
+
 func closeCounts(t *testing.T, s *stand) {
 	arc := s.destination(t)
 	n, table := s.node, s.ring.Table()
@@ -394,6 +434,8 @@ func movesOfOtherTables(t *testing.T, s *stand) {
 		_, _, err = n.FetchResidue(t.Context(), c.table, arc, "")
 		mustBe(t, err, c.want)
 		_, err = n.TakeIn(t.Context(), c.table, arc, some(1)(arc))
+		mustBe(t, err, c.want)
+		_, err = n.Confirm(t.Context(), c.table, []counting.Arc{arc})
 		mustBe(t, err, c.want)
 		_, _, err = n.FetchKeys(t.Context(), c.table, arc, "")
 		mustBe(t, err, c.want)

@@ -227,6 +227,10 @@ func (l *link) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Ar
 	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.Intake, error) { return s.TakeIn(ctx, table, arc, pages) })
 }
 
+func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.Intake, error) { return s.Confirm(ctx, table, arcs) })
+}
+
 type fetchedKeys struct {
 	keys []counting.KeptKey
 	next string

@@ -215,8 +215,16 @@ func (s *server) TakeIn(ctx context.Context, table counting.Epoch, arc counting.
 	if in.Closed {
 		s.world.counted.Add(lateStep)
 	}
-	s.step(err)
+	s.late(err)
 	return in, err
+}
+
+func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, err := s.Node.Confirm(ctx, table, arcs)
+	s.step(err)
+	return all, err
 }
 
 func (s *server) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
@@ -226,7 +234,7 @@ func (s *server) TakeKeys(ctx context.Context, table counting.Epoch, arc countin
 	if err == nil && !closed && len(keys) > 0 {
 		s.world.counted.Add(keysMoved)
 	}
-	s.step(err)
+	s.late(err)
 	return closed, err
 }
 
@@ -258,8 +266,13 @@ func (s *server) CloseArc(ctx context.Context, table counting.Epoch, arc countin
 
 // step keeps what a step of a move has done.
 func (s *server) step(err error) {
+	s.late(err)
+	s.keep()
+}
+
+// late notes a step that came after its move.
+func (s *server) late(err error) {
 	if errors.Is(err, counting.ErrStale) {
 		s.world.counted.Add(lateStep)
 	}
-	s.keep()
 }

@@ -60,6 +60,16 @@ func (l *link) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Ar
 	return l.far.TakeIn(ctx, table, arc, pages)
 }
 
+func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	defer l.travel("step")()
+	return l.far.Confirm(ctx, table, arcs)
+}
+
+func (l *link) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep, cursor string) (counting.Swept, string, error) {
+	defer l.travel("sweep")()
+	return l.far.Sweep(ctx, table, k, cursor)
+}
+
 func (l *link) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
 	defer l.travel("step")()
 	return l.far.RetireArc(ctx, table, arc, pages)

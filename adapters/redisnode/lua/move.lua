@@ -1,8 +1,5 @@
--- Scripts about the moves of a table go on here. ARGV[2] is the table,
--- ARGV[3] the arc where there is one.
-local opened, arc = tonumber(newest(T[6]) or '0'), ARGV[3]
-if tonumber(ARGV[2]) < opened then return {'STALE'} end
-if tonumber(ARGV[2]) > opened then return {'AHEAD'} end
+-- Steps of the move of an arc go on here. ARGV[3] is the arc.
+local arc = ARGV[3]
 
 -- stage is how far the arc has come here: nothing, 'c' for claimed, or 'd' for
 -- gone with the number of pages that it had.
@@ -11,7 +8,8 @@ local function stage()
 end
 local function set_stage(s) redis.call('HSET', 'ff:st', arc, s) end
 
-local live, residue, marks = 'ff:c:', 'ff:x:', 'ff:in:'
-if arc then
-  live, residue, marks = live .. arc, residue .. arc .. ':' .. ARGV[2], marks .. arc .. ':' .. ARGV[2]
-end
+local live, residue, marks = 'ff:c:' .. arc, 'ff:x:' .. arc .. ':' .. ARGV[2], 'ff:in:' .. arc .. ':' .. ARGV[2]
+
+-- marked is how many pages have a mark. An empty one, which no page is, says
+-- that all keys are there.
+local function marked() return redis.call('SCARD', marks) - redis.call('SISMEMBER', marks, '') end

@@ -1,7 +1,7 @@
 -- ARGV: node, table, arc, then page, count, ... as a MessagePack array of
 -- strings. Answers the number of pages that are marked, and what was refused;
 -- nothing when the arc isn't coming.
-if redis.call('GETBIT', 'ff:coming', arc) == 0 then return lasting() end
+if redis.call('GETBIT', 'ff:coming', arc) == 0 then return {'OK'} end
 local refused = {}
 local pages = ARGV[4] ~= '' and cmsgpack.unpack(ARGV[4]) or {}
 for i = 1, #pages, 2 do
@@ -21,4 +21,4 @@ for i = 1, #pages, 2 do
     end
   end
 end
-return lasting(int(redis.call('SCARD', marks)), table.concat(refused, ','))
+return {'OK', int(marked()), table.concat(refused, ',')}

@@ -1,0 +1,51 @@
+package memory
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// sweptArcs is how many arcs one call of Sweep looks at.
+const sweptArcs = 4096
+
+// Sweep implements counting.Movable. The cursor is the arc to go on with. What
+// moves of earlier tables left behind went when the open one was opened.
+func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep, cursor string) (swept counting.Swept, next string, err error) {
+	err = n.move(ctx, "sweep", table, func(s *state) error {
+		first, _ := strconv.Atoi(cursor) // what is no cursor begins anew
+		end := first + sweptArcs
+		for arc := counting.Arc(first); arc < counting.Arc(end); arc++ {
+			s.sweepArc(arc, table, k, &swept)
+		}
+		if end < sharding.Arcs {
+			next = strconv.Itoa(end)
+		}
+		return nil
+	})
+	return swept, next, err
+}
+
+func (s *state) sweepArc(arc counting.Arc, table counting.Epoch, k counting.Keep, swept *counting.Swept) {
+	if g := s.going[arc]; g.stage() == counting.Frozen && table <= k.Ended {
+		if table < k.Since {
+			swept.Strays = append(swept.Strays, counting.Stray{Arc: arc, Table: table, Pages: g.pages})
+		} else {
+			g.residue = nil
+			swept.Forgotten++
+		}
+	}
+	if _, kept := slices.BinarySearch(k.Arcs, arc); kept {
+		return
+	}
+	if len(s.keys[arc]) > 0 {
+		s.dropKeys(arc)
+		swept.Forgotten++
+	}
+	if pages := len(s.counts[arc]); pages > 0 {
+		swept.Strays = append(swept.Strays, counting.Stray{Arc: arc, Pages: pages})
+	}
+}

@@ -1,0 +1,35 @@
+package redisnode
+
+import (
+	"context"
+	"fmt"
+
+	"footfall/domain/counting"
+)
+
+// sweepKeys is about how many keys one call of Sweep looks at.
+const sweepKeys = 1000
+
+// Sweep implements counting.Movable. The cursor is that of SCAN, which shows
+// every key that is there all the while. It goes by the names of keys, whatever
+// is in them.
+func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep, cursor string) (counting.Swept, string, error) {
+	if cursor == "" {
+		cursor = "0"
+	}
+	_, answer, err := n.run(ctx, n.scripts.sweep, int64(table), int64(k.Ended), int64(k.Since), packArcs(k.Arcs), cursor, sweepKeys)
+	if err != nil {
+		return counting.Swept{}, "", fmt.Errorf("sweep %s: %w", n.id, err)
+	}
+	next, _ := answer[0].(string)
+	if next == "0" {
+		next = ""
+	}
+	s := counting.Swept{Forgotten: int(toInt(answer[1]))}
+	for i := 2; i+2 < len(answer); i += 3 {
+		s.Strays = append(s.Strays, counting.Stray{
+			Arc: counting.Arc(toInt(answer[i])), Table: counting.Epoch(toInt(answer[i+1])), Pages: int(toInt(answer[i+2])),
+		})
+	}
+	return s, next, nil
+}

@@ -1,0 +1,142 @@
+package redisnode_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+// sweep looks through the whole node, and returns how many calls that took, too.
+func (m moving) sweep(t *testing.T, k counting.Keep) (all counting.Swept, calls int) {
+	t.Helper()
+	for cursor, more := "", true; more; more = cursor != "" {
+		some, next, err := m.Sweep(t.Context(), m.after.Table(), k, cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Forgotten += some.Forgotten
+		all.Strays = append(all.Strays, some.Strays...)
+		cursor = next
+		calls++
+	}
+	return all, calls
+}
+
+// has checks which of these keys are there.
+func (m moving) has(t *testing.T, keys []string, want bool) {
+	t.Helper()
+	all := m.node.keys(t, "*")
+	for _, key := range keys {
+		if slices.Contains(all, key) != want {
+			t.Errorf("is %s there: %v", key, !want)
+		}
+	}
+}
+
+// Of all that may lie about, a sweep takes what can't be anything but a copy,
+// and leaves and tells the rest.
+func TestASweepForgetsCopiesAlone(t *testing.T) {
+	t.Parallel()
+	m := atSource(t, servers.StartRedis(t))
+	m.do(t, moving.fence, moving.open, moving.claim)
+	own := m.after.Coming("other")[1] + 1 // an arc that stays
+	for slices.Contains(m.after.Coming("other"), own) {
+		own++
+	}
+	gone := m.after.Coming("other")[1] // another that goes
+	copies := []string{
+		"ff:x:4:1", fmt.Sprintf("ff:x:%d:1", own), "ff:in:4:1", fmt.Sprintf("ff:in:%d:2", own), fmt.Sprintf("ff:k:7:%d", gone), "ff:x:5:1",
+	}
+	others := []string{
+		fmt.Sprintf("ff:x:%d:2", m.arc), fmt.Sprintf("ff:c:%d", own), fmt.Sprintf("ff:c:%d", gone), "ff:x:4:3", "ff:in:4:3",
+		fmt.Sprintf("ff:k:7:%d", own), fmt.Sprintf("ff:x:%d:2", own), "ff:c:20000", "ff:c:word", "ff:x:4", "gg:x:4:1", "ff:kn", "ff:ids:4:1",
+	}
+	for _, key := range append(slices.Clone(copies), others...) {
+		if key != fmt.Sprintf("ff:x:%d:2", m.arc) {
+			m.node.do(t, "hset", key, "page", 5)
+		}
+	}
+	m.node.do(t, "del", "ff:x:5:1")
+	m.node.do(t, "rpush", "ff:x:5:1", "no hash")
+	k := counting.Keep{Arcs: []counting.Arc{m.arc, own}, Ended: 1}
+	slices.Sort(k.Arcs)
+	swept, _ := m.sweep(t, k)
+	m.has(t, copies, false)
+	m.has(t, others, true)
+	if swept.Forgotten != len(copies) {
+		t.Errorf("%d keys are forgotten, want %d", swept.Forgotten, len(copies))
+	}
+	want := []counting.Stray{{Arc: gone, Pages: 1}, {Arc: 4, Table: 3, Pages: 1}, {Arc: own, Table: 2, Pages: 1}, {Arc: 20000, Pages: 1}}
+	for _, s := range want {
+		if !slices.Contains(swept.Strays, s) {
+			t.Errorf("%+v is not told", s)
+		}
+	}
+	if len(swept.Strays) != len(want) {
+		t.Errorf("told are %+v", swept.Strays)
+	}
+	m.do(t, moving.retire) // the move goes on
+}
+
+// A power cut takes a source back behind the last step of a move that has
+// ended since. What it has again is a copy, and a sweep finds it.
+func TestASweepForgetsWhatAPowerCutBroughtBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		before []step
+		lost   []step
+		want   counting.Swept
+		stage  counting.Stage
+	}{
+		{"behind retire", []step{moving.fence, moving.open, moving.claim}, []step{moving.retire}, counting.Swept{Forgotten: 1}, counting.Gone},
+		{"behind claim", []step{moving.fence, moving.open}, []step{moving.claim, moving.retire}, counting.Swept{}, counting.Held},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := servers.StartRedis(t)
+			m := atSource(t, server)
+			m.do(t, c.before...)
+			size := server.Stored(t)
+			m.do(t, c.lost...)
+			if p := m.part(t); p.Stage != counting.Gone {
+				t.Fatalf("the node has %+v before the power cut", p)
+			}
+			server.Kill()
+			server.SetBack(t, size)
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			m.node = open(t, m.ID(), server)
+			if p := m.part(t); p.Visits+p.Residue != 2 {
+				t.Fatalf("the node has %+v after the power cut", p)
+			}
+			swept, _ := m.sweep(t, counting.Keep{Ended: 2})
+			if c.stage == counting.Held { // it may be all that there is: only people can know
+				c.want.Strays = []counting.Stray{{Arc: m.arc, Pages: 2}}
+			}
+			if swept.Forgotten != c.want.Forgotten || !slices.Equal(swept.Strays, c.want.Strays) {
+				t.Errorf("swept %+v, want %+v", swept, c.want)
+			}
+			if p := m.part(t); p.Stage != c.stage || p.Residue != 0 {
+				t.Errorf("the node has %+v in the end", p)
+			}
+		})
+	}
+}
+
+// However much there is, each call looks at some of it.
+func TestASweepIsDoneInBoundedSteps(t *testing.T) {
+	t.Parallel()
+	m := atSource(t, servers.StartRedis(t))
+	m.do(t, moving.fence, moving.open, moving.claim)
+	const many = 12_000
+	m.node.do(t, "eval", "for i = 1, ARGV[1] do redis.call('HSET', 'ff:x:' .. string.format('%d', i) .. ':1', 'page', 1) end return 1", 0, many)
+	swept, calls := m.sweep(t, counting.Keep{Arcs: []counting.Arc{m.arc}, Ended: 1})
+	if swept.Forgotten != many || calls < many/2000 {
+		t.Errorf("%d keys are forgotten in %d calls", swept.Forgotten, calls)
+	}
+}

@@ -1,0 +1,295 @@
+package resharding_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+// hurdle is a node with something in the way of its steps of moves.
+type hurdle struct {
+	*memory.Node
+	*hurdles
+}
+
+// hurdles are shared by all nodes. What they do is done before the call.
+type hurdles struct {
+	mu    sync.Mutex
+	claim func(ctx context.Context, node counting.NodeID, arc counting.Arc) error
+	take  func(ctx context.Context) error
+	// confirm gets the number of arcs.
+	confirm func(ctx context.Context, arcs int) error
+	failed  int
+}
+
+func (h *hurdles) around(n *memory.Node) cluster.Node { return hurdle{n, h} }
+
+// set changes what is in the way, under the lock.
+func (h *hurdles) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}
+
+// meet lets a hurdle act.
+func (h *hurdles) meet(do func() error) error {
+	err := do()
+	if err != nil {
+		h.set(func() { h.failed++ })
+	}
+	return err
+}
+
+func (h hurdle) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
+	h.mu.Lock()
+	claim := h.claim
+	h.mu.Unlock()
+	if claim != nil {
+		if err := h.meet(func() error { return claim(ctx, h.ID(), arc) }); err != nil {
+			return counting.Residue{}, err
+		}
+	}
+	return h.Node.ClaimArc(ctx, table, arc)
+}
+
+func (h hurdle) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	h.mu.Lock()
+	take := h.take
+	h.mu.Unlock()
+	if take != nil {
+		if err := h.meet(func() error { return take(ctx) }); err != nil {
+			return counting.Intake{}, err
+		}
+	}
+	return h.Node.TakeIn(ctx, table, arc, pages)
+}
+
+func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	h.mu.Lock()
+	confirm := h.confirm
+	h.mu.Unlock()
+	if confirm != nil {
+		if err := h.meet(func() error { return confirm(ctx, len(arcs)) }); err != nil {
+			return nil, err
+		}
+	}
+	return h.Node.Confirm(ctx, table, arcs)
+}
+
+// filled is a deployment of n nodes with hurdles between them, a page in
+// almost every arc.
+func filled(t *testing.T, n int) (*deployment, *hurdles) {
+	t.Helper()
+	h := &hurdles{}
+	d := newDeploymentOf(t, n, h.around)
+	for from := 0; from < manyPages; from += 5000 {
+		var some []counting.Visit
+		for i := range 5000 {
+			some = append(some, counting.Visit{Page: counting.Page(fmt.Sprint(from + i)), Count: 1})
+		}
+		for _, err := range d.visits.RecordAll(t.Context(), some) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return d, h
+}
+
+const manyPages = 40_000
+
+func (d *deployment) wantAll(t *testing.T) {
+	t.Helper()
+	for i := range manyPages / 20 {
+		d.wantVisits(t, counting.Page(fmt.Sprint(i*20)), 1)
+	}
+}
+
+// drain adds a node and returns how long it takes until no more than these
+// arcs are left.
+func (d *deployment) drain(t *testing.T, left int) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	if _, err := d.ring.Add(t.Context(), "new:1", 1, false); err != nil {
+		t.Fatal(err)
+	}
+	for d.left(t) > left {
+		if time.Since(begin) > time.Hour {
+			t.Fatalf("%d arcs are left, want %d", d.left(t), left)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+func (d *deployment) left(t *testing.T) int {
+	t.Helper()
+	p, err := d.node("new").Pulse(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Coming
+}
+
+// A store that syncs once a second is asked about many arcs at once, and has
+// the time that it needs.
+func TestOneSyncIsForManyArcs(t *testing.T) {
+	for _, sync := range []time.Duration{time.Second, 5 * time.Second} {
+		t.Run(sync.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, h := filled(t, 7)
+				calls, most, arcs, at, mostAt := 0, 0, 0, 0, 0
+				h.confirm = func(ctx context.Context, n int) error {
+					h.set(func() {
+						calls, most, arcs, at = calls+1, max(most, n), arcs+n, at+1
+						mostAt = max(mostAt, at)
+					})
+					defer h.set(func() { at-- })
+					select {
+					case <-time.After(sync):
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				d.drain(t, 0)
+				d.wantAll(t)
+				h.set(func() {
+					if h.failed > 0 || most > 64 || arcs < 1500 || calls > arcs/30 || mostAt > 4 {
+						t.Errorf("%d arcs by %d syncs, of %d at most, %d at once; %d failed", arcs, calls, most, mostAt, h.failed)
+					}
+				})
+			})
+		})
+	}
+}
+
+// Arcs that can't be moved hold up no others, are told with the node and the
+// reason, and go over soon after what is in the way is gone.
+func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := filled(t, 7)
+		wrong := func(arc counting.Arc) bool { return arc%50 == 7 }
+		h.claim = func(_ context.Context, _ counting.NodeID, arc counting.Arc) error {
+			if wrong(arc) {
+				return errWrongType
+			}
+			return nil
+		}
+		next, err := d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stuck := 0
+		for _, m := range next.Moves() {
+			if wrong(m.Arc) {
+				stuck++
+			}
+		}
+		if took := d.drain(t, stuck); stuck < 10 || took > time.Minute {
+			t.Errorf("the others took %v, with %d in the way", took, stuck)
+		}
+		time.Sleep(time.Minute) // each was tried often enough
+		st := d.ring.Status(t.Context()).Moves
+		if st.Left != stuck || len(st.Stuck) != stuck {
+			t.Fatalf("%d are left and %d told of %d", st.Left, len(st.Stuck), stuck)
+		}
+		for _, s := range st.Stuck {
+			if !wrong(s.Arc) || s.At != s.From || s.To != "new" || s.Reason != "failed" || !strings.Contains(s.Why, "WRONGTYPE") {
+				t.Errorf("stuck is %+v", s)
+			}
+		}
+		before := 0
+		h.set(func() { before = h.failed })
+		time.Sleep(10 * time.Minute)
+		h.set(func() {
+			if tries := h.failed - before; tries > 60*stuck {
+				t.Errorf("%d tries of %d arcs in 10 minutes", tries, stuck)
+			}
+			h.claim = nil
+		})
+		if err := d.ring.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second) // they need not wait as long as before
+		if st := d.ring.Status(t.Context()).Moves; st.Left != 0 || len(st.Stuck) != 0 {
+			t.Errorf("%d arcs are left, stuck are %v", st.Left, st.Stuck)
+		}
+		d.wantAll(t)
+	})
+}
+
+// A node that hangs holds up the arcs that come from it, and no others.
+func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := filled(t, 7)
+		h.claim = func(ctx context.Context, node counting.NodeID, _ counting.Arc) error {
+			if node == "n2" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+		next, err := d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		its := 0
+		for _, m := range next.Moves() {
+			if next.Members()[m.From].ID == "n2" {
+				its++
+			}
+		}
+		if took := d.drain(t, its); took > 3*time.Minute {
+			t.Errorf("the others took %v", took)
+		}
+		time.Sleep(time.Minute)
+		if left := d.left(t); left != its {
+			t.Errorf("%d arcs are left, want the %d of the node that hangs", left, its)
+		}
+		h.set(func() { h.claim = nil })
+		time.Sleep(time.Minute)
+		if left := d.left(t); left != 0 {
+			t.Errorf("%d arcs are left", left)
+		}
+		d.wantAll(t)
+	})
+}
+
+// Connections that are cut now and then cost moves little: they go on at once.
+func TestCutConnectionsCostMovesLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := filled(t, 7)
+		cut := func(context.Context) error {
+			if rand.N(10) == 0 {
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		}
+		h.take = cut
+		h.confirm = func(ctx context.Context, _ int) error { return cut(ctx) }
+		took := d.drain(t, 0)
+		h.set(func() {
+			if h.failed < 50 {
+				t.Errorf("%d calls were cut", h.failed)
+			}
+		})
+		if took > 10*time.Second {
+			t.Errorf("that took %v", took)
+		}
+		d.wantAll(t)
+	})
+}

@@ -1,0 +1,101 @@
+package resharding
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// sweepTime is how long a repair looks for what moves have left behind.
+const sweepTime = 10 * time.Second
+
+// sweep lets every node forget what moves have left behind, and notes what it
+// has found.
+func (s *Service) sweep(ctx context.Context, v *cluster.View) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTime)
+	defer cancel()
+	found := &sharding.Sweep{At: time.Now(), Unswept: make(map[counting.NodeID]string)}
+	keep := counting.Keep{Ended: ended(ctx, v)}
+	for _, l := range v.Losses() {
+		keep.Since = max(keep.Since, l.Epoch)
+	}
+	swept, errs := make([]counting.Swept, len(v.Nodes)), make([]error, len(v.Nodes))
+	var sweeping sync.WaitGroup
+	for i, m := range v.Nodes {
+		if v.Away(i) {
+			continue
+		}
+		k := keep
+		k.Arcs = kept(v, i, keep.Ended)
+		sweeping.Go(func() { swept[i], errs[i] = sweepNode(ctx, m, v.Table(), k) })
+	}
+	sweeping.Wait()
+	for i, m := range v.Nodes {
+		add(found, m.ID(), swept[i])
+		if errs[i] != nil {
+			found.Unswept[m.ID()] = whyAway(errs[i])
+			s.Log.Warn("a node was not swept", "node", m.ID(), "error", errs[i])
+		}
+	}
+	s.Log.Info("the ring was swept", "forgotten", found.Forgotten, "strays", len(found.Strays)+found.More)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.swept = found
+}
+
+func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k counting.Keep) (all counting.Swept, err error) {
+	for cursor, more := "", true; more; more = cursor != "" {
+		var some counting.Swept
+		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+		some, cursor, err = m.Sweep(call, table, k, cursor)
+		cancel()
+		if err != nil {
+			return all, err
+		}
+		all.Forgotten += some.Forgotten
+		all.Strays = append(all.Strays, some.Strays...)
+	}
+	return all, nil
+}
+
+// ended is the newest table whose moves have ended at all nodes. No table is
+// opened before those of the last one have.
+func ended(ctx context.Context, v *cluster.View) counting.Epoch {
+	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
+		p, err := m.Pulse(ctx)
+		if err == nil && (p.Opened != v.Epoch() || p.Coming > 0) {
+			err = sharding.ErrMoving
+		}
+		return err
+	})
+	if err != nil {
+		return v.Table() - 1
+	}
+	return v.Table()
+}
+
+// kept are the arcs of which a member has something that is needed.
+func kept(v *cluster.View, member int, ended counting.Epoch) []counting.Arc {
+	var arcs []counting.Arc
+	for arc := range counting.Arc(sharding.Arcs) {
+		if v.Owner(arc) == member || v.From(arc) == member && v.Table() > ended {
+			arcs = append(arcs, arc)
+		}
+	}
+	return arcs
+}
+
+func add(to *sharding.Sweep, node counting.NodeID, s counting.Swept) {
+	to.Forgotten += s.Forgotten
+	for _, stray := range s.Strays {
+		if len(to.Strays) == sharding.MaxStrays {
+			to.More++
+			continue
+		}
+		to.Strays = append(to.Strays, sharding.Stray{Node: node, Stray: stray})
+	}
+}

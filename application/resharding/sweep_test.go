@@ -1,0 +1,115 @@
+package resharding_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"footfall/adapters/memory"
+	"footfall/application/resharding"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// misplace puts a page, and an idempotency key, on a node into an arc that
+// another one owns.
+func (d *deployment) misplace(t *testing.T, node counting.NodeID, arc counting.Arc) {
+	t.Helper()
+	key, err := counting.ParseKey("key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := counting.Visit{Arc: arc, Page: "astray", Count: 9}
+	_, err = d.node(node).Apply(t.Context(), &counting.Batch{
+		Epoch: d.cluster.View().Epoch(), Session: "stranger", Seq: 1, Visits: []counting.Visit{v},
+		Keyed: []counting.Keyed{{Visit: counting.Visit{Arc: arc, Page: "none"}, Once: counting.Once{Key: key}}}, KeyLimit: 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A repair forgets keys that nobody looks for, tells of counts where they
+// don't belong, and of nodes that it could not look through.
+func TestARepairSweepsTheNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 3)
+		for i := range 50 {
+			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if st := d.ring.Status(t.Context()); st.Sweep != nil {
+			t.Errorf("swept before it was asked to: %+v", st.Sweep)
+		}
+		v := d.cluster.View()
+		arc := counting.Arc(0)
+		for v.Owner(arc) == v.Index("n1") {
+			arc++
+		}
+		d.misplace(t, "n1", arc)
+		d.nodes["n2"].Restore(memory.Snapshot{})
+		if err := d.ring.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := d.ring.Status(t.Context()).Sweep
+		if s == nil || s.Forgotten != 1 || s.Unswept["n2"] != "it came back empty" || len(s.Unswept) != 1 {
+			t.Fatalf("swept %+v", s)
+		}
+		if want := []sharding.Stray{{Node: "n1", Stray: counting.Stray{Arc: arc, Pages: 1}}}; !slices.Equal(s.Strays, want) {
+			t.Errorf("told are %+v, want %+v", s.Strays, want)
+		}
+		for i := range 50 {
+			page := counting.Page(fmt.Sprint(i))
+			if v.Owner(v.Arc(page)) != v.Index("n2") {
+				d.wantVisits(t, page, int64(i+1))
+			}
+		}
+	})
+}
+
+// P4: a repair in the middle of moves, some of which have been begun, takes
+// nothing away from them.
+func TestARepairLeavesMovesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 2)
+		const pages = 300
+		for i := range pages {
+			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = d.ring.Stop(t.Context())
+		mover := resharding.New(d.ring.Options)
+		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
+			t.Fatal(err)
+		}
+		v := d.cluster.View()
+		frozen := 0
+		for _, m := range v.Ring.Moves() {
+			if m.Arc%2 == 0 {
+				r, err := v.Nodes[m.From].ClaimArc(t.Context(), v.Table(), m.Arc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				frozen += r.Pages
+			}
+		}
+		if frozen == 0 {
+			t.Fatal("no page is in a residue")
+		}
+		if err := d.ring.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := d.ring.Status(t.Context()).Sweep; s.Forgotten != 0 || len(s.Strays) != 0 || len(s.Unswept) != 0 {
+			t.Errorf("swept %+v", s)
+		}
+		_ = mover.Start(t.Context())
+		d.settle(t)
+		_ = mover.Stop(t.Context())
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
+		}
+	})
+}
