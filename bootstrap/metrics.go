@@ -9,7 +9,6 @@ import (
 
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
-	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
@@ -56,8 +55,11 @@ func (m *flushMetrics) observe(id counting.NodeID, f groupcommit.Flush) {
 	m.items.WithLabelValues(node).Observe(float64(f.Items))
 	m.requests.WithLabelValues(node).Observe(float64(f.Requests))
 	m.seconds.WithLabelValues(node).Observe(f.Took.Seconds())
+	// Both are shown before the first one: an alert sees how they grow, and
+	// one that begins with 1 has not grown.
+	failed, _ := m.failures.WithLabelValues(node), m.lost.WithLabelValues(node)
 	if f.Err != nil {
-		m.failures.WithLabelValues(node).Inc()
+		failed.Inc()
 	}
 }
 
@@ -94,15 +96,6 @@ func (q queues) Collect(ch chan<- prometheus.Metric) {
 	for id, n := range q.cluster.Queued() {
 		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(n), string(id))
 	}
-}
-
-// registerRing shows how far the ring is.
-func registerRing(r *prometheus.Registry, ring *resharding.Service) {
-	gauge := func(name, help string, value func(epoch counting.Epoch, left int) float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(ring.Seen()) }))
-	}
-	gauge("footfall_ring_epoch", "Epoch of the ring that this instance goes by.", func(epoch counting.Epoch, _ int) float64 { return float64(epoch) })
-	gauge("footfall_ring_arcs_left", "Arcs that were still to be moved when this instance last looked.", func(_ counting.Epoch, left int) float64 { return float64(left) })
 }
 
 // measuredPublisher counts how publishing ended.
