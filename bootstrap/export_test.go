@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"go.uber.org/fx"
 
 	"footfall/application/visits"
@@ -58,4 +59,33 @@ func Defaults() map[string]string {
 		defaults["FOOTFALL_"+strings.ToUpper(name.String())] = field.Tag.Get("default")
 	}
 	return defaults
+}
+
+// Commands are those of the command line as a table of them has them, such as
+// ring add ADDR [--weight] [--dry-run]: with the flags that are theirs alone,
+// and the only ones that they need.
+func Commands() ([]string, error) {
+	var c commands
+	parser, err := kong.New(&c)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, leaf := range parser.Model.Leaves(false) {
+		words := []string{leaf.Path()}
+		for _, p := range leaf.Positional {
+			words = append(words, strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_")))
+		}
+		for _, f := range leaf.Flags {
+			switch {
+			case f.Hidden || f.Name == "help":
+			case f.Required:
+				words = append(words, "--"+f.Name)
+			default:
+				words = append(words, "[--"+f.Name+"]")
+			}
+		}
+		all = append(all, strings.Join(words, " "))
+	}
+	return all, nil
 }

@@ -1,6 +1,10 @@
 package httpapi
 
-import "github.com/gorilla/mux"
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
 
 // Routes are the methods and templates that h has registered.
 func Routes(h *Handler) []string {
@@ -14,3 +18,6 @@ func Routes(h *Handler) []string {
 
 // Clients is how many clients the rate limit of h remembers.
 func Clients(h *Handler) int { return len(h.limit.clients) + len(h.limit.before) }
+
+// AdminRoutes are those of the admin listener.
+func AdminRoutes(h http.Handler) []string { return Routes(h.(*guard).next) }
