@@ -49,7 +49,7 @@ test-long: test-servers ## instances are killed over 200 windows, and the ring i
 
 .PHONY: test-compose
 test-compose: check-compose ## the stack of docker-compose.yml under faults, and its alerts; needs a Docker engine
-	go test -tags compose -vet=off -count=1 -timeout 15m ./test/compose
+	go test -tags compose -vet=off -count=1 -timeout 25m ./test/compose
 
 .PHONY: test-manifests
 test-manifests: ## the manifests of deploy/kubernetes, by the types of its API
