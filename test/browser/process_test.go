@@ -91,7 +91,7 @@ func startInstance(t *testing.T, store string, settings ...string) string {
 	case url := <-ready:
 		return url
 	case <-time.After(time.Minute):
-		t.Fatal("the program is not ready after 20s")
+		t.Fatal("the program is not ready after a minute")
 		return ""
 	}
 }
