@@ -50,7 +50,7 @@ test-long: test-servers ## instances are killed over 200 windows, the ring is ch
 
 .PHONY: test-compose
 test-compose: check-compose ## the stack of docker-compose.yml under faults, and its alerts; needs a Docker engine
-	go test -tags compose -vet=off -count=1 -timeout 15m ./test/compose
+	go test -tags compose -vet=off -count=1 -timeout 25m ./test/compose
 
 .PHONY: test-manifests
 test-manifests: ## the manifests of deploy/kubernetes, by the types of its API

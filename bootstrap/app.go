@@ -66,7 +66,7 @@ func program(s Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPublicServer, fx.ResultTags(`name:"public"`)),
 			fx.Annotate(newAdminServer, fx.ResultTags(`name:"admin"`)),
 		),
-		fx.Invoke(registerQueues, registerRing, startScheduler, startServers),
+		fx.Invoke(registerQueues, registerDeployment, startScheduler, startServers),
 	)
 }
 

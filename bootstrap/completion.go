@@ -5,8 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // offer is what a shell proposes behind some words: a command or a flag.
@@ -20,30 +18,28 @@ type offers struct {
 	flags    map[string][]offer
 }
 
-func offersOf(parser *kong.Kong) offers {
+func offersOf(program *command) offers {
 	o := offers{commands: make(map[string][]offer), flags: make(map[string][]offer)}
-	o.add("footfall", parser.Model.Node)
+	o.add(program)
 	return o
 }
 
-func (o *offers) add(path string, n *kong.Node) {
+func (o *offers) add(c *command) {
+	path := c.path()
 	o.after = append(o.after, path)
-	for _, f := range n.Flags {
-		if !f.Hidden {
-			o.flags[path] = append(o.flags[path], offer{"--" + f.Name, f.Help})
-		}
+	if c.above == nil {
+		o.flags[path] = append(o.flags[path], offer{"--help", "Show what there is."})
 	}
-	for _, child := range n.Children {
-		if child.Type == kong.CommandNode && !child.Hidden {
-			o.commands[path] = append(o.commands[path], offer{child.Name, child.Help})
-			o.add(path+" "+child.Name, child)
-		}
+	for _, f := range c.flags {
+		o.flags[path] = append(o.flags[path], offer{"--" + f.name, f.help})
 	}
-	for _, a := range n.Positional {
-		for _, word := range a.EnumSlice() {
-			if word != "" {
-				o.commands[path] = append(o.commands[path], offer{word, a.Help})
-			}
+	for _, sub := range c.commands {
+		o.commands[path] = append(o.commands[path], offer{sub.name, sub.help})
+		o.add(sub)
+	}
+	for _, a := range c.args {
+		for _, word := range a.enum {
+			o.commands[path] = append(o.commands[path], offer{word, a.help})
 		}
 	}
 }
@@ -63,8 +59,8 @@ func (o *offers) all(path string) []offer {
 }
 
 // writeCompletion writes a script that teaches a shell the commands and flags.
-func writeCompletion(w io.Writer, shell string, parser *kong.Kong) error {
-	o := offersOf(parser)
+func writeCompletion(w io.Writer, shell string, program *command) error {
+	o := offersOf(program)
 	var script string
 	switch shell {
 	case "bash":

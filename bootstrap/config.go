@@ -20,7 +20,7 @@ import (
 )
 
 // flags are the settings as text, each a flag and an environment variable of
-// the same name with FOOTFALL_ in front; kong fills them. They are parsed by
+// the same name with FOOTFALL_ in front; the command line fills them. They are parsed by
 // settings, so that every bad one gets its line.
 type flags struct {
 	Listen         string `default:":8000" help:"Address of the public listener."`

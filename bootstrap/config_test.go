@@ -3,8 +3,11 @@ package bootstrap_test
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"footfall/bootstrap"
 )
@@ -160,5 +163,24 @@ func TestTheREADMEHasEveryVariableWithItsDefault(t *testing.T) {
 	}
 	for name := range documented {
 		t.Errorf("%s is in the README alone", name)
+	}
+}
+
+// Commands, their arguments and the flags of their own; those that are
+// settings are in the table of variables.
+func TestTheREADMEHasEveryCommand(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `footfall ([^`]*)` \\|").FindAllStringSubmatch(string(readme), -1) {
+		documented = append(documented, regexp.MustCompile(`=[^] ]*`).ReplaceAllString(row[1], ""))
+	}
+	there := bootstrap.Commands()
+	slices.Sort(documented)
+	slices.Sort(there)
+	if diff := cmp.Diff(there, documented); diff != "" {
+		t.Errorf("the commands and the README differ (-program +README):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -58,4 +59,45 @@ func Defaults() map[string]string {
 		defaults["FOOTFALL_"+strings.ToUpper(name.String())] = field.Tag.Get("default")
 	}
 	return defaults
+}
+
+// Commands are those of the command line as a table of them has them, such as
+// ring add ADDR [--weight] [--dry-run]: with the flags that are theirs alone,
+// and the only ones that they need.
+func Commands() []string {
+	var all []string
+	for _, leaf := range commandLine(new(commands)).leaves() {
+		words := []string{strings.TrimPrefix(leaf.path(), "footfall ")}
+		for _, a := range leaf.args {
+			words = append(words, strings.ToUpper(strings.ReplaceAll(a.name, "-", "_")))
+		}
+		for _, f := range leaf.flags {
+			if f.required {
+				words = append(words, "--"+f.name)
+			} else {
+				words = append(words, "[--"+f.name+"]")
+			}
+		}
+		all = append(all, strings.Join(words, " "))
+	}
+	return all
+}
+
+// Parse reads a command line: the command that is meant, and the values of its
+// arguments and of all flags that it takes, by their names.
+func Parse(args []string, env map[string]string) (string, map[string]string, error) {
+	at, _, err := commandLine(new(commands)).parse(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if err != nil {
+		return "", nil, err
+	}
+	values := make(map[string]string)
+	for _, v := range at.args {
+		values[v.name] = fmt.Sprint(v.field.Interface())
+	}
+	for c := at; c != nil; c = c.above {
+		for _, v := range c.flags {
+			values[v.name] = fmt.Sprint(v.field.Interface())
+		}
+	}
+	return at.path(), values, nil
 }

@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/alecthomas/kong"
-
 	"footfall/application/cluster"
 )
 
@@ -13,11 +11,7 @@ import (
 // every node of the store wrapped.
 func Run(wrap func(cluster.Node) cluster.Node) int {
 	var c commands
-	parser, err := kong.New(&c, kong.DefaultEnvars("FOOTFALL"))
-	if err != nil {
-		return fail(os.Stderr, 1, err)
-	}
-	if _, err := parser.Parse(nil); err != nil {
+	if _, _, err := commandLine(&c).parse(nil, os.LookupEnv); err != nil {
 		return fail(os.Stderr, 2, err)
 	}
 	settings, err := c.settings()

@@ -11,12 +11,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"go.uber.org/dig"
 	"go.uber.org/fx"
 )
@@ -63,21 +63,16 @@ type commands struct {
 // configuration that is not valid.
 func Main(args []string, stdout, stderr io.Writer) int {
 	var c commands
-	helped := false
-	parser, err := kong.New(&c, kong.Name("footfall"), kong.DefaultEnvars("FOOTFALL"),
-		kong.Description("Footfall counts visits of pages and unique ids per minute, exactly."),
-		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
-	if err != nil {
-		return fail(stderr, 1, err)
-	}
-	command, err := parser.Parse(args)
+	parser := commandLine(&c)
+	chosen, helped, err := parser.parse(args, os.LookupEnv)
 	if helped {
+		_, _ = fmt.Fprint(stdout, chosen.usage())
 		return 0
 	}
 	if err != nil {
 		return fail(stderr, 2, err)
 	}
-	switch words := command.Command(); {
+	switch words := strings.TrimPrefix(chosen.path(), "footfall "); {
 	case strings.HasPrefix(words, "ring "):
 		var client ringClient
 		if client, err = newRingClient(c.flags, stdout, stderr); err == nil {
@@ -95,7 +90,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case words == "version":
 		_, _ = fmt.Fprintln(stdout, Version())
 		return 0
-	case words == "completion <shell>":
+	case words == "completion":
 		err = writeCompletion(stdout, c.Completion.Shell, parser)
 	case words == "healthcheck":
 		err = healthcheck(context.Background(), c.Listen)
@@ -127,13 +122,16 @@ func fail(stderr io.Writer, code int, err error) int {
 	return code
 }
 
+// commandLine is the grammar of the program; parsing fills c.
+func commandLine(c *commands) *command {
+	return readCommand("footfall", "Footfall counts visits of pages and unique ids per minute, exactly.", reflect.ValueOf(c).Elem())
+}
+
 // variables are the names of all settings in the environment.
-func variables(parser *kong.Kong) map[string]bool {
+func variables(parser *command) map[string]bool {
 	known := make(map[string]bool)
-	for _, flag := range parser.Model.Flags {
-		for _, name := range flag.Envs {
-			known[name] = true
-		}
+	for _, flag := range parser.flags {
+		known[flag.env] = true
 	}
 	return known
 }

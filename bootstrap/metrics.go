@@ -3,14 +3,12 @@ package bootstrap
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
-	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
@@ -57,8 +55,11 @@ func (m *flushMetrics) observe(id counting.NodeID, f groupcommit.Flush) {
 	m.items.WithLabelValues(node).Observe(float64(f.Items))
 	m.requests.WithLabelValues(node).Observe(float64(f.Requests))
 	m.seconds.WithLabelValues(node).Observe(f.Took.Seconds())
+	// Both are shown before the first one: an alert sees how they grow, and
+	// one that begins with 1 has not grown.
+	failed, _ := m.failures.WithLabelValues(node), m.lost.WithLabelValues(node)
 	if f.Err != nil {
-		m.failures.WithLabelValues(node).Inc()
+		failed.Inc()
 	}
 }
 
@@ -96,37 +97,6 @@ func (q queues) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(n), string(id))
 	}
 }
-
-// registerRing shows how far the ring is.
-func registerRing(r *prometheus.Registry, ring *resharding.Service) {
-	gauge := func(name, help string, value func(epoch counting.Epoch, left int) float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(ring.Seen()) }))
-	}
-	gauge("footfall_ring_epoch", "Epoch of the ring that this instance goes by.", func(epoch counting.Epoch, _ int) float64 { return float64(epoch) })
-	gauge("footfall_ring_arcs_left", "Arcs that were still to be moved when this instance last looked.", func(_ counting.Epoch, left int) float64 { return float64(left) })
-	r.MustRegister(stuckArcs{ring, prometheus.NewDesc("footfall_ring_arc_stuck",
-		"1 for an arc that this instance tried to move again and again, at most 100 of them; GET /ring says more.",
-		[]string{"arc", "from", "to", "at", "reason"}, nil)})
-}
-
-// stuckArcs shows the arcs that this instance can't move.
-type stuckArcs struct {
-	ring *resharding.Service
-	desc *prometheus.Desc
-}
-
-func (s stuckArcs) Describe(ch chan<- *prometheus.Desc) { ch <- s.desc }
-
-func (s stuckArcs) Collect(ch chan<- prometheus.Metric) {
-	stuck := s.ring.Stuck()
-	for _, a := range stuck[:min(len(stuck), mostStuck)] {
-		ch <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, 1,
-			strconv.Itoa(int(a.Arc)), string(a.From), string(a.To), string(a.At), a.Reason)
-	}
-}
-
-// mostStuck is how many arcs have a metric of their own.
-const mostStuck = 100
 
 // measuredPublisher counts how publishing ended.
 type measuredPublisher struct {

@@ -176,7 +176,7 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall", "os", true, false},
 		{"footfall", "footfall/bootstrap", false, false},
 		{"footfall", "footfall/application/visits", false, true},
-		{"footfall", "github.com/alecthomas/kong", false, true},
+		{"footfall", "go.uber.org/fx/fxtest", false, true},
 		{"footfall/bootstrap", "footfall/adapters/memory", false, false},
 		{"footfall/bootstrap", "footfall/application/visits", false, false},
 		{"footfall/bootstrap", "footfall/domain/counting", false, false},

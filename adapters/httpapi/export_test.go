@@ -1,6 +1,10 @@
 package httpapi
 
-import "github.com/gorilla/mux"
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
 
 // Routes are the methods and templates that h has registered.
 func Routes(h *Handler) []string {
@@ -26,3 +30,6 @@ func (c *conn) Ignore() { c.ignore() }
 
 // Heed ends Ignore.
 func (c *conn) Heed() { c.heed() }
+
+// AdminRoutes are those of the admin listener.
+func AdminRoutes(h http.Handler) []string { return Routes(h.(*guard).next) }

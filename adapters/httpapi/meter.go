@@ -24,11 +24,11 @@ func newMeters(registry prometheus.Registerer) (meters, error) {
 	m := meters{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "footfall_http_requests_total",
-			Help: "HTTP requests that were answered.",
+			Help: "Requests of the public listener that were answered.",
 		}, []string{"route", "method", "code"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "footfall_http_request_duration_seconds",
-			Help:    "Time from a request's headers to the end of its answer, but for streams.",
+			Help:    "Time from the header of a request of the public listener to the end of its answer, but for streams.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{

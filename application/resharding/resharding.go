@@ -47,7 +47,6 @@ type Service struct {
 
 	mu    sync.Mutex
 	began pace
-	seen  int // arcs that were left
 	swept *sharding.Sweep
 }
 

@@ -20,7 +20,6 @@ type pace struct {
 func (s *Service) keepPace(table counting.Epoch, left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen = left
 	if s.began.table != table {
 		s.began = pace{table, left, time.Now()}
 	}
@@ -84,23 +83,12 @@ func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
 	p.Estimate = time.Duration(float64(p.Left) / p.Rate * float64(time.Second))
 }
 
-// Seen is the epoch that this instance goes by, 0 before the start, and the
-// number of arcs that it saw left when it last looked.
-func (s *Service) Seen() (counting.Epoch, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Epoch is that of the ring that the instance goes by; 0 before the start.
+func (s *Service) Epoch() counting.Epoch {
 	if v := s.Cluster.View(); v != nil {
-		return v.Epoch(), s.seen
+		return v.Epoch()
 	}
-	return 0, 0
-}
-
-// Stuck are the arcs that this instance can't move.
-func (s *Service) Stuck() []sharding.StuckArc {
-	if v := s.Cluster.View(); v != nil {
-		return s.obstacles.stuck(v.Table())
-	}
-	return nil
+	return 0
 }
 
 // Owner is the node that has a page.

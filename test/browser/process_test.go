@@ -90,8 +90,8 @@ func startInstance(t *testing.T, store string, settings ...string) string {
 	select {
 	case url := <-ready:
 		return url
-	case <-time.After(20 * time.Second):
-		t.Fatal("the program is not ready after 20s")
+	case <-time.After(time.Minute):
+		t.Fatal("the program is not ready after a minute")
 		return ""
 	}
 }
@@ -162,7 +162,7 @@ func get[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T 
 func eventually(t *testing.T, ctx context.Context, expression, want string) {
 	t.Helper()
 	var got string
-	for late := time.Now().Add(30 * time.Second); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(time.Minute); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
 		// In the middle of a navigation there is nothing to ask.
 		if value, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String("+expression+")")); err == nil {
 			got = value

@@ -131,9 +131,7 @@ func (r *reports) logged(t *testing.T) map[string]bool {
 // queueGrows waits until a count comes to the queue that is not there yet.
 func (r *reports) queueGrows(t *testing.T) {
 	t.Helper()
-	for !r.takeQueue(t) {
-		time.Sleep(100 * time.Millisecond) // what is there is not new
-	}
+	waitFor(t, "the broker answers", func() bool { return r.takeQueue(t) }) // what is there is not new
 	before := r.queued
 	waitFor(t, "a count comes to the queue", func() bool { return r.takeQueue(t) && r.queued > before })
 }

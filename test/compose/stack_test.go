@@ -171,10 +171,10 @@ func (s *stack) cut(t *testing.T, id, service, network string) (join func()) {
 // waitFor polls until ok, for what other processes do on a busy machine.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("%s: not within 90s", what)
+	t.Fatalf("%s: not within 3m", what)
 }

@@ -65,3 +65,23 @@ func TestReadingUnknownPagesKeepsNothing(t *testing.T) {
 		t.Errorf("a million reads left %d kB, before there were %d kB", after, before)
 	}
 }
+
+// An instance that has nothing to do holds less than 40 MB.
+func TestAnIdleInstanceIsSmall(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("this system has no /proc")
+	}
+	t.Parallel()
+	r := newRing(t, 3, "--appendfsync", "everysec")
+	in := r.start()
+	for i := range 64 { // it has spoken with every node
+		if got := r.visit(in, fmt.Sprint("page", i)); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	kb := in.residentKB()
+	t.Logf("%.1f MB", float64(kb)/1024)
+	if kb >= 40*1000 {
+		t.Errorf("it holds %d KB", kb)
+	}
+}

@@ -85,7 +85,7 @@ func (r *Renderer) Docs(document []byte) ([]byte, error) {
 	if err := json.Unmarshal(document, &a); err != nil {
 		return nil, fmt.Errorf("read the API's document: %w", err)
 	}
-	return render(r.docs, a.shown())
+	return r.docs.render(a.shown())
 }
 
 // shownAPI is an api with its references resolved and in the order in which it
@@ -161,7 +161,7 @@ func (a *api) shown() shownAPI {
 }
 
 func (a *api) operation(method, path string, item pathItem, o *operation) shownOperation {
-	shown := shownOperation{Method: method, Path: path, Anchor: method + path, operation: o}
+	shown := shownOperation{Method: method, Path: path, Anchor: anchor(method + path), operation: o}
 	for _, p := range slices.Concat(item.Parameters, o.Parameters) {
 		if p.Ref != "" {
 			p = a.Components.Parameters[last(p.Ref)]
@@ -187,6 +187,16 @@ func (a *api) operation(method, path string, item pathItem, o *operation) shownO
 		shown.Responses = append(shown.Responses, answer)
 	}
 	return shown
+}
+
+// anchor is a name that means itself in a link.
+func anchor(route string) string {
+	return strings.Trim(strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' {
+			return c
+		}
+		return '-'
+	}, route), "-")
 }
 
 func bodies(content map[string]media) []shownMedia {

@@ -4,12 +4,11 @@
 package page
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,20 +26,21 @@ var sources embed.FS
 
 // Renderer has the templates and the assets, read once.
 type Renderer struct {
-	home, docs *template.Template
+	home, docs *template
 	assets     map[string][]byte
 }
 
 // New reads the embedded files.
 func New() (*Renderer, error) {
 	r := &Renderer{assets: map[string][]byte{}}
-	functions := template.FuncMap{"grouped": Grouped, "clock": clock, "percent": percent}
-	for name, t := range map[string]**template.Template{"home.html": &r.home, "docs.html": &r.docs} {
-		parsed, err := template.New(name).Funcs(functions).ParseFS(sources, name)
+	for name, t := range map[string]**template{"home.html": &r.home, "docs.html": &r.docs} {
+		text, err := sources.ReadFile(name)
 		if err != nil {
+			return nil, err
+		}
+		if *t, err = newTemplate(name, string(text), functions()); err != nil {
 			return nil, fmt.Errorf("parse the template of a page: %w", err)
 		}
-		*t = parsed
 	}
 	names, err := fs.Glob(files, "assets/*")
 	if err != nil {
@@ -107,33 +107,49 @@ const (
 	chartBars               = 60
 )
 
-// Open is the newest window if it is open.
-func (h Home) Open() *Window {
-	if len(h.Windows) > 0 && h.Windows[0].State == "open" {
-		return &h.Windows[0]
-	}
-	return nil
+// shownHome is a Home with what follows from it.
+type shownHome struct {
+	Home
+	// Open is the newest window if it is open, and Passed how much of its
+	// time is over, 0 to 1.
+	Open   *Window
+	Passed float64
+	// Bars are the windows as the chart shows them, oldest first.
+	Bars []Bar
 }
 
-// Bars are the windows as the chart shows them, oldest first.
-func (h Home) Bars() []Bar {
+func (h Home) shown() shownHome {
+	shown := shownHome{Home: h, Bars: bars(h.Windows[:min(len(h.Windows), chartBars)])}
+	if len(h.Windows) > 0 && h.Windows[0].State == "open" {
+		w := &h.Windows[0]
+		shown.Open = w
+		shown.Passed = min(1, max(0, float64(h.Now.Sub(w.Start))/float64(w.End.Sub(w.Start))))
+	}
+	names := make([]string, 0, len(h.Pages))
+	for _, p := range h.Pages {
+		names = append(names, p.Name)
+	}
+	shown.Pages = slices.Clone(h.Pages)
+	for i := range shown.Pages {
+		if len(names) > 1 {
+			shown.Pages[i].Without = address(slices.Concat(names[:i], names[i+1:]))
+		}
+	}
+	return shown
+}
+
+func bars(windows []Window) []Bar {
 	most := int64(1)
-	shown := h.Windows[:min(len(h.Windows), chartBars)]
-	for _, w := range shown {
+	for _, w := range windows {
 		most = max(most, w.Count)
 	}
-	bars := make([]Bar, 0, len(shown))
+	all := make([]Bar, 0, len(windows))
 	step := chartWidth / chartBars
-	for i := len(shown) - 1; i >= 0; i-- {
-		height := max(1, chartHeight*float64(shown[i].Count)/float64(most))
-		bars = append(bars, Bar{shown[i], chartWidth - step*float64(i+1) + 1, chartHeight - height, step - 2, height})
+	for i, w := range slices.Backward(windows) {
+		height := max(1, chartHeight*float64(w.Count)/float64(most))
+		all = append(all, Bar{w, chartWidth - step*float64(i+1) + 1, chartHeight - height, step - 2, height})
 	}
-	return bars
-}
-
-// Passed is how much of a window's time is over, 0 to 1.
-func (h Home) Passed(w Window) float64 {
-	return min(1, max(0, float64(h.Now.Sub(w.Start))/float64(w.End.Sub(w.Start))))
+	return all
 }
 
 // address is that of the page at / when it watches pages.
@@ -142,28 +158,7 @@ func address(pages []string) string {
 }
 
 // Home renders the page at /.
-func (r *Renderer) Home(h Home) ([]byte, error) {
-	names := make([]string, 0, len(h.Pages))
-	for _, p := range h.Pages {
-		names = append(names, p.Name)
-	}
-	for i := range h.Pages {
-		if len(names) == 1 {
-			break
-		}
-		rest := append(append([]string{}, names[:i]...), names[i+1:]...)
-		h.Pages[i].Without = address(rest)
-	}
-	return render(r.home, h)
-}
-
-func render(t *template.Template, data any) ([]byte, error) {
-	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
-		return nil, fmt.Errorf("render a page: %w", err)
-	}
-	return b.Bytes(), nil
-}
+func (r *Renderer) Home(h Home) ([]byte, error) { return r.home.render(h.shown()) }
 
 // Grouped is a number with thin spaces between its groups of digits.
 func Grouped(n int64) string {
@@ -178,6 +173,12 @@ func Grouped(n int64) string {
 	return b.String()
 }
 
-func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
-
-func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
+// functions are what the templates call; each takes one kind of value.
+func functions() map[string]any {
+	return map[string]any{
+		"grouped": func(n any) string { return Grouped(n.(int64)) },
+		"clock":   func(t any) string { return t.(time.Time).UTC().Format("15:04:05") },
+		"stamp":   func(t any) string { return t.(time.Time).UTC().Format(time.RFC3339) },
+		"percent": func(f any) string { return fmt.Sprintf("%.1f %%", 100*f.(float64)) },
+	}
+}

@@ -1,0 +1,48 @@
+package httpapi_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"footfall/adapters/httpapi"
+)
+
+// The README names every route of both listeners, and none that isn't there.
+func TestTheREADMEHasTheRoutesAndNoOthers(t *testing.T) {
+	const prefix = "/api/v1/counter"
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prose := regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(string(text), "")
+	var documented []string
+	for _, m := range regexp.MustCompile("`((?:GET|POST|PUT|PATCH|DELETE) /[^ `?]*)[^`]*`").FindAllStringSubmatch(prose, -1) {
+		documented = append(documented, m[1])
+	}
+	admin, _ := newAdmin(t, "", true)
+	var served, prefixed []string
+	for _, route := range slices.Concat(httpapi.Routes(newRig(t).handler), httpapi.AdminRoutes(admin)) {
+		if strings.Contains(route, prefix) {
+			prefixed = append(prefixed, strings.Replace(route, prefix, "", 1))
+		} else {
+			served = append(served, route)
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(served)
+	if diff := cmp.Diff(served, slices.Compact(documented)); diff != "" {
+		t.Errorf("the routes and the README differ (-routes +README):\n%s", diff)
+	}
+	// It says of the counter's routes together that they have a second place.
+	counters := slices.DeleteFunc(documented, func(route string) bool { return !regexp.MustCompile(`^[A-Z]+ /visits?\b`).MatchString(route) })
+	counters = slices.Compact(counters)
+	slices.Sort(prefixed)
+	if diff := cmp.Diff(prefixed, counters); diff != "" || !strings.Contains(prose, "answer below `"+prefix+"` as well") {
+		t.Errorf("routes below %s and those that the README says are there differ (-routes +README):\n%s", prefix, diff)
+	}
+}
