@@ -107,6 +107,9 @@ func (w *world) revive(ctx context.Context, slot int) {
 			continue
 		}
 		w.state.Lock()
+		if w.ring == nil { // it never changes here
+			w.ring = i.cluster.View().Ring
+		}
 		if !i.isDead() { // it may have died at a step of its first close
 			w.instances[slot] = i
 		}

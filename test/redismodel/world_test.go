@@ -111,7 +111,6 @@ func (w *world) run(ctx context.Context) {
 		starting.Go(func() { w.revive(ctx, slot) })
 	}
 	starting.Wait()
-	w.ring = w.instances[0].cluster.View().Ring
 	w.plant(ctx)
 	w.unleash(ctx)
 	for client := range w.plan.clients {
