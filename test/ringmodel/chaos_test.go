@@ -2,6 +2,7 @@ package ringmodel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,21 +24,29 @@ func (w *world) plant() {
 func (w *world) unleash() {
 	d := func(part string) *chaos.Dice { return chaos.NewDice(w.seed, part) }
 	for operator := range w.plan.operators {
-		w.every(3*time.Second, d(fmt.Sprint("operator", operator)), w.operate)
+		change := w.operate
+		if w.plan.real {
+			change = w.operateAtOnce
+		}
+		w.every(w.plan.pause, d(fmt.Sprint("operator", operator)), change)
 	}
 	if w.plan.crashes {
-		w.every(30*time.Second, d("freeze"), w.freezeOne)
+		if w.plan.real {
+			w.every(20*time.Second, d("sleep"), w.sleepThroughChanges)
+		} else {
+			w.every(30*time.Second, d("freeze"), w.freezeOne)
+		}
 		w.every(60*time.Second, d("crash"), func(d *chaos.Dice) {
 			if i := w.pick(d); i != nil {
 				w.kill(i)
 			}
 		})
 	}
-	if w.plan.outages {
-		w.every(12*time.Second, d("down"), w.takeDown)
+	if w.plan.outages > 0 {
+		w.every(w.plan.outages, d("down"), w.takeDown)
 	}
 	if w.plan.rollBacks {
-		w.every(100*time.Millisecond, d("keep"), w.keepAll)
+		w.every(w.plan.keepEvery, d("keep"), w.keepAll)
 		w.every(3*time.Second, d("fall back"), func(d *chaos.Dice) { w.anyServer(d).fallBack() })
 	}
 }
@@ -46,8 +55,7 @@ func (w *world) unleash() {
 func (w *world) every(mean time.Duration, d *chaos.Dice, happen func(*chaos.Dice)) {
 	w.chaos.Go(func() {
 		for {
-			time.Sleep(d.About(mean))
-			if w.isCalm() {
+			if !w.rest(d.About(w.span(mean))) {
 				return
 			}
 			happen(d)
@@ -68,7 +76,7 @@ func (w *world) operate(d *chaos.Dice) {
 			continue
 		}
 		actives = append(actives, m.ID)
-		if m.Weight < heavy/2 {
+		if m.Weight < w.plan.heavy/2 {
 			visitors = append(visitors, m.ID)
 		}
 	}
@@ -76,6 +84,8 @@ func (w *world) operate(d *chaos.Dice) {
 	defer cancel()
 	var err error
 	switch x := d.UpTo(100); {
+	case w.plan.swings:
+		err = i.swing(ctx)
 	case x < 50 && len(visitors) < guests:
 		_, err = i.ring.Add(ctx, w.newcomer(d).Addr(), 5+d.UpTo(30), false)
 	case x < 75 && len(visitors) > 0:
@@ -85,7 +95,7 @@ func (w *world) operate(d *chaos.Dice) {
 		}
 	default:
 		id := actives[d.UpTo(len(actives))]
-		weight := heavy - 20 + d.UpTo(40)
+		weight := w.plan.heavy - 20 + d.UpTo(40)
 		if slices.Contains(visitors, id) {
 			weight = 5 + d.UpTo(30)
 		}
@@ -98,14 +108,16 @@ func (w *world) operate(d *chaos.Dice) {
 
 // newcomer is a node that is in no ring, and may have been about to be.
 func (w *world) newcomer(d *chaos.Dice) *server {
-	w.state.Lock()
 	var spare *server
-	for _, s := range w.servers {
-		if st, err := s.memory.Standing(context.Background()); (err != nil || st.Opened == nil) && (spare == nil || s.ID() < spare.ID()) {
+	for _, s := range w.all() {
+		if s.buried.Load() || spare != nil && spare.ID() < s.ID() {
+			continue
+		}
+		st, err := s.far.Standing(context.Background())
+		if errors.Is(err, counting.ErrUninitialized) || err == nil && st.Opened == nil {
 			spare = s
 		}
 	}
-	w.state.Unlock()
 	if spare != nil && d.Chance(0.5) {
 		return spare
 	}
@@ -115,7 +127,7 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 // bury shuts a removed node down, once the ring has forgotten it.
 func (w *world) bury(id counting.NodeID) {
 	for !w.isCalm() {
-		time.Sleep(10 * time.Second)
+		w.rest(w.span(10 * time.Second))
 		forgotten := true
 		w.state.Lock()
 		for _, i := range w.instances {
@@ -123,6 +135,7 @@ func (w *world) bury(id counting.NodeID) {
 		}
 		w.state.Unlock()
 		if forgotten {
+			w.serverOf(id).buried.Store(true)
 			w.serverOf(id).setDown(true)
 			return
 		}
@@ -140,25 +153,19 @@ func (w *world) anyServer(d *chaos.Dice) *server {
 
 func (w *world) takeDown(d *chaos.Dice) {
 	s := w.anyServer(d)
-	if s.isDown() {
+	if s.down.Load() {
 		return
 	}
 	w.counted.Add(nodeDown)
 	s.setDown(true)
-	time.Sleep(d.Between(50*time.Millisecond, 4*time.Second))
-	s.setDown(false)
+	time.Sleep(w.span(d.Between(w.plan.outage/80, w.plan.outage)))
+	s.setDown(s.buried.Load())
 }
 
 func (w *world) keepAll(*chaos.Dice) {
-	w.state.Lock()
-	servers := make([]*server, 0, len(w.servers))
-	for _, s := range w.servers {
-		servers = append(servers, s)
-	}
-	w.state.Unlock()
-	for _, s := range servers {
+	for _, s := range w.all() {
 		s.mu.Lock()
-		s.safe = s.memory.Snapshot()
+		s.far.keep()
 		s.mu.Unlock()
 	}
 }
@@ -177,9 +184,13 @@ func (w *world) freezeOne(d *chaos.Dice) {
 
 // trip kills an instance in the middle of a step.
 func (w *world) trip(i *instance, k kind) {
-	if k == stepOfChange {
+	switch k {
+	case commit:
+		w.counted.Add(killedBeforeOpen)
+		fallthrough
+	case stepOfChange:
 		w.counted.Add(coordinatorKilled)
-	} else {
+	default:
 		w.counted.Add(moverKilled)
 	}
 	w.kill(i)
@@ -194,13 +205,13 @@ func (w *world) kill(i *instance) {
 		return
 	}
 	w.instances[slot] = nil
-	w.state.Unlock()
 	w.counted.Add(instanceCrashed)
 	i.crash()
 	w.chaos.Go(func() {
-		time.Sleep(chaos.NewDice(w.seed, i.name+"again").Between(0, 4*time.Second))
+		time.Sleep(w.span(chaos.NewDice(w.seed, i.name+"again").Between(0, 4*time.Second)))
 		w.revive(slot)
 	})
+	w.state.Unlock() // what is begun before the calm is waited for
 }
 
 // revive starts an instance in a slot that has none.
@@ -225,8 +236,13 @@ func (w *world) revive(slot int) {
 func (w *world) mend() {
 	w.state.Lock()
 	w.calm = true
+	close(w.calmed)
 	w.state.Unlock()
-	time.Sleep(40 * time.Second) // operators, outages and freezes end
+	if w.plan.real {
+		w.chaos.Wait()
+	} else {
+		time.Sleep(40 * time.Second) // operators, outages and freezes end
+	}
 	for _, i := range w.instances {
 		if i != nil {
 			i.frozen.open()
@@ -236,7 +252,7 @@ func (w *world) mend() {
 
 // settle waits until the last change is through.
 func (w *world) settle(ctx context.Context) {
-	for begin := time.Now(); ; time.Sleep(time.Second) {
+	for begin := time.Now(); ; time.Sleep(w.span(time.Second)) {
 		var open []string
 		for _, i := range w.instances {
 			if i == nil {
@@ -251,7 +267,7 @@ func (w *world) settle(ctx context.Context) {
 		if len(open) == 0 {
 			return
 		}
-		if time.Since(begin) > 10*time.Minute {
+		if time.Since(begin) > w.span(10*time.Minute) {
 			w.violate("P4: the ring does not settle: %s", strings.Join(open, "; "))
 			return
 		}
@@ -260,10 +276,14 @@ func (w *world) settle(ctx context.Context) {
 
 // end stops every instance cleanly: what is in doubt gets resolved, and windows
 // are closed before.
-func (w *world) end() {
-	time.Sleep(4 * windowLength)
+func (w *world) end(ctx context.Context) {
+	if w.plan.real {
+		w.awaitReports(ctx)
+	} else {
+		time.Sleep(4 * windowLength)
+	}
 	w.chaos.Wait()
-	if w.plan.rollBacks { // an idle session asks once an hour whether its node has everything
+	if w.plan.rollBacks && !w.plan.real { // an idle session asks once an hour whether its node has everything
 		for _, i := range w.instances {
 			i.cancel()
 		}
@@ -274,4 +294,5 @@ func (w *world) end() {
 			i.stop(30 * time.Second)
 		}
 	}
+	w.travels.Wait()
 }

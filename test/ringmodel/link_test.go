@@ -41,6 +41,8 @@ const (
 	plain kind = iota
 	stepOfMove
 	stepOfChange
+	// commit is the step by which a change is made: between fence and open.
+	commit
 )
 
 // call lets an instance call a node. What is on its way lands, whatever
@@ -51,7 +53,7 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 	if !l.instance.frozen.pass(l.instance.dead) {
 		return none, errDead
 	}
-	trip := w.plan.crashes && !w.isCalm() && (k == stepOfMove && l.dice.Chance(0.0008) || k == stepOfChange && l.dice.Chance(0.02))
+	trip := w.plan.crashes && !w.isCalm() && l.dice.Chance(w.plan.trips[k])
 	if trip && l.dice.Chance(0.5) {
 		w.trip(l.instance, k)
 		return none, errDead
@@ -61,10 +63,10 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 		err   error
 	}
 	answers := make(chan answer, 1)
-	go func() {
+	w.travels.Go(func() {
 		v, err := travel(l, k, do)
 		answers <- answer{v, err}
-	}()
+	})
 	var a answer
 	select {
 	case a = <-answers:
@@ -93,12 +95,15 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	if w.isCalm() {
 		r = rates{}
 	}
+	if k == stepOfMove {
+		r.loseRequest, r.loseReply = r.loseRequest+r.steps, r.loseReply+r.steps
+	}
 	time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
 	if d.Chance(r.delay) {
 		w.counted.Add(delayed)
-		time.Sleep(d.Between(50*time.Millisecond, 1500*time.Millisecond))
+		time.Sleep(d.Between(r.late/30, r.late))
 	}
-	if l.server.isDown() {
+	if l.server.down.Load() && !w.plan.real { // a real one says so itself
 		return none, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
 	var v T
@@ -119,17 +124,17 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	if d.Chance(r.duplicate) {
 		most := 3 * time.Second
 		if k != plain {
-			most = 30 * time.Second
+			most = w.plan.stray
 		}
-		go func() {
-			time.Sleep(d.Between(time.Millisecond, most))
-			if !l.server.isDown() {
+		w.travels.Go(func() {
+			w.rest(d.Between(time.Millisecond, w.span(most)))
+			if !l.server.down.Load() {
 				w.counted.Add(duplicated)
 				_, _ = do(context.Background(), l.server)
 			}
-		}()
+		})
 	}
-	if !d.Chance(0.7) {
+	if d.Chance(r.unnoticed) {
 		time.Sleep(2 * time.Second) // it isn't noticed
 	}
 	return none, errCut
@@ -176,7 +181,11 @@ func (l *link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 }
 
 func (l *link) Open(ctx context.Context, r *sharding.Ring) error {
-	return do(ctx, l, stepOfChange, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
+	k := stepOfChange
+	if !l.instance.world.isOpen(r) {
+		k = commit
+	}
+	return do(ctx, l, k, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
 }
 
 func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {

@@ -23,9 +23,10 @@ var (
 // storm is all that may go wrong without a node losing what it has.
 func storm() plan {
 	return plan{
-		instances: 3, clients: 12, operators: 2, changes: *changesFlag, aborted: *abortedFlag,
-		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6},
-		crashes: true, outages: true,
+		instances: 3, clients: 12, operators: 2, heavy: 1000, pause: 3 * time.Second, changes: *changesFlag, aborted: *abortedFlag,
+		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6, unnoticed: 0.3, late: 1500 * time.Millisecond},
+		crashes: true, trips: [...]float64{stepOfMove: 0.0008, stepOfChange: 0.02, commit: 0.02}, outages: 12 * time.Second, outage: 4 * time.Second,
+		launch: inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
@@ -34,16 +35,17 @@ func storm() plan {
 // the node has lost.
 func amnesia() plan {
 	return plan{
-		instances: 3, clients: 8, operators: 1, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
-		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5},
+		instances: 3, clients: 8, operators: 1, heavy: 1000, pause: 3 * time.Second, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
+		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5, unnoticed: 0.3, late: 1500 * time.Millisecond},
 		rollBacks: true,
+		launch:    inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
 var (
 	stormFaults = []chaos.Fault{
-		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, moverKilled,
-		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
+		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
+		instanceFrozen, nodeDown, changesAtOnce, changeMade, changeUndone, changeRefused, rereads, lateStep,
 		keysMoved, keyAtSource, keyReusedRefused,
 	}
 	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, lostRequest, lostReply, changeMade, moveBroken}
@@ -105,10 +107,12 @@ const (
 	instanceCrashed   chaos.Fault = "instance_crashed"
 	instanceFrozen    chaos.Fault = "instance_frozen"
 	coordinatorKilled chaos.Fault = "coordinator_killed"
+	killedBeforeOpen  chaos.Fault = "coordinator_killed_between_fence_and_open"
 	moverKilled       chaos.Fault = "mover_killed"
 	nodeDown          chaos.Fault = "node_down"
 	nodeRolledBack    chaos.Fault = "node_rolled_back"
 	batchGap          chaos.Fault = "batch_gap"
+	changesAtOnce     chaos.Fault = "two_changes_at_once"
 	changeMade        chaos.Fault = "change_made"
 	changeUndone      chaos.Fault = "change_undone"
 	changeRefused     chaos.Fault = "change_refused"

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 )
@@ -17,32 +16,39 @@ import (
 type mutant struct {
 	name string
 	// node is what stands in for a node, client for the network to one.
-	node   func(*memory.Node) cluster.Node
+	node   func(cluster.Node) cluster.Node
 	client func(*link) cluster.Node
 	// noBarrier: nodes promise to keep what they don't.
 	noBarrier bool
 }
 
-// Each defect breaks a promise that the model checks, within a few runs.
-func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
-	const tries = 25
-	for _, c := range []struct {
-		plan   func() plan
-		mutant mutant
-	}{
-		{storm, mutant{name: "an arc that is closed takes pages in", node: func(n *memory.Node) cluster.Node { return &open{Node: n} }}},
-		{storm, mutant{name: "a page is marked before it is added", node: func(n *memory.Node) cluster.Node { return &hasty{Node: n} }}},
-		{storm, mutant{name: "an arc is retired without its pages being counted", node: func(n *memory.Node) cluster.Node { return careless{n} }}},
-		{storm, mutant{name: "a mover's step is taken in any epoch", node: func(n *memory.Node) cluster.Node { return timeless{n} }}},
-		{storm, mutant{name: "a batch is taken in any epoch", node: func(n *memory.Node) cluster.Node { return fenceless{n} }}},
+// defect is a mutant and what shows it.
+type defect struct {
+	plan   func() plan
+	mutant mutant
+}
+
+func defects() []defect {
+	return []defect{
+		{storm, mutant{name: "an arc that is closed takes pages in", node: func(n cluster.Node) cluster.Node { return &open{Node: n} }}},
+		{storm, mutant{name: "a page is marked before it is added", node: func(n cluster.Node) cluster.Node { return &hasty{Node: n} }}},
+		{storm, mutant{name: "an arc is retired without its pages being counted", node: func(n cluster.Node) cluster.Node { return careless{n} }}},
+		{storm, mutant{name: "a mover's step is taken in any epoch", node: func(n cluster.Node) cluster.Node { return timeless{n} }}},
+		{storm, mutant{name: "a batch is taken in any epoch", node: func(n cluster.Node) cluster.Node { return fenceless{n} }}},
 		{storm, mutant{name: "a moving page is read at its destination first", client: func(l *link) cluster.Node { return backward{l} }}},
 		{storm, mutant{name: "a moving page is read without its mark", client: func(l *link) cluster.Node { return markless{l} }}},
 		{storm, mutant{name: "a batch in doubt is routed anew", client: func(l *link) cluster.Node { return impatient{l} }}},
-		{storm, mutant{name: "keys are not moved", node: func(n *memory.Node) cluster.Node { return keyless{n} }}},
+		{storm, mutant{name: "keys are not moved", node: func(n cluster.Node) cluster.Node { return keyless{n} }}},
 		{storm, mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
-		{storm, mutant{name: "a key is kept apart from its visit", node: func(n *memory.Node) cluster.Node { return &forgetful{Node: n} }}},
+		{storm, mutant{name: "a key is kept apart from its visit", node: func(n cluster.Node) cluster.Node { return &forgetful{Node: n} }}},
 		{amnesia, mutant{name: "a step is answered before it is kept", noBarrier: true}},
-	} {
+	}
+}
+
+// Each defect breaks a promise that the model checks, within a few runs.
+func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
+	const tries = 25
+	for _, c := range defects() {
 		t.Run(c.mutant.name, func(t *testing.T) {
 			for try := range tries {
 				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)
@@ -60,7 +66,7 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 
 // open takes in what comes after the arc was closed.
 type open struct {
-	*memory.Node
+	cluster.Node
 	mu  sync.Mutex
 	seq int64
 }
@@ -79,7 +85,7 @@ func (n *open) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Ar
 
 // hasty dies now and then between marking pages and adding them.
 type hasty struct {
-	*memory.Node
+	cluster.Node
 	mu    sync.Mutex
 	calls int
 }
@@ -101,7 +107,7 @@ func (n *hasty) TakeIn(ctx context.Context, table counting.Epoch, arc counting.A
 }
 
 // careless forgets a part of what a mover fetches, and doesn't notice.
-type careless struct{ *memory.Node }
+type careless struct{ cluster.Node }
 
 func (n careless) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
 	pages, _, err := n.Node.FetchResidue(ctx, table, arc, cursor)
@@ -121,7 +127,7 @@ func (n careless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 }
 
 // keyless moves pages without their keys.
-type keyless struct{ *memory.Node }
+type keyless struct{ cluster.Node }
 
 func (keyless) FetchKeys(context.Context, counting.Epoch, counting.Arc, string) ([]counting.KeptKey, string, error) {
 	return nil, "", nil
@@ -136,7 +142,7 @@ func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.
 
 // forgetful dies now and then between adding visits and keeping their keys.
 type forgetful struct {
-	*memory.Node
+	cluster.Node
 	mu    sync.Mutex
 	calls int
 }
@@ -160,7 +166,7 @@ func (n *forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Rece
 }
 
 // timeless takes every step for one of the moves that are on.
-type timeless struct{ *memory.Node }
+type timeless struct{ cluster.Node }
 
 func (n timeless) now(ctx context.Context, table counting.Epoch) counting.Epoch {
 	s, err := n.Standing(ctx)
@@ -187,7 +193,7 @@ func (n timeless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 }
 
 // fenceless takes a batch whatever its epoch.
-type fenceless struct{ *memory.Node }
+type fenceless struct{ cluster.Node }
 
 func (n fenceless) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	receipt, err := n.Node.Apply(ctx, b)

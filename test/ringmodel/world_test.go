@@ -1,8 +1,10 @@
 package ringmodel_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,21 +21,42 @@ const (
 	pageCount, lowArcs = 160, 300
 	// stayers are nodes that are never removed; guests come and go.
 	stayers, guests = 3, 3
-	heavy           = 1000
-	// longest is how long a run waits for enough to have happened.
-	longest = 2 * time.Hour
 )
 
-// rates are the probabilities of what may befall one call.
-type rates struct{ loseRequest, loseReply, delay, duplicate float64 }
+// rates are the probabilities of what may befall one call; unnoticed is that of
+// a loss that the caller has to wait out, late how long a delay is at most.
+// Steps of moves are lost by steps more often, there and back.
+type rates struct {
+	loseRequest, loseReply, delay, duplicate, unnoticed, steps float64
+	late                                                       time.Duration
+}
 
 // plan says what goes wrong in a run.
 type plan struct {
 	instances, clients, operators int
+	heavy                         int // the weight of a node that stays
 	// changes and aborted moves after which the run may end.
-	changes, aborted            int
-	rates                       rates
-	crashes, outages, rollBacks bool
+	changes, aborted   int
+	rates              rates
+	crashes, rollBacks bool
+	trips              [4]float64    // by kind: chances that an instance dies at a call
+	pause              time.Duration // between two changes of an operator, about
+	swings             bool          // all changes are back and forth
+	stray              time.Duration // how late a repeated step of a change or a move is at most
+	keepEvery          time.Duration // how old what a node falls back to is at most, about
+	// outages is the mean time between those of a node, outage how long one is
+	// at most.
+	outages, outage time.Duration
+	// wanted are faults that the run goes on for, too; longest is how long it
+	// does at most, and hunt with a defect, with many of which the ring changes
+	// no more.
+	wanted        []chaos.Fault
+	longest, hunt time.Duration
+	// launch starts a machine for a node. On real ones time is real, and what
+	// waits for nothing but time is haste times as fast.
+	launch func(counting.NodeID) machine
+	real   bool
+	haste  int
 }
 
 // world is one run: servers, instances, those who call them, and the books.
@@ -42,7 +65,7 @@ type world struct {
 	mutant  mutant
 	seed    uint64
 	counted *chaos.Tally
-	over    chan struct{} // closed when the run is
+	calmed  chan struct{} // closed when nothing goes wrong any more
 	pages   []counting.Page
 	books   map[counting.Page]*chaos.Account
 
@@ -52,7 +75,9 @@ type world struct {
 	instances []*instance
 	lives     int
 	nextNode  int
-	tables    map[counting.Epoch]bool
+	// Of every ring: whether one with a table of its own has been opened, any
+	// has, and one with a table has been fenced.
+	tables, opens, fences map[counting.Epoch]bool
 
 	truth      sync.Mutex
 	violations []string
@@ -62,35 +87,37 @@ type world struct {
 	ids        map[string]map[counting.ID]struct{} // by window
 	nextID     counting.ID
 	lost       int64
+	sent       map[batchName]*counting.Batch // to real nodes
 
-	chaos, load sync.WaitGroup
+	chaos, load, travels sync.WaitGroup
 }
 
 func newWorld(seed uint64, p plan, m mutant) *world {
 	w := &world{
-		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), over: make(chan struct{}),
+		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), calmed: make(chan struct{}),
 		books: make(map[counting.Page]*chaos.Account), servers: make(map[counting.NodeID]*server),
 		instances: make([]*instance, p.instances), tables: make(map[counting.Epoch]bool),
+		opens: make(map[counting.Epoch]bool), fences: make(map[counting.Epoch]bool), sent: make(map[batchName]*counting.Batch),
 		applied: make(map[counting.Page]int64), keys: make(map[counting.LocatedKey]bool), reports: make(map[string]int64),
 		ids: make(map[string]map[counting.ID]struct{}),
 	}
 	var members []sharding.Member
 	for range stayers {
 		s := w.newServer()
-		members = append(members, sharding.Member{ID: s.ID(), Addr: s.Addr(), Weight: heavy})
+		members = append(members, sharding.Member{ID: s.ID(), Addr: s.Addr(), Weight: p.heavy})
 	}
 	ring, err := sharding.New("ringmodel", seed, counting.Length(windowLength), "first", members)
 	if err != nil {
 		panic(err)
 	}
 	for _, s := range w.servers {
-		if _, err := s.memory.Fence(context.Background(), ring); err != nil {
+		if _, err := s.far.Fence(context.Background(), ring); err != nil {
 			panic(err)
 		}
-		if err := s.memory.Open(context.Background(), ring); err != nil {
+		if err := s.far.Open(context.Background(), ring); err != nil {
 			panic(err)
 		}
-		s.safe = s.memory.Snapshot()
+		s.far.keep()
 	}
 	for i := 0; len(w.pages) < pageCount; i++ {
 		page := counting.Page(fmt.Sprint("page/", i))
@@ -113,31 +140,80 @@ func (w *world) run(ctx context.Context) {
 	for client := range w.plan.clients {
 		w.load.Go(func() { w.send(chaos.NewDice(w.seed, fmt.Sprint("client", client))) })
 	}
-	patience := longest
-	if w.mutant.name != "" { // many a defect lets the ring change no more
-		patience = 15 * time.Minute
+	if w.plan.real {
+		w.load.Go(func() { w.audit(chaos.NewDice(w.seed, "audit")) })
+	}
+	patience := w.plan.longest
+	if w.mutant.name != "" {
+		patience = w.plan.hunt
 	}
 	for begin := time.Now(); time.Since(begin) < patience && !w.enough(); {
-		time.Sleep(time.Second)
+		time.Sleep(w.span(time.Second))
 	}
 	if w.mutant.name == "" && !w.enough() {
-		w.violate("in %v too little happened: %s", longest, w.summary())
+		w.violate("in %v too little happened: %s; missing %v", patience, w.summary(), w.counted.Missing(w.plan.wanted))
 	}
 	w.mend()
+	if w.plan.real && w.isBroken() { // then nothing need come to its end
+		w.abandon()
+		return
+	}
 	w.load.Wait()
 	w.settle(ctx)
-	w.end()
-	w.check()
-	close(w.over)
-	time.Sleep(time.Hour) // what is still on its way lands
+	w.end(ctx)
+	w.check(ctx)
+	if !w.plan.real {
+		time.Sleep(time.Hour) // what is still on its way lands
+	}
 }
 
 func (w *world) enough() bool {
 	w.state.Lock()
 	made := len(w.tables)
-	bad := len(w.violations) > 0
 	w.state.Unlock()
-	return bad && w.mutant.name != "" || made >= w.plan.changes && w.counted.Of(moveBroken) >= w.plan.aborted
+	if w.mutant.name != "" || w.plan.real {
+		if w.isBroken() {
+			return true
+		}
+	}
+	if w.mutant.name != "" && w.plan.real && !w.plan.rollBacks {
+		return false // it shows sooner or later
+	}
+	return made >= w.plan.changes && w.counted.Of(moveBroken) >= w.plan.aborted && len(w.counted.Missing(w.plan.wanted)) == 0
+}
+
+// isBroken tells whether a promise was seen broken.
+func (w *world) isBroken() bool {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	return len(w.violations) > 0
+}
+
+// span is a time in which nothing is waited for but time.
+func (w *world) span(d time.Duration) time.Duration { return d / time.Duration(max(1, w.plan.haste)) }
+
+// rest waits, and tells whether the world isn't calm yet.
+func (w *world) rest(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return !w.isCalm()
+	case <-w.calmed:
+		return false
+	}
+}
+
+// all are the servers that there ever were, by their ids.
+func (w *world) all() []*server {
+	w.state.Lock()
+	defer w.state.Unlock()
+	all := slices.Collect(maps.Values(w.servers))
+	slices.SortFunc(all, func(a, b *server) int { return cmp.Compare(a.ID(), b.ID()) })
+	return all
+}
+
+func (w *world) serverAt(addr string) *server {
+	all := w.all()
+	return all[slices.IndexFunc(all, func(s *server) bool { return s.Addr() == addr })]
 }
 
 func (w *world) isCalm() bool {
@@ -160,7 +236,11 @@ func (w *world) pick(d *chaos.Dice) *instance {
 	if len(alive) == 0 {
 		return nil
 	}
-	return alive[d.UpTo(len(alive))]
+	i := alive[d.UpTo(len(alive))]
+	if w.plan.real && i.frozen.isClosed() && d.Chance(0.99) {
+		i = alive[d.UpTo(len(alive))] // or all callers would soon wait for it
+	}
+	return i
 }
 
 // send makes requests until the world is calm.

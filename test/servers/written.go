@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -17,11 +16,11 @@ import (
 // order, as its append-only file says: what scripts did is there as the
 // commands that they gave.
 func (r *Redis) Written(each func(command []string)) error {
-	files, err := filepath.Glob(filepath.Join(r.dir, "appendonlydir", "*.incr.aof"))
-	if err != nil || len(files) != 1 { // one that was rewritten lacks what was before
-		return fmt.Errorf("the append-only files of %s are %v, want one: %w", r.Addr, files, err)
+	name, err := r.appendOnly()
+	if err != nil {
+		return err
 	}
-	f, err := os.Open(files[0])
+	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
