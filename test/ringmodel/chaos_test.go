@@ -31,16 +31,15 @@ func (w *world) unleash() {
 		w.every(w.plan.pause, d(fmt.Sprint("operator", operator)), change)
 	}
 	if w.plan.crashes {
-		if w.plan.real {
-			w.every(20*time.Second, d("sleep"), w.sleepThroughChanges)
-		} else {
-			w.every(30*time.Second, d("freeze"), w.freezeOne)
-		}
+		w.every(30*time.Second, d("freeze"), w.freezeOne)
 		w.every(60*time.Second, d("crash"), func(d *chaos.Dice) {
 			if i := w.pick(d); i != nil {
 				w.kill(i)
 			}
 		})
+	}
+	if w.plan.naps {
+		w.every(w.plan.sleeps, d("sleep"), w.sleepThroughChanges)
 	}
 	if w.plan.outages > 0 {
 		w.every(w.plan.outages, d("down"), w.takeDown)
@@ -252,6 +251,10 @@ func (w *world) mend() {
 
 // settle waits until the last change is through.
 func (w *world) settle(ctx context.Context) {
+	patience := w.span(10 * time.Minute)
+	if w.plan.real && w.mutant.name != "" {
+		patience = 15 * time.Second
+	}
 	for begin := time.Now(); ; time.Sleep(w.span(time.Second)) {
 		var open []string
 		for _, i := range w.instances {
@@ -267,7 +270,7 @@ func (w *world) settle(ctx context.Context) {
 		if len(open) == 0 {
 			return
 		}
-		if time.Since(begin) > w.span(10*time.Minute) {
+		if time.Since(begin) > patience {
 			w.violate("P4: the ring does not settle: %s", strings.Join(open, "; "))
 			return
 		}

@@ -1,6 +1,8 @@
 package ringmodel_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -83,6 +85,7 @@ func (m *redisMachine) settle(w *world) error {
 	if err := m.server.Start(); err != nil {
 		return err
 	}
+	m.await()
 	arrived, err := servers.Arrived(m.server)
 	if err != nil {
 		return err
@@ -95,6 +98,16 @@ func (m *redisMachine) settle(w *world) error {
 			w.noteApplied(counting.Session(command[2]), command[3])
 		}
 	})
+}
+
+// await waits until the client notices that the server is back: after many
+// failures it tries once a second.
+func (m *redisMachine) await() {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if _, err := m.Pulse(context.Background()); !errors.Is(err, counting.ErrNotApplied) {
+			return
+		}
+	}
 }
 
 func (m *redisMachine) settled() {
@@ -117,7 +130,12 @@ func (w *world) sending(b *counting.Batch) {
 	}
 	w.truth.Lock()
 	defer w.truth.Unlock()
-	w.sent[batchName{b.Session, b.Seq}] = b
+	// The number of one that is refused as stale is given to another, but a copy
+	// of it may still come.
+	name := batchName{b.Session, b.Seq}
+	if other := w.sent[name]; other == nil || other.Epoch <= b.Epoch {
+		w.sent[name] = b
+	}
 }
 
 // noteApplied writes down a batch that a node has applied: the node has noted

@@ -54,10 +54,18 @@ func (s *server) setDown(down bool) {
 	}
 }
 
-// keep makes the node keep what it has, as a step that promises so does.
+// keep makes the node keep what it has, as a step that promises so does. It may
+// fall back right then.
 func (s *server) keep() {
-	if s.world.plan.rollBacks && !s.world.mutant.noBarrier {
+	w := s.world
+	if !w.plan.rollBacks {
+		return
+	}
+	if !w.mutant.noBarrier {
 		s.far.keep()
+	}
+	if w.plan.relapse > 0 && !w.isCalm() && w.relapses.Chance(w.plan.relapse) {
+		w.travels.Go(s.fallBack)
 	}
 }
 

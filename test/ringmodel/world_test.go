@@ -36,14 +36,16 @@ type plan struct {
 	instances, clients, operators int
 	heavy                         int // the weight of a node that stays
 	// changes and aborted moves after which the run may end.
-	changes, aborted   int
-	rates              rates
-	crashes, rollBacks bool
-	trips              [4]float64    // by kind: chances that an instance dies at a call
-	pause              time.Duration // between two changes of an operator, about
-	swings             bool          // all changes are back and forth
-	stray              time.Duration // how late a repeated step of a change or a move is at most
-	keepEvery          time.Duration // how old what a node falls back to is at most, about
+	changes, aborted         int
+	rates                    rates
+	crashes, naps, rollBacks bool
+	trips                    [4]float64    // by kind: chances that an instance dies at a call
+	pause                    time.Duration // between two changes of an operator, about
+	swings                   bool          // all changes are back and forth
+	sleeps                   time.Duration // between two times that an instance stops for long, about
+	stray                    time.Duration // how late a repeated step of a change or a move is at most
+	keepEvery                time.Duration // how old what a node falls back to is at most, about
+	relapse                  float64       // how likely a node falls back when a step has kept what it did
 	// outages is the mean time between those of a node, outage how long one is
 	// at most.
 	outages, outage time.Duration
@@ -61,13 +63,14 @@ type plan struct {
 
 // world is one run: servers, instances, those who call them, and the books.
 type world struct {
-	plan    plan
-	mutant  mutant
-	seed    uint64
-	counted *chaos.Tally
-	calmed  chan struct{} // closed when nothing goes wrong any more
-	pages   []counting.Page
-	books   map[counting.Page]*chaos.Account
+	plan     plan
+	mutant   mutant
+	seed     uint64
+	counted  *chaos.Tally
+	relapses *chaos.Dice
+	calmed   chan struct{} // closed when nothing goes wrong any more
+	pages    []counting.Page
+	books    map[counting.Page]*chaos.Account
 
 	state     sync.Mutex
 	calm      bool
@@ -94,7 +97,7 @@ type world struct {
 
 func newWorld(seed uint64, p plan, m mutant) *world {
 	w := &world{
-		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), calmed: make(chan struct{}),
+		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), relapses: chaos.NewDice(seed, "relapse"), calmed: make(chan struct{}),
 		books: make(map[counting.Page]*chaos.Account), servers: make(map[counting.NodeID]*server),
 		instances: make([]*instance, p.instances), tables: make(map[counting.Epoch]bool),
 		opens: make(map[counting.Epoch]bool), fences: make(map[counting.Epoch]bool), sent: make(map[batchName]*counting.Batch),
