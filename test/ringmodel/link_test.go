@@ -114,30 +114,37 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	} else {
 		v, err = do(context.Background(), l.server)
 	}
-	if !lostThere && !lostBack {
+	lost := lostThere || lostBack
+	if lost && d.Chance(r.duplicate) || k == stepOfMove && d.Chance(r.copies) {
+		l.stray(k, func() { _, _ = do(context.Background(), l.server) })
+	}
+	if !lost {
 		time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
 		return v, err
 	}
 	if lostBack {
 		w.counted.Add(lostReply)
 	}
-	if d.Chance(r.duplicate) {
-		most := 3 * time.Second
-		if k != plain {
-			most = w.plan.stray
-		}
-		w.travels.Go(func() {
-			w.rest(d.Between(time.Millisecond, w.span(most)))
-			if !l.server.down.Load() {
-				w.counted.Add(duplicated)
-				_, _ = do(context.Background(), l.server)
-			}
-		})
-	}
 	if d.Chance(r.unnoticed) {
 		time.Sleep(2 * time.Second) // it isn't noticed
 	}
 	return none, errCut
+}
+
+// stray makes a call again, late.
+func (l *link) stray(k kind, again func()) {
+	w := l.instance.world
+	most := 3 * time.Second
+	if k != plain {
+		most = w.plan.stray
+	}
+	w.travels.Go(func() {
+		w.rest(l.dice.Between(time.Millisecond, w.span(most)))
+		if !l.server.down.Load() {
+			w.counted.Add(duplicated)
+			again()
+		}
+	})
 }
 
 // do is call for what has no result but an error.

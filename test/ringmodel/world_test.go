@@ -25,10 +25,11 @@ const (
 
 // rates are the probabilities of what may befall one call; unnoticed is that of
 // a loss that the caller has to wait out, late how long a delay is at most.
-// Steps of moves are lost by steps more often, there and back.
+// Steps of moves are lost by steps more often, there and back; copies is how
+// likely one comes again, late, though it was answered.
 type rates struct {
-	loseRequest, loseReply, delay, duplicate, unnoticed, steps float64
-	late                                                       time.Duration
+	loseRequest, loseReply, delay, duplicate, unnoticed, steps, copies float64
+	late                                                               time.Duration
 }
 
 // plan says what goes wrong in a run.
@@ -43,6 +44,7 @@ type plan struct {
 	pause                    time.Duration // between two changes of an operator, about
 	swings                   bool          // all changes are back and forth
 	sleeps                   time.Duration // between two times that an instance stops for long, about
+	through                  int           // changes that such an instance sleeps through
 	stray                    time.Duration // how late a repeated step of a change or a move is at most
 	keepEvery                time.Duration // how old what a node falls back to is at most, about
 	relapse                  float64       // how likely a node falls back when a step has kept what it did
@@ -178,9 +180,6 @@ func (w *world) enough() bool {
 		if w.isBroken() {
 			return true
 		}
-	}
-	if w.mutant.name != "" && w.plan.real && !w.plan.rollBacks {
-		return false // it shows sooner or later
 	}
 	return made >= w.plan.changes && w.counted.Of(moveBroken) >= w.plan.aborted && len(w.counted.Missing(w.plan.wanted)) == 0
 }
