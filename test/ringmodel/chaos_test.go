@@ -31,15 +31,17 @@ func (w *world) unleash() {
 		w.every(w.plan.pause, d(fmt.Sprint("operator", operator)), change)
 	}
 	if w.plan.crashes {
-		w.every(30*time.Second, d("freeze"), w.freezeOne)
 		w.every(60*time.Second, d("crash"), func(d *chaos.Dice) {
 			if i := w.pick(d); i != nil {
 				w.kill(i)
 			}
 		})
 	}
-	if w.plan.naps {
+	switch {
+	case w.plan.through > 0:
 		w.every(w.plan.sleeps, d("sleep"), w.sleepThroughChanges)
+	case w.plan.sleeps > 0:
+		w.every(w.plan.sleeps, d("freeze"), w.freezeOne)
 	}
 	if w.plan.outages > 0 {
 		w.every(w.plan.outages, d("down"), w.takeDown)
@@ -117,7 +119,7 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 			spare = s
 		}
 	}
-	if spare != nil && d.Chance(0.5) {
+	if spare != nil && (w.plan.real || d.Chance(0.5)) { // real ones are dear
 		return spare
 	}
 	return w.newServer()

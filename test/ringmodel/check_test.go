@@ -46,7 +46,9 @@ func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holdi
 		w.violate("P1: node %s does not come back: %v", s.ID(), err)
 		return holding{}, false
 	}
-	defer s.far.settled()
+	if s.buried.Load() && w.plan.real {
+		return holding{}, false // what it kept back is missing at the owner
+	}
 	st, err := s.far.Standing(ctx)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized), err == nil && st.Opened == nil:

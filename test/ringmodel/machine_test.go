@@ -21,9 +21,8 @@ type machine interface {
 	keep()
 	fallBack() error
 	// settle makes it ready to be read at the end of a run, and tells the world
-	// what it has applied if that isn't known yet; settled is when that is over.
+	// what it has applied if that isn't known yet.
 	settle(w *world) error
-	settled()
 }
 
 // inMemory is a machine of this process.
@@ -40,7 +39,6 @@ type memoryMachine struct {
 func (m *memoryMachine) power(bool) error    { return nil } // its links know
 func (m *memoryMachine) keep()               { m.safe = m.Snapshot() }
 func (m *memoryMachine) settle(*world) error { return nil }
-func (m *memoryMachine) settled()            {}
 
 func (m *memoryMachine) fallBack() error {
 	m.Lock()

@@ -26,7 +26,8 @@ func storm() plan {
 	return plan{
 		instances: 3, clients: 12, operators: 2, heavy: 1000, pause: 3 * time.Second, changes: *changesFlag, aborted: *abortedFlag,
 		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6, unnoticed: 0.3, late: 1500 * time.Millisecond},
-		crashes: true, trips: [...]float64{stepOfMove: 0.0008, stepOfChange: 0.02, commit: 0.02}, outages: 12 * time.Second, outage: 4 * time.Second,
+		crashes: true, sleeps: 30 * time.Second, trips: [...]float64{stepOfMove: 0.0008, stepOfChange: 0.02, commit: 0.02},
+		outages: 12 * time.Second, outage: 4 * time.Second,
 		launch: inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }

@@ -29,9 +29,9 @@ func inRealTime(tb testing.TB, p plan) plan {
 // changed three times, and servers are killed with kill -9.
 func redisStorm(tb testing.TB) plan {
 	p := inRealTime(tb, storm())
-	p.outages, p.outage = 20*time.Second, 3*time.Second
-	p.naps, p.sleeps, p.through = true, 20*time.Second, 3
-	p.trips = [...]float64{stepOfMove: 0.002, stepOfChange: 0.004, commit: 0.06}
+	p.outages, p.outage = 30*time.Second, 3*time.Second
+	p.sleeps, p.through = 40*time.Second, 3
+	p.trips = [...]float64{stepOfMove: 0.002, stepOfChange: 0.003, commit: 0.06}
 	p.wanted = slices.DeleteFunc(slices.Clone(stormFaults), func(f chaos.Fault) bool { return f == instanceFrozen })
 	p.wanted = append(p.wanted, sleptThroughChanges, countedWhenAwake)
 	return p
@@ -148,7 +148,8 @@ func (w *world) sleepThroughChanges(d *chaos.Dice) {
 	w.counted.Add(instanceFrozen)
 	i.frozen.close()
 	awake := func() bool { return w.counted.Of(changeMade) >= begin+w.plan.through }
-	for !awake() && w.rest(20*time.Millisecond) {
+	for goOn := true; goOn && !awake(); {
+		goOn = w.rest(20 * time.Millisecond)
 	}
 	i.frozen.open()
 	if !awake() || i.isDead() {

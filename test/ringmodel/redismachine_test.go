@@ -79,13 +79,16 @@ func (m *redisMachine) fallBack() error {
 }
 
 // settle kills the server and starts it again: what it has then is what it has
-// really kept.
+// really kept. One that is off for good stays so: its port may be another's by
+// now, and its file tells what it has applied.
 func (m *redisMachine) settle(w *world) error {
-	m.server.Kill()
-	if err := m.server.Start(); err != nil {
-		return err
+	if !m.off {
+		m.server.Kill()
+		if err := m.server.Start(); err != nil {
+			return err
+		}
+		m.await()
 	}
-	m.await()
 	arrived, err := servers.Arrived(m.server)
 	if err != nil {
 		return err
@@ -107,12 +110,6 @@ func (m *redisMachine) await() {
 		if _, err := m.Pulse(context.Background()); !errors.Is(err, counting.ErrNotApplied) {
 			return
 		}
-	}
-}
-
-func (m *redisMachine) settled() {
-	if m.off {
-		m.server.Kill()
 	}
 }
 

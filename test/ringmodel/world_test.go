@@ -37,17 +37,17 @@ type plan struct {
 	instances, clients, operators int
 	heavy                         int // the weight of a node that stays
 	// changes and aborted moves after which the run may end.
-	changes, aborted         int
-	rates                    rates
-	crashes, naps, rollBacks bool
-	trips                    [4]float64    // by kind: chances that an instance dies at a call
-	pause                    time.Duration // between two changes of an operator, about
-	swings                   bool          // all changes are back and forth
-	sleeps                   time.Duration // between two times that an instance stops for long, about
-	through                  int           // changes that such an instance sleeps through
-	stray                    time.Duration // how late a repeated step of a change or a move is at most
-	keepEvery                time.Duration // how old what a node falls back to is at most, about
-	relapse                  float64       // how likely a node falls back when a step has kept what it did
+	changes, aborted   int
+	rates              rates
+	crashes, rollBacks bool
+	trips              [4]float64    // by kind: chances that an instance dies at a call
+	pause              time.Duration // between two changes of an operator, about
+	swings             bool          // all changes are back and forth
+	sleeps             time.Duration // between two times that an instance stops for long, about
+	through            int           // if not 0, it sleeps until the ring has changed so often
+	stray              time.Duration // how late a repeated step of a change or a move is at most
+	keepEvery          time.Duration // how old what a node falls back to is at most, about
+	relapse            float64       // how likely a node falls back when a step has kept what it did
 	// outages is the mean time between those of a node, outage how long one is
 	// at most.
 	outages, outage time.Duration
