@@ -8,6 +8,7 @@ package ringmodel_test
 
 import (
 	"flag"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,12 +92,13 @@ func runOnce(t *testing.T, seed uint64, p plan, m mutant) *world {
 	return w
 }
 
-func seed() uint64 {
-	if *seedFlag == 0 {
-		*seedFlag = uint64(time.Now().UnixNano())
+// seed is the one that was asked for, or else the clock's at the first call.
+var seed = sync.OnceValue(func() uint64 {
+	if *seedFlag != 0 {
+		return *seedFlag
 	}
-	return *seedFlag
-}
+	return uint64(time.Now().UnixNano())
+})
 
 // The faults, and the consequences that show that a corner was reached.
 const (

@@ -165,6 +165,10 @@ func (w *world) run(ctx context.Context) {
 	}
 	w.load.Wait()
 	w.settle(ctx)
+	if w.plan.real && w.isBroken() {
+		w.abandon()
+		return
+	}
 	w.end(ctx)
 	w.check(ctx)
 	if !w.plan.real {
