@@ -43,10 +43,10 @@ test-faults: test-servers ## the models, and the tests in which processes, nodes
 	go test $(RACE) -vet=off -count=1 -timeout 9m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(FAULTS) | paste -sd '|'))$$" ./test/integration
 
 .PHONY: test-long
-test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, and with 1,000,000 pages: about 10 minutes
+test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages: about 20 minutes
 	FOOTFALL_TEST_LONG=1 go test -vet=off -count=1 -timeout 30m -v -run '^TestInstancesThatAreKilledLoseNoWindowAndNoID$$' ./test/integration
 	FOOTFALL_TEST_LONG=1 go test -vet=off -count=1 -timeout 30m -v -run '^TestTheRingGrowsAndShrinksUnderLoad$$' ./test/integration
-	go test -vet=off -count=1 -timeout 30m -v -run 'Storm|FallBack' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000
+	go test -vet=off -count=1 -timeout 30m -v -run 'Storm|FallBack' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
 
 .PHONY: test-compose
 test-compose: check-compose ## the stack of docker-compose.yml under faults, and its alerts; needs a Docker engine

@@ -100,14 +100,15 @@ func TestASweepForgetsWhatAPowerCutBroughtBack(t *testing.T) {
 			server := servers.StartRedis(t)
 			m := atSource(t, server)
 			m.do(t, c.before...)
-			size := server.Stored(t)
+			kept, err := server.Kept()
+			if err != nil {
+				t.Fatal(err)
+			}
 			m.do(t, c.lost...)
 			if p := m.part(t); p.Stage != counting.Gone {
 				t.Fatalf("the node has %+v before the power cut", p)
 			}
-			server.Kill()
-			server.SetBack(t, size)
-			if err := server.Start(); err != nil {
+			if err := server.FallBack(kept); err != nil {
 				t.Fatal(err)
 			}
 			m.node = open(t, m.ID(), server)

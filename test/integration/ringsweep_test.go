@@ -45,17 +45,18 @@ func TestARepairSweepsWhatMovesLeftBehind(t *testing.T) {
 	c := newRingCrowd(r, []*instance{in}, 600)
 	in.change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, third.Addr))
 	source := r.servers[0]
-	stored := source.Stored(t)
+	kept, err := source.Kept()
+	if err != nil {
+		t.Fatal(err)
+	}
 	in.moved()
-	if source.Stored(t) == stored {
-		t.Fatal("everything was moved before the power cut could take it back")
+	if now, err := source.Kept(); err != nil || now == kept {
+		t.Fatal(err, "everything was moved before the power cut could take it back")
 	}
 	if s := in.repair(); s.Sweep.Forgotten != 0 || len(s.Sweep.Strays) != 0 || len(s.Sweep.Unswept) != 0 {
 		t.Errorf("a repair of what is whole: %+v", s)
 	}
-	source.Kill()
-	source.SetBack(t, stored)
-	if err := source.Start(); err != nil {
+	if err := source.FallBack(kept); err != nil {
 		t.Fatal(err)
 	}
 	planted := []string{"ff:x:1:1", "ff:in:2:1"}

@@ -2,6 +2,7 @@ package ringmodel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,24 +24,33 @@ func (w *world) plant() {
 func (w *world) unleash() {
 	d := func(part string) *chaos.Dice { return chaos.NewDice(w.seed, part) }
 	for operator := range w.plan.operators {
-		w.every(3*time.Second, d(fmt.Sprint("operator", operator)), w.operate)
+		change := w.operate
+		if w.plan.real {
+			change = w.operateAtOnce
+		}
+		w.every(w.plan.pause, d(fmt.Sprint("operator", operator)), change)
 	}
 	if w.plan.crashes {
-		w.every(30*time.Second, d("freeze"), w.freezeOne)
 		w.every(60*time.Second, d("crash"), func(d *chaos.Dice) {
 			if i := w.pick(d); i != nil {
 				w.kill(i)
 			}
 		})
 	}
-	if w.plan.outages {
-		w.every(12*time.Second, d("down"), w.takeDown)
+	switch {
+	case w.plan.through > 0:
+		w.every(w.plan.sleeps, d("sleep"), w.sleepThroughChanges)
+	case w.plan.sleeps > 0:
+		w.every(w.plan.sleeps, d("freeze"), w.freezeOne)
+	}
+	if w.plan.outages > 0 {
+		w.every(w.plan.outages, d("down"), w.takeDown)
 	}
 	if w.plan.quarrels.cut > 0 {
 		w.every(w.plan.quarrels.cut, d("cut"), w.cutOne)
 	}
 	if w.plan.rollBacks {
-		w.every(100*time.Millisecond, d("keep"), w.keepAll)
+		w.every(w.plan.keepEvery, d("keep"), w.keepAll)
 		w.every(3*time.Second, d("fall back"), func(d *chaos.Dice) { w.anyServer(d).fallBack() })
 	}
 }
@@ -49,8 +59,7 @@ func (w *world) unleash() {
 func (w *world) every(mean time.Duration, d *chaos.Dice, happen func(*chaos.Dice)) {
 	w.chaos.Go(func() {
 		for {
-			time.Sleep(d.About(mean))
-			if w.isCalm() {
+			if !w.rest(d.About(w.span(mean))) {
 				return
 			}
 			happen(d)
@@ -71,7 +80,7 @@ func (w *world) operate(d *chaos.Dice) {
 			continue
 		}
 		actives = append(actives, m.ID)
-		if m.Weight < heavy/2 {
+		if m.Weight < w.plan.heavy/2 {
 			visitors = append(visitors, m.ID)
 		}
 	}
@@ -79,6 +88,8 @@ func (w *world) operate(d *chaos.Dice) {
 	defer cancel()
 	var err error
 	switch x := d.UpTo(100); {
+	case w.plan.swings:
+		err = i.swing(ctx)
 	case x < 50 && len(visitors) < guests:
 		_, err = i.ring.Add(ctx, w.newcomer(d).Addr(), 5+d.UpTo(30), false)
 	case x < 75 && len(visitors) > 0:
@@ -88,7 +99,7 @@ func (w *world) operate(d *chaos.Dice) {
 		}
 	default:
 		id := actives[d.UpTo(len(actives))]
-		weight := heavy - 20 + d.UpTo(40)
+		weight := w.plan.heavy - 20 + d.UpTo(40)
 		if slices.Contains(visitors, id) {
 			weight = 5 + d.UpTo(30)
 		}
@@ -101,15 +112,17 @@ func (w *world) operate(d *chaos.Dice) {
 
 // newcomer is a node that is in no ring, and may have been about to be.
 func (w *world) newcomer(d *chaos.Dice) *server {
-	w.state.Lock()
 	var spare *server
-	for _, s := range w.servers {
-		if st, err := s.memory.Standing(context.Background()); (err != nil || st.Opened == nil) && (spare == nil || s.ID() < spare.ID()) {
+	for _, s := range w.all() {
+		if s.buried.Load() || spare != nil && spare.ID() < s.ID() {
+			continue
+		}
+		st, err := s.far.Standing(context.Background())
+		if errors.Is(err, counting.ErrUninitialized) || err == nil && st.Opened == nil {
 			spare = s
 		}
 	}
-	w.state.Unlock()
-	if spare != nil && d.Chance(0.5) {
+	if spare != nil && (w.plan.real || d.Chance(0.5)) { // real ones are dear
 		return spare
 	}
 	return w.newServer()
@@ -118,7 +131,7 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 // bury shuts a removed node down, once the ring has forgotten it.
 func (w *world) bury(id counting.NodeID) {
 	for !w.isCalm() {
-		time.Sleep(10 * time.Second)
+		w.rest(w.span(10 * time.Second))
 		alive, forgotten := false, true
 		w.state.Lock()
 		for _, i := range w.instances {
@@ -127,6 +140,7 @@ func (w *world) bury(id counting.NodeID) {
 		}
 		w.state.Unlock()
 		if alive && forgotten {
+			w.serverOf(id).buried.Store(true)
 			w.serverOf(id).setDown(true)
 			return
 		}
@@ -144,25 +158,19 @@ func (w *world) anyServer(d *chaos.Dice) *server {
 
 func (w *world) takeDown(d *chaos.Dice) {
 	s := w.anyServer(d)
-	if s.isDown() {
+	if s.down.Load() {
 		return
 	}
 	w.counted.Add(nodeDown)
 	s.setDown(true)
-	time.Sleep(d.Between(50*time.Millisecond, 4*time.Second))
-	s.setDown(false)
+	time.Sleep(w.span(d.Between(w.plan.outage/80, w.plan.outage)))
+	s.setDown(s.buried.Load())
 }
 
 func (w *world) keepAll(*chaos.Dice) {
-	w.state.Lock()
-	servers := make([]*server, 0, len(w.servers))
-	for _, s := range w.servers {
-		servers = append(servers, s)
-	}
-	w.state.Unlock()
-	for _, s := range servers {
+	for _, s := range w.all() {
 		s.mu.Lock()
-		s.safe = s.memory.Snapshot()
+		s.far.keep()
 		s.mu.Unlock()
 	}
 }
@@ -182,12 +190,15 @@ func (w *world) freezeOne(d *chaos.Dice) {
 // trip kills an instance in the middle of a step.
 func (w *world) trip(i *instance, k kind) {
 	switch k {
-	case stepOfMove:
+	case plain, stepOfMove:
 		w.counted.Add(moverKilled)
+	case fencing:
+		w.counted.Add(coordinatorKilled)
+	case approving:
+		w.counted.Add(coordinatorKilled)
+		w.counted.Add(killedBeforeOpen)
 	case opening:
 		w.counted.Add(coordinatorKilledLate)
-	default:
-		w.counted.Add(coordinatorKilled)
 	}
 	w.kill(i)
 }
@@ -201,13 +212,13 @@ func (w *world) kill(i *instance) {
 		return
 	}
 	w.instances[slot] = nil
-	w.state.Unlock()
 	w.counted.Add(instanceCrashed)
 	i.crash()
 	w.chaos.Go(func() {
-		time.Sleep(chaos.NewDice(w.seed, i.name+"again").Between(0, 4*time.Second))
+		time.Sleep(w.span(chaos.NewDice(w.seed, i.name+"again").Between(0, 4*time.Second)))
 		w.revive(slot)
 	})
+	w.state.Unlock() // what is begun before the calm is waited for
 }
 
 // revive starts an instance in a slot that has none.
@@ -232,8 +243,13 @@ func (w *world) revive(slot int) {
 func (w *world) mend() {
 	w.state.Lock()
 	w.calm = true
+	close(w.calmed)
 	w.state.Unlock()
-	time.Sleep(40 * time.Second) // operators, outages and freezes end
+	if w.plan.real {
+		w.chaos.Wait()
+	} else {
+		time.Sleep(40 * time.Second) // operators, outages and freezes end
+	}
 	for _, i := range w.instances {
 		if i != nil {
 			i.frozen.open()
@@ -243,7 +259,11 @@ func (w *world) mend() {
 
 // settle waits until the last change is through.
 func (w *world) settle(ctx context.Context) {
-	for begin := time.Now(); ; time.Sleep(time.Second) {
+	patience := w.span(10 * time.Minute)
+	if w.plan.real && w.mutant.name != "" {
+		patience = 15 * time.Second
+	}
+	for begin := time.Now(); ; time.Sleep(w.span(time.Second)) {
 		var open []string
 		for _, i := range w.instances {
 			if i == nil {
@@ -258,7 +278,7 @@ func (w *world) settle(ctx context.Context) {
 		if len(open) == 0 {
 			return
 		}
-		if time.Since(begin) > 10*time.Minute {
+		if time.Since(begin) > patience {
 			w.violate("P4: the ring does not settle: %s", strings.Join(open, "; "))
 			return
 		}
@@ -267,10 +287,14 @@ func (w *world) settle(ctx context.Context) {
 
 // end stops every instance cleanly: what is in doubt gets resolved, and windows
 // are closed before.
-func (w *world) end() {
-	time.Sleep(4 * windowLength)
+func (w *world) end(ctx context.Context) {
+	if w.plan.real {
+		w.awaitReports(ctx)
+	} else {
+		time.Sleep(4 * windowLength)
+	}
 	w.chaos.Wait()
-	if w.plan.rollBacks { // an idle session asks once an hour whether its node has everything
+	if w.plan.rollBacks && !w.plan.real { // an idle session asks once an hour whether its node has everything
 		for _, i := range w.instances {
 			i.cancel()
 		}
@@ -281,4 +305,5 @@ func (w *world) end() {
 			i.stop(30 * time.Second)
 		}
 	}
+	w.travels.Wait()
 }

@@ -2,6 +2,7 @@ package ringmodel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"footfall/domain/counting"
@@ -10,10 +11,16 @@ import (
 
 // check compares what the nodes have with what they did and with what callers
 // were told.
-func (w *world) check() {
+func (w *world) check(ctx context.Context) {
 	ring := w.instances[0].cluster.View().Ring
-	for _, page := range w.pages {
-		w.checkPage(ring, page)
+	var holdings []holding
+	for _, s := range w.all() {
+		if h, ok := w.look(ctx, s, ring); ok {
+			holdings = append(holdings, h)
+		}
+	}
+	for at, page := range w.pages {
+		w.checkPage(ring, page, at, holdings)
 	}
 	if w.plan.rollBacks {
 		return // ids that were lost and sent again are in another window
@@ -25,44 +32,71 @@ func (w *world) check() {
 	}
 }
 
-func (w *world) checkPage(ring *sharding.Ring, page counting.Page) {
-	at := counting.Located{Arc: ring.Arc(page), Page: page}
-	owner := ring.Members()[ring.Owner(at.Arc)].ID
+// holding is what a node has of the world's pages.
+type holding struct {
+	id    counting.NodeID
+	epoch counting.Epoch
+	parts []counting.Part
+}
+
+// look reads what a node has, past all that goes wrong; false is one that was
+// never let in.
+func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holding, bool) {
+	if err := s.far.settle(w); err != nil {
+		w.violate("P1: node %s does not come back: %v", s.ID(), err)
+		return holding{}, false
+	}
+	if s.buried.Load() && w.plan.real {
+		return holding{}, false // what it kept back is missing at the owner
+	}
+	st, err := s.far.Standing(ctx)
+	switch {
+	case errors.Is(err, counting.ErrUninitialized), err == nil && st.Opened == nil:
+		return holding{}, false
+	case err != nil:
+		w.violate("P1: node %s can't be read: %v", s.ID(), err)
+		return holding{}, false
+	case st.Fenced.Epoch() == st.Opened.Epoch():
+	case ring.Index(s.ID()) >= 0:
+		w.violate("P4: node %s is still fenced", s.ID())
+		return holding{}, false
+	case st.Fenced.Table() != st.Opened.Table() || s.far.Open(ctx, st.Fenced) != nil:
+		return holding{}, false
+	default:
+		st.Opened = st.Fenced // it has left, and was fenced once more by one who was late
+	}
+	at := make([]counting.Located, len(w.pages))
+	for i, page := range w.pages {
+		at[i] = counting.Located{Arc: ring.Arc(page), Page: page}
+	}
+	parts, err := s.far.ReadParts(ctx, st.Opened.Epoch(), at)
+	if err != nil {
+		w.violate("P4: node %s can't be read: %v", s.ID(), err)
+		return holding{}, false
+	}
+	return holding{s.ID(), st.Opened.Epoch(), parts}, true
+}
+
+func (w *world) checkPage(ring *sharding.Ring, page counting.Page, at int, holdings []holding) {
+	arc := ring.Arc(page)
+	owner := ring.Members()[ring.Owner(arc)].ID
 	var stored, elsewhere int64
 	where := ""
-	for id, s := range w.servers {
-		st, err := s.memory.Standing(context.Background())
-		if err != nil || st.Opened == nil {
-			continue
-		}
-		if st.Fenced.Epoch() != st.Opened.Epoch() {
-			if ring.Index(id) >= 0 {
-				w.violate("P4: node %s is still fenced", id)
-			}
-			if ring.Index(id) >= 0 || st.Fenced.Table() != st.Opened.Table() || s.memory.Open(context.Background(), st.Fenced) != nil {
-				continue
-			}
-			st.Opened = st.Fenced // it has left, and was fenced once more by one who was late
-		}
-		parts, err := s.memory.ReadParts(context.Background(), st.Opened.Epoch(), []counting.Located{at})
-		if err != nil {
-			w.violate("P4: node %s can't be read: %v", id, err)
-			continue
-		}
-		p := parts[0]
-		if id == owner {
+	for _, h := range holdings {
+		p := h.parts[at]
+		if h.id == owner {
 			stored = p.Visits
 		} else {
 			elsewhere += p.Visits
 		}
 		elsewhere += p.Residue
 		if p.Visits+p.Residue > 0 {
-			where += fmt.Sprintf(" %s: %d+%d (epoch %d)", id, p.Visits, p.Residue, st.Opened.Epoch())
+			where += fmt.Sprintf(" %s: %d+%d (epoch %d)", h.id, p.Visits, p.Residue, h.epoch)
 		}
 	}
 	least, most := w.books[page].Bounds()
 	if elsewhere > 0 {
-		w.violate("P4: page %s of arc %d, owned by %s, has %d elsewhere:%s", page, at.Arc, owner, elsewhere, where)
+		w.violate("P4: page %s of arc %d, owned by %s, has %d elsewhere:%s", page, arc, owner, elsewhere, where)
 	}
 	if stored < least || stored > most {
 		w.violate("P2: page %s has %d, want %d to %d:%s", page, stored, least, most, where)

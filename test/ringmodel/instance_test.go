@@ -60,6 +60,12 @@ func (g *gate) open() {
 	}
 }
 
+func (g *gate) isClosed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ch != nil
+}
+
 // pass is false when dead comes first.
 func (g *gate) pass(dead <-chan struct{}) bool {
 	g.mu.Lock()
@@ -123,7 +129,7 @@ func (w *world) start(name string) (*instance, error) {
 	i.ring = resharding.New(resharding.Options{
 		Cluster: i.cluster, Log: log,
 		Locate: func(addr string, _ []sharding.Member) (counting.NodeID, string, error) {
-			return counting.NodeID(addr[:len(addr)-2]), addr, nil
+			return w.serverAt(addr).ID(), addr, nil
 		},
 	})
 	_ = i.ring.Start(i.ctx)
@@ -165,22 +171,20 @@ func (i *instance) stop(patience time.Duration) {
 	_ = i.cluster.Stop(ctx)
 }
 
-func (i *instance) record(page counting.Page, n int64) {
+// record counts visits, and tells what the caller was told.
+func (i *instance) record(page counting.Page, n int64) chaos.Outcome {
 	a := i.world.books[page]
 	a.Issue(n)
 	err := i.visits.Record(context.Background(), page, n)
+	told := chaos.Refused // also one that is refused alone
 	switch {
-	case i.isDead():
-		a.Settle(chaos.Unknown, n)
+	case i.isDead(), errors.Is(err, counting.ErrInDoubt):
+		told = chaos.Unknown
 	case err == nil:
-		a.Settle(chaos.Acknowledged, n)
-	case errors.Is(err, counting.ErrUnavailable):
-		a.Settle(chaos.Refused, n)
-	case errors.Is(err, counting.ErrInDoubt):
-		a.Settle(chaos.Unknown, n)
-	default:
-		a.Settle(chaos.Refused, n) // refused alone
+		told = chaos.Acknowledged
 	}
+	a.Settle(told, n)
+	return told
 }
 
 func (i *instance) isDead() bool {

@@ -57,7 +57,7 @@ func (w *world) recordOnce(d *chaos.Dice, pages ...counting.Page) {
 		if claimed && !w.plan.rollBacks && d.Chance(0.2) { // a node that falls back may forget a key for a moment
 			w.reuse(i, request, pages[0])
 		}
-		time.Sleep(d.Between(0, 6*time.Second))
+		time.Sleep(w.span(d.Between(0, 6*time.Second)))
 	}
 	for k, page := range pages {
 		if !acked[k] {

@@ -60,7 +60,7 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 	if !l.instance.frozen.pass(l.instance.dead) {
 		return none, errDead
 	}
-	trip := w.plan.crashes && !w.isCalm() && (k == stepOfMove && l.dice.Chance(0.0008) || k >= fencing && l.dice.Chance(w.plan.quarrels.kill))
+	trip := w.plan.crashes && !w.isCalm() && l.dice.Chance(w.plan.trips[k])
 	if trip && l.dice.Chance(0.5) {
 		w.trip(l.instance, k)
 		return none, errDead
@@ -70,10 +70,10 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 		err   error
 	}
 	answers := make(chan answer, 1)
-	go func() {
+	w.travels.Go(func() {
 		v, err := travel(l, k, do)
 		answers <- answer{v, err}
-	}()
+	})
 	if k >= fencing && !w.isCalm() && l.dice.Chance(w.plan.quarrels.stop) {
 		w.stopInChange(l.instance, l.dice)
 	}
@@ -109,12 +109,15 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	if w.isCalm() {
 		r = rates{}
 	}
+	if k == stepOfMove {
+		r.loseRequest, r.loseReply = r.loseRequest+r.steps, r.loseReply+r.steps
+	}
 	time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
 	if d.Chance(r.delay) {
 		w.counted.Add(delayed)
-		time.Sleep(d.Between(50*time.Millisecond, 1500*time.Millisecond))
+		time.Sleep(d.Between(r.late/30, r.late))
 	}
-	if l.server.isDown() || l.isCut() {
+	if l.isCut() || l.server.down.Load() && !w.plan.real { // a real one says so itself
 		return none, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
 	var v T
@@ -128,30 +131,37 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	if k >= fencing && err == nil && !w.isCalm() && d.Chance(w.plan.quarrels.away) {
 		w.dieInChange(l.server, k, d)
 	}
-	if !lostThere && !lostBack {
+	lost := lostThere || lostBack
+	if lost && d.Chance(r.duplicate) || k == stepOfMove && d.Chance(r.copies) {
+		l.stray(k, func() { _, _ = do(context.Background(), l.server) })
+	}
+	if !lost {
 		time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
 		return v, err
 	}
 	if lostBack {
 		w.counted.Add(lostReply)
 	}
-	if d.Chance(r.duplicate) {
-		most := 3 * time.Second
-		if k != plain {
-			most = 30 * time.Second
-		}
-		go func() {
-			time.Sleep(d.Between(time.Millisecond, most))
-			if !l.server.isDown() {
-				w.counted.Add(duplicated)
-				_, _ = do(context.Background(), l.server)
-			}
-		}()
-	}
-	if !d.Chance(0.7) {
+	if d.Chance(r.unnoticed) {
 		time.Sleep(2 * time.Second) // it isn't noticed
 	}
 	return none, errCut
+}
+
+// stray makes a call again, late.
+func (l *link) stray(k kind, again func()) {
+	w := l.instance.world
+	most := 3 * time.Second
+	if k != plain {
+		most = w.plan.stray
+	}
+	w.travels.Go(func() {
+		w.rest(l.dice.Between(time.Millisecond, w.span(most)))
+		if !l.server.down.Load() {
+			w.counted.Add(duplicated)
+			again()
+		}
+	})
 }
 
 // do is call for what has no result but an error.

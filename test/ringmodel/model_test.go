@@ -1,12 +1,14 @@
 // Package ringmodel_test changes the ring under whole instances of the service,
-// over memory nodes behind a network that loses, delays and repeats, in virtual
-// time, and compares what is there with what was promised (protocols:
-// resharding). A run that fails is repeated by -ringmodel.seed; goroutines of
-// one moment may still run in another order, so try a few times.
+// over nodes behind a network that loses, delays and repeats, and compares what
+// is there with what was promised (protocols: resharding): over memory in virtual
+// time, and over Redis servers that are killed and set back, in real time. A run
+// that fails is repeated by -ringmodel.seed; goroutines of one moment may still
+// run in another order, and real time is never the same, so try a few times.
 package ringmodel_test
 
 import (
 	"flag"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,22 +24,20 @@ var (
 
 // storm is all that may go wrong without a node losing what it has.
 func storm() plan {
-	p := plan{
-		instances: 3, clients: 12, operators: 2, changes: *changesFlag, aborted: *abortedFlag,
-		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6},
-		crashes: true, outages: true,
+	return plan{
+		instances: 3, clients: 12, operators: 2, heavy: 1000, pause: 3 * time.Second, changes: *changesFlag, aborted: *abortedFlag,
+		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6, unnoticed: 0.3, late: 1500 * time.Millisecond},
+		crashes: true, sleeps: 30 * time.Second, trips: [...]float64{stepOfMove: 0.0008, fencing: 0.02, approving: 0.02, opening: 0.02},
+		outages: 12 * time.Second, outage: 4 * time.Second,
+		launch: inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
-	p.quarrels.kill = 0.02
-	return p
 }
 
 // quarrel is all that may go wrong while it is decided whether a change is made.
 func quarrel() plan {
-	p := plan{
-		instances: 4, clients: 4, operators: 3, changes: *changesFlag,
-		rates: rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.06, duplicate: 0.6}, crashes: true, outages: true,
-	}
-	p.quarrels.kill, p.quarrels.stop, p.quarrels.away, p.quarrels.cut = 0.02, 0.04, 0.04, 2*time.Second
+	p := storm()
+	p.instances, p.clients, p.operators, p.aborted, p.rates.delay = 4, 4, 3, 0, 0.06
+	p.quarrels.stop, p.quarrels.away, p.quarrels.cut = 0.04, 0.04, 2*time.Second
 	return p
 }
 
@@ -46,16 +46,17 @@ func quarrel() plan {
 // the node has lost.
 func amnesia() plan {
 	return plan{
-		instances: 3, clients: 8, operators: 1, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
-		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5},
+		instances: 3, clients: 8, operators: 1, heavy: 1000, pause: 3 * time.Second, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
+		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5, unnoticed: 0.3, late: 1500 * time.Millisecond},
 		rollBacks: true,
+		launch:    inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
 var (
 	stormFaults = []chaos.Fault{
-		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, moverKilled,
-		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
+		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
+		instanceFrozen, nodeDown, changesAtOnce, changeMade, changeUndone, changeRefused, rereads, lateStep,
 		keysMoved, keyAtSource, keyReusedRefused,
 	}
 	quarrelFaults = []chaos.Fault{
@@ -107,12 +108,13 @@ func runOnce(t *testing.T, seed uint64, p plan, m mutant) *world {
 	return w
 }
 
-func seed() uint64 {
-	if *seedFlag == 0 {
-		*seedFlag = uint64(time.Now().UnixNano())
+// seed is the one that was asked for, or else the clock's at the first call.
+var seed = sync.OnceValue(func() uint64 {
+	if *seedFlag != 0 {
+		return *seedFlag
 	}
-	return *seedFlag
-}
+	return uint64(time.Now().UnixNano())
+})
 
 // The faults, and the consequences that show that a corner was reached.
 const (
@@ -144,4 +146,6 @@ const (
 	keysMoved             chaos.Fault = "keys_moved"
 	keyAtSource           chaos.Fault = "key_found_at_the_source"
 	keyReusedRefused      chaos.Fault = "key_reused"
+	killedBeforeOpen      chaos.Fault = "coordinator_killed_between_fence_and_open"
+	changesAtOnce         chaos.Fault = "two_changes_at_once"
 )

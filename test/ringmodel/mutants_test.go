@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 )
@@ -17,36 +16,49 @@ import (
 type mutant struct {
 	name string
 	// node is what stands in for a node, client for the network to one.
-	node   func(*memory.Node) cluster.Node
+	node   func(cluster.Node) cluster.Node
 	client func(*link) cluster.Node
 	// noBarrier: nodes promise to keep what they don't.
 	noBarrier bool
 }
 
-// Each defect breaks a promise that the model checks, within a few runs.
-func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
-	const tries = 100
-	for _, c := range []struct {
-		plan   func() plan
-		mutant mutant
-	}{
-		{storm, mutant{name: "an arc that is closed takes pages in", node: func(n *memory.Node) cluster.Node { return &open{Node: n} }}},
-		{storm, mutant{name: "a page is marked before it is added", node: func(n *memory.Node) cluster.Node { return &hasty{Node: n} }}},
-		{storm, mutant{name: "an arc is retired without its pages being counted", node: func(n *memory.Node) cluster.Node { return careless{n} }}},
-		{storm, mutant{name: "a mover's step is taken in any epoch", node: func(n *memory.Node) cluster.Node { return timeless{n} }}},
-		{storm, mutant{name: "a batch is taken in any epoch", node: func(n *memory.Node) cluster.Node { return fenceless{n} }}},
+// defect is a mutant and what shows it.
+type defect struct {
+	plan   func() plan
+	mutant mutant
+}
+
+func defects() []defect {
+	return []defect{
+		{storm, mutant{name: "an arc that is closed takes pages in", node: func(n cluster.Node) cluster.Node { return &open{Node: n} }}},
+		{storm, mutant{name: "a page is marked before it is added", node: func(n cluster.Node) cluster.Node { return &hasty{Node: n} }}},
+		{storm, mutant{name: "an arc is retired without its pages being counted", node: func(n cluster.Node) cluster.Node { return careless{n} }}},
+		{storm, mutant{name: "a mover's step is taken in any epoch", node: func(n cluster.Node) cluster.Node { return timeless{n} }}},
+		{storm, mutant{name: "a batch is taken in any epoch", node: func(n cluster.Node) cluster.Node { return fenceless{n} }}},
 		{storm, mutant{name: "a moving page is read at its destination first", client: func(l *link) cluster.Node { return backward{l} }}},
 		{storm, mutant{name: "a moving page is read without its mark", client: func(l *link) cluster.Node { return markless{l} }}},
 		{storm, mutant{name: "a batch in doubt is routed anew", client: func(l *link) cluster.Node { return impatient{l} }}},
-		{storm, mutant{name: "keys are not moved", node: func(n *memory.Node) cluster.Node { return keyless{n} }}},
+		{storm, mutant{name: "keys are not moved", node: func(n cluster.Node) cluster.Node { return keyless{n} }}},
 		{storm, mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
-		{storm, mutant{name: "a key is kept apart from its visit", node: func(n *memory.Node) cluster.Node { return &forgetful{Node: n} }}},
-		{quarrel, mutant{name: "an approval is forgotten when a later fence comes", node: func(n *memory.Node) cluster.Node { return distracted{n} }}},
-		{quarrel, mutant{name: "a change is undone though it was approved", client: func(l *link) cluster.Node { return stubborn{l} }}},
-		{quarrel, mutant{name: "a node approves after a later fence", node: func(n *memory.Node) cluster.Node { return &yielding{Node: n} }}},
-		{quarrel, mutant{name: "a change is made though too few approve", client: func(l *link) cluster.Node { return rash{l} }}},
+		{storm, mutant{name: "a key is kept apart from its visit", node: func(n cluster.Node) cluster.Node { return &forgetful{Node: n} }}},
 		{amnesia, mutant{name: "a step is answered before it is kept", noBarrier: true}},
-	} {
+	}
+}
+
+// indecisions are defects of the vote about a change.
+func indecisions() []defect {
+	return []defect{
+		{quarrel, mutant{name: "an approval is forgotten when a later fence comes", node: func(n cluster.Node) cluster.Node { return distracted{n} }}},
+		{quarrel, mutant{name: "a change is undone though it was approved", client: func(l *link) cluster.Node { return stubborn{l} }}},
+		{quarrel, mutant{name: "a node approves after a later fence", node: func(n cluster.Node) cluster.Node { return &yielding{Node: n} }}},
+		{quarrel, mutant{name: "a change is made though too few approve", client: func(l *link) cluster.Node { return rash{l} }}},
+	}
+}
+
+// Each defect breaks a promise that the model checks, within a few runs.
+func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
+	const tries = 100
+	for _, c := range append(defects(), indecisions()...) {
 		t.Run(c.mutant.name, func(t *testing.T) {
 			for try := range tries {
 				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)
@@ -64,7 +76,7 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 
 // open takes in what comes after the arc was closed.
 type open struct {
-	*memory.Node
+	cluster.Node
 	mu  sync.Mutex
 	seq int64
 }
@@ -83,7 +95,7 @@ func (n *open) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Ar
 
 // hasty dies now and then between marking pages and adding them.
 type hasty struct {
-	*memory.Node
+	cluster.Node
 	mu    sync.Mutex
 	calls int
 }
@@ -105,7 +117,7 @@ func (n *hasty) TakeIn(ctx context.Context, table counting.Epoch, arc counting.A
 }
 
 // careless forgets a part of what a mover fetches, and doesn't notice.
-type careless struct{ *memory.Node }
+type careless struct{ cluster.Node }
 
 func (n careless) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
 	pages, _, err := n.Node.FetchResidue(ctx, table, arc, cursor)
@@ -125,7 +137,7 @@ func (n careless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 }
 
 // keyless moves pages without their keys.
-type keyless struct{ *memory.Node }
+type keyless struct{ cluster.Node }
 
 func (keyless) FetchKeys(context.Context, counting.Epoch, counting.Arc, string) ([]counting.KeptKey, string, error) {
 	return nil, "", nil
@@ -140,7 +152,7 @@ func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.
 
 // forgetful dies now and then between adding visits and keeping their keys.
 type forgetful struct {
-	*memory.Node
+	cluster.Node
 	mu    sync.Mutex
 	calls int
 }
@@ -164,7 +176,7 @@ func (n *forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Rece
 }
 
 // timeless takes every step for one of the moves that are on.
-type timeless struct{ *memory.Node }
+type timeless struct{ cluster.Node }
 
 func (n timeless) now(ctx context.Context, table counting.Epoch) counting.Epoch {
 	s, err := n.Standing(ctx)
@@ -191,7 +203,7 @@ func (n timeless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 }
 
 // fenceless takes a batch whatever its epoch.
-type fenceless struct{ *memory.Node }
+type fenceless struct{ cluster.Node }
 
 func (n fenceless) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	receipt, err := n.Node.Apply(ctx, b)

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/chaos"
@@ -38,7 +38,7 @@ func (w *world) cutOne(d *chaos.Dice) {
 // dieInChange takes a node down that has just taken a step of a change, for as
 // long as several others would take.
 func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
-	if s.isDown() {
+	if s.down.Load() {
 		return
 	}
 	switch {
@@ -59,7 +59,7 @@ func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
 }
 
 // distracted forgets what it has approved when it is fenced again.
-type distracted struct{ *memory.Node }
+type distracted struct{ cluster.Node }
 
 func (n distracted) Standing(ctx context.Context) (sharding.Standing, error) {
 	s, err := n.Node.Standing(ctx)
@@ -80,7 +80,7 @@ func (l stubborn) Standing(ctx context.Context) (sharding.Standing, error) {
 
 // yielding approves what it is fenced against.
 type yielding struct {
-	*memory.Node
+	cluster.Node
 	mu   sync.Mutex
 	late *sharding.Ring
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -17,28 +17,25 @@ import (
 // about what it did.
 type server struct {
 	cluster.Node // below the mutant, if there is one
-	memory       *memory.Node
+	far          machine
 	world        *world
+	mu           sync.Locker // the machine's
 
-	mu     sync.Mutex
-	down   bool
-	sealed counting.Window
-	// safe is what a node that falls back has kept.
-	safe memory.Snapshot
+	down, buried atomic.Bool
+	sealed       atomic.Int64 // counting.Window
 }
 
 func (w *world) newServer() *server {
 	w.state.Lock()
 	defer w.state.Unlock()
 	w.nextNode++
-	id := fmt.Sprintf("n%04d", w.nextNode)
-	s := &server{world: w, sealed: -1 << 62}
-	s.memory = memory.New(memory.Options{ID: counting.NodeID(id), Addr: id + ":1"})
-	s.Node = s.memory
+	far := w.plan.launch(counting.NodeID(fmt.Sprintf("n%04d", w.nextNode)))
+	s := &server{Node: far, far: far, mu: far, world: w}
+	s.sealed.Store(-1 << 62)
 	if w.mutant.node != nil {
-		s.Node = w.mutant.node(s.memory)
+		s.Node = w.mutant.node(far)
 	}
-	w.servers[s.memory.ID()] = s
+	w.servers[s.ID()] = s
 	return s
 }
 
@@ -49,29 +46,37 @@ func (w *world) serverOf(id counting.NodeID) *server {
 }
 
 func (s *server) setDown(down bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = down
+	if s.down.Swap(down) == down {
+		return
+	}
+	if err := s.far.power(!down); err != nil {
+		s.world.violate("%s does not come back: %v", s.ID(), err)
+	}
 }
 
-func (s *server) isDown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.down
-}
-
-// keep makes the node keep what it has, as a step that promises so does.
+// keep makes the node keep what it has, as a step that promises so does. It may
+// fall back right then.
 func (s *server) keep() {
-	if s.world.plan.rollBacks && !s.world.mutant.noBarrier {
-		s.safe = s.memory.Snapshot()
+	w := s.world
+	if !w.plan.rollBacks {
+		return
+	}
+	if !w.mutant.noBarrier {
+		s.far.keep()
+	}
+	if w.plan.relapse > 0 && !w.isCalm() && w.relapses.Chance(w.plan.relapse) {
+		w.travels.Go(s.fallBack)
 	}
 }
 
 // fallBack takes the node back to what it has kept.
 func (s *server) fallBack() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.memory.Restore(s.safe)
+	if s.down.Load() {
+		return
+	}
+	if err := s.far.fallBack(); err != nil {
+		s.world.violate("%s does not come back: %v", s.ID(), err)
+	}
 	s.world.counted.Add(nodeRolledBack)
 }
 
@@ -80,24 +85,26 @@ func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := counting.Length(windowLength).At(time.Now())
+	s.world.sending(b)
 	receipt, err := s.Node.Apply(ctx, b)
 	var gap *counting.GapError
 	if errors.As(err, &gap) {
 		s.world.counted.Add(batchGap)
 	}
-	if err != nil || receipt.Duplicate {
+	if err != nil || receipt.Duplicate || s.world.plan.real {
 		return receipt, err
 	}
 	refused := make(map[int]bool, len(receipt.Refused))
 	for _, r := range receipt.Refused {
 		refused[r.Item] = true
 	}
-	s.world.note(b, refused, max(at, s.sealed+1))
+	s.world.note(b, refused)
+	s.world.noteIDs(b, refused, max(at, counting.Window(s.sealed.Load())+1))
 	return receipt, nil
 }
 
-// note writes down what a batch has added.
-func (w *world) note(b *counting.Batch, refused map[int]bool, window counting.Window) {
+// note writes down the visits that a batch has added.
+func (w *world) note(b *counting.Batch, refused map[int]bool) {
 	w.truth.Lock()
 	defer w.truth.Unlock()
 	for i, v := range b.Visits {
@@ -112,6 +119,12 @@ func (w *world) note(b *counting.Batch, refused map[int]bool, window counting.Wi
 			w.applied[k.Page] += k.Count
 		}
 	}
+}
+
+// noteIDs writes down the ids that a batch has added to a window.
+func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
 	name := counting.Length(windowLength).Name(window)
 	for i, a := range b.Arrivals {
 		if !refused[len(b.Visits)+i] {
@@ -128,7 +141,7 @@ func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duratio
 	defer s.mu.Unlock()
 	n, err := s.Node.Seal(ctx, w, grace)
 	if err == nil {
-		s.sealed = max(s.sealed, w)
+		s.sealed.Store(max(s.sealed.Load(), int64(w)))
 	}
 	s.keep() // the model of windows has other faults
 	return n, err
@@ -139,7 +152,7 @@ func (s *server) Retire(ctx context.Context, w counting.Window) error {
 	defer s.mu.Unlock()
 	err := s.Node.Retire(ctx, w)
 	if err == nil {
-		s.sealed = max(s.sealed, w)
+		s.sealed.Store(max(s.sealed.Load(), int64(w)))
 	}
 	s.keep()
 	return err
@@ -150,6 +163,7 @@ func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, 
 	defer s.mu.Unlock()
 	w, err := s.Node.Fence(ctx, r)
 	s.keep()
+	s.world.fenced(err)
 	return w, err
 }
 
@@ -176,11 +190,11 @@ func (s *server) Open(ctx context.Context, r *sharding.Ring) error {
 // ring are of one change.
 func (w *world) opened(r *sharding.Ring) {
 	w.state.Lock()
-	if w.seen[r.Epoch()] {
+	if w.opens[r.Epoch()] {
 		w.state.Unlock()
 		return
 	}
-	w.seen[r.Epoch()] = true
+	w.opens[r.Epoch()] = true
 	decided, again := w.decided[r.Follows()]
 	w.decided[r.Follows()] = r.ChangeID()
 	switch moves := r.Table() > r.Follows(); {
@@ -197,6 +211,13 @@ func (w *world) opened(r *sharding.Ring) {
 	w.state.Unlock()
 	if again && decided != r.ChangeID() {
 		w.violate("P4: both the change %s and %s follow epoch %d", decided, r.ChangeID(), r.Follows())
+	}
+}
+
+// fenced notes a change that met another.
+func (w *world) fenced(err error) {
+	if errors.Is(err, sharding.ErrConflict) {
+		w.counted.Add(changesAtOnce)
 	}
 }
 

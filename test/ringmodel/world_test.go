@@ -1,8 +1,10 @@
 package ringmodel_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,39 +21,18 @@ const (
 	pageCount, lowArcs = 160, 300
 	// stayers are nodes that are never removed; guests come and go.
 	stayers, guests = 3, 3
-	heavy           = 1000
-	// longest is how long a run waits for enough to have happened.
-	longest = 2 * time.Hour
 )
-
-// rates are the probabilities of what may befall one call.
-type rates struct{ loseRequest, loseReply, delay, duplicate float64 }
-
-// plan says what goes wrong in a run.
-type plan struct {
-	instances, clients, operators int
-	// changes and aborted moves after which the run may end.
-	changes, aborted            int
-	rates                       rates
-	crashes, outages, rollBacks bool
-	// quarrels are the probabilities of what may befall a step of a change:
-	// the instance dies, or stops for a while; the node goes away after it.
-	// cut is the time between two cuts of the network, 0 for none.
-	quarrels struct {
-		kill, stop, away float64
-		cut              time.Duration
-	}
-}
 
 // world is one run: servers, instances, those who call them, and the books.
 type world struct {
-	plan    plan
-	mutant  mutant
-	seed    uint64
-	counted *chaos.Tally
-	over    chan struct{} // closed when the run is
-	pages   []counting.Page
-	books   map[counting.Page]*chaos.Account
+	plan     plan
+	mutant   mutant
+	seed     uint64
+	counted  *chaos.Tally
+	relapses *chaos.Dice
+	calmed   chan struct{} // closed when nothing goes wrong any more
+	pages    []counting.Page
+	books    map[counting.Page]*chaos.Account
 
 	state     sync.Mutex
 	calm      bool
@@ -60,7 +41,7 @@ type world struct {
 	lives     int
 	nextNode  int
 	tables    map[counting.Epoch]bool   // that were opened
-	seen      map[counting.Epoch]bool   // rings that were
+	opens     map[counting.Epoch]bool   // rings that were
 	decided   map[counting.Epoch]string // the change that follows a ring
 	made      map[string]bool           // changes that were opened
 
@@ -72,36 +53,38 @@ type world struct {
 	ids        map[string]map[counting.ID]struct{} // by window
 	nextID     counting.ID
 	lost       int64
+	sent       map[batchName]*counting.Batch // to real nodes
 
-	chaos, load sync.WaitGroup
+	chaos, load, travels sync.WaitGroup
 }
 
 func newWorld(seed uint64, p plan, m mutant) *world {
 	w := &world{
-		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), over: make(chan struct{}),
+		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), relapses: chaos.NewDice(seed, "relapse"), calmed: make(chan struct{}),
 		books: make(map[counting.Page]*chaos.Account), servers: make(map[counting.NodeID]*server),
 		instances: make([]*instance, p.instances), tables: make(map[counting.Epoch]bool),
-		seen: make(map[counting.Epoch]bool), decided: make(map[counting.Epoch]string), made: map[string]bool{"first": true},
+		opens: make(map[counting.Epoch]bool), decided: make(map[counting.Epoch]string), made: map[string]bool{"first": true},
+		sent:    make(map[batchName]*counting.Batch),
 		applied: make(map[counting.Page]int64), keys: make(map[counting.LocatedKey]bool), reports: make(map[string]int64),
 		ids: make(map[string]map[counting.ID]struct{}),
 	}
 	var members []sharding.Member
 	for range stayers {
 		s := w.newServer()
-		members = append(members, sharding.Member{ID: s.ID(), Addr: s.Addr(), Weight: heavy})
+		members = append(members, sharding.Member{ID: s.ID(), Addr: s.Addr(), Weight: p.heavy})
 	}
 	ring, err := sharding.New("ringmodel", seed, counting.Length(windowLength), "first", members)
 	if err != nil {
 		panic(err)
 	}
 	for _, s := range w.servers {
-		if _, err := s.memory.Fence(context.Background(), ring); err != nil {
+		if _, err := s.far.Fence(context.Background(), ring); err != nil {
 			panic(err)
 		}
-		if err := s.memory.Open(context.Background(), ring); err != nil {
+		if err := s.far.Open(context.Background(), ring); err != nil {
 			panic(err)
 		}
-		s.safe = s.memory.Snapshot()
+		s.far.keep()
 	}
 	for i := 0; len(w.pages) < pageCount; i++ {
 		page := counting.Page(fmt.Sprint("page/", i))
@@ -124,31 +107,81 @@ func (w *world) run(ctx context.Context) {
 	for client := range w.plan.clients {
 		w.load.Go(func() { w.send(chaos.NewDice(w.seed, fmt.Sprint("client", client))) })
 	}
-	patience := longest
-	if w.mutant.name != "" { // many a defect lets the ring change no more
-		patience = 15 * time.Minute
+	if w.plan.real {
+		w.load.Go(func() { w.audit(chaos.NewDice(w.seed, "audit")) })
+	}
+	patience := w.plan.longest
+	if w.mutant.name != "" {
+		patience = w.plan.hunt
 	}
 	for begin := time.Now(); time.Since(begin) < patience && !w.enough(); {
-		time.Sleep(time.Second)
+		time.Sleep(w.span(time.Second))
 	}
 	if w.mutant.name == "" && !w.enough() {
-		w.violate("in %v too little happened: %s", longest, w.summary())
+		w.violate("in %v too little happened: %s; missing %v", patience, w.summary(), w.counted.Missing(w.plan.wanted))
 	}
 	w.mend()
+	if w.plan.real && w.isBroken() { // then nothing need come to its end
+		w.abandon()
+		return
+	}
 	w.load.Wait()
 	w.settle(ctx)
-	w.end()
-	w.check()
-	close(w.over)
-	time.Sleep(time.Hour) // what is still on its way lands
+	if w.plan.real && w.isBroken() {
+		w.abandon()
+		return
+	}
+	w.end(ctx)
+	w.check(ctx)
+	if !w.plan.real {
+		time.Sleep(time.Hour) // what is still on its way lands
+	}
 }
 
 func (w *world) enough() bool {
 	w.state.Lock()
 	made := len(w.tables)
-	bad := len(w.violations) > 0
 	w.state.Unlock()
-	return bad && w.mutant.name != "" || made >= w.plan.changes && w.counted.Of(moveBroken) >= w.plan.aborted
+	if w.mutant.name != "" || w.plan.real {
+		if w.isBroken() {
+			return true
+		}
+	}
+	return made >= w.plan.changes && w.counted.Of(moveBroken) >= w.plan.aborted && len(w.counted.Missing(w.plan.wanted)) == 0
+}
+
+// isBroken tells whether a promise was seen broken.
+func (w *world) isBroken() bool {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	return len(w.violations) > 0
+}
+
+// span is a time in which nothing is waited for but time.
+func (w *world) span(d time.Duration) time.Duration { return d / time.Duration(max(1, w.plan.haste)) }
+
+// rest waits, and tells whether the world isn't calm yet.
+func (w *world) rest(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return !w.isCalm()
+	case <-w.calmed:
+		return false
+	}
+}
+
+// all are the servers that there ever were, by their ids.
+func (w *world) all() []*server {
+	w.state.Lock()
+	defer w.state.Unlock()
+	all := slices.Collect(maps.Values(w.servers))
+	slices.SortFunc(all, func(a, b *server) int { return cmp.Compare(a.ID(), b.ID()) })
+	return all
+}
+
+func (w *world) serverAt(addr string) *server {
+	all := w.all()
+	return all[slices.IndexFunc(all, func(s *server) bool { return s.Addr() == addr })]
 }
 
 func (w *world) isCalm() bool {
@@ -171,7 +204,11 @@ func (w *world) pick(d *chaos.Dice) *instance {
 	if len(alive) == 0 {
 		return nil
 	}
-	return alive[d.UpTo(len(alive))]
+	i := alive[d.UpTo(len(alive))]
+	if w.plan.real && i.frozen.isClosed() && d.Chance(0.99) {
+		i = alive[d.UpTo(len(alive))] // or all callers would soon wait for it
+	}
+	return i
 }
 
 // send makes requests until the world is calm.

@@ -6,55 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 
 	"footfall/domain/counting"
 )
-
-// appended is the append-only file.
-func (r *Redis) appended() (string, error) {
-	files, err := filepath.Glob(filepath.Join(r.dir, "appendonlydir", "*.incr.aof"))
-	if err != nil || len(files) != 1 { // one that was rewritten lacks what was before
-		return "", fmt.Errorf("the append-only files of %s are %v, want one: %w", r.Addr, files, err)
-	}
-	return files[0], nil
-}
-
-// Stored is how much the server has written to its append-only file.
-func (r *Redis) Stored(tb testing.TB) int64 {
-	tb.Helper()
-	name, err := r.appended()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return info.Size()
-}
-
-// SetBack takes a killed server back to where Stored had that size, as a power
-// cut does.
-func (r *Redis) SetBack(tb testing.TB, size int64) {
-	tb.Helper()
-	name, err := r.appended()
-	if err == nil {
-		err = os.Truncate(name, size)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
 
 // Written calls each for every command that changed what the server has, in
 // order, as its append-only file says: what scripts did is there as the
 // commands that they gave.
 func (r *Redis) Written(each func(command []string)) error {
-	name, err := r.appended()
+	name, err := r.appendOnly()
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,48 @@
+package ringmodel_test
+
+import (
+	"sync"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+)
+
+// machine is a node, past the network, and what may befall what it runs on.
+type machine interface {
+	cluster.Node
+	// Locker is held during each call of a step that promises to keep what it
+	// has done, until that is kept.
+	sync.Locker
+	// power is off and on again; what is stored stays.
+	power(on bool) error
+	// keep notes what the machine has now, for fallBack, which takes it back to
+	// that.
+	keep()
+	fallBack() error
+	// settle makes it ready to be read at the end of a run, and tells the world
+	// what it has applied if that isn't known yet.
+	settle(w *world) error
+}
+
+// inMemory is a machine of this process.
+func inMemory(id counting.NodeID) machine {
+	return &memoryMachine{Node: memory.New(memory.Options{ID: id, Addr: string(id) + ":1"})}
+}
+
+type memoryMachine struct {
+	*memory.Node
+	sync.Mutex // one call at a time, so that what is kept is never of two steps
+	safe       memory.Snapshot
+}
+
+func (m *memoryMachine) power(bool) error    { return nil } // its links know
+func (m *memoryMachine) keep()               { m.safe = m.Snapshot() }
+func (m *memoryMachine) settle(*world) error { return nil }
+
+func (m *memoryMachine) fallBack() error {
+	m.Lock()
+	defer m.Unlock()
+	m.Restore(m.safe)
+	return nil
+}

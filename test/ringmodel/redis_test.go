@@ -1,0 +1,261 @@
+package ringmodel_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/chaos"
+)
+
+var lastsFlag = flag.Duration("ringmodel.lasts", 4*time.Minute, "how long a storm on Redis may take")
+
+// inRealTime is a plan on Redis servers, in real time: little of it may be spent on
+// waiting.
+func inRealTime(tb testing.TB, p plan) plan {
+	p.launch, p.real, p.haste, p.longest = onRedis(tb), true, 8, *lastsFlag
+	p.heavy, p.pause = 2000, 1200*time.Millisecond
+	p.rates.loseRequest, p.rates.loseReply, p.rates.steps = 0.012, 0.012, 0.06
+	p.rates.unnoticed, p.rates.late = 0.02, 300*time.Millisecond
+	return p
+}
+
+// redisStorm is storm on real servers: what sleeps does so until the ring has
+// changed three times, and servers are killed with kill -9.
+func redisStorm(tb testing.TB) plan {
+	p := inRealTime(tb, storm())
+	p.outages, p.outage = 30*time.Second, 3*time.Second
+	p.sleeps, p.through = 40*time.Second, 3
+	p.trips = [...]float64{stepOfMove: 0.002, fencing: 0.003, approving: 0.06, opening: 0.003}
+	p.wanted = slices.DeleteFunc(slices.Clone(stormFaults), func(f chaos.Fault) bool { return f == instanceFrozen })
+	p.wanted = append(p.wanted, sleptThroughChanges, countedWhenAwake)
+	return p
+}
+
+// redisAmnesia is amnesia on real servers, whose append-only files lose their ends.
+func redisAmnesia(tb testing.TB) plan {
+	p := inRealTime(tb, amnesia())
+	p.wanted, p.keepEvery, p.relapse = amnesiaFaults, 4*time.Second, 0.01
+	return p
+}
+
+// squall is enough to find a defect soon: nobody dies, so that the ring changes
+// quickly, but somebody sleeps most of the time.
+func squall(tb testing.TB) plan {
+	p := gale(tb)
+	p.crashes, p.outages = false, 0
+	return p
+}
+
+// gale is squall with deaths.
+func gale(tb testing.TB) plan {
+	p := redisStorm(tb)
+	p.wanted, p.changes, p.aborted, p.hunt = nil, 12, 50, 2*time.Minute
+	p.rates.copies, p.rates.duplicate, p.stray, p.swings, p.sleeps = 0.3, 0.9, 60*time.Second, true, 4*time.Second
+	p.rates.delay, p.rates.late, p.clients, p.through = 0.06, 200*time.Millisecond, 16, 1
+	return p
+}
+
+// thaw is amnesia in which servers fall back more often than not.
+func thaw(tb testing.TB) plan {
+	p := redisAmnesia(tb)
+	p.wanted, p.changes, p.aborted, p.hunt, p.swings = nil, 6, 20, 10*time.Second, true
+	p.keepEvery, p.relapse = 16*time.Second, 0.03
+	return p
+}
+
+// V12, V13, V17, V25, P2, P3, P4: nothing is lost, doubled or read low on Redis while
+// the ring changes and everything goes wrong.
+func TestNothingIsLostWhileARingOfRedisChangesInAStorm(t *testing.T) {
+	t.Parallel()
+	runReal(t, redisStorm(t))
+}
+
+// P4: a server whose append-only file loses its end, but nothing that a step has
+// promised to keep, loses nothing.
+func TestRedisServersThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
+	t.Parallel()
+	runReal(t, redisAmnesia(t))
+}
+
+// The runs that find defects find none where there is none.
+func TestASquallBreaksNoPromiseOnRedis(t *testing.T) {
+	t.Parallel()
+	p := squall(t)
+	p.changes = 4
+	runReal(t, p)
+}
+
+// Each defect breaks a promise on Redis, too. What shows it comes again and again
+// while a run goes on, which ends when it has come.
+func TestEveryDefectOfTheProtocolIsFoundOnRedis(t *testing.T) {
+	t.Parallel()
+	const tries = 8
+	for _, c := range defects() {
+		t.Run(c.mutant.name, func(t *testing.T) {
+			t.Parallel()
+			plans := []plan{squall(t), gale(t)}
+			if c.mutant.noBarrier {
+				plans = []plan{thaw(t)}
+			}
+			begin := time.Now()
+			for try := range tries {
+				w := newWorld(seed()+uint64(try), plans[try%len(plans)], c.mutant)
+				w.run(t.Context())
+				for _, v := range w.violations {
+					if strings.HasPrefix(v, "P") {
+						t.Logf("run %d, %.1f s: %s", try+1, time.Since(begin).Seconds(), v)
+						return
+					}
+				}
+			}
+			t.Errorf("%d runs did not show that a promise is broken", tries)
+		})
+	}
+}
+
+func runReal(t *testing.T, p plan) {
+	w := newWorld(seed(), p, mutant{})
+	w.run(t.Context())
+	t.Logf("-ringmodel.seed=%d: %s", w.seed, w.summary())
+	t.Logf("faults:%s", w.counted)
+	for _, v := range w.violations[:min(20, len(w.violations))] {
+		t.Errorf("-ringmodel.seed=%d: %s", w.seed, v)
+	}
+	for _, f := range w.counted.Missing(p.wanted) {
+		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
+	}
+}
+
+const (
+	sleptThroughChanges chaos.Fault = "slept_through_changes"
+	countedWhenAwake    chaos.Fault = "counted_when_it_woke_up"
+)
+
+// sleepThroughChanges stops an instance, with requests in its hands, until the
+// ring has changed a few times; when it wakes up it is asked at once.
+func (w *world) sleepThroughChanges(d *chaos.Dice) {
+	i := w.pick(d)
+	if i == nil {
+		return
+	}
+	begin := w.counted.Of(changeMade)
+	w.counted.Add(instanceFrozen)
+	i.frozen.close()
+	awake := func() bool { return w.counted.Of(changeMade) >= begin+w.plan.through }
+	for goOn := true; goOn && !awake(); {
+		goOn = w.rest(20 * time.Millisecond)
+	}
+	i.frozen.open()
+	if !awake() || i.isDead() {
+		return
+	}
+	w.counted.Add(sleptThroughChanges)
+	var asked sync.WaitGroup
+	for range 40 {
+		page := w.pages[d.UpTo(len(w.pages))]
+		asked.Go(func() {
+			if i.record(page, 1) == chaos.Acknowledged {
+				w.counted.Add(countedWhenAwake)
+			}
+			i.read(page)
+		})
+	}
+	asked.Wait()
+}
+
+// swing gives the first node more weight, and less the next time, so that the
+// same arcs go to and fro and a step that is late meets them again.
+func (i *instance) swing(ctx context.Context) error {
+	v := i.cluster.View()
+	weight := i.world.plan.heavy - 30
+	if v.Members()[0].Weight <= i.world.plan.heavy {
+		weight += 60
+	}
+	_, err := i.ring.Reweight(ctx, v.Members()[0].ID, weight, false)
+	return err
+}
+
+// audit reads all pages by any instance, again and again.
+func (w *world) audit(d *chaos.Dice) {
+	for w.rest(150 * time.Millisecond) {
+		if i := w.pick(d); i != nil {
+			i.read(w.pages...)
+		}
+	}
+}
+
+// operateAtOnce changes the ring by one instance, and now and then by another at
+// the same time. It doesn't wait long for one that falls asleep meanwhile.
+func (w *world) operateAtOnce(d *chaos.Dice) {
+	rivals := 1
+	if d.Chance(0.3) {
+		rivals = 2
+	}
+	done := make(chan struct{}, rivals)
+	for range rivals {
+		w.chaos.Go(func() { w.operate(d); done <- struct{}{} })
+	}
+	late := time.After(time.Second)
+	for range rivals {
+		select {
+		case <-done:
+		case <-late:
+			return
+		}
+	}
+}
+
+// awaitReports waits until the windows that have ended are published.
+func (w *world) awaitReports(ctx context.Context) {
+	if w.plan.rollBacks {
+		w.touch()
+		return // and of windows nothing is promised, as what a closer notes may be lost
+	}
+	last := counting.Length(windowLength).At(time.Now())
+	v := w.instances[0].cluster.View()
+	waiting := ""
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		waiting = ""
+		for _, m := range v.Members() {
+			a, err := w.serverOf(m.ID).far.Attend(ctx)
+			if err != nil || a.Current <= last || slices.ContainsFunc(a.Waiting, func(w counting.Window) bool { return w <= last }) {
+				waiting += fmt.Sprintf("%s: %v, %v; ", m.ID, a, err)
+			}
+		}
+		if waiting == "" {
+			return
+		}
+	}
+	w.violate("P5: windows up to %d are not published: %s", last, waiting)
+}
+
+// touch lets every instance count on every node, so that it notices what a node
+// has forgotten; without it that takes an hour.
+func (w *world) touch() {
+	var all sync.WaitGroup
+	for _, i := range w.instances {
+		for _, page := range w.pages {
+			all.Go(func() { i.record(page, 1) })
+		}
+	}
+	all.Wait()
+}
+
+// abandon ends a world in which something is wrong.
+func (w *world) abandon() {
+	for _, i := range w.instances {
+		if i != nil {
+			i.crash()
+		}
+	}
+	w.load.Wait()
+	w.chaos.Wait()
+	w.travels.Wait()
+}
