@@ -53,10 +53,24 @@ func amnesia() plan {
 	}
 }
 
+// scrutiny is storm under the eyes of one who reads all pages all the time.
+func scrutiny() plan {
+	p := storm()
+	p.audits = true
+	return p
+}
+
+// thaw is amnesia in which nodes fall back right when they have kept something.
+func thaw() plan {
+	p := amnesia()
+	p.relapse, p.swings = 0.03, true
+	return p
+}
+
 var (
 	stormFaults = []chaos.Fault{
 		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
-		instanceFrozen, nodeDown, changesAtOnce, changeMade, changeUndone, changeRefused, rereads, lateStep,
+		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
 		keysMoved, keyAtSource, keyReusedRefused,
 	}
 	quarrelFaults = []chaos.Fault{

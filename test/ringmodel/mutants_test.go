@@ -35,13 +35,13 @@ func defects() []defect {
 		{storm, mutant{name: "an arc is retired without its pages being counted", node: func(n cluster.Node) cluster.Node { return careless{n} }}},
 		{storm, mutant{name: "a mover's step is taken in any epoch", node: func(n cluster.Node) cluster.Node { return timeless{n} }}},
 		{storm, mutant{name: "a batch is taken in any epoch", node: func(n cluster.Node) cluster.Node { return fenceless{n} }}},
-		{storm, mutant{name: "a moving page is read at its destination first", client: func(l *link) cluster.Node { return backward{l} }}},
+		{scrutiny, mutant{name: "a moving page is read at its destination first", client: func(l *link) cluster.Node { return backward{l} }}},
 		{storm, mutant{name: "a moving page is read without its mark", client: func(l *link) cluster.Node { return markless{l} }}},
 		{storm, mutant{name: "a batch in doubt is routed anew", client: func(l *link) cluster.Node { return impatient{l} }}},
 		{storm, mutant{name: "keys are not moved", node: func(n cluster.Node) cluster.Node { return keyless{n} }}},
 		{storm, mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
 		{storm, mutant{name: "a key is kept apart from its visit", node: func(n cluster.Node) cluster.Node { return &forgetful{Node: n} }}},
-		{amnesia, mutant{name: "a step is answered before it is kept", noBarrier: true}},
+		{thaw, mutant{name: "a step is answered before it is kept", noBarrier: true}},
 	}
 }
 

@@ -19,7 +19,7 @@ var lastsFlag = flag.Duration("ringmodel.lasts", 4*time.Minute, "how long a stor
 // inRealTime is a plan on Redis servers, in real time: little of it may be spent on
 // waiting.
 func inRealTime(tb testing.TB, p plan) plan {
-	p.launch, p.real, p.haste, p.longest = onRedis(tb), true, 8, *lastsFlag
+	p.launch, p.real, p.audits, p.haste, p.longest = onRedis(tb), true, true, 8, *lastsFlag
 	p.heavy, p.pause = 2000, 1200*time.Millisecond
 	p.rates.loseRequest, p.rates.loseReply, p.rates.steps = 0.012, 0.012, 0.06
 	p.rates.unnoticed, p.rates.late = 0.02, 300*time.Millisecond
@@ -34,7 +34,7 @@ func redisStorm(tb testing.TB) plan {
 	p.sleeps, p.through = 40*time.Second, 3
 	p.trips = [...]float64{stepOfMove: 0.002, fencing: 0.003, approving: 0.06, opening: 0.003}
 	p.wanted = slices.DeleteFunc(slices.Clone(stormFaults), func(f chaos.Fault) bool { return f == instanceFrozen })
-	p.wanted = append(p.wanted, sleptThroughChanges, countedWhenAwake)
+	p.wanted = append(p.wanted, changesAtOnce, sleptThroughChanges, countedWhenAwake)
 	return p
 }
 
@@ -62,8 +62,8 @@ func gale(tb testing.TB) plan {
 	return p
 }
 
-// thaw is amnesia in which servers fall back more often than not.
-func thaw(tb testing.TB) plan {
+// redisThaw is amnesia in which servers fall back more often than not.
+func redisThaw(tb testing.TB) plan {
 	p := redisAmnesia(tb)
 	p.wanted, p.changes, p.aborted, p.hunt, p.swings = nil, 6, 20, 10*time.Second, true
 	p.keepEvery, p.relapse = 16*time.Second, 0.03
@@ -102,7 +102,7 @@ func TestEveryDefectOfTheProtocolIsFoundOnRedis(t *testing.T) {
 			t.Parallel()
 			plans := []plan{squall(t), gale(t)}
 			if c.mutant.noBarrier {
-				plans = []plan{thaw(t)}
+				plans = []plan{redisThaw(t)}
 			}
 			begin := time.Now()
 			for try := range tries {

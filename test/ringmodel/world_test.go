@@ -107,7 +107,7 @@ func (w *world) run(ctx context.Context) {
 	for client := range w.plan.clients {
 		w.load.Go(func() { w.send(chaos.NewDice(w.seed, fmt.Sprint("client", client))) })
 	}
-	if w.plan.real {
+	if w.plan.audits {
 		w.load.Go(func() { w.audit(chaos.NewDice(w.seed, "audit")) })
 	}
 	patience := w.plan.longest
