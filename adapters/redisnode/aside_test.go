@@ -94,7 +94,7 @@ func TestThousandsOfStraysAreSetAside(t *testing.T) {
 			t.Errorf("%d of %d are set aside, want %d", n, len(gains), want)
 		}
 		if left := m.node.keys(t, "ff:c:*"); len(left) > 0 {
-			t.Errorf("live are %v", left)
+			t.Errorf("%d arcs are live", len(left))
 		}
 		if left := m.node.keys(t, "ff:k:[01]:*"); len(left) > 0 {
 			t.Errorf("%d sets of keys are left", len(left))
