@@ -96,7 +96,8 @@ func asideLeavesOthers(t *testing.T, s *stand) {
 		for _, m := range s.nextRing(t, "second", s.current(t)+2).Moves() {
 			leaves[m.Arc] = true
 		}
-		for stays.Arc = arc; leaves[stays.Arc]; stays.Arc++ {
+		for stays.Arc = arc; leaves[stays.Arc]; {
+			stays.Arc++
 		}
 		return []counting.Visit{stays}
 	})
