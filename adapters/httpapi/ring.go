@@ -39,11 +39,13 @@ type sweepJSON struct {
 	Unswept   map[counting.NodeID]string `json:"unswept,omitempty"`
 }
 
-// strayJSON has a table where it is the residue of a move by that.
+// strayJSON has a table where it is the residue of a move by that, or was set
+// aside when that table came.
 type strayJSON struct {
 	Node  counting.NodeID `json:"node"`
 	Arc   counting.Arc    `json:"arc"`
 	Table counting.Epoch  `json:"table,omitempty"`
+	Aside bool            `json:"aside,omitempty"`
 	Pages int             `json:"pages"`
 }
 
@@ -92,7 +94,7 @@ func (g *ringRoutes) status(w http.ResponseWriter, r *http.Request, _ string) er
 func sweepOf(s *sharding.Sweep) *sweepJSON {
 	j := &sweepJSON{At: s.At.UTC().Truncate(time.Second), Forgotten: s.Forgotten, Strays: []strayJSON{}, More: s.More, Unswept: s.Unswept}
 	for _, stray := range s.Strays {
-		j.Strays = append(j.Strays, strayJSON{Node: stray.Node, Arc: stray.Arc, Table: stray.Table, Pages: stray.Pages})
+		j.Strays = append(j.Strays, strayJSON{Node: stray.Node, Arc: stray.Arc, Table: stray.Table, Aside: stray.Aside, Pages: stray.Pages})
 	}
 	return j
 }

@@ -88,6 +88,7 @@ func TestTheRingIsChanged(t *testing.T) {
 		Strays: []sharding.Stray{
 			{Node: "redis_7070", Stray: counting.Stray{Arc: 5, Pages: 61}},
 			{Node: "redis_7071", Stray: counting.Stray{Arc: 6, Table: 2, Pages: 1}},
+			{Node: "redis_7071", Stray: counting.Stray{Arc: 7, Table: 3, Aside: true, Pages: 2}},
 		},
 		Unswept: map[counting.NodeID]string{"redis_7071": "it does not answer"},
 	}

@@ -7,13 +7,28 @@ import (
 	"slices"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
 
 // residuePages is the most that one FetchResidue returns.
 const residuePages = 64
 
-// startMoves begins the moves of a table that is opened.
-func (s *state) startMoves(coming []counting.Arc) {
+// startMoves begins the moves of the table of r, which is opened. What lies
+// where the new ones are to come, or was left by those before, is set aside.
+func (s *state) startMoves(r *sharding.Ring) {
+	for _, arc := range slices.Sorted(maps.Keys(s.going)) {
+		if g := s.going[arc]; g.stage() == counting.Frozen {
+			s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: s.standing.Opened.Table()}, g.residue})
+		}
+	}
+	for _, arc := range r.Gains(s.owner) {
+		if pages := s.counts[arc]; len(pages) > 0 {
+			s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: r.Table(), Aside: true}, pages})
+			delete(s.counts, arc)
+		}
+		s.dropKeys(arc)
+	}
+	coming := r.Coming(s.owner)
 	s.going = make(map[counting.Arc]*going)
 	s.coming = make(map[counting.Arc]map[counting.Page]struct{}, len(coming))
 	for _, arc := range coming {

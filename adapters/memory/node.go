@@ -130,7 +130,7 @@ func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
 		return fmt.Errorf("open %s: %w", n.id, err)
 	}
 	if before := n.state.standing.Opened; before == nil || before.Table() != next.Opened.Table() {
-		n.state.startMoves(next.Opened.Coming(n.id))
+		n.state.startMoves(next.Opened)
 	}
 	n.state.standing = next
 	return nil

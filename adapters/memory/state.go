@@ -3,6 +3,7 @@ package memory
 import (
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"footfall/domain/counting"
@@ -22,8 +23,10 @@ type state struct {
 	keyCounts map[counting.Day]int
 	// coming are the arcs that are on their way to the node, with the pages
 	// that are marked; going those that it had, of the newest open table.
-	coming  map[counting.Arc]map[counting.Page]struct{}
-	going   map[counting.Arc]*going
+	coming map[counting.Arc]map[counting.Page]struct{}
+	going  map[counting.Arc]*going
+	// aside is what was set aside, and residues of earlier tables.
+	aside   []aside
 	windows map[counting.Window]*window
 	// sealed is the highest window that takes no ids any more.
 	sealed  counting.Window
@@ -34,6 +37,12 @@ type state struct {
 type going struct {
 	residue map[counting.Page]int64 // nil when it is gone
 	pages   int
+}
+
+// aside is in no count. Nothing changes its pages.
+type aside struct {
+	counting.Stray
+	pages map[counting.Page]int64
 }
 
 type session struct {
@@ -93,6 +102,7 @@ func (s *state) clone() state {
 	for arc, g := range s.going {
 		c.going[arc] = &going{residue: maps.Clone(g.residue), pages: g.pages}
 	}
+	c.aside = slices.Clone(s.aside)
 	c.windows = make(map[counting.Window]*window, len(s.windows))
 	for w, kept := range s.windows {
 		c.windows[w] = &window{ids: maps.Clone(kept.ids), endpoints: maps.Clone(kept.endpoints), retired: kept.retired}

@@ -12,11 +12,14 @@ import (
 // sweptArcs is how many arcs one call of Sweep looks at.
 const sweptArcs = 4096
 
-// Sweep implements counting.Movable. The cursor is the arc to go on with. What
-// moves of earlier tables left behind went when the open one was opened.
+// Sweep implements counting.Movable. The cursor is the arc to go on with; what
+// was set aside comes before the first.
 func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep, cursor string) (swept counting.Swept, next string, err error) {
 	err = n.move(ctx, "sweep", table, func(s *state) error {
 		first, _ := strconv.Atoi(cursor) // what is no cursor begins anew
+		if first == 0 {
+			s.sweepAside(k, &swept)
+		}
 		end := first + sweptArcs
 		for arc := counting.Arc(first); arc < counting.Arc(end); arc++ {
 			s.sweepArc(arc, table, k, &swept)
@@ -27,6 +30,18 @@ func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep,
 		return nil
 	})
 	return swept, next, err
+}
+
+func (s *state) sweepAside(k counting.Keep, swept *counting.Swept) {
+	s.aside = slices.DeleteFunc(s.aside, func(a aside) bool {
+		if !a.Aside && a.Table <= k.Ended && a.Table >= k.Since {
+			swept.Forgotten++
+			return true
+		}
+		a.Pages = len(a.pages)
+		swept.Strays = append(swept.Strays, a.Stray)
+		return false
+	})
 }
 
 func (s *state) sweepArc(arc counting.Arc, table counting.Epoch, k counting.Keep, swept *counting.Swept) {

@@ -13,6 +13,7 @@ import (
 //	ff:Q          hash: session -> its last batch, when it came, and what it refused
 //	ff:c:{arc}    hash: page -> count
 //	ff:x:{arc}:{table}   the same of an arc that was claimed: its residue
+//	ff:s:{arc}:{table}   the same, set aside when that table gave the arc to this node
 //	ff:st         hash: arc -> c for claimed, d:{pages} for gone; of the open table
 //	ff:coming     a bit for each arc that is on its way to this node by the open table
 //	ff:in:{arc}:{table}  set of the pages that it has taken in; an empty one stands for all keys

@@ -72,7 +72,7 @@ func newScripts() scripts {
 		entries:   load(frees, "gate", "entries"),
 		fence:     load(frees, "tables", "lasting", "fence"),
 		approve:   load(frees, "lasting", "fenced", "approve"),
-		open:      load(frees, "tables", "lasting", "fenced", "open"),
+		open:      load(frees, "tables", "lasting", "keys", "fenced", "aside", "open"),
 		standing:  load(reads, "gate", "standing"),
 		pulse:     load(reads, "gate", "pulse"),
 		coming:    load(reads, "gate", "tables", "opened", "coming"),

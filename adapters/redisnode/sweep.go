@@ -26,9 +26,9 @@ func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep,
 		next = ""
 	}
 	s := counting.Swept{Forgotten: int(toInt(answer[1]))}
-	for i := 2; i+2 < len(answer); i += 3 {
+	for i := 2; i+3 < len(answer); i += 4 {
 		s.Strays = append(s.Strays, counting.Stray{
-			Arc: counting.Arc(toInt(answer[i])), Table: counting.Epoch(toInt(answer[i+1])), Pages: int(toInt(answer[i+2])),
+			Aside: answer[i] == "s", Arc: counting.Arc(toInt(answer[i+1])), Table: counting.Epoch(toInt(answer[i+2])), Pages: int(toInt(answer[i+3])),
 		})
 	}
 	return s, next, nil

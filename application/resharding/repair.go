@@ -80,18 +80,14 @@ func (s *Service) away(ctx context.Context, v *cluster.View, at int) error {
 	return nil
 }
 
-// dropMoves ends the moves from and to a node that is given up.
+// dropMoves ends the moves from a node that is given up. What was on its way to
+// that node stays where it is, and a sweep tells it: it is nowhere else.
 func (s *Service) dropMoves(ctx context.Context, v *cluster.View, lost int) {
 	for _, m := range v.Ring.Moves() {
-		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		switch {
-		case m.From == lost && v.Coming(m.To):
+		if m.From == lost && v.Coming(m.To) {
+			call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 			_ = v.Nodes[m.To].CloseArc(call, v.Table(), m.Arc, 0)
-		case m.To == lost:
-			if r, err := v.Nodes[m.From].ClaimArc(call, v.Table(), m.Arc); err == nil {
-				_ = v.Nodes[m.From].RetireArc(call, v.Table(), m.Arc, r.Pages)
-			}
+			cancel()
 		}
-		cancel()
 	}
 }

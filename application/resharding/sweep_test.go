@@ -113,3 +113,64 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		}
 	})
 }
+
+// P4: a destination is given up when the moves to it have begun, and some of
+// its arcs are claimed. What their sources still have is told, and not thrown away.
+func TestWhatDidNotReachANodeThatIsGivenUpIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 2)
+		const pages = 100
+		for i := range pages {
+			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = d.ring.Stop(t.Context())
+		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
+			t.Fatal(err)
+		}
+		v := d.cluster.View()
+		going, claimed := make(map[counting.Arc]int), 0
+		for i := range pages {
+			if arc := v.Arc(counting.Page(fmt.Sprint(i))); v.Owner(arc) != v.From(arc) {
+				going[arc]++
+			}
+		}
+		for _, m := range v.Ring.Moves() {
+			if m.Arc%2 == 0 {
+				r, err := v.Nodes[m.From].ClaimArc(t.Context(), v.Table(), m.Arc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				claimed += r.Pages
+			}
+		}
+		if claimed == 0 || claimed == len(going) {
+			t.Fatalf("%d of %d arcs with pages are claimed", claimed, len(going))
+		}
+		d.nodes["n3"].Restore(memory.Snapshot{})
+		if _, err := d.ring.Abandon(t.Context(), "n3"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.ring.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range d.ring.Status(t.Context()).Sweep.Strays {
+			if going[s.Arc] != s.Pages {
+				t.Errorf("%+v is told, want %d pages", s, going[s.Arc])
+			}
+			delete(going, s.Arc)
+		}
+		if len(going) > 0 {
+			t.Errorf("%d arcs are not told", len(going))
+		}
+		for i := range pages {
+			page := counting.Page(fmt.Sprint(i))
+			want := int64(i + 1)
+			if arc := v.Arc(page); v.Owner(arc) != v.From(arc) {
+				want = 0
+			}
+			d.wantVisits(t, page, want)
+		}
+	})
+}

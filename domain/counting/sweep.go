@@ -26,12 +26,15 @@ type Swept struct {
 	Strays []Stray
 }
 
-// Stray is what a node has of an arc that it doesn't own, though no move is
-// to take it away.
+// Stray is what a node has of an arc that is in no count, and that no move is
+// to take away.
 type Stray struct {
 	Arc Arc
 	// Table of the move of which this is the residue; 0: it is live.
 	Table Epoch
+	// Aside: it is no residue, but was set aside when that table gave the arc
+	// to the node (sharding.Keeper.Open).
+	Aside bool
 	// Pages that it has; -1 where it isn't pages.
 	Pages int
 }

@@ -86,7 +86,11 @@ type Keeper interface {
 	Approve(ctx context.Context, r *Ring) error
 
 	// Open lets writes of r's epoch in. Where its table isn't the one that
-	// was open, the arcs of r.Coming begin to come. counting.ErrStale and
-	// ErrConflict as for Fence, also when the node was not fenced for r.
+	// was open, the arcs of r.Coming begin to come, and what the node has live
+	// of those of r.Gains is set aside in the same step: it had none of them,
+	// so it was set back behind a move, or people put it there. Pages that are
+	// set aside are in no count and no move, and stay until people delete them
+	// (counting.Stray); their idempotency keys are forgotten. counting.ErrStale
+	// and ErrConflict as for Fence, also when the node was not fenced for r.
 	Open(ctx context.Context, r *Ring) error
 }

@@ -312,6 +312,22 @@ func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
 	return arcs
 }
 
+// Gains are the arcs that the newest table gives to a node and the one before
+// did not: those of Coming, and those of a lost member; in ascending order.
+func (r *Ring) Gains(id counting.NodeID) []counting.Arc {
+	to := r.Index(id)
+	if len(r.tables) < 2 || to < 0 {
+		return nil
+	}
+	var arcs []counting.Arc
+	for arc, before := range r.tables[1].owners {
+		if r.Owner(counting.Arc(arc)) == to && int(before) != to {
+			arcs = append(arcs, counting.Arc(arc))
+		}
+	}
+	return arcs
+}
+
 // Enters tells whether a node that knows no ring may open this one: at the
 // first start of a deployment, and as the newcomer of the change. Any other
 // such node came back empty.

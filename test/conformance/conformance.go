@@ -72,6 +72,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"moves", moveCases()},
 		{"moving reads", movingReadCases()},
 		{"sweep", sweepCases()},
+		{"aside", asideCases()},
 		{"keys", keyCases()},
 		{"settings", settingCases()},
 		{"list", listCases()},

@@ -455,14 +455,11 @@ func arcComesBack(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
 	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
-	w := s.current(t) + 2
-	back, err := s.ring.Remove(sharding.Change{ID: "third", From: w, Oldest: w - 100}, s.ring.Members()[1-s.ring.Index(s.node.ID())].ID)
-	must(t, err)
-	s.enter(t, back)
+	s.comesBack(t)
 	s.takeIn(t, arc, some(2)(arc), 2)
 	s.apply(t, s.batch(counting.Visit{Arc: arc, Page: "page/0", Count: 10}))
 	s.closeAll(t)
-	s.enter(t, s.nextRing(t, "fourth", w))
+	s.enter(t, s.nextRing(t, "fourth", s.current(t)+2))
 	want := some(2)(arc)
 	want[0].Count = 11
 	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})

@@ -18,6 +18,7 @@ type swept struct {
 		Strays    []struct {
 			Node       string
 			Arc, Pages int
+			Aside      bool
 		}
 		More    int `json:"more_strays"`
 		Unswept map[string]string
@@ -81,4 +82,33 @@ func TestARepairSweepsWhatMovesLeftBehind(t *testing.T) {
 		}
 	}
 	c.check() // what is told is counted at its owner
+	in.bringBack(third, s)
+	c.check()
+}
+
+// bringBack gives the arcs of a node to the others, some of them to where the
+// last sweep found something. That is set aside, and told as before.
+func (in *instance) bringBack(node *servers.Redis, before swept) {
+	in.t.Helper()
+	in.change(http.MethodDelete, fmt.Sprintf("/ring/nodes/redis_%d", node.Port()), "")
+	in.moved()
+	told, aside := make(map[int]int), 0
+	after := in.repair().Sweep
+	for _, stray := range after.Strays {
+		told[stray.Arc] = stray.Pages
+		if stray.Aside {
+			aside++
+		}
+	}
+	if aside == 0 {
+		in.t.Errorf("nothing is set aside of %d strays", len(before.Sweep.Strays))
+	}
+	if len(told) != len(before.Sweep.Strays) || after.More != before.Sweep.More {
+		in.t.Errorf("told are %d arcs and %d more, want %d and %d", len(told), after.More, len(before.Sweep.Strays), before.Sweep.More)
+	}
+	for _, stray := range before.Sweep.Strays {
+		if after.More == 0 && told[stray.Arc] != stray.Pages {
+			in.t.Errorf("of %+v, %d pages are told", stray, told[stray.Arc])
+		}
+	}
 }

@@ -18,3 +18,13 @@ local function keep(day, arc, key, print)
   redis.call('SADD', 'ff:ka:' .. day, arc)
   return true
 end
+
+-- drop_keys forgets the keys of an arc and a day, and tells whether there were any.
+local function drop_keys(day, arc)
+  local n = redis.pcall('HLEN', keys_of(day, arc))
+  if type(n) ~= 'table' and n > 0 and redis.call('HEXISTS', 'ff:kn', day) == 1 then
+    redis.call('HINCRBY', 'ff:kn', day, -n)
+    redis.call('SREM', 'ff:ka:' .. day, arc)
+  end
+  return redis.call('UNLINK', keys_of(day, arc))
+end

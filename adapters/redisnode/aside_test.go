@@ -1,0 +1,107 @@
+package redisnode_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/servers"
+)
+
+// back is the node with the ring after the one that took arcs from it: they
+// come back.
+func (m moving) back(t *testing.T) moving {
+	t.Helper()
+	next, err := m.after.Remove(sharding.Change{ID: "third", From: 2}, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.before, m.after = m.after, next
+	return m
+}
+
+// P4: a power cut takes a source back behind the whole move of an arc, and a
+// later change brings the arc back. What the source has of it is no count: all
+// of that comes from where it was.
+func TestWhatAPowerCutBroughtBackIsNotAdded(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t)
+	m := atSource(t, server)
+	m.do(t, moving.fence, moving.open)
+	kept, err := server.Kept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.do(t, moving.claim, moving.retire)
+	if err := server.FallBack(kept); err != nil {
+		t.Fatal(err)
+	}
+	m.node = open(t, m.ID(), server)
+	if p := m.part(t); p.Stage != counting.Held || p.Visits != 2 {
+		t.Fatalf("the node has %+v after the power cut", p)
+	}
+	m = m.back(t)
+	m.do(t, moving.fence, moving.open, moving.takeInForGood, moving.open, moving.close)
+	if p := m.part(t); p.Visits != 2 {
+		t.Errorf("the node has %+v in the end", p)
+	}
+	aside := fmt.Sprintf("ff:s:%d:%d", m.arc, m.after.Table())
+	m.has(t, []string{aside}, true)
+	swept, _ := m.sweep(t, counting.Keep{Arcs: []counting.Arc{m.arc}, Ended: m.after.Table()})
+	if want := (counting.Stray{Arc: m.arc, Table: m.after.Table(), Aside: true, Pages: 2}); !slices.Equal(swept.Strays, []counting.Stray{want}) {
+		t.Errorf("swept %+v, want %+v", swept, want)
+	}
+	m.has(t, []string{aside}, true)
+}
+
+// plant makes an arc with a page, and with a key on each of three days.
+const plant = `
+redis.call('HSET', 'ff:c:' .. ARGV[1], 'page', 1)
+for day = 0, 2 do
+  redis.call('HSET', 'ff:k:' .. day .. ':' .. ARGV[1], 'key', 'print')
+  redis.call('HINCRBY', 'ff:kn', day, 1)
+end
+return 1`
+
+// Whatever lies in the way of thousands of arcs, and of whatever type, they
+// begin to come.
+func TestThousandsOfStraysAreSetAside(t *testing.T) {
+	t.Parallel()
+	for _, planted := range []bool{false, true} {
+		m := atSource(t, servers.StartRedis(t))
+		m.do(t, moving.fence, moving.open, moving.claim, moving.retire)
+		m = m.back(t)
+		m.do(t, moving.fence)
+		gains := m.after.Gains(m.ID())
+		if planted {
+			for _, arc := range gains {
+				m.node.do(t, "eval", plant, 0, int64(arc))
+			}
+			m.node.do(t, "set", "ff:ka:2", "no set") // so its keys can't be forgotten
+			m.node.do(t, "del", fmt.Sprintf("ff:c:%d", gains[0]))
+			m.node.do(t, "rpush", fmt.Sprintf("ff:c:%d", gains[0]), "no hash")
+		}
+		begin := time.Now()
+		m.do(t, moving.open)
+		t.Logf("%d arcs, planted: %v: opened in %v", len(gains), planted, time.Since(begin))
+		want := 0
+		if planted {
+			want = len(gains)
+		}
+		if n := len(m.node.keys(t, "ff:s:*")); n != want || len(gains) < 5000 {
+			t.Errorf("%d of %d are set aside, want %d", n, len(gains), want)
+		}
+		if left := m.node.keys(t, "ff:c:*"); len(left) > 0 {
+			t.Errorf("%d arcs are live", len(left))
+		}
+		if left := m.node.keys(t, "ff:k:[01]:*"); len(left) > 0 {
+			t.Errorf("%d sets of keys are left", len(left))
+		}
+		if p := m.pulse(t); p.Opened != m.after.Epoch() || p.Coming != len(gains) {
+			t.Errorf("the node says %+v", p)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package conformance
+
+import (
+	"testing"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+func asideCases() []testCase {
+	return []testCase{
+		{"what a node has of an arc that comes to it is set aside", asideWhenItComes},
+		{"what a node has of an arc of a lost node is set aside", asideOfTheLost},
+		{"what came to an arc since it came is not set aside", asideOnce},
+		{"keys of an arc that comes are forgotten", asideForgetsKeys},
+		{"arcs that stay are not set aside", asideLeavesOthers},
+		{"the residue of a move that was given up is told", residueOutlivesTable},
+	}
+}
+
+// other is the member that is not this node.
+func (s *stand) other() counting.NodeID {
+	return s.ring.Members()[1-s.ring.Index(s.node.ID())].ID
+}
+
+// comesBack opens the ring in which the node has all arcs again.
+func (s *stand) comesBack(t *testing.T) {
+	t.Helper()
+	w := s.current(t) + 2
+	back, err := s.ring.Remove(sharding.Change{ID: "back", From: w, Oldest: w - 100}, s.other())
+	must(t, err)
+	s.enter(t, back)
+}
+
+// givesUp opens the ring in which the other node is lost.
+func (s *stand) givesUp(t *testing.T) {
+	t.Helper()
+	w := s.current(t) + 2
+	left, err := s.ring.Abandon(sharding.Change{ID: "lost", From: w, Oldest: w - 100}, s.other())
+	must(t, err)
+	s.enter(t, left)
+}
+
+func (s *stand) setAside(arc counting.Arc, pages int) counting.Stray {
+	return counting.Stray{Arc: arc, Table: s.ring.Table(), Aside: true, Pages: pages}
+}
+
+func asideWhenItComes(t *testing.T, s *stand) {
+	arc := s.source(t, some(3)) // it is never claimed, as after a fall behind that
+	s.comesBack(t)
+	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/2"}})
+	s.takeIn(t, arc, some(2)(arc), 2)
+	s.live(t, append(some(2)(arc), counting.Visit{Arc: arc, Page: "page/2"}))
+	s.closeAll(t)
+	stray := s.setAside(arc, 3)
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table()}, 0, stray)
+	s.enter(t, s.nextRing(t, "away again", s.current(t)+2))
+	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.residue(t, arc, some(2)(arc))
+	s.sweep(t, counting.Keep{Ended: s.ring.Table() - 1}, 0, stray)
+}
+
+func asideOfTheLost(t *testing.T, s *stand) {
+	arc := s.source(t, some(2))
+	s.givesUp(t)
+	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/1"}})
+	s.apply(t, s.batch(some(1)(arc)...))
+	s.live(t, append(some(1)(arc), counting.Visit{Arc: arc, Page: "page/1"}))
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 2))
+}
+
+func asideOnce(t *testing.T, s *stand) {
+	arc := s.source(t, nil)
+	s.comesBack(t)
+	s.takeIn(t, arc, some(2)(arc), 2)
+	must(t, s.node.Open(t.Context(), s.ring))
+	s.enter(t, s.ring.Propose(s.ring, s.ring.Epoch()+3)) // a change that was undone
+	s.live(t, some(2)(arc))
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table() - 1}, 0)
+}
+
+func asideForgetsKeys(t *testing.T, s *stand) {
+	arc, keys := s.leaving(t, 3)
+	s.comesBack(t)
+	s.found(t, arc, keys[0], counting.Found{})
+	s.closeAll(t)
+	b := s.keyBatch(keyed(once("new"), s.visit("home", 1)))
+	b.KeyLimit = 1 // those that are gone don't count
+	s.apply(t, b)
+}
+
+func asideLeavesOthers(t *testing.T, s *stand) {
+	stays := counting.Visit{Page: "stays", Count: 7}
+	s.source(t, func(arc counting.Arc) []counting.Visit {
+		leaves := make(map[counting.Arc]bool)
+		for _, m := range s.nextRing(t, "second", s.current(t)+2).Moves() {
+			leaves[m.Arc] = true
+		}
+		for stays.Arc = arc; leaves[stays.Arc]; {
+			stays.Arc++
+		}
+		return []counting.Visit{stays}
+	})
+	s.comesBack(t)
+	s.live(t, []counting.Visit{stays})
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{stays.Arc}, Ended: s.ring.Table() - 1}, 0)
+}
+
+func residueOutlivesTable(t *testing.T, s *stand) {
+	arc := s.claimed(t)
+	stray := counting.Stray{Arc: arc, Table: s.ring.Table(), Pages: 2}
+	s.givesUp(t)
+	k := counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}
+	s.sweep(t, k, 0, stray)
+	s.sweep(t, k, 0, stray)
+	k.Since = 0
+	s.sweep(t, k, 1) // it is surely a copy
+	s.sweep(t, k, 0)
+}
