@@ -1,251 +1,191 @@
 package bootstrap
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"reflect"
+	"io"
+	"os"
+	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-// command is a word of the command line with what can follow it. It is read
-// from a struct whose fields have tags: cmd is a command (default:"1": the one
-// that is meant when none is named), arg an argument, and anything else a flag.
-type command struct {
-	name, help string
-	above      *command
-	commands   []*command
-	args       []*value
-	flags      []*value
-	byDefault  bool
+// failure is an error of a command that was understood; any other error of the
+// command line is one of its words or settings.
+type failure struct{ error }
+
+// commandLine is the grammar of the program.
+func commandLine(stdout, stderr io.Writer) *cobra.Command {
+	f := new(flags)
+	root := &cobra.Command{
+		Use: "footfall", Short: "Footfall counts visits of pages and unique ids per minute, exactly.", Version: Version(),
+		Args: checkWords, SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Root().PersistentFlags()) },
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(flagError)
+	f.register(root.PersistentFlags())
+	serve := serveCommand(f, stderr)
+	root.PreRunE, root.RunE = serve.PreRunE, serve.RunE
+	root.AddCommand(serve, publishCommand(f, stdout, stderr), exportCommand(f, stdout, stderr), importCommand(f, stdout, stderr),
+		ringCommand(f, stdout, stderr), completionCommand(stdout),
+		newCommand("healthcheck", "Exit 0 if the service on this machine can serve, and 1 if not.", func(c *cobra.Command, _ []string) error {
+			return healthcheck(c.Context(), f.Listen)
+		}),
+		newCommand("version", "Print the version.", func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(stdout, Version())
+			return err
+		}))
+	return root
 }
 
-// value is a field that the command line fills: a string, bool or number.
-type value struct {
-	name, help         string
-	env                string // its variable; "" for none
-	fallback, example  string
-	enum               []string
-	required, isSwitch bool
-	field              reflect.Value
-}
-
-// readCommand reads the fields of a struct, those of embedded ones included.
-func readCommand(name, help string, fields reflect.Value) *command {
-	c := &command{name: name, help: help}
-	c.read(fields)
+func serveCommand(f *flags, stderr io.Writer) *cobra.Command {
+	var s Settings
+	c := newCommand("serve", "Count (the default).", func(c *cobra.Command, _ []string) error {
+		return serve(s, stderr, unknownVariables(os.Environ(), variables(c.Root().PersistentFlags())))
+	})
+	c.PreRunE = func(*cobra.Command, []string) (err error) { s, err = f.settings(); return err }
 	return c
 }
 
-func (c *command) read(fields reflect.Value) {
-	for i := range fields.NumField() {
-		f, tag := fields.Type().Field(i), fields.Type().Field(i).Tag
-		_, isCommand := tag.Lookup("cmd")
-		_, isArgument := tag.Lookup("arg")
-		switch {
-		case f.Anonymous:
-			c.read(fields.Field(i))
-		case isCommand:
-			sub := readCommand(dashed(f.Name), tag.Get("help"), fields.Field(i))
-			sub.above, sub.byDefault = c, tag.Get("default") != ""
-			c.commands = append(c.commands, sub)
-		case isArgument:
-			c.args = append(c.args, newValue(f, fields.Field(i)))
-		default:
-			c.flags = append(c.flags, newValue(f, fields.Field(i)))
+func publishCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
+	var s Settings
+	var log string
+	c := newCommand("publish", "Send the counts of a capture log to the publisher, with the same ids; readers drop what they have.",
+		func(c *cobra.Command, _ []string) error {
+			return interruptibly(c, func(ctx context.Context) error { return replay(ctx, s, log, stdout, stderr) })
+		})
+	c.PreRunE = func(*cobra.Command, []string) (err error) { s, err = f.settings(); return err }
+	c.Flags().StringVar(&log, "replay", "", "The capture `FILE`.")
+	_ = c.MarkFlagRequired("replay")
+	return c
+}
+
+func exportCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
+	var anew bool
+	c := newCommand("export FILE", "Write all pages with their counts to a file, one JSON object a line, by the admin listener of this machine's service.",
+		func(c *cobra.Command, args []string) error {
+			client, err := newRingClient(*f, stdout, stderr)
+			if err != nil {
+				return err
+			}
+			return interruptibly(c, func(ctx context.Context) error { return client.export(ctx, args[0], anew) })
+		})
+	c.Flags().BoolVar(&anew, "anew", false, "Begin again, instead of going on with one that was broken off.")
+	return c
+}
+
+func importCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
+	var skip int64
+	c := newCommand("import FILE", "Give every page of a file that export has written the count that it has there, whatever it had before; to repeat it changes nothing.",
+		func(c *cobra.Command, args []string) error {
+			client, err := newRingClient(*f, stdout, stderr)
+			if err != nil {
+				return err
+			}
+			return interruptibly(c, func(ctx context.Context) error { return client.importAll(ctx, args[0], skip) })
+		})
+	c.Flags().Int64Var(&skip, "skip", 0, "Lines that are left out at the begin.")
+	return c
+}
+
+func completionCommand(stdout io.Writer) *cobra.Command {
+	c := newCommand("completion SHELL", "Print a script that completes commands and flags in bash, zsh or fish.",
+		func(c *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return c.Root().GenBashCompletionV2(stdout, true)
+			case "zsh":
+				return c.Root().GenZshCompletion(stdout)
+			default:
+				return c.Root().GenFishCompletion(stdout, true)
+			}
+		})
+	c.ValidArgs = []string{"bash", "zsh", "fish"}
+	return c
+}
+
+// newCommand is a command whose arguments are named in use. What run returns
+// is a failure.
+func newCommand(use, help string, run func(c *cobra.Command, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: help, Args: checkWords, RunE: func(c *cobra.Command, args []string) error {
+		if err := run(c, args); err != nil {
+			return failure{err}
 		}
-	}
+		return nil
+	}}
 }
 
-func newValue(f reflect.StructField, field reflect.Value) *value {
-	v := &value{
-		name: dashed(f.Name), help: f.Tag.Get("help"), fallback: f.Tag.Get("default"), example: f.Tag.Get("placeholder"),
-		isSwitch: f.Type.Kind() == reflect.Bool, field: field,
-	}
-	if enum := f.Tag.Get("enum"); enum != "" {
-		v.enum = strings.Split(enum, ",")
-	}
-	_, isArgument := f.Tag.Lookup("arg")
-	_, v.required = f.Tag.Lookup("required")
-	if f.Tag.Get("env") != "-" && !isArgument {
-		v.env = "FOOTFALL_" + strings.ToUpper(strings.ReplaceAll(v.name, "-", "_"))
-	}
-	return v
-}
-
-// dashed makes page-id of PageID.
-func dashed(name string) string {
-	var b strings.Builder
-	for i, c := range name {
-		if upper := c >= 'A' && c <= 'Z'; upper && i > 0 && name[i-1] >= 'a' {
-			b.WriteByte('-')
-		}
-		b.WriteRune(c)
-	}
-	return strings.ToLower(b.String())
-}
-
-func (v *value) set(text string) error {
-	if v.enum != nil && !slices.Contains(v.enum, text) {
-		return fmt.Errorf("%s is %q, want one of %s", v.name, text, strings.Join(v.enum, ", "))
-	}
-	switch v.field.Kind() {
-	case reflect.Bool:
-		on, err := strconv.ParseBool(text)
-		if err != nil {
-			return fmt.Errorf("--%s is %q, want true or false", v.name, text)
-		}
-		v.field.SetBool(on)
-	case reflect.Int, reflect.Int64:
-		n, err := strconv.ParseInt(text, 10, v.field.Type().Bits())
-		if err != nil {
-			return fmt.Errorf("%s is %q, want a number", v.name, text)
-		}
-		v.field.SetInt(n)
-	default:
-		v.field.SetString(text)
-	}
-	return nil
-}
-
-// parse fills the fields from the arguments behind the program's name, and
-// where these don't say, from the environment and the defaults. It returns the
-// command that is meant, and whether its help is wanted.
-func (c *command) parse(args []string, lookup func(string) (string, bool)) (at *command, help bool, err error) {
-	p := parsing{at: c, given: make(map[*value]bool)}
-	for len(args) > 0 && !p.help && err == nil {
-		args, err = p.take(args[0], args[1:])
-	}
-	for p.at.commands != nil && err == nil && !p.help {
-		i := slices.IndexFunc(p.at.commands, func(sub *command) bool { return sub.byDefault })
-		if i < 0 {
-			return p.at, false, fmt.Errorf("%s: want one of %s", p.at.path(), p.at.words())
-		}
-		p.at = p.at.commands[i]
-	}
-	if err == nil && !p.help {
-		err = p.complete(lookup)
-	}
-	return p.at, p.help, err
-}
-
-// parsing is how far a command line has been read.
-type parsing struct {
-	at     *command
-	args   int // of it, that were given
-	given  map[*value]bool
-	help   bool
-	noMore bool // flags, behind --
-}
-
-// take reads one word, and what belongs to it of the rest, which it returns.
-func (p *parsing) take(word string, rest []string) ([]string, error) {
+// checkWords wants one word for each argument of a command.
+func checkWords(c *cobra.Command, args []string) error {
+	names := strings.Fields(c.Use)[1:]
 	switch {
-	case p.noMore || !strings.HasPrefix(word, "-") || word == "-":
-		return rest, p.takeWord(word)
-	case word == "--":
-		p.noMore = true
-		return rest, nil
-	case word == "--help", word == "-h":
-		p.help = true
-		return rest, nil
-	}
-	name, text, hasText := strings.Cut(word, "=")
-	v := p.at.flag(strings.TrimPrefix(name, "--"))
-	switch {
-	case v == nil || !strings.HasPrefix(name, "--"):
-		return rest, fmt.Errorf("unknown flag %s", name)
-	case v.isSwitch && !hasText:
-		text = "true"
-	case !hasText && len(rest) == 0:
-		return rest, fmt.Errorf("%s wants a value", name)
-	case !hasText:
-		text, rest = rest[0], rest[1:]
-	}
-	p.given[v] = true
-	return rest, v.set(text)
-}
-
-func (p *parsing) takeWord(word string) error {
-	for _, sub := range p.at.commands {
-		if sub.name == word {
-			p.at = sub
-			return nil
-		}
-	}
-	if p.args == len(p.at.args) {
-		if p.at.commands != nil {
-			return fmt.Errorf("unexpected argument %s: want one of %s", word, p.at.words())
-		}
-		return fmt.Errorf("unexpected argument %s", word)
-	}
-	p.args++
-	return p.at.args[p.args-1].set(word)
-}
-
-// complete looks for what was not given.
-func (p *parsing) complete(lookup func(string) (string, bool)) error {
-	if p.args < len(p.at.args) {
-		return fmt.Errorf("%s wants <%s>", p.at.path(), p.at.args[p.args].name)
-	}
-	for c := p.at; c != nil; c = c.above {
-		for _, v := range c.flags {
-			text, ok := v.fallback, false
-			if v.env != "" {
-				if text, ok = lookup(v.env); !ok {
-					text = v.fallback
-				}
-			}
-			switch {
-			case p.given[v]:
-			case v.required && !ok:
-				return fmt.Errorf("%s wants --%s", p.at.path(), v.name)
-			case text != "" || ok && v.field.Kind() == reflect.String:
-				if err := v.set(text); err != nil {
-					return err
-				}
-			}
-		}
+	case len(args) < len(names):
+		return fmt.Errorf("%s wants %s", c.CommandPath(), names[len(args)])
+	case len(args) > len(names) && c.HasSubCommands():
+		return fmt.Errorf("unexpected argument %s: want one of %s", args[len(names)], subcommands(c))
+	case len(args) > len(names):
+		return fmt.Errorf("unexpected argument %s", args[len(names)])
+	case c.ValidArgs != nil && !slices.Contains(c.ValidArgs, args[0]):
+		return fmt.Errorf("%s is %q, want one of %s", names[0], args[0], strings.Join(c.ValidArgs, ", "))
 	}
 	return nil
 }
 
-// flag is one of a command, or of those above it; nil for none.
-func (c *command) flag(name string) *value {
-	for ; c != nil; c = c.above {
-		for _, v := range c.flags {
-			if v.name == name {
-				return v
-			}
-		}
-	}
-	return nil
-}
-
-// path is the words of a command, the program's name in front of them.
-func (c *command) path() string {
-	if c.above == nil {
-		return c.name
-	}
-	return c.above.path() + " " + c.name
-}
-
-func (c *command) words() string {
+func subcommands(c *cobra.Command) string {
 	var names []string
-	for _, sub := range c.commands {
-		names = append(names, sub.name)
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
 	}
 	return strings.Join(names, ", ")
 }
 
-// leaves are the commands that have none below them, in their order.
-func (c *command) leaves() []*command {
-	if c.commands == nil {
-		return []*command{c}
+// flagError leaves out what may be the value of a flag: it may be a secret.
+func flagError(_ *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var syntax *pflag.InvalidSyntaxError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedName())
+	case errors.As(err, &syntax):
+		return errors.New("a flag without a name")
 	}
-	var all []*command
-	for _, sub := range c.commands {
-		all = append(all, sub.leaves()...)
-	}
-	return all
+	return err
+}
+
+// interruptibly ends run's context at a signal.
+func interruptibly(c *cobra.Command, run func(context.Context) error) error {
+	ctx, end := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	defer end()
+	return run(ctx)
+}
+
+// variable is the name of a setting's flag in the environment.
+func variable(f *pflag.Flag) string {
+	return "FOOTFALL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+}
+
+// variables are the names of all settings in the environment.
+func variables(settings *pflag.FlagSet) map[string]bool {
+	known := make(map[string]bool)
+	settings.VisitAll(func(f *pflag.Flag) { known[variable(f)] = true })
+	return known
+}
+
+// fromEnvironment sets the settings that the command line doesn't.
+func fromEnvironment(settings *pflag.FlagSet) (err error) {
+	settings.VisitAll(func(f *pflag.Flag) {
+		if value, ok := os.LookupEnv(variable(f)); ok && !f.Changed {
+			err = errors.Join(err, f.Value.Set(value))
+		}
+	})
+	return err
 }

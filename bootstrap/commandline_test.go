@@ -12,29 +12,30 @@ import (
 // What is given on the command line comes first, then the environment, then
 // the default. Flags may stand anywhere behind their command.
 func TestTheCommandLineIsRead(t *testing.T) {
-	t.Parallel()
-	env := map[string]string{"FOOTFALL_LISTEN": ":1", "FOOTFALL_ADMIN_TOKEN": "", "FOOTFALL_DRY_RUN": "true", "FOOTFALL_ADDR": "x", "FOOTFALL_STORE": ""}
+	for name, value := range map[string]string{"LISTEN": ":1", "ADMIN_TOKEN": "", "DRY_RUN": "true", "ADDR": "x", "STORE": "", "HELP": "true", "VERSION": "true"} {
+		t.Setenv("FOOTFALL_"+name, value)
+	}
 	for _, c := range []struct {
-		line, command string
-		want          map[string]string // else the environment, or the default
+		line, command, args string
+		want                map[string]string // else the environment, or the default
 	}{
-		{"", "footfall serve", map[string]string{"listen": ":1", "store": "", "admin-listen": "127.0.0.1:8001"}},
-		{"serve", "footfall serve", nil},
-		{"--listen=:2", "footfall serve", map[string]string{"listen": ":2"}},
-		{"--listen :2 version", "footfall version", map[string]string{"listen": ":2"}},
-		{"version --listen= --store memory://", "footfall version", map[string]string{"listen": "", "store": "memory://"}},
-		{"ring add n4:1", "footfall ring add", map[string]string{"addr": "n4:1", "weight": "1", "dry-run": "false", "no-wait": "false"}},
-		{"ring add --dry-run n4:1 --weight 3 --listen :2", "footfall ring add", map[string]string{"addr": "n4:1", "weight": "3", "dry-run": "true", "listen": ":2"}},
-		{"ring --admin-token x add -- --n4", "footfall ring add", map[string]string{"addr": "--n4", "admin-token": "x"}},
-		{"ring weight redis_1 2 --no-wait=true", "footfall ring weight", map[string]string{"id": "redis_1", "weight": "2", "no-wait": "true"}},
-		{"ring owner -", "footfall ring owner", map[string]string{"page-id": "-"}},
-		{"publish --replay f", "footfall publish", map[string]string{"replay": "f"}},
-		{"completion zsh", "footfall completion", map[string]string{"shell": "zsh"}},
-		{"import f --skip=9223372036854775807", "footfall import", map[string]string{"file": "f", "skip": "9223372036854775807"}},
+		{"", "footfall", "", map[string]string{"listen": ":1", "store": "", "admin-listen": "127.0.0.1:8001"}},
+		{"serve", "footfall serve", "", nil},
+		{"--listen=:2", "footfall", "", map[string]string{"listen": ":2"}},
+		{"--listen :2 version", "footfall version", "", map[string]string{"listen": ":2"}},
+		{"version --listen= --store memory://", "footfall version", "", map[string]string{"listen": "", "store": "memory://"}},
+		{"ring add n4:1", "footfall ring add", "n4:1", map[string]string{"weight": "1", "dry-run": "false", "no-wait": "false"}},
+		{"ring add --dry-run n4:1 --weight 3 --listen :2", "footfall ring add", "n4:1", map[string]string{"weight": "3", "dry-run": "true", "listen": ":2"}},
+		{"ring --admin-token x add -- --n4", "footfall ring add", "--n4", map[string]string{"admin-token": "x"}},
+		{"ring weight redis_1 2 --no-wait=true", "footfall ring weight", "redis_1 2", map[string]string{"no-wait": "true"}},
+		{"ring owner -", "footfall ring owner", "-", nil},
+		{"publish --replay f", "footfall publish", "", map[string]string{"replay": "f", "listen": ":1"}},
+		{"completion zsh", "footfall completion", "zsh", nil},
+		{"import f --skip=9223372036854775807", "footfall import", "f", map[string]string{"skip": "9223372036854775807"}},
 	} {
-		command, got, err := bootstrap.Parse(strings.Fields(c.line), env)
-		if err != nil || command != c.command {
-			t.Errorf("%q is %q, %v", c.line, command, err)
+		command, args, got, err := bootstrap.Parse(strings.Fields(c.line)...)
+		if err != nil || command != c.command || strings.Join(args, " ") != c.args {
+			t.Errorf("%q is %q %q, %v", c.line, command, args, err)
 		}
 		for name, want := range c.want {
 			if got[name] != want {
@@ -47,24 +48,38 @@ func TestTheCommandLineIsRead(t *testing.T) {
 func TestABadCommandLineIsAnError(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"srve":                    "unexpected argument srve: want one of serve, publish, export, import, ring, healthcheck, version, completion",
+		"srve":                    "unexpected argument srve: want one of completion, export, healthcheck, import, publish, ring, serve, version",
 		"serve now":               "unexpected argument now",
 		"version 1":               "unexpected argument 1",
-		"--sotre=redis://u:p@h":   "unknown flag --sotre",
-		"-listen :1":              "unknown flag -listen",
-		"-v":                      "unknown flag -v",
-		"--dry-run ring add x":    "unknown flag --dry-run",
-		"--listen":                "--listen wants a value",
-		"ring":                    "footfall ring: want one of status, add, weight, remove, repair, owner",
-		"ring add":                "footfall ring add wants <addr>",
-		"ring weight redis_1":     "footfall ring weight wants <weight>",
-		"ring weight redis_1 two": `weight is "two", want a number`,
-		"ring add x --dry-run=no": `--dry-run is "no", want true or false`,
-		"publish":                 "footfall publish wants --replay",
-		"completion tcsh":         `shell is "tcsh", want one of bash, zsh, fish`,
+		"--sotre=redis://u:p@h":   "unknown flag: --sotre",
+		"-store=redis://u:p@h":    "unknown flag: -s",
+		"--=redis://u:p@h":        "a flag without a name",
+		"-listen :1":              "unknown flag: -l",
+		"--dry-run ring add x":    "unknown flag: --dry-run",
+		"--listen":                "flag needs an argument: --listen",
+		"ring":                    "footfall ring: want one of add, owner, remove, repair, status, weight",
+		"ring ad x":               "unexpected argument ad: want one of add, owner, remove, repair, status, weight",
+		"ring add":                "footfall ring add wants ADDR",
+		"ring weight redis_1":     "footfall ring weight wants WEIGHT",
+		"ring weight redis_1 two": `WEIGHT is "two", want a number`,
+		"ring add x --weight two": `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
+		"ring add x --dry-run=no": `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,
+		"publish":                 `required flag(s) "replay" not set`,
+		"completion":              "footfall completion wants SHELL",
+		"completion tcsh":         `SHELL is "tcsh", want one of bash, zsh, fish`,
 	} {
-		if command, _, err := bootstrap.Parse(strings.Fields(line), nil); err == nil || err.Error() != want {
-			t.Errorf("%q is %q, %v, want %s", line, command, err, want)
+		if code, stdout, stderr := run(t, strings.Fields(line)...); code != 2 || stdout != "" || stderr != "footfall: "+want+"\n" {
+			t.Errorf("%q: exit code %d, %q, want 2, %s", line, code, stderr, want)
+		}
+	}
+}
+
+// A command that is understood and fails is no bad command line.
+func TestAFailureHasAnotherExitCode(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"healthcheck --listen=:http:", "ring status --admin-listen=nowhere", "import " + t.TempDir()} {
+		if code, _, stderr := run(t, strings.Fields(line)...); code != 1 || !strings.HasPrefix(stderr, "footfall: ") {
+			t.Errorf("%q: exit code %d, %q, want 1", line, code, stderr)
 		}
 	}
 }
@@ -75,9 +90,10 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 		line string
 		want []string
 	}{
-		{"--help", []string{"Usage: footfall <command> [flags]", "  footfall ring owner <page-id> [flags]\n", "  footfall publish --replay=FILE [flags]\n", `--listen=":8000"`, "($FOOTFALL_LISTEN)"}},
-		{"ring --help", []string{"Usage: footfall ring <command> [flags]", "footfall ring repair [flags]"}},
-		{"ring add -h", []string{"Usage: footfall ring add <addr> [flags]", "Let a new node in.", "  <addr>\n", "  --dry-run\n", `--weight="1"`, `--listen=":8000"`}},
+		{"--help", []string{"footfall [command]", "\n  ring ", "\n  publish ", `(default ":8000")`, "($FOOTFALL_LISTEN)"}},
+		{"ring --help", []string{"footfall ring [command]", "\n  repair "}},
+		{"ring add -h", []string{"footfall ring add ADDR [flags]", "Let a new, empty node in", "--dry-run", "--weight int", `(default 1)`, `(default ":8000")`}},
+		{"publish -h", []string{"--replay FILE"}},
 	} {
 		code, stdout, stderr := run(t, strings.Fields(c.line)...)
 		if code != 0 || stderr != "" {

@@ -1,36 +1,86 @@
 package bootstrap_test
 
 import (
+	"maps"
+	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"footfall/bootstrap"
 )
 
-func TestEveryShellIsToldAllCommandsAndFlags(t *testing.T) {
+// offered is what the program offers for the last of some words, as every
+// shell's script asks it.
+func offered(t *testing.T, words ...string) []string {
+	t.Helper()
+	code, stdout, stderr := run(t, append([]string{"__complete"}, words...)...)
+	if code != 0 {
+		t.Fatalf("%q: exit code %d, %s", words, code, stderr)
+	}
+	var offers []string
+	for line := range strings.Lines(stdout) {
+		word, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		offers = append(offers, word)
+	}
+	return offers
+}
+
+func TestAllCommandsAndFlagsAreOffered(t *testing.T) {
 	t.Parallel()
-	_, help, _ := run(t, "--help")
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		code, script, stderr := run(t, "completion", shell)
-		if code != 0 {
-			t.Fatalf("completion %s: exit code %d %s", shell, code, stderr)
-		}
-		for _, word := range []string{"serve", "healthcheck", "version", "completion", "zsh"} {
-			if !strings.Contains(script, word) {
-				t.Errorf("%s is not told of %s", shell, word)
-			}
-		}
-		for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1) {
-			if !strings.Contains(script, strings.TrimPrefix(flag, "--")) {
-				t.Errorf("%s is not told of %s", shell, flag)
+	for _, command := range bootstrap.Commands() {
+		var path []string
+		for _, word := range strings.Fields(command) {
+			switch flag := strings.Trim(word, "[]"); {
+			case strings.HasPrefix(flag, "--"):
+				if got := offered(t, append(path, "--")...); !slices.Contains(got, flag) {
+					t.Errorf("%s is not offered behind %q, but %q", flag, path, got)
+				}
+			case strings.ToLower(word) == word:
+				if got := offered(t, append(path, "")...); !slices.Contains(got, word) {
+					t.Errorf("%s is not offered behind %q, but %q", word, path, got)
+				}
+				path = append(path, word)
 			}
 		}
 	}
-	if code, _, stderr := run(t, "completion", "tcsh"); code != 2 || !strings.Contains(stderr, "bash") {
-		t.Errorf("completion tcsh: exit code %d %q, want 2 and the shells that there are", code, stderr)
+	for _, path := range [][]string{{}, {"serve"}, {"ring"}, {"ring", "add", "n4"}} {
+		got := offered(t, append(path, "--")...)
+		for name := range maps.Keys(bootstrap.Defaults()) {
+			flag := "--" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "FOOTFALL_"), "_", "-"))
+			if !slices.Contains(got, flag) {
+				t.Errorf("%s is not offered behind %q, but %q", flag, path, got)
+			}
+		}
 	}
 }
+
+func TestEveryShellAsksTheProgram(t *testing.T) {
+	t.Parallel()
+	for shell, registered := range map[string]string{"bash": "-F __start_footfall footfall\n", "zsh": "#compdef footfall\n", "fish": "complete -c footfall "} {
+		code, script, stderr := run(t, "completion", shell)
+		if code != 0 || !strings.Contains(script, registered) || !strings.Contains(script, "__complete") {
+			t.Errorf("completion %s: exit code %d %s:\n%s", shell, code, stderr, script)
+		}
+	}
+}
+
+// askBash calls the function that a script has registered for footfall, as
+// bash does at a tab. The program is this test's binary; _init_completion is
+// that of bash-completion, as far as no word has a colon or an equals sign.
+const askBash = `
+footfall() { FOOTFALL_UNDER_TEST=1 "$program" "$@"; }
+_init_completion() {
+  words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+  cur=${words[cword]} prev=${words[cword-1]}
+}
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_TYPE=9
+call=$(complete -p footfall)
+call=${call#*-F }
+${call% footfall}
+printf '%s\n' "${COMPREPLY[@]}"
+`
 
 func TestBashCompletes(t *testing.T) {
 	t.Parallel()
@@ -42,13 +92,15 @@ func TestBashCompletes(t *testing.T) {
 		{"footfall he", []string{"healthcheck"}},
 		{"footfall --admin-", []string{"--admin-listen", "--admin-token"}},
 		{"footfall completion ", []string{"bash", "zsh", "fish"}},
-		{"footfall --listen :1 completion z", []string{"zsh"}},
+		{"footfall --window 1m completion z", []string{"zsh"}},
 		{"footfall healthcheck --lis", []string{"--listen"}},
+		{"footfall ring w", []string{"weight"}},
+		{"footfall ring add --dr", []string{"--dry-run"}},
 		{"footfall xyz", nil},
 	} {
-		words := strings.Split(c.line, " ")
-		ask := script + "\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _footfall; printf '%s\\n' \"${COMPREPLY[@]}\""
-		out, err := exec.CommandContext(t.Context(), "bash", slices.Concat([]string{"-euc", ask, "bash"}, words)...).CombinedOutput()
+		cmd := exec.CommandContext(t.Context(), "bash", slices.Concat([]string{"-c", script + askBash, "bash"}, strings.Split(c.line, " "))...)
+		cmd.Env = append(os.Environ(), "program="+os.Args[0])
+		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -14,32 +14,42 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpcallback"
 	"footfall/domain/counting"
 )
 
 // flags are the settings as text, each a flag and an environment variable of
-// the same name with FOOTFALL_ in front; the command line fills them. They are parsed by
-// settings, so that every bad one gets its line.
+// the same name with FOOTFALL_ in front. They are parsed by settings, so that
+// every bad one gets its line.
 type flags struct {
-	Listen         string `default:":8000" help:"Address of the public listener."`
-	AdminListen    string `default:"127.0.0.1:8001" help:"Address of the admin listener."`
-	AdminToken     string `help:"Bearer token for the admin listener; obligatory where that isn't loopback."`
-	Store          string `default:"embedded://./data" help:"Where counts live: embedded://DIR, memory://, or redis://[user:pass@]n1:6379,n2:6379[/db] (rediss:// for TLS)."`
-	Publisher      string `help:"Where counts go: amqp://user:pass@host:5672/vhost?queue=NAME (amqps:// for TLS); to the capture log alone if it isn't set."`
-	CaptureLog     string `default:"unique_id_capture.log" help:"File for counts and callback responses, one JSON line each."`
-	Window         string `default:"1m" help:"Length of a window, in whole seconds; a store has one length for ever."`
-	Grace          string `default:"2s" help:"How long after its end a window is sealed."`
-	CallbackAllow  string `default:"public" help:"Who may be called back: public, none, CIDRs, host patterns; comma separated."`
-	CallbackSecret string `help:"Signs callbacks: whsec_ and base64; two, comma separated, for rotation."`
-	CallbackLimit  string `default:"1000" help:"Distinct endpoints kept for a window on each node."`
-	KeyLimit       string `default:"1000000" help:"Idempotency keys kept on each node."`
-	CorsOrigins    string `help:"Origins whose pages may use the public listener from a browser, comma separated, or *; none if it isn't set."`
-	RateLimit      string `help:"Requests that a client may send: 100/s, 600/m or 10000/h; no limit if it isn't set."`
-	TrustedProxies string `help:"CIDRs of proxies whose X-Forwarded-For says who a client is, for the rate limit."`
-	LogLevel       string `default:"info" help:"debug, info, warn or error."`
-	LogFormat      string `default:"" help:"text or json; text on a terminal and json elsewhere if it isn't set."`
+	Listen, AdminListen, AdminToken, Store, Publisher, CaptureLog, Window, Grace string
+	CallbackAllow, CallbackSecret, CallbackLimit, KeyLimit                       string
+	CorsOrigins, RateLimit, TrustedProxies, LogLevel, LogFormat                  string
+}
+
+// register is the list of all settings.
+func (f *flags) register(set *pflag.FlagSet) {
+	set.StringVar(&f.Listen, "listen", ":8000", "Address of the public listener.")
+	set.StringVar(&f.AdminListen, "admin-listen", "127.0.0.1:8001", "Address of the admin listener.")
+	set.StringVar(&f.AdminToken, "admin-token", "", "Bearer token for the admin listener; obligatory where that isn't loopback.")
+	set.StringVar(&f.Store, "store", "embedded://./data", "Where counts live: embedded://DIR, memory://, or redis://[user:pass@]n1:6379,n2:6379[/db] (rediss:// for TLS).")
+	set.StringVar(&f.Publisher, "publisher", "", "Where counts go: amqp://user:pass@host:5672/vhost?queue=NAME (amqps:// for TLS); to the capture log alone if it isn't set.")
+	set.StringVar(&f.CaptureLog, "capture-log", "unique_id_capture.log", "File for counts and callback responses, one JSON line each.")
+	set.StringVar(&f.Window, "window", "1m", "Length of a window, in whole seconds; a store has one length for ever.")
+	set.StringVar(&f.Grace, "grace", "2s", "How long after its end a window is sealed.")
+	set.StringVar(&f.CallbackAllow, "callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns; comma separated.")
+	set.StringVar(&f.CallbackSecret, "callback-secret", "", "Signs callbacks: whsec_ and base64; two, comma separated, for rotation.")
+	set.StringVar(&f.CallbackLimit, "callback-limit", "1000", "Distinct endpoints kept for a window on each node.")
+	set.StringVar(&f.KeyLimit, "key-limit", "1000000", "Idempotency keys kept on each node.")
+	set.StringVar(&f.CorsOrigins, "cors-origins", "", "Origins whose pages may use the public listener from a browser, comma separated, or *; none if it isn't set.")
+	set.StringVar(&f.RateLimit, "rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; no limit if it isn't set.")
+	set.StringVar(&f.TrustedProxies, "trusted-proxies", "", "CIDRs of proxies whose X-Forwarded-For says who a client is, for the rate limit.")
+	set.StringVar(&f.LogLevel, "log-level", "info", "debug, info, warn or error.")
+	set.StringVar(&f.LogFormat, "log-format", "", "text or json; text on a terminal and json elsewhere if it isn't set.")
+	set.VisitAll(func(s *pflag.Flag) { s.Usage += " ($" + variable(s) + ")" })
 }
 
 // Settings are the values of a configuration that is valid.

@@ -141,6 +141,9 @@ func TestHelpNamesEveryVariable(t *testing.T) {
 }
 
 func TestVersionIsPrinted(t *testing.T) {
+	if code, stdout, _ := run(t, "--version"); code != 0 || stdout != "footfall version "+bootstrap.Version()+"\n" {
+		t.Errorf("exit code %d, %q", code, stdout)
+	}
 	if code, stdout, _ := run(t, "version"); code != 0 || stdout != bootstrap.Version()+"\n" || stdout == "\n" {
 		t.Errorf("exit code %d, %q", code, stdout)
 	}

@@ -2,15 +2,16 @@ package bootstrap
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.uber.org/fx"
 
 	"footfall/application/visits"
@@ -48,16 +49,9 @@ func Start(ctx context.Context, store Store, dir string) (v *visits.Service, sto
 // Defaults are the variables with their defaults.
 func Defaults() map[string]string {
 	defaults := make(map[string]string)
-	for field := range reflect.TypeFor[flags]().Fields() {
-		var name strings.Builder
-		for i, c := range field.Name {
-			if i > 0 && c >= 'A' && c <= 'Z' {
-				name.WriteByte('_')
-			}
-			name.WriteRune(c)
-		}
-		defaults["FOOTFALL_"+strings.ToUpper(name.String())] = field.Tag.Get("default")
-	}
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(flags).register(set)
+	set.VisitAll(func(f *pflag.Flag) { defaults[variable(f)] = f.DefValue })
 	return defaults
 }
 
@@ -66,38 +60,46 @@ func Defaults() map[string]string {
 // and the only ones that they need.
 func Commands() []string {
 	var all []string
-	for _, leaf := range commandLine(new(commands)).leaves() {
-		words := []string{strings.TrimPrefix(leaf.path(), "footfall ")}
-		for _, a := range leaf.args {
-			words = append(words, strings.ToUpper(strings.ReplaceAll(a.name, "-", "_")))
-		}
-		for _, f := range leaf.flags {
-			if f.required {
-				words = append(words, "--"+f.name)
+	for _, c := range leaves(commandLine(io.Discard, io.Discard)) {
+		words := []string{strings.TrimPrefix(c.CommandPath(), "footfall ")}
+		words = append(words, strings.Fields(c.Use)[1:]...)
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Annotations[cobra.BashCompOneRequiredFlag] != nil {
+				words = append(words, "--"+f.Name)
 			} else {
-				words = append(words, "[--"+f.name+"]")
+				words = append(words, "[--"+f.Name+"]")
 			}
-		}
+		})
 		all = append(all, strings.Join(words, " "))
 	}
 	return all
 }
 
-// Parse reads a command line: the command that is meant, and the values of its
-// arguments and of all flags that it takes, by their names.
-func Parse(args []string, env map[string]string) (string, map[string]string, error) {
-	at, _, err := commandLine(new(commands)).parse(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
-	if err != nil {
-		return "", nil, err
+// leaves are the commands that have none below them.
+func leaves(c *cobra.Command) []*cobra.Command {
+	if !c.HasSubCommands() {
+		return []*cobra.Command{c}
 	}
-	values := make(map[string]string)
-	for _, v := range at.args {
-		values[v.name] = fmt.Sprint(v.field.Interface())
+	var all []*cobra.Command
+	for _, sub := range c.Commands() {
+		all = append(all, leaves(sub)...)
 	}
-	for c := at; c != nil; c = c.above {
-		for _, v := range c.flags {
-			values[v.name] = fmt.Sprint(v.field.Interface())
-		}
+	return all
+}
+
+// Parse reads a command line, and does nothing: the command that is meant, its
+// arguments, and the values of all flags that it takes, by their names.
+func Parse(args ...string) (command string, words []string, values map[string]string, err error) {
+	program := commandLine(io.Discard, io.Discard)
+	note := func(c *cobra.Command, args []string) error {
+		command, words, values = c.CommandPath(), args, make(map[string]string)
+		c.Flags().VisitAll(func(f *pflag.Flag) { values[f.Name] = f.Value.String() })
+		return nil
 	}
-	return at.path(), values, nil
+	for _, c := range append(leaves(program), program) {
+		c.PreRunE, c.RunE = nil, note
+	}
+	program.SetArgs(append([]string{}, args...))
+	err = program.Execute()
+	return command, words, values, err
 }

@@ -4,17 +4,21 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/spf13/pflag"
+
 	"footfall/application/cluster"
 )
 
 // Run is Main's way from the environment to the end of the service, with
 // every node of the store wrapped.
 func Run(wrap func(cluster.Node) cluster.Node) int {
-	var c commands
-	if _, _, err := commandLine(&c).parse(nil, os.LookupEnv); err != nil {
+	var f flags
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.register(set)
+	if err := fromEnvironment(set); err != nil {
 		return fail(os.Stderr, 2, err)
 	}
-	settings, err := c.settings()
+	settings, err := f.settings()
 	if err != nil {
 		return fail(os.Stderr, 2, err)
 	}

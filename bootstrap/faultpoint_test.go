@@ -21,7 +21,12 @@ import (
 // FAULTPOINT is "kill", SIGKILL, or "stop", SIGSTOP, with a place, "after
 // seal", and the number of times that the place is passed before: "kill after
 // seal 2". "none" is no fault.
+//
+// With FOOTFALL_UNDER_TEST it is the program without any change.
 func TestMain(m *testing.M) {
+	if os.Getenv("FOOTFALL_UNDER_TEST") != "" {
+		os.Exit(bootstrap.Main(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	fault := os.Getenv("FAULTPOINT")
 	if fault == "" {
 		os.Exit(m.Run())

@@ -10,38 +10,76 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
-// ringCommands are the verbs of the admin listener's /ring on the command line.
-type ringCommands struct {
-	Status struct{} `cmd:"" help:"Show the ring: nodes, shares, moves."`
-	Add    struct {
-		Addr   string `arg:"" help:"Address of a new, empty node: redis://host:port."`
-		Weight int    `default:"1" env:"-" help:"Its share, relative to the others."`
-		changeFlags
-	} `cmd:"" help:"Let a new node in."`
-	Weight struct {
-		ID     string `arg:"" help:"Id of the node, as the status shows it."`
-		Weight int    `arg:"" help:"Its new weight."`
-		changeFlags
-	} `cmd:"" help:"Give a node another weight."`
-	Remove struct {
-		ID         string `arg:"" help:"Id of the node, as the status shows it."`
-		AcceptLoss bool   `env:"-" help:"Give up a node that is away for good, with all that it counted."`
-		changeFlags
-	} `cmd:"" help:"Drain a node, then forget it."`
-	Repair struct{} `cmd:"" help:"End what was broken off."`
-	Owner  struct {
-		PageID string `arg:"" help:"The page."`
-	} `cmd:"" help:"Show which node has a page."`
+// ringCommand has the verbs of the admin listener's /ring.
+func ringCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
+	verb := func(use, help string, run func(ctx context.Context, r ringClient, args []string) error) *cobra.Command {
+		return newCommand(use, help, func(c *cobra.Command, args []string) error {
+			r, err := newRingClient(*f, stdout, stderr)
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), r, args)
+		})
+	}
+	ring := &cobra.Command{
+		Use: "ring", Short: "Show and change which node has what, at the admin listener of this machine's service.", Args: checkWords,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return fmt.Errorf("%s: want one of %s", c.CommandPath(), subcommands(c))
+		},
+	}
+	ring.AddCommand(
+		verb("status", "Show the ring: nodes, shares, moves.", func(ctx context.Context, r ringClient, _ []string) error {
+			return r.print(r.call(ctx, http.MethodGet, "/ring", nil))
+		}),
+		verb("repair", "End what was broken off.", func(ctx context.Context, r ringClient, _ []string) error {
+			return r.print(r.call(ctx, http.MethodPost, "/ring/repair", nil))
+		}),
+		verb("owner PAGE_ID", "Show which node has a page.", func(ctx context.Context, r ringClient, args []string) error {
+			return r.print(r.call(ctx, http.MethodGet, "/ring/owner?page_id="+url.QueryEscape(args[0]), nil))
+		}))
+	ring.AddCommand(changeCommands(verb)...)
+	return ring
 }
 
-type changeFlags struct {
-	DryRun bool `env:"-" help:"Show what would move, and change nothing."`
-	NoWait bool `env:"-" help:"Don't wait until everything has moved."`
+// changeCommands are those that change the ring; verb makes one.
+func changeCommands(verb func(use, help string, run func(context.Context, ringClient, []string) error) *cobra.Command) []*cobra.Command {
+	type body map[string]any
+	var change changeFlags
+	var weight int
+	var acceptLoss bool
+	add := verb("add ADDR", "Let a new, empty node in, by its address: redis://host:port.", func(ctx context.Context, r ringClient, args []string) error {
+		return r.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": args[0], "weight": weight, "dry_run": change.DryRun}, change)
+	})
+	add.Flags().IntVar(&weight, "weight", 1, "Its share, relative to the others.")
+	weigh := verb("weight ID WEIGHT", "Give a node another weight, by its id, as the status shows it.", func(ctx context.Context, r ringClient, args []string) error {
+		return r.change(ctx, http.MethodPatch, "/ring/nodes/"+url.PathEscape(args[0]), body{"weight": weight, "dry_run": change.DryRun}, change)
+	})
+	weigh.PreRunE = func(_ *cobra.Command, args []string) (err error) {
+		if weight, err = strconv.Atoi(args[1]); err != nil {
+			return fmt.Errorf("WEIGHT is %q, want a number", args[1])
+		}
+		return nil
+	}
+	remove := verb("remove ID", "Drain a node, by its id, as the status shows it, then forget it.", func(ctx context.Context, r ringClient, args []string) error {
+		return r.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "dry_run": change.DryRun}, change)
+	})
+	remove.Flags().BoolVar(&acceptLoss, "accept-loss", false, "Give up a node that is away for good, with all that it counted.")
+	all := []*cobra.Command{add, weigh, remove}
+	for _, c := range all {
+		c.Flags().BoolVar(&change.DryRun, "dry-run", false, "Show what would move, and change nothing.")
+		c.Flags().BoolVar(&change.NoWait, "no-wait", false, "Don't wait until everything has moved.")
+	}
+	return all
 }
+
+type changeFlags struct{ DryRun, NoWait bool }
 
 const (
 	// ringCall ends one call of the admin listener.
@@ -55,24 +93,6 @@ const (
 type ringClient struct {
 	base, token string
 	out, err    io.Writer
-}
-
-// ring runs a command, by its words, against the admin listener at addr.
-func (c *ringCommands) run(ctx context.Context, words string, r ringClient) error {
-	type body map[string]any
-	switch {
-	case strings.HasPrefix(words, "ring add"):
-		return r.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": c.Add.Addr, "weight": c.Add.Weight, "dry_run": c.Add.DryRun}, c.Add.changeFlags)
-	case strings.HasPrefix(words, "ring weight"):
-		return r.change(ctx, http.MethodPatch, "/ring/nodes/"+url.PathEscape(c.Weight.ID), body{"weight": c.Weight.Weight, "dry_run": c.Weight.DryRun}, c.Weight.changeFlags)
-	case strings.HasPrefix(words, "ring remove"):
-		return r.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(c.Remove.ID), body{"accept_loss": c.Remove.AcceptLoss, "dry_run": c.Remove.DryRun}, c.Remove.changeFlags)
-	case strings.HasPrefix(words, "ring repair"):
-		return r.print(r.call(ctx, http.MethodPost, "/ring/repair", nil))
-	case strings.HasPrefix(words, "ring owner"):
-		return r.print(r.call(ctx, http.MethodGet, "/ring/owner?page_id="+url.QueryEscape(c.Owner.PageID), nil))
-	}
-	return r.print(r.call(ctx, http.MethodGet, "/ring", nil))
 }
 
 // newRingClient finds the admin listener of the configuration on this machine.

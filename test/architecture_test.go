@@ -23,6 +23,8 @@ const (
 	xxh3   = "github.com/zeebo/xxh3"
 	fx     = "go.uber.org/fx"
 	dig    = "go.uber.org/dig"
+	cobra  = "github.com/spf13/cobra"
+	pflag  = "github.com/spf13/pflag"
 	mux    = "github.com/gorilla/mux"
 	gomock = "github.com/golang/mock"
 )
@@ -134,6 +136,8 @@ func violationOutside(from, fromRoom, to string) string {
 		return fromRoom + " imports the standard library alone"
 	case (within(to, fx) || within(to, dig)) && fromRoom != "bootstrap" && fromRoom != "adapters":
 		return "fx is known in bootstrap alone, and in adapters/*/module.go"
+	case (within(to, cobra) || within(to, pflag)) && fromRoom != "bootstrap":
+		return "the command line is known in bootstrap alone"
 	case within(to, mux) && adapter(from) != "httpapi":
 		return "mux is known in adapters/httpapi alone"
 	case within(to, gomock) && from != "footfall/test/mock":
@@ -182,6 +186,7 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/bootstrap", "footfall/domain/counting", false, false},
 		{"footfall/bootstrap", "go.uber.org/fx", false, false},
 		{"footfall/bootstrap", "footfall/test/conformance", false, true},
+		{"footfall/bootstrap", "github.com/spf13/cobra", false, false},
 		{"footfall/bootstrap", "github.com/gorilla/mux", false, true},
 		{"footfall/adapters/httpapi", "footfall/domain/counting", false, false},
 		{"footfall/adapters/httpapi", "footfall/adapters/httpapi/page", false, false},
@@ -193,6 +198,7 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/adapters/httpapi", "footfall/bootstrap", false, true},
 		{"footfall/adapters/memory", "footfall/test/conformance", false, true},
 		{"footfall/adapters/memory", "github.com/gorilla/mux", false, true},
+		{"footfall/adapters/memory", "github.com/spf13/pflag", false, true},
 		{"footfall/adapters/memory", "github.com/golang/mock/gomock", false, true},
 		{"footfall/application/visits", "footfall/application/cluster", false, false},
 		{"footfall/application/visits", "footfall/domain/counting", false, false},
