@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"footfall/test/servers"
 )
 
 // get returns the status and the body of a page, with a bearer token unless
@@ -219,12 +220,7 @@ func TestStoreIsWhereVisitsGo(t *testing.T) {
 // which the log doesn't tell it, and returns when it is ready.
 func startAt(t *testing.T, env ...string) *instance {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := servers.FreeAddr(t)
 	in := newDeployment(t, append(env, "FOOTFALL_LISTEN="+address)...).launch()
 	waitFor(t, "the program is ready", 60*time.Second, func() bool {
 		resp, err := http.Get("http://" + address + "/readyz")
