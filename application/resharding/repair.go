@@ -54,6 +54,9 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	if err := s.away(ctx, v, at); err != nil {
 		return sharding.Plan{}, err
 	}
+	if err := s.othersArrived(ctx, v, at); err != nil {
+		return s.told(sharding.Plan{}, err)
+	}
 	s.dropMoves(ctx, v, at)
 	c, err := s.prepareWithout(ctx, v, at)
 	if err != nil {
@@ -74,10 +77,35 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 func (s *Service) away(ctx context.Context, v *cluster.View, at int) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	if p, err := v.Nodes[at].Pulse(ctx); err == nil && p.Opened == v.Epoch() {
+	if p, err := v.Nodes[at].Pulse(ctx); err == nil && p.Opened >= v.Epoch() {
 		return sharding.ErrAnswers
 	}
 	return nil
+}
+
+// othersArrived is an error while arcs of other nodes than the one that is given
+// up are on their way, or a node can't be asked: the change would be refused,
+// and nothing may be dropped for it.
+func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost int) error {
+	from := make(map[counting.Arc]int)
+	for _, m := range v.Ring.Moves() {
+		from[m.Arc] = m.From
+	}
+	return v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
+		if i == lost {
+			return nil
+		}
+		coming, err := m.ComingArcs(ctx, v.Table())
+		if err != nil {
+			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		}
+		for _, arc := range coming {
+			if source, ok := from[arc]; ok && source != lost {
+				return fmt.Errorf("%w: arcs of other nodes are still coming", sharding.ErrBusy)
+			}
+		}
+		return nil
+	})
 }
 
 // dropMoves ends the moves from a node that is given up. What was on its way to

@@ -1,6 +1,7 @@
 package resharding_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -105,6 +106,37 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		if s := d.ring.Status(t.Context()).Sweep; s.Forgotten != 0 || len(s.Strays) != 0 || len(s.Unswept) != 0 {
 			t.Errorf("swept %+v", s)
 		}
+		_ = mover.Start(t.Context())
+		d.settle(t)
+		_ = mover.Stop(t.Context())
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
+		}
+	})
+}
+
+// P3: a source is given up in the middle of a change, which is refused since
+// arcs of another are on their way as well. When the source is back, all is there.
+func TestWhatIsRefusedDropsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 2)
+		const pages = 100
+		for i := range pages {
+			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = d.ring.Stop(t.Context())
+		mover := resharding.New(d.ring.Options)
+		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
+			t.Fatal(err)
+		}
+		before := d.nodes["n1"].Snapshot()
+		d.nodes["n1"].Restore(memory.Snapshot{})
+		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrBusy) {
+			t.Fatalf("gave up a source while arcs of another are on their way: %v", err)
+		}
+		d.nodes["n1"].Restore(before)
 		_ = mover.Start(t.Context())
 		d.settle(t)
 		_ = mover.Stop(t.Context())
