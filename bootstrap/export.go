@@ -33,6 +33,11 @@ type exportState struct {
 // export writes all pages to a file, which is there under its name when it is
 // whole.
 func (r ringClient) export(ctx context.Context, name string, anew bool) error {
+	// It is renamed to that in the end, which would take the place of what is
+	// no file: a device, or a link.
+	if about, err := os.Lstat(name); err == nil && !about.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", name)
+	}
 	part, noted := name+".part", name+".part.state"
 	var st exportState
 	text, err := os.ReadFile(noted)

@@ -161,6 +161,25 @@ func TestAnExportGoesOnWhereItWasBrokenOff(t *testing.T) {
 	}
 }
 
+// An export never takes the place of a link or a device.
+func TestAnExportIsWrittenToAFileAlone(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	in := d.start()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("elsewhere", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{link, t.TempDir()} {
+		if out, err := in.tool(d, "export", name); err == nil || !strings.Contains(out, "no regular file") {
+			t.Errorf("%s: %v %s", name, err, out)
+		}
+	}
+	if to, err := os.Readlink(link); err != nil || to != "elsewhere" {
+		t.Errorf("the link leads to %q now: %v", to, err)
+	}
+}
+
 // An operator sets and forgets pages; what isn't right changes nothing.
 func TestAPageIsSetAndForgotten(t *testing.T) {
 	t.Parallel()

@@ -14,12 +14,21 @@ import (
 	"footfall/test/chaos"
 )
 
-var lastsFlag = flag.Duration("ringmodel.lasts", 4*time.Minute, "how long a storm on Redis may take")
+var lastsFlag = flag.Duration("ringmodel.lasts", 0, "how long a storm on Redis may take; 0 leaves those out that take minutes")
+
+// long is for tests that take minutes.
+func long(t *testing.T) {
+	t.Helper()
+	if *lastsFlag == 0 {
+		t.Skip("it takes minutes: make test-long")
+	}
+	t.Parallel()
+}
 
 // inRealTime is a plan on Redis servers, in real time: little of it may be spent on
 // waiting.
 func inRealTime(tb testing.TB, p plan) plan {
-	p.launch, p.real, p.audits, p.haste, p.longest = onRedis(tb), true, true, 8, *lastsFlag
+	p.launch, p.real, p.audits, p.haste, p.longest = onRedis(tb), true, true, 8, max(*lastsFlag, 4*time.Minute)
 	p.heavy, p.pause = 2000, 1200*time.Millisecond
 	p.rates.loseRequest, p.rates.loseReply, p.rates.steps = 0.012, 0.012, 0.06
 	p.rates.unnoticed, p.rates.late = 0.02, 300*time.Millisecond
@@ -73,7 +82,7 @@ func redisThaw(tb testing.TB) plan {
 // V12, V13, V17, V25, P2, P3, P4: nothing is lost, doubled or read low on Redis while
 // the ring changes and everything goes wrong.
 func TestNothingIsLostWhileARingOfRedisChangesInAStorm(t *testing.T) {
-	t.Parallel()
+	long(t)
 	runReal(t, redisStorm(t))
 }
 
@@ -86,7 +95,7 @@ func TestRedisServersThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
 
 // The runs that find defects find none where there is none.
 func TestASquallBreaksNoPromiseOnRedis(t *testing.T) {
-	t.Parallel()
+	long(t)
 	p := squall(t)
 	p.changes = 4
 	runReal(t, p)
@@ -95,7 +104,7 @@ func TestASquallBreaksNoPromiseOnRedis(t *testing.T) {
 // Each defect breaks a promise on Redis, too. What shows it comes again and again
 // while a run goes on, which ends when it has come.
 func TestEveryDefectOfTheProtocolIsFoundOnRedis(t *testing.T) {
-	t.Parallel()
+	long(t)
 	const tries = 8
 	for _, c := range defects() {
 		t.Run(c.mutant.name, func(t *testing.T) {
