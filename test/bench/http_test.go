@@ -14,8 +14,8 @@ import (
 // rounds and length of the runs of wrk: programs take turns, so that what
 // else the machine does is spread over all of them; figures are medians.
 const (
-	rounds = 3
-	length = 3 * time.Second
+	rounds = 9
+	length = time.Second
 )
 
 // BenchmarkHTTP compares the service on three Redis servers with programs that

@@ -50,8 +50,6 @@ func indecisions() []defect {
 	return []defect{
 		{quarrel, mutant{name: "an approval is forgotten when a later fence comes", node: func(n cluster.Node) cluster.Node { return distracted{n} }}},
 		{quarrel, mutant{name: "a change is undone though it was approved", client: func(l *link) cluster.Node { return stubborn{l} }}},
-		{quarrel, mutant{name: "a node approves after a later fence", node: func(n cluster.Node) cluster.Node { return &yielding{Node: n} }}},
-		{quarrel, mutant{name: "a change is made though too few approve", client: func(l *link) cluster.Node { return rash{l} }}},
 	}
 }
 

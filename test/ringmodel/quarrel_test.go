@@ -2,12 +2,9 @@ package ringmodel_test
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
 	"footfall/application/cluster"
-	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/chaos"
 )
@@ -76,43 +73,4 @@ func (l stubborn) Standing(ctx context.Context) (sharding.Standing, error) {
 	s, err := l.link.Standing(ctx)
 	s.Approved = nil
 	return s, err
-}
-
-// yielding approves what it is fenced against.
-type yielding struct {
-	cluster.Node
-	mu   sync.Mutex
-	late *sharding.Ring
-}
-
-func (n *yielding) Approve(ctx context.Context, r *sharding.Ring) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	err := n.Node.Approve(ctx, r)
-	if err == nil {
-		n.late = nil
-	}
-	if errors.Is(err, counting.ErrStale) {
-		n.late = r
-		return nil
-	}
-	return err
-}
-
-func (n *yielding) Standing(ctx context.Context) (sharding.Standing, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	s, err := n.Node.Standing(ctx)
-	if err == nil && s.Opened != nil && n.late != nil && n.late.Epoch() > s.Opened.Epoch() {
-		s.Approved = n.late
-	}
-	return s, err
-}
-
-// rash takes a node that has not answered for one that approves.
-type rash struct{ *link }
-
-func (l rash) Approve(ctx context.Context, r *sharding.Ring) error {
-	_ = l.link.Approve(ctx, r)
-	return nil
 }
