@@ -92,6 +92,24 @@ func (d *deployment) settle(t *testing.T) sharding.Status {
 	return sharding.Status{}
 }
 
+// count gives page i of so many i+1 visits.
+func (d *deployment) count(t *testing.T, pages int) {
+	t.Helper()
+	for i := range pages {
+		if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantCounted wants the pages to have what count gave them.
+func (d *deployment) wantCounted(t *testing.T, pages int) {
+	t.Helper()
+	for i := range pages {
+		d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
+	}
+}
+
 func (d *deployment) wantVisits(t *testing.T, page counting.Page, want int64) {
 	t.Helper()
 	if got := d.visits.Read(t.Context(), []counting.Page{page})[0]; got.Err != nil || got.Visits != want {
@@ -105,11 +123,7 @@ func TestANodeComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 300
-		for i := range pages {
-			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.count(t, pages)
 		dry, err := d.ring.Add(t.Context(), "n3:1", 1, true)
 		if err != nil || dry.Arcs != sharding.Arcs/3 || d.cluster.View().Epoch() != 1 {
 			t.Errorf("dry run: %v %v", dry, err)
@@ -128,9 +142,7 @@ func TestANodeComesAndGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.settle(t)
-		for i := range pages {
-			d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
-		}
+		d.wantCounted(t, pages)
 		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: slog.New(slog.DiscardHandler)})
 		for range 40 {
 			_ = u.Scan(t.Context())

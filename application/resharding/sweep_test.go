@@ -36,11 +36,7 @@ func (d *deployment) misplace(t *testing.T, node counting.NodeID, arc counting.A
 func TestARepairSweepsTheNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 3)
-		for i := range 50 {
-			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.count(t, 50)
 		if st := d.ring.Status(t.Context()); st.Sweep != nil {
 			t.Errorf("swept before it was asked to: %+v", st.Sweep)
 		}
@@ -76,11 +72,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 300
-		for i := range pages {
-			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.count(t, pages)
 		_ = d.ring.Stop(t.Context())
 		mover := resharding.New(d.ring.Options)
 		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
@@ -107,11 +99,9 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 			t.Errorf("swept %+v", s)
 		}
 		_ = mover.Start(t.Context())
+		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
 		d.settle(t)
-		_ = mover.Stop(t.Context())
-		for i := range pages {
-			d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
-		}
+		d.wantCounted(t, pages)
 	})
 }
 
@@ -121,11 +111,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 100
-		for i := range pages {
-			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.count(t, pages)
 		_ = d.ring.Stop(t.Context())
 		mover := resharding.New(d.ring.Options)
 		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
@@ -138,11 +124,9 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		}
 		d.nodes["n1"].Restore(before)
 		_ = mover.Start(t.Context())
+		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
 		d.settle(t)
-		_ = mover.Stop(t.Context())
-		for i := range pages {
-			d.wantVisits(t, counting.Page(fmt.Sprint(i)), int64(i+1))
-		}
+		d.wantCounted(t, pages)
 	})
 }
 
@@ -152,11 +136,7 @@ func TestWhatDidNotReachANodeThatIsGivenUpIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 100
-		for i := range pages {
-			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.count(t, pages)
 		_ = d.ring.Stop(t.Context())
 		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
 			t.Fatal(err)
