@@ -72,7 +72,7 @@ func (h *half) begin() {
 // not the wanted one any more.
 func (h *half) end(err error) (tooSoon bool) {
 	h.busy = false
-	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	h.spent = true

@@ -11,10 +11,10 @@ import "footfall/domain/counting"
 
 // Decides tells whether nodes that say yes are enough for next to follow r. The
 // active members of r have one vote each; if their number is even, the first
-// one has two. (One that is leaving has none, since next may have forgotten it.) So of two nodes the first decides, and of more
-// than two any one may be away. More than half of the votes are enough; but a
-// change that gives up a member so that the others don't have that many needs
-// all the others.
+// one has two; one that is leaving has none, since next may have forgotten it. So
+// of two nodes the first decides, and of more than two any one may be away. More
+// than half of the votes are enough; but a change that gives up a member so that
+// the others don't have that many needs all the others.
 func (r *Ring) Decides(next *Ring, yes func(counting.NodeID) bool) bool {
 	voters := r.voters()
 	ayes, left, all := 0, 0, 0
