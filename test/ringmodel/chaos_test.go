@@ -279,7 +279,7 @@ func (w *world) settle(ctx context.Context) {
 			return
 		}
 		if time.Since(begin) > patience {
-			w.violate("P4: the ring does not settle: %s", strings.Join(open, "; "))
+			w.violate("the ring does not settle: %s", strings.Join(open, "; "))
 			return
 		}
 	}

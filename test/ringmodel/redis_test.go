@@ -30,17 +30,20 @@ func long(t *testing.T) {
 func inRealTime(tb testing.TB, p plan) plan {
 	p.launch, p.real, p.audits, p.haste, p.longest = onRedis(tb), true, true, 8, max(*lastsFlag, 4*time.Minute)
 	p.heavy, p.pause = 2000, 1200*time.Millisecond
-	p.rates.loseRequest, p.rates.loseReply, p.rates.steps = 0.012, 0.012, 0.06
+	p.rates.loseRequest, p.rates.loseReply, p.rates.steps = 0.012, 0.012, 0.03
 	p.rates.unnoticed, p.rates.late = 0.02, 300*time.Millisecond
 	return p
 }
 
 // redisStorm is storm on real servers: what sleeps does so until the ring has
-// changed three times, and servers are killed with kill -9.
+// changed, three times in the long form, and servers are killed with kill -9.
 func redisStorm(tb testing.TB) plan {
 	p := inRealTime(tb, storm())
-	p.outages, p.outage = 30*time.Second, 3*time.Second
-	p.sleeps, p.through = 40*time.Second, 3
+	p.outages, p.outage = 80*time.Second, 3*time.Second
+	p.sleeps, p.through = 40*time.Second, 1
+	if *lastsFlag > 0 {
+		p.through = 3
+	}
 	p.trips = [...]float64{stepOfMove: 0.002, fencing: 0.003, approving: 0.06, opening: 0.003}
 	p.wanted = slices.DeleteFunc(slices.Clone(stormFaults), func(f chaos.Fault) bool { return f == instanceFrozen })
 	p.wanted = append(p.wanted, changesAtOnce, sleptThroughChanges, countedWhenAwake)
@@ -82,7 +85,7 @@ func redisThaw(tb testing.TB) plan {
 // V12, V13, V17, V25, P2, P3, P4: nothing is lost, doubled or read low on Redis while
 // the ring changes and everything goes wrong.
 func TestNothingIsLostWhileARingOfRedisChangesInAStorm(t *testing.T) {
-	long(t)
+	t.Parallel()
 	runReal(t, redisStorm(t))
 }
 
@@ -228,11 +231,12 @@ func (w *world) awaitReports(ctx context.Context) {
 		return // and of windows nothing is promised, as what a closer notes may be lost
 	}
 	last := counting.Length(windowLength).At(time.Now())
-	v := w.instances[0].cluster.View()
 	waiting := ""
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		waiting = ""
-		for _, m := range v.Members() {
+		// To attend makes a node keep a window, so none may be asked that the ring
+		// has forgotten meanwhile, of which nobody closes windows.
+		for _, m := range w.instances[0].cluster.View().Members() {
 			a, err := w.serverOf(m.ID).far.Attend(ctx)
 			if err != nil || a.Current <= last || slices.ContainsFunc(a.Waiting, func(w counting.Window) bool { return w <= last }) {
 				waiting += fmt.Sprintf("%s: %v, %v; ", m.ID, a, err)
@@ -242,7 +246,7 @@ func (w *world) awaitReports(ctx context.Context) {
 			return
 		}
 	}
-	w.violate("P5: windows up to %d are not published: %s", last, waiting)
+	w.violate("windows up to %d are not published: %s", last, waiting)
 }
 
 // touch lets every instance count on every node, so that it notices what a node
