@@ -23,6 +23,9 @@ type maker func(*cluster.View, sharding.Change) (*sharding.Ring, error)
 
 // change makes a change of the ring, unless dry; the arcs move later.
 func (s *Service) change(ctx context.Context, dry bool, after maker) (sharding.Plan, error) {
+	if s.Locate == nil {
+		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
+	}
 	from := counting.Window(0) // before which the new table is for no ids
 	for range 3 {
 		v := s.Cluster.View()

@@ -25,7 +25,8 @@ import (
 type Options struct {
 	Cluster *cluster.Cluster
 	// Locate reads what an operator says about where a node is, and gives it
-	// an id that no other member has. Nil: no node can be added.
+	// an id that no other member has. Nil: the store is one node, and its
+	// ring can't be changed.
 	Locate func(where string, members []sharding.Member) (counting.NodeID, string, error)
 	Log    *slog.Logger
 }
@@ -83,9 +84,6 @@ func (s *Service) Stop(context.Context) error {
 // counting.ErrUnavailable say that nothing was changed; after any other the
 // status tells.
 func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (sharding.Plan, error) {
-	if s.Locate == nil {
-		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
-	}
 	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		id, addr, err := s.Locate(where, v.Members())
 		if err != nil {

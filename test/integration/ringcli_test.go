@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -65,5 +66,31 @@ func TestTheRingOnTheCommandLine(t *testing.T) {
 	must("remove", st.Nodes[1].ID)
 	if out, err := run("weight", "nobody", "2"); err == nil || !strings.Contains(out, "404") {
 		t.Errorf("a node that isn't there: %v %s", err, out)
+	}
+}
+
+// A store that is one node refuses every change of its ring in the same way.
+func TestTheRingOfOneNodeIsNotChanged(t *testing.T) {
+	t.Parallel()
+	for store, node := range map[string]string{"embedded://./data": "embedded", "memory://": "memory"} {
+		d := newDeployment(t, "FOOTFALL_STORE="+store)
+		in := d.start()
+		for _, c := range []struct{ method, path, body string }{
+			{http.MethodPost, "/ring/nodes", `{"addr":"redis://n4:6379"}`},
+			{http.MethodPatch, "/ring/nodes/" + node, `{"weight":2}`},
+			{http.MethodPatch, "/ring/nodes/" + node, `{"weight":2,"dry_run":true}`},
+			{http.MethodDelete, "/ring/nodes/" + node, ""},
+		} {
+			status, body := in.administer(c.method, c.path, c.body)
+			if status != http.StatusBadRequest || !strings.Contains(body, `"code":"bad_change"`) || !strings.Contains(body, "this store is one node") {
+				t.Errorf("%s %s %s: %d %s", c.method, c.path, c.body, status, body)
+			}
+		}
+		if out, err := in.tool(d, "ring", "weight", node, "2"); err == nil || !strings.Contains(out, "400") || !strings.Contains(out, "this store is one node") {
+			t.Errorf("ring weight on %s: %v %s", store, err, out)
+		}
+		if st := in.ring(); st.Epoch != 1 || st.Nodes[0].Weight != 1 {
+			t.Errorf("the ring of %s was changed: %+v", store, st)
+		}
 	}
 }
