@@ -123,72 +123,8 @@ func (r ringClient) exportSome(ctx context.Context, f *os.File, st *exportState)
 	return err
 }
 
-const (
-	// importPages is how many pages are set at once.
-	importPages = 1000
-	// insistFor is how long a call is repeated that the service refuses for now.
-	insistFor = time.Minute
-	// maxLine is longer than any line of an export.
-	maxLine = 16 << 10
-)
-
-// importAll gives every page of a file the count that it has there.
-func (r ringClient) importAll(ctx context.Context, name string, skip int64) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxLine)
-	var done, read, bytes int64 // lines that are set, that were read, and their length
-	var some []exportLine
-	set := func() error {
-		if len(some) == 0 {
-			return nil
-		}
-		if _, err := r.insist(ctx, http.MethodPost, "/pages", some); err != nil {
-			return fmt.Errorf("%w (go on with --skip=%d)", err, max(done, skip))
-		}
-		some, done = some[:0], read
-		if isTerminal(r.err) {
-			_, _ = fmt.Fprint(r.err, importBar(bytes, info.Size(), read))
-		}
-		return nil
-	}
-	for lines.Scan() {
-		read, bytes = read+1, bytes+int64(len(lines.Bytes()))+1
-		if read <= skip || len(lines.Bytes()) == 0 {
-			continue
-		}
-		var line exportLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Count == nil {
-			return errors.Join(set(), fmt.Errorf("line %d is no page with a count (--skip=%d leaves it out)", read, read))
-		}
-		if some = append(some, line); len(some) == importPages {
-			if err := set(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := errors.Join(lines.Err(), set()); err != nil {
-		return err
-	}
-	if isTerminal(r.err) {
-		_, _ = fmt.Fprintln(r.err)
-	}
-	_, err = fmt.Fprintf(r.out, "{\"lines\":%d}\n", read)
-	return err
-}
-
-// importBar is one line that replaces the one before it.
-func importBar(done, total, lines int64) string {
-	return fmt.Sprintf("\r[%s] %d%%, %d lines ", hashes(int(done), int(max(total, 1))), 100*min(done, total)/max(total, 1), lines)
-}
+// insistFor is how long a call is repeated that the service refuses for now.
+const insistFor = time.Minute
 
 // insist repeats a call while the service can't be reached or refuses for now:
 // the calls that it is for may be made any number of times.

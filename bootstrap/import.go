@@ -1,0 +1,107 @@
+package bootstrap
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+)
+
+const (
+	// importPages is how many pages are set at once.
+	importPages = 1000
+	// maxLine is longer than any line of an export.
+	maxLine = 16 << 10
+)
+
+// pageImport is how far an import is.
+type pageImport struct {
+	ringClient
+	skip, size        int64
+	done, read, bytes int64 // lines that are set, that were read, and their length
+	uncounted         int64 // of those, lines whose page has no count
+	some              []exportLine
+}
+
+// importAll gives every page of a file the count that it has there. A page
+// whose count export could not read is told and left as it is; when all else
+// is done, they make it fail.
+func (r ringClient) importAll(ctx context.Context, name string, skip int64) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	in := pageImport{ringClient: r, skip: skip, size: info.Size()}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		if err := in.take(ctx, lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(lines.Err(), in.set(ctx)); err != nil {
+		return err
+	}
+	if isTerminal(r.err) {
+		_, _ = fmt.Fprintln(r.err)
+	}
+	if _, err := fmt.Fprintf(r.out, "{\"lines\":%d,\"without_count\":%d}\n", in.read, in.uncounted); err != nil {
+		return err
+	}
+	if in.uncounted > 0 {
+		return fmt.Errorf("%d pages have no count in the file, and were left as they are; all others were set", in.uncounted)
+	}
+	return nil
+}
+
+// take reads a line, and sets the pages of those before when they are enough.
+func (in *pageImport) take(ctx context.Context, text []byte) error {
+	in.read, in.bytes = in.read+1, in.bytes+int64(len(text))+1
+	if in.read <= in.skip || len(text) == 0 {
+		return nil
+	}
+	var line exportLine
+	if err := json.Unmarshal(text, &line); err != nil || line.PageID == "" {
+		return errors.Join(in.set(ctx), fmt.Errorf("line %d is no page with a count (--skip=%d leaves it out)", in.read, in.read))
+	}
+	if line.Count == nil {
+		in.uncounted++
+		if isTerminal(in.err) {
+			_, _ = fmt.Fprintln(in.err) // below the bar
+		}
+		_, err := fmt.Fprintf(in.err, "footfall: line %d: page %q has no count\n", in.read, line.PageID)
+		return err
+	}
+	if in.some = append(in.some, line); len(in.some) < importPages {
+		return nil
+	}
+	return in.set(ctx)
+}
+
+// set gives the pages that were read their counts.
+func (in *pageImport) set(ctx context.Context) error {
+	if len(in.some) == 0 {
+		return nil
+	}
+	if _, err := in.insist(ctx, http.MethodPost, "/pages", in.some); err != nil {
+		return fmt.Errorf("%w (go on with --skip=%d)", err, max(in.done, in.skip))
+	}
+	in.some, in.done = in.some[:0], in.read
+	if isTerminal(in.err) {
+		_, _ = fmt.Fprint(in.err, importBar(in.bytes, in.size, in.read))
+	}
+	return nil
+}
+
+// importBar is one line that replaces the one before it.
+func importBar(done, total, lines int64) string {
+	return fmt.Sprintf("\r[%s] %d%%, %d lines ", hashes(int(done), int(max(total, 1))), 100*min(done, total)/max(total, 1), lines)
+}
