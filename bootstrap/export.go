@@ -60,8 +60,8 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 		return err
 	}
 	begin, before := time.Now(), st.Pages
-	for more := true; more; more = st.Cursor != "" {
-		if err := r.exportSome(ctx, f, &st); err != nil {
+	for begun := false; !begun || st.Cursor != ""; begun = true {
+		if err := r.exportSome(ctx, begun, f, &st); err != nil {
 			return fmt.Errorf("%w (the same command goes on behind page %d; --anew begins again)", err, st.Pages)
 		}
 		text, err := json.Marshal(st)
@@ -91,8 +91,8 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 }
 
 // exportSome writes the next pages and syncs them.
-func (r ringClient) exportSome(ctx context.Context, f *os.File, st *exportState) error {
-	answer, err := r.insist(ctx, http.MethodGet, "/pages?cursor="+url.QueryEscape(st.Cursor), nil)
+func (r ringClient) exportSome(ctx context.Context, begun bool, f *os.File, st *exportState) error {
+	answer, err := r.insist(ctx, begun, http.MethodGet, "/pages?cursor="+url.QueryEscape(st.Cursor), nil)
 	if err != nil {
 		return err
 	}
@@ -127,18 +127,31 @@ func (r ringClient) exportSome(ctx context.Context, f *os.File, st *exportState)
 const insistFor = time.Minute
 
 // insist repeats a call while the service can't be reached or refuses for now:
-// the calls that it is for may be made any number of times.
-func (r ringClient) insist(ctx context.Context, method, path string, body any) ([]byte, error) {
+// the calls that it is for may be made any number of times. One that isn't
+// there at all when a command begins is not waited for.
+func (r ringClient) insist(ctx context.Context, begun bool, method, path string, body any) ([]byte, error) {
 	pause := 100 * time.Millisecond
 	for begin := time.Now(); ; pause = min(2*pause, 5*time.Second) {
 		answer, err := r.call(ctx, method, path, body)
 		var refused statusError
-		if err == nil || ctx.Err() != nil || errors.As(err, &refused) && refused.status < 500 || time.Since(begin) > insistFor {
+		switch {
+		case err == nil, ctx.Err() != nil, errors.As(err, &refused) && refused.status < 500,
+			!begun && errors.Is(err, errNobody), time.Since(begin) > insistFor:
 			return answer, err
+		case pause == 100*time.Millisecond:
+			r.tell(fmt.Sprintf("%v; trying again for up to %v", err, insistFor))
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// tell writes a line for people, below a bar where there may be one.
+func (r ringClient) tell(line string) {
+	if isTerminal(r.err) {
+		_, _ = fmt.Fprintln(r.err)
+	}
+	_, _ = fmt.Fprintln(r.err, "footfall:", line)
 }

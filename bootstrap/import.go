@@ -74,11 +74,8 @@ func (in *pageImport) take(ctx context.Context, text []byte) error {
 	}
 	if line.Count == nil {
 		in.uncounted++
-		if isTerminal(in.err) {
-			_, _ = fmt.Fprintln(in.err) // below the bar
-		}
-		_, err := fmt.Fprintf(in.err, "footfall: line %d: page %q has no count\n", in.read, line.PageID)
-		return err
+		in.tell(fmt.Sprintf("line %d: page %q has no count", in.read, line.PageID))
+		return nil
 	}
 	if in.some = append(in.some, line); len(in.some) < importPages {
 		return nil
@@ -91,7 +88,7 @@ func (in *pageImport) set(ctx context.Context) error {
 	if len(in.some) == 0 {
 		return nil
 	}
-	if _, err := in.insist(ctx, http.MethodPost, "/pages", in.some); err != nil {
+	if _, err := in.insist(ctx, in.done > 0, http.MethodPost, "/pages", in.some); err != nil {
 		return fmt.Errorf("%w (go on with --skip=%d)", err, max(in.done, in.skip))
 	}
 	in.some, in.done = in.some[:0], in.read

@@ -107,6 +107,9 @@ func newRingClient(f flags, stdout, stderr io.Writer) (ringClient, error) {
 	return ringClient{base: "http://" + net.JoinHostPort(host, port), token: f.AdminToken, out: stdout, err: stderr}, nil
 }
 
+// errNobody: there is no connection to the admin listener.
+var errNobody = errors.New("no service is at the address in FOOTFALL_ADMIN_LISTEN")
+
 // call returns the body of an answer of 200; any other is an error with what
 // the service says about it.
 func (r ringClient) call(ctx context.Context, method, path string, body any) ([]byte, error) {
@@ -131,7 +134,11 @@ func (r ringClient) call(ctx context.Context, method, path string, body any) ([]
 		req.Header.Set("Authorization", "Bearer "+r.token)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return nil, fmt.Errorf("%w: %w", errNobody, dial)
+	case err != nil:
 		return nil, err
 	}
 	answer, err := io.ReadAll(resp.Body)
