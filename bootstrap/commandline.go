@@ -69,7 +69,7 @@ func publishCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 
 func exportCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 	var anew bool
-	c := newCommand("export FILE", "Write all pages with their counts to a file, one JSON object a line, by the admin listener of this machine's service.",
+	c := newCommand("export FILE", "Write all pages with their counts to a file, or to stdout for -, one JSON object a line, by the admin listener of this machine's service.",
 		func(c *cobra.Command, args []string) error {
 			client, err := newRingClient(*f, stdout, stderr)
 			if err != nil {
@@ -83,7 +83,7 @@ func exportCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 
 func importCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 	var skip int64
-	c := newCommand("import FILE", "Give every page of a file that export has written the count that it has there, whatever it had before; to repeat it changes nothing.",
+	c := newCommand("import FILE", "Give every page of a file that export has written, or of stdin for -, the count that it has there, whatever it had before; to repeat it changes nothing.",
 		func(c *cobra.Command, args []string) error {
 			client, err := newRingClient(*f, stdout, stderr)
 			if err != nil {

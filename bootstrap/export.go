@@ -1,7 +1,7 @@
 package bootstrap
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,22 +30,38 @@ type exportState struct {
 	Broken int64  `json:"broken"`
 }
 
+// pageExport is an export under way.
+type pageExport struct {
+	ringClient
+	exportState
+	to io.Writer
+	// keep makes sure of what was written.
+	keep func() error
+}
+
 // export writes all pages to a file, which is there under its name when it is
-// whole.
+// whole, or, where the name is -, to stdout.
 func (r ringClient) export(ctx context.Context, name string, anew bool) error {
+	if name == "-" {
+		x := pageExport{ringClient: r, to: r.out, keep: func() error { return nil }}
+		if err := x.run(ctx); err != nil {
+			return fmt.Errorf("%w (it ends behind page %d)", err, x.Pages)
+		}
+		return x.end(r.err)
+	}
 	// It is renamed to that in the end, which would take the place of what is
 	// no file: a device, or a link.
 	if about, err := os.Lstat(name); err == nil && !about.Mode().IsRegular() {
 		return fmt.Errorf("%s is no regular file", name)
 	}
 	part, noted := name+".part", name+".part.state"
-	var st exportState
+	x := pageExport{ringClient: r}
 	text, err := os.ReadFile(noted)
 	switch {
 	case anew || errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	case json.Unmarshal(text, &st) != nil:
+	case json.Unmarshal(text, &x.exportState) != nil:
 		return fmt.Errorf("%s is damaged: begin again with --anew", noted)
 	}
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY, 0o640)
@@ -53,74 +69,89 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // it is synced before
-	if err := f.Truncate(st.Bytes); err != nil {
+	if err := f.Truncate(x.Bytes); err != nil {
 		return err
 	}
-	if _, err := f.Seek(st.Bytes, io.SeekStart); err != nil {
+	if _, err := f.Seek(x.Bytes, io.SeekStart); err != nil {
 		return err
 	}
-	begin, before := time.Now(), st.Pages
-	for begun := false; !begun || st.Cursor != ""; begun = true {
-		if err := r.exportSome(ctx, begun, f, &st); err != nil {
-			return fmt.Errorf("%w (the same command goes on behind page %d; --anew begins again)", err, st.Pages)
-		}
-		text, err := json.Marshal(st)
-		if err == nil {
-			err = os.WriteFile(noted, text, 0o640)
-		}
-		if err != nil {
+	x.to, x.keep = f, func() error {
+		text, err := json.Marshal(x.exportState)
+		if err := errors.Join(err, f.Sync()); err != nil {
 			return err
 		}
-		if isTerminal(r.err) {
-			_, _ = fmt.Fprintf(r.err, "\r%d pages, %.0f/s ", st.Pages, float64(st.Pages-before)/time.Since(begin).Seconds())
+		return os.WriteFile(noted, text, 0o640)
+	}
+	if err := x.run(ctx); err != nil {
+		if x.Cursor == "" { // there is nothing to go on from
+			return errors.Join(err, os.Remove(part))
+		}
+		return fmt.Errorf("%w (the same command goes on behind page %d; --anew begins again)", err, x.Pages)
+	}
+	if err := errors.Join(os.Rename(part, name), os.Remove(noted)); err != nil {
+		return err
+	}
+	return x.end(r.out)
+}
+
+// run writes what is left.
+func (x *pageExport) run(ctx context.Context) error {
+	begin, before := time.Now(), x.Pages
+	bar := isTerminal(x.err) && !isTerminal(x.to)
+	for begun := false; !begun || x.Cursor != ""; begun = true {
+		if err := x.some(ctx, begun); err != nil {
+			return err
+		}
+		if bar {
+			_, _ = fmt.Fprintf(x.err, "\r%d pages, %.0f/s ", x.Pages, float64(x.Pages-before)/time.Since(begin).Seconds())
 		}
 	}
-	if isTerminal(r.err) {
-		_, _ = fmt.Fprintln(r.err)
-	}
-	if err := errors.Join(f.Sync(), os.Rename(part, name), os.Remove(noted)); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(r.out, "{\"pages\":%d,\"unreadable\":%d}\n", st.Pages, st.Broken); err != nil {
-		return err
-	}
-	if st.Broken > 0 {
-		return fmt.Errorf("%d pages can't be read; they are in the file with the count null", st.Broken)
+	if bar {
+		_, _ = fmt.Fprintln(x.err)
 	}
 	return nil
 }
 
-// exportSome writes the next pages and syncs them.
-func (r ringClient) exportSome(ctx context.Context, begun bool, f *os.File, st *exportState) error {
-	answer, err := r.insist(ctx, begun, http.MethodGet, "/pages?cursor="+url.QueryEscape(st.Cursor), nil)
+// some writes the next pages and keeps them.
+func (x *pageExport) some(ctx context.Context, begun bool) error {
+	answer, err := x.insist(ctx, begun, http.MethodGet, "/pages?cursor="+url.QueryEscape(x.Cursor), nil)
 	if err != nil {
 		return err
 	}
-	var some struct {
+	var listed struct {
 		Pages []exportLine
 		Next  string
 	}
-	if err := json.Unmarshal(answer, &some); err != nil {
+	if err := json.Unmarshal(answer, &listed); err != nil {
 		return err
 	}
-	w := bufio.NewWriter(f)
-	lines := json.NewEncoder(w)
+	var text bytes.Buffer
+	lines := json.NewEncoder(&text)
 	lines.SetEscapeHTML(false)
-	for _, p := range some.Pages {
+	for _, p := range listed.Pages {
 		if err := lines.Encode(p); err != nil {
 			return err
 		}
-		st.Pages++
 		if p.Count == nil {
-			st.Broken++
+			x.Broken++
 		}
 	}
-	if err := errors.Join(w.Flush(), f.Sync()); err != nil {
+	if _, err := x.to.Write(text.Bytes()); err != nil {
 		return err
 	}
-	st.Cursor = some.Next
-	st.Bytes, err = f.Seek(0, io.SeekCurrent)
-	return err
+	x.Cursor, x.Bytes, x.Pages = listed.Next, x.Bytes+int64(text.Len()), x.Pages+int64(len(listed.Pages))
+	return x.keep()
+}
+
+// end tells how it went.
+func (x *pageExport) end(to io.Writer) error {
+	if _, err := fmt.Fprintf(to, "{\"pages\":%d,\"unreadable\":%d}\n", x.Pages, x.Broken); err != nil {
+		return err
+	}
+	if x.Broken > 0 {
+		return fmt.Errorf("%d pages can't be read; they are there with the count null", x.Broken)
+	}
+	return nil
 }
 
 // insistFor is how long a call is repeated that the service refuses for now.

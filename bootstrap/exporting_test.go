@@ -30,6 +30,9 @@ func TestAServiceThatIsNotThereIsNotWaitedFor(t *testing.T) {
 		if code != 1 || !strings.HasPrefix(stderr, "footfall: no service is at the address in FOOTFALL_ADMIN_LISTEN: ") || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: exit code %d, %q", line, code, stderr)
 		}
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*.part*")); left != nil {
+			t.Errorf("%s leaves %v", line, left)
+		}
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("%s: it took %v", line, took)
 		}
@@ -67,5 +70,33 @@ func TestAnExportWaitsForAServiceThatStartsAgain(t *testing.T) {
 	text, err := os.ReadFile(file)
 	if want := "{\"page_id\":\"a\",\"count\":1}\n{\"page_id\":\"b\",\"count\":2}\n"; err != nil || string(text) != want {
 		t.Errorf("%q, %v, want %q", text, err, want)
+	}
+}
+
+// What goes to stdout is pages alone, also where some can't be read.
+func TestAnExportIsWrittenToStdout(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("cursor") == "" {
+			_, _ = w.Write([]byte(`{"pages":[{"page_id":"a<&","count":1},{"page_id":"b","count":null}],"next":"b"}`))
+		} else {
+			_, _ = w.Write([]byte(`{"pages":[{"page_id":"c","count":3}],"next":""}`))
+		}
+	}))
+	defer s.Close()
+	code, stdout, stderr := run(t, "export", "-", "--admin-listen="+strings.TrimPrefix(s.URL, "http://"))
+	if want := `{"page_id":"a<&","count":1}
+{"page_id":"b","count":null}
+{"page_id":"c","count":3}
+`; code != 1 || stdout != want {
+		t.Errorf("exit code %d, %q, want 1, %q", code, stdout, want)
+	}
+	if want := `{"pages":3,"unreadable":1}
+footfall: 1 pages can't be read; they are there with the count null
+`; stderr != want {
+		t.Errorf("stderr is %q, want %q", stderr, want)
+	}
+	if _, err := os.Lstat("-"); err == nil {
+		t.Error("there is a file of this name")
 	}
 }

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,15 +27,18 @@ type pageImport struct {
 	some              []exportLine
 }
 
-// importAll gives every page of a file the count that it has there. A page
-// whose count export could not read is told and left as it is; when all else
-// is done, they make it fail.
+// importAll gives every page of a file, or of stdin where the name is -, the
+// count that it has there. A page whose count export could not read is told and
+// left as it is; when all else is done, they make it fail.
 func (r ringClient) importAll(ctx context.Context, name string, skip int64) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
+	f := os.Stdin
+	if name != "-" {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }() // it is only read
 	}
-	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -42,24 +46,48 @@ func (r ringClient) importAll(ctx context.Context, name string, skip int64) erro
 	in := pageImport{ringClient: r, skip: skip, size: info.Size()}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		if err := in.take(ctx, lines.Bytes()); err != nil {
-			return err
+	texts := make(chan []byte, 1)
+	go func() { // a read of a pipe ends by no signal
+		defer close(texts)
+		for lines.Scan() {
+			texts <- bytes.Clone(lines.Bytes())
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return in.broken(context.Cause(ctx))
+		case text, more := <-texts:
+			if !more {
+				return in.end(ctx, lines.Err())
+			}
+			if err := in.take(ctx, text); err != nil {
+				return err
+			}
 		}
 	}
-	if err := errors.Join(lines.Err(), in.set(ctx)); err != nil {
+}
+
+// end sets what is left, and tells how it went; err is that of reading.
+func (in *pageImport) end(ctx context.Context, err error) error {
+	if err := errors.Join(err, in.set(ctx)); err != nil {
 		return err
 	}
-	if isTerminal(r.err) {
-		_, _ = fmt.Fprintln(r.err)
+	if isTerminal(in.err) {
+		_, _ = fmt.Fprintln(in.err)
 	}
-	if _, err := fmt.Fprintf(r.out, "{\"lines\":%d,\"without_count\":%d}\n", in.read, in.uncounted); err != nil {
+	if _, err := fmt.Fprintf(in.out, "{\"lines\":%d,\"without_count\":%d}\n", in.read, in.uncounted); err != nil {
 		return err
 	}
 	if in.uncounted > 0 {
 		return fmt.Errorf("%d pages have no count in the file, and were left as they are; all others were set", in.uncounted)
 	}
 	return nil
+}
+
+// broken says how to go on.
+func (in *pageImport) broken(err error) error {
+	return fmt.Errorf("%w (go on with --skip=%d)", err, max(in.done, in.skip))
 }
 
 // take reads a line, and sets the pages of those before when they are enough.
@@ -89,7 +117,7 @@ func (in *pageImport) set(ctx context.Context) error {
 		return nil
 	}
 	if _, err := in.insist(ctx, in.done > 0, http.MethodPost, "/pages", in.some); err != nil {
-		return fmt.Errorf("%w (go on with --skip=%d)", err, max(in.done, in.skip))
+		return in.broken(err)
 	}
 	in.some, in.done = in.some[:0], in.read
 	if isTerminal(in.err) {
@@ -98,7 +126,10 @@ func (in *pageImport) set(ctx context.Context) error {
 	return nil
 }
 
-// importBar is one line that replaces the one before it.
+// importBar is one line that replaces the one before it. A pipe has no size.
 func importBar(done, total, lines int64) string {
-	return fmt.Sprintf("\r[%s] %d%%, %d lines ", hashes(int(done), int(max(total, 1))), 100*min(done, total)/max(total, 1), lines)
+	if total == 0 {
+		return fmt.Sprintf("\r%d lines ", lines)
+	}
+	return fmt.Sprintf("\r[%s] %d%%, %d lines ", hashes(int(done), int(total)), 100*min(done, total)/total, lines)
 }

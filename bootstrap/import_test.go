@@ -1,13 +1,18 @@
 package bootstrap_test
 
 import (
+	"bufio"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -80,5 +85,69 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 		if diff := cmp.Diff(map[string]int64{"a": 1}, counts); diff != "" {
 			t.Errorf("%s: set (-want +got):\n%s", line, diff)
 		}
+	}
+}
+
+// ended runs the program as a process; its stdin has a text, and what it
+// returns is its exit code, stdout and stderr.
+func ended(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "FOOTFALL_UNDER_TEST=1")
+	var out, errs strings.Builder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func TestAnImportReadsStdin(t *testing.T) {
+	t.Parallel()
+	counts, flag := takingPages(t)
+	text := strings.NewReader("{\"page_id\":\"a\",\"count\":1}\n{\"page_id\":\"b\",\"count\":2}\n{\"page_id\":\"c\",\"count\":3}\n")
+	if code, stdout, stderr := ended(t, text, "import", "-", "--skip=1", flag); code != 0 || stdout != `{"lines":3,"without_count":0}`+"\n" || stderr != "" {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if diff := cmp.Diff(map[string]int64{"b": 2, "c": 3}, counts); diff != "" {
+		t.Errorf("set (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever pipes into an import and stops writing can still end it.
+func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
+	t.Parallel()
+	_, flag := takingPages(t)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "import", "-", flag)
+	cmd.Env = append(os.Environ(), "FOOTFALL_UNDER_TEST=1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// What it tells of this line shows that it has begun.
+	if _, err := io.WriteString(stdin, `{"page_id":"a","count":null}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	lines.Scan()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	lines.Scan()
+	if got := lines.Text(); got != "footfall: terminated signal received (go on with --skip=0)" {
+		t.Errorf("stderr: %q", got)
+	}
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
 }
