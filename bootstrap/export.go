@@ -56,25 +56,24 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 	}
 	part, noted := name+".part", name+".part.state"
 	x := pageExport{ringClient: r}
+	if anew {
+		if err := os.Remove(noted); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	text, err := os.ReadFile(noted)
 	switch {
-	case anew || errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
 	case json.Unmarshal(text, &x.exportState) != nil:
 		return fmt.Errorf("%s is damaged: begin again with --anew", noted)
 	}
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY, 0o640)
+	f, err := x.open(part)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }() // it is synced before
-	if err := f.Truncate(x.Bytes); err != nil {
-		return err
-	}
-	if _, err := f.Seek(x.Bytes, io.SeekStart); err != nil {
-		return err
-	}
 	x.to, x.keep = f, func() error {
 		text, err := json.Marshal(x.exportState)
 		if err := errors.Join(err, f.Sync()); err != nil {
@@ -83,7 +82,7 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 		return os.WriteFile(noted, text, 0o640)
 	}
 	if err := x.run(ctx); err != nil {
-		if x.Cursor == "" { // there is nothing to go on from
+		if x.Cursor == "" && x.Bytes == 0 { // there is nothing to go on from
 			return errors.Join(err, os.Remove(part))
 		}
 		return fmt.Errorf("%w (the same command goes on behind page %d; --anew begins again)", err, x.Pages)
@@ -92,6 +91,28 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 		return err
 	}
 	return x.end(r.out)
+}
+
+// open opens the file that is being written, behind what was kept of it.
+func (x *pageExport) open(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < x.Bytes {
+		err = fmt.Errorf("%s lacks what was written: begin again with --anew", name)
+	}
+	if err == nil {
+		err = f.Truncate(x.Bytes)
+	}
+	if err == nil {
+		_, err = f.Seek(x.Bytes, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // run writes what is left.

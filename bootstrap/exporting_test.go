@@ -100,3 +100,41 @@ footfall: 1 pages can't be read; they are there with the count null
 		t.Error("there is a file of this name")
 	}
 }
+
+// What is noted about an export that was broken off may fit another file: one
+// that was begun anew, or whose part somebody has deleted.
+func TestAnExportGoesOnOnlyFromWhatItWrote(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("cursor") == "" {
+			w.WriteHeader(http.StatusConflict)
+		} else {
+			_, _ = w.Write([]byte(`{"pages":[{"page_id":"c","count":3}],"next":""}`))
+		}
+	}))
+	defer s.Close()
+	file := filepath.Join(t.TempDir(), "all.ndjson")
+	export := func(args ...string) (int, string) {
+		code, _, stderr := run(t, append([]string{"export", file, "--admin-listen=" + strings.TrimPrefix(s.URL, "http://")}, args...)...)
+		return code, stderr
+	}
+	state := func() {
+		t.Helper()
+		if err := os.WriteFile(file+".part.state", []byte(`{"cursor":"c","bytes":24,"pages":1}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state()
+	if code, stderr := export(); code != 1 || !strings.Contains(stderr, "--anew") {
+		t.Errorf("without what was written: exit code %d, %q", code, stderr)
+	}
+	state()
+	for _, args := range [][]string{{"--anew"}, nil} { // the second is as new as the first
+		if code, stderr := export(args...); code != 1 || !strings.Contains(stderr, "409") {
+			t.Errorf("%q: exit code %d, %q", args, code, stderr)
+		}
+	}
+	if text, err := os.ReadFile(file); err == nil {
+		t.Errorf("exported: %q", text)
+	}
+}
