@@ -48,25 +48,26 @@ func TestTheCommandLineIsRead(t *testing.T) {
 func TestABadCommandLineIsAnError(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"srve":                    "unexpected argument srve: want one of completion, export, healthcheck, import, publish, ring, serve, version",
-		"serve now":               "unexpected argument now",
-		"version 1":               "unexpected argument 1",
-		"--sotre=redis://u:p@h":   "unknown flag: --sotre",
-		"-store=redis://u:p@h":    "unknown flag: -s",
-		"--=redis://u:p@h":        "a flag without a name",
-		"-listen :1":              "unknown flag: -l",
-		"--dry-run ring add x":    "unknown flag: --dry-run",
-		"--listen":                "flag needs an argument: --listen",
-		"ring":                    "footfall ring: want one of add, owner, remove, repair, status, weight",
-		"ring ad x":               "unexpected argument ad: want one of add, owner, remove, repair, status, weight",
-		"ring add":                "footfall ring add wants ADDR",
-		"ring weight redis_1":     "footfall ring weight wants WEIGHT",
-		"ring weight redis_1 two": `WEIGHT is "two", want a number`,
-		"ring add x --weight two": `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
-		"ring add x --dry-run=no": `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,
-		"publish":                 `required flag(s) "replay" not set`,
-		"completion":              "footfall completion wants SHELL",
-		"completion tcsh":         `SHELL is "tcsh", want one of bash, zsh, fish`,
+		"srve":                                  "unexpected argument srve: want one of completion, export, healthcheck, import, publish, ring, serve, version",
+		"serve now":                             "unexpected argument now",
+		"version 1":                             "unexpected argument 1",
+		"--sotre=redis://u:p@h":                 "unknown flag: --sotre",
+		"-store=redis://u:p@h":                  "unknown flag: -s",
+		"--=redis://u:p@h":                      "a flag without a name",
+		"-listen :1":                            "unknown flag: -l",
+		"--dry-run ring add x":                  "unknown flag: --dry-run",
+		"--listen":                              "flag needs an argument: --listen",
+		"ring":                                  "footfall ring: want one of add, owner, remove, repair, status, weight",
+		"ring ad x":                             "unexpected argument ad: want one of add, owner, remove, repair, status, weight",
+		"ring add":                              "footfall ring add wants ADDR",
+		"ring weight redis_1":                   "footfall ring weight wants WEIGHT",
+		"ring weight redis_1 two":               `WEIGHT is "two", want a number`,
+		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
+		"ring add x --dry-run=no":               `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,
+		"ring remove x --accept-loss --dry-run": "if any flags in the group [accept-loss dry-run] are set none of the others can be; [accept-loss dry-run] were all set",
+		"publish":                               `required flag(s) "replay" not set`,
+		"completion":                            "footfall completion wants SHELL",
+		"completion tcsh":                       `SHELL is "tcsh", want one of bash, zsh, fish`,
 	} {
 		if code, stdout, stderr := run(t, strings.Fields(line)...); code != 2 || stdout != "" || stderr != "footfall: "+want+"\n" {
 			t.Errorf("%q: exit code %d, %q, want 2, %s", line, code, stderr, want)
@@ -93,6 +94,7 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 		{"--help", []string{"footfall [command]", "\n  ring ", "\n  publish ", `(default ":8000")`, "($FOOTFALL_LISTEN)"}},
 		{"ring --help", []string{"footfall ring [command]", "\n  repair "}},
 		{"ring add -h", []string{"footfall ring add ADDR [flags]", "Let a new, empty node in", "--dry-run", "--weight int", `(default 1)`, `(default ":8000")`}},
+		{"ring remove -h", []string{"(not with --dry-run)"}},
 		{"publish -h", []string{"--replay FILE"}},
 	} {
 		code, stdout, stderr := run(t, strings.Fields(c.line)...)

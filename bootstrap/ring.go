@@ -70,12 +70,13 @@ func changeCommands(verb func(use, help string, run func(context.Context, ringCl
 	remove := verb("remove ID", "Drain a node, by its id, as the status shows it, then forget it.", func(ctx context.Context, r ringClient, args []string) error {
 		return r.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "dry_run": change.DryRun}, change)
 	})
-	remove.Flags().BoolVar(&acceptLoss, "accept-loss", false, "Give up a node that is away for good, with all that it counted.")
+	remove.Flags().BoolVar(&acceptLoss, "accept-loss", false, "Give up a node that is away for good, with all that it counted (not with --dry-run).")
 	all := []*cobra.Command{add, weigh, remove}
 	for _, c := range all {
 		c.Flags().BoolVar(&change.DryRun, "dry-run", false, "Show what would move, and change nothing.")
 		c.Flags().BoolVar(&change.NoWait, "no-wait", false, "Don't wait until everything has moved.")
 	}
+	remove.MarkFlagsMutuallyExclusive("accept-loss", "dry-run")
 	return all
 }
 

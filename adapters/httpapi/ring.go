@@ -198,7 +198,7 @@ func (g *ringRoutes) remove(w http.ResponseWriter, r *http.Request, given string
 		return err
 	}
 	if c.AcceptLoss && c.DryRun {
-		return badRequest("bad_body", "A loss can't be tried.")
+		return badRequest("bad_body", "accept_loss goes without dry_run: what is lost can't be told before.")
 	}
 	if c.AcceptLoss {
 		plan, err := g.ring.Abandon(r.Context(), id)

@@ -111,6 +111,7 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_bad_body", "POST", "/ring/nodes", asJSON, ``, nil},
 		{"ring_no_addr", "POST", "/ring/nodes", asJSON, `{"weight":2}`, nil},
 		{"ring_no_weight", "PATCH", "/ring/nodes/redis_7070", asJSON, `{}`, nil},
+		{"ring_no_trial", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"dry_run":true}`, nil},
 		{"ring_no_node", "PATCH", "/ring/nodes/nobody", asJSON, `{"weight":2}`, nil},
 		{"ring_no_node", "DELETE", "/ring/nodes/nobody", "", "", nil},
 		{"ring_too_large", "POST", "/ring/nodes", asJSON, `{"addr":"` + strings.Repeat("x", 5000) + `"}`, nil},
