@@ -31,18 +31,43 @@ func commandLine(stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(flagError)
 	f.register(root.PersistentFlags())
+	root.SetHelpFunc(helpOf(root.HelpFunc()))
 	serve := serveCommand(f, stderr)
 	root.PreRunE, root.RunE = serve.PreRunE, serve.RunE
-	root.AddCommand(serve, publishCommand(f, stdout, stderr), exportCommand(f, stdout, stderr), importCommand(f, stdout, stderr),
-		ringCommand(f, stdout, stderr), completionCommand(stdout),
-		newCommand("healthcheck", "Exit 0 if the service on this machine can serve, and 1 if not.", func(c *cobra.Command, _ []string) error {
+	root.AddCommand(serve,
+		with(publishCommand(f, stdout, stderr), "publisher"),
+		with(exportCommand(f, stdout, stderr), "admin-listen", "admin-token"),
+		with(importCommand(f, stdout, stderr), "admin-listen", "admin-token"),
+		with(ringCommand(f, stdout, stderr), "admin-listen", "admin-token"),
+		with(completionCommand(stdout)),
+		with(newCommand("healthcheck", "Exit 0 if the service on this machine can serve, and 1 if not.", func(c *cobra.Command, _ []string) error {
 			return healthcheck(c.Context(), f.Listen)
-		}),
-		newCommand("version", "Print the version.", func(*cobra.Command, []string) error {
+		}), "listen"),
+		with(newCommand("version", "Print the version.", func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(stdout, Version())
 			return err
-		}))
+		})))
 	return root
+}
+
+// with says which settings have an effect on a command and those below it;
+// where it isn't said, all have.
+func with(c *cobra.Command, settings ...string) *cobra.Command {
+	c.Annotations = map[string]string{"settings": strings.Join(settings, " ")}
+	return c
+}
+
+// helpOf shows the help of a command without the settings that have no effect
+// there: they are taken all the same.
+func helpOf(show func(*cobra.Command, []string)) func(*cobra.Command, []string) {
+	return func(c *cobra.Command, words []string) {
+		for at := c; at != nil; at = at.Parent() {
+			if settings, ok := at.Annotations["settings"]; ok {
+				c.InheritedFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = !slices.Contains(strings.Fields(settings), f.Name) })
+			}
+		}
+		show(c, words)
+	}
 }
 
 func serveCommand(f *flags, stderr io.Writer) *cobra.Command {

@@ -93,7 +93,7 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 	}{
 		{"--help", []string{"footfall [command]", "\n  ring ", "\n  publish ", `(default ":8000")`, "($FOOTFALL_LISTEN)"}},
 		{"ring --help", []string{"footfall ring [command]", "\n  repair "}},
-		{"ring add -h", []string{"footfall ring add ADDR [flags]", "Let a new, empty node in", "--dry-run", "--weight int", `(default 1)`, `(default ":8000")`}},
+		{"ring add -h", []string{"footfall ring add ADDR [flags]", "Let a new, empty node in", "--dry-run", "--weight int", `(default 1)`, `(default "127.0.0.1:8001")`}},
 		{"ring remove -h", []string{"(not with --dry-run)"}},
 		{"publish -h", []string{"--replay FILE"}},
 	} {
@@ -111,6 +111,31 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(bootstrap.Defaults())) {
 		if strings.Count(all, "($"+name+")") != 1 {
 			t.Errorf("%s is not there once", name)
+		}
+	}
+}
+
+// The help of a command has the settings alone that have an effect there; all
+// are taken everywhere, so that one set of flags does for every command.
+func TestTheHelpOfACommandHasItsSettings(t *testing.T) {
+	t.Parallel()
+	every := slices.Sorted(maps.Keys(bootstrap.Defaults()))
+	admin := []string{"FOOTFALL_ADMIN_LISTEN", "FOOTFALL_ADMIN_TOKEN"}
+	for line, want := range map[string][]string{
+		"": every, "serve": every, "ring": admin, "ring add": admin, "ring status": admin, "export": admin, "import": admin,
+		"publish": {"FOOTFALL_PUBLISHER"}, "healthcheck": {"FOOTFALL_LISTEN"}, "version": nil, "completion": nil,
+	} {
+		for _, asked := range [][]string{append(strings.Fields(line), "--help"), append([]string{"help"}, strings.Fields(line)...)} {
+			_, help, _ := run(t, asked...)
+			var got []string
+			for _, name := range every {
+				if strings.Contains(help, "($"+name+")") {
+					got = append(got, name)
+				}
+			}
+			if !slices.Equal(got, want) || strings.Contains(help, "Global Flags") != (want != nil && line != "") {
+				t.Errorf("%q: %v, want %v:\n%s", asked, got, want, help)
+			}
 		}
 	}
 }
