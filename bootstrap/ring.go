@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,11 +34,11 @@ func ringCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 		},
 	}
 	ring.AddCommand(
-		verb("status", "Show the ring: nodes, shares, moves.", func(ctx context.Context, r ringClient, _ []string) error {
-			return r.print(r.call(ctx, http.MethodGet, "/ring", nil))
+		verb("status", "Show the ring: nodes, shares, moves; as a table on a terminal, and as JSON elsewhere.", func(ctx context.Context, r ringClient, _ []string) error {
+			return r.printStatus(r.call(ctx, http.MethodGet, "/ring", nil))
 		}),
 		verb("repair", "End what was broken off.", func(ctx context.Context, r ringClient, _ []string) error {
-			return r.print(r.call(ctx, http.MethodPost, "/ring/repair", nil))
+			return r.printStatus(r.call(ctx, http.MethodPost, "/ring/repair", nil))
 		}),
 		verb("owner PAGE_ID", "Show which node has a page.", func(ctx context.Context, r ringClient, args []string) error {
 			return r.print(r.call(ctx, http.MethodGet, "/ring/owner?page_id="+url.QueryEscape(args[0]), nil))
@@ -87,7 +86,6 @@ const (
 	ringCall = 15 * time.Second
 	// ringLook is the time between two looks at how far the moves are.
 	ringLook = 500 * time.Millisecond
-	barWidth = 40
 )
 
 // ringClient talks to the admin listener of a running instance.
@@ -172,7 +170,7 @@ func (r ringClient) print(answer []byte, err error) error {
 }
 
 // change changes the ring and waits until everything has moved: on a terminal
-// with a bar, and elsewhere with the status at the end as JSON.
+// with a bar, and then the status at the end.
 func (r ringClient) change(ctx context.Context, method, path string, body any, f changeFlags) error {
 	answer, err := r.call(ctx, method, path, body)
 	if err := r.print(answer, err); err != nil || f.DryRun || f.NoWait {
@@ -188,7 +186,7 @@ func (r ringClient) change(ctx context.Context, method, path string, body any, f
 		if err != nil {
 			return err
 		}
-		var st ringProgress
+		var st ringStatus
 		if err := json.Unmarshal(answer, &st); err != nil {
 			return err
 		}
@@ -199,7 +197,7 @@ func (r ringClient) change(ctx context.Context, method, path string, body any, f
 			if bar {
 				_, _ = fmt.Fprintln(r.err)
 			}
-			return r.print(answer, nil)
+			return r.printStatus(answer, nil)
 		}
 		select {
 		case <-ctx.Done():
@@ -207,29 +205,4 @@ func (r ringClient) change(ctx context.Context, method, path string, body any, f
 		case <-time.After(ringLook):
 		}
 	}
-}
-
-// ringProgress is the part of GET /ring that a bar shows.
-type ringProgress struct {
-	Epoch int64
-	Moves struct {
-		Left, Total int
-		Rate        float64 `json:"arcs_per_second"`
-		Estimate    float64 `json:"estimate_s"`
-	}
-}
-
-// bar is one line that replaces the one before it.
-func (p ringProgress) bar() string {
-	m := p.Moves
-	return fmt.Sprintf("\r[%s] %d of %d arcs, %.0f/s, %.0f s left ", hashes(m.Total-m.Left, m.Total), m.Total-m.Left, m.Total, m.Rate, m.Estimate)
-}
-
-// hashes is the part of a bar that is done.
-func hashes(done, total int) string {
-	n := barWidth
-	if total > 0 {
-		n = min(barWidth, barWidth*done/total)
-	}
-	return strings.Repeat("#", n) + strings.Repeat(".", barWidth-n)
 }

@@ -1,0 +1,84 @@
+package bootstrap_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"footfall/bootstrap"
+)
+
+// onTerminal runs the program with stdout on a terminal, and returns what
+// stands there. One that nobody has opened echoes what is typed into it.
+func onTerminal(t *testing.T, args ...string) (code int, shown string) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	var stderr strings.Builder
+	if code = bootstrap.Main(args, screen, &stderr); stderr.String() != "" {
+		t.Errorf("stderr: %s", &stderr)
+	}
+	const end = "the end\n"
+	if _, err := screen.WriteString(end); err != nil {
+		t.Fatal(err)
+	}
+	if err := screen.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.HasSuffix(shown, end) {
+		some := make([]byte, 4096)
+		n, err := screen.Read(some)
+		if err != nil {
+			t.Fatalf("%v behind %q", err, shown)
+		}
+		shown += strings.ReplaceAll(string(some[:n]), "\r\n", "\n")
+	}
+	return code, strings.TrimSuffix(shown, end)
+}
+
+func TestTheRingIsATableOnATerminal(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		`{"epoch":1,"fence":1,"nodes":[{"id":"embedded","addr":"embedded","weight":1,"state":"active","share":1,"coming":0}],"moves":{"left":0,"total":0},"losses":[]}`: `epoch 1, nothing moves
+
+NODE      ADDRESS   STATE   WEIGHT  SHARE   ARCS COMING
+embedded  embedded  active  1       100.0%  0
+`,
+		`{"epoch":3,"fence":4,"nodes":[{"id":"redis_7070","addr":"n1:7070","weight":1,"state":"active","share":0.3333,"coming":0},` +
+			`{"id":"redis_7071","addr":"n2:7071","weight":20,"state":"leaving","share":0.6667,"coming":7,"away":"it does not answer"}],` +
+			`"moves":{"left":7,"total":100,"arcs_per_second":3.5,"estimate_s":2,"stuck":[{"arc":5,"from":"redis_7070","to":"redis_7071","at":"redis_7071","reason":"refused","why":"1 of arc 5\u001b"}]},` +
+			`"losses":[{"node":"redis_7069","epoch":2}],` +
+			`"sweep":{"at":"2025-11-22T08:26:40Z","forgotten":12,"strays":[{"node":"redis_7070","arc":5,"pages":61}],"more_strays":3,"unswept":{"redis_7071":"it does not answer"}}}`: `epoch 3, and a change to 4 is being made; 7 of 100 arcs have to move, 3.5/s, 2 s left
+
+NODE        ADDRESS  STATE    WEIGHT  SHARE  ARCS COMING
+redis_7070  n1:7070  active   1       33.3%  0
+redis_7071  n2:7071  leaving  20      66.7%  7  it does not answer
+
+lost: redis_7069, by the change to 2
+stuck: arc 5 from redis_7070 to redis_7071, refused at redis_7071: "1 of arc 5\x1b"
+not swept: redis_7071: it does not answer
+strays: 4; footfall ring status | cat names them
+`,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
+		defer s.Close()
+		flag := "--admin-listen=" + strings.TrimPrefix(s.URL, "http://")
+		for _, verb := range []string{"status", "repair"} {
+			code, shown := onTerminal(t, "ring", verb, flag)
+			if diff := cmp.Diff(want, shown); code != 0 || diff != "" {
+				t.Errorf("ring %s: exit code %d (-want +got):\n%s", verb, code, diff)
+			}
+		}
+		if code, stdout, stderr := run(t, "ring", "status", flag); code != 0 || stdout != answer+"\n" || stderr != "" {
+			t.Errorf("elsewhere: exit code %d, %q, %q", code, stdout, stderr)
+		}
+	}
+}
