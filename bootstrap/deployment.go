@@ -26,7 +26,7 @@ type deployment struct {
 	uniques *uniques.Service
 
 	epoch, left, stuck, arcs, pages, losses *prometheus.Desc
-	up, share, windows, age                 *prometheus.Desc
+	up, share, keys, windows, age           *prometheus.Desc
 }
 
 func registerDeployment(r *prometheus.Registry, ring *resharding.Service, u *uniques.Service) {
@@ -43,13 +43,14 @@ func registerDeployment(r *prometheus.Registry, ring *resharding.Service, u *uni
 		losses:  desc("footfall_ring_losses", "Nodes that were given up with what they had counted."),
 		up:      desc("footfall_node_up", "1 if a node of the ring answers and goes by it, and 0 if not.", "node"),
 		share:   desc("footfall_node_share_ratio", "Part of all pages that a node of the ring has, 0 to 1.", "node"),
+		keys:    desc("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", "node"),
 		windows: desc("footfall_windows", "The newest 60 windows by their state.", "state"),
 		age:     desc("footfall_window_oldest_age_seconds", "Time since the end of the oldest of the newest 60 windows in a state; 0 for one that goes on.", "state"),
 	})
 }
 
 func (d *deployment) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{d.epoch, d.left, d.stuck, d.arcs, d.pages, d.losses, d.up, d.share, d.windows, d.age} {
+	for _, desc := range []*prometheus.Desc{d.epoch, d.left, d.stuck, d.arcs, d.pages, d.losses, d.up, d.share, d.keys, d.windows, d.age} {
 		ch <- desc
 	}
 }
@@ -77,6 +78,9 @@ func (d *deployment) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(d.up, answers, string(n.ID))
 		gauge(d.share, n.Share, string(n.ID))
+		if n.Away == "" && n.Keys >= 0 {
+			gauge(d.keys, float64(n.Keys), string(n.ID))
+		}
 	}
 	if list, err := d.uniques.Windows(ctx, lookWindows); err == nil {
 		for state, s := range byState(list, time.Now()) {

@@ -17,8 +17,8 @@ type keeping struct {
 	tx    *bolt.Tx
 	today counting.Day
 	limit int
-	// known are the buckets of the days that count, kept the number of keys
-	// in them, fresh that of today once there is one.
+	// known and kept are those of keysKept, fresh the bucket of today once there
+	// is one.
 	known []*bolt.Bucket
 	kept  uint64
 	fresh *bolt.Bucket
@@ -29,14 +29,7 @@ func (n *Node) addKeyed(tx *bolt.Tx, b *counting.Batch) (refused []counting.Refu
 		return nil, nil
 	}
 	k := keeping{tx: tx, today: counting.DayOf(n.now()), limit: b.KeyLimit}
-	if all := tx.Bucket([]byte(inKeys)); all != nil {
-		for day := k.today - 1; k.today.Keeps(day); day++ {
-			if of := all.Bucket(ordered(day)); of != nil {
-				k.known = append(k.known, of)
-				k.kept += of.Sequence()
-			}
-		}
-	}
+	k.known, k.kept = keysKept(tx, k.today)
 	for i, item := range b.Keyed {
 		reason, err := k.add(item)
 		if err != nil {
@@ -47,6 +40,21 @@ func (n *Node) addKeyed(tx *bolt.Tx, b *counting.Batch) (refused []counting.Refu
 		}
 	}
 	return refused, nil
+}
+
+// keysKept are the buckets of the days that count, and the number of keys in them.
+func keysKept(tx *bolt.Tx, today counting.Day) (known []*bolt.Bucket, kept uint64) {
+	all := tx.Bucket([]byte(inKeys))
+	if all == nil {
+		return nil, 0
+	}
+	for day := today - 1; today.Keeps(day); day++ {
+		if of := all.Bucket(ordered(day)); of != nil {
+			known = append(known, of)
+			kept += of.Sequence()
+		}
+	}
+	return known, kept
 }
 
 // add adds one item unless its key is known, or says why not; 0 is no reason.

@@ -91,12 +91,21 @@ func (n *Node) Standing(ctx context.Context) (s sharding.Standing, err error) {
 }
 
 // Pulse implements sharding.Keeper. No arc ever comes to the one node of a store.
-func (n *Node) Pulse(ctx context.Context) (sharding.Pulse, error) {
-	s, err := n.Standing(ctx)
+func (n *Node) Pulse(ctx context.Context) (p sharding.Pulse, err error) {
+	err = n.view(ctx, func(tx *bolt.Tx) error {
+		s, err := n.member(tx)
+		if err != nil {
+			return err
+		}
+		p, err = s.Pulse()
+		_, kept := keysKept(tx, counting.DayOf(n.now()))
+		p.Keys = int(kept)
+		return err
+	})
 	if err != nil {
-		return sharding.Pulse{}, err
+		return sharding.Pulse{}, fmt.Errorf("embedded: pulse: %w", err)
 	}
-	return s.Pulse()
+	return p, nil
 }
 
 // Fence implements sharding.Keeper.

@@ -22,13 +22,7 @@ func (n *Node) once(k counting.Keyed, limit int) counting.Reason {
 		}
 		return 0
 	}
-	total := 0
-	for day, n := range s.keyCounts {
-		if today.Keeps(day) {
-			total += n
-		}
-	}
-	if total >= limit {
+	if s.keysKept(today) >= limit {
 		return counting.KeyLimit
 	}
 	if k.Count > 0 {
@@ -38,6 +32,17 @@ func (n *Node) once(k counting.Keyed, limit int) counting.Reason {
 	}
 	s.keep(k.Arc, counting.KeptKey{Once: k.Once, Day: today})
 	return 0
+}
+
+// keysKept is how many keys count.
+func (s *state) keysKept(today counting.Day) int {
+	total := 0
+	for day, n := range s.keyCounts {
+		if today.Keeps(day) {
+			total += n
+		}
+	}
+	return total
 }
 
 // keep keeps a key, in place of one that is forgotten by now.

@@ -84,11 +84,13 @@ func (n *Node) Standing(ctx context.Context) (sharding.Standing, error) {
 
 // Pulse implements sharding.Keeper.
 func (n *Node) Pulse(ctx context.Context) (sharding.Pulse, error) {
-	s, err := n.Standing(ctx)
-	if err != nil {
-		return sharding.Pulse{}, err
+	if err := n.lockMember(ctx); err != nil {
+		return sharding.Pulse{}, fmt.Errorf("pulse of %s: %w", n.id, err)
 	}
-	return s.Pulse()
+	defer n.mu.Unlock()
+	p, err := n.state.standing.Pulse()
+	p.Keys = n.state.keysKept(counting.DayOf(n.now()))
+	return p, err
 }
 
 // Fence implements sharding.Keeper.

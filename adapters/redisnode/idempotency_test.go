@@ -128,6 +128,13 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 		if _, err := n.Attend(t.Context()); err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
+		want := 0
+		if key == "ff:kn" {
+			want = -1
+		}
+		if p, err := n.Pulse(t.Context()); err != nil || p.Keys != want {
+			t.Errorf("%s: the pulse is %+v, %v, want %d keys", key, p, err, want)
+		}
 		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})
 		if err != nil || got[0].Visits != 1 {
 			t.Errorf("%s: read %+v, %v", key, got, err)

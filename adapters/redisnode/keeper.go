@@ -40,6 +40,7 @@ func (n *Node) Pulse(ctx context.Context) (sharding.Pulse, error) {
 		Fence:  counting.Epoch(toInt(answer[0])),
 		Opened: counting.Epoch(toInt(answer[1])),
 		Coming: int(toInt(answer[2])),
+		Keys:   int(toInt(answer[3])),
 	}, nil
 }
 

@@ -74,7 +74,7 @@ func newScripts() scripts {
 		approve:   load(frees, "lasting", "fenced", "approve"),
 		open:      load(frees, "tables", "lasting", "keys", "fenced", "aside", "open"),
 		standing:  load(reads, "gate", "standing"),
-		pulse:     load(reads, "gate", "pulse"),
+		pulse:     load(reads, "gate", "keys", "pulse"),
 		coming:    load(reads, "gate", "tables", "opened", "coming"),
 		claimArc:  load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "claimarc"),
 		fetch:     load(reads, "gate", "tables", "opened", "move", "fetch"),

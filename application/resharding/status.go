@@ -45,7 +45,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		st.Moves.Total++
 	}
 	for i, m := range v.Members() {
-		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Coming: pulses[i].Coming}
+		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Coming: pulses[i].Coming, Keys: pulses[i].Keys}
 		st.Fence = max(st.Fence, pulses[i].Fence)
 		switch {
 		case v.Away(i):

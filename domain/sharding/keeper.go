@@ -45,6 +45,9 @@ type Standing struct {
 type Pulse struct {
 	Fence, Opened counting.Epoch
 	Coming        int
+	// Keys is how many idempotency keys the node has of those that count for
+	// its limit (counting.Batch.KeyLimit); -1 where what it has isn't theirs.
+	Keys int
 }
 
 // Keeper is the part of a node that keeps the ring (protocols: resharding).

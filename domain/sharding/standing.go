@@ -33,7 +33,7 @@ func (s Standing) Serves(epoch counting.Epoch) error {
 	return nil
 }
 
-// Pulse is the standing without its rings.
+// Pulse is the standing without its rings; the keys are the adapter's.
 func (s Standing) Pulse() (Pulse, error) {
 	fence, opened, err := s.Epochs()
 	return Pulse{Fence: fence, Opened: opened, Coming: s.Coming}, err

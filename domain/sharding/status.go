@@ -69,6 +69,8 @@ type MemberStatus struct {
 	// can't be asked; empty when it could be.
 	Coming int
 	Away   string
+	// Keys is as in Pulse; 0 when the node could not be asked.
+	Keys int
 }
 
 // Progress of the moves of the last change.

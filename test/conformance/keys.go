@@ -20,6 +20,7 @@ func keyCases() []testCase {
 		{"what could not be added leaves no key", keyOfRefused},
 		{"refusals of what is keyed follow the others", keyedIndexes},
 		{"beyond the limit a new key is refused and a known one is not", keyLimit},
+		{"the keys that count for the limit are told", keysAreTold},
 		{"a key survives", keySurvives},
 		{"a key is kept for a day and forgotten after two", keyIsForgotten},
 		{"a forgotten key makes room", forgottenMakesRoom},
@@ -158,6 +159,33 @@ func keyLimit(t *testing.T, s *stand) {
 	b.KeyLimit = 3
 	s.apply(t, b)
 	s.visits(t, "home", 2)
+}
+
+// wantKeys wants the pulse to tell so many keys.
+func (s *stand) wantKeys(t *testing.T, want int) {
+	t.Helper()
+	got, err := s.node.Pulse(t.Context())
+	must(t, err)
+	equal(t, "keys in the pulse", got.Keys, want)
+}
+
+func keysAreTold(t *testing.T, s *stand) {
+	s.open(t)
+	s.wantKeys(t, 0)
+	b := s.keyBatch(keyed(once("a"), s.visit("home", 1)), keyed(once("b"), s.visit("home", 0)), keyed(once("c"), s.visit("home", 1)))
+	b.KeyLimit = 2
+	s.apply(t, b, counting.Refusal{Item: 2, Reason: counting.KeyLimit})
+	s.wantKeys(t, 2)
+	s.apply(t, s.keyBatch(keyed(once("a"), s.visit("home", 1)), keyed(other(once("b")), s.visit("home", 1))),
+		counting.Refusal{Item: 1, Reason: counting.KeyReused})
+	s.wantKeys(t, 2)
+	s.later(t, day)
+	s.apply(t, s.keyBatch(keyed(once("d"), s.visit("home", 1))))
+	s.wantKeys(t, 3)
+	s.later(t, day)
+	s.wantKeys(t, 1)
+	s.later(t, day)
+	s.wantKeys(t, 0)
 }
 
 func keySurvives(t *testing.T, s *stand) {
@@ -329,6 +357,7 @@ func keysTakenInPassLimit(t *testing.T, s *stand) {
 	}
 	apply("a", 1)
 	s.takeKeys(t, arc, false, s.kept(t, once("b")), s.kept(t, once("c")))
+	s.wantKeys(t, 3)
 	apply("b", 1)
 	apply("d", 3, counting.Refusal{Item: 0, Reason: counting.KeyLimit})
 	apply("d", 4)

@@ -139,7 +139,16 @@ func TestMetricsShowNodesWindowsAndMoves(t *testing.T) {
 	up := func(s *servers.Redis) string { return `footfall_node_up{node="` + node(s) + `"}` }
 	shows(up(third), is("1"))
 	shows(`footfall_node_share_ratio{node="`+node(third)+`"}`, func(v string) bool { return strings.HasPrefix(v, "0.333") })
+	keys := `footfall_node_idempotency_keys{node="` + node(third) + `"}`
+	shows(keys, is("0"))
+	for i := range 64 {
+		if got := askOnce(t, in, fmt.Sprint("/visit/page", i), fmt.Sprint("key", i), ""); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	shows(keys, above0)
 	third.Kill()
+	shows(keys, is("none"))
 	shows(up(third), is("0"))
 	shows(up(r.servers[0]), is("1"))
 	shows(`footfall_windows{state="done"}`, is("none")) // they can't be read
