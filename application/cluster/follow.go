@@ -8,8 +8,8 @@ import (
 	"footfall/domain/sharding"
 )
 
-// glance is how long a node may take to say how far it is: one that hangs
-// must not hold up those that wait for a newer ring.
+// glance is how long a node may take to say how far it is, and then to hand its
+// ring over: one that hangs must not hold up those that wait for a newer one.
 const glance = 250 * time.Millisecond
 
 // Follow returns when the view is newer than epoch, after looking for the
@@ -64,31 +64,39 @@ func (c *Cluster) search(done chan struct{}) {
 }
 
 // chase adopts the first newer ring that a node shows, and tells whether there
-// was one.
+// was one. All are asked at once how far they are, but only one after the other
+// for the ring, which is large.
 func (c *Cluster) chase(ctx context.Context) (bool, error) {
 	epoch := c.View().Epoch()
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	known := c.known()
-	rings := make(chan *sharding.Ring, len(known))
+	ahead := make(chan *Member, len(known)) // nil for one that isn't
 	for _, m := range known {
-		go func() { rings <- newerRing(ctx, m, epoch) }()
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, glance)
+			defer cancel()
+			if p, err := m.Pulse(ctx); err != nil || p.Opened <= epoch {
+				m = nil
+			}
+			ahead <- m
+		}()
 	}
 	for range known {
-		if r := <-rings; r != nil {
+		if r := newerRing(ctx, <-ahead, epoch); r != nil {
 			return true, c.adopt(r)
 		}
 	}
 	return false, nil
 }
 
-// newerRing asks a node for a ring that is newer than an epoch.
+// newerRing asks a node that is ahead for the ring that it has opened.
 func newerRing(ctx context.Context, m *Member, epoch counting.Epoch) *sharding.Ring {
-	short, cancel := context.WithTimeout(ctx, glance)
-	defer cancel()
-	if p, err := m.Pulse(short); err != nil || p.Opened <= epoch {
+	if m == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
 	s, err := m.Standing(ctx)
 	if err != nil || s.Opened == nil || s.Opened.Epoch() <= epoch {
 		return nil

@@ -106,6 +106,52 @@ func TestFollowFindsARingThatOneNodeHasOpened(t *testing.T) {
 	})
 }
 
+// A ring is large, and all nodes have the same one.
+func TestFollowAsksOneNodeForTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(5)
+		c := newCluster(t, nodes)
+		mustStart(t, c)
+		synctest.Wait() // the first look is over, and the next a second away
+		change(t, nodes, true)
+		for _, n := range nodes {
+			n.standings.Store(0)
+			n.delay = time.Millisecond
+		}
+		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
+			t.Fatalf("epoch %d, %v; want 2", c.View().Epoch(), err)
+		}
+		asked := int64(0)
+		for _, n := range nodes {
+			asked += n.standings.Load()
+		}
+		if asked != 1 {
+			t.Errorf("%d nodes were asked for the ring, want 1", asked)
+		}
+	})
+}
+
+// One that shows a newer ring and doesn't hand it over holds up nobody for long.
+func TestFollowAsksTheNextNodeForTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newNodes(4)
+		c := newCluster(t, nodes)
+		mustStart(t, c)
+		synctest.Wait()
+		change(t, nodes, true)
+		nodes[0].away.Store(true)
+		nodes[1].hung.Store(true) // both still tell how far they are
+		nodes[2].hung.Store(true)
+		begin := time.Now()
+		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
+			t.Errorf("epoch %d, %v; want 2", c.View().Epoch(), err)
+		}
+		if took := time.Since(begin); took > cluster.CallTimeout {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // A node behind a ring that is open elsewhere is brought up by whoever sends
 // it something.
 func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {

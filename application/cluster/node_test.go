@@ -19,9 +19,10 @@ import (
 // most delicate.
 type node struct {
 	*memory.Node
-	away  atomic.Bool
-	hung  atomic.Bool
-	delay time.Duration
+	away      atomic.Bool
+	hung      atomic.Bool
+	delay     time.Duration
+	standings atomic.Int64 // how often it was asked for its rings
 	// open, when set, is called before Open.
 	open func() error
 }
@@ -49,6 +50,7 @@ func (n *node) reach(ctx context.Context) error {
 }
 
 func (n *node) Standing(ctx context.Context) (sharding.Standing, error) {
+	n.standings.Add(1)
 	if err := n.reach(ctx); err != nil {
 		return sharding.Standing{}, err
 	}
