@@ -191,9 +191,9 @@ func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrI
 // CloseArc is ErrImmovable.
 func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
 
-// Sweep is ErrImmovable.
+// Sweep finds nothing: no move has left anything behind.
 func (Immovable) Sweep(context.Context, Epoch, Keep, string) (Swept, string, error) {
-	return Swept{}, "", ErrImmovable
+	return Swept{}, "", nil
 }
 
 // ReadParts is ErrImmovable.

@@ -89,6 +89,9 @@ func TestTheRingOfOneNodeIsNotChanged(t *testing.T) {
 		if out, err := in.tool(d, "ring", "weight", node, "2"); err == nil || !strings.Contains(out, "400") || !strings.Contains(out, "this store is one node") {
 			t.Errorf("ring weight on %s: %v %s", store, err, out)
 		}
+		if out, err := in.tool(d, "ring", "repair"); err != nil || !strings.Contains(out, `"sweep"`) || strings.Contains(out, "unswept") {
+			t.Errorf("ring repair on %s: %v %s", store, err, out)
+		}
 		if st := in.ring(); st.Epoch != 1 || st.Nodes[0].Weight != 1 {
 			t.Errorf("the ring of %s was changed: %+v", store, st)
 		}
