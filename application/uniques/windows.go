@@ -136,10 +136,12 @@ func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Ent
 	return found.Entry, found.ByEndpoint, err
 }
 
-func entryOf(ctx context.Context, home *cluster.Member, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+// callsOf are the calls of a window that is being closed, from its home.
+func callsOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Call, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	return home.Entry(ctx, w)
+	_, calls, err := home.Entry(ctx, w)
+	return calls, err
 }
 
 // summarize adds to an entry what is only known by asking the nodes. A window
@@ -179,7 +181,7 @@ func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (p
 		if err != nil {
 			return sum, err
 		}
-		_, calls, err := entryOf(ctx, v.Keeper(e.Window), e.Window)
+		calls, err := callsOf(ctx, v.Keeper(e.Window), e.Window)
 		if err != nil {
 			return sum, err
 		}

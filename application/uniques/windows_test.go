@@ -172,7 +172,7 @@ func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
 	})
 }
 
-// Where two nodes have an entry of a window, one that came late to a claim or
+// V31: where two nodes have an entry of a window, one that came late to a claim or
 // one that was home before, the one that says more is shown, once.
 func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

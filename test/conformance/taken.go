@@ -55,7 +55,8 @@ func (s *stand) full(t *testing.T, want counting.FullEntry) {
 
 func takenIsKept(t *testing.T, s *stand) {
 	all := []counting.FullEntry{
-		done(100, 7), {Entry: counting.Entry{Window: 103, State: counting.Lost}},
+		done(100, 7),
+		{Entry: counting.Entry{Window: 103, State: counting.Lost}},
 		{Entry: counting.Entry{Window: 101, State: counting.Published, Count: 0, Sink: "log"}},
 		{Entry: counting.Entry{Window: 102, State: counting.Sealed, Count: 1<<53 - 1}},
 	}
