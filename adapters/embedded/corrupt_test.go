@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
 			if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
 				t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
 			}
-			if got, err := n.Entries(t.Context(), 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
+			if got, err := n.Entries(t.Context(), math.MaxInt64, 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
 				t.Errorf("entries: got %+v and the error %v, want a damaged one", got, err)
 			}
 		})
@@ -62,7 +63,7 @@ func TestEntryThatIsABucketIsCorrupt(t *testing.T) {
 	if _, _, err := n.Entry(t.Context(), 100); !errors.Is(err, counting.Corrupt) {
 		t.Errorf("entry: got the error %v, want %v", err, counting.Corrupt)
 	}
-	if got, err := n.Entries(t.Context(), 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
+	if got, err := n.Entries(t.Context(), math.MaxInt64, 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
 		t.Errorf("entries: got %+v and the error %v, want a damaged one", got, err)
 	}
 }
@@ -82,7 +83,7 @@ func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 	if a, err := n.Attend(t.Context()); err != nil || len(a.Waiting) != 1 || a.Waiting[0] != w {
 		t.Errorf("attend: got %+v and the error %v, want window %d to wait", a, err, w)
 	}
-	if got, err := n.Entries(t.Context(), 10); err != nil || len(got) != 1 || got[0].Window != w {
+	if got, err := n.Entries(t.Context(), math.MaxInt64, 10); err != nil || len(got) != 1 || got[0].Window != w {
 		t.Errorf("entries: got %+v and the error %v, want window %d alone", got, err, w)
 	}
 }

@@ -166,16 +166,20 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (e counting.Entry, 
 }
 
 // Entries implements counting.Ledger.
-func (n *Node) Entries(ctx context.Context, limit int) (entries []counting.Entry, err error) {
+func (n *Node) Entries(ctx context.Context, before counting.Window, limit int) (entries []counting.Entry, err error) {
 	err = n.view(ctx, func(tx *bolt.Tx) error {
 		if _, err := n.member(tx); err != nil {
 			return err
 		}
 		b := tx.Bucket([]byte(inEntries))
 		cursor := b.Cursor()
-		for key, _ := cursor.Last(); key != nil && len(entries) < limit; key, _ = cursor.Prev() {
+		key, _ := cursor.Seek(ordered(before))
+		if key == nil {
+			key, _ = cursor.Last()
+		}
+		for ; key != nil && len(entries) < limit; key, _ = cursor.Prev() {
 			w, ok := readWindow(key)
-			if !ok {
+			if !ok || w >= before {
 				continue
 			}
 			c, _, err := entryIn(b, w)

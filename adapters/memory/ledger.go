@@ -115,16 +115,18 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 }
 
 // Entries implements counting.Ledger.
-func (n *Node) Entries(ctx context.Context, limit int) ([]counting.Entry, error) {
+func (n *Node) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
 	if err := n.lockMember(ctx); err != nil {
 		return nil, fmt.Errorf("entries of %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
 	var entries []counting.Entry
 	for w, kept := range n.state.entries {
-		if kept.calls == nil {
+		switch {
+		case w >= before:
+		case kept.calls == nil:
 			entries = append(entries, counting.Entry{Window: w, State: counting.Damaged})
-		} else {
+		default:
 			entries = append(entries, kept.Entry)
 		}
 	}

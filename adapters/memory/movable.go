@@ -238,3 +238,25 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 	}
 	return parts, nil
 }
+
+// TakeEntries implements counting.Movable.
+func (n *Node) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+	return n.move(ctx, "take entries", table, func(s *state) error {
+		for _, e := range entries {
+			kept := s.entries[e.Window]
+			if kept == nil {
+				kept = &entry{Claimed: counting.NewClaimed(e.Window), calls: make(map[string]counting.Call)}
+			}
+			if kept.calls == nil {
+				return counting.Corrupt
+			}
+			if kept.Take(e.Entry, n.now()) {
+				kept.done = n.now()
+				clear(kept.calls)
+				maps.Copy(kept.calls, e.ByEndpoint)
+				s.entries[e.Window] = kept
+			}
+		}
+		return nil
+	})
+}

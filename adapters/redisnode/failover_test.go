@@ -41,6 +41,9 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 		{"close", atDestination, []step{moving.fence, moving.open, moving.takeIn}, moving.close, func(t *testing.T, m moving) bool {
 			return m.part(t) == counting.Part{Visits: 2, Closed: true}
 		}},
+		{"take entries", atDestination, []step{moving.fence, moving.open}, moving.takeEntries, func(t *testing.T, m moving) bool {
+			return m.tookEntries(t)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -157,6 +157,32 @@ func packArcList(arcs []counting.Arc) []byte {
 	return b
 }
 
+// packEntries leaves out what a node doesn't take from another.
+func packEntries(entries []counting.FullEntry) []byte {
+	var b []byte
+	taken := 0
+	for _, e := range entries {
+		if e.State == counting.Open || e.State == counting.Damaged {
+			continue
+		}
+		taken++
+		b = appendArray(b, 8)
+		b = appendInt(b, int64(e.Window))
+		b = appendString(b, string(e.State))
+		b = appendInt(b, e.Count)
+		b = appendString(b, e.Sink)
+		for _, n := range []int{e.Calls.Endpoints, e.Calls.Delivered, e.Calls.Failed} {
+			b = appendInt(b, int64(n))
+		}
+		b = appendArray(b, 2*len(e.ByEndpoint))
+		for endpoint, c := range e.ByEndpoint {
+			b = appendString(b, endpoint)
+			b = appendString(b, callText(c))
+		}
+	}
+	return append(appendArray(nil, taken), b...)
+}
+
 // packArcs sets a bit for each arc, as SETBIT numbers them; none is nothing.
 func packArcs(arcs []counting.Arc) []byte {
 	if len(arcs) == 0 {

@@ -53,9 +53,11 @@ func (n *Node) Finish(ctx context.Context, w counting.Window, token string, t co
 
 // SaveCall implements counting.Ledger.
 func (n *Node) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
-	_, err := n.step(ctx, w, token, "call", endpoint, fmt.Sprintf("%d %d %t", c.Attempts, c.Status, c.Final))
+	_, err := n.step(ctx, w, token, "call", endpoint, callText(c))
 	return err
 }
+
+func callText(c counting.Call) string { return fmt.Sprintf("%d %d %t", c.Attempts, c.Status, c.Final) }
 
 // step changes the entry of a window for the owner of a token.
 func (n *Node) step(ctx context.Context, w counting.Window, token, step string, args ...any) ([]any, error) {
@@ -87,8 +89,8 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 }
 
 // Entries implements counting.Ledger.
-func (n *Node) Entries(ctx context.Context, limit int) ([]counting.Entry, error) {
-	_, answer, err := n.run(ctx, n.scripts.entries, limit)
+func (n *Node) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
+	_, answer, err := n.run(ctx, n.scripts.entries, int64(before), limit)
 	if err != nil {
 		return nil, fmt.Errorf("entries of %s: %w", n.id, err)
 	}

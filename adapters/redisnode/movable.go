@@ -97,6 +97,17 @@ func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []countin
 	return all, nil
 }
 
+// TakeEntries implements counting.Movable. It waits for the disk, as Confirm does:
+// the node that had them is let go next.
+func (n *Node) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+	_, err := n.settle(ctx, true, n.scripts.takeEntries,
+		int64(table), seconds(counting.EntryLife), seconds(counting.WindowLife), packEntries(entries))
+	if err != nil {
+		return fmt.Errorf("take %d entries on %s: %w", len(entries), n.id, err)
+	}
+	return nil
+}
+
 // RetireArc implements counting.Movable.
 func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
 	if _, err := n.lasting(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages); err != nil {

@@ -62,14 +62,8 @@ func (v *View) Coming(member int) bool { return !v.moves.done[member].Load() }
 // Away tells whether a member is lost, and isn't to be asked.
 func (v *View) Away(member int) bool { return v.Members()[member].State == sharding.Lost }
 
-// Keeper is the node whose ledger has the entry of a window: its home, or
-// another where that is lost.
-func (v *View) Keeper(w counting.Window) *Member {
-	if home := v.Home(w); !v.Away(home) {
-		return v.Nodes[home]
-	}
-	return v.Nodes[v.Index(v.First())]
-}
+// Keeper is the node whose ledger has the entry of a window while it is closed.
+func (v *View) Keeper(w counting.Window) *Member { return v.Nodes[v.Home(w)] }
 
 // Each calls do for every member but the lost ones at once, with CallTimeout
 // each, and returns the first error, with the node's id, when all have ended.

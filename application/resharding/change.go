@@ -41,8 +41,11 @@ func (s *Service) change(ctx context.Context, dry bool, after maker) (sharding.P
 		if dry {
 			return next.Plan(), nil
 		}
+		if err := s.handOver(ctx, v, next); err != nil {
+			return sharding.Plan{}, err
+		}
 		highest, err := s.install(ctx, v, next)
-		if err == nil && highest < c.From {
+		if err == nil {
 			return next.Plan(), nil
 		}
 		if !errors.Is(err, errLate) {

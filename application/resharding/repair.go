@@ -66,6 +66,9 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	if err != nil {
 		return sharding.Plan{}, err
 	}
+	if err := s.handOver(ctx, v, next); err != nil {
+		return sharding.Plan{}, err
+	}
 	if _, err := s.install(ctx, v, next); err != nil {
 		return sharding.Plan{}, err
 	}

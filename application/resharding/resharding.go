@@ -136,8 +136,9 @@ func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, 
 	}))
 }
 
-// Remove drains a node. When its arcs have gone, and the windows are closed
-// that it has ids of, it is forgotten; until then it must go on.
+// Remove drains a node. When its arcs have gone, the windows are closed that it
+// has ids of, and others have what it knows of windows, it is forgotten; until
+// then it must go on.
 func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error) {
 	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		return v.Remove(c, id)
@@ -158,7 +159,8 @@ func (s *Service) run() {
 	}
 }
 
-// tidy lets go of members that have left, once nothing is needed of them.
+// tidy lets go of members that have left, once nothing is needed of them but what
+// it gives to others before.
 func (s *Service) tidy(v *cluster.View) {
 	gone := false
 	for i, m := range v.Members() {

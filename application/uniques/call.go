@@ -86,14 +86,14 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 	if err != nil {
 		return err
 	}
-	_, calls, err := entryOf(ctx, c.home, c.window)
+	calls, err := callsOf(ctx, c.home, c.window)
 	if err != nil {
 		return err
 	}
 	if err := c.callAll(ctx, r, endpoints, calls); err != nil {
 		return err
 	}
-	if _, calls, err = entryOf(ctx, c.home, c.window); err != nil {
+	if calls, err = callsOf(ctx, c.home, c.window); err != nil {
 		return err
 	}
 	if err := c.atHome(ctx, func(ctx context.Context) error {

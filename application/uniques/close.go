@@ -36,7 +36,10 @@ func attend(ctx context.Context, v *cluster.View) (waiting, current []counting.W
 		attended[i], err = m.Attend(ctx)
 		return err
 	})
-	for _, a := range attended {
+	for i, a := range attended {
+		if v.Away(i) {
+			continue
+		}
 		waiting = append(waiting, a.Waiting...)
 		current = append(current, a.Current)
 	}

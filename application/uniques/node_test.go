@@ -182,11 +182,11 @@ func (l *link) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 	return l.Node.Entry(ctx, w)
 }
 
-func (l *link) Entries(ctx context.Context, limit int) ([]counting.Entry, error) {
+func (l *link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
 	if err := l.reach("entries", 0); err != nil {
 		return nil, err
 	}
-	return l.Node.Entries(ctx, limit)
+	return l.Node.Entries(ctx, before, limit)
 }
 
 // idOn is an id, from least on, that a node of the deployment collects.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,12 +26,19 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	// is in both, rather than in neither.
 	waiting, current, err := attend(ctx, v)
 	var mu sync.Mutex
-	var entries []counting.Entry
+	entries := make(map[counting.Window]counting.Entry)
+	add := func(e counting.Entry) {
+		if kept, ok := entries[e.Window]; !ok || e.Further(kept) {
+			entries[e.Window] = e
+		}
+	}
 	listErr := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		e, err := m.Entries(ctx, limit)
+		some, err := m.Entries(ctx, math.MaxInt64, limit)
 		mu.Lock()
 		defer mu.Unlock()
-		entries = append(entries, e...)
+		for _, e := range some {
+			add(e)
+		}
 		return err
 	})
 	if err = cmp.Or(err, listErr); err != nil {
@@ -39,16 +47,12 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	}
 	// The ledger has a window from its first claim on.
 	for _, w := range append(waiting, current...) {
-		if !slices.ContainsFunc(entries, func(e counting.Entry) bool { return e.Window == w }) {
-			entries = append(entries, counting.Entry{Window: w, State: counting.Open})
-		}
+		add(counting.Entry{Window: w, State: counting.Open})
 	}
-	slices.SortFunc(entries, func(a, b counting.Entry) int { return cmp.Compare(b.Window, a.Window) })
-	summaries := make([]publishing.Summary, 0, min(max(limit, 0), len(entries)))
-	for _, e := range entries {
-		if len(summaries) >= limit {
-			break
-		}
+	newest := slices.SortedFunc(maps.Values(entries), func(a, b counting.Entry) int { return cmp.Compare(b.Window, a.Window) })
+	newest = newest[:min(max(limit, 0), len(newest))]
+	summaries := make([]publishing.Summary, 0, len(newest))
+	for _, e := range newest {
 		summary, err := s.summarize(ctx, v, e)
 		if err != nil {
 			s.Log.Warn("can't list the windows", "error", err)
@@ -68,6 +72,9 @@ func (s *Service) Calls(ctx context.Context, id string) (publishing.Summary, map
 	if err != nil {
 		return publishing.Summary{}, nil, err
 	}
+	// As in Windows, first those that wait: one that is finished in between has
+	// an entry.
+	waiting, current, attendErr := attend(ctx, v)
 	summary, calls, err := s.show(ctx, v, w)
 	switch {
 	case errors.Is(err, counting.Corrupt):
@@ -75,23 +82,20 @@ func (s *Service) Calls(ctx context.Context, id string) (publishing.Summary, map
 	case err != nil:
 		s.Log.Warn("can't show the window", "window", id, "error", err)
 		return publishing.Summary{}, nil, counting.ErrUnavailable
-	case summary.State == counting.Open && summary.Count == 0: // there, or not known at all
-		waiting, current, err := attend(ctx, v)
-		switch {
-		case slices.Contains(waiting, w), slices.Contains(current, w):
-		case err != nil:
-			s.Log.Warn("can't show the window", "window", id, "error", err)
-			return publishing.Summary{}, nil, counting.ErrUnavailable
-		default:
-			return publishing.Summary{}, nil, fmt.Errorf("%w: nothing is known of %s", counting.ErrBadWindow, id)
-		}
+	case summary.State != counting.Open, slices.Contains(waiting, w), slices.Contains(current, w):
+	case attendErr != nil:
+		s.Log.Warn("can't show the window", "window", id, "error", attendErr)
+		return publishing.Summary{}, nil, counting.ErrUnavailable
+	case summary.Count == 0, w < slices.Min(current) && len(waiting) < counting.MaxWaiting:
+		// Also one that is over, whose entry a node had that was given up.
+		return publishing.Summary{}, nil, fmt.Errorf("%w: nothing is known of %s", counting.ErrBadWindow, id)
 	}
 	return summary, calls, nil
 }
 
 // show asks the nodes for one window with its endpoints.
 func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) (publishing.Summary, map[string]counting.Call, error) {
-	entry, known, err := entryOf(ctx, v.Keeper(w), w)
+	entry, known, err := find(ctx, v, w)
 	if err != nil {
 		return publishing.Summary{}, nil, err
 	}
@@ -109,10 +113,35 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 	return summary, calls, err
 }
 
-func entryOf(ctx context.Context, home *cluster.Member, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+// find returns the entry of a window, whichever node has it, with its calls: the
+// ring may have changed since the window was done, so that its home was another.
+func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+	var mu sync.Mutex
+	found := counting.FullEntry{Entry: counting.Entry{Window: w, State: counting.Open}}
+	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
+		e, calls, err := m.Entry(ctx, w)
+		if errors.Is(err, counting.Corrupt) {
+			e, err = counting.Entry{Window: w, State: counting.Damaged}, nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && e.Further(found.Entry) {
+			found = counting.FullEntry{Entry: e, ByEndpoint: calls}
+		}
+		return err
+	})
+	if err == nil && found.State == counting.Damaged {
+		err = counting.Corrupt
+	}
+	return found.Entry, found.ByEndpoint, err
+}
+
+// callsOf are the calls of a window that is being closed, from its home.
+func callsOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Call, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	return home.Entry(ctx, w)
+	_, calls, err := home.Entry(ctx, w)
+	return calls, err
 }
 
 // summarize adds to an entry what is only known by asking the nodes. A window
@@ -152,7 +181,7 @@ func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (p
 		if err != nil {
 			return sum, err
 		}
-		_, calls, err := entryOf(ctx, v.Keeper(e.Window), e.Window)
+		calls, err := callsOf(ctx, v.Keeper(e.Window), e.Window)
 		if err != nil {
 			return sum, err
 		}

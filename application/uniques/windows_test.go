@@ -171,3 +171,49 @@ func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
 		}
 	})
 }
+
+// V31: where two nodes have an entry of a window, one that came late to a claim or
+// one that was home before, the one that says more is shown, once.
+func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		i := d.run(t, "a", newOutside())
+		i.mustAccept(t, "", ids(0, 7)...)
+		until(minute + 10*time.Second)
+		w := counting.Length(minute).At(time.Now()) - 1
+		for _, n := range d.nodes { // where it is done nothing happens
+			if _, _, err := n.Claim(t.Context(), w, "late", time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantStates(t, i, 10, " 00:01=open:0 00:00=done:7")
+		wantStates(t, i, 2, " 00:01=open:0 00:00=done:7")
+		if s, _, err := i.Calls(t.Context(), "footfall_20000101T000000Z"); err != nil || s.State != counting.Done || s.Count != 7 {
+			t.Errorf("the window is %+v, %v", s, err)
+		}
+	})
+}
+
+// A window that is over, and of which no node has an entry any more, isn't shown
+// as open with the ids that are left of it.
+func TestAWindowWithoutAnEntryIsNotShownAsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		i := d.instance(t, "a", newOutside())
+		i.mustAccept(t, "", ids(0, 7)...)
+		until(minute + 10*time.Second)
+		id, w := "footfall_20000101T000000Z", counting.Length(minute).At(time.Now())-1
+		if s, _, err := i.Calls(t.Context(), id); err != nil || s.State != counting.Open || s.Count != 7 {
+			t.Errorf("the window that waits is %+v, %v", s, err)
+		}
+		for _, n := range d.nodes {
+			if err := n.Retire(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, _, err := i.Calls(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
+			t.Errorf("the window that is over is %+v, %v", s, err)
+		}
+		wantStates(t, i, 10, " 00:01=open:0")
+	})
+}

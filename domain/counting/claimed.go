@@ -116,6 +116,16 @@ func (c *Claimed) Finish(token string, now time.Time, totals CallTotals) error {
 	return nil
 }
 
+// Take makes the entry that another node had this one's, and tells whether it
+// did: not where either says what the other need not know.
+func (c *Claimed) Take(e Entry, now time.Time) bool {
+	if c.State != Open || e.State == Open || e.State == Damaged {
+		return false
+	}
+	c.Entry, c.Changed = e, now
+	return true
+}
+
 // SaveCall notes that a call of the window was kept.
 func (c *Claimed) SaveCall(token string, now time.Time) error {
 	if err := c.check(token); err != nil {

@@ -129,6 +129,14 @@ type Movable interface {
 	// the marks; ErrUnfinished otherwise. A closed one stays so.
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
+	// TakeEntries keeps entries of windows that another node's Ledger had,
+	// each with its calls in one step, unless the window has one here that
+	// isn't Open. It is a change of the entry; the calls are kept until 10
+	// minutes after it. An entry that is Open or Damaged is passed over. This
+	// survives when it is answered, as with Confirm. Corrupt: something else
+	// stands in the place of an entry; others may have been kept.
+	TakeEntries(ctx context.Context, table Epoch, entries []FullEntry) error
+
 	// Sweep forgets what no move needs any more, in some of what the node
 	// keeps: from cursor on, which is empty at first; next is empty after the
 	// last, and following it shows everything that is there all the while.
@@ -190,6 +198,9 @@ func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrI
 
 // CloseArc is ErrImmovable.
 func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
+
+// TakeEntries is ErrImmovable.
+func (Immovable) TakeEntries(context.Context, Epoch, []FullEntry) error { return ErrImmovable }
 
 // Sweep finds nothing: no move has left anything behind.
 func (Immovable) Sweep(context.Context, Epoch, Keep, string) (Swept, string, error) {

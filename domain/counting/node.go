@@ -3,6 +3,7 @@ package counting
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -148,6 +149,20 @@ type Entry struct {
 	Calls CallTotals
 }
 
+// Further tells whether an entry says more than another of the same window does,
+// where two nodes have one: the later state does, an entry that can't be read
+// says more than an open one, and any count more than that the window is lost.
+func (e Entry) Further(than Entry) bool {
+	order := []State{Open, Damaged, Lost, Sealed, Published, Done}
+	return slices.Index(order, e.State) > slices.Index(order, than.State)
+}
+
+// FullEntry is an Entry with what SaveCall kept, by endpoint.
+type FullEntry struct {
+	Entry
+	ByEndpoint map[string]Call
+}
+
 // CallTotals sums up the calls of one window.
 type CallTotals struct {
 	// Endpoints that were named; of them, those that took the count, and
@@ -207,7 +222,8 @@ type Ledger interface {
 	// what SaveCall kept, by endpoint.
 	Entry(ctx context.Context, w Window) (Entry, map[string]Call, error)
 
-	// Entries returns the newest entries, newest first, at most limit. One
-	// that is Corrupt is among them, with the state Damaged and its Window.
-	Entries(ctx context.Context, limit int) ([]Entry, error)
+	// Entries returns the newest entries of windows before one, newest first,
+	// at most limit; fewer are all that there are. One that is Corrupt is
+	// among them, with the state Damaged and its Window.
+	Entries(ctx context.Context, before Window, limit int) ([]Entry, error)
 }

@@ -235,6 +235,22 @@ func TestWhoHasLeftIsForgottenWhenItsWindowsAreDone(t *testing.T) {
 	}
 }
 
+// Of a window whose home is lost, the first member that stays keeps the entry.
+func TestAWindowWhoseHomeIsLostHasAnother(t *testing.T) {
+	r := newRing(t, member("a", 1), member("b", 1), member("c", 1), member("d", 1))
+	r = must(t)(r.Remove(sharding.Change{ID: "remove", From: 100}, "a"))
+	lost := must(t)(r.Abandon(sharding.Change{ID: "lost", From: 102}, "c"))
+	for w := range counting.Window(100) {
+		want := r.Members()[r.Home(w)].ID
+		if want == "c" {
+			want = "b" // a is about to leave
+		}
+		if got := lost.Members()[lost.Home(w)].ID; got != want {
+			t.Errorf("the home of window %d is %s, want %s", w, got, want)
+		}
+	}
+}
+
 func TestErrorsNameTheNode(t *testing.T) {
 	r := newRing(t, equalMembers(1)...)
 	_, err := r.Remove(sharding.Change{ID: "x"}, "redis_7070")

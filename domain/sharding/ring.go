@@ -38,7 +38,8 @@ type MemberState string
 
 // The states: a member that is leaving owns no arcs, and one that is lost was
 // given up with all that it had. The first change after the windows are done
-// for which they collected ids forgets them.
+// for which they collected ids forgets them; whoever makes it has what the former
+// knows of windows kept elsewhere before (counting.Movable).
 const (
 	Active  MemberState = "active"
 	Leaving MemberState = "leaving"
@@ -245,9 +246,15 @@ func (r *Ring) IDOwner(id counting.ID, tableNumber int) (int, counting.Epoch) {
 // IDTable is the epoch of the table that is valid for a window.
 func (r *Ring) IDTable(w counting.Window) counting.Epoch { return r.tables[r.TableFor(w)].epoch }
 
-// Home is the index of the member whose Ledger has the window's entry.
+// Home is the index of the member whose Ledger has the window's entry, from its
+// first claim on: by the window's table, but the first active one where that
+// member is lost.
 func (r *Ring) Home(w counting.Window) int {
-	return int(r.tables[r.TableFor(w)].owners[r.Arc(counting.Page(r.length.Name(w)))])
+	home := int(r.tables[r.TableFor(w)].owners[r.Arc(counting.Page(r.length.Name(w)))])
+	if r.members[home].State != Lost {
+		return home
+	}
+	return slices.IndexFunc(r.members, func(m Member) bool { return m.State == Active })
 }
 
 // Loses tells whether a lost member has a part of a window's ids, or its entry.

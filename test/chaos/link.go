@@ -161,8 +161,8 @@ func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 }
 
 // Entries implements counting.Ledger.
-func (l *Link) Entries(ctx context.Context, limit int) ([]counting.Entry, error) {
-	return through(ctx, l, "entries", func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, limit) })
+func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
+	return through(ctx, l, "entries", func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, before, limit) })
 }
 
 // Pulse implements sharding.Keeper.

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -165,7 +166,7 @@ func tokenWithoutClaim(t *testing.T, s *stand) {
 	n := s.open(t)
 	s.refuseToken(t, 100, "")
 	s.refuseToken(t, 100, "1")
-	entries, err := n.Entries(t.Context(), 10)
+	entries, err := n.Entries(t.Context(), math.MaxInt64, 10)
 	must(t, err)
 	equal(t, "entries", len(entries), 0)
 	s.claim(t, 100, "a")
@@ -199,6 +200,6 @@ func ledgerUninitialized(t *testing.T, s *stand) {
 	mustBe(t, n.SaveCall(t.Context(), 100, "x", "http://a.example/", counting.Call{Attempts: 1}), counting.ErrUninitialized)
 	_, _, err = n.Entry(t.Context(), 100)
 	mustBe(t, err, counting.ErrUninitialized)
-	_, err = n.Entries(t.Context(), 10)
+	_, err = n.Entries(t.Context(), math.MaxInt64, 10)
 	mustBe(t, err, counting.ErrUninitialized)
 }

@@ -71,6 +71,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"approvals", approveCases()},
 		{"moves", moveCases()},
 		{"moving reads", movingReadCases()},
+		{"taken entries", takenCases()},
 		{"sweep", sweepCases()},
 		{"aside", asideCases()},
 		{"keys", keyCases()},

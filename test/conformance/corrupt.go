@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -139,7 +140,7 @@ func corruptEntryIsListed(t *testing.T, s *stand) {
 	s.corruptEntry(t, 100)
 	s.newest(t, 2, 101, 100)
 	s.newest(t, 10, 101, 100, 99)
-	entries, err := n.Entries(t.Context(), 10)
+	entries, err := n.Entries(t.Context(), math.MaxInt64, 10)
 	must(t, err)
 	equal(t, "the corrupt entry", entries[1], counting.Entry{Window: 100, State: counting.Damaged})
 	equal(t, "the one before it", entries[0].State, counting.Open)

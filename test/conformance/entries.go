@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"maps"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,7 @@ func entryCases() []testCase {
 		{"the last of the calls of an endpoint is kept", lastCallStays},
 		{"calls are kept by window and endpoint", callsAreApart},
 		{"the newest entries come first, at most the limit", newestEntries},
+		{"entries before a window can be asked for in steps", entriesBefore},
 		{"what an entry is, Entries says as well", entriesSayTheSame},
 	}
 }
@@ -63,7 +65,7 @@ func noEntry(t *testing.T, s *stand) {
 	s.open(t)
 	s.entry(t, 100, counting.Entry{State: counting.Open})
 	s.calls(t, 100, nil)
-	got, err := s.node.Entries(t.Context(), 10)
+	got, err := s.node.Entries(t.Context(), math.MaxInt64, 10)
 	must(t, err)
 	equal(t, "entries", len(got), 0)
 }
@@ -234,7 +236,7 @@ func newestEntries(t *testing.T, s *stand) {
 
 func (s *stand) newest(t *testing.T, limit int, want ...counting.Window) {
 	t.Helper()
-	entries, err := s.node.Entries(t.Context(), limit)
+	entries, err := s.node.Entries(t.Context(), math.MaxInt64, limit)
 	must(t, err)
 	var got []counting.Window
 	for _, e := range entries {
@@ -249,7 +251,7 @@ func entriesSayTheSame(t *testing.T, s *stand) {
 	token := s.claim(t, 101, "a")
 	_, err := n.Record(t.Context(), 101, token, 8)
 	must(t, err)
-	entries, err := n.Entries(t.Context(), 10)
+	entries, err := n.Entries(t.Context(), math.MaxInt64, 10)
 	must(t, err)
 	equal(t, "entries", len(entries), 2)
 	for _, e := range entries {

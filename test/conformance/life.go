@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func (s *stand) everyCall(ctx context.Context, n Node, w counting.Window, ended 
 	ended("save call", n.SaveCall(ctx, w-1, "x", "http://a.example/", counting.Call{Attempts: 1}))
 	_, _, err = n.Entry(ctx, w-1)
 	ended("entry", err)
-	_, err = n.Entries(ctx, 10)
+	_, err = n.Entries(ctx, math.MaxInt64, 10)
 	ended("entries", err)
 	_, err = n.Standing(ctx)
 	ended("standing", err)

@@ -60,6 +60,7 @@ func (s *stand) everyMove(ctx context.Context, n Node, ended func(call string, e
 	ended("find keys", err)
 	ended("retire arc", n.RetireArc(ctx, table, arc, 0))
 	ended("close arc", n.CloseArc(ctx, table, arc, 0))
+	ended("take entries", n.TakeEntries(ctx, table, nil))
 	_, _, err = n.Sweep(ctx, table, counting.Keep{}, "")
 	ended("sweep", err)
 	_, err = n.ReadParts(ctx, s.ring.Epoch(), []counting.Located{s.at("home")})

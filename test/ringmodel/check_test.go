@@ -30,6 +30,7 @@ func (w *world) check(ctx context.Context) {
 			w.violate("P5: window %s has %d ids and was published with %d (%v)", name, len(ids), got, published)
 		}
 	}
+	w.checkList(ctx)
 }
 
 // holding is what a node has of the world's pages.

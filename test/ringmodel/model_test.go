@@ -71,7 +71,7 @@ var (
 	stormFaults = []chaos.Fault{
 		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
 		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
-		keysMoved, keyAtSource, keyReusedRefused,
+		keysMoved, keyAtSource, keyReusedRefused, entriesTaken,
 	}
 	quarrelFaults = []chaos.Fault{
 		lostRequest, lostReply, delayed, duplicated, coordinatorKilled, coordinatorKilledLate, stoppedInChange, linkCut,
@@ -158,6 +158,7 @@ const (
 	changeRefused         chaos.Fault = "change_refused"
 	rereads               chaos.Fault = "read_of_a_moving_page"
 	keysMoved             chaos.Fault = "keys_moved"
+	entriesTaken          chaos.Fault = "entries_taken"
 	keyAtSource           chaos.Fault = "key_found_at_the_source"
 	keyReusedRefused      chaos.Fault = "key_reused"
 	killedBeforeOpen      chaos.Fault = "coordinator_killed_between_fence_and_open"

@@ -53,10 +53,15 @@ func indecisions() []defect {
 	}
 }
 
+// oblivion is a defect of how members are let go.
+func oblivion() []defect {
+	return []defect{{storm, mutant{name: "what a node knew of windows goes with it", node: func(n cluster.Node) cluster.Node { return oblivious{n} }}}}
+}
+
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 	const tries = 100
-	for _, c := range append(defects(), indecisions()...) {
+	for _, c := range slices.Concat(defects(), indecisions(), oblivion()) {
 		t.Run(c.mutant.name, func(t *testing.T) {
 			for try := range tries {
 				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)

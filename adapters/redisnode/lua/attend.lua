@@ -9,6 +9,10 @@ if not swept or seconds - swept >= 3600 then
     if seconds - string.match(q[i + 1], '^%d+ (%d+)') > tonumber(ARGV[2]) then redis.call('HDEL', 'ff:Q', q[i]) end
   end
 end
+-- Entries that have expired leave the list, a few at a time.
+for _, old in ipairs(redis.call('ZRANGE', 'ff:wins', 0, 15)) do
+  if redis.call('EXISTS', 'ff:win:' .. old) == 0 then redis.call('ZREM', 'ff:wins', old) end
+end
 -- Idempotency keys that count no more go a few arcs at a time. What is no place
 -- of keys stops no window.
 local keyed = type(redis.pcall('HLEN', 'ff:kn')) == 'table' and {} or days()

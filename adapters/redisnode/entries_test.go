@@ -1,0 +1,94 @@
+package redisnode_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/servers"
+)
+
+func (m moving) takeEntries(ctx context.Context) error {
+	var all []counting.FullEntry
+	for w := range counting.Window(300) {
+		all = append(all, counting.FullEntry{
+			Entry:      counting.Entry{Window: w, State: counting.Done, Count: int64(w), Sink: "log"},
+			ByEndpoint: map[string]counting.Call{"http://e/": {Attempts: 1, Status: 200, Final: true}},
+		})
+	}
+	return m.TakeEntries(ctx, m.after.Table(), all)
+}
+
+func (m moving) tookEntries(t *testing.T) bool {
+	t.Helper()
+	e, calls, err := m.Entry(t.Context(), 299)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Count == 299 && calls["http://e/"].Delivered()
+}
+
+// Entries are on the disk, and a full server takes them, before the node that had
+// them is let go.
+func TestEntriesThatAreTakenAreSynced(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t, "--appendfsync", "everysec")
+	y := startYounger(t, server.Addr)
+	m := atDestination(t, &servers.Redis{Addr: y.addr})
+	m.do(t, moving.fence, moving.open)
+	c := server.Client()
+	defer func() { _ = c.Close() }()
+	if err := c.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.takeEntries(t.Context()); err == nil {
+		t.Error("no error while nothing is synced")
+	}
+	y.synced.Store(true)
+	if err := m.takeEntries(t.Context()); err != nil || !m.tookEntries(t) || y.asked.Load() != 2 {
+		t.Errorf("%v; the server was asked %d times whether it has synced", err, y.asked.Load())
+	}
+}
+
+// An entry that has expired is in no list, hides none behind it, and leaves the
+// set of all in time, also if nobody asks for a list.
+func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t)
+	n := joined(t, server)
+	for _, w := range []counting.Window{5, 70} {
+		if _, _, err := n.Claim(t.Context(), w, "a", time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expire := func() {
+		for w := range 90 {
+			if w != 5 && w != 70 {
+				n.do(t, "zadd", "ff:wins", w, w)
+			}
+		}
+	}
+	expire()
+	entries, err := n.Entries(t.Context(), math.MaxInt64, 2)
+	if err != nil || len(entries) != 2 || entries[0].Window != 70 || entries[1].Window != 5 {
+		t.Errorf("the entries are %+v, %v", entries, err)
+	}
+	if entries, err = n.Entries(t.Context(), 70, 1); err != nil || len(entries) != 1 || entries[0].Window != 5 {
+		t.Errorf("the entries before window 70 are %+v, %v", entries, err)
+	}
+	expire()
+	for range 10 {
+		if _, err := n.Attend(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := server.Client()
+	defer func() { _ = c.Close() }()
+	left, err := c.ZRange(t.Context(), "ff:wins", 0, -1).Result()
+	if err != nil || fmt.Sprint(left) != "[5 70]" {
+		t.Errorf("in the set of all are %v, %v", left, err)
+	}
+}

@@ -1,0 +1,100 @@
+package resharding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// entriesAtOnce is how many entries one call asks for, and how many of them and of
+// their calls one gives, but that those of one window go together.
+const entriesAtOnce = 512
+
+// handOver gives the entries of windows that members have to their homes by the
+// next ring, when that lets these members go: they change no more, as the windows
+// are over everywhere. It may be repeated, by several at once. An error keeps the
+// change from being made: it is counting.ErrUnavailable.
+func (s *Service) handOver(ctx context.Context, v *cluster.View, next *sharding.Ring) error {
+	for i, from := range v.Nodes {
+		if v.Away(i) || next.Index(from.ID()) >= 0 {
+			continue
+		}
+		for before := counting.Window(math.MaxInt64); ; {
+			entries, err := entriesOf(ctx, from, before)
+			if err == nil {
+				err = s.give(ctx, v, next, from, entries)
+			}
+			if err != nil {
+				s.Log.Warn("a member that has left can't be let go", "node", from.ID(), "error", err)
+				return fmt.Errorf("%w: what node %s knows of windows can't be kept elsewhere: %w", counting.ErrUnavailable, from.ID(), err)
+			}
+			if len(entries) == 0 {
+				break
+			}
+			before = entries[len(entries)-1].Window
+		}
+	}
+	return nil
+}
+
+func entriesOf(ctx context.Context, m *cluster.Member, before counting.Window) ([]counting.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	defer cancel()
+	return m.Entries(ctx, before, entriesAtOnce)
+}
+
+// give gives some entries of a node away, each with its calls.
+func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring, from *cluster.Member, entries []counting.Entry) error {
+	to, size := make(map[counting.NodeID][]counting.FullEntry), 0
+	for _, e := range entries {
+		if e.State == counting.Damaged {
+			s.Log.Warn("an entry can't be read, and is left on a node that is let go", "window", v.Length().Name(e.Window), "node", from.ID())
+			continue
+		}
+		full := counting.FullEntry{Entry: e}
+		if e.Calls.Endpoints > 0 {
+			var err error
+			if full.ByEndpoint, err = callsOf(ctx, from, e.Window); err != nil {
+				return err
+			}
+		}
+		home := next.Members()[next.Home(e.Window)].ID
+		to[home] = append(to[home], full)
+		if size += 1 + len(full.ByEndpoint); size >= entriesAtOnce {
+			if err := giveAll(ctx, v, to); err != nil {
+				return err
+			}
+			size = 0
+		}
+	}
+	return giveAll(ctx, v, to)
+}
+
+// callsOf are the calls of a window, none where they can't be read.
+func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[string]counting.Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	defer cancel()
+	_, calls, err := m.Entry(ctx, w)
+	if errors.Is(err, counting.Corrupt) {
+		return nil, nil
+	}
+	return calls, err
+}
+
+// giveAll gives every node what it is to have, and leaves nothing to be given.
+func giveAll(ctx context.Context, v *cluster.View, to map[counting.NodeID][]counting.FullEntry) error {
+	ctx, cancel := context.WithTimeout(ctx, confirmTime)
+	defer cancel()
+	for home, entries := range to {
+		if err := v.Nodes[v.Index(home)].TakeEntries(ctx, v.Table(), entries); err != nil {
+			return err
+		}
+		delete(to, home)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package ringmodel_test
+
+import (
+	"context"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+func (l *link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Entry, error) { return s.Entries(ctx, before, limit) })
+}
+
+func (l *link) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.TakeEntries(ctx, table, entries) })
+}
+
+func (s *server) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.Node.TakeEntries(ctx, table, entries)
+	if err == nil && len(entries) > 0 {
+		s.world.counted.Add(entriesTaken)
+	}
+	s.step(err)
+	return err
+}
+
+// checkList wants every window that was published in the list, once, with its
+// number, and the same by its id, whatever became of its home.
+func (w *world) checkList(ctx context.Context) {
+	u := w.instances[0].uniques
+	all, err := u.Windows(ctx, 1<<20)
+	if err != nil {
+		w.violate("P5: the windows can't be listed: %v", err)
+		return
+	}
+	listed := make(map[string]publishing.Summary)
+	for _, s := range all {
+		if _, twice := listed[s.ID]; twice {
+			w.violate("P5: window %s is listed twice", s.ID)
+		}
+		listed[s.ID] = s
+	}
+	for id, count := range w.reports {
+		s := listed[id]
+		if s.Count != count || s.State == counting.Open {
+			w.violate("P5: window %s was published with %d and is listed as %q with %d", id, count, s.State, s.Count)
+		}
+		if one, _, err := u.Calls(ctx, id); err != nil || one != s {
+			w.violate("P5: window %s is listed as %+v and shown as %+v, %v", id, s, one, err)
+		}
+	}
+}
+
+// oblivious says that it has taken entries, and has not.
+type oblivious struct{ cluster.Node }
+
+func (oblivious) TakeEntries(context.Context, counting.Epoch, []counting.FullEntry) error { return nil }
