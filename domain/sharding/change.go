@@ -81,20 +81,30 @@ func (r *Ring) Reweight(c Change, id counting.NodeID, weight int) (*Ring, error)
 	return n, nil
 }
 
-// Abandon makes the ring in which a member is Lost: its arcs go to others
-// with nothing in them, and its loss is on record for ever.
-func (r *Ring) Abandon(c Change, id counting.NodeID) (*Ring, error) {
+// Abandon makes the ring in which some members are Lost: their arcs go to others
+// with nothing in them, and their losses are on record for ever. ErrMinority: the
+// others couldn't decide on it.
+func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 	n := r.next(c)
-	at := n.Index(id)
-	if at < 0 || n.members[at].State == Lost {
-		return nil, fmt.Errorf("%w: node %s is not in it", ErrBadChange, id)
+	n.losses = slices.Clone(n.losses)
+	for _, id := range ids {
+		at := n.Index(id)
+		if at < 0 || n.members[at].State == Lost {
+			return nil, fmt.Errorf("%w: node %s is not in it", ErrBadChange, id)
+		}
+		n.members[at].State, n.members[at].Weight = Lost, 0
+		n.losses = append(n.losses, Loss{Node: id, Epoch: n.epoch})
 	}
-	n.members[at].State, n.members[at].Weight = Lost, 0
-	n.losses = append(slices.Clone(n.losses), Loss{Node: id, Epoch: n.epoch})
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	n.balance(n.tables[0].owners).give(at)
+	if !r.Decides(n, func(counting.NodeID) bool { return true }) {
+		return nil, fmt.Errorf("%w: of %d nodes %d are to be given up", ErrMinority, len(r.voters()), len(ids))
+	}
+	b := n.balance(n.tables[0].owners)
+	for _, id := range ids {
+		b.give(n.Index(id))
+	}
 	return n, nil
 }
 

@@ -23,6 +23,9 @@ var (
 	ErrNotEmpty = errors.New("the node is not empty")
 	// ErrAnswers: a node that answers isn't given up.
 	ErrAnswers = errors.New("the node answers, so nothing of it is lost")
+	// ErrMinority: so many nodes aren't given up that the others have no
+	// majority of the votes; those might go on without them.
+	ErrMinority = errors.New("the nodes that are left have no majority of the votes")
 )
 
 // Standing is what a node knows of the ring.
