@@ -274,21 +274,43 @@ func (r *Ring) Share(member int) float64 {
 // Table is the epoch of the newest table: it names the moves that made it.
 func (r *Ring) Table() counting.Epoch { return r.tables[0].epoch }
 
-// From is the index of the member that had the arc before the newest table;
-// the owner itself where the arc did not move, or moves from a lost member.
+// From is the index of the member that had the arc before the newest table; if
+// that is lost, of the one from which the arc was on its way to it, which has
+// what had not left it yet. It is the owner itself where the arc did not move, or
+// nobody is left who had it.
 func (r *Ring) From(arc counting.Arc) int {
-	owner := int(r.tables[0].owners[arc])
-	if len(r.tables) < 2 {
-		return owner
-	}
-	if from := int(r.tables[1].owners[arc]); r.members[from].State != Lost {
+	if from := r.holder(arc); from >= 0 {
 		return from
 	}
-	return owner
+	return r.Owner(arc)
 }
 
-// Moves are the arcs that the newest table gave to another member, in
-// ascending order, but those of a lost member.
+// holder is From, but -1 where nobody is left who had the arc.
+func (r *Ring) holder(arc counting.Arc) int {
+	for i := 1; i < len(r.tables); i++ {
+		from := int(r.tables[i].owners[arc])
+		if r.members[from].State != Lost {
+			return from
+		}
+		if r.lostAt(from) > r.tables[i-1].epoch { // it was lost with what it had not sent yet
+			return -1
+		}
+	}
+	return -1
+}
+
+// lostAt is the epoch in which a lost member was given up.
+func (r *Ring) lostAt(member int) counting.Epoch {
+	for _, l := range slices.Backward(r.losses) {
+		if l.Node == r.members[member].ID {
+			return l.Epoch
+		}
+	}
+	return 0
+}
+
+// Moves are the arcs that the newest table gave to another member than the one
+// that has them (From), in ascending order.
 func (r *Ring) Moves() []Move {
 	var moves []Move
 	for arc := range counting.Arc(Arcs) {
@@ -313,15 +335,29 @@ func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
 }
 
 // Gains are the arcs that the newest table gives to a node and the one before
-// did not: those of Coming, and those of a lost member; in ascending order.
+// did not, but those of Retains: what comes to it, and what a lost member had; in
+// ascending order.
 func (r *Ring) Gains(id counting.NodeID) []counting.Arc {
-	to := r.Index(id)
-	if len(r.tables) < 2 || to < 0 {
+	return r.changed(id, func(arc counting.Arc, node int) bool { return r.Owner(arc) == node && r.holder(arc) != node })
+}
+
+// Retains are the arcs that were on their way from a node to a member that is
+// lost, in ascending order: what had not left the node is what there is of them,
+// and it keeps them or they go to another.
+func (r *Ring) Retains(id counting.NodeID) []counting.Arc {
+	return r.changed(id, func(arc counting.Arc, node int) bool { return r.holder(arc) == node })
+}
+
+// changed are some of the arcs that a member did not own by the table before the
+// newest.
+func (r *Ring) changed(id counting.NodeID, which func(arc counting.Arc, node int) bool) []counting.Arc {
+	node := r.Index(id)
+	if len(r.tables) < 2 || node < 0 {
 		return nil
 	}
 	var arcs []counting.Arc
 	for arc, before := range r.tables[1].owners {
-		if r.Owner(counting.Arc(arc)) == to && int(before) != to {
+		if int(before) != node && which(counting.Arc(arc), node) {
 			arcs = append(arcs, counting.Arc(arc))
 		}
 	}
