@@ -144,7 +144,10 @@ func TestWhatHadNotLeftForAServerThatIsGoneCountsOn(t *testing.T) {
 // storedRing is the ring that a server has opened.
 func (r *ring) storedRing(server int) *sharding.Ring {
 	r.t.Helper()
-	document, _ := r.do(server, "hget", "ff:T", "opened").(string)
+	document, err := r.do(server, "hget", "ff:T", "opened").Text()
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	ring, err := sharding.Decode([]byte(document))
 	if err != nil {
 		r.t.Fatal(err)
@@ -157,7 +160,9 @@ func (r *ring) storedRing(server int) *sharding.Ring {
 func (r *ring) has(arc counting.Arc, page string, table counting.Epoch) bool {
 	for server := range 3 {
 		for _, key := range []string{fmt.Sprint("ff:c:", arc), fmt.Sprintf("ff:x:%d:%d", arc, table)} {
-			if n, _ := r.do(server, "hexists", key, page).(int64); n == 1 {
+			if there, err := r.do(server, "hexists", key, page).Bool(); err != nil {
+				r.t.Fatal(err)
+			} else if there {
 				return true
 			}
 		}
