@@ -103,7 +103,7 @@ func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 	w.mourn(ring, s)
 	s.mu.Unlock()
 	w.counted.Add(nodeLost)
-	for begin := time.Now(); !w.isCalm(); w.rest(w.span(500 * time.Millisecond)) {
+	for begin := time.Now(); ; time.Sleep(w.span(500 * time.Millisecond)) {
 		i := w.pick(d)
 		if i == nil {
 			continue
