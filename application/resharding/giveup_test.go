@@ -28,7 +28,7 @@ func (d *deployment) lose(ids ...counting.NodeID) (bringBack func()) {
 	}
 }
 
-// P3, P4: two nodes of five that are gone at once are given up at once, and
+// V19, P3, P4: two nodes of five that are gone at once are given up at once, and
 // neither alone. When they come back, they are in no count and no vote.
 func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
 	})
 }
 
-// P4: of three nodes two aren't given up, nor half of four with the first, which
+// V17, P4: of three nodes two aren't given up, nor half of four with the first, which
 // might go on by themselves; nothing is dropped for it.
 func TestAMinorityGivesUpNobody(t *testing.T) {
 	for n, ids := range map[int][]counting.NodeID{3: {"n2", "n3"}, 4: {"n1", "n3"}} {
@@ -106,7 +106,7 @@ func TestAMinorityGivesUpNobody(t *testing.T) {
 	}
 }
 
-// P4: two nodes die in a change that a majority has approved, as has one of them.
+// V17, P4: two nodes die in a change that a majority has approved, as has one of them.
 // They are given up after it, not in its place.
 func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
 	})
 }
 
-// P4: a destination is given up when the moves to it have begun. What had not left
+// V13, P4: a destination is given up when the moves to it have begun. What had not left
 // its source counts on, claimed or not, and whatever the destination had taken in;
 // what had left, and what came to the destination alone, is lost with it.
 func TestWhatDidNotReachANodeThatIsGivenUpCountsOn(t *testing.T) {

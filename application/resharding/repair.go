@@ -45,7 +45,8 @@ func (s *Service) Repair(ctx context.Context) error {
 }
 
 // Abandon gives up nodes that are away for good, with all that they have: their
-// pages begin at 0 elsewhere, and that stays on record. All nodes that are away
+// pages begin elsewhere with what had not left for them yet, mostly at 0, and that
+// stays on record. All nodes that are away
 // have to be given up at once, since the others are asked what they have.
 // sharding.ErrMinority says, beside the errors of the other changes, that nothing
 // was changed.
@@ -118,8 +119,7 @@ func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost []int
 	})
 }
 
-// dropMoves ends the moves from nodes that are given up to others. What was on its
-// way to such a node stays where it is, and a sweep tells it: it is nowhere else.
+// dropMoves ends the moves from nodes that are given up to others.
 func (s *Service) dropMoves(ctx context.Context, v *cluster.View, lost []int) {
 	for _, m := range v.Ring.Moves() {
 		if slices.Contains(lost, m.From) && !slices.Contains(lost, m.To) && v.Coming(m.To) {

@@ -91,7 +91,7 @@ func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
 	})
 }
 
-// P3: a page that was taken in is read at its destination alone, also when its
+// V19, P3: a page that was taken in is read at its destination alone, also when its
 // source was set back behind the move.
 func TestASourceThatWasSetBackHoldsUpNoRead(t *testing.T) {
 	d := newDeployment()

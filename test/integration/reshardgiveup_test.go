@@ -20,7 +20,7 @@ func (r *ring) ringCLI(in *instance, args ...string) (string, error) {
 	return string(out), err
 }
 
-// P3, P4: two servers of five are gone for good. They are given up by one command,
+// V19, P3, P4: two servers of five are gone for good. They are given up by one command,
 // while callers go on with the pages of the others; when they are back, nobody
 // asks them. Of the three that are left two can't be given up.
 func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
@@ -85,7 +85,7 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	}
 }
 
-// P4: a server is gone for good while arcs are on their way to it. What is still
+// V13, P4: a server is gone for good while arcs are on their way to it. What is still
 // at the old servers counts on, without an operator.
 func TestWhatHadNotLeftForAServerThatIsGoneCountsOn(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ const (
 	pageLost chaos.Fault = "page_that_had_left_it"
 )
 
-// P3, P4: what had not left for a node that is given up counts on, no more and no
+// V13, P3, P4: what had not left for a node that is given up counts on, no more and no
 // less, and the pages of others never notice.
 func TestWhatHadNotLeftForANodeThatIsGivenUpCountsOn(t *testing.T) {
 	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, lostRequest, lostReply, duplicated, instanceCrashed, nodeDown})
@@ -90,6 +90,13 @@ func (w *world) noteCame(at stint, b *counting.Batch, refused map[int]bool) {
 			w.losses.came[at][v.Page] += v.Count
 		}
 	}
+}
+
+// noteLeft writes down that an arc was retired.
+func (w *world) noteLeft(d departure) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	w.losses.left[d] = true
 }
 
 // lose lets a newcomer die for good, some time after the change that let it in,

@@ -128,21 +128,6 @@ func (w *world) note(b *counting.Batch, refused map[int]bool) {
 	}
 }
 
-// noteIDs writes down the ids that a batch has added to a window.
-func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
-	w.truth.Lock()
-	defer w.truth.Unlock()
-	name := counting.Length(windowLength).Name(window)
-	for i, a := range b.Arrivals {
-		if !refused[len(b.Visits)+i] {
-			if w.ids[name] == nil {
-				w.ids[name] = make(map[counting.ID]struct{})
-			}
-			w.ids[name][a.ID] = struct{}{}
-		}
-	}
-}
-
 func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -285,10 +270,8 @@ func (s *server) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 	defer s.mu.Unlock()
 	err := s.Node.RetireArc(ctx, table, arc, pages)
 	s.step(err)
-	if err == nil && s.world.plan.losses {
-		s.world.truth.Lock()
-		s.world.losses.left[departure{stint{s.ID(), table}, arc}] = true
-		s.world.truth.Unlock()
+	if err == nil {
+		s.world.noteLeft(departure{stint{s.ID(), table}, arc})
 	}
 	return err
 }

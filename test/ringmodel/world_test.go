@@ -264,3 +264,18 @@ func (w *world) summary() string {
 	return fmt.Sprintf("%d changes, %d moves broken off; visits %d acknowledged, %d unknown, %d refused; %d ids, %d windows; %d batches told as lost",
 		len(w.tables), w.counted.Of(moveBroken), acked, doubt, denied, w.nextID, len(w.reports), w.lost)
 }
+
+// noteIDs writes down the ids that a batch has added to a window.
+func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	name := counting.Length(windowLength).Name(window)
+	for i, a := range b.Arrivals {
+		if !refused[len(b.Visits)+i] {
+			if w.ids[name] == nil {
+				w.ids[name] = make(map[counting.ID]struct{})
+			}
+			w.ids[name][a.ID] = struct{}{}
+		}
+	}
+}
