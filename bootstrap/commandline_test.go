@@ -60,6 +60,8 @@ func TestABadCommandLineIsAnError(t *testing.T) {
 		"ring":                                  "footfall ring: want one of add, owner, remove, repair, status, weight",
 		"ring ad x":                             "unexpected argument ad: want one of add, owner, remove, repair, status, weight",
 		"ring add":                              "footfall ring add wants ADDR",
+		"ring remove":                           "footfall ring remove wants ID...",
+		"ring remove a b":                       "unexpected argument b: only nodes that are given up by --accept-loss go several at once",
 		"ring weight redis_1":                   "footfall ring weight wants WEIGHT",
 		"ring weight redis_1 two":               `WEIGHT is "two", want a number`,
 		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,

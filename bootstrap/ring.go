@@ -67,9 +67,16 @@ func changeCommands(verb func(use, help string, run func(context.Context, ringCl
 		return nil
 	}
 	remove := verb("remove ID", "Drain a node, by its id, as the status shows it, then forget it.", func(ctx context.Context, r ringClient, args []string) error {
-		return r.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "dry_run": change.DryRun}, change)
+		return r.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "also": args[1:], "dry_run": change.DryRun}, change)
 	})
-	remove.Flags().BoolVar(&acceptLoss, "accept-loss", false, "Give up a node that is away for good, with all that it counted (not with --dry-run).")
+	remove.Use = "remove ID..."
+	remove.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 1 && !acceptLoss {
+			return fmt.Errorf("unexpected argument %s: only nodes that are given up by --accept-loss go several at once", args[1])
+		}
+		return checkWords(c, args[:min(len(args), 1)])
+	}
+	remove.Flags().BoolVar(&acceptLoss, "accept-loss", false, "Give up nodes that are away for good, with all that they counted (not with --dry-run).")
 	all := []*cobra.Command{add, weigh, remove}
 	for _, c := range all {
 		c.Flags().BoolVar(&change.DryRun, "dry-run", false, "Show what would move, and change nothing.")

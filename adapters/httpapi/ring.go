@@ -123,6 +123,8 @@ type changeJSON struct {
 	Weight     *int   `json:"weight"`
 	DryRun     bool   `json:"dry_run"`
 	AcceptLoss bool   `json:"accept_loss"`
+	// Also are other nodes that are given up at once.
+	Also []string `json:"also"`
 }
 
 // change reads the body of a change; only where it is optional it may be
@@ -179,11 +181,11 @@ func (g *ringRoutes) reweight(w http.ResponseWriter, r *http.Request, given stri
 	if c.Weight == nil {
 		return badRequest("bad_body", "weight is missing.")
 	}
-	id, err := g.member(r, given)
+	ids, err := g.members(r, given)
 	if err != nil {
 		return err
 	}
-	plan, err := g.ring.Reweight(r.Context(), id, *c.Weight, c.DryRun)
+	plan, err := g.ring.Reweight(r.Context(), ids[0], *c.Weight, c.DryRun)
 	return g.planned(w, plan, c.DryRun, err)
 }
 
@@ -193,27 +195,33 @@ func (g *ringRoutes) remove(w http.ResponseWriter, r *http.Request, given string
 	if err != nil {
 		return err
 	}
-	id, err := g.member(r, given)
-	if err != nil {
+	ids, err := g.members(r, append([]string{given}, c.Also...)...)
+	switch {
+	case err != nil:
 		return err
-	}
-	if c.AcceptLoss && c.DryRun {
+	case c.AcceptLoss && c.DryRun:
 		return badRequest("bad_body", "accept_loss goes without dry_run: what is lost can't be told before.")
-	}
-	if c.AcceptLoss {
-		plan, err := g.ring.Abandon(r.Context(), id)
+	case len(c.Also) > 0 && !c.AcceptLoss:
+		return badRequest("bad_body", "Only nodes that are given up go several at once: accept_loss is missing.")
+	case c.AcceptLoss:
+		plan, err := g.ring.Abandon(r.Context(), ids...)
 		return g.planned(w, plan, false, err)
 	}
-	plan, err := g.ring.Remove(r.Context(), id, c.DryRun)
+	plan, err := g.ring.Remove(r.Context(), ids[0], c.DryRun)
 	return g.planned(w, plan, c.DryRun, err)
 }
 
-// member is the id of a member of the ring.
-func (g *ringRoutes) member(r *http.Request, given string) (counting.NodeID, error) {
-	if slices.ContainsFunc(g.ring.Status(r.Context()).Nodes, func(n sharding.MemberStatus) bool { return string(n.ID) == given }) {
-		return counting.NodeID(given), nil
+// members are the ids of members of the ring.
+func (g *ringRoutes) members(r *http.Request, given ...string) ([]counting.NodeID, error) {
+	nodes := g.ring.Status(r.Context()).Nodes
+	var ids []counting.NodeID
+	for _, id := range given {
+		if !slices.ContainsFunc(nodes, func(n sharding.MemberStatus) bool { return string(n.ID) == id }) {
+			return nil, notFound("no_such_node", "There is no node of this id in the ring.")
+		}
+		ids = append(ids, counting.NodeID(id))
 	}
-	return "", notFound("no_such_node", "There is no node of this id in the ring.")
+	return ids, nil
 }
 
 // repair serves POST /ring/repair.

@@ -70,7 +70,7 @@ func TestTheRingIsShown(t *testing.T) {
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
 	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(3) // for the verbs about a node
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(4) // for the verbs about a node
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
@@ -81,6 +81,8 @@ func TestTheRingIsChanged(t *testing.T) {
 	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", "", ""))
 	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
+	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
+	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7070"]}`))
 	ring.EXPECT().Repair(gomock.Any()).Return(nil)
 	swept := ringStatus()
 	swept.Sweep = &sharding.Sweep{
@@ -114,6 +116,8 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_no_trial", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"dry_run":true}`, nil},
 		{"ring_no_node", "PATCH", "/ring/nodes/nobody", asJSON, `{"weight":2}`, nil},
 		{"ring_no_node", "DELETE", "/ring/nodes/nobody", "", "", nil},
+		{"ring_no_node", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"also":["nobody"]}`, nil},
+		{"ring_also", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"also":["redis_7071"]}`, nil},
 		{"ring_too_large", "POST", "/ring/nodes", asJSON, `{"addr":"` + strings.Repeat("x", 5000) + `"}`, nil},
 		{"ring_bad_change", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, fmt.Errorf("%w: node redis_7072 is in it already", sharding.ErrBadChange)},
 		{"ring_busy", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(sharding.ErrBusy)},
@@ -129,9 +133,11 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		golden(t, c.name, administer(t, h, c.method, c.target, c.kind, c.body))
 	}
 	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
-	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, sharding.ErrAnswers)
-	golden(t, "ring_answers", administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
+	for name, err := range map[string]error{"ring_answers": sharding.ErrAnswers, "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be given up", sharding.ErrMinority)} {
+		ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
+		ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
+		golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
+	}
 	// A page of another origin can't change the ring.
 	req := httptest.NewRequestWithContext(t.Context(), "POST", "/ring/repair", nil)
 	req.Host = "127.0.0.1:8001"

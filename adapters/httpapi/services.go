@@ -80,8 +80,8 @@ type Ring interface {
 	Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error)
 	Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error)
 
-	// Abandon gives a node up that is away, with all that it has.
-	Abandon(ctx context.Context, id counting.NodeID) (sharding.Plan, error)
+	// Abandon gives nodes up that are away, with all that they have.
+	Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error)
 
 	// Repair ends what was broken off.
 	Repair(ctx context.Context) error

@@ -16,16 +16,16 @@ const residuePages = 64
 // startMoves begins the moves of the table of r, which is opened. What lies
 // where the new ones are to come, or was left by those before, is set aside.
 func (s *state) startMoves(r *sharding.Ring) {
+	for _, arc := range r.Retains(s.owner) {
+		s.retain(arc, r.Table())
+	}
 	for _, arc := range slices.Sorted(maps.Keys(s.going)) {
 		if g := s.going[arc]; g.stage() == counting.Frozen {
 			s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: s.standing.Opened.Table()}, g.residue})
 		}
 	}
 	for _, arc := range r.Gains(s.owner) {
-		if pages := s.counts[arc]; len(pages) > 0 {
-			s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: r.Table(), Aside: true}, pages})
-			delete(s.counts, arc)
-		}
+		s.setAside(arc, r.Table())
 		s.dropKeys(arc)
 	}
 	coming := r.Coming(s.owner)
@@ -34,6 +34,29 @@ func (s *state) startMoves(r *sharding.Ring) {
 	for _, arc := range coming {
 		s.coming[arc] = nil
 	}
+}
+
+// setAside gives what is live of an arc another name, by the table that comes.
+func (s *state) setAside(arc counting.Arc, table counting.Epoch) {
+	if pages := s.counts[arc]; len(pages) > 0 {
+		s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: table, Aside: true}, pages})
+		delete(s.counts, arc)
+	}
+}
+
+// retain makes what has not left of an arc live again.
+func (s *state) retain(arc counting.Arc, table counting.Epoch) {
+	g := s.going[arc]
+	if g.stage() == counting.Held {
+		return
+	}
+	s.setAside(arc, table) // since it was claimed
+	if g.stage() == counting.Frozen {
+		s.counts[arc] = g.residue
+	} else {
+		s.dropKeys(arc)
+	}
+	delete(s.going, arc)
 }
 
 // move lets act take a step of the moves of a table, under the lock.

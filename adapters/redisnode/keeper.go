@@ -69,7 +69,8 @@ func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
 
 // Open implements sharding.Keeper.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
-	if _, err := n.lasting(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.Gains(n.id))); err != nil {
+	_, err := n.lasting(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.Gains(n.id)), packArcList(r.Retains(n.id)))
+	if err != nil {
 		return fmt.Errorf("open %s: %w", n.id, err)
 	}
 	return nil

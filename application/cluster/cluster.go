@@ -244,8 +244,10 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	if before == nil {
 		return nil
 	}
-	for _, m := range v.Nodes {
-		m.Check()
+	for i, m := range v.Nodes {
+		if !v.Away(i) { // one that is back, and has missed changes, would never answer
+			m.Check()
+		}
 	}
 	return nil
 }

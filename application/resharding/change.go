@@ -6,6 +6,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,23 +63,23 @@ var errLate = errors.New("the change came too late for its window")
 // prepare checks that all nodes are there and that nothing is moving, and asks
 // for their windows.
 func (s *Service) prepare(ctx context.Context, v *cluster.View) (sharding.Change, error) {
-	return s.prepareWithout(ctx, v, -1)
+	return s.prepareWithout(ctx, v, nil)
 }
 
-// prepareWithout leaves one member out, which is to be given up; a change that
-// it has left undecided is passed over.
-func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost int) (sharding.Change, error) {
+// prepareWithout leaves those members out, by their indexes, that are to be
+// given up; a change that they have left undecided is passed over.
+func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []int) (sharding.Change, error) {
 	c := sharding.Change{ID: crand.Text()}
 	var mu sync.Mutex
 	err := v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		if i == lost {
+		if slices.Contains(lost, i) {
 			return nil
 		}
 		p, err := m.Pulse(ctx)
 		switch {
 		case err != nil:
 			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-		case p.Opened != v.Epoch() || p.Fence != v.Epoch() && lost < 0:
+		case p.Opened != v.Epoch() || p.Fence != v.Epoch() && len(lost) == 0:
 			return fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, p.Opened, p.Fence)
 		case p.Coming > 0:
 			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Coming)

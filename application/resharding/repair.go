@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -43,26 +44,33 @@ func (s *Service) Repair(ctx context.Context) error {
 	return err
 }
 
-// Abandon gives up a node that is away for good, with all that it has: its
-// pages begin at 0 elsewhere, and that stays on record.
-func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Plan, error) {
+// Abandon gives up nodes that are away for good, with all that they have: their
+// pages begin elsewhere with what had not left for them yet, mostly at 0, and that
+// stays on record. All nodes that are away
+// have to be given up at once, since the others are asked what they have.
+// sharding.ErrMinority says, beside the errors of the other changes, that nothing
+// was changed.
+func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
 	v := s.Cluster.View()
-	at := v.Index(id)
-	if at < 0 {
-		return sharding.Plan{}, fmt.Errorf("%w: node %s is not in it", sharding.ErrBadChange, id)
-	}
-	if err := s.away(ctx, v, at); err != nil {
+	if _, err := v.Abandon(sharding.Change{}, ids...); err != nil { // nothing may be dropped for it
 		return sharding.Plan{}, err
 	}
-	if err := s.othersArrived(ctx, v, at); err != nil {
+	var lost []int
+	for _, id := range ids {
+		lost = append(lost, v.Index(id))
+	}
+	if err := s.away(ctx, v, lost); err != nil {
+		return sharding.Plan{}, err
+	}
+	if err := s.othersArrived(ctx, v, lost); err != nil {
 		return s.told(sharding.Plan{}, err)
 	}
-	s.dropMoves(ctx, v, at)
-	c, err := s.prepareWithout(ctx, v, at)
+	s.dropMoves(ctx, v, lost)
+	c, err := s.prepareWithout(ctx, v, lost)
 	if err != nil {
 		return s.told(sharding.Plan{}, err)
 	}
-	next, err := v.Abandon(c, id)
+	next, err := v.Abandon(c, ids...)
 	if err != nil {
 		return sharding.Plan{}, err
 	}
@@ -72,38 +80,41 @@ func (s *Service) Abandon(ctx context.Context, id counting.NodeID) (sharding.Pla
 	if _, err := s.install(ctx, v, next); err != nil {
 		return sharding.Plan{}, err
 	}
-	s.Log.Error("a node was given up with all that it had", "node", id, "epoch", next.Epoch())
+	s.Log.Error("nodes were given up with all that they had", "nodes", ids, "epoch", next.Epoch())
 	return next.Plan(), nil
 }
 
-// away is an error when a node is there with what it had.
-func (s *Service) away(ctx context.Context, v *cluster.View, at int) error {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	if p, err := v.Nodes[at].Pulse(ctx); err == nil && p.Opened >= v.Epoch() {
-		return sharding.ErrAnswers
-	}
-	return nil
+// away is an error when one of some nodes is there with what it had.
+func (s *Service) away(ctx context.Context, v *cluster.View, lost []int) error {
+	return v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
+		if !slices.Contains(lost, i) {
+			return nil
+		}
+		if p, err := m.Pulse(ctx); err == nil && p.Opened >= v.Epoch() {
+			return sharding.ErrAnswers
+		}
+		return nil
+	})
 }
 
-// othersArrived is an error while arcs of other nodes than the one that is given
+// othersArrived is an error while arcs of other nodes than those that are given
 // up are on their way, or a node can't be asked: the change would be refused,
 // and nothing may be dropped for it.
-func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost int) error {
+func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost []int) error {
 	from := make(map[counting.Arc]int)
 	for _, m := range v.Ring.Moves() {
 		from[m.Arc] = m.From
 	}
 	return v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		if i == lost {
+		if slices.Contains(lost, i) {
 			return nil
 		}
 		coming, err := m.ComingArcs(ctx, v.Table())
 		if err != nil {
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+			return fmt.Errorf("%w: %w; nodes that are gone for good are given up together", counting.ErrUnavailable, err)
 		}
 		for _, arc := range coming {
-			if source, ok := from[arc]; ok && source != lost {
+			if source, ok := from[arc]; ok && !slices.Contains(lost, source) {
 				return fmt.Errorf("%w: arcs of other nodes are still coming", sharding.ErrBusy)
 			}
 		}
@@ -111,11 +122,10 @@ func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost int) 
 	})
 }
 
-// dropMoves ends the moves from a node that is given up. What was on its way to
-// that node stays where it is, and a sweep tells it: it is nowhere else.
-func (s *Service) dropMoves(ctx context.Context, v *cluster.View, lost int) {
+// dropMoves ends the moves from nodes that are given up to others.
+func (s *Service) dropMoves(ctx context.Context, v *cluster.View, lost []int) {
 	for _, m := range v.Ring.Moves() {
-		if m.From == lost && v.Coming(m.To) {
+		if slices.Contains(lost, m.From) && !slices.Contains(lost, m.To) && v.Coming(m.To) {
 			call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 			_ = v.Nodes[m.To].CloseArc(call, v.Table(), m.Arc, 0)
 			cancel()

@@ -3,6 +3,7 @@ package visits_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,49 @@ func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
 			t.Errorf("epoch %d with table %d, want 3 with 1", v.Epoch(), v.Table())
 		}
 	})
+}
+
+// V19, P3: a page that was taken in is read at its destination alone, also when its
+// source was set back behind the move.
+func TestASourceThatWasSetBackHoldsUpNoRead(t *testing.T) {
+	d := newDeployment()
+	s, c := d.instance(t)
+	next, err := c.View().Reweight(sharding.Change{ID: "next"}, "n1", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := counting.Page("")
+	for i := 0; page == ""; i++ {
+		if p := counting.Page(fmt.Sprint("page/", i)); next.From(next.Arc(p)) == 1 && next.Owner(next.Arc(p)) == 0 {
+			page = p
+		}
+	}
+	arc := next.Arc(page)
+	mustRecord(t, s, page)
+	for _, n := range d {
+		if _, err := n.Fence(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range d {
+		if err := n.Open(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := d[1].Snapshot()
+	if _, err := d[1].ClaimArc(t.Context(), 2, arc); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d[0].TakeIn(t.Context(), 2, arc, []counting.Visit{{Arc: arc, Page: page, Count: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	mustRecord(t, s, page)
+	d[1].Restore(before)
+	wantVisits(t, s, page, 2)
+	if err := d[0].CloseArc(t.Context(), 2, arc, 1); err != nil {
+		t.Fatal(err)
+	}
+	wantVisits(t, s, page, 2)
 }
 
 // fence begins a change of the weight of a node.

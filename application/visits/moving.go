@@ -3,7 +3,6 @@ package visits
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -11,38 +10,27 @@ import (
 
 // readMoving reads pages whose arcs are on their way between two nodes, the
 // source first and the destination second, so that nothing is missed or seen
-// twice (protocols: resharding). What went over in between is read again.
+// twice (protocols: resharding), and tells whether both agree with the view.
 func readMoving(ctx context.Context, v *cluster.View, g group, pages []counting.Page, readings []counting.Reading, indexes []int) bool {
-	owner := v.Nodes[g.owner]
-	left := slices.Clone(indexes)
-	for len(left) > 0 {
-		located := locate(v, pages, left)
-		sources, err := parts(ctx, v, g.source, located)
-		var destinations []counting.Part
-		if err == nil {
-			destinations, err = parts(ctx, v, owner, located)
+	owner, located := v.Nodes[g.owner], locate(v, pages, indexes)
+	sources, err := parts(ctx, v, g.source, located)
+	var destinations []counting.Part
+	if err == nil {
+		destinations, err = parts(ctx, v, owner, located)
+	}
+	if errors.Is(err, counting.ErrStale) {
+		return false
+	}
+	for k, i := range indexes {
+		readings[i].Via = owner.ID()
+		if err != nil {
+			readings[i].Err = counting.ErrUnavailable
+			continue
 		}
-		if errors.Is(err, counting.ErrStale) {
-			return false
+		if destinations[k].Closed {
+			v.Arrived(located[k].Arc)
 		}
-		again := left[:0]
-		for k, i := range left {
-			readings[i].Via = owner.ID()
-			if err != nil || ctx.Err() != nil {
-				readings[i].Err = counting.ErrUnavailable
-				continue
-			}
-			if destinations[k].Closed {
-				v.Arrived(located[k].Arc)
-			}
-			tally, ok := counting.Join(sources[k], destinations[k])
-			if !ok {
-				again = append(again, i)
-				continue
-			}
-			readings[i].Tally = tally
-		}
-		left = again
+		readings[i].Tally = counting.Join(sources[k], destinations[k])
 	}
 	return true
 }

@@ -212,33 +212,27 @@ func (Immovable) ReadParts(context.Context, Epoch, []Located) ([]Part, error) {
 	return nil, ErrImmovable
 }
 
-// Join adds up the parts of a page whose arc is moving. The source must have
-// been read before the destination. ok is false when the page went over in
-// between, and both have to be read again.
-func Join(source, destination Part) (t Tally, ok bool) {
-	switch {
-	case source.Err != nil:
-		return Tally{Err: source.Err}, true
-	case destination.Err != nil:
-		return Tally{Err: destination.Err}, true
-	}
-	more := int64(0)
+// Join adds up the parts of a page whose arc is moving. The source must have been
+// read before the destination: what was not taken in there by then is what the
+// source had, since nothing changes it. What was taken in is at the destination
+// whole, whatever the source has: it was read before that, or set back since.
+func Join(source, destination Part) Tally {
 	taken := destination.Marked || destination.Closed
-	switch source.Stage {
-	case Held:
-		if taken {
-			return Tally{}, false
-		}
+	more := int64(0)
+	switch {
+	case destination.Err != nil:
+		return Tally{Err: destination.Err}
+	case taken:
+	case source.Err != nil:
+		return Tally{Err: source.Err}
+	case source.Stage == Held:
 		more = source.Visits
-	case Frozen:
-		if !taken {
-			more = source.Residue
-		}
-	case Gone:
+	case source.Stage == Frozen:
+		more = source.Residue
 	}
 	sum, fits := Sum(destination.Visits, more)
 	if !fits {
-		return Tally{Err: Overflow}, true
+		return Tally{Err: Overflow}
 	}
-	return Tally{Visits: sum}, true
+	return Tally{Visits: sum}
 }

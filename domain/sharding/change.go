@@ -81,20 +81,36 @@ func (r *Ring) Reweight(c Change, id counting.NodeID, weight int) (*Ring, error)
 	return n, nil
 }
 
-// Abandon makes the ring in which a member is Lost: its arcs go to others
-// with nothing in them, and its loss is on record for ever.
-func (r *Ring) Abandon(c Change, id counting.NodeID) (*Ring, error) {
-	n := r.next(c)
-	at := n.Index(id)
-	if at < 0 || n.members[at].State == Lost {
-		return nil, fmt.Errorf("%w: node %s is not in it", ErrBadChange, id)
+// Abandon makes the ring in which some members are Lost: their arcs go to others
+// with nothing in them but what had not left the member from which it was on its
+// way to one of them, and their losses are on record for ever. Moves between the
+// others must have ended. ErrMinority: the others couldn't decide on it.
+func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
+	n := r.copy(c) // with all tables: they say where arcs were on their way from
+	n.losses = slices.Clone(n.losses)
+	for _, id := range ids {
+		at := n.Index(id)
+		if at < 0 || n.members[at].State == Lost {
+			return nil, fmt.Errorf("%w: node %s is not in it", ErrBadChange, id)
+		}
+		n.members[at].State, n.members[at].Weight = Lost, 0
+		n.losses = append(n.losses, Loss{Node: id, Epoch: n.epoch})
 	}
-	n.members[at].State, n.members[at].Weight = Lost, 0
-	n.losses = append(slices.Clone(n.losses), Loss{Node: id, Epoch: n.epoch})
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	n.balance(n.tables[0].owners).give(at)
+	if !r.Decides(n, func(counting.NodeID) bool { return true }) {
+		return nil, fmt.Errorf("%w: of %d nodes %d are to be given up", ErrMinority, len(r.voters()), len(ids))
+	}
+	b := n.balance(n.tables[0].owners)
+	for _, m := range r.Moves() {
+		if n.members[m.To].State == Lost && b.deficit(m.From) >= b.total { // it need not move on
+			b.move(m.Arc, m.From)
+		}
+	}
+	for _, id := range ids {
+		b.give(n.Index(id))
+	}
 	return n, nil
 }
 
@@ -128,14 +144,20 @@ func (r *Ring) active(id counting.NodeID) (int, error) {
 	return at, nil
 }
 
-// next is the ring of the next epoch, without what isn't needed any more. Its
-// members and its newest table, which is that of r under a new epoch, are
-// copies: the caller changes and checks them before anyone sees them.
-func (r *Ring) next(c Change) *Ring {
+// copy is the ring of the next epoch. Its members and its newest table, which is
+// that of r under a new epoch, are copies: the caller changes and checks them
+// before anyone sees them.
+func (r *Ring) copy(c Change) *Ring {
 	n := r.again(c)
 	n.members = slices.Clone(r.members)
 	owners := *r.tables[0].owners
 	n.tables = append([]table{{epoch: n.epoch, from: c.From, owners: &owners}}, r.tables...)
+	return n
+}
+
+// next is copy without what isn't needed any more.
+func (r *Ring) next(c Change) *Ring {
+	n := r.copy(c)
 	// A table is needed while it may decide about a window, and the one
 	// before the newest says where the moves come from.
 	for len(n.tables) > 2 && n.tables[len(n.tables)-2].from <= c.Oldest {
@@ -278,8 +300,13 @@ func (b *balance) give(i int) {
 		if b.weight[i] > 0 && (b.deficit(i) >= 0 || b.deficit(to)-b.deficit(i) <= b.total) {
 			return
 		}
-		b.owners[arc] = uint16(to)
-		b.count[i]--
-		b.count[to]++
+		b.move(counting.Arc(arc), to)
 	}
+}
+
+// move gives an arc to another member.
+func (b *balance) move(arc counting.Arc, to int) {
+	b.count[b.owners[arc]]--
+	b.count[to]++
+	b.owners[arc] = uint16(to)
 }

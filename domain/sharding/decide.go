@@ -13,26 +13,25 @@ import "footfall/domain/counting"
 // active members of r have one vote each; if their number is even, the first
 // one has two; one that is leaving has none, since next may have forgotten it. So
 // of two nodes the first decides, and of more than two any one may be away. More
-// than half of the votes are enough; but a change that gives up a member so that
-// the others don't have that many needs all the others.
+// than half of the votes are needed, also where next gives members up, whose votes
+// count as a no; but of two members the second alone gives up the first.
 func (r *Ring) Decides(next *Ring, yes func(counting.NodeID) bool) bool {
 	voters := r.voters()
-	ayes, left, all := 0, 0, 0
+	ayes, all := 0, 0
 	for i, id := range voters {
 		votes := 1
 		if i == 0 && len(voters)%2 == 0 {
 			votes = 2
 		}
 		all += votes
-		if next.givesUp(id) {
-			continue
-		}
-		left += votes
-		if yes(id) {
+		if !next.givesUp(id) && yes(id) {
 			ayes += votes
 		}
 	}
-	return ayes >= min(all/2+1, left)
+	if len(voters) == 2 && next.givesUp(voters[0]) {
+		return ayes > 0
+	}
+	return ayes > all/2
 }
 
 // voters are the active members.

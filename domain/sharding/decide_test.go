@@ -1,6 +1,8 @@
 package sharding_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,14 +78,15 @@ func TestALostMemberHasNoVote(t *testing.T) {
 }
 
 // Any two sets of nodes that decide have a node in common, also where one of
-// them gives a node up, but for the first of two.
+// them gives nodes up, but for the first of two.
 func TestTwoThatDecideHaveANodeInCommon(t *testing.T) {
-	for n := 1; n <= 7; n++ {
-		r := ringOf(t, "abcdefg"[:n])
+	for n := 1; n <= 6; n++ {
+		r := ringOf(t, "abcdef"[:n])
 		nexts := []*sharding.Ring{r.Propose(r, 0)}
-		for i := range n {
-			if n > 2 || n == 2 && i == 1 {
-				nexts = append(nexts, must(t)(r.Abandon(sharding.Change{ID: "lost"}, r.Members()[i].ID)))
+		for set := 1; set < 1<<n; set++ {
+			next, err := r.Abandon(sharding.Change{ID: "lost"}, membersIn(r, set)...)
+			if (n != 2 || set != 1) && err == nil {
+				nexts = append(nexts, next)
 			}
 		}
 		for _, one := range nexts {
@@ -103,6 +106,56 @@ func TestTwoThatDecideHaveANodeInCommon(t *testing.T) {
 
 func inSet(r *sharding.Ring, set int) func(counting.NodeID) bool {
 	return func(id counting.NodeID) bool { return set>>r.Index(id)&1 == 1 }
+}
+
+// membersIn are the ids of a set of members.
+func membersIn(r *sharding.Ring, set int) (ids []counting.NodeID) {
+	for i, m := range r.Members() {
+		if set>>i&1 == 1 {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+// So many nodes can be given up as leave a majority of the votes; of an even
+// number the first has two.
+func TestAMajorityIsLeftWhenNodesAreGivenUp(t *testing.T) {
+	for _, c := range []struct {
+		members, lost string
+		want          error
+	}{
+		{"abcde", "de", nil},
+		{"abcde", "ab", nil},
+		{"abcde", "cde", sharding.ErrMinority},
+		{"abcd", "cd", nil},
+		{"abcd", "ad", sharding.ErrMinority},
+		{"abc", "bc", sharding.ErrMinority},
+		{"abc", "abc", sharding.ErrBadChange},
+		{"ab", "a", nil}, // the exception
+		{"ab", "b", nil},
+		{"ab", "ab", sharding.ErrBadChange},
+		{"abcde", "dd", sharding.ErrBadChange},
+		{"abcde", "dx", sharding.ErrBadChange},
+	} {
+		r := ringOf(t, c.members)
+		var ids []counting.NodeID
+		for _, l := range c.lost {
+			ids = append(ids, counting.NodeID(l))
+		}
+		if _, err := r.Abandon(sharding.Change{ID: "lost"}, ids...); !errors.Is(err, c.want) {
+			t.Errorf("%q of %q are given up: %v, want %v", c.lost, c.members, err, c.want)
+		}
+	}
+	r := ringOf(t, "abcde")
+	next := must(t)(r.Abandon(sharding.Change{ID: "lost"}, "b", "d"))
+	if !r.Decides(next, among("ace")) || r.Decides(next, among("acbd")) {
+		t.Error("those that are left don't decide alone")
+	}
+	want := []sharding.Loss{{Node: "b", Epoch: 2}, {Node: "d", Epoch: 2}}
+	if !slices.Equal(next.Losses(), want) || len(r.Losses()) > 0 || drift(next) >= 1 {
+		t.Errorf("losses %v, drift %v", next.Losses(), drift(next))
+	}
 }
 
 func TestAProposalIsTheSameRingUnderALaterEpoch(t *testing.T) {

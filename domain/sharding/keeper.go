@@ -23,6 +23,9 @@ var (
 	ErrNotEmpty = errors.New("the node is not empty")
 	// ErrAnswers: a node that answers isn't given up.
 	ErrAnswers = errors.New("the node answers, so nothing of it is lost")
+	// ErrMinority: so many nodes aren't given up that the others have no
+	// majority of the votes; those might go on without them.
+	ErrMinority = errors.New("the nodes that are left have no majority of the votes")
 )
 
 // Standing is what a node knows of the ring.
@@ -93,7 +96,10 @@ type Keeper interface {
 	// of those of r.Gains is set aside in the same step: it had none of them,
 	// so it was set back behind a move, or people put it there. Pages that are
 	// set aside are in no count and no move, and stay until people delete them
-	// (counting.Stray); their idempotency keys are forgotten. counting.ErrStale
-	// and ErrConflict as for Fence, also when the node was not fenced for r.
+	// (counting.Stray); their idempotency keys are forgotten. Of the arcs of
+	// r.Retains, what was claimed and not retired (counting.Movable) is live again
+	// in that step, with its keys, beside what was not claimed; what came there
+	// since is set aside. counting.ErrStale and ErrConflict as for Fence, also when
+	// the node was not fenced for r.
 	Open(ctx context.Context, r *Ring) error
 }

@@ -1,8 +1,11 @@
 package sharding_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -101,5 +104,122 @@ func TestTidyingForgetsAMemberWhoseWindowsAreDone(t *testing.T) {
 	}
 	if _, ok := tidy.Tidy(sharding.Change{ID: "again", Oldest: 99}); ok {
 		t.Error("there was something left to tidy")
+	}
+}
+
+// What had not left for a member that is given up is where it was, and moves on
+// from there if it must.
+func TestWhatHadNotLeftForALostMemberIsWhereItWas(t *testing.T) {
+	r := newRing(t, member("a", 1), member("b", 1))
+	r = must(t)(r.Add(sharding.Change{ID: "add", From: 5, Oldest: 4}, member("c", 1)))
+	came := r.Moves()
+	back := must(t)(r.Abandon(sharding.Change{ID: "lost", From: 9, Oldest: 8}, "c"))
+	for _, m := range came {
+		if from := back.From(m.Arc); from != m.From {
+			t.Fatalf("arc %d comes from %d, want %d", m.Arc, from, m.From)
+		}
+	}
+	if n := len(back.Moves()); n > 1 {
+		t.Errorf("%d arcs move though they could stay", n)
+	}
+	if n := len(back.Retains("a")) + len(back.Retains("b")); n != len(came) || len(back.Retains("c")) > 0 {
+		t.Errorf("%d of %d arcs are retained", n, len(came))
+	}
+	if n := len(back.Gains("a")) + len(back.Gains("b")); n != len(back.Moves()) || drift(back) >= 1 {
+		t.Errorf("%d arcs are gained, drift %v", n, drift(back))
+	}
+	// No more goes back than the members are to have.
+	r = newRing(t, member("a", 9), member("b", 1), member("c", 1), member("d", 1))
+	r = must(t)(r.Reweight(sharding.Change{ID: "light", From: 5, Oldest: 4}, "a", 1))
+	if less := must(t)(r.Abandon(sharding.Change{ID: "lost", From: 9, Oldest: 8}, "b")); drift(less) >= 1 {
+		t.Errorf("a node is %v arcs away from its share", drift(less))
+	}
+	tidy, ok := back.Tidy(sharding.Change{ID: "tidy", Oldest: 9})
+	if !ok || len(tidy.Moves()) > 0 || tidy.Tables() != 1 {
+		t.Errorf("tidied: %v, %d moves, %d tables", ok, len(tidy.Moves()), tidy.Tables())
+	}
+}
+
+// Random nodes are given up again and again, while what is on its way to them has
+// not left: the ring knows who has it.
+func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weight, equal := anyWeight(), rapid.Bool().Draw(t, "equal")
+		if equal {
+			weight = rapid.Just(1)
+		}
+		r := drawRing(t, weight)
+		has := make([]counting.NodeID, sharding.Arcs) // who has each arc; nobody where it is empty
+		for n := range rapid.IntRange(1, 4).Draw(t, "steps") {
+			if equal && drift(r) >= 1 {
+				t.Fatalf("a node is %v arcs away from its share", drift(r))
+			}
+			for arc := range counting.Arc(sharding.Arcs) { // all moves end
+				has[arc] = r.Members()[r.Owner(arc)].ID
+			}
+			r, _ = drawStep(t, r, n, weight)
+			for try := range rapid.IntRange(0, 3).Draw(t, "losses") {
+				var lost []counting.NodeID
+				for _, m := range r.Members() {
+					if m.State != sharding.Lost && rapid.IntRange(0, 3).Draw(t, "dies") == 0 {
+						lost = append(lost, m.ID)
+					}
+				}
+				next, err := r.Abandon(sharding.Change{ID: fmt.Sprint("lost ", n, try), From: counting.Window(10*n + try + 1)}, lost...)
+				if err != nil || len(lost) == 0 {
+					continue
+				}
+				for arc := range counting.Arc(sharding.Arcs) {
+					owner := r.Members()[r.Owner(arc)].ID
+					if !slices.Contains(lost, owner) { // the moves to others end first
+						has[arc] = owner
+					} else if slices.Contains(lost, has[arc]) {
+						has[arc] = ""
+					}
+				}
+				wantHolders(t, next, r, has)
+				for arc, id := range has {
+					if id == "" {
+						has[arc] = next.Members()[next.Owner(counting.Arc(arc))].ID // it begins at 0 there
+					}
+				}
+				r = next
+			}
+		}
+	})
+}
+
+// wantHolders compares what a ring that follows another says with who has each arc.
+func wantHolders(t *rapid.T, r, before *sharding.Ring, has []counting.NodeID) {
+	retained := make(map[counting.Arc]counting.NodeID)
+	gained := make(map[counting.Arc]counting.NodeID)
+	for _, m := range r.Members() {
+		for _, arc := range r.Retains(m.ID) {
+			retained[arc] = m.ID
+		}
+		for _, arc := range r.Gains(m.ID) {
+			gained[arc] = m.ID
+		}
+	}
+	for arc := range counting.Arc(sharding.Arcs) {
+		owner, from := r.Members()[r.Owner(arc)].ID, r.Members()[r.From(arc)].ID
+		was := before.Members()[before.Owner(arc)].ID
+		if r.Members()[r.Owner(arc)].State != sharding.Active {
+			t.Fatalf("arc %d belongs to %s, which is no active member", arc, owner)
+		}
+		want, wantRetained, wantGained := has[arc], has[arc], owner
+		if want == "" {
+			want = owner
+		}
+		if was == has[arc] {
+			wantRetained = ""
+		}
+		if owner == has[arc] || owner == was {
+			wantGained = ""
+		}
+		if from != want || retained[arc] != wantRetained || gained[arc] != wantGained {
+			t.Fatalf("arc %d of %s, which was %s's and is at %q: it comes from %s, is retained by %q and gained by %q",
+				arc, owner, was, has[arc], from, retained[arc], gained[arc])
+		}
 	}
 }

@@ -85,12 +85,6 @@ type table struct {
 	owners *[Arcs]uint16
 }
 
-// Move is an arc that a change gives to another member.
-type Move struct {
-	Arc      counting.Arc
-	From, To int
-}
-
 // New divides the circle between members, which may come in any order. The
 // seed enters every hash, so that nobody can choose page names for one node.
 // It is the ring of epoch 1.
@@ -280,60 +274,6 @@ func (r *Ring) Share(member int) float64 {
 
 // Table is the epoch of the newest table: it names the moves that made it.
 func (r *Ring) Table() counting.Epoch { return r.tables[0].epoch }
-
-// From is the index of the member that had the arc before the newest table;
-// the owner itself where the arc did not move, or moves from a lost member.
-func (r *Ring) From(arc counting.Arc) int {
-	owner := int(r.tables[0].owners[arc])
-	if len(r.tables) < 2 {
-		return owner
-	}
-	if from := int(r.tables[1].owners[arc]); r.members[from].State != Lost {
-		return from
-	}
-	return owner
-}
-
-// Moves are the arcs that the newest table gave to another member, in
-// ascending order, but those of a lost member.
-func (r *Ring) Moves() []Move {
-	var moves []Move
-	for arc := range counting.Arc(Arcs) {
-		if from, to := r.From(arc), r.Owner(arc); from != to {
-			moves = append(moves, Move{Arc: arc, From: from, To: to})
-		}
-	}
-	return moves
-}
-
-// Coming are the arcs that the newest table brings to a node, in ascending
-// order.
-func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
-	to := r.Index(id)
-	var arcs []counting.Arc
-	for arc := range counting.Arc(Arcs) {
-		if r.Owner(arc) == to && r.From(arc) != to {
-			arcs = append(arcs, arc)
-		}
-	}
-	return arcs
-}
-
-// Gains are the arcs that the newest table gives to a node and the one before
-// did not: those of Coming, and those of a lost member; in ascending order.
-func (r *Ring) Gains(id counting.NodeID) []counting.Arc {
-	to := r.Index(id)
-	if len(r.tables) < 2 || to < 0 {
-		return nil
-	}
-	var arcs []counting.Arc
-	for arc, before := range r.tables[1].owners {
-		if r.Owner(counting.Arc(arc)) == to && int(before) != to {
-			arcs = append(arcs, counting.Arc(arc))
-		}
-	}
-	return arcs
-}
 
 // Enters tells whether a node that knows no ring may open this one: at the
 // first start of a deployment, and as the newcomer of the change. Any other

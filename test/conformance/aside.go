@@ -14,7 +14,12 @@ func asideCases() []testCase {
 		{"what came to an arc since it came is not set aside", asideOnce},
 		{"keys of an arc that comes are forgotten", asideForgetsKeys},
 		{"arcs that stay are not set aside", asideLeavesOthers},
-		{"the residue of a move that was given up is told", residueOutlivesTable},
+		{"the residue of a move that did not end is told", residueOutlivesTable},
+		{"what was not claimed for a node that is lost counts on", retainsHeld},
+		{"what was claimed for a node that is lost counts again", retainsClaimed},
+		{"what has left for a node that is lost is not there", retainsNothingGone},
+		{"what came to a claimed arc is set aside when the arc is retained", retainedIsSetAside},
+		{"keys alone are retained", retainsKeys},
 	}
 }
 
@@ -61,8 +66,14 @@ func asideWhenItComes(t *testing.T, s *stand) {
 }
 
 func asideOfTheLost(t *testing.T, s *stand) {
-	arc := s.source(t, some(2))
-	s.givesUp(t)
+	s.source(t, nil)
+	lost := s.other()
+	s.enter(t, s.nextRing(t, "third", s.current(t)+2)) // the moves to the one that is lost have ended
+	left, err := s.ring.Abandon(sharding.Change{ID: "lost", From: s.current(t) + 2}, lost)
+	must(t, err)
+	arc := left.Gains(s.node.ID())[0]
+	s.apply(t, s.batch(some(2)(arc)...))
+	s.enter(t, left)
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/1"}})
 	s.apply(t, s.batch(some(1)(arc)...))
 	s.live(t, append(some(1)(arc), counting.Visit{Arc: arc, Page: "page/1"}))
@@ -109,11 +120,61 @@ func asideLeavesOthers(t *testing.T, s *stand) {
 func residueOutlivesTable(t *testing.T, s *stand) {
 	arc := s.claimed(t)
 	stray := counting.Stray{Arc: arc, Table: s.ring.Table(), Pages: 2}
-	s.givesUp(t)
+	s.comesBack(t)
+	s.closeAll(t)
 	k := counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}
 	s.sweep(t, k, 0, stray)
 	s.sweep(t, k, 0, stray)
 	k.Since = 0
 	s.sweep(t, k, 1) // it is surely a copy
 	s.sweep(t, k, 0)
+}
+
+// countsOn checks that the pages of an arc are live, and can leave once more.
+func (s *stand) countsOn(t *testing.T, arc counting.Arc, pages int) {
+	t.Helper()
+	s.live(t, some(pages)(arc))
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0)
+	s.enter(t, s.nextRing(t, "away again", s.current(t)+2))
+	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: pages})
+	s.residue(t, arc, some(pages)(arc))
+}
+
+func retainsHeld(t *testing.T, s *stand) {
+	arc := s.source(t, some(2))
+	s.givesUp(t)
+	s.countsOn(t, arc, 2)
+}
+
+func retainsClaimed(t *testing.T, s *stand) {
+	arc := s.claimed(t)
+	s.givesUp(t)
+	s.countsOn(t, arc, 2)
+}
+
+func retainsNothingGone(t *testing.T, s *stand) {
+	arc := s.claimed(t)
+	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
+	s.apply(t, s.batch(some(3)(arc)...)) // nobody sends that
+	s.givesUp(t)
+	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/2"}})
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 3))
+}
+
+func retainedIsSetAside(t *testing.T, s *stand) {
+	arc := s.claimed(t)
+	s.apply(t, s.batch(some(3)(arc)...)) // nobody sends that
+	s.givesUp(t)
+	s.live(t, append(some(2)(arc), counting.Visit{Arc: arc, Page: "page/2"}))
+	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 3))
+}
+
+func retainsKeys(t *testing.T, s *stand) {
+	arc, keys := s.leaving(t, 1)
+	kept := counting.Found{Kept: true, Print: keys[0].Print}
+	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 1})
+	s.givesUp(t)
+	s.found(t, arc, keys[0], kept)
+	s.apply(t, s.keyBatch(keyed(keys[0], counting.Visit{Arc: arc, Page: "page", Count: 1})))
+	s.live(t, []counting.Visit{{Arc: arc, Page: "page", Count: 1}})
 }

@@ -240,18 +240,23 @@ func (m *MockRing) EXPECT() *MockRingMockRecorder {
 }
 
 // Abandon mocks base method.
-func (m *MockRing) Abandon(ctx context.Context, id counting.NodeID) (sharding.Plan, error) {
+func (m *MockRing) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Abandon", ctx, id)
+	varargs := []interface{}{ctx}
+	for _, a := range ids {
+		varargs = append(varargs, a)
+	}
+	ret := m.ctrl.Call(m, "Abandon", varargs...)
 	ret0, _ := ret[0].(sharding.Plan)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // Abandon indicates an expected call of Abandon.
-func (mr *MockRingMockRecorder) Abandon(ctx, id interface{}) *gomock.Call {
+func (mr *MockRingMockRecorder) Abandon(ctx interface{}, ids ...interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Abandon", reflect.TypeOf((*MockRing)(nil).Abandon), ctx, id)
+	varargs := append([]interface{}{ctx}, ids...)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Abandon", reflect.TypeOf((*MockRing)(nil).Abandon), varargs...)
 }
 
 // Add mocks base method.

@@ -91,7 +91,10 @@ func (w *world) operate(d *chaos.Dice) {
 	case w.plan.swings:
 		err = i.swing(ctx)
 	case x < 50 && len(visitors) < guests:
-		_, err = i.ring.Add(ctx, w.newcomer(d).Addr(), 5+d.UpTo(30), false)
+		s := w.newcomer(d)
+		if _, err = i.ring.Add(ctx, s.Addr(), 5+d.UpTo(30), false); err == nil && w.plan.losses && d.Chance(0.7) {
+			w.lose(d, i.cluster.View().Ring, s)
+		}
 	case x < 75 && len(visitors) > 0:
 		gone := visitors[d.UpTo(len(visitors))]
 		if _, err = i.ring.Remove(ctx, gone, false); err == nil {

@@ -22,7 +22,7 @@ func (w *world) check(ctx context.Context) {
 	for at, page := range w.pages {
 		w.checkPage(ring, page, at, holdings)
 	}
-	if w.plan.rollBacks {
+	if w.plan.rollBacks || w.plan.losses {
 		return // ids that were lost and sent again are in another window
 	}
 	for name, ids := range w.ids {
@@ -47,7 +47,7 @@ func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holdi
 		w.violate("P1: node %s does not come back: %v", s.ID(), err)
 		return holding{}, false
 	}
-	if s.buried.Load() && w.plan.real {
+	if s.gone.Load() || s.buried.Load() && w.plan.real {
 		return holding{}, false // what it kept back is missing at the owner
 	}
 	st, err := s.far.Standing(ctx)
@@ -96,13 +96,14 @@ func (w *world) checkPage(ring *sharding.Ring, page counting.Page, at int, holdi
 		}
 	}
 	least, most := w.books[page].Bounds()
+	lost := w.losses.lost[page]
 	if elsewhere > 0 {
 		w.violate("P4: page %s of arc %d, owned by %s, has %d elsewhere:%s", page, arc, owner, elsewhere, where)
 	}
-	if stored < least || stored > most {
-		w.violate("P2: page %s has %d, want %d to %d:%s", page, stored, least, most, where)
+	if stored+lost < least || stored+lost > most {
+		w.violate("P2: page %s has %d, and %d are lost, want %d to %d:%s", page, stored, lost, least, most, where)
 	}
-	if w.applied[page] != stored && !w.plan.rollBacks {
+	if w.applied[page]-lost != stored && !w.plan.rollBacks {
 		w.violate("P2: page %s has %d, and %d were applied:%s", page, stored, w.applied[page], where)
 	}
 }

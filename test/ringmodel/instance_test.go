@@ -197,8 +197,9 @@ func (i *instance) isDead() bool {
 }
 
 func (i *instance) read(pages ...counting.Page) {
-	least := make([]int64, len(pages))
+	least, lost := make([]int64, len(pages)), make([]int64, len(pages))
 	for k, page := range pages {
+		lost[k] = i.world.lostOf(page)
 		least[k], _ = i.world.books[page].Bounds()
 	}
 	for k, r := range i.visits.Read(context.Background(), pages) {
@@ -207,7 +208,10 @@ func (i *instance) read(pages ...counting.Page) {
 		if r.Err != nil || i.isDead() {
 			continue
 		}
-		got := r.Visits - a.Base
+		got := r.Visits - a.Base + lost[k]
+		if got > most || got < least[k] { // it may be from before a loss, or after
+			got += i.world.lostOf(pages[k]) - lost[k]
+		}
 		if got > most || got < least[k] && !i.world.plan.rollBacks {
 			i.world.violate("P3: page %s reads %d, want %d to %d, by %s in epoch %d", pages[k], got, least[k], most, i.name, i.cluster.View().Epoch())
 		}

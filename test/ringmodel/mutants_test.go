@@ -61,7 +61,7 @@ func oblivion() []defect {
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 	const tries = 100
-	for _, c := range slices.Concat(defects(), indecisions(), oblivion()) {
+	for _, c := range slices.Concat(defects(), indecisions(), bereavements(), oblivion()) {
 		t.Run(c.mutant.name, func(t *testing.T) {
 			for try := range tries {
 				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)

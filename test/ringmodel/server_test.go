@@ -22,6 +22,7 @@ type server struct {
 	mu           sync.Locker // the machine's
 
 	down, buried atomic.Bool
+	gone         atomic.Bool  // for good, with all that it had
 	sealed       atomic.Int64 // counting.Window
 }
 
@@ -84,6 +85,9 @@ func (s *server) fallBack() {
 func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.gone.Load() {
+		return counting.Receipt{}, errCut
+	}
 	at := counting.Length(windowLength).At(time.Now())
 	s.world.sending(b)
 	receipt, err := s.Node.Apply(ctx, b)
@@ -99,6 +103,9 @@ func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt
 		refused[r.Item] = true
 	}
 	s.world.note(b, refused)
+	if s.world.plan.losses {
+		s.world.noteCame(s.stint(ctx), b, refused)
+	}
 	s.world.noteIDs(b, refused, max(at, counting.Window(s.sealed.Load())+1))
 	return receipt, nil
 }
@@ -117,21 +124,6 @@ func (w *world) note(b *counting.Batch, refused map[int]bool) {
 		if !refused[len(b.Visits)+len(b.Arrivals)+i] && k.Count > 0 && !w.keys[at] {
 			w.keys[at] = true
 			w.applied[k.Page] += k.Count
-		}
-	}
-}
-
-// noteIDs writes down the ids that a batch has added to a window.
-func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
-	w.truth.Lock()
-	defer w.truth.Unlock()
-	name := counting.Length(windowLength).Name(window)
-	for i, a := range b.Arrivals {
-		if !refused[len(b.Visits)+i] {
-			if w.ids[name] == nil {
-				w.ids[name] = make(map[counting.ID]struct{})
-			}
-			w.ids[name][a.ID] = struct{}{}
 		}
 	}
 }
@@ -178,10 +170,14 @@ func (s *server) Approve(ctx context.Context, r *sharding.Ring) error {
 func (s *server) Open(ctx context.Context, r *sharding.Ring) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.stint(ctx)
 	err := s.Node.Open(ctx, r)
 	s.keep()
 	if err == nil {
 		s.world.opened(r)
+	}
+	if err == nil && s.world.plan.losses && before.table < r.Table() {
+		s.world.retained(before)
 	}
 	return err
 }
@@ -274,6 +270,9 @@ func (s *server) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 	defer s.mu.Unlock()
 	err := s.Node.RetireArc(ctx, table, arc, pages)
 	s.step(err)
+	if err == nil {
+		s.world.noteLeft(departure{stint{s.ID(), table}, arc})
+	}
 	return err
 }
 

@@ -53,6 +53,7 @@ type world struct {
 	ids        map[string]map[counting.ID]struct{} // by window
 	nextID     counting.ID
 	lost       int64
+	losses     losses
 	sent       map[batchName]*counting.Batch // to real nodes
 
 	chaos, load, travels sync.WaitGroup
@@ -64,7 +65,7 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		books: make(map[counting.Page]*chaos.Account), servers: make(map[counting.NodeID]*server),
 		instances: make([]*instance, p.instances), tables: make(map[counting.Epoch]bool),
 		opens: make(map[counting.Epoch]bool), decided: make(map[counting.Epoch]string), made: map[string]bool{"first": true},
-		sent:    make(map[batchName]*counting.Batch),
+		sent: make(map[batchName]*counting.Batch), losses: newLosses(),
 		applied: make(map[counting.Page]int64), keys: make(map[counting.LocatedKey]bool), reports: make(map[string]int64),
 		ids: make(map[string]map[counting.ID]struct{}),
 	}
@@ -224,9 +225,9 @@ func (w *world) send(d *chaos.Dice) {
 			page = w.pages[d.UpTo(3)] // hot ones
 		}
 		switch x := d.UpTo(100); {
-		case x < 8:
+		case x < 8 && !w.plan.losses:
 			w.recordOnce(d, page)
-		case x < 11:
+		case x < 11 && !w.plan.losses:
 			w.recordOnce(d, page, w.pages[d.UpTo(len(w.pages))])
 		case x < 45:
 			i.record(page, int64(1+d.UpTo(3)))
@@ -262,4 +263,19 @@ func (w *world) summary() string {
 	}
 	return fmt.Sprintf("%d changes, %d moves broken off; visits %d acknowledged, %d unknown, %d refused; %d ids, %d windows; %d batches told as lost",
 		len(w.tables), w.counted.Of(moveBroken), acked, doubt, denied, w.nextID, len(w.reports), w.lost)
+}
+
+// noteIDs writes down the ids that a batch has added to a window.
+func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	name := counting.Length(windowLength).Name(window)
+	for i, a := range b.Arrivals {
+		if !refused[len(b.Visits)+i] {
+			if w.ids[name] == nil {
+				w.ids[name] = make(map[counting.ID]struct{})
+			}
+			w.ids[name][a.ID] = struct{}{}
+		}
+	}
 }

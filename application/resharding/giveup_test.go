@@ -1,0 +1,241 @@
+package resharding_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/memory"
+	"footfall/application/resharding"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// lose empties nodes, and returns what brings them back.
+func (d *deployment) lose(ids ...counting.NodeID) (bringBack func()) {
+	before := make(map[counting.NodeID]memory.Snapshot)
+	for _, id := range ids {
+		before[id] = d.nodes[id].Snapshot()
+		d.nodes[id].Restore(memory.Snapshot{})
+	}
+	return func() {
+		for id, was := range before {
+			d.nodes[id].Restore(was)
+		}
+	}
+}
+
+// V19, P3, P4: two nodes of five that are gone at once are given up at once, and
+// neither alone. When they come back, they are in no count and no vote.
+func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 5)
+		const pages = 300
+		d.count(t, pages)
+		old := d.cluster.View()
+		bringBack := d.lose("n1", "n4")
+		_, err := d.ring.Abandon(t.Context(), "n4")
+		if !errors.Is(err, counting.ErrUnavailable) || !strings.Contains(err.Error(), "node n1") || !strings.Contains(err.Error(), "given up together") {
+			t.Errorf("one of two is given up: %v", err)
+		}
+		if _, err := d.ring.Abandon(t.Context(), "n4", "n5"); !errors.Is(err, sharding.ErrAnswers) || !strings.Contains(err.Error(), "n5") {
+			t.Errorf("one that answers is given up with another: %v", err)
+		}
+		if st := d.ring.Status(t.Context()); st.Epoch != 1 || len(st.Losses) != 0 {
+			t.Fatalf("what was refused has changed the ring: %+v", st)
+		}
+		if _, err := d.ring.Abandon(t.Context(), "n1", "n4"); err != nil {
+			t.Fatal(err)
+		}
+		if st := d.settle(t); len(st.Losses) != 2 || st.Nodes[0].State != sharding.Lost || st.Nodes[3].State != sharding.Lost {
+			t.Errorf("status: %+v", st)
+		}
+		want := make([]int64, pages)
+		for i := range want {
+			page := counting.Page(fmt.Sprint(i))
+			if owner := old.Members()[old.Owner(old.Arc(page))].ID; owner != "n1" && owner != "n4" {
+				want[i] = int64(i + 1)
+			}
+			d.wantVisits(t, page, want[i])
+		}
+		bringBack()
+		time.Sleep(10 * time.Second)
+		for _, id := range []counting.NodeID{"n1", "n4"} {
+			_, err := d.nodes[id].Apply(t.Context(), &counting.Batch{Epoch: old.Epoch(), Session: "old", Seq: 1, Visits: []counting.Visit{{Page: "late", Count: 1}}})
+			if !errors.Is(err, counting.ErrStale) {
+				t.Errorf("%s, which is back, takes visits: %v", id, err)
+			}
+		}
+		for i := range want {
+			page := counting.Page(fmt.Sprint(i))
+			if err := d.visits.Record(t.Context(), page, 1); err != nil {
+				t.Fatal(err)
+			}
+			d.wantVisits(t, page, want[i]+1)
+		}
+		// Those that are left decide alone, by their own majority.
+		d.lose("n5")
+		if _, err := d.ring.Abandon(t.Context(), "n5"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// V17, P4: of three nodes two aren't given up, nor half of four with the first, which
+// might go on by themselves; nothing is dropped for it.
+func TestAMinorityGivesUpNobody(t *testing.T) {
+	for n, ids := range map[int][]counting.NodeID{3: {"n2", "n3"}, 4: {"n1", "n3"}} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDeployment(t, n)
+			const pages = 100
+			d.count(t, pages)
+			bringBack := d.lose(ids...)
+			if _, err := d.ring.Abandon(t.Context(), ids...); !errors.Is(err, sharding.ErrMinority) {
+				t.Errorf("%v of %d nodes are given up: %v", ids, n, err)
+			}
+			bringBack()
+			time.Sleep(time.Minute)
+			if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {
+				t.Errorf("status: %+v", st)
+			}
+			d.wantCounted(t, pages)
+		})
+	}
+}
+
+// V17, P4: two nodes die in a change that a majority has approved, as has one of them.
+// They are given up after it, not in its place.
+func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 5)
+		v := d.cluster.View()
+		next, err := v.Reweight(sharding.Change{ID: "approved", From: counting.Length(time.Minute).At(time.Now()) + 2}, "n2", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range v.Nodes {
+			if _, err := n.Fence(t.Context(), next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, i := range []int{0, 2, 3} {
+			if err := v.Nodes[i].Approve(t.Context(), next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.lose("n1", "n3")
+		if _, err := d.ring.Abandon(t.Context(), "n1", "n3"); err != nil {
+			t.Logf("at first: %v", err)
+		}
+		if now := d.cluster.View(); now.ChangeID() != "approved" || now.Members()[1].Weight != 3 {
+			t.Fatalf("change %s was made in place of the one that was approved", now.ChangeID())
+		}
+		for range 60 {
+			if _, err = d.ring.Abandon(t.Context(), "n1", "n3"); err == nil {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if st := d.settle(t); err != nil || len(st.Losses) != 2 {
+			t.Errorf("%v; status %+v", err, st)
+		}
+	})
+}
+
+// V13, P4: a destination is given up when the moves to it have begun. What had not left
+// its source counts on, claimed or not, and whatever the destination had taken in;
+// what had left, and what came to the destination alone, is lost with it.
+func TestWhatDidNotReachANodeThatIsGivenUpCountsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 2)
+		const pages = 100
+		d.count(t, pages)
+		_ = d.ring.Stop(t.Context())
+		mover := resharding.New(d.ring.Options)
+		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
+			t.Fatal(err)
+		}
+		v := d.cluster.View()
+		met := make(map[counting.Arc]int)
+		for _, m := range v.Ring.Moves() {
+			if begun := d.begin(t, m); begun > 0 {
+				met[m.Arc%4]++
+			}
+		}
+		if len(met) < 4 {
+			t.Fatalf("pages at all stages of a move: %v", met)
+		}
+		for i := range pages { // those at the destination are lost
+			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		bringBack := d.lose("n3")
+		if _, err := d.ring.Abandon(t.Context(), "n3"); err != nil {
+			t.Fatal(err)
+		}
+		want := func(i int) int64 {
+			switch arc := v.Arc(counting.Page(fmt.Sprint(i))); {
+			case v.Owner(arc) == v.From(arc):
+				return int64(i + 1001)
+			case arc%4 == 3:
+				return 0
+			}
+			return int64(i + 1)
+		}
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
+		}
+		bringBack()
+		_ = mover.Start(t.Context())
+		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
+		d.settle(t)
+		if err := d.ring.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := d.ring.Status(t.Context()).Sweep; len(s.Strays) > 0 {
+			t.Errorf("told are %+v", s.Strays)
+		}
+		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
+			t.Fatal(err)
+		}
+		d.settle(t)
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
+		}
+	})
+}
+
+// begin takes a move as far as the number of the arc says: not at all, to the
+// claim, until the destination has all, or to the end. It returns the pages.
+func (d *deployment) begin(t *testing.T, m sharding.Move) int {
+	t.Helper()
+	v := d.cluster.View()
+	source, destination, table := v.Nodes[m.From], v.Nodes[m.To], v.Table()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.Arc%4 == 0 {
+		return 1
+	}
+	r, err := source.ClaimArc(t.Context(), table, m.Arc)
+	must(err)
+	if m.Arc%4 == 1 || r.Pages == 0 {
+		return r.Pages
+	}
+	some, _, err := source.FetchResidue(t.Context(), table, m.Arc, "")
+	must(err)
+	_, err = destination.TakeIn(t.Context(), table, m.Arc, some)
+	must(err)
+	if m.Arc%4 == 3 {
+		must(source.RetireArc(t.Context(), table, m.Arc, r.Pages))
+		must(destination.CloseArc(t.Context(), table, m.Arc, r.Pages))
+	}
+	return r.Pages
+}

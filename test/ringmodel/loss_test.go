@@ -1,0 +1,227 @@
+package ringmodel_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/chaos"
+)
+
+// bereft is a storm in which newcomers die for good while arcs are on their way
+// to them, and are given up.
+func bereft() plan {
+	p := storm()
+	p.operators, p.aborted, p.losses = 1, *abortedFlag/4, true
+	return p
+}
+
+const (
+	nodeLost chaos.Fault = "node_lost"
+	pageKept chaos.Fault = "page_that_had_not_left_a_source"
+	pageLost chaos.Fault = "page_that_had_left_it"
+)
+
+// V13, P3, P4: what had not left for a node that is given up counts on, no more and no
+// less, and the pages of others never notice.
+func TestWhatHadNotLeftForANodeThatIsGivenUpCountsOn(t *testing.T) {
+	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, lostRequest, lostReply, duplicated, instanceCrashed, nodeDown})
+}
+
+// bereavements are defects that show where a node is given up.
+func bereavements() []defect {
+	return []defect{
+		{bereft, mutant{name: "what was claimed for a lost node is thrown away", node: func(n cluster.Node) cluster.Node { return wasteful{n} }}},
+		{bereft, mutant{name: "what had left for a lost node comes back", node: func(n cluster.Node) cluster.Node { return &hoarder{Node: n} }}},
+	}
+}
+
+// losses are what is known of nodes that were lost, beside what they did.
+type losses struct {
+	lost   map[counting.Page]int64           // visits that are gone for good
+	came   map[stint]map[counting.Page]int64 // visits that came to a node by a table
+	left   map[departure]bool                // arcs that were retired at a node
+	behind map[counting.Page]behind          // pages that may not have left
+}
+
+type stint struct {
+	node  counting.NodeID
+	table counting.Epoch
+}
+
+type departure struct {
+	stint
+	arc counting.Arc
+}
+
+// behind is a page of which the source has the rest, unless its arc has left.
+type behind struct {
+	departure
+	gone int64 // with the node that is lost
+}
+
+func newLosses() losses {
+	return losses{make(map[counting.Page]int64), make(map[stint]map[counting.Page]int64), make(map[departure]bool), make(map[counting.Page]behind)}
+}
+
+// stint is the time of the table that the node has opened.
+func (s *server) stint(ctx context.Context) stint {
+	st, err := s.far.Standing(ctx)
+	if err != nil || st.Opened == nil {
+		return stint{node: s.ID()}
+	}
+	return stint{s.ID(), st.Opened.Table()}
+}
+
+// noteCame writes down what a batch has added while a table was open.
+func (w *world) noteCame(at stint, b *counting.Batch, refused map[int]bool) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	if w.losses.came[at] == nil {
+		w.losses.came[at] = make(map[counting.Page]int64)
+	}
+	for i, v := range b.Visits {
+		if !refused[i] {
+			w.losses.came[at][v.Page] += v.Count
+		}
+	}
+}
+
+// noteLeft writes down that an arc was retired.
+func (w *world) noteLeft(d departure) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	w.losses.left[d] = true
+}
+
+// lose lets a newcomer die for good, some time after the change that let it in,
+// and has it given up.
+func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
+	w.rest(w.span(d.Between(0, 4*time.Second)))
+	s.mu.Lock()
+	s.gone.Store(true) // not even what has reached it counts from now on
+	s.buried.Store(true)
+	s.setDown(true)
+	w.mourn(ring, s)
+	s.mu.Unlock()
+	w.counted.Add(nodeLost)
+	for begin := time.Now(); ; time.Sleep(w.span(500 * time.Millisecond)) {
+		i := w.pick(d)
+		if i == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
+		_, err := i.ring.Abandon(ctx, s.ID())
+		cancel()
+		made := func(l sharding.Loss) bool { return l.Node == s.ID() } // though nobody may have said so
+		if slices.ContainsFunc(i.cluster.View().Losses(), made) {
+			return
+		}
+		if time.Since(begin) > 5*time.Minute {
+			w.violate("P4: %s can't be given up: %v", s.ID(), err)
+			return
+		}
+	}
+}
+
+// mourn writes down what is lost with a node: all that its pages had, unless it
+// turns out that a source has it still.
+func (w *world) mourn(ring *sharding.Ring, s *server) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	l := &w.losses
+	for _, page := range w.pages {
+		arc := ring.Arc(page)
+		if ring.Members()[ring.Owner(arc)].ID != s.ID() {
+			continue
+		}
+		source := stint{ring.Members()[ring.From(arc)].ID, ring.Table()}
+		l.behind[page] = behind{departure{source, arc}, l.lost[page] + l.came[stint{s.ID(), ring.Table()}][page]}
+		l.lost[page] = w.applied[page]
+	}
+}
+
+// retained writes down what a node has still that opens the ring after a table.
+func (w *world) retained(at stint) {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	l := &w.losses
+	for page, b := range l.behind {
+		if b.stint != at {
+			continue
+		}
+		delete(l.behind, page)
+		switch {
+		case l.left[b.departure]:
+			w.counted.Add(pageLost)
+		default:
+			w.counted.Add(pageKept)
+			l.lost[page] = b.gone
+		}
+	}
+}
+
+// lostOf is what is lost of a page.
+func (w *world) lostOf(page counting.Page) int64 {
+	w.truth.Lock()
+	defer w.truth.Unlock()
+	return w.losses.lost[page]
+}
+
+// wasteful forgets what was claimed for a node that is lost.
+type wasteful struct{ cluster.Node }
+
+func (n wasteful) Open(ctx context.Context, r *sharding.Ring) error {
+	if s, err := n.Standing(ctx); err == nil && s.Opened != nil {
+		for _, arc := range r.Retains(n.ID()) {
+			if all, err := n.ReadParts(ctx, s.Fenced.Epoch(), []counting.Located{{Arc: arc}}); err == nil && all[0].Stage == counting.Held {
+				continue
+			}
+			if c, err := n.ClaimArc(ctx, s.Opened.Table(), arc); err == nil {
+				_ = n.RetireArc(ctx, s.Opened.Table(), arc, c.Pages)
+			}
+		}
+	}
+	return n.Node.Open(ctx, r)
+}
+
+// hoarder keeps copies of what has left, and has them when it comes back.
+type hoarder struct {
+	cluster.Node
+	mu     sync.Mutex
+	copies map[counting.Arc][]counting.Visit
+	seq    int64
+}
+
+func (n *hoarder) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
+	some, _, _ := n.FetchResidue(ctx, table, arc, "")
+	err := n.Node.RetireArc(ctx, table, arc, pages)
+	if err == nil && len(some) > 0 {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.copies == nil {
+			n.copies = make(map[counting.Arc][]counting.Visit)
+		}
+		n.copies[arc] = some
+	}
+	return err
+}
+
+func (n *hoarder) Open(ctx context.Context, r *sharding.Ring) error {
+	err := n.Node.Open(ctx, r)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, arc := range r.Retains(n.ID()) {
+		if err == nil && len(n.copies[arc]) > 0 {
+			n.seq++
+			_, _ = n.Apply(ctx, &counting.Batch{Epoch: r.Epoch(), Session: "hoarder", Seq: n.seq, Visits: n.copies[arc]})
+			delete(n.copies, arc)
+		}
+	}
+	return err
+}
