@@ -74,9 +74,6 @@ func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding
 	if err != nil {
 		return sharding.Plan{}, err
 	}
-	if err := s.handOver(ctx, v, next); err != nil {
-		return sharding.Plan{}, err
-	}
 	if _, err := s.install(ctx, v, next); err != nil {
 		return sharding.Plan{}, err
 	}
