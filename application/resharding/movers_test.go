@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"footfall/adapters/memory"
-	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )

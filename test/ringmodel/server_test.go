@@ -23,6 +23,7 @@ type server struct {
 
 	down, buried atomic.Bool
 	falls        atomic.Int64 // how often it fell back
+	young        atomic.Bool  // it fell less than a second ago
 	sealed       atomic.Int64 // counting.Window
 }
 
@@ -79,8 +80,18 @@ func (s *server) promise(kept bool) {
 
 // fallBack takes the node back to what it has kept.
 func (s *server) fallBack() {
-	if s.down.Load() {
+	if s.down.Load() || s.young.Load() {
 		return
+	}
+	if s.world.plan.powerCuts { // no node has two power cuts before it could sync
+		s.young.Store(true)
+		s.world.travels.Go(func() {
+			time.Sleep(time.Second)
+			s.mu.Lock()
+			s.far.keep()
+			s.mu.Unlock()
+			s.young.Store(false)
+		})
 	}
 	s.falls.Add(1)
 	if err := s.far.fallBack(); err != nil {
