@@ -84,25 +84,32 @@ func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) (arcs []cou
 	return arcs, err
 }
 
-// ClaimArc implements counting.Movable.
-func (n *Node) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (r counting.Residue, err error) {
-	err = n.move(ctx, "claim an arc", table, func(s *state) error {
-		g := s.going[arc]
-		if g == nil {
-			g = &going{pages: len(s.counts[arc])}
-			if g.pages > 0 || len(s.keys[arc]) > 0 {
-				g.residue = s.counts[arc]
-				if g.residue == nil {
-					g.residue = make(map[counting.Page]int64)
-				}
-			}
-			delete(s.counts, arc)
-			s.going[arc] = g
+// ClaimArcs implements counting.Movable.
+func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.Residue, err error) {
+	err = n.move(ctx, "claim arcs", table, func(s *state) error {
+		for _, arc := range arcs {
+			g := s.claim(arc)
+			all = append(all, counting.Residue{Stage: g.stage(), Pages: g.pages})
 		}
-		r = counting.Residue{Stage: g.stage(), Pages: g.pages}
 		return nil
 	})
-	return r, err
+	return all, err
+}
+
+func (s *state) claim(arc counting.Arc) *going {
+	if g := s.going[arc]; g != nil {
+		return g
+	}
+	g := &going{pages: len(s.counts[arc])}
+	if g.pages > 0 || len(s.keys[arc]) > 0 {
+		g.residue = s.counts[arc]
+		if g.residue == nil {
+			g.residue = make(map[counting.Page]int64)
+		}
+	}
+	delete(s.counts, arc)
+	s.going[arc] = g
+	return g
 }
 
 func (g *going) stage() counting.Stage {

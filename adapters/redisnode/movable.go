@@ -21,14 +21,26 @@ func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting
 	return unpackArcs(bits), nil
 }
 
-// ClaimArc implements counting.Movable.
-func (n *Node) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
-	answer, err := n.lasting(ctx, n.scripts.claimArc, int64(table), uint64(arc))
+// ClaimArcs implements counting.Movable. It waits for the disk, too: a power cut
+// that took this node back behind a claim would take back batches that the
+// destination has got with the residue, and they would be sent again.
+func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+	answer, err := n.settle(ctx, true, n.scripts.claimArcs, int64(table), packArcList(arcs))
 	if err != nil {
-		return counting.Residue{}, fmt.Errorf("claim arc %d on %s: %w", arc, n.id, err)
+		return nil, fmt.Errorf("claim %d arcs on %s: %w", len(arcs), n.id, err)
 	}
-	letter, _ := answer[0].(string)
-	return counting.Residue{Stage: parseStage(letter), Pages: int(toInt(answer[1]))}, nil
+	if len(answer) != 2*len(arcs) {
+		return nil, fmt.Errorf("claim %d arcs on %s: %d answers", len(arcs), n.id, len(answer))
+	}
+	all := make([]counting.Residue, len(arcs))
+	for i, arc := range arcs {
+		letter, _ := answer[2*i].(string)
+		all[i] = counting.Residue{Stage: parseStage(letter), Pages: int(toInt(answer[2*i+1]))}
+		if all[i].Stage == counting.Held {
+			all[i].Err = fmt.Errorf("claim arc %d on %s: %w", arc, n.id, counting.Corrupt)
+		}
+	}
+	return all, nil
 }
 
 // parseStage reads the letter that a stage begins with.

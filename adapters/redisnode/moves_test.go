@@ -143,7 +143,7 @@ func TestMarksOfAWrongTypeConfirmNothing(t *testing.T) {
 	}
 }
 
-// An arc that is no hash is not claimed.
+// An arc that is no hash is not claimed, and holds up no other.
 func TestAnArcOfAWrongTypeIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	m := atSource(t, servers.StartRedis(t))
@@ -151,8 +151,10 @@ func TestAnArcOfAWrongTypeIsNotClaimed(t *testing.T) {
 	key := fmt.Sprintf("ff:c:%d", m.arc)
 	m.node.do(t, "rename", key, "aside")
 	m.node.do(t, "set", key, "x")
-	if err := m.claim(t.Context()); !errors.Is(err, counting.Corrupt) {
-		t.Errorf("%v, want that it is corrupt", err)
+	other := m.after.Moves()[1].Arc
+	all, err := m.ClaimArcs(t.Context(), 2, []counting.Arc{m.arc, other})
+	if err != nil || !errors.Is(all[0].Err, counting.Corrupt) || all[1] != (counting.Residue{Stage: counting.Gone}) {
+		t.Errorf("claimed %+v, %v, want that the first is corrupt", all, err)
 	}
 	m.node.do(t, "rename", "aside", key) // as an operator would
 	m.do(t, moving.claim)

@@ -72,8 +72,11 @@ func (m moving) fence(ctx context.Context) error { _, err := m.Fence(ctx, m.afte
 func (m moving) open(ctx context.Context) error  { return m.Open(ctx, m.after) }
 
 func (m moving) claim(ctx context.Context) error {
-	_, err := m.ClaimArc(ctx, m.after.Table(), m.arc)
-	return err
+	all, err := m.ClaimArcs(ctx, m.after.Table(), []counting.Arc{m.arc})
+	if err != nil {
+		return err
+	}
+	return all[0].Err
 }
 
 func (m moving) retire(ctx context.Context) error {

@@ -50,7 +50,7 @@ type scripts struct {
 	attend, seal, distinct, endpoints, retire script
 	claim, step, entry, entries               script
 	fence, approve, open, standing, pulse     script
-	coming, claimArc, fetch, takeIn           script
+	coming, claimArcs, fetch, takeIn          script
 	retireArc, closeArc, parts                script
 	fetchKeys, takeKeys, findKeys             script
 	confirm, sweep, takeEntries               script
@@ -76,15 +76,15 @@ func newScripts() scripts {
 		standing:    load(reads, "gate", "standing"),
 		pulse:       load(reads, "gate", "keys", "pulse"),
 		coming:      load(reads, "gate", "tables", "opened", "coming"),
-		claimArc:    load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "claimarc"),
-		fetch:       load(reads, "gate", "tables", "opened", "move", "fetch"),
-		takeIn:      load(frees, "gate", "tables", "opened", "move", "reasons", "takein"),
-		retireArc:   load(frees, "gate", "tables", "lasting", "opened", "move", "keys", "retirearc"),
-		fetchKeys:   load(reads, "gate", "tables", "opened", "move", "keys", "fetchkeys"),
-		takeKeys:    load(frees, "gate", "tables", "opened", "move", "keys", "takekeys"),
+		claimArcs:   load(frees, "gate", "tables", "lasting", "opened", "stage", "keys", "claimarcs"),
+		fetch:       load(reads, "gate", "tables", "opened", "stage", "move", "fetch"),
+		takeIn:      load(frees, "gate", "tables", "opened", "stage", "move", "reasons", "takein"),
+		retireArc:   load(frees, "gate", "tables", "lasting", "opened", "stage", "move", "keys", "retirearc"),
+		fetchKeys:   load(reads, "gate", "tables", "opened", "stage", "move", "keys", "fetchkeys"),
+		takeKeys:    load(frees, "gate", "tables", "opened", "stage", "move", "keys", "takekeys"),
 		findKeys:    load(reads, "gate", "keys", "findkeys"),
 		takeEntries: load(frees, "gate", "tables", "lasting", "opened", "takeentries"),
-		closeArc:    load(frees, "gate", "tables", "lasting", "opened", "move", "closearc"),
+		closeArc:    load(frees, "gate", "tables", "lasting", "opened", "stage", "move", "closearc"),
 		confirm:     load(frees, "gate", "tables", "lasting", "opened", "confirm"),
 		sweep:       load(frees, "gate", "tables", "opened", "keys", "sweep"),
 		parts:       load(reads, "gate", "tables", "parts"),

@@ -107,6 +107,31 @@ func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 	}
 }
 
+// What a source has frozen is on its disk before any of it goes over.
+func TestWhatIsClaimedIsSyncedFirst(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sync string
+		asks bool
+	}{{"everysec", true}, {"always", false}} {
+		t.Run(c.sync, func(t *testing.T) {
+			t.Parallel()
+			y := startYounger(t, servers.StartRedis(t, "--appendfsync", c.sync).Addr)
+			m := atSource(t, &servers.Redis{Addr: y.addr})
+			m.do(t, moving.fence, moving.open)
+			if err := m.claim(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
+				t.Errorf("%v while nothing is synced", err)
+			}
+			y.synced.Store(true)
+			m.do(t, moving.claim)
+			if n := y.asked.Load(); (n == 2) != c.asks {
+				t.Errorf("the server was asked %d times whether it has synced", n)
+			}
+			m.do(t, moving.retire)
+		})
+	}
+}
+
 // One sync is for many arcs, and may take longer than calls do otherwise.
 func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
 	t.Parallel()
@@ -116,7 +141,7 @@ func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
 	y.delay.Store(int64(1500 * time.Millisecond))
 	m := atDestination(t, &servers.Redis{Addr: y.addr})
 	m.do(t, moving.fence, moving.open)
-	arcs := m.after.Coming(m.ID())[:64]
+	arcs := m.after.Coming(m.ID())[:counting.MaxTogether]
 	for i, arc := range arcs {
 		pages := []counting.Visit{{Arc: arc, Page: "a", Count: 1}, {Arc: arc, Page: "b", Count: 1}}
 		if _, err := m.TakeIn(t.Context(), 2, arc, pages[:1+i%2]); err != nil {

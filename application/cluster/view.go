@@ -18,11 +18,13 @@ type View struct {
 	moves *moves
 }
 
-// moves is what this instance knows of the moves of a table: what it takes for
-// done is done for good.
+// moves is what this instance knows of the moves of a table.
 type moves struct {
-	table  counting.Epoch
-	done   []atomic.Bool // by member: all of its coming arcs are closed
+	table counting.Epoch
+	// done, by member: it has closed all of its coming arcs. If a power cut takes
+	// that back, they have to be closed again.
+	done []atomic.Bool
+	// closed are arcs that are there for good, whatever becomes of their closing.
 	closed [sharding.Arcs / 64]atomic.Uint64
 }
 

@@ -60,8 +60,8 @@ func (c *Cluster) look(left *leftover) bool {
 			return true
 		}
 		at := v.Index(m.ID())
-		if at >= 0 && p.Opened == v.Epoch() && p.Coming == 0 {
-			v.moves.done[at].Store(true)
+		if at >= 0 && p.Opened == v.Epoch() {
+			v.moves.done[at].Store(p.Coming == 0)
 		}
 	}
 	var wg sync.WaitGroup

@@ -69,6 +69,9 @@ func (s *Service) prepare(ctx context.Context, v *cluster.View) (sharding.Change
 // prepareWithout leaves those members out, by their indexes, that are to be
 // given up; a change that they have left undecided is passed over.
 func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []int) (sharding.Change, error) {
+	if err := s.outlast(ctx, v, lost); err != nil {
+		return sharding.Change{}, err
+	}
 	c := sharding.Change{ID: crand.Text()}
 	var mu sync.Mutex
 	err := v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
@@ -100,6 +103,33 @@ func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []in
 		return nil
 	})
 	return c, err
+}
+
+// outlast makes sure that a power cut takes no node back to before it had opened
+// the ring of a view and closed what came by it: no ring that follows could be
+// brought to it then. Nobody is fenced meanwhile.
+func (s *Service) outlast(ctx context.Context, v *cluster.View, lost []int) error {
+	return v.Each(ctx, func(call context.Context, i int, m *cluster.Member) error {
+		if slices.Contains(lost, i) {
+			return nil
+		}
+		p, err := m.Pulse(call)
+		if err == nil && p.Coming > 0 {
+			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Coming)
+		}
+		if err == nil {
+			long, cancel := context.WithTimeout(ctx, syncTime)
+			defer cancel()
+			_, err = m.Confirm(long, v.Table(), nil)
+		}
+		if errors.Is(err, counting.ErrAhead) || errors.Is(err, counting.ErrStale) {
+			return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		}
+		return nil
+	})
 }
 
 // install makes a ring the one of all nodes: it fences them, has those of the

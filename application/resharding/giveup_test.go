@@ -224,8 +224,9 @@ func (d *deployment) begin(t *testing.T, m sharding.Move) int {
 	if m.Arc%4 == 0 {
 		return 1
 	}
-	r, err := source.ClaimArc(t.Context(), table, m.Arc)
+	all, err := source.ClaimArcs(t.Context(), table, []counting.Arc{m.Arc})
 	must(err)
+	r := all[0]
 	if m.Arc%4 == 1 || r.Pages == 0 {
 		return r.Pages
 	}

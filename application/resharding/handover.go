@@ -88,7 +88,7 @@ func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[str
 
 // giveAll gives every node what it is to have, and leaves nothing to be given.
 func giveAll(ctx context.Context, v *cluster.View, to map[counting.NodeID][]counting.FullEntry) error {
-	ctx, cancel := context.WithTimeout(ctx, confirmTime)
+	ctx, cancel := context.WithTimeout(ctx, syncTime)
 	defer cancel()
 	for home, entries := range to {
 		if err := v.Nodes[v.Index(home)].TakeEntries(ctx, v.Table(), entries); err != nil {

@@ -11,13 +11,16 @@ import (
 	"footfall/domain/counting"
 )
 
-// confirmTime is how long a node may take to have everything on its disk: one
+// syncTime is how long a node may take to have everything on its disk: one
 // that syncs once a second may need two of them when it is busy.
-const confirmTime = 6 * time.Second
+const syncTime = 6 * time.Second
 
 var (
 	errRefused = errors.New("pages can't be added")
 	errForgot  = errors.New("it has forgotten what it took in")
+	// errOvertaken: the source has given the arc up since it was claimed, as
+	// another mover was first; the next look at what is left tells.
+	errOvertaken = errors.New("the arc is claimed no more")
 )
 
 // move is one arc on its way.
@@ -27,28 +30,21 @@ type move struct {
 	arc                 counting.Arc
 	source, destination *cluster.Member
 
-	pages int             // that it has
-	keyed bool            // it has keys, too
-	at    *cluster.Member // that was called last
+	claimed counting.Residue
+	pages   int             // that it has
+	keyed   bool            // it has keys, too
+	at      *cluster.Member // that was called last
 }
 
 func (s *Service) newMove(v *cluster.View, arc counting.Arc) *move {
 	return &move{ctx: s.ctx, table: v.Table(), arc: arc, source: v.Nodes[v.From(arc)], destination: v.Nodes[v.Owner(arc)]}
 }
 
-// bring copies what the source has to the destination. closed: nothing more
-// is to be done.
+// bring copies what the source has of a claimed arc to the destination. closed:
+// nothing more is to be done.
 func (m *move) bring() (closed bool, err error) {
-	var r counting.Residue
-	err = m.call(m.source, func(ctx context.Context) (err error) {
-		r, err = m.source.ClaimArc(ctx, m.table, m.arc)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	m.pages = r.Pages
-	if r.Stage == counting.Gone { // somebody has confirmed it before
+	m.pages = m.claimed.Pages
+	if m.claimed.Stage == counting.Gone { // somebody has confirmed it before
 		return true, m.close()
 	}
 	closed, err = m.copyKeys()
@@ -90,7 +86,7 @@ func (m *move) close() error {
 func (m *move) copyKeys() (closed bool, err error) {
 	for cursor, more := "", true; more; more = cursor != "" {
 		var keys []counting.KeptKey
-		err := m.call(m.source, func(ctx context.Context) (err error) {
+		err := m.fetch(func(ctx context.Context) (err error) {
 			keys, cursor, err = m.source.FetchKeys(ctx, m.table, m.arc, cursor)
 			return err
 		})
@@ -123,7 +119,7 @@ func (m *move) copy() (closed bool, err error) {
 	refused := 0
 	for cursor, more := "", true; more; more = cursor != "" {
 		var pages []counting.Visit
-		err := m.call(m.source, func(ctx context.Context) (err error) {
+		err := m.fetch(func(ctx context.Context) (err error) {
 			pages, cursor, err = m.source.FetchResidue(ctx, m.table, m.arc, cursor)
 			return err
 		})
@@ -146,6 +142,15 @@ func (m *move) copy() (closed bool, err error) {
 		return false, fmt.Errorf("%w: %d of arc %d on %s", errRefused, refused, m.arc, m.destination.ID())
 	}
 	return false, nil
+}
+
+// fetch asks the source for some of what was claimed.
+func (m *move) fetch(do func(context.Context) error) error {
+	err := m.call(m.source, do)
+	if errors.Is(err, counting.ErrUnfinished) {
+		return errOvertaken
+	}
+	return err
 }
 
 // call makes one call of a node, which is the one to blame if it fails.

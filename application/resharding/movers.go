@@ -19,15 +19,12 @@ const (
 	// round is how many arcs are moved before the nodes are asked again what
 	// is left, since other instances move arcs too.
 	round = 512
-	// together is how many arcs of a destination are confirmed at once: where
-	// that waits for a disk that is synced once a second, as many go in one.
-	together = 64
 	// mostLogged is how many lines an instance writes about arcs that can't be
 	// moved: the status and the metrics tell of all.
 	mostLogged = 100
 )
 
-// group is arcs that go to the same member.
+// group is arcs of which a member is asked at once.
 type group []*move
 
 // moveAll moves the arcs that are still coming by a view, until none is left,
@@ -36,11 +33,11 @@ type group []*move
 func (s *Service) moveAll(v *cluster.View) time.Duration {
 	pause := time.Second/2 + rand.N(time.Second)
 	for s.current(v) {
-		groups, soonest := s.left(v)
-		if len(groups) == 0 {
+		some, soonest := s.left(v)
+		if len(some) == 0 {
 			return min(pause, soonest)
 		}
-		s.moveSome(v, groups)
+		s.moveSome(v, s.claim(v, some))
 	}
 	return 0
 }
@@ -53,28 +50,80 @@ func (s *Service) current(v *cluster.View) bool {
 // left are some of the arcs that are to be moved and aren't left alone, in an
 // order of its own, so that instances seldom meet; soonest is when the next of
 // the others may be tried again.
-func (s *Service) left(v *cluster.View) (groups []group, soonest time.Duration) {
+func (s *Service) left(v *cluster.View) (some group, soonest time.Duration) {
 	s.obstacles.of(v.Table())
 	arcs, soonest := s.coming(v)
 	rand.Shuffle(len(arcs), func(i, j int) { arcs[i], arcs[j] = arcs[j], arcs[i] })
-	to, n := make(map[int]group), 0
 	for _, arc := range arcs {
 		m := s.newMove(v, arc)
 		if wait := s.obstacles.waitFor(m); wait > 0 {
 			soonest = min(soonest, wait)
 			continue
 		}
-		if n++; n > round {
+		if some = append(some, m); len(some) == round {
 			break
 		}
-		to[v.Owner(arc)] = append(to[v.Owner(arc)], m)
 	}
-	for _, all := range to {
-		for some := range slices.Chunk(all, together) {
-			groups = append(groups, some)
+	return some, soonest
+}
+
+// by parts arcs by the member that is to be asked of them.
+func (g group) by(asked func(*move) *cluster.Member) (groups []group) {
+	of := make(map[*cluster.Member]group)
+	for _, m := range g {
+		of[asked(m)] = append(of[asked(m)], m)
+	}
+	for _, all := range of {
+		groups = slices.AppendSeq(groups, slices.Chunk(all, counting.MaxTogether))
+	}
+	return groups
+}
+
+// claim freezes arcs at their sources, at all of them at once, and returns those
+// that are: all of a round, so that they wait for the disks once. Nothing may be
+// done at a destination before.
+func (s *Service) claim(v *cluster.View, g group) (claimed group) {
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, some := range g.by(func(m *move) *cluster.Member { return m.source }) {
+		asking.Go(func() {
+			found := s.claimGroup(v, some)
+			mu.Lock()
+			defer mu.Unlock()
+			claimed = append(claimed, found...)
+		})
+	}
+	asking.Wait()
+	return claimed
+}
+
+// claimGroup claims arcs of one source.
+func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
+	source := g[0].source
+	found, err := ask(g, source, source.ClaimArcs)
+	if err != nil {
+		s.failed(v, err, g...)
+		return nil
+	}
+	for i, m := range g {
+		if m.claimed = found[i]; m.claimed.Err != nil {
+			s.failed(v, m.claimed.Err, m)
+			continue
 		}
+		claimed = append(claimed, m)
 	}
-	return groups, soonest
+	return claimed
+}
+
+// ask calls a member for all arcs of a group, which may take as long as a sync.
+func ask[T any](g group, at *cluster.Member, call func(context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
+	arcs := make([]counting.Arc, len(g))
+	for i, m := range g {
+		m.at, arcs[i] = at, m.arc
+	}
+	ctx, cancel := context.WithTimeout(g[0].ctx, syncTime)
+	defer cancel()
+	return call(ctx, g[0].table, arcs)
 }
 
 // coming asks the members what is coming to them, but those that are left
@@ -112,24 +161,26 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 	return arcs, soonest
 }
 
-func (s *Service) moveSome(v *cluster.View, groups []group) {
+// moveSome takes claimed arcs over.
+func (s *Service) moveSome(v *cluster.View, g group) {
+	groups := g.by(func(m *move) *cluster.Member { return m.destination })
 	next := make(chan group, len(groups))
-	for _, g := range groups {
-		next <- g
+	for _, some := range groups {
+		next <- some
 	}
 	close(next)
 	var working sync.WaitGroup
 	for range workers {
 		working.Go(func() {
-			for g := range next {
-				s.moveGroup(v, g)
+			for some := range next {
+				s.moveGroup(v, some)
 			}
 		})
 	}
 	working.Wait()
 }
 
-// moveGroup takes arcs from their sources to the member that they go to. Every
+// moveGroup takes claimed arcs from their sources to the member that they go to. Every
 // step can be repeated, and others may be at the same arcs.
 func (s *Service) moveGroup(v *cluster.View, g group) {
 	var brought group
@@ -141,10 +192,11 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 			continue
 		}
 		begin := time.Now()
-		closed, err := m.bring()
-		if err == nil && !closed {
+		switch closed, err := m.bring(); {
+		case errors.Is(err, errOvertaken):
+		case err == nil && !closed:
 			brought = append(brought, m)
-		} else {
+		default:
 			s.ended(v, m, err)
 		}
 		rest(s.ctx, time.Since(begin))
@@ -152,9 +204,10 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 	if len(brought) == 0 {
 		return
 	}
-	confirmed, err := brought.confirm()
+	destination := brought[0].destination
+	confirmed, err := ask(brought, destination, destination.Confirm)
 	if err != nil {
-		s.obstacles.nodeFailed(brought[0].destination.ID()) // no arc is to blame
+		s.obstacles.nodeFailed(destination.ID()) // no arc is to blame
 		return
 	}
 	for i, m := range brought {
@@ -162,18 +215,6 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 		s.ended(v, m, m.finish(confirmed[i]))
 		rest(s.ctx, time.Since(begin))
 	}
-}
-
-// confirm returns what the destination has of each arc for good.
-func (g group) confirm() ([]counting.Intake, error) {
-	first := g[0]
-	arcs := make([]counting.Arc, len(g))
-	for i, m := range g {
-		arcs[i] = m.arc
-	}
-	ctx, cancel := context.WithTimeout(first.ctx, confirmTime)
-	defer cancel()
-	return first.destination.Confirm(ctx, first.table, arcs)
 }
 
 // ended notes what became of an arc.
@@ -185,21 +226,30 @@ func (s *Service) ended(v *cluster.View, m *move, err error) {
 		v.Arrived(m.arc)
 		return
 	}
+	s.failed(v, err, m)
+}
+
+// failed notes that arcs can't be moved, because of an error of the member that
+// was called last for all of them.
+func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 	if !s.current(v) {
 		return // the steps are refused now
 	}
+	at := arcs[0].at
 	if _, own := reasonOf(err); !own {
-		late := errors.Is(err, context.DeadlineExceeded)                        // whoever is to blame
-		there := !late && !errors.Is(err, counting.ErrAhead) && s.answers(m.at) // ahead: the node is behind the ring
+		late := errors.Is(err, context.DeadlineExceeded)
+		there := !late && !errors.Is(err, counting.ErrAhead) && s.answers(at) // ahead: the node is behind the ring
 		if !there {
-			s.obstacles.nodeFailed(m.at.ID())
+			s.obstacles.nodeFailed(at.ID())
 		}
-		if !there && !late {
+		if !there && (!late || len(arcs) > 1) { // a single one may be what takes so long
 			return
 		}
 	}
-	if s.obstacles.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
-		s.Log.Error("an arc can't be moved", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
+	for _, m := range arcs {
+		if s.obstacles.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
+			s.Log.Error("an arc can't be moved", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
+		}
 	}
 }
 

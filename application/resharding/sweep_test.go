@@ -82,11 +82,11 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		frozen := 0
 		for _, m := range v.Ring.Moves() {
 			if m.Arc%2 == 0 {
-				r, err := v.Nodes[m.From].ClaimArc(t.Context(), v.Table(), m.Arc)
+				r, err := v.Nodes[m.From].ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc})
 				if err != nil {
 					t.Fatal(err)
 				}
-				frozen += r.Pages
+				frozen += r[0].Pages
 			}
 		}
 		if frozen == 0 {

@@ -119,7 +119,7 @@ func TestASourceThatWasSetBackHoldsUpNoRead(t *testing.T) {
 		}
 	}
 	before := d[1].Snapshot()
-	if _, err := d[1].ClaimArc(t.Context(), 2, arc); err != nil {
+	if _, err := d[1].ClaimArcs(t.Context(), 2, []counting.Arc{arc}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d[0].TakeIn(t.Context(), 2, arc, []counting.Visit{{Arc: arc, Page: page, Count: 1}}); err != nil {

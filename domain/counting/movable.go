@@ -24,11 +24,18 @@ const MaxResidue = 100
 // ErrUnfinished says that a step of a move comes before what it needs.
 var ErrUnfinished = errors.New("move has not come so far")
 
-// Residue is what ClaimArc found.
+// MaxTogether is the most arcs of which a mover asks at once in ClaimArcs and
+// Confirm: where these wait for a disk that is synced once a second, as many go
+// in one.
+const MaxTogether = 128
+
+// Residue is what ClaimArcs found of an arc.
 type Residue struct {
 	Stage Stage // Frozen or Gone
 	// Pages of the residue; of an arc that is Gone, the pages that it had.
 	Pages int
+	// Err, when set, says why this arc alone can't be claimed: Corrupt.
+	Err error
 }
 
 // Intake is what TakeIn has done.
@@ -61,11 +68,12 @@ type Part struct {
 
 // Movable is the part of a node whose arcs go to another node, and come from
 // others, when the ring changes (protocols: resharding). A table is named by
-// its epoch. A move is, at the source, ClaimArc, FetchKeys until there is no
-// more, and after each the same keys to TakeKeys at the destination, and once
-// no keys; FetchResidue until there is no more, and after each the same pages to
-// TakeIn; then Confirm there, for many arcs at once; then RetireArc at the source,
-// and CloseArc at the destination. Any number of movers
+// its epoch. A move is, at the source, ClaimArcs, for many arcs at once; FetchKeys
+// until there is no more, and after each the same keys to TakeKeys at the
+// destination, and once no keys; FetchResidue until there is no more, and after
+// each the same pages to TakeIn; then Confirm there, for many arcs at once; then
+// RetireArc at the source, and CloseArc at the destination. Nothing is done at the
+// destination before ClaimArcs has answered. Any number of movers
 // may be at it at once, and any of them may be late by any time.
 //
 // All methods are safe for concurrent use, may be repeated, and end when their
@@ -73,20 +81,23 @@ type Part struct {
 // ErrStale when the node's newest open table is a later one, and ErrAhead
 // when it is an earlier one; after an error that wraps none of them, and not
 // ErrUnfinished, it isn't known whether the call took effect. What a step has
-// answered survives what the node's store is set to survive (a fail-over, a
-// power cut): a node that is taken back to an older state is not taken back
-// behind it. What TakeIn and TakeKeys have answered survives once Confirm has
-// found it. All of them work on a node that is full.
+// answered survives a fail-over, if the node's store is set to: a node that is
+// taken back to an older state is not taken back behind it. What TakeIn and
+// TakeKeys have answered survives once Confirm has found it. What ClaimArcs and
+// Confirm have answered survives a power cut, too, with all that the node did
+// before it, also where the store syncs only now and then. All of them work on a
+// node that is full.
 type Movable interface {
 	// ComingArcs are the arcs that the table brings to this node and that
 	// are not closed, in ascending order.
 	ComingArcs(ctx context.Context, table Epoch) ([]Arc, error)
 
-	// ClaimArc freezes what the node has of an arc, so that writes of the
+	// ClaimArcs freezes what the node has of each arc, so that writes of the
 	// pages, which go elsewhere by now, find none of it. A claim that was
 	// made before is answered again as it stands now. An arc of which the
-	// node has nothing, no key either, is Gone at once, with 0 pages.
-	ClaimArc(ctx context.Context, table Epoch, arc Arc) (Residue, error)
+	// node has nothing, no key either, is Gone at once, with 0 pages. It may
+	// take as long as the store needs to sync.
+	ClaimArcs(ctx context.Context, table Epoch, arcs []Arc) ([]Residue, error)
 
 	// FetchResidue returns some of the pages of a claimed arc, from cursor
 	// on, which is empty at first; next is empty after the last. Following
@@ -101,8 +112,8 @@ type Movable interface {
 	TakeIn(ctx context.Context, table Epoch, arc Arc, pages []Visit) (Intake, error)
 
 	// Confirm returns for each arc what was taken in by now, but what was
-	// refused, or that it is closed. This survives, with all that came before
-	// it. It may take as long as the store needs to sync.
+	// refused, or that it is closed. It may take as long as the store needs to
+	// sync.
 	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]Intake, error)
 
 	// FetchKeys returns some of the keys that are kept beside a claimed arc,
@@ -158,9 +169,9 @@ type Immovable struct{}
 // ComingArcs implements Movable, as do the others.
 func (Immovable) ComingArcs(context.Context, Epoch) ([]Arc, error) { return nil, ErrImmovable }
 
-// ClaimArc is ErrImmovable.
-func (Immovable) ClaimArc(context.Context, Epoch, Arc) (Residue, error) {
-	return Residue{}, ErrImmovable
+// ClaimArcs is ErrImmovable.
+func (Immovable) ClaimArcs(context.Context, Epoch, []Arc) ([]Residue, error) {
+	return nil, ErrImmovable
 }
 
 // FetchResidue is ErrImmovable.

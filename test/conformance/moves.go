@@ -18,6 +18,7 @@ func moveCases() []testCase {
 		{"a claimed arc shows every page of its residue", claimShowsAll},
 		{"a claim is answered again as it stands", claimAgain},
 		{"a claim leaves other arcs alone", claimLeavesOthers},
+		{"many arcs are claimed at once, each as it is", claimMany},
 		{"a page that is no count has the count -1", fetchCorrupt},
 		{"a residue is there while it is frozen", fetchWhileFrozen},
 		{"an arc is retired with all of its pages or not at all", retireCounts},
@@ -44,8 +45,8 @@ func (s *stand) everyMove(ctx context.Context, n Node, ended func(call string, e
 	table := s.ring.Table()
 	_, err := n.ComingArcs(ctx, table)
 	ended("coming arcs", err)
-	_, err = n.ClaimArc(ctx, table, arc)
-	ended("claim arc", err)
+	_, err = n.ClaimArcs(ctx, table, []counting.Arc{arc})
+	ended("claim arcs", err)
 	_, _, err = n.FetchResidue(ctx, table, arc, "")
 	ended("fetch residue", err)
 	_, err = n.TakeIn(ctx, table, arc, nil)
@@ -110,9 +111,9 @@ func some(n int) func(counting.Arc) []counting.Visit {
 
 func (s *stand) claimArc(t *testing.T, arc counting.Arc, want counting.Residue) {
 	t.Helper()
-	got, err := s.node.ClaimArc(t.Context(), s.ring.Table(), arc)
+	got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), []counting.Arc{arc})
 	must(t, err)
-	equal(t, "claim", got, want)
+	equalSlices(t, "claim", got, []counting.Residue{want})
 }
 
 // residue checks what is fetched.
@@ -201,6 +202,40 @@ func claimLeavesOthers(t *testing.T, s *stand) {
 	s.live(t, other)
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
 	s.live(t, other)
+}
+
+func claimMany(t *testing.T, s *stand) {
+	s.movable(t)
+	s.open(t)
+	next := s.nextRing(t, "second", s.current(t)+2)
+	moves := next.Moves()[:counting.MaxTogether]
+	arcs := make([]counting.Arc, len(moves))
+	want := make([]counting.Residue, len(moves))
+	for i, m := range moves {
+		arcs[i] = m.Arc
+		if n := i % 3; n > 0 {
+			s.apply(t, s.batch(some(n)(m.Arc)...))
+			want[i].Pages = n
+		}
+		want[i].Stage = counting.Frozen
+		if i%3 == 0 {
+			want[i].Stage = counting.Gone
+		}
+	}
+	s.enter(t, next)
+	s.claimArc(t, arcs[1], want[1])
+	s.claimArc(t, arcs[2], want[2])
+	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arcs[2], 2))
+	want[2].Stage = counting.Gone
+	for range 2 {
+		got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), arcs)
+		must(t, err)
+		equalSlices(t, "claims", got, want)
+	}
+	got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), nil)
+	must(t, err)
+	equal(t, "number of answers", len(got), 0)
+	s.residue(t, arcs[4], some(1)(arcs[4]))
 }
 
 func fetchCorrupt(t *testing.T, s *stand) {
@@ -430,7 +465,7 @@ func movesOfOtherTables(t *testing.T, s *stand) {
 	}{{1, counting.ErrStale}, {3, counting.ErrAhead}} {
 		_, err := n.ComingArcs(t.Context(), c.table)
 		mustBe(t, err, c.want)
-		_, err = n.ClaimArc(t.Context(), c.table, arc)
+		_, err = n.ClaimArcs(t.Context(), c.table, []counting.Arc{arc})
 		mustBe(t, err, c.want)
 		_, _, err = n.FetchResidue(t.Context(), c.table, arc, "")
 		mustBe(t, err, c.want)
@@ -446,7 +481,7 @@ func movesOfOtherTables(t *testing.T, s *stand) {
 		mustBe(t, n.CloseArc(t.Context(), c.table, arc, 1), c.want)
 	}
 	s.fence(t, s.nextRing(t, "third", s.current(t)+2)) // and is not opened
-	_, err := n.ClaimArc(t.Context(), 3, arc)
+	_, err := n.ClaimArcs(t.Context(), 3, []counting.Arc{arc})
 	mustBe(t, err, counting.ErrAhead)
 	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 2})
 	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 1})

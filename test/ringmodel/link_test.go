@@ -112,6 +112,7 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	if k == stepOfMove {
 		r.loseRequest, r.loseReply = r.loseRequest+r.steps, r.loseReply+r.steps
 	}
+	falls := l.server.falls.Load()
 	time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
 	if d.Chance(r.delay) {
 		w.counted.Add(delayed)
@@ -119,6 +120,9 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	}
 	if l.isCut() || l.server.down.Load() && !w.plan.real { // a real one says so itself
 		return none, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+	}
+	if l.isOver(falls) {
+		return none, errCut
 	}
 	var v T
 	var err error
@@ -148,6 +152,12 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	return none, errCut
 }
 
+// isOver tells whether a power cut has ended the connection on which a call was
+// made when its node had fallen back so often.
+func (l *link) isOver(falls int64) bool {
+	return l.instance.world.plan.powerCuts && l.server.falls.Load() != falls
+}
+
 // stray makes a call again, late.
 func (l *link) stray(k kind, again func()) {
 	w := l.instance.world
@@ -155,9 +165,10 @@ func (l *link) stray(k kind, again func()) {
 	if k != plain {
 		most = w.plan.stray
 	}
+	falls := l.server.falls.Load()
 	w.travels.Go(func() {
 		w.rest(l.dice.Between(time.Millisecond, w.span(most)))
-		if !l.server.down.Load() {
+		if !l.server.down.Load() && !l.isOver(falls) {
 			w.counted.Add(duplicated)
 			again()
 		}
@@ -216,8 +227,8 @@ func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting
 	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Arc, error) { return s.ComingArcs(ctx, table) })
 }
 
-func (l *link) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.Residue, error) { return s.ClaimArc(ctx, table, arc) })
+func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.Residue, error) { return s.ClaimArcs(ctx, table, arcs) })
 }
 
 type fetched struct {

@@ -182,8 +182,8 @@ func (n wasteful) Open(ctx context.Context, r *sharding.Ring) error {
 			if all, err := n.ReadParts(ctx, s.Fenced.Epoch(), []counting.Located{{Arc: arc}}); err == nil && all[0].Stage == counting.Held {
 				continue
 			}
-			if c, err := n.ClaimArc(ctx, s.Opened.Table(), arc); err == nil {
-				_ = n.RetireArc(ctx, s.Opened.Table(), arc, c.Pages)
+			if c, err := n.ClaimArcs(ctx, s.Opened.Table(), []counting.Arc{arc}); err == nil {
+				_ = n.RetireArc(ctx, s.Opened.Table(), arc, c[0].Pages)
 			}
 		}
 	}

@@ -93,6 +93,12 @@ func TestNodesThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
 	runMany(t, amnesia, amnesiaFaults)
 }
 
+// P4: a power cut, which takes back all that a node has done since it last synced,
+// loses, doubles and holds up nothing.
+func TestPowerCutsLoseNothingWhileTheRingChanges(t *testing.T) {
+	runMany(t, blackout, amnesiaFaults)
+}
+
 func runMany(t *testing.T, p func() plan, wanted []chaos.Fault) {
 	const most = 12
 	all := chaos.NewTally()
@@ -129,6 +135,21 @@ var seed = sync.OnceValue(func() uint64 {
 	}
 	return uint64(time.Now().UnixNano())
 })
+
+// blackout is amnesia in which only what was synced outlives a fall, with what
+// came to the disk by itself meanwhile.
+func blackout() plan {
+	p := amnesia()
+	p.powerCuts, p.keepEvery, p.relapse, p.longest = true, 500*time.Millisecond, 0.005, 15*time.Minute
+	return p
+}
+
+// outage is blackout in which nodes fall back right at a step, and far.
+func outage() plan {
+	p := blackout()
+	p.relapse, p.swings, p.keepEvery, p.changes, p.pause = 0.03, true, 2*time.Second, 12, time.Second
+	return p
+}
 
 // The faults, and the consequences that show that a corner was reached.
 const (

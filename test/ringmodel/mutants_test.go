@@ -18,8 +18,9 @@ type mutant struct {
 	// node is what stands in for a node, client for the network to one.
 	node   func(cluster.Node) cluster.Node
 	client func(*link) cluster.Node
-	// noBarrier: nodes promise to keep what they don't.
-	noBarrier bool
+	// noBarrier: nodes promise to keep what they don't; with the others they
+	// don't wait for their disks in ClaimArcs, or before a change.
+	noBarrier, lazyClaims, lazyChanges bool
 }
 
 // defect is a mutant and what shows it.
@@ -58,10 +59,18 @@ func oblivion() []defect {
 	return []defect{{storm, mutant{name: "what a node knew of windows goes with it", node: func(n cluster.Node) cluster.Node { return oblivious{n} }}}}
 }
 
+// lazinesses are defects that a power cut shows.
+func lazinesses() []defect {
+	return []defect{
+		{outage, mutant{name: "claims don't wait for the disk", lazyClaims: true}},
+		{outage, mutant{name: "a change doesn't wait for the disks before it", lazyChanges: true}},
+	}
+}
+
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 	const tries = 100
-	for _, c := range slices.Concat(defects(), indecisions(), bereavements(), oblivion()) {
+	for _, c := range slices.Concat(defects(), indecisions(), bereavements(), oblivion(), lazinesses()) {
 		t.Run(c.mutant.name, func(t *testing.T) {
 			for try := range tries {
 				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)
@@ -128,11 +137,11 @@ func (n careless) FetchResidue(ctx context.Context, table counting.Epoch, arc co
 }
 
 func (n careless) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, _ int) error {
-	r, err := n.ClaimArc(ctx, table, arc)
+	r, err := n.ClaimArcs(ctx, table, []counting.Arc{arc})
 	if err != nil {
 		return err
 	}
-	return n.Node.RetireArc(ctx, table, arc, r.Pages)
+	return n.Node.RetireArc(ctx, table, arc, r[0].Pages)
 }
 
 func (n careless) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, _ int) error {
@@ -189,8 +198,8 @@ func (n timeless) now(ctx context.Context, table counting.Epoch) counting.Epoch 
 	return s.Opened.Table()
 }
 
-func (n timeless) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
-	return n.Node.ClaimArc(ctx, n.now(ctx, table), arc)
+func (n timeless) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+	return n.Node.ClaimArcs(ctx, n.now(ctx, table), arcs)
 }
 
 func (n timeless) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {

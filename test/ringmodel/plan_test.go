@@ -32,6 +32,7 @@ type plan struct {
 	sleeps             time.Duration // between two times that an instance stops for long, about
 	through            int           // if not 0, it sleeps until the ring has changed so often
 	stray              time.Duration // how late a repeated step of a change or a move is at most
+	powerCuts          bool          // what steps have done is kept only if it is synced
 	keepEvery          time.Duration // how old what a node falls back to is at most, about
 	relapse            float64       // how likely a node falls back when a step has kept what it did
 	// outages is the mean time between those of a node, outage how long one is

@@ -23,6 +23,8 @@ type server struct {
 
 	down, buried atomic.Bool
 	gone         atomic.Bool  // for good, with all that it had
+	falls        atomic.Int64 // how often it fell back
+	young        atomic.Bool  // it fell less than a second ago
 	sealed       atomic.Int64 // counting.Window
 }
 
@@ -55,14 +57,21 @@ func (s *server) setDown(down bool) {
 	}
 }
 
-// keep makes the node keep what it has, as a step that promises so does. It may
-// fall back right then.
+// keep makes the node keep what it has, as a step that survives a fail-over does.
+// A power cut takes back what was not synced. It may fall back right then.
 func (s *server) keep() {
+	s.promise(!s.world.mutant.noBarrier && (!s.world.plan.powerCuts || s.world.relapses.Chance(0.1)))
+}
+
+// sync is keep for a step that survives a power cut, too.
+func (s *server) sync() { s.promise(!s.world.mutant.noBarrier) }
+
+func (s *server) promise(kept bool) {
 	w := s.world
 	if !w.plan.rollBacks {
 		return
 	}
-	if !w.mutant.noBarrier {
+	if kept {
 		s.far.keep()
 	}
 	if w.plan.relapse > 0 && !w.isCalm() && w.relapses.Chance(w.plan.relapse) {
@@ -72,9 +81,20 @@ func (s *server) keep() {
 
 // fallBack takes the node back to what it has kept.
 func (s *server) fallBack() {
-	if s.down.Load() {
+	if s.down.Load() || s.young.Load() {
 		return
 	}
+	if s.world.plan.powerCuts { // no node has two power cuts before it could sync
+		s.young.Store(true)
+		s.world.travels.Go(func() {
+			time.Sleep(time.Second)
+			s.mu.Lock()
+			s.far.keep()
+			s.mu.Unlock()
+			s.young.Store(false)
+		})
+	}
+	s.falls.Add(1)
 	if err := s.far.fallBack(); err != nil {
 		s.world.violate("%s does not come back: %v", s.ID(), err)
 	}
@@ -153,8 +173,13 @@ func (s *server) Retire(ctx context.Context, w counting.Window) error {
 func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, unknown := s.far.Pulse(ctx)
 	w, err := s.Node.Fence(ctx, r)
-	s.keep()
+	if errors.Is(unknown, counting.ErrUninitialized) {
+		s.sync() // a node that forgets that it was let in may have to be given up
+	} else {
+		s.keep()
+	}
 	s.world.fenced(err)
 	return w, err
 }
@@ -214,85 +239,5 @@ func (w *world) opened(r *sharding.Ring) {
 func (w *world) fenced(err error) {
 	if errors.Is(err, sharding.ErrConflict) {
 		w.counted.Add(changesAtOnce)
-	}
-}
-
-func (s *server) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.Node.ClaimArc(ctx, table, arc)
-	s.step(err)
-	return r, err
-}
-
-func (s *server) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in, err := s.Node.TakeIn(ctx, table, arc, pages)
-	if in.Closed {
-		s.world.counted.Add(lateStep)
-	}
-	s.late(err)
-	return in, err
-}
-
-func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all, err := s.Node.Confirm(ctx, table, arcs)
-	s.step(err)
-	return all, err
-}
-
-func (s *server) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	closed, err := s.Node.TakeKeys(ctx, table, arc, keys)
-	if err == nil && !closed && len(keys) > 0 {
-		s.world.counted.Add(keysMoved)
-	}
-	s.late(err)
-	return closed, err
-}
-
-func (s *server) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
-	found, err := s.Node.FindKeys(ctx, epoch, keys)
-	for _, f := range found {
-		if f.Kept {
-			s.world.counted.Add(keyAtSource)
-		}
-	}
-	return found, err
-}
-
-func (s *server) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.RetireArc(ctx, table, arc, pages)
-	s.step(err)
-	if err == nil {
-		s.world.noteLeft(departure{stint{s.ID(), table}, arc})
-	}
-	return err
-}
-
-func (s *server) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.CloseArc(ctx, table, arc, pages)
-	s.step(err)
-	return err
-}
-
-// step keeps what a step of a move has done.
-func (s *server) step(err error) {
-	s.late(err)
-	s.keep()
-}
-
-// late notes a step that came after its move.
-func (s *server) late(err error) {
-	if errors.Is(err, counting.ErrStale) {
-		s.world.counted.Add(lateStep)
 	}
 }

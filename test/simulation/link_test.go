@@ -45,9 +45,9 @@ func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting
 	return l.far.ComingArcs(ctx, table)
 }
 
-func (l *link) ClaimArc(ctx context.Context, table counting.Epoch, arc counting.Arc) (counting.Residue, error) {
+func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
 	defer l.travel("step")()
-	return l.far.ClaimArc(ctx, table, arc)
+	return l.far.ClaimArcs(ctx, table, arcs)
 }
 
 func (l *link) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {

@@ -2,7 +2,7 @@
 -- Answers the next cursor, the day, and key, print, ... A claimed arc gets no
 -- more keys, since no batch of an open epoch comes here with it: they are
 -- where they were.
-if stage() ~= 'c' then return {'UNFINISHED'} end
+if stage(arc) ~= 'c' then return {'UNFINISHED'} end
 local at, cursor = string.match(ARGV[4], '^(%S+) (%d+)$')
 local all = days()
 for i, day in ipairs(all) do

@@ -1,5 +1,5 @@
 -- ARGV: node, table, arc, number of pages.
-local s = stage()
+local s = stage(arc)
 if s ~= 'd' then
   if s ~= 'c' or redis.call('HLEN', residue) ~= tonumber(ARGV[4]) then return {'UNFINISHED'} end
   redis.call('UNLINK', residue)
@@ -11,6 +11,6 @@ if s ~= 'd' then
       redis.call('UNLINK', keys_of(day, arc))
     end
   end
-  set_stage('d:' .. ARGV[4])
+  set_stage(arc, 'd:' .. ARGV[4])
 end
 return lasting()

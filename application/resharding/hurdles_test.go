@@ -1,0 +1,101 @@
+package resharding_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+)
+
+var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+// hurdle is a node with something in the way of its steps of moves.
+type hurdle struct {
+	*memory.Node
+	*hurdles
+}
+
+// hurdles are shared by all nodes. What they do is done before the call.
+type hurdles struct {
+	mu sync.Mutex
+	// claim and confirm get the number of arcs.
+	claim   func(ctx context.Context, node counting.NodeID, arcs int) error
+	take    func(ctx context.Context) error
+	confirm func(ctx context.Context, arcs int) error
+	corrupt func(arc counting.Arc) bool // that is what its claim says
+	wrong   func(arc counting.Arc) bool // its keys can't be fetched
+	failed  int
+}
+
+func (h *hurdles) around(n *memory.Node) cluster.Node { return hurdle{n, h} }
+
+// set changes what is in the way, under the lock.
+func (h *hurdles) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}
+
+// meet lets a hurdle act.
+func (h *hurdles) meet(do func() error) error {
+	err := do()
+	if err != nil {
+		h.set(func() { h.failed++ })
+	}
+	return err
+}
+
+func (h hurdle) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+	h.mu.Lock()
+	claim, corrupt := h.claim, h.corrupt
+	h.mu.Unlock()
+	if claim != nil {
+		if err := h.meet(func() error { return claim(ctx, h.ID(), len(arcs)) }); err != nil {
+			return nil, err
+		}
+	}
+	all, err := h.Node.ClaimArcs(ctx, table, arcs)
+	for i := range all {
+		if corrupt != nil && corrupt(arcs[i]) {
+			all[i] = counting.Residue{Err: h.meet(func() error { return counting.Corrupt })}
+		}
+	}
+	return all, err
+}
+
+func (h hurdle) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+	h.mu.Lock()
+	wrong := h.wrong
+	h.mu.Unlock()
+	if wrong != nil && wrong(arc) {
+		return nil, "", h.meet(func() error { return errWrongType })
+	}
+	return h.Node.FetchKeys(ctx, table, arc, cursor)
+}
+
+func (h hurdle) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+	h.mu.Lock()
+	take := h.take
+	h.mu.Unlock()
+	if take != nil {
+		if err := h.meet(func() error { return take(ctx) }); err != nil {
+			return counting.Intake{}, err
+		}
+	}
+	return h.Node.TakeIn(ctx, table, arc, pages)
+}
+
+func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	h.mu.Lock()
+	confirm := h.confirm
+	h.mu.Unlock()
+	if confirm != nil {
+		if err := h.meet(func() error { return confirm(ctx, len(arcs)) }); err != nil {
+			return nil, err
+		}
+	}
+	return h.Node.Confirm(ctx, table, arcs)
+}
