@@ -111,6 +111,30 @@ func TestANodeThatForgotIsRepairedByTheKeptBatches(t *testing.T) {
 	})
 }
 
+// P1: what was repeated is as young as what is counted for the first time, and may be
+// forgotten like it.
+func TestWhatWasRepeatedIsKeptAsIfItWereNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		var lost int64
+		c := start(t, n, groupcommit.Options{Lost: func(batches int64) { lost += batches }})
+		wantVisit(t, c, "home", nil)
+		before := n.Snapshot()
+		wantVisit(t, c, "home", nil)
+		n.Restore(before)
+		time.Sleep(9 * time.Second)
+		wantVisit(t, c, "home", nil) // and the one before, again
+		time.Sleep(1500 * time.Millisecond)
+		wantVisit(t, c, "home", nil)
+		n.Restore(before)
+		wantVisit(t, c, "home", nil)
+		wantCount(t, n, "home", 5)
+		if lost != 0 {
+			t.Errorf("%d batches are told as lost", lost)
+		}
+	})
+}
+
 func TestARepairGoesOnWhenTheNodeFailsInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 0)

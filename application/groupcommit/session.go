@@ -31,7 +31,7 @@ type session struct {
 
 type keptBatch struct {
 	*counting.Batch
-	applied time.Time
+	applied time.Time // last
 	refused []counting.Refusal
 }
 
@@ -98,6 +98,7 @@ func (c *Committer) repair(last int64) {
 		if err != nil {
 			return
 		}
+		s.kept[i].applied = time.Now()
 		last++
 	}
 	if last == s.seq {
