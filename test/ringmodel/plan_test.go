@@ -20,8 +20,10 @@ type rates struct {
 type plan struct {
 	instances, clients, operators int
 	heavy                         int // the weight of a node that stays
-	// changes and aborted moves after which the run may end.
+	// changes and aborted moves after which the run may end; least are the
+	// changes that are enough once it has lasted longest.
 	changes, aborted   int
+	least              int
 	rates              rates
 	crashes, rollBacks bool
 	trips              [5]float64    // by kind: chances that an instance dies at a call

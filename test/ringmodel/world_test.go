@@ -118,7 +118,7 @@ func (w *world) run(ctx context.Context) {
 	for begin := time.Now(); time.Since(begin) < patience && !w.enough(); {
 		time.Sleep(w.span(time.Second))
 	}
-	if w.mutant.name == "" && !w.enough() {
+	if w.mutant.name == "" && !w.isBroken() && !w.saw(cmp.Or(w.plan.least, w.plan.changes), cmp.Or(w.plan.least, w.plan.aborted)) {
 		w.violate("in %v too little happened: %s; missing %v", patience, w.summary(), w.counted.Missing(w.plan.wanted))
 	}
 	w.mend()
@@ -139,16 +139,21 @@ func (w *world) run(ctx context.Context) {
 	}
 }
 
+// enough tells whether the run may end.
 func (w *world) enough() bool {
+	if (w.mutant.name != "" || w.plan.real) && w.isBroken() {
+		return true
+	}
+	return w.saw(w.plan.changes, w.plan.aborted)
+}
+
+// saw tells whether as many changes were made, and as many moves broken off, and all
+// faults came that were wanted.
+func (w *world) saw(changes, aborted int) bool {
 	w.state.Lock()
 	made := len(w.tables)
 	w.state.Unlock()
-	if w.mutant.name != "" || w.plan.real {
-		if w.isBroken() {
-			return true
-		}
-	}
-	return made >= w.plan.changes && w.counted.Of(moveBroken) >= w.plan.aborted && len(w.counted.Missing(w.plan.wanted)) == 0
+	return made >= changes && w.counted.Of(moveBroken) >= aborted && len(w.counted.Missing(w.plan.wanted)) == 0
 }
 
 // isBroken tells whether a promise was seen broken.
