@@ -46,7 +46,7 @@ test-faults: test-servers ## the models, and the tests in which processes, nodes
 test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages: about 20 minutes
 	FOOTFALL_TEST_LONG=1 go test -vet=off -count=1 -timeout 30m -v -run '^TestInstancesThatAreKilledLoseNoWindowAndNoID$$' ./test/integration
 	FOOTFALL_TEST_LONG=1 go test -vet=off -count=1 -timeout 30m -v -run '^TestTheRingGrowsAndShrinksUnderLoad$$' ./test/integration
-	go test -vet=off -count=1 -timeout 30m -v -run 'Storm|FallBack|Squall|OnRedis' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
+	go test -vet=off -count=1 -timeout 30m -v -run 'Storm|FallBack|PowerCuts|Squall|EveryDefect' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
 
 .PHONY: test-compose
 test-compose: check-compose ## the stack of docker-compose.yml under faults, and its alerts; needs a Docker engine

@@ -36,8 +36,8 @@ func TestWhatHadNotLeftForANodeThatIsGivenUpCountsOn(t *testing.T) {
 // bereavements are defects that show where a node is given up.
 func bereavements() []defect {
 	return []defect{
-		{bereft, mutant{name: "what was claimed for a lost node is thrown away", node: func(n cluster.Node) cluster.Node { return wasteful{n} }}},
-		{bereft, mutant{name: "what had left for a lost node comes back", node: func(n cluster.Node) cluster.Node { return &hoarder{Node: n} }}},
+		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n cluster.Node) cluster.Node { return wasteful{n} }}},
+		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n cluster.Node) cluster.Node { return &hoarder{Node: n} }}},
 	}
 }
 
