@@ -53,6 +53,28 @@ func TestEntriesThatAreTakenAreSynced(t *testing.T) {
 	}
 }
 
+// V31: an entry that can't be listed isn't taken, so that it can be taken whole.
+func TestAnEntryIsNotTakenHalf(t *testing.T) {
+	t.Parallel()
+	m := atDestination(t, servers.StartRedis(t))
+	m.do(t, moving.fence, moving.open)
+	m.node.do(t, "set", "ff:wins", "x")
+	if err := m.takeEntries(t.Context()); err == nil {
+		t.Error("no error while there is no list")
+	}
+	m.node.do(t, "del", "ff:wins")
+	if err := m.takeEntries(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for w := range counting.Window(300) {
+		list, err := m.Entries(t.Context(), w+1, 1)
+		_, calls, callsErr := m.Entry(t.Context(), w)
+		if err != nil || callsErr != nil || len(list) != 1 || list[0].Window != w || len(calls) != 1 {
+			t.Fatalf("of window %d are listed %+v, %v, with the calls %v, %v", w, list, err, calls, callsErr)
+		}
+	}
+}
+
 // An entry that has expired is in no list, hides none behind it, and leaves the
 // set of all in time, also if nobody asks for a list.
 func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {

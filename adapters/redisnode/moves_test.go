@@ -130,6 +130,39 @@ func TestNoKeyOfAWrongTypeLetsAMoveLoseOrDouble(t *testing.T) {
 	}
 }
 
+// An arc is retired in the end, with its keys, though something else was in the place
+// of what counts them, or lists their arcs.
+func TestNoKeyOfAWrongTypeKeepsAnArcFromBeingRetired(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"ff:kn", "ff:ka:2"} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			m := atSource(t, servers.StartRedis(t))
+			m.do(t, moving.fence, moving.open, moving.claim)
+			m.node.do(t, "hset", fmt.Sprintf("ff:k:2:%d", m.arc), "key", "print")
+			m.node.do(t, "hset", "ff:kn", "2", "1")
+			m.node.do(t, "sadd", "ff:ka:2", int(m.arc))
+			m.node.do(t, "rename", key, "aside")
+			m.node.do(t, "set", key, "x")
+			for range 2 {
+				if err := m.retire(t.Context()); err == nil || errors.Is(err, counting.ErrUnfinished) {
+					t.Errorf("retired with %v", err)
+				}
+			}
+			m.node.do(t, "rename", "aside", key) // as an operator would
+			m.do(t, moving.retire, moving.retire)
+			if p := m.part(t); p != (counting.Part{Stage: counting.Gone, Closed: true}) {
+				t.Errorf("the node has %+v", p)
+			}
+			c := m.server.Client()
+			defer func() { _ = c.Close() }()
+			if n, err := c.HGet(t.Context(), "ff:kn", "2").Int(); err != nil || n != 0 || len(m.node.keys(t, "ff:k:*")) > 0 {
+				t.Errorf("%d keys are counted, %v, and there are %v", n, err, m.node.keys(t, "ff:k:*"))
+			}
+		})
+	}
+}
+
 // Marks that are none keep their own arc from being retired, and no other.
 func TestMarksOfAWrongTypeConfirmNothing(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,8 @@ end
 local function drop_keys(day, arc)
   local n = redis.pcall('HLEN', keys_of(day, arc))
   if type(n) ~= 'table' and n > 0 and redis.call('HEXISTS', 'ff:kn', day) == 1 then
+    redis.call('SREM', 'ff:ka:' .. day, arc) -- first, as an error must not leave them counted off
     redis.call('HINCRBY', 'ff:kn', day, -n)
-    redis.call('SREM', 'ff:ka:' .. day, arc)
   end
   return redis.call('UNLINK', keys_of(day, arc))
 end
