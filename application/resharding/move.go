@@ -34,6 +34,7 @@ type move struct {
 	pages   int             // that it has
 	keyed   bool            // it has keys, too
 	at      *cluster.Member // that was called last
+	since   time.Time       // then
 }
 
 func (s *Service) newMove(v *cluster.View, arc counting.Arc) *move {
@@ -155,7 +156,7 @@ func (m *move) fetch(do func(context.Context) error) error {
 
 // call makes one call of a node, which is the one to blame if it fails.
 func (m *move) call(node *cluster.Member, do func(context.Context) error) error {
-	m.at = node
+	m.at, m.since = node, time.Now()
 	ctx, cancel := context.WithTimeout(m.ctx, cluster.CallTimeout)
 	defer cancel()
 	return do(ctx)

@@ -119,7 +119,7 @@ func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 func ask[T any](g group, at *cluster.Member, call func(context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
-		m.at, arcs[i] = at, m.arc
+		m.at, m.since, arcs[i] = at, time.Now(), m.arc
 	}
 	ctx, cancel := context.WithTimeout(g[0].ctx, syncTime)
 	defer cancel()
@@ -136,14 +136,14 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 		if !v.Coming(i) {
 			return nil
 		}
-		wait := s.obstacles.wait(m.ID())
+		begin, wait := time.Now(), s.obstacles.wait(m.ID())
 		var coming []counting.Arc
 		var err error
 		if wait <= 0 {
 			coming, err = m.ComingArcs(ctx, v.Table())
 		}
 		if err != nil {
-			s.obstacles.nodeFailed(m.ID())
+			s.obstacles.nodeFailed(m.ID(), time.Since(begin))
 			wait = s.obstacles.wait(m.ID())
 		}
 		mu.Lock()
@@ -207,7 +207,7 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 	destination := brought[0].destination
 	confirmed, err := ask(brought, destination, destination.Confirm)
 	if err != nil {
-		s.obstacles.nodeFailed(destination.ID()) // no arc is to blame
+		s.obstacles.nodeFailed(destination.ID(), time.Since(brought[0].since)) // no arc is to blame
 		return
 	}
 	for i, m := range brought {
@@ -235,14 +235,16 @@ func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 	if !s.current(v) {
 		return // the steps are refused now
 	}
-	at := arcs[0].at
+	at, waited := arcs[0].at, time.Since(arcs[0].since)
 	if _, own := reasonOf(err); !own {
 		late := errors.Is(err, context.DeadlineExceeded)
-		there := !late && !errors.Is(err, counting.ErrAhead) && s.answers(at) // ahead: the node is behind the ring
+		alone := len(arcs) == 1 // it may be what takes so long
+		// Ahead: the node is behind the ring.
+		there := (!late || alone) && !errors.Is(err, counting.ErrAhead) && s.answers(at)
 		if !there {
-			s.obstacles.nodeFailed(at.ID())
+			s.obstacles.nodeFailed(at.ID(), waited)
 		}
-		if !there && (!late || len(arcs) > 1) { // a single one may be what takes so long
+		if !there && (!late || !alone) {
 			return
 		}
 	}

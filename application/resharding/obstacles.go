@@ -22,6 +22,10 @@ const (
 // stuckAfter is how many failures in a row make an arc one that can't be moved.
 const stuckAfter = 3
 
+// spared is how many times as long as others have waited for a node in vain it is
+// left alone at least, since those that are asked beside it wait as well.
+const spared = 5
+
 // obstacle is an arc, or a node, that failed the last times.
 type obstacle struct {
 	failures int
@@ -78,9 +82,9 @@ func (o *obstacles) waitFor(m *move) time.Duration {
 	return wait
 }
 
-// nodeFailed notes that a node did not answer, once for those that asked it
-// at the same time.
-func (o *obstacles) nodeFailed(node counting.NodeID) {
+// nodeFailed notes that a node did not answer, and how long that was waited for,
+// once for those that asked it at the same time.
+func (o *obstacles) nodeFailed(node counting.NodeID, waited time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := o.nodes[node]
@@ -90,6 +94,9 @@ func (o *obstacles) nodeFailed(node counting.NodeID) {
 	}
 	if !time.Now().Before(n.until) {
 		n.fail(nodeFirst, nodeMost)
+		if least := time.Now().Add(spared * waited); n.until.Before(least) {
+			n.until = least
+		}
 	}
 }
 
