@@ -42,8 +42,20 @@ func (s *Service) change(ctx context.Context, dry bool, after maker) (sharding.P
 		if dry {
 			return next.Plan(), nil
 		}
-		if err := s.handOver(ctx, v, next); err != nil {
-			return sharding.Plan{}, err
+		if gone := leaving(v, next); len(gone) > 0 {
+			if err := s.handOver(ctx, v, next, gone); err != nil {
+				return sharding.Plan{}, err
+			}
+			// That may have taken longer than a window. The oldest one gets no
+			// younger, so that nobody else is let go.
+			now, err := s.prepare(ctx, v)
+			if err != nil {
+				return sharding.Plan{}, err
+			}
+			now.From, now.Oldest = max(now.From, from), min(now.Oldest, c.Oldest)
+			if next, err = after(v, now); err != nil {
+				return sharding.Plan{}, err
+			}
 		}
 		highest, err := s.install(ctx, v, next)
 		if err == nil {

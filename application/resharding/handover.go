@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -15,15 +16,22 @@ import (
 // their calls one gives, but that those of one window go together.
 const entriesAtOnce = 512
 
+// leaving are the members of a view that the next ring lets go.
+func leaving(v *cluster.View, next *sharding.Ring) (all []*cluster.Member) {
+	for i, m := range v.Nodes {
+		if !v.Away(i) && next.Index(m.ID()) < 0 {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 // handOver gives the entries of windows that members have to their homes by the
-// next ring, when that lets these members go: they change no more, as the windows
+// next ring, which lets these members go: they change no more, as the windows
 // are over everywhere. It may be repeated, by several at once. An error keeps the
 // change from being made: it is counting.ErrUnavailable.
-func (s *Service) handOver(ctx context.Context, v *cluster.View, next *sharding.Ring) error {
-	for i, from := range v.Nodes {
-		if v.Away(i) || next.Index(from.ID()) >= 0 {
-			continue
-		}
+func (s *Service) handOver(ctx context.Context, v *cluster.View, next *sharding.Ring, gone []*cluster.Member) error {
+	for _, from := range gone {
 		for before := counting.Window(math.MaxInt64); ; {
 			entries, err := entriesOf(ctx, from, before)
 			if err == nil {
@@ -50,7 +58,7 @@ func entriesOf(ctx context.Context, m *cluster.Member, before counting.Window) (
 
 // give gives some entries of a node away, each with its calls.
 func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring, from *cluster.Member, entries []counting.Entry) error {
-	to, size := make(map[counting.NodeID][]counting.FullEntry), 0
+	to, size := make([][]counting.FullEntry, len(v.Nodes)), 0
 	for _, e := range entries {
 		if e.State == counting.Damaged {
 			s.Log.Warn("an entry can't be read, and is left on a node that is let go", "window", v.Length().Name(e.Window), "node", from.ID())
@@ -63,7 +71,7 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 				return err
 			}
 		}
-		home := next.Members()[next.Home(e.Window)].ID
+		home := homeBy(next, v, e.Window)
 		to[home] = append(to[home], full)
 		if size += 1 + len(full.ByEndpoint); size >= entriesAtOnce {
 			if err := giveAll(ctx, v, to); err != nil {
@@ -86,15 +94,29 @@ func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[str
 	return calls, err
 }
 
-// giveAll gives every node what it is to have, and leaves nothing to be given.
-func giveAll(ctx context.Context, v *cluster.View, to map[counting.NodeID][]counting.FullEntry) error {
-	ctx, cancel := context.WithTimeout(ctx, syncTime)
-	defer cancel()
-	for home, entries := range to {
-		if err := v.Nodes[v.Index(home)].TakeEntries(ctx, v.Table(), entries); err != nil {
-			return err
-		}
-		delete(to, home)
+// homeBy is the member of a view that is to have a window's entry by the next ring.
+// That ring may name its newcomer in place of a lost member; any that stays will
+// do then, since whoever looks for an entry asks all.
+func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) int {
+	if home := v.Index(next.Members()[next.Home(w)].ID); home >= 0 {
+		return home
 	}
-	return nil
+	return slices.IndexFunc(v.Members(), func(m sharding.Member) bool {
+		return m.State == sharding.Active && next.Index(m.ID) >= 0
+	})
+}
+
+// giveAll gives every member of a view what it is to have, all at once, as each may
+// wait for its disk, and leaves nothing to be given.
+func giveAll(ctx context.Context, v *cluster.View, to [][]counting.FullEntry) error {
+	err := v.Each(ctx, func(_ context.Context, i int, m *cluster.Member) error {
+		if len(to[i]) == 0 {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, syncTime)
+		defer cancel()
+		return m.TakeEntries(ctx, v.Table(), to[i])
+	})
+	clear(to)
+	return err
 }
