@@ -111,7 +111,7 @@ func (n *Node) Pulse(ctx context.Context) (p sharding.Pulse, err error) {
 // Fence implements sharding.Keeper.
 func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (w counting.Window, err error) {
 	err = n.changeRing(ctx, func(tx *bolt.Tx, s sharding.Standing) (sharding.Standing, error) {
-		next, err := s.Fence(n.ID(), r)
+		next, err := s.Fence(n.ID(), r, 0)
 		if err != nil {
 			return s, err
 		}

@@ -99,7 +99,13 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 		return 0, fmt.Errorf("fence %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
-	next, err := n.state.standing.Fence(n.id, r)
+	ending := 0
+	for _, arc := range r.Ends(n.id) {
+		if _, coming := n.state.coming[arc]; coming {
+			ending++
+		}
+	}
+	next, err := n.state.standing.Fence(n.id, r, ending)
 	if err != nil {
 		return 0, fmt.Errorf("fence %s: %w", n.id, err)
 	}

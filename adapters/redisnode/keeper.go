@@ -52,7 +52,7 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	}
 	answer, err := n.lasting(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
-		int64(r.Follows()), r.Enters(n.id), r.Newcomer(n.id), packArcs(r.Coming(n.id)))
+		int64(r.Follows()), r.Enters(n.id), r.Newcomer(n.id), packArcs(r.Coming(n.id)), packArcList(r.Ends(n.id)))
 	if err != nil {
 		return 0, fmt.Errorf("fence %s: %w", n.id, err)
 	}

@@ -79,7 +79,8 @@ func (s *Service) prepare(ctx context.Context, v *cluster.View) (sharding.Change
 }
 
 // prepareWithout leaves those members out, by their indexes, that are to be
-// given up; a change that they have left undecided is passed over.
+// given up; a change that they have left undecided is passed over. Then arcs may be
+// coming, of them alone (othersArrived).
 func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []int) (sharding.Change, error) {
 	if err := s.outlast(ctx, v, lost); err != nil {
 		return sharding.Change{}, err
@@ -96,7 +97,7 @@ func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []in
 			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 		case p.Opened != v.Epoch() || p.Fence != v.Epoch() && len(lost) == 0:
 			return fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, p.Opened, p.Fence)
-		case p.Coming > 0:
+		case p.Coming > 0 && len(lost) == 0:
 			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Coming)
 		}
 		a, err := m.Attend(ctx)
@@ -126,7 +127,7 @@ func (s *Service) outlast(ctx context.Context, v *cluster.View, lost []int) erro
 			return nil
 		}
 		p, err := m.Pulse(call)
-		if err == nil && p.Coming > 0 {
+		if err == nil && p.Coming > 0 && len(lost) == 0 {
 			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Coming)
 		}
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
 
 var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -25,6 +26,7 @@ type hurdles struct {
 	claim   func(ctx context.Context, node counting.NodeID, arcs int) error
 	take    func(ctx context.Context) error
 	confirm func(ctx context.Context, arcs int) error
+	approve func() error
 	corrupt func(arc counting.Arc) bool // that is what its claim says
 	wrong   func(arc counting.Arc) bool // its keys can't be fetched
 	failed  int
@@ -98,4 +100,16 @@ func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counti
 		}
 	}
 	return h.Node.Confirm(ctx, table, arcs)
+}
+
+func (h hurdle) Approve(ctx context.Context, r *sharding.Ring) error {
+	h.mu.Lock()
+	approve := h.approve
+	h.mu.Unlock()
+	if approve != nil {
+		if err := h.meet(approve); err != nil {
+			return err
+		}
+	}
+	return h.Node.Approve(ctx, r)
 }

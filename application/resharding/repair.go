@@ -46,13 +46,12 @@ func (s *Service) Repair(ctx context.Context) error {
 
 // Abandon gives up nodes that are away for good, with all that they have: their
 // pages begin elsewhere with what had not left for them yet, mostly at 0, and that
-// stays on record. All nodes that are away
-// have to be given up at once, since the others are asked what they have.
-// sharding.ErrMinority says, beside the errors of the other changes, that nothing
-// was changed.
+// stays on record. All nodes that are away have to be given up at once, since the
+// others are asked what they have. sharding.ErrMinority says, beside the errors of
+// the other changes, that nothing was changed.
 func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
 	v := s.Cluster.View()
-	if _, err := v.Abandon(sharding.Change{}, ids...); err != nil { // nothing may be dropped for it
+	if _, err := v.Abandon(sharding.Change{}, ids...); err != nil { // before anyone is asked
 		return sharding.Plan{}, err
 	}
 	var lost []int
@@ -65,13 +64,15 @@ func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding
 	if err := s.othersArrived(ctx, v, lost); err != nil {
 		return s.told(sharding.Plan{}, err)
 	}
-	s.dropMoves(ctx, v, lost)
 	c, err := s.prepareWithout(ctx, v, lost)
 	if err != nil {
 		return s.told(sharding.Plan{}, err)
 	}
 	next, err := v.Abandon(c, ids...)
 	if err != nil {
+		return sharding.Plan{}, err
+	}
+	if err := s.away(ctx, v, lost); err != nil { // the disks of the others may have taken seconds
 		return sharding.Plan{}, err
 	}
 	if _, err := s.install(ctx, v, next); err != nil {
@@ -95,8 +96,8 @@ func (s *Service) away(ctx context.Context, v *cluster.View, lost []int) error {
 }
 
 // othersArrived is an error while arcs of other nodes than those that are given
-// up are on their way, or a node can't be asked: the change would be refused,
-// and nothing may be dropped for it.
+// up are on their way, or a node can't be asked. What is on its way from those that
+// are given up goes on if they come back before the ring without them is made.
 func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost []int) error {
 	from := make(map[counting.Arc]int)
 	for _, m := range v.Ring.Moves() {
@@ -117,15 +118,4 @@ func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost []int
 		}
 		return nil
 	})
-}
-
-// dropMoves ends the moves from nodes that are given up to others.
-func (s *Service) dropMoves(ctx context.Context, v *cluster.View, lost []int) {
-	for _, m := range v.Ring.Moves() {
-		if slices.Contains(lost, m.From) && !slices.Contains(lost, m.To) && v.Coming(m.To) {
-			call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-			_ = v.Nodes[m.To].CloseArc(call, v.Table(), m.Arc, 0)
-			cancel()
-		}
-	}
 }

@@ -81,7 +81,7 @@ type Keeper interface {
 	// has opened no ring, and r doesn't let it in (Ring.Enters, or
 	// Ring.Newcomer where it was let in before); counting.ErrAhead: r doesn't
 	// succeed the table that it has opened (Ring.Succeeds); ErrMoving: arcs
-	// are still coming, and r has another table.
+	// but those of r.Ends are still coming, and r has another table.
 	Fence(ctx context.Context, r *Ring) (counting.Window, error)
 
 	// Approve makes the node say from then on that r may be opened
@@ -92,7 +92,8 @@ type Keeper interface {
 	Approve(ctx context.Context, r *Ring) error
 
 	// Open lets writes of r's epoch in. Where its table isn't the one that
-	// was open, the arcs of r.Coming begin to come, and what the node has live
+	// was open, what was coming has ended with what the node has of it, the
+	// arcs of r.Coming begin to come, and what the node has live
 	// of those of r.Gains is set aside in the same step: it had none of them,
 	// so it was set back behind a move, or people put it there. Pages that are
 	// set aside are in no count and no move, and stay until people delete them

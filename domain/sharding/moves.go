@@ -72,6 +72,24 @@ func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
 	return arcs
 }
 
+// Ends are the arcs that the table before the newest brought to a node from members
+// that are given up by the newest, in ascending order: nothing of them will come, and
+// nothing is lost of them before r is open.
+func (r *Ring) Ends(id counting.NodeID) []counting.Arc {
+	if len(r.tables) < 2 {
+		return nil
+	}
+	before := Ring{members: slices.Clone(r.members), tables: r.tables[1:], losses: r.losses}
+	for i, m := range before.members {
+		if m.State == Lost && r.lostAt(i) == r.Table() {
+			before.members[i].State = Active
+		}
+	}
+	return slices.DeleteFunc(before.Coming(id), func(arc counting.Arc) bool {
+		return r.members[before.From(arc)].State != Lost
+	})
+}
+
 // Gains are the arcs that the newest table gives to a node and the one before
 // did not, but those of Retains: what comes to it, and what a lost member had; in
 // ascending order.

@@ -178,6 +178,7 @@ func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
 					}
 				}
 				wantHolders(t, next, r, has)
+				wantEnds(t, next, r)
 				for arc, id := range has {
 					if id == "" {
 						has[arc] = next.Members()[next.Owner(counting.Arc(arc))].ID // it begins at 0 there
@@ -187,6 +188,32 @@ func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// wantEnds checks that a ring which gives nodes up ends what they had on its way to
+// those that are left, also under a later epoch, and that no ring after it does.
+func wantEnds(t *rapid.T, r, before *sharding.Ring) {
+	want := make(map[counting.NodeID][]counting.Arc)
+	for _, m := range before.Moves() {
+		if r.Members()[m.From].State == sharding.Lost {
+			to := r.Members()[m.To].ID
+			want[to] = append(want[to], m.Arc)
+		}
+	}
+	after, err := r.Add(sharding.Change{ID: "after"}, member("another", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Members() {
+		for _, same := range []*sharding.Ring{r, before.Propose(r, r.Epoch()+3)} {
+			if got := same.Ends(m.ID); !slices.Equal(got, want[m.ID]) {
+				t.Fatalf("%d arcs to %s end, want %d", len(got), m.ID, len(want[m.ID]))
+			}
+		}
+		if got := after.Ends(m.ID); len(got) > 0 {
+			t.Fatalf("%d arcs to %s end in the ring after it", len(got), m.ID)
+		}
+	}
 }
 
 // wantHolders compares what a ring that follows another says with who has each arc.

@@ -40,8 +40,9 @@ func (s Standing) Pulse() (Pulse, error) {
 }
 
 // Fence is the standing of node id after Keeper.Fence(r), for adapters that
-// keep values; s itself where nothing changes.
-func (s Standing) Fence(id counting.NodeID, r *Ring) (Standing, error) {
+// keep values; s itself where nothing changes. Of the arcs that are coming, ending
+// are of r.Ends.
+func (s Standing) Fence(id counting.NodeID, r *Ring, ending int) (Standing, error) {
 	if s.Fenced != nil {
 		if err := s.compare(r); err != nil {
 			return s, err
@@ -58,8 +59,8 @@ func (s Standing) Fence(id counting.NodeID, r *Ring) (Standing, error) {
 		return s, fmt.Errorf("%w: the node has opened epoch %d", ErrConflict, s.Opened.epoch)
 	case !r.Succeeds(s.Opened.Table()):
 		return s, fmt.Errorf("%w: the node has missed a change", counting.ErrAhead)
-	case s.Coming > 0 && r.Table() != s.Opened.Table():
-		return s, fmt.Errorf("%w: %d", ErrMoving, s.Coming)
+	case s.Coming > ending && r.Table() != s.Opened.Table():
+		return s, fmt.Errorf("%w: %d", ErrMoving, s.Coming-ending)
 	}
 	s.Fenced = r
 	return s, nil

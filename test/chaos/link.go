@@ -12,7 +12,7 @@ import (
 // Link is a node with something around each of its calls: a network, an
 // instance that dies.
 type Link struct {
-	counting.Immovable // test/ringmodel moves arcs
+	counting.Immovable // but Confirm, which each change asks for; test/ringmodel moves arcs
 
 	// Far is the node itself.
 	Far cluster.Node
@@ -163,6 +163,11 @@ func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 // Entries implements counting.Ledger.
 func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
 	return through(ctx, l, "entries", func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, before, limit) })
+}
+
+// Confirm implements counting.Movable.
+func (l *Link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+	return through(ctx, l, "confirm", func(ctx context.Context) ([]counting.Intake, error) { return l.Far.Confirm(ctx, table, arcs) })
 }
 
 // Pulse implements sharding.Keeper.

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 
 	"footfall/domain/counting"
@@ -17,6 +18,8 @@ func changeCases() []testCase {
 		{"a newcomer whose change was undone can be added again", newcomerAgain},
 		{"a node that missed a change is not let on", missedChange},
 		{"a node that missed an undone change follows", missedUndoing},
+		{"what comes from a node that is given up holds up no giving up", lostArcsHoldUpNothing},
+		{"moves go on after giving up was undone", movesOutliveGivingUp},
 	}
 }
 
@@ -150,4 +153,51 @@ func missedUndoing(t *testing.T, s *stand) {
 	s.ring = undone.Propose(undone, 5)
 	s.enter(t, s.nextRing(t, "then", s.current(t)+2))
 	s.pulse(t, sharding.Pulse{Fence: 7, Opened: 7})
+}
+
+// lostArcsHoldUpNothing has arcs of three nodes come, of which one is given up.
+func lostArcsHoldUpNothing(t *testing.T, s *stand) {
+	s.movable(t)
+	s.empty(t)
+	var others []sharding.Member
+	for _, id := range []counting.NodeID{"other_1", "other_2", "other_3"} {
+		others = append(others, sharding.Member{ID: id, Addr: string(id) + ":1", Weight: 1})
+	}
+	r, err := sharding.New("conformance", 7, s.length(), "first", others)
+	must(t, err)
+	r, err = r.Add(sharding.Change{ID: "second"}, s.member())
+	must(t, err)
+	s.enter(t, r)
+	left, err := r.Abandon(sharding.Change{ID: "third", From: s.current(t) + 2}, "other_2")
+	must(t, err)
+	ending := left.Ends(s.node.ID())
+	staying := slices.DeleteFunc(r.Coming(s.node.ID()), func(arc counting.Arc) bool { return slices.Contains(ending, arc) })
+	for i, arc := range staying {
+		if i == 0 || i == len(staying)-1 {
+			s.notFenced(t, left, sharding.ErrMoving)
+		}
+		must(t, s.node.CloseArc(t.Context(), r.Table(), arc, 0))
+	}
+	next := s.nextRing(t, "fourth", s.current(t)+2)
+	s.notFenced(t, next, sharding.ErrMoving)
+	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2, Coming: len(ending)})
+	s.takeIn(t, ending[0], some(2)(ending[0]), 2)
+	s.enter(t, left)
+	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 3, Coming: len(left.Coming(s.node.ID()))})
+	s.takesNothing(t, ending[0])
+	s.live(t, some(2)(ending[0]))
+}
+
+func movesOutliveGivingUp(t *testing.T, s *stand) {
+	arc := s.destination(t)
+	coming := len(s.ring.Coming(s.node.ID()))
+	s.takeIn(t, arc, some(2)(arc), 2)
+	left, err := s.ring.Abandon(sharding.Change{ID: "lost", From: s.current(t) + 2}, s.other())
+	must(t, err)
+	s.fence(t, left)
+	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 2, Coming: coming})
+	s.enter(t, s.ring.Propose(s.ring, left.Epoch()))
+	s.pulse(t, sharding.Pulse{Fence: 4, Opened: 4, Coming: coming})
+	s.takeIn(t, arc, some(3)(arc), 3)
+	s.live(t, some(3)(arc))
 }

@@ -1,0 +1,153 @@
+package resharding_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/application/resharding"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// halfWay adds n4 to three nodes. What the others send has arrived; the arcs of n3 are
+// at all stages of their moves, which nobody goes on with until resume is called.
+func (d *deployment) halfWay(t *testing.T) (resume func()) {
+	t.Helper()
+	_ = d.ring.Stop(t.Context())
+	mover := resharding.New(d.ring.Options)
+	if _, err := d.ring.Add(t.Context(), "n4:1", 1, false); err != nil {
+		t.Fatal(err)
+	}
+	v := d.cluster.View()
+	for _, m := range v.Ring.Moves() {
+		if v.Members()[m.From].ID == "n3" {
+			d.begin(t, m, int(m.Arc/4%4))
+		} else {
+			d.begin(t, m, 3)
+		}
+	}
+	return func() {
+		_ = mover.Start(t.Context())
+		t.Cleanup(func() { _ = mover.Stop(context.Background()) })
+	}
+}
+
+// V13, V19, P4: a node is to be given up while arcs are on their way from it, and the
+// others refuse, early or late. It comes back, and nothing is lost: its moves go on.
+func TestMovesFromANodeGoOnWhenItWasNotGivenUp(t *testing.T) {
+	for step, why := range map[string]error{
+		"confirm": errors.New("append-only file: no answer within 5s"),
+		"approve": errors.New("it is read-only"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var h hurdles
+			d := newDeploymentOf(t, 3, h.around)
+			const pages = 300
+			d.count(t, pages)
+			resume := d.halfWay(t)
+			d.wantCounted(t, pages)
+			bringBack := d.lose("n3")
+			h.set(func() {
+				if step == "confirm" {
+					h.confirm = func(context.Context, int) error { return why }
+				} else {
+					h.approve = func() error { return why }
+				}
+			})
+			if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, counting.ErrUnavailable) || !errors.Is(err, why) {
+				t.Fatalf("n3 is given up though others fail to %s: %v", step, err)
+			}
+			h.set(func() { h.confirm, h.approve = nil, nil })
+			bringBack()
+			time.Sleep(time.Minute)
+			resume()
+			if st := d.settle(t); len(st.Losses) > 0 {
+				t.Errorf("lost: %v", st.Losses)
+			}
+			d.wantCounted(t, pages)
+			if err := d.ring.Repair(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if s := d.ring.Status(t.Context()).Sweep; s.Forgotten > 0 || len(s.Strays) > 0 {
+				t.Errorf("swept are %d, told %+v", s.Forgotten, s.Strays)
+			}
+		})
+	}
+}
+
+// V13, P4: a source is given up when the moves from it have begun. What the destination
+// has taken in counts on, nothing more comes, and the next change is held up by nothing.
+func TestMovesFromANodeThatIsGivenUpEndAsTheyStand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 3)
+		const pages = 300
+		d.count(t, pages)
+		resume := d.halfWay(t)
+		v := d.cluster.View()
+		d.lose("n3")
+		if _, err := d.ring.Abandon(t.Context(), "n3"); err != nil {
+			t.Fatal(err)
+		}
+		met := make(map[counting.Arc]int)
+		want := func(i int) int64 {
+			arc := v.Arc(counting.Page(fmt.Sprint(i)))
+			if n3 := v.Index("n3"); v.Owner(arc) == n3 {
+				return 0
+			} else if v.From(arc) == n3 {
+				met[arc/4%4]++
+				if arc/4%4 < 2 {
+					return 0
+				}
+			}
+			return int64(i + 1)
+		}
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
+		}
+		if len(met) < 4 {
+			t.Fatalf("pages at all stages of a move: %v", met)
+		}
+		resume()
+		d.settle(t)
+		if _, err := d.ring.Remove(t.Context(), "n4", false); err != nil {
+			t.Fatal(err)
+		}
+		d.settle(t)
+		for i := range pages {
+			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
+		}
+	})
+}
+
+// V19, P4: the disks of the others are waited for, and meanwhile the node that was to
+// be given up is back.
+func TestANodeThatIsBackWhileDisksAreWaitedForIsNotGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h hurdles
+		d := newDeploymentOf(t, 3, h.around)
+		const pages = 100
+		d.count(t, pages)
+		bringBack := d.lose("n3")
+		h.set(func() {
+			h.confirm = func(context.Context, int) error {
+				time.Sleep(5 * time.Second)
+				h.set(func() {
+					bringBack()
+					bringBack = func() {}
+				})
+				return nil
+			}
+		})
+		if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, sharding.ErrAnswers) {
+			t.Errorf("n3, which is back, is given up: %v", err)
+		}
+		if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {
+			t.Errorf("status: %+v", st)
+		}
+		d.wantCounted(t, pages)
+	})
+}
