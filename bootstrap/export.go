@@ -61,36 +61,71 @@ func (r ringClient) export(ctx context.Context, name string, anew bool) error {
 			return err
 		}
 	}
-	text, err := os.ReadFile(noted)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if err := x.recall(part, noted); err != nil {
 		return err
-	case json.Unmarshal(text, &x.exportState) != nil:
-		return fmt.Errorf("%s is damaged: begin again with --anew", noted)
 	}
 	f, err := x.open(part)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }() // it is synced before
-	x.to, x.keep = f, func() error {
-		text, err := json.Marshal(x.exportState)
-		if err := errors.Join(err, f.Sync()); err != nil {
-			return err
-		}
-		return os.WriteFile(noted, text, 0o640)
+	x.to, x.keep = f, func() error { return errors.Join(f.Sync(), x.note(noted)) }
+	if !x.whole() {
+		err = x.run(ctx)
 	}
-	if err := x.run(ctx); err != nil {
-		if x.Cursor == "" && x.Bytes == 0 { // there is nothing to go on from
-			return errors.Join(err, os.Remove(part))
-		}
+	switch {
+	case err != nil && x.exportState == (exportState{}): // there is nothing to go on from
+		return errors.Join(err, os.Remove(part))
+	case err != nil:
 		return fmt.Errorf("%w (the same command goes on behind page %d; --anew begins again)", err, x.Pages)
 	}
-	if err := errors.Join(os.Rename(part, name), os.Remove(noted)); err != nil {
+	// What is noted stays until the file has its name, so that it can be given again.
+	if err := os.Rename(part, name); err != nil {
+		return err
+	}
+	if err := os.Remove(noted); err != nil {
 		return err
 	}
 	return x.end(r.out)
+}
+
+// whole: there are pages, and all of them are written.
+func (s exportState) whole() bool { return s.Cursor == "" && s.Bytes > 0 }
+
+// recall reads what is noted about an export that was broken off.
+func (x *pageExport) recall(part, noted string) error {
+	text, err := os.ReadFile(noted)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case json.Unmarshal(text, &x.exportState) != nil:
+		return fmt.Errorf("%s is damaged: begin again with --anew", noted)
+	}
+	if _, err := os.Lstat(part); x.whole() && errors.Is(err, fs.ErrNotExist) {
+		x.exportState = exportState{} // that file has its name
+	}
+	return nil
+}
+
+// note replaces what is noted at once: a disk that is full, or a crash, leaves
+// what was there before.
+func (x *pageExport) note(noted string) error {
+	text, err := json.Marshal(x.exportState)
+	if err != nil {
+		return err
+	}
+	next := noted + ".new"
+	f, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(next))
+	}
+	return os.Rename(next, noted)
 }
 
 // open opens the file that is being written, behind what was kept of it.
