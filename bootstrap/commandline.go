@@ -117,6 +117,12 @@ func importCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 			return interruptibly(c, func(ctx context.Context) error { return client.importAll(ctx, args[0], skip) })
 		})
 	c.Flags().Int64Var(&skip, "skip", 0, "Lines that are left out at the begin.")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if skip < 0 {
+			return fmt.Errorf("--skip is %d, want a number of lines", skip)
+		}
+		return nil
+	}
 	return c
 }
 

@@ -67,6 +67,7 @@ func TestABadCommandLineIsAnError(t *testing.T) {
 		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
 		"ring add x --dry-run=no":               `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,
 		"ring remove x --accept-loss --dry-run": "if any flags in the group [accept-loss dry-run] are set none of the others can be; [accept-loss dry-run] were all set",
+		"import f --skip=-5":                    "--skip is -5, want a number of lines",
 		"publish":                               `required flag(s) "replay" not set`,
 		"completion":                            "footfall completion wants SHELL",
 		"completion tcsh":                       `SHELL is "tcsh", want one of bash, zsh, fish`,

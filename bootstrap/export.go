@@ -153,17 +153,15 @@ func (x *pageExport) open(name string) (*os.File, error) {
 // run writes what is left.
 func (x *pageExport) run(ctx context.Context) error {
 	begin, before := time.Now(), x.Pages
-	bar := isTerminal(x.err) && !isTerminal(x.to)
+	bar := !isTerminal(x.to)
+	defer x.bar("")
 	for begun := false; !begun || x.Cursor != ""; begun = true {
 		if err := x.some(ctx, begun); err != nil {
 			return err
 		}
 		if bar {
-			_, _ = fmt.Fprintf(x.err, "\r%d pages, %.0f/s ", x.Pages, float64(x.Pages-before)/time.Since(begin).Seconds())
+			x.bar(fmt.Sprintf("%d pages, %.0f/s", x.Pages, float64(x.Pages-before)/time.Since(begin).Seconds()))
 		}
-	}
-	if bar {
-		_, _ = fmt.Fprintln(x.err)
 	}
 	return nil
 }
@@ -235,10 +233,8 @@ func (r ringClient) insist(ctx context.Context, begun bool, method, path string,
 	}
 }
 
-// tell writes a line for people, below a bar where there may be one.
+// tell writes a line for people, in the place of a bar where there is one.
 func (r ringClient) tell(line string) {
-	if isTerminal(r.err) {
-		_, _ = fmt.Fprintln(r.err)
-	}
+	r.bar("")
 	_, _ = fmt.Fprintln(r.err, "footfall:", line)
 }

@@ -7,8 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"unicode/utf8"
+
+	"footfall/domain/counting"
 )
 
 const (
@@ -44,14 +48,12 @@ func (r ringClient) importAll(ctx context.Context, name string, skip int64) erro
 		return err
 	}
 	in := pageImport{ringClient: r, skip: skip, size: info.Size()}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxLine)
+	defer in.bar("")
 	texts := make(chan []byte, 1)
+	var reading error
 	go func() { // a read of a pipe ends by no signal
 		defer close(texts)
-		for lines.Scan() {
-			texts <- bytes.Clone(lines.Bytes())
-		}
+		reading = readLines(f, func(line []byte) { texts <- line })
 	}()
 	for {
 		select {
@@ -59,7 +61,7 @@ func (r ringClient) importAll(ctx context.Context, name string, skip int64) erro
 			return in.broken(context.Cause(ctx))
 		case text, more := <-texts:
 			if !more {
-				return in.end(ctx, lines.Err())
+				return in.end(ctx, reading)
 			}
 			if err := in.take(ctx, text); err != nil {
 				return err
@@ -68,14 +70,31 @@ func (r ringClient) importAll(ctx context.Context, name string, skip int64) erro
 	}
 }
 
+// readLines gives each line of a file to take; of one that is longer than any
+// of an export only the beginning, which is no page.
+func readLines(f io.Reader, take func([]byte)) error {
+	for lines := bufio.NewReaderSize(f, maxLine); ; {
+		line, more, err := lines.ReadLine()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		line = bytes.Clone(line)
+		for more && err == nil {
+			_, more, err = lines.ReadLine()
+		}
+		take(line)
+	}
+}
+
 // end sets what is left, and tells how it went; err is that of reading.
 func (in *pageImport) end(ctx context.Context, err error) error {
 	if err := errors.Join(err, in.set(ctx)); err != nil {
 		return err
 	}
-	if isTerminal(in.err) {
-		_, _ = fmt.Fprintln(in.err)
-	}
+	in.bar("")
 	if _, err := fmt.Fprintf(in.out, "{\"lines\":%d,\"without_count\":%d}\n", in.read, in.uncounted); err != nil {
 		return err
 	}
@@ -97,7 +116,7 @@ func (in *pageImport) take(ctx context.Context, text []byte) error {
 		return nil
 	}
 	var line exportLine
-	if err := json.Unmarshal(text, &line); err != nil || line.PageID == "" {
+	if err := json.Unmarshal(text, &line); err != nil || !utf8.Valid(text) || !line.good() {
 		return errors.Join(in.set(ctx), fmt.Errorf("line %d is no page with a count (--skip=%d leaves it out)", in.read, in.read))
 	}
 	if line.Count == nil {
@@ -111,6 +130,16 @@ func (in *pageImport) take(ctx context.Context, text []byte) error {
 	return in.set(ctx)
 }
 
+// good: the service takes it, or it has no count. One that it refuses would
+// keep all those of its call from being set.
+func (l exportLine) good() bool {
+	if l.Count == nil {
+		return l.PageID != ""
+	}
+	_, err := counting.ParsePage(l.PageID)
+	return err == nil && *l.Count >= 0
+}
+
 // set gives the pages that were read their counts.
 func (in *pageImport) set(ctx context.Context) error {
 	if len(in.some) == 0 {
@@ -120,16 +149,14 @@ func (in *pageImport) set(ctx context.Context) error {
 		return in.broken(err)
 	}
 	in.some, in.done = in.some[:0], in.read
-	if isTerminal(in.err) {
-		_, _ = fmt.Fprint(in.err, importBar(in.bytes, in.size, in.read))
-	}
+	in.bar(importBar(in.bytes, in.size, in.read))
 	return nil
 }
 
-// importBar is one line that replaces the one before it. A pipe has no size.
+// importBar is one line. A pipe has no size.
 func importBar(done, total, lines int64) string {
 	if total == 0 {
-		return fmt.Sprintf("\r%d lines ", lines)
+		return fmt.Sprintf("%d lines", lines)
 	}
-	return fmt.Sprintf("\r[%s] %d%%, %d lines ", hashes(int(done), int(total)), 100*min(done, total)/total, lines)
+	return fmt.Sprintf("[%s] %d%%, %d lines", hashes(int(done), int(total)), 100*min(done, total)/total, lines)
 }

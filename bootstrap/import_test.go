@@ -72,10 +72,14 @@ footfall: 2 pages have no count in the file, and were left as they are; all othe
 
 func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{`nonsense`, `{"count":1}`, `{"page_id":"b","count":"1"}`, `{"page_id":"b","count":1.5}`, `[]`} {
+	for _, line := range []string{
+		`nonsense`, `{"count":1}`, `{"page_id":"b","count":"1"}`, `{"page_id":"b","count":1.5}`, `[]`,
+		`{"page_id":"b","count":-1}`, `{"page_id":"b\n","count":1}`, "{\"page_id\":\"\xff\",\"count\":1}",
+		`{"page_id":"` + strings.Repeat("b", 257) + `","count":1}`, `{"page_id":"` + strings.Repeat("b", 100_000) + `","count":1}`,
+	} {
 		counts, flag := takingPages(t)
 		file := filepath.Join(t.TempDir(), "all.ndjson")
-		if err := os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"+line+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"+line+"\n{\"page_id\":\"c\",\"count\":3}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		code, stdout, stderr := run(t, "import", file, flag)
@@ -84,6 +88,9 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[string]int64{"a": 1}, counts); diff != "" {
 			t.Errorf("%s: set (-want +got):\n%s", line, diff)
+		}
+		if code, stdout, stderr := run(t, "import", file, "--skip=2", flag); code != 0 || stdout != `{"lines":3,"without_count":0}`+"\n" {
+			t.Errorf("%s is not left out: exit code %d, %q, %q", line, code, stdout, stderr)
 		}
 	}
 }

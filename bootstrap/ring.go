@@ -93,6 +93,9 @@ const (
 	ringCall = 15 * time.Second
 	// ringLook is the time between two looks at how far the moves are.
 	ringLook = 500 * time.Millisecond
+	// stuckLooks is how many of them find that nothing moves before a command
+	// ends that waits for it.
+	stuckLooks = 10
 )
 
 // ringClient talks to the admin listener of a running instance.
@@ -187,9 +190,19 @@ func (r ringClient) change(ctx context.Context, method, path string, body any, f
 	if err := json.Unmarshal(answer, &plan); err != nil {
 		return err
 	}
-	bar := isTerminal(r.err)
+	if err := r.wait(ctx, plan.Epoch); err != nil {
+		return fmt.Errorf("%w; the change was made and goes on: see footfall ring status", err)
+	}
+	return nil
+}
+
+// wait ends when all has moved, with the status, and when nothing moves any
+// more, with what stands in the way.
+func (r ringClient) wait(ctx context.Context, epoch int64) error {
+	defer r.bar("")
+	left, same := 0, 0
 	for {
-		answer, err := r.call(ctx, http.MethodGet, "/ring", nil)
+		answer, err := r.insist(ctx, true, http.MethodGet, "/ring", nil)
 		if err != nil {
 			return err
 		}
@@ -197,19 +210,32 @@ func (r ringClient) change(ctx context.Context, method, path string, body any, f
 		if err := json.Unmarshal(answer, &st); err != nil {
 			return err
 		}
-		if bar {
-			_, _ = fmt.Fprint(r.err, st.bar())
-		}
-		if st.Epoch >= plan.Epoch && st.Moves.Left == 0 {
-			if bar {
-				_, _ = fmt.Fprintln(r.err)
-			}
+		r.bar(st.bar())
+		switch m := st.Moves; {
+		case st.Epoch >= epoch && m.Left == 0:
+			r.bar("")
 			return r.printStatus(answer, nil)
+		case st.Epoch < epoch || m.Left > len(m.Stuck) || m.Left != left:
+			left, same = m.Left, 0
+		case same == stuckLooks:
+			for _, note := range st.notes() {
+				r.tell(note)
+			}
+			return fmt.Errorf("%d arcs can't be moved for now", left)
+		default:
+			same++
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(ringLook):
 		}
+	}
+}
+
+// bar replaces what stands in the last line of a terminal.
+func (r ringClient) bar(line string) {
+	if isTerminal(r.err) {
+		_, _ = fmt.Fprint(r.err, "\r\x1b[K", line)
 	}
 }

@@ -88,6 +88,11 @@ func (st ringStatus) notes() []string {
 	for _, l := range st.Losses {
 		note("lost: %s, by the change to %d", l.Node, l.Epoch)
 	}
+	for _, n := range st.Nodes {
+		if n.State == "leaving" {
+			note("leaving: %s; it must stay on until it isn't listed any more", n.ID)
+		}
+	}
 	for _, a := range st.Moves.Stuck {
 		note("stuck: arc %d from %s to %s, %s at %s: %q", a.Arc, a.From, a.To, a.Reason, a.At, a.Why)
 	}
@@ -100,10 +105,10 @@ func (st ringStatus) notes() []string {
 	return notes
 }
 
-// bar is one line that replaces the one before it.
+// bar is one line.
 func (st ringStatus) bar() string {
 	m := st.Moves
-	return fmt.Sprintf("\r[%s] %d of %d arcs, %.0f/s, %.0f s left ", hashes(m.Total-m.Left, m.Total), m.Total-m.Left, m.Total, m.Rate, m.Estimate)
+	return fmt.Sprintf("[%s] %d of %d arcs, %.0f/s, %.0f s left", hashes(m.Total-m.Left, m.Total), m.Total-m.Left, m.Total, m.Rate, m.Estimate)
 }
 
 // hashes is the part of a bar that is done.

@@ -1,9 +1,11 @@
 package bootstrap_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,18 +16,28 @@ import (
 )
 
 // onTerminal runs the program with stdout on a terminal, and returns what
-// stands there. One that nobody has opened echoes what is typed into it.
+// stands there.
 func onTerminal(t *testing.T, args ...string) (code int, shown string) {
+	t.Helper()
+	shown = typed(t, func(screen *os.File) {
+		var stderr strings.Builder
+		if code = bootstrap.Main(args, screen, &stderr); stderr.String() != "" {
+			t.Errorf("stderr: %s", &stderr)
+		}
+	})
+	return code, shown
+}
+
+// typed is what a terminal shows. One that nobody has opened echoes what is typed
+// into it: a return as the end of a line, and escape as ^[.
+func typed(t *testing.T, write func(screen *os.File)) (shown string) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer screen.Close()
-	var stderr strings.Builder
-	if code = bootstrap.Main(args, screen, &stderr); stderr.String() != "" {
-		t.Errorf("stderr: %s", &stderr)
-	}
+	write(screen)
 	const end = "the end\n"
 	if _, err := screen.WriteString(end); err != nil {
 		t.Fatal(err)
@@ -41,7 +53,7 @@ func onTerminal(t *testing.T, args ...string) (code int, shown string) {
 		}
 		shown += strings.ReplaceAll(string(some[:n]), "\r\n", "\n")
 	}
-	return code, strings.TrimSuffix(shown, end)
+	return strings.TrimSuffix(shown, end)
 }
 
 func TestTheRingIsATableOnATerminal(t *testing.T) {
@@ -63,6 +75,7 @@ redis_7070  n1:7070  active   1       33.3%  0
 redis_7071  n2:7071  leaving  20      66.7%  7  it does not answer
 
 lost: redis_7069, by the change to 2
+leaving: redis_7071; it must stay on until it isn't listed any more
 stuck: arc 5 from redis_7070 to redis_7071, refused at redis_7071: "1 of arc 5\x1b"
 not swept: redis_7071: it does not answer
 strays: 4; footfall ring status | cat names them
@@ -79,6 +92,25 @@ strays: 4; footfall ring status | cat names them
 		}
 		if code, stdout, stderr := run(t, "ring", "status", flag); code != 0 || stdout != answer+"\n" || stderr != "" {
 			t.Errorf("elsewhere: exit code %d, %q, %q", code, stdout, stderr)
+		}
+	}
+}
+
+// A note takes the place of a bar, and no line is left empty.
+func TestABarIsClearedBehindIt(t *testing.T) {
+	t.Parallel()
+	_, flag := takingPages(t)
+	for text, want := range map[string]string{
+		"": "<clear><clear>",
+		"{\"page_id\":\"a\",\"count\":null}\n{\"page_id\":\"b\",\"count\":1}\n": "<clear>footfall: line 1: page \"a\" has no count\n" +
+			"<clear>[########################################] 100%, 2 lines<clear><clear>" +
+			"footfall: 1 pages have no count in the file, and were left as they are; all others were set\n",
+	} {
+		file := filepath.Join(t.TempDir(), "all.ndjson")
+		writeFile(t, file, text)
+		shown := typed(t, func(screen *os.File) { bootstrap.Main([]string{"import", file, flag}, io.Discard, screen) })
+		if diff := cmp.Diff(want, strings.ReplaceAll(shown, "\n^[[K", "<clear>")); diff != "" {
+			t.Errorf("of %q (-want +got):\n%s", text, diff)
 		}
 	}
 }
