@@ -81,16 +81,25 @@ func serveCommand(f *flags, stderr io.Writer) *cobra.Command {
 
 func publishCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 	var s Settings
-	var log string
+	var log fileName
 	c := newCommand("publish", "Send the counts of a capture log to the publisher, with the same ids; readers drop what they have.",
 		func(c *cobra.Command, _ []string) error {
-			return interruptibly(c, func(ctx context.Context) error { return replay(ctx, s, log, stdout, stderr) })
+			return interruptibly(c, func(ctx context.Context) error { return replay(ctx, s, string(log), stdout, stderr) })
 		})
 	c.PreRunE = func(*cobra.Command, []string) (err error) { s, err = f.settings(); return err }
-	c.Flags().StringVar(&log, "replay", "", "The capture `FILE`.")
+	c.Flags().Var(&log, "replay", "The capture log.")
 	_ = c.MarkFlagRequired("replay")
 	return c
 }
+
+// fileName is a flag that the help shows as one of a file.
+type fileName string
+
+func (n *fileName) String() string { return string(*n) }
+
+func (n *fileName) Set(s string) error { *n = fileName(s); return nil }
+
+func (*fileName) Type() string { return "FILE" }
 
 func exportCommand(f *flags, stdout, stderr io.Writer) *cobra.Command {
 	var anew bool
@@ -145,12 +154,16 @@ func completionCommand(stdout io.Writer) *cobra.Command {
 // newCommand is a command whose arguments are named in use. What run returns
 // is a failure.
 func newCommand(use, help string, run func(c *cobra.Command, args []string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: help, Args: checkWords, RunE: func(c *cobra.Command, args []string) error {
+	c := &cobra.Command{Use: use, Short: help, Args: checkWords, RunE: func(c *cobra.Command, args []string) error {
 		if err := run(c, args); err != nil {
 			return failure{err}
 		}
 		return nil
 	}}
+	if !strings.HasSuffix(use, " FILE") {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	return c
 }
 
 // checkWords wants one word for each argument of a command.
@@ -184,6 +197,8 @@ func flagError(_ *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var syntax *pflag.InvalidSyntaxError
 	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.Contains("0123456789", unknown.GetSpecifiedName()):
+		return fmt.Errorf("-%s is no flag, and no number that is wanted is negative; words that begin with - go behind --", unknown.GetSpecifiedName())
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedName())
 	case errors.As(err, &syntax):

@@ -63,6 +63,7 @@ func TestABadCommandLineIsAnError(t *testing.T) {
 		"ring remove":                           "footfall ring remove wants ID...",
 		"ring remove a b":                       "unexpected argument b: only nodes that are given up by --accept-loss go several at once",
 		"ring weight redis_1":                   "footfall ring weight wants WEIGHT",
+		"ring weight redis_1 -1":                "-1 is no flag, and no number that is wanted is negative; words that begin with - go behind --",
 		"ring weight redis_1 two":               `WEIGHT is "two", want a number`,
 		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
 		"ring add x --dry-run=no":               `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,

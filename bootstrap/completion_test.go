@@ -56,6 +56,27 @@ func TestAllCommandsAndFlagsAreOffered(t *testing.T) {
 	}
 }
 
+// Files are offered where one is meant, and nowhere else. The last line of an
+// answer is :4 where none are wanted.
+func TestFilesAreOfferedWhereTheyAreMeant(t *testing.T) {
+	t.Parallel()
+	for _, command := range bootstrap.Commands() {
+		var words []string
+		for _, word := range strings.Fields(command) {
+			if strings.ToLower(word) == word && !strings.Contains(word, "--") {
+				words = append(words, word)
+			}
+		}
+		want := strings.Contains(command, " FILE")
+		if got := offered(t, append(words, "")...); slices.Contains(got, ":4") == want {
+			t.Errorf("%s: %q is offered; that files are is %t, want %t", command, got, !want, want)
+		}
+	}
+	if _, stdout, _ := run(t, "__complete", "publish", "--"); strings.Contains(stdout, "`") {
+		t.Errorf("backticks are shown: %s", stdout)
+	}
+}
+
 func TestEveryShellAsksTheProgram(t *testing.T) {
 	t.Parallel()
 	for shell, registered := range map[string]string{"bash": "-F __start_footfall footfall\n", "zsh": "#compdef footfall\n", "fish": "complete -c footfall "} {

@@ -24,8 +24,8 @@ const (
 
 // replay sends every count of a capture log to the configured publisher, in
 // order. Damaged lines go to stderr and make it fail at the end. A publisher
-// that takes nothing for replayPatience ends it: to go on is to begin again,
-// since readers drop what they have.
+// that takes nothing for replayPatience ends it, and so does a file that can't be
+// read on: to go on is to begin again, since readers drop what they have.
 func replay(ctx context.Context, s Settings, path string, stdout, stderr io.Writer) (err error) {
 	if s.Sink == nil {
 		return errors.New("FOOTFALL_PUBLISHER is not set: there is nowhere to send the counts to")
@@ -47,10 +47,14 @@ func replay(ctx context.Context, s Settings, path string, stdout, stderr io.Writ
 	sent, damaged := 0, 0
 	defer func() { _, _ = fmt.Fprintf(stdout, "%d windows were sent to %s\n", sent, sink.Name()) }()
 	for report, err := range filelog.Reports(file) {
-		if err != nil {
+		var bad filelog.BadLine
+		if errors.As(err, &bad) {
 			damaged++
-			_, _ = fmt.Fprintf(stderr, "footfall: %s: %s\n", path, err)
+			_, _ = fmt.Fprintf(stderr, "footfall: %s: %s\n", path, bad)
 			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w: what is behind it was not read, and not sent", path, err)
 		}
 		if err := publishPatiently(ctx, sink, report); err != nil {
 			return fmt.Errorf("%s: window %s and those behind it were not sent: %w", path, report.ID, err)

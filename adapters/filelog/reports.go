@@ -17,10 +17,19 @@ import (
 // maxLine is more than any line of a log can have.
 const maxLine = 64 << 10
 
+// BadLine is a line that is damaged.
+type BadLine struct {
+	Number int
+	Why    error
+}
+
+func (b BadLine) Error() string { return fmt.Sprintf("line %d: %v", b.Number, b.Why) }
+
 // Reports are the counts in a log, in order and with repetitions; the lines of
-// callbacks are passed over. A line that is damaged is an error that names its
-// number, and those behind it still come; a crash or a full disk leaves such
-// lines, and each such count stands whole in a later one.
+// callbacks are passed over. A line that is damaged is a BadLine, and those behind
+// it still come; a crash or a full disk leaves such lines, and each such count
+// stands whole in a later one. Any other error is the last: what is behind it
+// can't be read.
 func Reports(log io.Reader) iter.Seq2[publishing.Report, error] {
 	return func(yield func(publishing.Report, error) bool) {
 		lines := bufio.NewReaderSize(log, maxLine)
@@ -35,7 +44,7 @@ func Reports(log io.Reader) iter.Seq2[publishing.Report, error] {
 			}
 			report, ok, err := parseLine(line)
 			if err != nil {
-				err = fmt.Errorf("line %d: %w", number, err)
+				err = BadLine{number, err}
 			}
 			if (ok || err != nil) && !yield(report, err) {
 				return

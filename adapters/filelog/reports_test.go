@@ -74,7 +74,8 @@ func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 				}
 			}
 			for i, err := range bad {
-				if !strings.HasPrefix(err.Error(), fmt.Sprintf("line %d: ", c.bad[i])) {
+				var line filelog.BadLine
+				if !errors.As(err, &line) || line.Number != c.bad[i] || !strings.HasPrefix(err.Error(), fmt.Sprintf("line %d: ", c.bad[i])) {
 					t.Errorf("error %v, want one about line %d", err, c.bad[i])
 				}
 			}
@@ -86,7 +87,8 @@ func TestALogThatCanNotBeReadIsAnError(t *testing.T) {
 	broken := errors.New("broken")
 	n := 0
 	for _, err := range filelog.Reports(iotest.ErrReader(broken)) {
-		if n++; !errors.Is(err, broken) {
+		var line filelog.BadLine
+		if n++; !errors.Is(err, broken) || errors.As(err, &line) {
 			t.Errorf("error %v", err)
 		}
 	}

@@ -69,7 +69,7 @@ func faultOf(err error, write bool) fault {
 	case is(sharding.ErrNotEmpty):
 		return fault{status: http.StatusConflict, code: "not_empty", detail: "Only a new, empty node can be added; this one has been in use. Nothing was changed."}
 	case is(sharding.ErrAnswers):
-		return fault{status: http.StatusConflict, code: "node_answers", detail: "The node answers, so it is removed without a loss. Nothing was changed."}
+		return fault{status: http.StatusConflict, code: "node_answers", detail: "Nothing was changed: " + err.Error() + "; remove it without accept_loss."}
 	case is(sharding.ErrMinority):
 		return fault{status: http.StatusConflict, code: "no_majority", detail: "Nothing was changed: " + err.Error()}
 	case is(sharding.ErrBadChange):

@@ -211,7 +211,7 @@ func (g *ringRoutes) remove(w http.ResponseWriter, r *http.Request, given string
 	return g.planned(w, plan, c.DryRun, err)
 }
 
-// members are the ids of members of the ring.
+// members are the ids of members of the ring, each once.
 func (g *ringRoutes) members(r *http.Request, given ...string) ([]counting.NodeID, error) {
 	nodes := g.ring.Status(r.Context()).Nodes
 	var ids []counting.NodeID
@@ -219,7 +219,9 @@ func (g *ringRoutes) members(r *http.Request, given ...string) ([]counting.NodeI
 		if !slices.ContainsFunc(nodes, func(n sharding.MemberStatus) bool { return string(n.ID) == id }) {
 			return nil, notFound("no_such_node", "There is no node of this id in the ring.")
 		}
-		ids = append(ids, counting.NodeID(id))
+		if !slices.Contains(ids, counting.NodeID(id)) {
+			ids = append(ids, counting.NodeID(id))
+		}
 	}
 	return ids, nil
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -70,7 +71,7 @@ func TestTheRingIsShown(t *testing.T) {
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
 	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(4) // for the verbs about a node
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(5) // for the verbs about a node
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
 	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
@@ -83,6 +84,13 @@ func TestTheRingIsChanged(t *testing.T) {
 	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
 	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
 	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7070"]}`))
+	ring.EXPECT().Abandon(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+		if len(ids) != 1 || ids[0] != "redis_7071" {
+			t.Errorf("%v are given up, want redis_7071 once", ids)
+		}
+		return plan, nil
+	})
+	golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7071"]}`))
 	ring.EXPECT().Repair(gomock.Any()).Return(nil)
 	swept := ringStatus()
 	swept.Sweep = &sharding.Sweep{
@@ -133,7 +141,7 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		golden(t, c.name, administer(t, h, c.method, c.target, c.kind, c.body))
 	}
 	h, ring := newRingAdmin(t)
-	for name, err := range map[string]error{"ring_answers": sharding.ErrAnswers, "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be given up", sharding.ErrMinority)} {
+	for name, err := range map[string]error{"ring_answers": fmt.Errorf("node redis_7071: %w", sharding.ErrAnswers), "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be given up", sharding.ErrMinority)} {
 		ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
 		ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
 		golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
