@@ -220,7 +220,7 @@ func (r ringClient) insist(ctx context.Context, begun bool, method, path string,
 		answer, err := r.call(ctx, method, path, body)
 		var refused statusError
 		switch {
-		case err == nil, ctx.Err() != nil, errors.As(err, &refused) && refused.status < 500,
+		case err == nil, ctx.Err() != nil, errors.As(err, &refused) && refused.lasts(),
 			!begun && errors.Is(err, errNobody), time.Since(begin) > insistFor:
 			return answer, err
 		case pause == 100*time.Millisecond:

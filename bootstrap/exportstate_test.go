@@ -113,3 +113,21 @@ func TestWhatIsNotedOfAnExportIsReplacedAtOnce(t *testing.T) {
 	mustHave(t, file+".before", before)
 	mustHave(t, file+".part.state", `{"cursor":"c","bytes":52,"pages":2,"broken":0}`)
 }
+
+// What is no count is none in a minute either.
+func TestAnExportOfWhatIsNoCountEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	flag := adminAt(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked > 1 {
+			t.Error("it is asked again")
+			w.WriteHeader(http.StatusConflict)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"code":"corrupt","detail":"It is no count."}`))
+	})
+	if code, _, stderr := run(t, "export", filepath.Join(t.TempDir(), "all"), flag); code != 1 || stderr != "footfall: 503 Service Unavailable: It is no count.\n" {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}

@@ -156,18 +156,21 @@ func (r ringClient) call(ctx context.Context, method, path string, body any) ([]
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		var problem struct{ Detail string }
+		var problem struct{ Detail, Code string }
 		_ = json.Unmarshal(answer, &problem)
-		return nil, statusError{resp.StatusCode, resp.Status + ": " + problem.Detail}
+		return nil, statusError{resp.StatusCode, problem.Code, resp.Status + ": " + problem.Detail}
 	}
 	return answer, nil
 }
 
 // statusError is an answer other than 200.
 type statusError struct {
-	status int
-	text   string
+	status     int
+	code, text string
 }
+
+// lasts: to repeat the call changes nothing.
+func (e statusError) lasts() bool { return e.status < 500 || e.code == "corrupt" }
 
 func (e statusError) Error() string { return e.text }
 
