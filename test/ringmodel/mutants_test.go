@@ -71,6 +71,7 @@ func lazinesses() []defect {
 
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
+	t.Parallel() // with those on Redis, which wait most of the time
 	tries, all := 100, slices.Concat(defects(), indecisions(), bereavements(), oblivion())
 	if *lastsFlag > 0 {
 		tries, all = 400, append(all, lazinesses()...)
