@@ -105,6 +105,7 @@ func (x *pageExport) recall(part, noted string) error {
 	}
 	if _, err := os.Lstat(part); x.whole() && errors.Is(err, fs.ErrNotExist) {
 		x.exportState = exportState{} // that file has its name
+		return os.Remove(noted)
 	}
 	return nil
 }

@@ -157,6 +157,9 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 		arcs = append(arcs, coming...)
 		return nil
 	})
+	if soonest == time.Hour { // all that could have some were asked
+		s.obstacles.keepOnly(arcs)
+	}
 	s.keepPace(v.Table(), left)
 	return arcs, soonest
 }

@@ -152,6 +152,17 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 				t.Errorf("stuck is %+v", s)
 			}
 		}
+		// Another instance moves one of them.
+		other := st.Stuck[0]
+		if err := takeOver(t, d.node(other.From), d.node(other.To), d.cluster.View().Table(), other.Arc); err != nil {
+			t.Fatal(err)
+		}
+		stuck--
+		time.Sleep(time.Minute)
+		st = d.ring.Status(t.Context()).Moves
+		if st.Left != stuck || len(st.Stuck) != stuck || st.Stuck[0].Arc == other.Arc {
+			t.Errorf("%d are left and %d told of %d", st.Left, len(st.Stuck), stuck)
+		}
 		before := 0
 		h.set(func() { before = h.failed })
 		time.Sleep(10 * time.Minute)
@@ -170,6 +181,28 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		}
 		d.wantAll(t)
 	})
+}
+
+// takeOver moves an arc, as another instance would.
+func takeOver(t *testing.T, from, to *memory.Node, table counting.Epoch, arc counting.Arc) error {
+	t.Helper()
+	claimed, err := from.ClaimArcs(t.Context(), table, []counting.Arc{arc})
+	if err != nil {
+		return err
+	}
+	if claimed[0].Stage != counting.Gone {
+		pages, _, err := from.FetchResidue(t.Context(), table, arc, "")
+		if err != nil {
+			return err
+		}
+		if _, err := to.TakeIn(t.Context(), table, arc, pages); err != nil {
+			return err
+		}
+		if err := from.RetireArc(t.Context(), table, arc, claimed[0].Pages); err != nil {
+			return err
+		}
+	}
+	return to.CloseArc(t.Context(), table, arc, claimed[0].Pages)
 }
 
 // P4: arcs whose closing a power cut takes back are closed again, and hold up no

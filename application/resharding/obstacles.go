@@ -3,6 +3,7 @@ package resharding
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -59,6 +60,21 @@ func (o *obstacles) of(table counting.Epoch) {
 	if o.table != table || o.arcs == nil {
 		o.table, o.arcs, o.nodes = table, make(map[counting.Arc]*obstacle), make(map[counting.NodeID]*obstacle)
 	}
+}
+
+// keepOnly forgets what stood in the way of all arcs but some: others have moved
+// them.
+func (o *obstacles) keepOnly(coming []counting.Arc) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.arcs) == 0 {
+		return
+	}
+	is := make(map[counting.Arc]bool, len(coming))
+	for _, arc := range coming {
+		is[arc] = true
+	}
+	maps.DeleteFunc(o.arcs, func(arc counting.Arc, _ *obstacle) bool { return !is[arc] })
 }
 
 // wait is how long a node is to be left alone.
