@@ -30,7 +30,7 @@ build: ## build bin/footfall, linked statically
 .PHONY: test
 test: check-format check-vet check-compose check-generated check-build test-servers ## all tests, after format, vet, generated files and build
 	$(if $(RACE),,@echo 'no C compiler: tests run without the race detector' >&2)
-	go test $(RACE) -vet=off -count=1 -parallel 8 -timeout 9m ./...
+	go test $(RACE) -vet=off -count=1 -parallel 8 -timeout 15m ./...
 
 # What goes wrong in them is what they are about: the models, and the tests of
 # the built program in these files.
@@ -39,7 +39,7 @@ FAULTS := $(addprefix test/integration/, away_test.go broker_test.go brokerfault
 
 .PHONY: test-faults
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail
-	go test $(RACE) -vet=off -count=1 -parallel 8 -timeout 9m ./test/model ./test/redismodel ./test/ringmodel
+	go test $(RACE) -vet=off -count=1 -parallel 8 -timeout 15m ./test/model ./test/redismodel ./test/ringmodel
 	go test $(RACE) -vet=off -count=1 -timeout 9m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(FAULTS) | paste -sd '|'))$$" ./test/integration
 
 .PHONY: test-long
