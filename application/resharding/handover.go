@@ -16,6 +16,9 @@ import (
 // their calls one gives, but that those of one window go together.
 const entriesAtOnce = 512
 
+// errKept: a member that has left can't be let go.
+var errKept = errors.New("what it knows of windows can't be kept elsewhere")
+
 // leaving are the members of a view that the next ring lets go.
 func leaving(v *cluster.View, next *sharding.Ring) (all []*cluster.Member) {
 	for i, m := range v.Nodes {
@@ -38,8 +41,7 @@ func (s *Service) handOver(ctx context.Context, v *cluster.View, next *sharding.
 				err = s.give(ctx, v, next, from, entries)
 			}
 			if err != nil {
-				s.Log.Warn("a member that has left can't be let go", "node", from.ID(), "error", err)
-				return fmt.Errorf("%w: what node %s knows of windows can't be kept elsewhere: %w", counting.ErrUnavailable, from.ID(), err)
+				return fmt.Errorf("%w: %w: node %s: %w", counting.ErrUnavailable, errKept, from.ID(), err)
 			}
 			if len(entries) == 0 {
 				break

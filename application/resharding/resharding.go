@@ -179,8 +179,11 @@ func (s *Service) tidy(v *cluster.View) {
 		}
 		return next, nil
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		s.Log.Info("members that have left are forgotten", "epoch", plan.Epoch)
+	case errors.Is(err, errKept):
+		s.Log.Warn("a member that has left can't be let go", "error", err)
 	}
 }
 
