@@ -16,22 +16,19 @@ const slack = time.Second
 // request it sets about seven deadlines, which mostly end long after: here one
 // is set again only where the one before it would come too late, or came too
 // soon. And while a handler runs it reads ahead, to learn when the caller goes:
-// here that waits while the handler doesn't care.
+// here that read ends at once, with nothing, while the handler doesn't care.
 type conn struct {
 	net.Conn
+	heard bool // it has sent a whole header; Server.listen's own
 
 	mu       sync.Mutex
-	turn     sync.Cond // of mu: whether a read may go on has changed
 	reading  half
 	writing  half
-	unheeded bool // what the caller sends waits
-	closed   bool
+	unheeded bool // nobody wants to know what the caller sends
 }
 
 func newConn(inner net.Conn) *conn {
-	c := &conn{Conn: inner, reading: half{set: inner.SetReadDeadline}, writing: half{set: inner.SetWriteDeadline}}
-	c.turn.L = &c.mu
-	return c
+	return &conn{Conn: inner, reading: half{set: inner.SetReadDeadline}, writing: half{set: inner.SetWriteDeadline}}
 }
 
 // half is the deadline of one direction. Its fields are by the mutex of conn.
@@ -79,7 +76,9 @@ func (h *half) end(err error) (tooSoon bool) {
 	return h.wanted.IsZero() || time.Now().Before(h.wanted)
 }
 
-// ignore lets what the caller sends wait, and that he goes, until heed.
+// ignore makes reads end with nothing until heed. Nothing but the read ahead
+// may read meanwhile: net/http gives that one up for this request, instead of
+// parking a goroutine for it that has to be woken at the end.
 func (c *conn) ignore() { c.setUnheeded(true) }
 
 func (c *conn) heed() { c.setUnheeded(false) }
@@ -88,14 +87,23 @@ func (c *conn) setUnheeded(unheeded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unheeded = unheeded
-	c.turn.Signal()
 }
 
-// Read implements net.Conn; one call at a time.
+// Read implements net.Conn; one call at a time. While the caller is ignored it
+// returns 0 and no error, which an io.Reader says when nothing happened.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		if !c.mayRead() {
+		c.mu.Lock()
+		over, unheeded := isOver(c.reading.wanted), c.unheeded
+		if !over && !unheeded {
+			c.reading.begin()
+		}
+		c.mu.Unlock()
+		if over {
 			return 0, os.ErrDeadlineExceeded
+		}
+		if unheeded {
+			return 0, nil
 		}
 		n, err := c.Conn.Read(p)
 		c.mu.Lock()
@@ -105,21 +113,6 @@ func (c *conn) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
-}
-
-// mayRead returns when the caller is heeded, or with false when there is no
-// more time for that.
-func (c *conn) mayRead() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.unheeded && !c.closed && !isOver(c.reading.wanted) {
-		c.turn.Wait()
-	}
-	if isOver(c.reading.wanted) {
-		return false
-	}
-	c.reading.begin()
-	return true
 }
 
 // Write implements net.Conn; one call at a time.
@@ -145,7 +138,6 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading.want(t)
-	c.turn.Signal()
 	return nil
 }
 
@@ -160,15 +152,6 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // SetDeadline implements net.Conn.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
-}
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	c.mu.Lock()
-	c.closed = true
-	c.turn.Signal()
-	c.mu.Unlock()
-	return c.Conn.Close()
 }
 
 // CloseWrite is what net/http wants of a connection that it closes while the

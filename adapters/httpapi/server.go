@@ -43,7 +43,7 @@ type Server struct {
 	life     context.Context // ends when draining begins
 	drain    context.CancelFunc
 	working  atomic.Int64 // handlers that don't wait for their callers
-	unheard  sync.Map     // net.Conn: those that have sent no whole header yet
+	unheard  sync.Map     // *conn: those that have sent no whole header yet
 
 	mu       sync.Mutex
 	used     bool
@@ -180,8 +180,8 @@ func (s *Server) hear(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	s.unheard.Range(func(conn, _ any) bool {
-		_ = conn.(net.Conn).Close()
+	s.unheard.Range(func(c, _ any) bool {
+		_ = c.(*conn).Close()
 		return true
 	})
 }
@@ -220,12 +220,15 @@ func (s *Server) await(ended <-chan error) error {
 	}
 }
 
-// listen knows the connections whose first header is not whole.
-func (s *Server) listen(conn net.Conn, state http.ConnState) {
+// listen knows the connections whose first header is not whole. For one
+// connection net/http calls it in turn.
+func (s *Server) listen(of net.Conn, state http.ConnState) {
+	c := of.(*conn)
 	if state == http.StateNew {
-		s.unheard.Store(conn, nil)
-	} else {
-		s.unheard.Delete(conn)
+		s.unheard.Store(c, nil)
+	} else if !c.heard {
+		c.heard = true
+		s.unheard.Delete(c)
 	}
 }
 
