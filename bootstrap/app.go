@@ -95,7 +95,7 @@ func openStore(lc fx.Lifecycle, s Settings, log *slog.Logger) Store {
 func newCluster(lc fx.Lifecycle, s Settings, store Store, m *flushMetrics, log *slog.Logger) (*cluster.Cluster, error) {
 	c, err := cluster.New(cluster.Options{
 		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
-		Log: log, Observe: m.observe, Lost: m.countLost,
+		Log: log, Observer: m.observer, Lost: m.countLost,
 	})
 	if err != nil {
 		return nil, err

@@ -50,16 +50,19 @@ func newFlushMetrics(r *prometheus.Registry) *flushMetrics {
 	return m
 }
 
-func (m *flushMetrics) observe(id counting.NodeID, f groupcommit.Flush) {
+func (m *flushMetrics) observer(id counting.NodeID) func(groupcommit.Flush) {
 	node := string(id)
-	m.items.WithLabelValues(node).Observe(float64(f.Items))
-	m.requests.WithLabelValues(node).Observe(float64(f.Requests))
-	m.seconds.WithLabelValues(node).Observe(f.Took.Seconds())
+	items, requests, seconds := m.items.WithLabelValues(node), m.requests.WithLabelValues(node), m.seconds.WithLabelValues(node)
 	// Both are shown before the first one: an alert sees how they grow, and
 	// one that begins with 1 has not grown.
 	failed, _ := m.failures.WithLabelValues(node), m.lost.WithLabelValues(node)
-	if f.Err != nil {
-		failed.Inc()
+	return func(f groupcommit.Flush) {
+		items.Observe(float64(f.Items))
+		requests.Observe(float64(f.Requests))
+		seconds.Observe(f.Took.Seconds())
+		if f.Err != nil {
+			failed.Inc()
+		}
 	}
 }
 

@@ -44,8 +44,8 @@ type Options struct {
 	// KeyLimit is how many idempotency keys a node keeps; 0 is none at all.
 	KeyLimit int
 	Log      *slog.Logger
-	// Observe is called after every flush. Nil is a no-op.
-	Observe func(counting.NodeID, groupcommit.Flush)
+	// Observer makes what is called after every flush of a node. Nil: nothing is.
+	Observer func(counting.NodeID) func(groupcommit.Flush)
 	// Lost is called when batches of an instance may be lost. Nil is a no-op.
 	Lost func(node counting.NodeID, batches int64)
 }
@@ -107,8 +107,8 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 			c.routeAnew(n.ID(), b, refused, acknowledged)
 		},
 	}
-	if c.opts.Observe != nil {
-		o.Observe = func(f groupcommit.Flush) { c.opts.Observe(n.ID(), f) }
+	if c.opts.Observer != nil {
+		o.Observe = c.opts.Observer(n.ID())
 	}
 	return o
 }

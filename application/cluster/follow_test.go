@@ -250,7 +250,9 @@ func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := newNodes(3)
 		flushes := make(chan counting.NodeID, 10)
-		c := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Observe: func(n counting.NodeID, _ groupcommit.Flush) { flushes <- n }})
+		c := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Observer: func(n counting.NodeID) func(groupcommit.Flush) {
+			return func(groupcommit.Flush) { flushes <- n }
+		}})
 		mustStart(t, c)
 		var tickets []groupcommit.Ticket
 		for _, m := range c.View().Nodes {

@@ -96,7 +96,7 @@ func New(o Options) *Committer {
 	return &Committer{
 		opts: o, ctx: ctx, cancel: cancel,
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		index: make(map[counting.Page]int, MaxBatch),
+		index: make(map[counting.Page]int),
 	}
 }
 
