@@ -1,0 +1,110 @@
+package groupcommit
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+const (
+	// keepFor and keepBytes bound the applied batches that are kept to be
+	// repeated to a node that lost them: the last one, and those that were
+	// applied less than keepFor before it. They are kept while no batch
+	// follows, for then nothing has shown yet that the node has them still.
+	keepFor   = 10 * time.Second
+	keepBytes = 16 << 20
+)
+
+// keptBatch is a batch that was applied. Its visits and arrivals are packed: as
+// they are, they would be most of the heap, and strings that the garbage
+// collector follows one by one.
+type keptBatch struct {
+	rest             counting.Batch // without them
+	visits, arrivals int
+	packed           []byte
+	applied          time.Time // last
+	refused          []counting.Refusal
+}
+
+// keep remembers a batch that is applied.
+func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
+	s := &c.session
+	now := time.Now()
+	s.seq = b.Seq
+	k := keptBatch{rest: *b, visits: len(b.Visits), arrivals: len(b.Arrivals), applied: now, refused: refused}
+	k.rest.Visits, k.rest.Arrivals = nil, nil
+	s.packing = appendItems(s.packing[:0], b)
+	k.packed = bytes.Clone(s.packing)
+	s.kept = append(s.kept, k)
+	s.bytes += k.size()
+	drop := 0
+	for drop < len(s.kept)-1 && (s.bytes > keepBytes || now.Sub(s.kept[drop].applied) > keepFor) {
+		s.bytes -= s.kept[drop].size()
+		s.kept[drop] = keptBatch{}
+		drop++
+	}
+	s.kept = s.kept[drop:]
+}
+
+// size is about what a kept batch takes in memory.
+func (k *keptBatch) size() int {
+	bytes := 300 + len(k.packed)
+	for i := range k.rest.Settings {
+		bytes += 40 + len(k.rest.Settings[i].Page)
+	}
+	for i := range k.rest.Keyed {
+		bytes += 56 + len(k.rest.Keyed[i].Page)
+	}
+	return bytes
+}
+
+// appendItems packs the visits and the arrivals of a batch.
+func appendItems(p []byte, b *counting.Batch) []byte {
+	text := func(s string) {
+		p = binary.AppendUvarint(p, uint64(len(s)))
+		p = append(p, s...)
+	}
+	for i := range b.Visits {
+		v := &b.Visits[i]
+		p = binary.AppendUvarint(p, uint64(v.Arc))
+		text(string(v.Page))
+		p = binary.AppendVarint(p, v.Count)
+	}
+	for i := range b.Arrivals {
+		a := &b.Arrivals[i]
+		p = binary.AppendVarint(p, int64(a.ID))
+		text(a.Endpoint)
+		p = binary.AppendVarint(p, int64(a.Table))
+	}
+	return p
+}
+
+// batch is the batch as it was applied.
+func (k *keptBatch) batch() *counting.Batch {
+	b, p := k.rest, k.packed
+	number := func() int64 {
+		v, n := binary.Varint(p)
+		p = p[n:]
+		return v
+	}
+	unsigned := func() uint64 {
+		v, n := binary.Uvarint(p)
+		p = p[n:]
+		return v
+	}
+	text := func() string {
+		n := unsigned()
+		s := string(p[:n])
+		p = p[n:]
+		return s
+	}
+	for range k.visits {
+		b.Visits = append(b.Visits, counting.Visit{Arc: counting.Arc(unsigned()), Page: counting.Page(text()), Count: number()})
+	}
+	for range k.arrivals {
+		b.Arrivals = append(b.Arrivals, counting.Arrival{ID: counting.ID(number()), Endpoint: text(), Table: counting.Epoch(number())})
+	}
+	return &b
+}

@@ -1,0 +1,61 @@
+package groupcommit_test
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"testing"
+	"testing/synctest"
+
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+)
+
+// P1: what is repeated to a node that forgot it is what was sent, item by item.
+func TestARepetitionIsWhatWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		c := start(t, n, groupcommit.Options{
+			EndpointLimit: 10, KeyLimit: 10, Lost: func(batches int64) { t.Errorf("told of %d lost batches", batches) },
+		})
+		before := n.Snapshot()
+		var tickets []groupcommit.Ticket
+		add := func(ticket groupcommit.Ticket, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tickets = append(tickets, ticket)
+		}
+		await := func() {
+			t.Helper()
+			for _, ticket := range tickets {
+				if err := ticket.Wait(); err != nil {
+					t.Error(err)
+				}
+			}
+			tickets = nil
+		}
+		for i, count := range []int64{1, 127, 1 << 40, math.MaxInt64} {
+			add(c.Visit(1, counting.Arc(math.MaxUint16>>(4*i)), counting.Page(fmt.Sprintf("página-%d", i)), count))
+		}
+		await()
+		for i, id := range []counting.ID{0, -1, math.MaxInt64, math.MinInt64} {
+			add(c.Arrive(1, counting.Arrival{ID: id, Endpoint: fmt.Sprintf("http://host/%0*d", 100*i, i), Table: 1}))
+			add(c.Arrive(1, counting.Arrival{ID: id + 7, Table: 1}))
+		}
+		add(c.Visit(1, 5, "home", 2))
+		once := counting.Once{Key: counting.Key{1, 2}, Print: counting.Print{3, 4}}
+		add(c.Once(1, counting.Keyed{Once: once, Visit: counting.Visit{Arc: 6, Page: "keyed", Count: 3}}))
+		add(c.Set(1, counting.Setting{Arc: 7, Page: "set", Count: 4}))
+		await()
+		sent := n.calls()
+		n.Restore(before)
+		wantVisit(t, c, "home", nil) // finds that they are forgotten
+		calls := n.calls()
+		again := calls[len(sent)+1 : len(calls)-1]
+		if !reflect.DeepEqual(again, sent) {
+			t.Errorf("repeated:\n%+v\nsent:\n%+v", again, sent)
+		}
+	})
+}
