@@ -108,9 +108,8 @@ func memoryStore(url string) (StoreMaker, error) {
 
 // garbagePercent is how much garbage may gather on a heap that holds no counts
 // but only what is on its way, before it is collected: 100 is Go's own (package
-// runtime, GOGC). Collecting seldom is worth 4 % of the requests, and a third
-// of the longest times.
-const garbagePercent = 400
+// runtime, GOGC). 200 is worth 4 % of the requests, and more is worth little.
+const garbagePercent = 200
 
 func redisStore(url string) (StoreMaker, error) {
 	options, err := redisnode.ParseURL(url)
