@@ -99,6 +99,7 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 	o := groupcommit.Options{
 		Node:          n,
 		Epoch:         func() counting.Epoch { return c.View().Epoch() },
+		Since:         func() counting.Epoch { return c.since(n.ID()) },
 		EndpointLimit: c.opts.EndpointLimit,
 		KeyLimit:      c.opts.KeyLimit,
 		Behind:        func(ctx context.Context) { c.bringUp(ctx, c.View().Ring, n) },
@@ -111,6 +112,16 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 		o.Observe = c.opts.Observer(n.ID())
 	}
 	return o
+}
+
+// since is the epoch with which a node came into the ring, 0 if it isn't there.
+func (c *Cluster) since(id counting.NodeID) counting.Epoch {
+	v := c.View()
+	at := v.Index(id)
+	if at < 0 {
+		return 0
+	}
+	return v.Members()[at].Since
 }
 
 func (c *Cluster) lost(node counting.NodeID, batches int64) {

@@ -45,6 +45,9 @@ type Options struct {
 	Node counting.Counts
 	// Epoch is that of the ring by which items are routed now.
 	Epoch func() counting.Epoch
+	// Since is the epoch with which the node came into the ring: one of its name
+	// that was there before has handed over all that it had applied. Nil is 0.
+	Since func() counting.Epoch
 	// EndpointLimit goes into every batch.
 	EndpointLimit int
 	// KeyLimit goes into every batch with keys.

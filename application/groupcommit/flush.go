@@ -102,7 +102,12 @@ func (c *Committer) resolve(b *batch) {
 			c.answer(b, nil, receipt.Refused)
 			return
 		case errors.Is(err, counting.ErrStale):
-			if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
+			waited := c.answer(b, ErrMoved, nil)
+			switch {
+			case waited || b.Len() == 0:
+			case doubt && c.isBefore(b.Epoch): // whoever knew whether it was applied is gone
+				c.lost(1)
+			case c.opts.Orphaned != nil:
 				c.opts.Orphaned(&b.Batch, nil, false) // its callers wait no more
 			}
 			return

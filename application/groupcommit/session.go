@@ -26,9 +26,13 @@ type session struct {
 // will never take it, nor any behind it: they are handed on to be routed anew.
 // Where the kept ones don't reach back so far counts may be lost: that is told,
 // and a new session goes on. A node that fails meanwhile, or forgets more, is
-// asked again.
+// asked again. One that came new into the ring has forgotten nothing.
 func (c *Committer) repair(last int64) {
 	s := &c.session
+	if n := len(s.kept); n > 0 && c.isBefore(s.kept[n-1].rest.Epoch) {
+		*s = session{name: counting.Session(crand.Text())}
+		return
+	}
 	for i := range s.kept {
 		k := &s.kept[i]
 		if k.rest.Seq <= last {
@@ -78,6 +82,12 @@ func (c *Committer) repeat(k *keptBatch) error {
 		}
 	}
 	return nil
+}
+
+// isBefore tells whether an epoch is one in which the node was not in the ring
+// yet, though one of its name may have been.
+func (c *Committer) isBefore(epoch counting.Epoch) bool {
+	return c.opts.Since != nil && epoch < c.opts.Since()
 }
 
 func (c *Committer) lost(batches int64) {

@@ -36,7 +36,7 @@ func (r *Ring) Add(c Change, m Member) (*Ring, error) {
 	if n.Index(m.ID) >= 0 {
 		return nil, fmt.Errorf("%w: node %s is in it already", ErrBadChange, m.ID)
 	}
-	m.State = Active
+	m.State, m.Since = Active, n.epoch
 	at := n.insert(m)
 	if err := n.check(); err != nil {
 		return nil, err

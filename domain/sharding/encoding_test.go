@@ -86,6 +86,7 @@ func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
 		"negative length":       func(d map[string]any) { d["window_ns"] = int64(-time.Minute) },
 		"epoch 0":               func(d map[string]any) { d["epoch"] = 0 },
 		"epoch before a table":  func(d map[string]any) { d["epoch"] = 1 },
+		"a member to come":      func(d map[string]any) { memberOf(d, 0)["since"] = 3 },
 		"it follows itself":     func(d map[string]any) { d["follows"] = 2 },
 		"it follows nothing":    func(d map[string]any) { d["follows"] = -1 },
 		"seed is no number":     func(d map[string]any) { d["seed"] = "x" },

@@ -50,6 +50,9 @@ type Member struct {
 	Addr   string          `json:"addr"`
 	Weight int             `json:"weight"`
 	State  MemberState     `json:"state"`
+	// Since is the epoch of the ring with which it came, 0 for the first one: it
+	// has nothing of what a node of its name was sent in an epoch before.
+	Since counting.Epoch `json:"since,omitempty"`
 }
 
 // Ring is one state of the division of the circle, immutable and so safe for
@@ -127,6 +130,8 @@ func (r *Ring) check() error {
 			return bad("node %s is out of order", m.ID)
 		case holder[m.Addr] != "":
 			return bad("%s and %s have the same address", holder[m.Addr], m.ID)
+		case m.Since < 0 || m.Since > r.epoch:
+			return bad("node %s is in it since the epoch %d", m.ID, m.Since)
 		}
 		holder[m.Addr] = m.ID
 		if m.State == Active {

@@ -92,13 +92,18 @@ func (w *world) operate(d *chaos.Dice) {
 		err = i.swing(ctx)
 	case x < 50 && len(visitors) < guests:
 		s := w.newcomer(d)
-		if _, err = i.ring.Add(ctx, s.Addr(), 5+d.UpTo(30), false); err == nil && w.plan.losses && d.Chance(0.7) {
+		_, err = i.ring.Add(ctx, s.Addr(), 5+d.UpTo(30), false)
+		if err == nil && s.emptied.Load() {
+			w.counted.Add(nodeAddedAgain)
+		}
+		if err == nil && w.plan.losses && d.Chance(0.7) {
 			w.lose(d, i.cluster.View().Ring, s)
 		}
 	case x < 75 && len(visitors) > 0:
 		gone := visitors[d.UpTo(len(visitors))]
 		if _, err = i.ring.Remove(ctx, gone, false); err == nil {
-			w.chaos.Go(func() { w.bury(gone) })
+			again := !w.plan.real && d.Chance(0.5)
+			w.chaos.Go(func() { w.bury(gone, again) })
 		}
 	default:
 		id := actives[d.UpTo(len(actives))]
@@ -131,8 +136,9 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 	return w.newServer()
 }
 
-// bury shuts a removed node down, once the ring has forgotten it.
-func (w *world) bury(id counting.NodeID) {
+// bury shuts a removed node down, once the ring has forgotten it, or empties it,
+// so that it may be added again.
+func (w *world) bury(id counting.NodeID, again bool) {
 	for !w.isCalm() {
 		w.rest(w.span(10 * time.Second))
 		alive, forgotten := false, true
@@ -143,6 +149,10 @@ func (w *world) bury(id counting.NodeID) {
 		}
 		w.state.Unlock()
 		if alive && forgotten {
+			if again {
+				w.serverOf(id).empty()
+				return
+			}
 			w.serverOf(id).buried.Store(true)
 			w.serverOf(id).setDown(true)
 			return

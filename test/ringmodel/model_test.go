@@ -71,7 +71,7 @@ var (
 	stormFaults = []chaos.Fault{
 		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
 		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
-		keysMoved, keyAtSource, keyReusedRefused, entriesTaken,
+		keysMoved, keyAtSource, keyReusedRefused, entriesTaken, nodeAddedAgain,
 	}
 	quarrelFaults = []chaos.Fault{
 		lostRequest, lostReply, delayed, duplicated, coordinatorKilled, coordinatorKilledLate, stoppedInChange, linkCut,
@@ -174,6 +174,7 @@ const (
 	nodeDown              chaos.Fault = "node_down"
 	nodeRolledBack        chaos.Fault = "node_rolled_back"
 	batchGap              chaos.Fault = "batch_gap"
+	nodeAddedAgain        chaos.Fault = "node_emptied_and_added_again"
 	changeMade            chaos.Fault = "change_made"
 	changeUndone          chaos.Fault = "change_undone"
 	changeRefused         chaos.Fault = "change_refused"

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"footfall/adapters/memory"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -23,6 +24,7 @@ type server struct {
 
 	down, buried atomic.Bool
 	gone         atomic.Bool  // for good, with all that it had
+	emptied      atomic.Bool  // it was in the ring before
 	falls        atomic.Int64 // how often it fell back
 	young        atomic.Bool  // it fell less than a second ago
 	sealed       atomic.Int64 // counting.Window
@@ -99,6 +101,17 @@ func (s *server) fallBack() {
 		s.world.violate("%s does not come back: %v", s.ID(), err)
 	}
 	s.world.counted.Add(nodeRolledBack)
+}
+
+// empty makes a machine of this process as new.
+func (s *server) empty() {
+	m := s.far.(*memoryMachine)
+	m.Lock()
+	m.safe = memory.Snapshot{}
+	m.Restore(m.safe)
+	m.Unlock()
+	s.sealed.Store(-1 << 62)
+	s.emptied.Store(true)
 }
 
 // Apply notes what is applied.
