@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -71,7 +72,15 @@ type Settings struct {
 	TrustedProxies      []netip.Prefix
 	LogLevel            slog.Level
 	LogFormat           string
+	// GCPercent is how much garbage may gather on the heap, in percent of what is
+	// in use there, before it is collected (package runtime, GOGC); 0 is Go's own.
+	GCPercent int
 }
+
+// redisGCPercent is for a heap that holds no counts, but only connections, what is
+// on its way, and the last batches. 200 is worth 4 % of the requests, and more is
+// worth little.
+const redisGCPercent = 200
 
 // settings parses the flags. The error joins one error for each bad value,
 // each a line that names its variable.
@@ -112,6 +121,9 @@ func (s *Settings) parseListeners(f flags, p *problems) {
 
 func (s *Settings) parseWindows(f flags, p *problems) {
 	p.check("STORE", f.Store, func() (err error) { s.Store, err = parseBy(stores(), f.Store); return err })
+	if strings.HasPrefix(f.Store, "redis") && os.Getenv("GOGC") == "" {
+		s.GCPercent = redisGCPercent
+	}
 	p.check("PUBLISHER", f.Publisher, func() (err error) {
 		if f.Publisher != "" {
 			s.Sink, err = parseBy(publishers(), f.Publisher)

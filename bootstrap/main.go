@@ -61,6 +61,9 @@ func serve(s Settings, stderr io.Writer, unknown []string) error {
 	for _, name := range unknown {
 		log.Warn("unknown setting is ignored", "name", name)
 	}
+	if s.GCPercent > 0 {
+		debug.SetGCPercent(s.GCPercent)
+	}
 	app := fx.New(program(s, log))
 	if err := app.Err(); err != nil {
 		return dig.RootCause(err)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -106,11 +104,6 @@ func memoryStore(url string) (StoreMaker, error) {
 	}, nil
 }
 
-// garbagePercent is how much garbage may gather on a heap that holds no counts
-// but only what is on its way, before it is collected: 100 is Go's own (package
-// runtime, GOGC). 200 is worth 4 % of the requests, and more is worth little.
-const garbagePercent = 200
-
 func redisStore(url string) (StoreMaker, error) {
 	options, err := redisnode.ParseURL(url)
 	if err != nil {
@@ -142,12 +135,7 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 		return open(o), nil
 	}
 	configured := slices.Clone(nodes)
-	s.Start = func(ctx context.Context) error {
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(garbagePercent)
-		}
-		return redisnode.CheckDistinct(ctx, configured)
-	}
+	s.Start = func(ctx context.Context) error { return redisnode.CheckDistinct(ctx, configured) }
 	s.Stop = func(context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()

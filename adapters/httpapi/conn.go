@@ -19,7 +19,7 @@ const slack = time.Second
 // here that read ends at once, with nothing, while the handler doesn't care.
 type conn struct {
 	net.Conn
-	heard bool // it has sent a whole header; Server.listen's own
+	heard bool // its first header isn't waited for any more; Server.listen's own
 
 	mu       sync.Mutex
 	reading  half

@@ -25,7 +25,7 @@ type Conn = conn
 // NewConn makes one.
 var NewConn = newConn
 
-// Ignore lets what the caller sends wait, until Heed.
+// Ignore makes reads end with nothing, until Heed.
 func (c *conn) Ignore() { c.ignore() }
 
 // Heed ends Ignore.

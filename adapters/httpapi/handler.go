@@ -24,8 +24,8 @@ type route struct {
 	// counts: the route changes counts, so a failure may be in doubt, and
 	// HEAD isn't GET.
 	counts bool
-	// brief: the route waits for a node at most, so that it is not worth
-	// knowing when its caller goes.
+	// brief: the route waits for a node at most, and ends by itself, so that it is
+	// not worth knowing when its caller goes: its request's context doesn't tell.
 	brief bool
 	// plain: errors are the text "failed" instead of a problem.
 	plain bool

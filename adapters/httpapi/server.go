@@ -135,7 +135,8 @@ func (s *Server) Drain() {
 // who have not sent all of a request are waited for a second at most, and 0.1 s
 // when its header isn't whole; then their connections are closed. When ctx
 // ends first, it closes all connections, which ends the contexts of their
-// requests, and returns the error of ctx if a request was at work.
+// requests but of brief ones, which end by themselves, and returns the error of
+// ctx if a request was at work.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Drain()
 	s.mu.Lock()
@@ -220,7 +221,7 @@ func (s *Server) await(ended <-chan error) error {
 	}
 }
 
-// listen knows the connections whose first header is not whole. For one
+// listen knows the connections that have not sent a header, nor ended. For one
 // connection net/http calls it in turn.
 func (s *Server) listen(of net.Conn, state http.ConnState) {
 	c := of.(*conn)

@@ -98,16 +98,16 @@ func (c *Committer) resolve(b *batch) {
 		var gap *counting.GapError
 		switch {
 		case err == nil:
-			c.keep(&b.Batch, receipt.Refused)
 			c.answer(b, nil, receipt.Refused)
+			c.keep(&b.Batch, receipt.Refused)
 			return
 		case errors.Is(err, counting.ErrStale):
-			waited := c.answer(b, ErrMoved, nil)
-			switch {
-			case waited || b.Len() == 0:
-			case doubt && c.isBefore(b.Epoch): // whoever knew whether it was applied is gone
+			if doubt && c.isBefore(b.Epoch) { // who knew whether it was applied is gone
 				c.lost(1)
-			case c.opts.Orphaned != nil:
+				c.answer(b, counting.ErrInDoubt, nil)
+				return
+			}
+			if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
 				c.opts.Orphaned(&b.Batch, nil, false) // its callers wait no more
 			}
 			return

@@ -50,6 +50,17 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 		add(c.Set(1, counting.Setting{Arc: 7, Page: "set", Count: 4}))
 		await()
 		sent := n.calls()
+		for _, kind := range []reflect.Value{reflect.ValueOf(sent[0].Visits), reflect.ValueOf(sent[1].Arrivals)} {
+			for field := range kind.Type().Elem().NumField() {
+				set := false
+				for i := range kind.Len() {
+					set = set || !kind.Index(i).Field(field).IsZero()
+				}
+				if !set {
+					t.Errorf("no %v sets the field %s: this test would not miss it", kind.Type().Elem(), kind.Type().Elem().Field(field).Name)
+				}
+			}
+		}
 		n.Restore(before)
 		wantVisit(t, c, "home", nil) // finds that they are forgotten
 		calls := n.calls()
