@@ -50,17 +50,13 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 		add(c.Set(1, counting.Setting{Arc: 7, Page: "set", Count: 4}))
 		await()
 		sent := n.calls()
-		for _, kind := range []reflect.Value{reflect.ValueOf(sent[0].Visits), reflect.ValueOf(sent[1].Arrivals)} {
-			for field := range kind.Type().Elem().NumField() {
-				set := false
-				for i := range kind.Len() {
-					set = set || !kind.Index(i).Field(field).IsZero()
-				}
-				if !set {
-					t.Errorf("no %v sets the field %s: this test would not miss it", kind.Type().Elem(), kind.Type().Elem().Field(field).Name)
-				}
-			}
+		var visits []counting.Visit
+		var arrivals []counting.Arrival
+		for _, b := range sent {
+			visits, arrivals = append(visits, b.Visits...), append(arrivals, b.Arrivals...)
 		}
+		wantAllFields(t, reflect.ValueOf(visits))
+		wantAllFields(t, reflect.ValueOf(arrivals))
 		n.Restore(before)
 		wantVisit(t, c, "home", nil) // finds that they are forgotten
 		calls := n.calls()
@@ -69,4 +65,20 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 			t.Errorf("repeated:\n%+v\nsent:\n%+v", again, sent)
 		}
 	})
+}
+
+// wantAllFields wants each field of a struct to be set in one of them: one that
+// comes to the struct and not to this test would be missed.
+func wantAllFields(t *testing.T, all reflect.Value) {
+	t.Helper()
+	kind := all.Type().Elem()
+	for field := range kind.NumField() {
+		set := false
+		for i := range all.Len() {
+			set = set || !all.Index(i).Field(field).IsZero()
+		}
+		if !set {
+			t.Errorf("no %v has the field %s", kind, kind.Field(field).Name)
+		}
+	}
 }
