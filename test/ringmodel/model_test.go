@@ -29,7 +29,7 @@ func storm() plan {
 		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6, unnoticed: 0.3, late: 1500 * time.Millisecond},
 		crashes: true, sleeps: 30 * time.Second, trips: [...]float64{stepOfMove: 0.0008, fencing: 0.02, approving: 0.02, opening: 0.02},
 		outages: 12 * time.Second, outage: 4 * time.Second,
-		launch: inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
+		launch: inMemory, longest: 5 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
@@ -49,7 +49,7 @@ func amnesia() plan {
 		instances: 3, clients: 8, operators: 1, heavy: 1000, pause: 3 * time.Second, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
 		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5, unnoticed: 0.3, late: 1500 * time.Millisecond},
 		rollBacks: true,
-		launch:    inMemory, longest: 2 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
+		launch:    inMemory, longest: 5 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
