@@ -102,7 +102,7 @@ func (c *Committer) resolve(b *batch) {
 			c.keep(&b.Batch, receipt.Refused)
 			return
 		case errors.Is(err, counting.ErrStale):
-			if doubt && c.isBefore(b.Epoch) { // who knew whether it was applied is gone
+			if doubt && b.Len() > 0 && c.isBefore(b.Epoch) { // who knew whether it was applied is gone
 				c.lost(1)
 				c.answer(b, counting.ErrInDoubt, nil)
 				return
