@@ -140,7 +140,7 @@ var seed = sync.OnceValue(func() uint64 {
 // came to the disk by itself meanwhile.
 func blackout() plan {
 	p := amnesia()
-	p.powerCuts, p.keepEvery, p.relapse, p.longest = true, 500*time.Millisecond, 0.005, 15*time.Minute
+	p.powerCuts, p.keepEvery, p.relapse, p.longest = true, 500*time.Millisecond, 0.005, time.Hour
 	return p
 }
 
