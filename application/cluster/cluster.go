@@ -100,6 +100,7 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 		Node:          n,
 		Epoch:         func() counting.Epoch { return c.View().Epoch() },
 		Since:         func() counting.Epoch { return c.since(n.ID()) },
+		Remembers:     func(ctx context.Context, e counting.Epoch) (bool, error) { return remembers(ctx, n, e) },
 		EndpointLimit: c.opts.EndpointLimit,
 		KeyLimit:      c.opts.KeyLimit,
 		Behind:        func(ctx context.Context) { c.bringUp(ctx, c.View().Ring, n) },
@@ -122,6 +123,17 @@ func (c *Cluster) since(id counting.NodeID) counting.Epoch {
 		return 0
 	}
 	return v.Members()[at].Since
+}
+
+// remembers tells whether a node was opened in an epoch, or before, and not
+// emptied since; the view may know less of that than the node.
+func remembers(ctx context.Context, n Node, epoch counting.Epoch) (bool, error) {
+	s, err := n.Standing(ctx)
+	if err != nil || s.Opened == nil {
+		return false, err
+	}
+	at := s.Opened.Index(n.ID())
+	return at < 0 || s.Opened.Members()[at].Since <= epoch, nil
 }
 
 func (c *Cluster) lost(node counting.NodeID, batches int64) {
@@ -200,31 +212,56 @@ func (c *Cluster) known() []*Member {
 	return all
 }
 
-// Node is the node of a member, new where this instance hasn't met it yet.
-func (c *Cluster) Node(id counting.NodeID, addr string) (*Member, error) {
+// Node is the node of a member, new where this instance hasn't met it yet, or
+// has met a server of its id at another address that has left the ring.
+func (c *Cluster) Node(m sharding.Member) (*Member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.node(id, addr)
+	return c.node(m)
 }
 
 // node is Node for callers that have the mutex.
-func (c *Cluster) node(id counting.NodeID, addr string) (*Member, error) {
-	if m := c.members[id]; m != nil {
-		return m, nil
+func (c *Cluster) node(m sharding.Member) (*Member, error) {
+	known := c.members[m.ID]
+	if known != nil && (c.opts.Dial == nil || known.Addr() == m.Addr || c.isStill(m)) {
+		return known, nil
 	}
 	if c.opts.Dial == nil {
-		return nil, fmt.Errorf("node %s is in the stored ring, but not in the configuration", id)
+		return nil, fmt.Errorf("node %s is in the stored ring, but not in the configuration", m.ID)
 	}
-	n, err := c.opts.Dial(id, addr)
+	n, err := c.opts.Dial(m.ID, m.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("node %s: %w", id, err)
+		return nil, fmt.Errorf("node %s: %w", m.ID, err)
 	}
-	m := c.newMember(n)
-	c.members[id] = m
+	added := c.newMember(n)
+	c.members[m.ID] = added
 	if c.started && c.ctx.Err() == nil {
-		m.Committer.Start()
+		added.Committer.Start()
+		if known != nil {
+			c.background.Go(func() { c.dismiss(known) })
+		}
 	}
-	return m, nil
+	return added, nil
+}
+
+// isStill tells whether a member is the one that this instance knows by its id. A
+// node that is configured goes by the address that it has there.
+func (c *Cluster) isStill(m sharding.Member) bool {
+	v := c.View()
+	if v == nil {
+		return true
+	}
+	at := v.Index(m.ID)
+	return at >= 0 && v.Members()[at].Since == m.Since
+}
+
+// dismiss ends the group commit of a server that has left the ring.
+func (c *Cluster) dismiss(m *Member) {
+	ctx, cancel := context.WithTimeout(c.ctx, groupcommit.Deadline)
+	defer cancel()
+	if err := m.Committer.Stop(ctx); err != nil {
+		c.opts.Log.Warn("what was on its way to a server that has left is in doubt", "node", m.ID(), "addr", m.Addr())
+	}
 }
 
 // View is the ring as it is now; nil before Start.
@@ -244,7 +281,7 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	}
 	v := &View{Ring: ring}
 	for _, m := range ring.Members() {
-		node, err := c.node(m.ID, m.Addr)
+		node, err := c.node(m)
 		if err != nil {
 			return err
 		}

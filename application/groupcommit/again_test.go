@@ -15,10 +15,16 @@ import (
 func addedAgain(t *testing.T) (n *node, c *groupcommit.Committer, again func(), orphans, lost *int64) {
 	t.Helper()
 	n = newNode(t)
-	since := counting.Epoch(0)
+	since, asked := counting.Epoch(0), 0
 	orphans, lost = new(int64), new(int64)
 	c = start(t, n, groupcommit.Options{
-		Since:    func() counting.Epoch { return since },
+		Since: func() counting.Epoch { return since },
+		Remembers: func(_ context.Context, e counting.Epoch) (bool, error) {
+			if asked++; asked < 3 { // it may be away right then
+				return false, errLost
+			}
+			return e >= since, nil
+		},
 		Lost:     func(batches int64) { *lost += batches },
 		Orphaned: func(b *counting.Batch, _ []counting.Refusal, _ bool) { *orphans += int64(b.Len()) },
 	})

@@ -48,6 +48,9 @@ type Options struct {
 	// Since is the epoch with which the node came into the ring: one of its name
 	// that was there before has handed over all that it had applied. Nil is 0.
 	Since func() counting.Epoch
+	// Remembers asks the node whether it has what it was sent in an epoch that is
+	// over, and wasn't emptied since. Nil is a yes.
+	Remembers func(context.Context, counting.Epoch) (bool, error)
 	// EndpointLimit goes into every batch.
 	EndpointLimit int
 	// KeyLimit goes into every batch with keys.

@@ -102,15 +102,9 @@ func (c *Committer) resolve(b *batch) {
 			c.keep(&b.Batch, receipt.Refused)
 			return
 		case errors.Is(err, counting.ErrStale):
-			if doubt && b.Len() > 0 && c.isBefore(b.Epoch) { // who knew whether it was applied is gone
-				c.lost(1)
-				c.answer(b, counting.ErrInDoubt, nil)
+			if c.outdated(b, doubt) {
 				return
 			}
-			if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
-				c.opts.Orphaned(&b.Batch, nil, false) // its callers wait no more
-			}
-			return
 		case errors.As(err, &gap):
 			c.repair(gap.Last)
 			b.Session, b.Seq = c.session.name, c.session.seq+1
@@ -130,6 +124,29 @@ func (c *Committer) resolve(b *batch) {
 		}
 		c.backOff(true)
 	}
+}
+
+// outdated answers a batch whose epoch is over, and tells whether it could: of
+// one in doubt the node says that it didn't apply it, which is worth nothing
+// where the node was emptied since.
+func (c *Committer) outdated(b *batch, doubt bool) bool {
+	if doubt && b.Len() > 0 && c.opts.Remembers != nil {
+		ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
+		defer cancel()
+		remembers, err := c.opts.Remembers(ctx, b.Epoch)
+		if err != nil {
+			return false
+		}
+		if !remembers {
+			c.lost(1)
+			c.answer(b, counting.ErrInDoubt, nil)
+			return true
+		}
+	}
+	if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
+		c.opts.Orphaned(&b.Batch, nil, false) // its callers wait no more
+	}
+	return true
 }
 
 // hadNoEffect tells whether the call that returned err left nothing behind.

@@ -219,7 +219,7 @@ func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
 		if m.State == sharding.Lost {
 			continue
 		}
-		n, err := s.Cluster.Node(m.ID, m.Addr)
+		n, err := s.Cluster.Node(m)
 		if err != nil {
 			return nil, err
 		}

@@ -93,7 +93,7 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 		if err != nil {
 			return nil, err
 		}
-		node, err := s.Cluster.Node(id, addr)
+		node, err := s.Cluster.Node(sharding.Member{ID: id, Addr: addr})
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
 		}

@@ -1,0 +1,55 @@
+package cluster_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"footfall/adapters/memory"
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// P3: an id that has become free may be given to another server, and a node that
+// is configured may be known there by another address.
+func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterOf(t, cluster.Options{
+			Nodes: asNodes(newNodes(3)),
+			Dial: func(id counting.NodeID, addr string) (cluster.Node, error) {
+				return memory.New(memory.Options{ID: id, Addr: addr}), nil
+			},
+		})
+		mustStart(t, c)
+		node := func(m sharding.Member) *cluster.Member {
+			t.Helper()
+			n, err := c.Node(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		first := node(sharding.Member{ID: "n9", Addr: "first:1"})
+		if node(sharding.Member{ID: "n9", Addr: "first:1"}) != first {
+			t.Error("the same server is dialled again")
+		}
+		second := node(sharding.Member{ID: "n9", Addr: "second:1"})
+		if second == first || second.Addr() != "second:1" {
+			t.Errorf("n9 at second:1 is taken for the one at %s", second.Addr())
+		}
+		synctest.Wait()
+		if _, err := first.Visit(1, 0, "home", 1); err == nil {
+			t.Error("the server before takes visits still")
+		}
+		if _, err := second.Visit(1, 0, "home", 1); err != nil {
+			t.Error(err)
+		}
+		known := node(c.View().Members()[0])
+		if m := c.View().Members()[0]; node(sharding.Member{ID: m.ID, Addr: "alias:1"}) != known {
+			t.Error("a member that is in the ring all along is dialled by another address")
+		}
+		if m := c.View().Members()[0]; node(sharding.Member{ID: m.ID, Addr: "other:1", Since: 7}) == known {
+			t.Error("a member that came later, at another address, is taken for the one before")
+		}
+	})
+}
