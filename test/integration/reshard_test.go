@@ -214,11 +214,12 @@ func (c *ringCrowd) compare(name string, rest time.Duration, change func()) {
 	}
 }
 
-// check compares every page with its books, by every instance.
-func (c *ringCrowd) check() {
+// check compares every page with its books, by every instance, and some that
+// the crowd didn't ask.
+func (c *ringCrowd) check(more ...*instance) {
 	c.over.Store(true)
 	c.all.Wait()
-	for _, in := range c.instances {
+	for _, in := range slices.Concat(c.instances, more) {
 		for from := 0; from < len(c.pages); from += 500 {
 			part := c.pages[from:min(from+500, len(c.pages))]
 			var answer struct {

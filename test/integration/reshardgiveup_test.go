@@ -72,8 +72,7 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	time.Sleep(3 * time.Second) // both instances look
 	third := r.start()
 	wantLost(third)
-	c.instances = append(c.instances, third)
-	c.check()
+	c.check(third)
 	if st := third.ring(); len(st.Losses) != 2 || st.Nodes[0].State != "lost" || st.Nodes[3].State != "lost" {
 		t.Errorf("the ring is %+v", st)
 	}
