@@ -7,12 +7,14 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -153,6 +155,13 @@ func TestPodsMayDoNothingButServe(t *testing.T) {
 		t.Errorf("resources: %+v", c.Resources)
 	}
 	for _, e := range c.Env {
+		if e.Name == "GOMEMLIMIT" {
+			limit, err := resource.ParseQuantity(strings.TrimSuffix(e.Value, "B"))
+			if err != nil || limit.Cmp(*c.Resources.Limits.Memory()) >= 0 {
+				t.Errorf("GOMEMLIMIT is %s: %v; want less than %s", e.Value, err, c.Resources.Limits.Memory())
+			}
+			continue
+		}
 		if e.Name != "FOOTFALL_ADMIN_LISTEN" && (e.Value != "" || e.ValueFrom.SecretKeyRef == nil) {
 			t.Errorf("%s does not come from the secret", e.Name)
 		}
