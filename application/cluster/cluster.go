@@ -97,9 +97,12 @@ func (c *Cluster) newMember(n Node) *Member {
 
 func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 	o := groupcommit.Options{
-		Node:          n,
-		Epoch:         func() counting.Epoch { return c.View().Epoch() },
-		Since:         func() counting.Epoch { return c.since(n.ID()) },
+		Node:  n,
+		Epoch: func() counting.Epoch { return c.View().Epoch() },
+		Since: func() counting.Epoch {
+			since, _ := c.View().Since(n.ID())
+			return since
+		},
 		Remembers:     func(ctx context.Context, e counting.Epoch) (bool, error) { return remembers(ctx, n, e) },
 		EndpointLimit: c.opts.EndpointLimit,
 		KeyLimit:      c.opts.KeyLimit,
@@ -115,16 +118,6 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 	return o
 }
 
-// since is the epoch with which a node came into the ring, 0 if it isn't there.
-func (c *Cluster) since(id counting.NodeID) counting.Epoch {
-	v := c.View()
-	at := v.Index(id)
-	if at < 0 {
-		return 0
-	}
-	return v.Members()[at].Since
-}
-
 // remembers tells whether a node was opened in an epoch, or before, and not
 // emptied since; the view may know less of that than the node.
 func remembers(ctx context.Context, n Node, epoch counting.Epoch) (bool, error) {
@@ -132,8 +125,8 @@ func remembers(ctx context.Context, n Node, epoch counting.Epoch) (bool, error) 
 	if err != nil || s.Opened == nil {
 		return false, err
 	}
-	at := s.Opened.Index(n.ID())
-	return at < 0 || s.Opened.Members()[at].Since <= epoch, nil
+	since, _ := s.Opened.Since(n.ID()) // one that has left the ring it opened was there before
+	return since <= epoch, nil
 }
 
 func (c *Cluster) lost(node counting.NodeID, batches int64) {
@@ -251,8 +244,8 @@ func (c *Cluster) isStill(m sharding.Member) bool {
 	if v == nil {
 		return true
 	}
-	at := v.Index(m.ID)
-	return at >= 0 && v.Members()[at].Since == m.Since
+	since, ok := v.Since(m.ID)
+	return ok && since == m.Since
 }
 
 // dismiss ends the group commit of a server that has left the ring.

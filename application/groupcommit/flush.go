@@ -2,7 +2,6 @@ package groupcommit
 
 import (
 	"context"
-	crand "crypto/rand"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -24,7 +23,7 @@ const (
 // run flushes batches until the committer is stopped and nothing is left.
 func (c *Committer) run() {
 	defer close(c.ended)
-	c.session.name = counting.Session(crand.Text())
+	c.session.begin()
 	heartbeat := time.NewTimer(idle)
 	defer heartbeat.Stop()
 	for {

@@ -21,6 +21,9 @@ type session struct {
 	failures int
 }
 
+// begin begins another session: nothing is kept of the one before.
+func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
+
 // repair brings a node that remembers only last of the session up to date by
 // repeating the kept batches. When one is of an epoch that is over, the node
 // will never take it, nor any behind it: they are handed on to be routed anew.
@@ -30,7 +33,7 @@ type session struct {
 func (c *Committer) repair(last int64) {
 	s := &c.session
 	if n := len(s.kept); n > 0 && c.isBefore(s.kept[n-1].rest.Epoch) {
-		*s = session{name: counting.Session(crand.Text())}
+		s.begin()
 		return
 	}
 	for i := range s.kept {
@@ -46,7 +49,7 @@ func (c *Committer) repair(last int64) {
 			for _, k := range s.kept[i:] {
 				c.opts.Orphaned(k.batch(), k.refused, true)
 			}
-			*s = session{name: counting.Session(crand.Text())}
+			s.begin()
 			return
 		}
 		if errors.Is(err, counting.ErrStale) {
@@ -62,7 +65,7 @@ func (c *Committer) repair(last int64) {
 		return
 	}
 	c.lost(s.seq - last)
-	*s = session{name: counting.Session(crand.Text())}
+	s.begin()
 }
 
 // repeat sends a batch that was applied before. An item that is refused now

@@ -203,6 +203,16 @@ func (r *Ring) Index(id counting.NodeID) int {
 	return i
 }
 
+// Since is the epoch with which a member came into the ring; ok is false where
+// it isn't in it.
+func (r *Ring) Since(id counting.NodeID) (epoch counting.Epoch, ok bool) {
+	at := r.Index(id)
+	if at < 0 {
+		return 0, false
+	}
+	return r.members[at].Since, true
+}
+
 func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
 
 // Table is the epoch of the newest table: it names the moves that made it.
