@@ -61,7 +61,7 @@ type Settings struct {
 	Store               StoreMaker
 	Sink                SinkMaker // nil: the capture log alone
 	CaptureLog          string
-	Length              counting.Length
+	Length              counting.WindowLength
 	Grace               time.Duration
 	CallbackPolicy      httpcallback.Policy
 	CallbackSecrets     httpcallback.Secrets

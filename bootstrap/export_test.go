@@ -40,7 +40,7 @@ func Validate(store, publisher string) error {
 func Start(ctx context.Context, store Store, dir string) (v *visits.Service, stop func(context.Context) error, err error) {
 	s := Settings{
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Store: func(*slog.Logger) Store { return store },
-		CaptureLog: filepath.Join(dir, "capture.log"), Length: counting.Length(time.Minute),
+		CaptureLog: filepath.Join(dir, "capture.log"), Length: counting.WindowLength(time.Minute),
 	}
 	app := fx.New(program(s, slog.New(slog.DiscardHandler)), fx.Populate(&v))
 	return v, app.Stop, app.Start(ctx)

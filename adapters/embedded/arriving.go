@@ -20,7 +20,7 @@ type seen struct {
 
 // settle ends a transaction. A set with ids that were not kept is dropped, to
 // be read anew from the file: nothing else would tell them from the others.
-func (s *seen) settle(kept bool) {
+func (s *seen) resolve(kept bool) {
 	if s.unsure && !kept {
 		*s = seen{}
 	}
@@ -69,7 +69,7 @@ type arriving struct {
 
 // add keeps an id and its endpoint. An error that is a counting.Reason is
 // that of this arrival alone.
-func (a *arriving) add(arrival counting.Arrival) error {
+func (a *arriving) add(arrival counting.IDEvent) error {
 	if arrival.Table != a.table {
 		return counting.WrongTable
 	}

@@ -28,7 +28,7 @@ func BenchmarkApply(b *testing.B) {
 							page := counting.Page(fmt.Sprintf("/page/%d", random.IntN(10_000)))
 							batch.Visits = append(batch.Visits, counting.Visit{Page: page, Count: 1})
 						} else {
-							batch.Arrivals = append(batch.Arrivals, counting.Arrival{ID: counting.ID(random.Uint64()), Table: 1})
+							batch.IDEvents = append(batch.IDEvents, counting.IDEvent{ID: counting.ID(random.Uint64()), Table: 1})
 						}
 					}
 					if r, err := n.Apply(b.Context(), batch); err != nil || len(r.Refused) > 0 {

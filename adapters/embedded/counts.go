@@ -43,7 +43,7 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 			return false, err
 		}
 		receipt.Refused = append(receipt.Refused, refused...)
-		if err := setPages(tx, b.Settings); err != nil {
+		if err := setPages(tx, b.SetCounts); err != nil {
 			return false, err
 		}
 		return true, n.saveSession(tx, b, counting.Applied{Seq: b.Seq, Refused: receipt.Refused})
@@ -54,9 +54,9 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 	return receipt, nil
 }
 
-func (n *Node) applyItems(tx *bolt.Tx, s sharding.Standing, b *counting.Batch) ([]counting.Refusal, error) {
+func (n *Node) applyItems(tx *bolt.Tx, s sharding.RingState, b *counting.Batch) ([]counting.Refusal, error) {
 	refused, err := addVisits(tx, b.Visits)
-	if err != nil || len(b.Arrivals) == 0 {
+	if err != nil || len(b.IDEvents) == 0 {
 		return refused, err
 	}
 	w, err := n.current(tx, s)
@@ -64,7 +64,7 @@ func (n *Node) applyItems(tx *bolt.Tx, s sharding.Standing, b *counting.Batch) (
 		return nil, err
 	}
 	a := arriving{tx: tx, seen: &n.seen, w: w, table: s.Opened.IDTable(w), limit: int64(b.EndpointLimit)}
-	for i, arrival := range b.Arrivals {
+	for i, arrival := range b.IDEvents {
 		err := a.add(arrival)
 		var reason counting.Reason
 		if errors.As(err, &reason) {
@@ -87,7 +87,7 @@ func addVisits(tx *bolt.Tx, visits []counting.Visit) (refused []counting.Refusal
 			refused = append(refused, counting.Refusal{Item: i, Reason: counting.Corrupt})
 			continue
 		}
-		sum, ok := counting.Sum(count, v.Count)
+		sum, ok := counting.AddChecked(count, v.Count)
 		if !ok {
 			refused = append(refused, counting.Refusal{Item: i, Reason: counting.Overflow})
 			continue
@@ -100,7 +100,7 @@ func addVisits(tx *bolt.Tx, visits []counting.Visit) (refused []counting.Refusal
 	return refused, nil
 }
 
-func setPages(tx *bolt.Tx, settings []counting.Setting) error {
+func setPages(tx *bolt.Tx, settings []counting.SetCount) error {
 	pages := tx.Bucket([]byte(inPages))
 	for _, s := range settings {
 		var err error

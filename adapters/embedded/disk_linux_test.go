@@ -115,7 +115,7 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 	}
 	d.empty()
 	other := batch(1)
-	other.Session, other.Arrivals[0].ID = "b", 2 // the id that failed
+	other.Session, other.IDEvents[0].ID = "b", 2 // the id that failed
 	if _, err := n.Apply(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 	for name, between := range map[string]func(t *testing.T, n *embedded.Node, w counting.Window) error{
 		"attend": func(t *testing.T, n *embedded.Node, _ counting.Window) error {
-			_, err := n.Attend(t.Context())
+			_, err := n.Heartbeat(t.Context())
 			return err
 		},
 		"claim and renew": func(t *testing.T, n *embedded.Node, w counting.Window) error {
@@ -140,7 +140,7 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			return n.Renew(t.Context(), w-1, token, time.Minute)
 		},
 		"a scan": func(t *testing.T, n *embedded.Node, w counting.Window) error {
-			if _, err := n.Attend(t.Context()); err != nil {
+			if _, err := n.Heartbeat(t.Context()); err != nil {
 				return err
 			}
 			if _, err := n.Seal(t.Context(), w-1, 0); err != nil {
@@ -150,7 +150,7 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 		},
 		"a visit": func(t *testing.T, n *embedded.Node, _ counting.Window) error {
 			other := batch(1)
-			other.Session, other.Arrivals = "b", nil
+			other.Session, other.IDEvents = "b", nil
 			_, err := n.Apply(t.Context(), other)
 			return err
 		},

@@ -43,12 +43,12 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := n.Standing(t.Context()); !errors.Is(err, counting.ErrUninitialized) {
+		if _, err := n.RingState(t.Context()); !errors.Is(err, counting.ErrUninitialized) {
 			t.Fatalf("got the error %v, want %v", err, counting.ErrUninitialized)
 		}
 		stop(t, n)
 		stop(t, n)
-		if _, err := n.Standing(t.Context()); !errors.Is(err, counting.ErrClosed) {
+		if _, err := n.RingState(t.Context()); !errors.Is(err, counting.ErrClosed) {
 			t.Fatalf("got the error %v, want %v", err, counting.ErrClosed)
 		}
 	}

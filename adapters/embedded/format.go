@@ -149,7 +149,7 @@ func decodeSession(b []byte) (s counting.Applied, at time.Time, err error) {
 	return s, at, nil
 }
 
-// savedEntry is the stored form of a counting.Claimed; its key is the window.
+// savedEntry is the stored form of a counting.LedgerEntry; its key is the window.
 type savedEntry struct {
 	State     counting.State `json:"state"`
 	Count     int64          `json:"count"`
@@ -163,18 +163,18 @@ type savedEntry struct {
 	Changed   int64          `json:"changed_ms"`
 }
 
-func encodeEntry(c *counting.Claimed) ([]byte, error) {
+func encodeEntry(c *counting.LedgerEntry) ([]byte, error) {
 	return json.Marshal(savedEntry{
 		State: c.State, Count: c.Count, Sink: c.Sink,
-		Endpoints: c.Calls.Endpoints, Delivered: c.Calls.Delivered, Failed: c.Calls.Failed,
+		Endpoints: c.Deliveries.Endpoints, Delivered: c.Deliveries.Delivered, Failed: c.Deliveries.Failed,
 		Owner: c.Owner, Claims: c.Claims, Until: c.Until.UnixMilli(), Changed: c.Changed.UnixMilli(),
 	})
 }
 
 // decodeEntry reads an entry; without a value it is that of a new window. The
 // error is counting.Corrupt.
-func decodeEntry(w counting.Window, b []byte) (counting.Claimed, error) {
-	c := counting.NewClaimed(w)
+func decodeEntry(w counting.Window, b []byte) (counting.LedgerEntry, error) {
+	c := counting.NewLedgerEntry(w)
 	if b == nil {
 		return c, nil
 	}
@@ -191,7 +191,7 @@ func decodeEntry(w counting.Window, b []byte) (counting.Claimed, error) {
 		return c, fmt.Errorf("%w: the entry: its count is %d", counting.Corrupt, s.Count)
 	}
 	c.State, c.Count, c.Sink = s.State, s.Count, s.Sink
-	c.Calls = counting.CallTotals{Endpoints: s.Endpoints, Delivered: s.Delivered, Failed: s.Failed}
+	c.Deliveries = counting.DeliveryTotals{Endpoints: s.Endpoints, Delivered: s.Delivered, Failed: s.Failed}
 	c.Owner, c.Claims = s.Owner, s.Claims
 	c.Until, c.Changed = time.UnixMilli(s.Until), time.UnixMilli(s.Changed)
 	return c, nil

@@ -36,7 +36,7 @@ func (n *Node) addKeyed(tx *bolt.Tx, b *counting.Batch) (refused []counting.Refu
 			return nil, err
 		}
 		if reason != 0 {
-			refused = append(refused, counting.Refusal{Item: len(b.Visits) + len(b.Arrivals) + i, Reason: reason})
+			refused = append(refused, counting.Refusal{Item: len(b.Visits) + len(b.IDEvents) + i, Reason: reason})
 		}
 	}
 	return refused, nil
@@ -58,7 +58,7 @@ func keysKept(tx *bolt.Tx, today counting.Day) (known []*bolt.Bucket, kept uint6
 }
 
 // add adds one item unless its key is known, or says why not; 0 is no reason.
-func (k *keeping) add(item counting.Keyed) (counting.Reason, error) {
+func (k *keeping) add(item counting.KeyedVisit) (counting.Reason, error) {
 	name := keyName(item.Arc, item.Key)
 	for _, of := range k.known {
 		kept := of.Get(name)

@@ -17,7 +17,7 @@ import (
 func TestKeysAreForgottenInSteps(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	n := start(t, embedded.Options{Dir: dir, Now: c.Now})
-	ring, err := sharding.New("d", 1, counting.Length(time.Minute), "c", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
+	ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestKeysAreForgottenInSteps(t *testing.T) {
 	const keys = 10_000
 	b := &counting.Batch{Epoch: 1, Session: "s", Seq: 1, KeyLimit: keys}
 	for i := range keys {
-		k := counting.Keyed{Visit: counting.Visit{Arc: counting.Arc(i % sharding.Arcs)}}
+		k := counting.KeyedVisit{Visit: counting.Visit{Arc: counting.Arc(i % sharding.Arcs)}}
 		binary.BigEndian.PutUint64(k.Key[:], uint64(i))
 		b.Keyed = append(b.Keyed, k)
 	}
@@ -40,7 +40,7 @@ func TestKeysAreForgottenInSteps(t *testing.T) {
 	c.Advance(47 * time.Hour)
 	last := keys
 	for steps := 0; last > 0; steps++ {
-		if _, err := n.Attend(t.Context()); err != nil {
+		if _, err := n.Heartbeat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		stop(t, n)

@@ -13,7 +13,7 @@ import (
 
 // Claim implements counting.Ledger.
 func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (token string, e counting.Entry, err error) {
-	err = n.change(ctx, "claim", w, func(_ *bolt.Tx, c *counting.Claimed, now time.Time) (changed bool, err error) {
+	err = n.change(ctx, "claim", w, func(_ *bolt.Tx, c *counting.LedgerEntry, now time.Time) (changed bool, err error) {
 		token, err = c.Claim(owner, now, lease)
 		e = c.Entry
 		return token != "", err
@@ -26,14 +26,14 @@ func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease
 
 // Renew implements counting.Ledger.
 func (n *Node) Renew(ctx context.Context, w counting.Window, token string, lease time.Duration) error {
-	return n.change(ctx, "renew the claim of", w, func(_ *bolt.Tx, c *counting.Claimed, now time.Time) (bool, error) {
+	return n.change(ctx, "renew the claim of", w, func(_ *bolt.Tx, c *counting.LedgerEntry, now time.Time) (bool, error) {
 		return true, c.Renew(token, now, lease)
 	})
 }
 
 // Record implements counting.Ledger.
 func (n *Node) Record(ctx context.Context, w counting.Window, token string, count int64) (recorded int64, err error) {
-	err = n.change(ctx, "record", w, func(_ *bolt.Tx, c *counting.Claimed, now time.Time) (changed bool, err error) {
+	err = n.change(ctx, "record", w, func(_ *bolt.Tx, c *counting.LedgerEntry, now time.Time) (changed bool, err error) {
 		before := c.State
 		recorded, err = c.Record(token, now, count)
 		return c.State != before, err
@@ -44,16 +44,16 @@ func (n *Node) Record(ctx context.Context, w counting.Window, token string, coun
 	return recorded, nil
 }
 
-// Lose implements counting.Ledger.
-func (n *Node) Lose(ctx context.Context, w counting.Window, token string) error {
-	return n.change(ctx, "lose", w, func(_ *bolt.Tx, c *counting.Claimed, now time.Time) (bool, error) {
-		return true, c.Lose(token, now)
+// MarkLost implements counting.Ledger.
+func (n *Node) MarkLost(ctx context.Context, w counting.Window, token string) error {
+	return n.change(ctx, "lose", w, func(_ *bolt.Tx, c *counting.LedgerEntry, now time.Time) (bool, error) {
+		return true, c.MarkLost(token, now)
 	})
 }
 
 // Publish implements counting.Ledger.
 func (n *Node) Publish(ctx context.Context, w counting.Window, token, sink string) error {
-	return n.change(ctx, "publish", w, func(_ *bolt.Tx, c *counting.Claimed, now time.Time) (bool, error) {
+	return n.change(ctx, "publish", w, func(_ *bolt.Tx, c *counting.LedgerEntry, now time.Time) (bool, error) {
 		before := c.State
 		err := c.Publish(token, now, sink)
 		return c.State != before, err
@@ -61,8 +61,8 @@ func (n *Node) Publish(ctx context.Context, w counting.Window, token, sink strin
 }
 
 // Finish implements counting.Ledger.
-func (n *Node) Finish(ctx context.Context, w counting.Window, token string, totals counting.CallTotals) error {
-	return n.change(ctx, "finish", w, func(tx *bolt.Tx, c *counting.Claimed, now time.Time) (bool, error) {
+func (n *Node) Finish(ctx context.Context, w counting.Window, token string, totals counting.DeliveryTotals) error {
+	return n.change(ctx, "finish", w, func(tx *bolt.Tx, c *counting.LedgerEntry, now time.Time) (bool, error) {
 		before := c.State
 		if err := c.Finish(token, now, totals); err != nil || c.State == before {
 			return false, err
@@ -71,10 +71,10 @@ func (n *Node) Finish(ctx context.Context, w counting.Window, token string, tota
 	})
 }
 
-// SaveCall implements counting.Ledger.
-func (n *Node) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, call counting.Call) error {
-	return n.change(ctx, "save a call of", w, func(tx *bolt.Tx, c *counting.Claimed, now time.Time) (bool, error) {
-		if err := c.SaveCall(token, now); err != nil {
+// SaveDelivery implements counting.Ledger.
+func (n *Node) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, call counting.Delivery) error {
+	return n.change(ctx, "save a call of", w, func(tx *bolt.Tx, c *counting.LedgerEntry, now time.Time) (bool, error) {
+		if err := c.SaveDelivery(token, now); err != nil {
 			return false, err
 		}
 		calls, err := tx.Bucket([]byte(inCalls)).CreateBucketIfNotExists(ordered(w))
@@ -91,7 +91,7 @@ func (n *Node) SaveCall(ctx context.Context, w counting.Window, token, endpoint 
 
 // change lets act change the entry of w, a new one where there is none; act
 // tells whether it did.
-func (n *Node) change(ctx context.Context, what string, w counting.Window, act func(*bolt.Tx, *counting.Claimed, time.Time) (bool, error)) error {
+func (n *Node) change(ctx context.Context, what string, w counting.Window, act func(*bolt.Tx, *counting.LedgerEntry, time.Time) (bool, error)) error {
 	err := n.update(ctx, func(tx *bolt.Tx) (bool, error) {
 		if _, err := n.member(tx); err != nil {
 			return false, err
@@ -123,7 +123,7 @@ func (n *Node) change(ctx context.Context, what string, w counting.Window, act f
 
 // entryIn is the entry of w, a new one where it isn't known. The error is
 // counting.Corrupt.
-func entryIn(entries *bolt.Bucket, w counting.Window) (c counting.Claimed, known bool, err error) {
+func entryIn(entries *bolt.Bucket, w counting.Window) (c counting.LedgerEntry, known bool, err error) {
 	key := ordered(w)
 	if entries.Bucket(key) != nil {
 		return c, true, counting.Corrupt
@@ -134,7 +134,7 @@ func entryIn(entries *bolt.Bucket, w counting.Window) (c counting.Claimed, known
 }
 
 // Entry implements counting.Ledger.
-func (n *Node) Entry(ctx context.Context, w counting.Window) (e counting.Entry, calls map[string]counting.Call, err error) {
+func (n *Node) Entry(ctx context.Context, w counting.Window) (e counting.Entry, calls map[string]counting.Delivery, err error) {
 	err = n.view(ctx, func(tx *bolt.Tx) error {
 		if _, err := n.member(tx); err != nil {
 			return err
@@ -149,13 +149,13 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (e counting.Entry, 
 		if kept == nil || err != nil {
 			return err
 		}
-		calls = make(map[string]counting.Call)
+		calls = make(map[string]counting.Delivery)
 		return kept.ForEach(func(endpoint, value []byte) error {
 			var call savedCall
 			if err := json.Unmarshal(value, &call); err != nil {
 				return fmt.Errorf("%w: a call: %w", counting.Corrupt, err)
 			}
-			calls[string(endpoint)] = counting.Call(call)
+			calls[string(endpoint)] = counting.Delivery(call)
 			return nil
 		})
 	})

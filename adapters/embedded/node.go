@@ -48,11 +48,11 @@ type Node struct {
 }
 
 var (
-	_ counting.Counts  = (*Node)(nil)
-	_ counting.Movable = (*Node)(nil)
-	_ counting.Windows = (*Node)(nil)
-	_ counting.Ledger  = (*Node)(nil)
-	_ sharding.Keeper  = (*Node)(nil)
+	_ counting.Counts    = (*Node)(nil)
+	_ counting.Movable   = (*Node)(nil)
+	_ counting.Windows   = (*Node)(nil)
+	_ counting.Ledger    = (*Node)(nil)
+	_ sharding.RingStore = (*Node)(nil)
 )
 
 // Options say where a node keeps its file.
@@ -118,8 +118,8 @@ func (n *Node) Stop(ctx context.Context) error {
 	return nil
 }
 
-// ID implements sharding.Keeper.
+// ID implements sharding.RingStore.
 func (n *Node) ID() counting.NodeID { return "embedded" }
 
-// Addr implements sharding.Keeper: it isn't the directory, which may be moved.
+// Addr implements sharding.RingStore: it isn't the directory, which may be moved.
 func (n *Node) Addr() string { return "embedded" }

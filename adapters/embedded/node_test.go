@@ -107,7 +107,7 @@ func TestNodeKnowsOnlyWhatIsInTheFileThatItStartsWith(t *testing.T) {
 	}
 	fence(t, n, next(t, r, "b"))
 	restore(t, n, o.Dir, backups, "a")
-	if got, err := n.Standing(t.Context()); err != nil || got.Fenced.ChangeID() != "a" {
+	if got, err := n.RingState(t.Context()); err != nil || got.Fenced.ChangeID() != "a" {
 		t.Fatalf("got the fence of %+v and the error %v, want that of a", got, err)
 	}
 }
@@ -133,7 +133,7 @@ func fence(t *testing.T, n *embedded.Node, r *sharding.Ring) {
 	if _, err := n.Fence(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := n.Standing(t.Context()); err != nil || got.Fenced.ChangeID() != r.ChangeID() {
+	if got, err := n.RingState(t.Context()); err != nil || got.Fenced.ChangeID() != r.ChangeID() {
 		t.Fatalf("got the fence of %+v and the error %v", got, err)
 	}
 }
@@ -173,7 +173,7 @@ func replace(t *testing.T, from, to string) {
 func enter(t testing.TB, n *embedded.Node) *sharding.Ring {
 	t.Helper()
 	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
-	r, err := sharding.New("test", 1, counting.Length(time.Minute), "first", members)
+	r, err := sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func batch(seq int64) *counting.Batch {
 	return &counting.Batch{
 		Epoch: 1, Session: "a", Seq: seq,
 		Visits:   []counting.Visit{{Page: "home", Count: 1}},
-		Arrivals: []counting.Arrival{{ID: counting.ID(seq), Table: 1}},
+		IDEvents: []counting.IDEvent{{ID: counting.ID(seq), Table: 1}},
 	}
 }
 

@@ -58,7 +58,7 @@ func (n *Node) update(ctx context.Context, change func(tx *bolt.Tx) (changed boo
 		return err
 	}
 	kept := false
-	defer func() { n.seen.settle(kept) }()
+	defer func() { n.seen.resolve(kept) }()
 	changed, err := change(tx)
 	if err != nil {
 		return errors.Join(err, tx.Rollback())

@@ -10,9 +10,9 @@ import (
 	"footfall/domain/counting"
 )
 
-// Attend implements counting.Windows. It writes only when there is something
+// Heartbeat implements counting.Windows. It writes only when there is something
 // to write.
-func (n *Node) Attend(ctx context.Context) (a counting.Attendance, err error) {
+func (n *Node) Heartbeat(ctx context.Context) (a counting.HeartbeatResult, err error) {
 	err = n.update(ctx, func(tx *bolt.Tx) (bool, error) {
 		s, err := n.member(tx)
 		if err != nil {
@@ -33,7 +33,7 @@ func (n *Node) Attend(ctx context.Context) (a counting.Attendance, err error) {
 		return true, put(waiting, ordered(a.Current), present())
 	})
 	if err != nil {
-		return counting.Attendance{}, fmt.Errorf("embedded: attend: %w", err)
+		return counting.HeartbeatResult{}, fmt.Errorf("embedded: attend: %w", err)
 	}
 	return a, nil
 }

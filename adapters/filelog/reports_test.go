@@ -16,7 +16,7 @@ import (
 
 // window is a report as the service makes them.
 func window(i int, count int64) publishing.Report {
-	l := counting.Length(time.Minute)
+	l := counting.WindowLength(time.Minute)
 	w := l.At(time.Date(2026, 11, 22, 10, i, 0, 0, time.UTC))
 	return publishing.Report{ID: l.Name(w), Start: l.Start(w), End: l.End(w), Count: count}
 }

@@ -37,7 +37,7 @@ func NewAdmin(o AdminOptions) http.Handler {
 	pages := &pageRoutes{replies: newReplies(), pages: o.Pages}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	h := newHandler([]route{
-		{method: http.MethodGet, path: at("/metrics"), do: foreign(metrics)},
+		{method: http.MethodGet, path: at("/metrics"), do: wrap(metrics)},
 		{method: http.MethodGet, path: at("/debug/pprof/{profile}"), do: profile},
 		{method: http.MethodGet, path: at("/windows/{id}"), do: u.window},
 		{method: http.MethodGet, path: at("/ring"), do: ring.status},
@@ -60,7 +60,7 @@ func NewAdmin(o AdminOptions) http.Handler {
 }
 
 // foreign makes an action of a handler that writes its own answers.
-func foreign(h http.Handler) action {
+func wrap(h http.Handler) action {
 	return func(w http.ResponseWriter, r *http.Request, _ string) error {
 		h.ServeHTTP(w, r)
 		return nil

@@ -48,10 +48,10 @@ func TestAdminShowsAWindowWithItsEndpoints(t *testing.T) {
 	const id = "footfall_20261122T090500Z"
 	for _, c := range []struct {
 		name  string
-		calls map[string]counting.Call
+		calls map[string]counting.Delivery
 		err   error
 	}{
-		{"admin_window", map[string]counting.Call{
+		{"admin_window", map[string]counting.Delivery{
 			"http://b.example/hook?a=1": {Attempts: 3, Status: 500, Final: true},
 			"http://a.example/":         {Attempts: 1, Status: 204, Final: true},
 			"http://c.example/":         {Attempts: 1},
@@ -68,7 +68,7 @@ func TestAdminShowsAWindowWithItsEndpoints(t *testing.T) {
 			if c.err != nil {
 				s = publishing.Summary{}
 			}
-			uniques.EXPECT().Calls(gomock.Any(), id).Return(s, c.calls, c.err)
+			uniques.EXPECT().Deliveries(gomock.Any(), id).Return(s, c.calls, c.err)
 			w := query(t, h, "/windows/"+id, nil)
 			golden(t, c.name, w)
 			checkNothingInner(t, w)

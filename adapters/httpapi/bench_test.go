@@ -25,7 +25,7 @@ func (instant) Read(_ context.Context, pages []counting.Page) []counting.Reading
 	return make([]counting.Reading, len(pages))
 }
 
-func (instant) RecordOnce(_ context.Context, _ counting.Once, visits []counting.Visit) ([]error, error) {
+func (instant) RecordOnce(_ context.Context, _ counting.RequestKey, visits []counting.Visit) ([]error, error) {
 	return make([]error, len(visits)), nil
 }
 
@@ -33,7 +33,7 @@ func (instant) Accept(context.Context, counting.ID, publishing.Endpoint) error {
 
 func (instant) Windows(context.Context, int) ([]publishing.Summary, error) { return nil, nil }
 
-func (instant) Calls(context.Context, string) (publishing.Summary, map[string]counting.Call, error) {
+func (instant) Deliveries(context.Context, string) (publishing.Summary, map[string]counting.Delivery, error) {
 	return publishing.Summary{}, nil, nil
 }
 

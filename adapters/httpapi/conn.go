@@ -19,12 +19,12 @@ const slack = time.Second
 // here that read ends at once, with nothing, while the handler doesn't care.
 type conn struct {
 	net.Conn
-	heard bool // its first header isn't waited for any more; Server.listen's own
+	sawHeader bool // its first header isn't waited for any more; Server.listen's own
 
-	mu       sync.Mutex
-	reading  half
-	writing  half
-	unheeded bool // nobody wants to know what the caller sends
+	mu          sync.Mutex
+	reading     half
+	writing     half
+	readsPaused bool // nobody wants to know what the caller sends
 }
 
 func newConn(inner net.Conn) *conn {
@@ -79,14 +79,14 @@ func (h *half) end(err error) (tooSoon bool) {
 // ignore makes reads end with nothing until heed. Nothing but the read ahead
 // may read meanwhile: net/http gives that one up for this request, instead of
 // parking a goroutine for it that has to be woken at the end.
-func (c *conn) ignore() { c.setUnheeded(true) }
+func (c *conn) pauseBackgroundRead() { c.setReadsPaused(true) }
 
-func (c *conn) heed() { c.setUnheeded(false) }
+func (c *conn) resumeBackgroundRead() { c.setReadsPaused(false) }
 
-func (c *conn) setUnheeded(unheeded bool) {
+func (c *conn) setReadsPaused(unheeded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.unheeded = unheeded
+	c.readsPaused = unheeded
 }
 
 // Read implements net.Conn; one call at a time. While the caller is ignored it
@@ -94,7 +94,7 @@ func (c *conn) setUnheeded(unheeded bool) {
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		c.mu.Lock()
-		over, unheeded := isOver(c.reading.wanted), c.unheeded
+		over, unheeded := isOver(c.reading.wanted), c.readsPaused
 		if !over && !unheeded {
 			c.reading.begin()
 		}

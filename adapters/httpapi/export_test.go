@@ -26,10 +26,10 @@ type Conn = conn
 var NewConn = newConn
 
 // Ignore makes reads end with nothing, until Heed.
-func (c *conn) Ignore() { c.ignore() }
+func (c *conn) Ignore() { c.pauseBackgroundRead() }
 
 // Heed ends Ignore.
-func (c *conn) Heed() { c.heed() }
+func (c *conn) Heed() { c.resumeBackgroundRead() }
 
 // AdminRoutes are those of the admin listener.
 func AdminRoutes(h http.Handler) []string { return Routes(h.(*guard).next) }

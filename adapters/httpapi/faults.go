@@ -22,7 +22,7 @@ type fault struct {
 	retryAfter int
 	// surprise: the error is none that this file knows, so its text, which
 	// the caller doesn't see, belongs into the log.
-	surprise bool
+	unexpected bool
 }
 
 func (f fault) Error() string { return f.code }
@@ -102,14 +102,14 @@ func unknown(err error, write bool) fault {
 	switch {
 	case write:
 		f := inDoubt()
-		f.surprise = !late
+		f.unexpected = !late
 		return f
 	case late:
 		return unavailable("unavailable", "The store didn't answer in time.", 1)
 	}
 	return fault{
 		status: http.StatusInternalServerError, code: "internal",
-		detail: "This is a fault of the service.", surprise: true,
+		detail: "This is a fault of the service.", unexpected: true,
 	}
 }
 

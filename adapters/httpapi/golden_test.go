@@ -176,7 +176,7 @@ func summary() publishing.Summary {
 	return publishing.Summary{
 		Report: publishing.Report{ID: "footfall_20261122T090500Z", Start: start, End: start.Add(time.Minute), Count: 123},
 		State:  counting.Done, Sink: "rabbitmq",
-		Calls: counting.CallTotals{Endpoints: 3, Delivered: 1, Failed: 1},
+		Deliveries: counting.DeliveryTotals{Endpoints: 3, Delivered: 1, Failed: 1},
 	}
 }
 

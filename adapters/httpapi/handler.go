@@ -26,7 +26,7 @@ type route struct {
 	counts bool
 	// brief: the route waits for a node at most, and ends by itself, so that it is
 	// not worth knowing when its caller goes: its request's context doesn't tell.
-	brief bool
+	ignoresDisconnect bool
 	// plain: errors are the text "failed" instead of a problem.
 	plain bool
 	// vital: the route answers however busy the listener is, and whoever
@@ -141,7 +141,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := e.run(w, r); err != nil {
 		f := faultOf(err, e.counts)
-		if f.surprise {
+		if f.unexpected {
 			e.handler.log.Error("http request failed", "request_id", requestID(w, r), "route", e.path.String(), "error", err)
 		}
 		status, code = f.status, f.code
@@ -179,10 +179,10 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			err = panicError{value: v, stack: debug.Stack()}
 		}
 	}()
-	if e.brief && r.Body == http.NoBody {
+	if e.ignoresDisconnect && r.Body == http.NoBody {
 		if c := connOf(r.Context()); c != nil {
-			c.ignore()
-			defer c.heed()
+			c.pauseBackgroundRead()
+			defer c.resumeBackgroundRead()
 		}
 	}
 	return e.do(w, r, e.path.value(r.URL))

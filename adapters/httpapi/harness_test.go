@@ -124,7 +124,7 @@ func (f *tallies) Record(_ context.Context, page counting.Page, n int64) error {
 	if err := f.errs[page]; err != nil {
 		return err
 	}
-	sum, ok := counting.Sum(f.counts[page], n)
+	sum, ok := counting.AddChecked(f.counts[page], n)
 	if !ok {
 		return counting.Overflow
 	}
@@ -140,7 +140,7 @@ func (f *tallies) RecordAll(ctx context.Context, visits []counting.Visit) []erro
 	return errs
 }
 
-func (f *tallies) RecordOnce(ctx context.Context, _ counting.Once, visits []counting.Visit) ([]error, error) {
+func (f *tallies) RecordOnce(ctx context.Context, _ counting.RequestKey, visits []counting.Visit) ([]error, error) {
 	return f.RecordAll(ctx, visits), nil
 }
 

@@ -13,15 +13,15 @@ func keyOf(r *http.Request) []string { return r.Header["Idempotency-Key"] }
 
 // onceOf names a request that has a key. kind tells its route from others, for
 // a key belongs to one request, whatever its route.
-func onceOf(values []string, kind string, payload []byte) (counting.Once, error) {
+func onceOf(values []string, kind string, payload []byte) (counting.RequestKey, error) {
 	if len(values) > 1 {
-		return counting.Once{}, badRequest("bad_idempotency_key", "The header Idempotency-Key is there more than once.")
+		return counting.RequestKey{}, badRequest("bad_idempotency_key", "The header Idempotency-Key is there more than once.")
 	}
 	key, err := counting.ParseKey(values[0])
 	if err != nil {
-		return counting.Once{}, badRequest("bad_idempotency_key", err.Error())
+		return counting.RequestKey{}, badRequest("bad_idempotency_key", err.Error())
 	}
-	return counting.Once{Key: key, Print: counting.PrintOf(kind, payload)}, nil
+	return counting.RequestKey{Key: key, Print: counting.FingerprintOf(kind, payload)}, nil
 }
 
 // recordPage records one visit, once if the request has a key.
@@ -42,7 +42,7 @@ func (v *visitRoutes) recordPage(r *http.Request, page counting.Page) error {
 }
 
 // recordAll records the visits of a bulk.
-func (v *visitRoutes) recordAll(ctx context.Context, once *counting.Once, visits []counting.Visit) ([]error, error) {
+func (v *visitRoutes) recordAll(ctx context.Context, once *counting.RequestKey, visits []counting.Visit) ([]error, error) {
 	if once == nil {
 		return v.visits.RecordAll(ctx, visits), nil
 	}
@@ -50,7 +50,7 @@ func (v *visitRoutes) recordAll(ctx context.Context, once *counting.Once, visits
 }
 
 // onceOfBulk is nil where the request has no key.
-func onceOfBulk(r *http.Request, body []byte) (*counting.Once, error) {
+func onceOfBulk(r *http.Request, body []byte) (*counting.RequestKey, error) {
 	values := keyOf(r)
 	if len(values) == 0 {
 		return nil, nil //nolint:nilnil // most requests have none

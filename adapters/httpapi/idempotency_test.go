@@ -22,13 +22,13 @@ func sendKeyed(t *testing.T, r *rig, target, body string, keys ...string) *httpt
 	return w
 }
 
-func onceOf(t *testing.T, key, kind, payload string) counting.Once {
+func onceOf(t *testing.T, key, kind, payload string) counting.RequestKey {
 	t.Helper()
 	k, err := counting.ParseKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return counting.Once{Key: k, Print: counting.PrintOf(kind, []byte(payload))}
+	return counting.RequestKey{Key: k, Print: counting.FingerprintOf(kind, []byte(payload))}
 }
 
 func TestARequestWithAKeyIsRecordedOnce(t *testing.T) {

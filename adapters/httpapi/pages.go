@@ -62,7 +62,7 @@ func (p *pageRoutes) set(w http.ResponseWriter, r *http.Request, param string) e
 	if err := strictly(body, &given); err != nil || given.Count == nil || *given.Count < 0 {
 		return badRequest("bad_count", "The body is an object with count, an integer from 0 to 2^63-1, and nothing else.")
 	}
-	return p.one(w, r, counting.Setting{Page: page, Count: *given.Count})
+	return p.one(w, r, counting.SetCount{Page: page, Count: *given.Count})
 }
 
 // remove serves DELETE /pages/{page_id}.
@@ -71,12 +71,12 @@ func (p *pageRoutes) remove(w http.ResponseWriter, r *http.Request, param string
 	if err != nil {
 		return err
 	}
-	return p.one(w, r, counting.Setting{Page: page, Delete: true})
+	return p.one(w, r, counting.SetCount{Page: page, Delete: true})
 }
 
 // one answers for one page with what it reads from now on.
-func (p *pageRoutes) one(w http.ResponseWriter, r *http.Request, s counting.Setting) error {
-	if err := p.pages.SetAll(r.Context(), []counting.Setting{s})[0]; err != nil {
+func (p *pageRoutes) one(w http.ResponseWriter, r *http.Request, s counting.SetCount) error {
+	if err := p.pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
 		return err
 	}
 	return p.json(w, pageJSON{PageID: string(s.Page), Count: &s.Count})
@@ -97,7 +97,7 @@ func (p *pageRoutes) setMany(w http.ResponseWriter, r *http.Request, _ string) e
 	if len(given) > maxBulkItems {
 		return tooManyItems()
 	}
-	settings := make([]counting.Setting, len(given))
+	settings := make([]counting.SetCount, len(given))
 	for i, g := range given {
 		page, err := parsePage(g.PageID)
 		switch {
@@ -108,7 +108,7 @@ func (p *pageRoutes) setMany(w http.ResponseWriter, r *http.Request, _ string) e
 		case strings.ContainsRune(g.PageID, utf8.RuneError) && !spellsReplacement(body):
 			return malformed
 		}
-		settings[i] = counting.Setting{Page: page, Count: *g.Count}
+		settings[i] = counting.SetCount{Page: page, Count: *g.Count}
 	}
 	for _, err := range p.pages.SetAll(r.Context(), settings) {
 		if err != nil {

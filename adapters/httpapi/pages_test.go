@@ -53,22 +53,22 @@ func TestPagesAreListed(t *testing.T) {
 }
 
 func TestPagesAreSetAndForgotten(t *testing.T) {
-	set := func(err error, settings ...counting.Setting) func(*mock.MockPages) {
+	set := func(err error, settings ...counting.SetCount) func(*mock.MockPages) {
 		return func(m *mock.MockPages) {
 			errs := make([]error, len(settings))
 			errs[len(errs)-1] = err
 			m.EXPECT().SetAll(gomock.Any(), settings).Return(errs)
 		}
 	}
-	slash := counting.Setting{Page: "a/b", Count: 12}
-	home := counting.Setting{Page: "home"}
+	slash := counting.SetCount{Page: "a/b", Count: 12}
+	home := counting.SetCount{Page: "home"}
 	const one, two = `{"count":12}`, `[{"page_id":"a/b","count":12},{"page_id":"home","count":0}]`
 	for _, c := range []struct {
 		name, method, path, kind, body string
 		expect                         func(*mock.MockPages)
 	}{
 		{"admin_page_set", "PUT", "/pages/a%2Fb", asJSON, one, set(nil, slash)},
-		{"admin_page_forgotten", "DELETE", "/pages/home", "", "", set(nil, counting.Setting{Page: "home", Delete: true})},
+		{"admin_page_forgotten", "DELETE", "/pages/home", "", "", set(nil, counting.SetCount{Page: "home", Delete: true})},
 		{"admin_pages_set", "POST", "/pages", asJSON, two, set(nil, slash, home)},
 		{"admin_pages_set_none", "POST", "/pages", asJSON, `[]`, func(m *mock.MockPages) { m.EXPECT().SetAll(gomock.Any(), gomock.Len(0)) }},
 		{"admin_pages_bad_body", "POST", "/pages", asJSON, `{"page_id":"a","count":1}`, nil},
@@ -88,7 +88,7 @@ func TestPagesAreSetAndForgotten(t *testing.T) {
 		{"admin_page_moving", "PUT", "/pages/a%2Fb", asJSON, one, set(inner(counting.Moving), slash)},
 		{"admin_page_moving", "POST", "/pages", asJSON, two, set(inner(counting.Moving), slash, home)},
 		{"admin_page_unavailable", "PUT", "/pages/a%2Fb", asJSON, one, set(inner(counting.ErrUnavailable), slash)},
-		{"admin_page_in_doubt", "DELETE", "/pages/home", "", "", set(inner(errors.New("anything else")), counting.Setting{Page: "home", Delete: true})},
+		{"admin_page_in_doubt", "DELETE", "/pages/home", "", "", set(inner(errors.New("anything else")), counting.SetCount{Page: "home", Delete: true})},
 		{"admin_pages_wrong_method", "PATCH", "/pages", asJSON, two, nil},
 		{"admin_page_wrong_method", "GET", "/pages/home", "", "", nil},
 	} {

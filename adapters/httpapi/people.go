@@ -22,8 +22,8 @@ const (
 	badgeAge = "public, max-age=10"
 )
 
-// peopleRoutes serves what people look at.
-type peopleRoutes struct {
+// htmlRoutes serves what people look at.
+type htmlRoutes struct {
 	render  *page.Renderer
 	docs    []byte
 	visits  Visits
@@ -31,18 +31,18 @@ type peopleRoutes struct {
 	nodes   func(context.Context) []watching.Node
 }
 
-// newPeopleRoutes renders what doesn't change beforehand.
-func newPeopleRoutes(o PublicOptions) (*peopleRoutes, error) {
+// newHTMLRoutes renders what doesn't change beforehand.
+func newHTMLRoutes(o PublicOptions) (*htmlRoutes, error) {
 	render, err := page.New()
 	if err != nil {
 		return nil, err
 	}
 	docs, err := render.Docs(openAPI)
-	return &peopleRoutes{render: render, docs: docs, visits: o.Visits, uniques: o.Uniques, nodes: o.Nodes}, err
+	return &htmlRoutes{render: render, docs: docs, visits: o.Visits, uniques: o.Uniques, nodes: o.Nodes}, err
 }
 
 // write answers with one of our own texts, which take nothing from elsewhere.
-func (p *peopleRoutes) write(w http.ResponseWriter, mediaType, cache string, body []byte) error {
+func (p *htmlRoutes) write(w http.ResponseWriter, mediaType, cache string, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", cache)
@@ -55,7 +55,7 @@ func (p *peopleRoutes) write(w http.ResponseWriter, mediaType, cache string, bod
 
 // home serves GET /. It is answered also where nothing can be read, and says
 // so.
-func (p *peopleRoutes) home(w http.ResponseWriter, r *http.Request, _ string) error {
+func (p *htmlRoutes) home(w http.ResponseWriter, r *http.Request, _ string) error {
 	pages, err := pagesToWatch(r.URL.RawQuery)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (p *peopleRoutes) home(w http.ResponseWriter, r *http.Request, _ string) er
 	for _, s := range list {
 		h.Windows = append(h.Windows, page.Window{
 			ID: s.ID, Start: s.Start, End: s.End, Count: s.Count, State: string(s.State), PublishedTo: s.Sink,
-			Endpoints: s.Calls.Endpoints, Delivered: s.Calls.Delivered, Failed: s.Calls.Failed,
+			Endpoints: s.Deliveries.Endpoints, Delivered: s.Deliveries.Delivered, Failed: s.Deliveries.Failed,
 		})
 	}
 	for _, n := range nodes {
@@ -99,12 +99,12 @@ func (p *peopleRoutes) home(w http.ResponseWriter, r *http.Request, _ string) er
 }
 
 // documentation serves GET /docs.
-func (p *peopleRoutes) documentation(w http.ResponseWriter, _ *http.Request, _ string) error {
+func (p *htmlRoutes) documentation(w http.ResponseWriter, _ *http.Request, _ string) error {
 	return p.write(w, "text/html; charset=utf-8", "no-cache", p.docs)
 }
 
 // asset serves GET /assets/{name}.
-func (p *peopleRoutes) asset(w http.ResponseWriter, _ *http.Request, name string) error {
+func (p *htmlRoutes) asset(w http.ResponseWriter, _ *http.Request, name string) error {
 	body := p.render.Asset(name)
 	if body == nil {
 		return notFound("no_such_asset", "There is no asset of this name.")
@@ -116,7 +116,7 @@ func (p *peopleRoutes) asset(w http.ResponseWriter, _ *http.Request, name string
 }
 
 // badge serves GET /visits/{page_id}/badge.svg.
-func (p *peopleRoutes) badge(w http.ResponseWriter, r *http.Request, param string) error {
+func (p *htmlRoutes) badge(w http.ResponseWriter, r *http.Request, param string) error {
 	name, err := parsePage(param)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func publicRoutes(o PublicOptions, m *meters) ([]route, error) {
 	v.bulk.limit = int64((o.MaxInFlight + bulkShare - 1) / bulkShare)
 	u := newUniqueRoutes(o.Uniques)
 	health := &healthRoutes{replies: newReplies(), nodes: o.Nodes}
-	people, err := newPeopleRoutes(o)
+	people, err := newHTMLRoutes(o)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +68,15 @@ func publicRoutes(o PublicOptions, m *meters) ([]route, error) {
 	const get, post = http.MethodGet, http.MethodPost
 	counter := func(prefix string) []route {
 		return []route{
-			{method: post, path: at(prefix + "/visit/{page_id}"), do: v.record, counts: true, brief: true},
-			{method: get, path: at(prefix + "/visits/{page_id}"), do: v.read, brief: true},
+			{method: post, path: at(prefix + "/visit/{page_id}"), do: v.record, counts: true, ignoresDisconnect: true},
+			{method: get, path: at(prefix + "/visits/{page_id}"), do: v.read, ignoresDisconnect: true},
 			{method: post, path: at(prefix + "/visits"), do: v.recordMany, counts: true},
 			{method: get, path: at(prefix + "/visits"), do: v.readMany},
 			{method: get, path: at(prefix + "/visits/{page_id}/badge.svg"), do: people.badge},
 		}
 	}
 	return slices.Concat(
-		[]route{{method: get, path: at("/api/verve/accept"), do: u.accept, counts: true, brief: true, plain: true}},
+		[]route{{method: get, path: at("/api/verve/accept"), do: u.accept, counts: true, ignoresDisconnect: true, plain: true}},
 		counter(""),
 		counter("/api/v1/counter"),
 		[]route{

@@ -78,7 +78,7 @@ func (g *ringRoutes) status(w http.ResponseWriter, r *http.Request, _ string) er
 	st := g.ring.Status(r.Context())
 	answer := ringJSON{Epoch: st.Epoch, Fence: st.Fence, Nodes: []ringNodeJSON{}, Losses: append([]sharding.Loss{}, st.Losses...)}
 	for _, n := range st.Nodes {
-		answer.Nodes = append(answer.Nodes, ringNodeJSON{Member: n.Member, Share: n.Share, Coming: n.Coming, Away: n.Away})
+		answer.Nodes = append(answer.Nodes, ringNodeJSON{Member: n.Member, Share: n.Share, Coming: n.Incoming, Away: n.Away})
 	}
 	m := st.Moves
 	answer.Moves = ringMovesJSON{
@@ -93,8 +93,8 @@ func (g *ringRoutes) status(w http.ResponseWriter, r *http.Request, _ string) er
 
 func sweepOf(s *sharding.Sweep) *sweepJSON {
 	j := &sweepJSON{At: s.At.UTC().Truncate(time.Second), Forgotten: s.Forgotten, Strays: []strayJSON{}, More: s.More, Unswept: s.Unswept}
-	for _, stray := range s.Strays {
-		j.Strays = append(j.Strays, strayJSON{Node: stray.Node, Arc: stray.Arc, Table: stray.Table, Aside: stray.Aside, Pages: stray.Pages})
+	for _, stray := range s.Orphans {
+		j.Strays = append(j.Strays, strayJSON{Node: stray.Node, Arc: stray.Arc, Table: stray.Table, Aside: stray.Quarantined, Pages: stray.Pages})
 	}
 	return j
 }

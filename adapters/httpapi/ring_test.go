@@ -46,7 +46,7 @@ func ringStatus() sharding.Status {
 		Epoch: 3, Fence: 3,
 		Nodes: []sharding.MemberStatus{
 			{Member: sharding.Member{ID: "redis_7070", Addr: "n1:7070", Weight: 1, State: sharding.Active}, Share: 0.5},
-			{Member: sharding.Member{ID: "redis_7071", Addr: "n2:7071", Weight: 1, State: sharding.Active}, Share: 0.5, Coming: 7, Away: "it does not answer"},
+			{Member: sharding.Member{ID: "redis_7071", Addr: "n2:7071", Weight: 1, State: sharding.Active}, Share: 0.5, Incoming: 7, Away: "it does not answer"},
 		},
 		Losses: []sharding.Loss{{Node: "redis_7069", Epoch: 2}},
 		Moves: sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2 * time.Second, Stuck: []sharding.StuckArc{
@@ -95,10 +95,10 @@ func TestTheRingIsChanged(t *testing.T) {
 	swept := ringStatus()
 	swept.Sweep = &sharding.Sweep{
 		At: time.Unix(1763800000, 5), Forgotten: 12, More: 3,
-		Strays: []sharding.Stray{
-			{Node: "redis_7070", Stray: counting.Stray{Arc: 5, Pages: 61}},
-			{Node: "redis_7071", Stray: counting.Stray{Arc: 6, Table: 2, Pages: 1}},
-			{Node: "redis_7071", Stray: counting.Stray{Arc: 7, Table: 3, Aside: true, Pages: 2}},
+		Orphans: []sharding.Orphan{
+			{Node: "redis_7070", Orphan: counting.Orphan{Arc: 5, Pages: 61}},
+			{Node: "redis_7071", Orphan: counting.Orphan{Arc: 6, Table: 2, Pages: 1}},
+			{Node: "redis_7071", Orphan: counting.Orphan{Arc: 7, Table: 3, Quarantined: true, Pages: 2}},
 		},
 		Unswept: map[counting.NodeID]string{"redis_7071": "it does not answer"},
 	}

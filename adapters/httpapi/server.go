@@ -36,14 +36,14 @@ var errStopped = errors.New("http server was started or stopped before")
 // Server is one listener with its handler. Start and Stop may be called from
 // different goroutines, Stop any number of times, also without Start.
 type Server struct {
-	addr     string
-	log      *slog.Logger
-	http     *http.Server
-	draining atomic.Bool
-	life     context.Context // ends when draining begins
-	drain    context.CancelFunc
-	working  atomic.Int64 // handlers that don't wait for their callers
-	unheard  sync.Map     // *conn: those that have sent no whole header yet
+	addr           string
+	log            *slog.Logger
+	http           *http.Server
+	draining       atomic.Bool
+	life           context.Context // ends when draining begins
+	drain          context.CancelFunc
+	working        atomic.Int64 // handlers that don't wait for their callers
+	awaitingHeader sync.Map     // *conn: those that have sent no whole header yet
 
 	mu       sync.Mutex
 	used     bool
@@ -169,7 +169,7 @@ func (s *Server) hear(ctx context.Context) {
 	defer look.Stop()
 	for ctx.Err() == nil {
 		silent := false
-		s.unheard.Range(func(any, any) bool {
+		s.awaitingHeader.Range(func(any, any) bool {
 			silent = true
 			return false
 		})
@@ -181,7 +181,7 @@ func (s *Server) hear(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	s.unheard.Range(func(c, _ any) bool {
+	s.awaitingHeader.Range(func(c, _ any) bool {
 		_ = c.(*conn).Close()
 		return true
 	})
@@ -226,10 +226,10 @@ func (s *Server) await(ended <-chan error) error {
 func (s *Server) listen(of net.Conn, state http.ConnState) {
 	c := of.(*conn)
 	if state == http.StateNew {
-		s.unheard.Store(c, nil)
-	} else if !c.heard {
-		c.heard = true
-		s.unheard.Delete(c)
+		s.awaitingHeader.Store(c, nil)
+	} else if !c.sawHeader {
+		c.sawHeader = true
+		s.awaitingHeader.Delete(c)
 	}
 }
 

@@ -29,7 +29,7 @@ type Visits interface {
 	// RecordOnce does the same for a request that may come again, to any
 	// instance: each of its visits is counted once. The second result is
 	// about the request as a whole, of which nothing is counted then.
-	RecordOnce(ctx context.Context, once counting.Once, visits []counting.Visit) ([]error, error)
+	RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error)
 
 	// Read returns a reading for each page, in their order.
 	Read(ctx context.Context, pages []counting.Page) []counting.Reading
@@ -48,7 +48,7 @@ type Uniques interface {
 	// Calls returns a window by its id, and how telling each of its
 	// endpoints went: a call without attempts is still to be made. An id
 	// of no window is ErrBadWindow.
-	Calls(ctx context.Context, windowID string) (publishing.Summary, map[string]counting.Call, error)
+	Deliveries(ctx context.Context, windowID string) (publishing.Summary, map[string]counting.Delivery, error)
 }
 
 // Pages lists and changes the counts themselves. Concurrency and contexts are as
@@ -57,7 +57,7 @@ type Pages interface {
 	// SetAll gives pages counts, or forgets them, whatever they had, and
 	// returns an error for each, as RecordAll does, or counting.Moving. The
 	// arcs are not set; the callee owns the slice from then on.
-	SetAll(ctx context.Context, settings []counting.Setting) []error
+	SetAll(ctx context.Context, settings []counting.SetCount) []error
 
 	// List returns some of all pages from cursor on, which is empty at
 	// first; next is empty after the last. A count of -1 can't be read.

@@ -74,7 +74,7 @@ type callbacksJSON struct {
 func windowOf(s publishing.Summary) windowJSON {
 	return windowJSON{
 		ID: s.ID, Start: s.Start.UTC(), End: s.End.UTC(), Count: s.Count, State: s.State,
-		PublishedTo: s.Sink, Callbacks: callbacksJSON(s.Calls),
+		PublishedTo: s.Sink, Callbacks: callbacksJSON(s.Deliveries),
 	}
 }
 
@@ -121,7 +121,7 @@ type endpointJSON struct {
 
 // window serves GET /windows/{id} of the admin listener.
 func (u *uniqueRoutes) window(w http.ResponseWriter, r *http.Request, param string) error {
-	summary, calls, err := u.uniques.Calls(r.Context(), param)
+	summary, calls, err := u.uniques.Deliveries(r.Context(), param)
 	if err != nil {
 		return err
 	}

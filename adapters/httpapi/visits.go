@@ -121,7 +121,7 @@ func itemErrorOf(f fault) *itemError { return &itemError{Error: f.code, Detail: 
 
 // logSurprise logs the error of an item that the caller isn't told.
 func (v *visitRoutes) logSurprise(w http.ResponseWriter, r *http.Request, err error, write bool) {
-	if err != nil && faultOf(err, write).surprise {
+	if err != nil && faultOf(err, write).unexpected {
 		v.log.Error("item of a http request failed", "request_id", requestID(w, r), "error", err)
 	}
 }

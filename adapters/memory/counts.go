@@ -31,19 +31,19 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 			refused = append(refused, counting.Refusal{Item: i, Reason: reason})
 		}
 	}
-	for i, a := range b.Arrivals {
+	for i, a := range b.IDEvents {
 		if reason := n.arrive(a, b.EndpointLimit); reason != 0 {
 			refused = append(refused, counting.Refusal{Item: len(b.Visits) + i, Reason: reason})
 		}
 	}
 	for i, k := range b.Keyed {
 		if reason := n.once(k, b.KeyLimit); reason != 0 {
-			refused = append(refused, counting.Refusal{Item: len(b.Visits) + len(b.Arrivals) + i, Reason: reason})
+			refused = append(refused, counting.Refusal{Item: len(b.Visits) + len(b.IDEvents) + i, Reason: reason})
 		}
 	}
-	for i, s := range b.Settings {
+	for i, s := range b.SetCounts {
 		if reason := n.state.set(s); reason != 0 {
-			refused = append(refused, counting.Refusal{Item: b.Len() - len(b.Settings) + i, Reason: reason})
+			refused = append(refused, counting.Refusal{Item: b.Len() - len(b.SetCounts) + i, Reason: reason})
 		}
 	}
 	n.state.sessions[b.Session] = session{Applied: counting.Applied{Seq: b.Seq, Refused: refused}, at: n.now()}
@@ -56,7 +56,7 @@ func (s *state) visit(v counting.Visit) counting.Reason {
 	if count < 0 {
 		return counting.Corrupt
 	}
-	sum, ok := counting.Sum(count, v.Count)
+	sum, ok := counting.AddChecked(count, v.Count)
 	if !ok {
 		return counting.Overflow
 	}
@@ -68,7 +68,7 @@ func (s *state) visit(v counting.Visit) counting.Reason {
 }
 
 // set gives a page its count, or says why not; 0 is no reason.
-func (s *state) set(to counting.Setting) counting.Reason {
+func (s *state) set(to counting.SetCount) counting.Reason {
 	if _, coming := s.coming[to.Arc]; coming {
 		return counting.Moving
 	}
@@ -84,7 +84,7 @@ func (s *state) set(to counting.Setting) counting.Reason {
 }
 
 // arrive adds an id to the current window, or says why not; 0 is no reason.
-func (n *Node) arrive(a counting.Arrival, limit int) counting.Reason {
+func (n *Node) arrive(a counting.IDEvent, limit int) counting.Reason {
 	w := n.current()
 	if a.Table != n.state.standing.Opened.IDTable(w) {
 		return counting.WrongTable

@@ -23,5 +23,5 @@ func (n *Node) SpoilWindow(w counting.Window) {
 func (n *Node) SpoilEntry(w counting.Window) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.state.entries[w] = &entry{Claimed: counting.Claimed{Changed: n.now()}}
+	n.state.entries[w] = &entry{LedgerEntry: counting.LedgerEntry{Changed: n.now()}}
 }

@@ -14,7 +14,7 @@ const residueKeys = 64
 
 // once adds what is keyed unless its key is known, or says why not; 0 is no
 // reason.
-func (n *Node) once(k counting.Keyed, limit int) counting.Reason {
+func (n *Node) once(k counting.KeyedVisit, limit int) counting.Reason {
 	s, today := &n.state, counting.DayOf(n.now())
 	if kept, ok := s.keys[k.Arc][k.Key]; ok && today.Keeps(kept.Day) {
 		if kept.Print != k.Print {
@@ -30,7 +30,7 @@ func (n *Node) once(k counting.Keyed, limit int) counting.Reason {
 			return reason
 		}
 	}
-	s.keep(k.Arc, counting.KeptKey{Once: k.Once, Day: today})
+	s.keep(k.Arc, counting.StoredKey{RequestKey: k.RequestKey, Day: today})
 	return 0
 }
 
@@ -46,12 +46,12 @@ func (s *state) keysKept(today counting.Day) int {
 }
 
 // keep keeps a key, in place of one that is forgotten by now.
-func (s *state) keep(arc counting.Arc, k counting.KeptKey) {
+func (s *state) keep(arc counting.Arc, k counting.StoredKey) {
 	if old, ok := s.keys[arc][k.Key]; ok {
 		s.keyCounts[old.Day]--
 	}
 	if s.keys[arc] == nil {
-		s.keys[arc] = make(map[counting.Key]counting.KeptKey)
+		s.keys[arc] = make(map[counting.Key]counting.StoredKey)
 	}
 	s.keys[arc][k.Key] = k
 	s.keyCounts[k.Day]++
@@ -79,7 +79,7 @@ func (s *state) forgetKeys(today counting.Day) {
 		return
 	}
 	for arc, keys := range s.keys {
-		maps.DeleteFunc(keys, func(_ counting.Key, k counting.KeptKey) bool { return over(k.Day) })
+		maps.DeleteFunc(keys, func(_ counting.Key, k counting.StoredKey) bool { return over(k.Day) })
 		if len(keys) == 0 {
 			delete(s.keys, arc)
 		}
@@ -88,7 +88,7 @@ func (s *state) forgetKeys(today counting.Day) {
 
 // FetchKeys implements counting.Movable. The cursor is the last key that was
 // returned.
-func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (keys []counting.KeptKey, next string, err error) {
+func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (keys []counting.StoredKey, next string, err error) {
 	err = n.move(ctx, "fetch keys", table, func(s *state) error {
 		if s.going[arc].stage() != counting.Frozen {
 			return counting.ErrUnfinished
@@ -110,8 +110,8 @@ func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting
 	return keys, next, err
 }
 
-// TakeKeys implements counting.Movable.
-func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (closed bool, err error) {
+// ImportKeys implements counting.Movable.
+func (n *Node) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (closed bool, err error) {
 	err = n.move(ctx, "take keys", table, func(s *state) error {
 		if _, coming := s.coming[arc]; !coming {
 			closed = true
@@ -132,7 +132,7 @@ func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.
 }
 
 // FindKeys implements counting.Movable.
-func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
 	if err := n.lockMember(ctx); err != nil {
 		return nil, fmt.Errorf("find keys on %s: %w", n.id, err)
 	}
@@ -140,11 +140,11 @@ func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counti
 	if err := n.state.standing.Serves(epoch); err != nil {
 		return nil, fmt.Errorf("find keys on %s: %w", n.id, err)
 	}
-	found, today := make([]counting.Found, len(keys)), counting.DayOf(n.now())
+	found, today := make([]counting.KeyLookup, len(keys)), counting.DayOf(n.now())
 	for i, k := range keys {
 		kept, ok := n.state.keys[k.Arc][k.Key]
 		if ok && today.Keeps(kept.Day) {
-			found[i] = counting.Found{Kept: true, Print: kept.Print}
+			found[i] = counting.KeyLookup{Stored: true, Print: kept.Print}
 		}
 	}
 	return found, nil

@@ -40,9 +40,9 @@ func (n *Node) Record(ctx context.Context, w counting.Window, token string, coun
 	return recorded, err
 }
 
-// Lose implements counting.Ledger.
-func (n *Node) Lose(ctx context.Context, w counting.Window, token string) error {
-	return n.change(ctx, "lose", w, func(kept *entry, now time.Time) error { return kept.Lose(token, now) })
+// MarkLost implements counting.Ledger.
+func (n *Node) MarkLost(ctx context.Context, w counting.Window, token string) error {
+	return n.change(ctx, "lose", w, func(kept *entry, now time.Time) error { return kept.MarkLost(token, now) })
 }
 
 // Publish implements counting.Ledger.
@@ -53,7 +53,7 @@ func (n *Node) Publish(ctx context.Context, w counting.Window, token, sink strin
 }
 
 // Finish implements counting.Ledger.
-func (n *Node) Finish(ctx context.Context, w counting.Window, token string, totals counting.CallTotals) error {
+func (n *Node) Finish(ctx context.Context, w counting.Window, token string, totals counting.DeliveryTotals) error {
 	return n.change(ctx, "finish", w, func(kept *entry, now time.Time) error {
 		before := kept.State
 		if err := kept.Finish(token, now, totals); err != nil {
@@ -66,10 +66,10 @@ func (n *Node) Finish(ctx context.Context, w counting.Window, token string, tota
 	})
 }
 
-// SaveCall implements counting.Ledger.
-func (n *Node) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
+// SaveDelivery implements counting.Ledger.
+func (n *Node) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
 	return n.change(ctx, "save a call of", w, func(kept *entry, now time.Time) error {
-		if err := kept.SaveCall(token, now); err != nil {
+		if err := kept.SaveDelivery(token, now); err != nil {
 			return err
 		}
 		kept.calls[endpoint] = c
@@ -86,7 +86,7 @@ func (n *Node) change(ctx context.Context, what string, w counting.Window, act f
 	defer n.mu.Unlock()
 	kept := n.state.entries[w]
 	if kept == nil {
-		kept = &entry{Claimed: counting.NewClaimed(w), calls: make(map[string]counting.Call)}
+		kept = &entry{LedgerEntry: counting.NewLedgerEntry(w), calls: make(map[string]counting.Delivery)}
 	}
 	if kept.calls == nil {
 		return fmt.Errorf("%s window %d on %s: %w", what, w, n.id, counting.Corrupt)
@@ -99,7 +99,7 @@ func (n *Node) change(ctx context.Context, what string, w counting.Window, act f
 }
 
 // Entry implements counting.Ledger.
-func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	if err := n.lockMember(ctx); err != nil {
 		return counting.Entry{}, nil, fmt.Errorf("entry of window %d on %s: %w", w, n.id, err)
 	}
@@ -107,7 +107,7 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 	kept := n.state.entries[w]
 	switch {
 	case kept == nil:
-		return counting.NewClaimed(w).Entry, nil, nil
+		return counting.NewLedgerEntry(w).Entry, nil, nil
 	case kept.calls == nil:
 		return counting.Entry{}, nil, fmt.Errorf("entry of window %d on %s: %w", w, n.id, counting.Corrupt)
 	}

@@ -10,25 +10,25 @@ import (
 	"footfall/domain/sharding"
 )
 
-// residuePages is the most that one FetchResidue returns.
+// residuePages is the most that one FetchPages returns.
 const residuePages = 64
 
 // startMoves begins the moves of the table of r, which is opened. What lies
 // where the new ones are to come, or was left by those before, is set aside.
 func (s *state) startMoves(r *sharding.Ring) {
-	for _, arc := range r.Retains(s.owner) {
+	for _, arc := range r.ReclaimedArcs(s.owner) {
 		s.retain(arc, r.Table())
 	}
 	for _, arc := range slices.Sorted(maps.Keys(s.going)) {
 		if g := s.going[arc]; g.stage() == counting.Frozen {
-			s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: s.standing.Opened.Table()}, g.residue})
+			s.quarantine = append(s.quarantine, quarantined{counting.Orphan{Arc: arc, Table: s.standing.Opened.Table()}, g.residue})
 		}
 	}
-	for _, arc := range r.Gains(s.owner) {
+	for _, arc := range r.AddedArcs(s.owner) {
 		s.setAside(arc, r.Table())
 		s.dropKeys(arc)
 	}
-	coming := r.Coming(s.owner)
+	coming := r.Incoming(s.owner)
 	s.going = make(map[counting.Arc]*going)
 	s.coming = make(map[counting.Arc]map[counting.Page]struct{}, len(coming))
 	for _, arc := range coming {
@@ -39,7 +39,7 @@ func (s *state) startMoves(r *sharding.Ring) {
 // setAside gives what is live of an arc another name, by the table that comes.
 func (s *state) setAside(arc counting.Arc, table counting.Epoch) {
 	if pages := s.counts[arc]; len(pages) > 0 {
-		s.aside = append(s.aside, aside{counting.Stray{Arc: arc, Table: table, Aside: true}, pages})
+		s.quarantine = append(s.quarantine, quarantined{counting.Orphan{Arc: arc, Table: table, Quarantined: true}, pages})
 		delete(s.counts, arc)
 	}
 }
@@ -47,7 +47,7 @@ func (s *state) setAside(arc counting.Arc, table counting.Epoch) {
 // retain makes what has not left of an arc live again.
 func (s *state) retain(arc counting.Arc, table counting.Epoch) {
 	g := s.going[arc]
-	if g.stage() == counting.Held {
+	if g.stage() == counting.Live {
 		return
 	}
 	s.setAside(arc, table) // since it was claimed
@@ -75,8 +75,8 @@ func (n *Node) move(ctx context.Context, what string, table counting.Epoch, act 
 	return nil
 }
 
-// ComingArcs implements counting.Movable.
-func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) (arcs []counting.Arc, err error) {
+// IncomingArcs implements counting.Movable.
+func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) (arcs []counting.Arc, err error) {
 	err = n.move(ctx, "list coming arcs", table, func(s *state) error {
 		arcs = slices.Sorted(maps.Keys(s.coming))
 		return nil
@@ -85,11 +85,11 @@ func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) (arcs []cou
 }
 
 // ClaimArcs implements counting.Movable.
-func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.Residue, err error) {
+func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.FrozenPages, err error) {
 	err = n.move(ctx, "claim arcs", table, func(s *state) error {
 		for _, arc := range arcs {
 			g := s.claim(arc)
-			all = append(all, counting.Residue{Stage: g.stage(), Pages: g.pages})
+			all = append(all, counting.FrozenPages{Stage: g.stage(), Pages: g.pages})
 		}
 		return nil
 	})
@@ -115,16 +115,16 @@ func (s *state) claim(arc counting.Arc) *going {
 func (g *going) stage() counting.Stage {
 	switch {
 	case g == nil:
-		return counting.Held
+		return counting.Live
 	case g.residue == nil:
-		return counting.Gone
+		return counting.Released
 	}
 	return counting.Frozen
 }
 
-// FetchResidue implements counting.Movable. The cursor is the last page that
+// FetchPages implements counting.Movable. The cursor is the last page that
 // was returned.
-func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (pages []counting.Visit, next string, err error) {
+func (n *Node) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (pages []counting.Visit, next string, err error) {
 	err = n.move(ctx, "fetch a residue", table, func(s *state) error {
 		g := s.going[arc]
 		if g.stage() != counting.Frozen {
@@ -145,8 +145,8 @@ func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc count
 	return pages, next, err
 }
 
-// TakeIn implements counting.Movable.
-func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (in counting.Intake, err error) {
+// Import implements counting.Movable.
+func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (in counting.ImportResult, err error) {
 	err = n.move(ctx, "take in pages", table, func(s *state) error {
 		if _, coming := s.coming[arc]; !coming {
 			in.Closed = true
@@ -194,10 +194,10 @@ func marked(marks map[counting.Page]struct{}) (pages int, keys bool) {
 }
 
 // Confirm implements counting.Movable.
-func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.Intake, err error) {
+func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.ImportResult, err error) {
 	err = n.move(ctx, "confirm arcs", table, func(s *state) error {
 		for _, arc := range arcs {
-			var in counting.Intake
+			var in counting.ImportResult
 			marks, coming := s.coming[arc]
 			if in.Closed = !coming; coming {
 				in.Pages, in.Keys = marked(marks)
@@ -214,7 +214,7 @@ func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting
 	return n.move(ctx, "retire an arc", table, func(s *state) error {
 		g := s.going[arc]
 		switch {
-		case g.stage() == counting.Gone:
+		case g.stage() == counting.Released:
 			return nil
 		case g.stage() != counting.Frozen || g.pages != pages:
 			return counting.ErrUnfinished
@@ -236,7 +236,7 @@ func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.
 			return counting.ErrUnfinished
 		}
 		delete(s.coming, arc)
-		s.standing.Coming = len(s.coming)
+		s.standing.Incoming = len(s.coming)
 		return nil
 	})
 }
@@ -260,22 +260,22 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 		g := n.state.going[p.Arc]
 		part.Stage = g.stage()
 		if g != nil {
-			part.Residue = g.residue[p.Page]
+			part.Frozen = g.residue[p.Page]
 		}
-		if part.Visits < 0 || part.Residue < 0 {
+		if part.Visits < 0 || part.Frozen < 0 {
 			*part = counting.Part{Err: counting.Corrupt}
 		}
 	}
 	return parts, nil
 }
 
-// TakeEntries implements counting.Movable.
-func (n *Node) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+// ImportEntries implements counting.Movable.
+func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	return n.move(ctx, "take entries", table, func(s *state) error {
 		for _, e := range entries {
 			kept := s.entries[e.Window]
 			if kept == nil {
-				kept = &entry{Claimed: counting.NewClaimed(e.Window), calls: make(map[string]counting.Call)}
+				kept = &entry{LedgerEntry: counting.NewLedgerEntry(e.Window), calls: make(map[string]counting.Delivery)}
 			}
 			if kept.calls == nil {
 				return counting.Corrupt

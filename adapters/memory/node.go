@@ -28,11 +28,11 @@ type Node struct {
 }
 
 var (
-	_ counting.Counts  = (*Node)(nil)
-	_ counting.Movable = (*Node)(nil)
-	_ counting.Windows = (*Node)(nil)
-	_ counting.Ledger  = (*Node)(nil)
-	_ sharding.Keeper  = (*Node)(nil)
+	_ counting.Counts    = (*Node)(nil)
+	_ counting.Movable   = (*Node)(nil)
+	_ counting.Windows   = (*Node)(nil)
+	_ counting.Ledger    = (*Node)(nil)
+	_ sharding.RingStore = (*Node)(nil)
 )
 
 // Options say what a node is called.
@@ -67,40 +67,40 @@ func (n *Node) Close() {
 	n.closed = true
 }
 
-// ID implements sharding.Keeper.
+// ID implements sharding.RingStore.
 func (n *Node) ID() counting.NodeID { return n.id }
 
-// Addr implements sharding.Keeper.
+// Addr implements sharding.RingStore.
 func (n *Node) Addr() string { return n.addr }
 
-// Standing implements sharding.Keeper.
-func (n *Node) Standing(ctx context.Context) (sharding.Standing, error) {
+// RingState implements sharding.RingStore.
+func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 	if err := n.lockMember(ctx); err != nil {
-		return sharding.Standing{}, fmt.Errorf("standing of %s: %w", n.id, err)
+		return sharding.RingState{}, fmt.Errorf("standing of %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
 	return n.state.standing, nil
 }
 
-// Pulse implements sharding.Keeper.
-func (n *Node) Pulse(ctx context.Context) (sharding.Pulse, error) {
+// RingSummary implements sharding.RingStore.
+func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 	if err := n.lockMember(ctx); err != nil {
-		return sharding.Pulse{}, fmt.Errorf("pulse of %s: %w", n.id, err)
+		return sharding.RingSummary{}, fmt.Errorf("pulse of %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
-	p, err := n.state.standing.Pulse()
+	p, err := n.state.standing.Summary()
 	p.Keys = n.state.keysKept(counting.DayOf(n.now()))
 	return p, err
 }
 
-// Fence implements sharding.Keeper.
+// Fence implements sharding.RingStore.
 func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	if err := n.lock(ctx); err != nil {
 		return 0, fmt.Errorf("fence %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
 	ending := 0
-	for _, arc := range r.Ends(n.id) {
+	for _, arc := range r.CancelledMoves(n.id) {
 		if _, coming := n.state.coming[arc]; coming {
 			ending++
 		}
@@ -113,13 +113,13 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	return n.current(), nil
 }
 
-// Approve implements sharding.Keeper.
-func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
+// Accept implements sharding.RingStore.
+func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
 	if err := n.lock(ctx); err != nil {
 		return fmt.Errorf("approve on %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
-	next, err := n.state.standing.Approve(r)
+	next, err := n.state.standing.Accept(r)
 	if err != nil {
 		return fmt.Errorf("approve on %s: %w", n.id, err)
 	}
@@ -127,7 +127,7 @@ func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
 	return nil
 }
 
-// Open implements sharding.Keeper.
+// Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
 	if err := n.lock(ctx); err != nil {
 		return fmt.Errorf("open %s: %w", n.id, err)
@@ -175,7 +175,7 @@ func (n *Node) lockMember(ctx context.Context) error {
 
 // current is the window that an id would go to.
 func (n *Node) current() counting.Window {
-	return counting.Choose(n.length().At(n.now()), n.state.sealed)
+	return counting.CurrentWindow(n.length().At(n.now()), n.state.sealed)
 }
 
-func (n *Node) length() counting.Length { return n.state.standing.Fenced.Length() }
+func (n *Node) length() counting.WindowLength { return n.state.standing.Fenced.Length() }

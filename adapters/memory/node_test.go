@@ -71,7 +71,7 @@ func member(t *testing.T) (*memory.Node, *sharding.Ring) {
 	t.Helper()
 	n := memory.New(memory.Options{})
 	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
-	r, err := sharding.New("test", 1, counting.Length(time.Minute), "first", members)
+	r, err := sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func batch(r *sharding.Ring, seq int64) *counting.Batch {
 	return &counting.Batch{
 		Epoch: 1, Session: "a", Seq: seq, EndpointLimit: 10,
 		Visits:   []counting.Visit{{Arc: r.Arc("home"), Page: "home", Count: 1}},
-		Arrivals: []counting.Arrival{{ID: counting.ID(seq), Table: 1}},
+		IDEvents: []counting.IDEvent{{ID: counting.ID(seq), Table: 1}},
 	}
 }
 

@@ -14,20 +14,20 @@ import (
 type state struct {
 	// owner is the node that the state is of, empty until the first Fence.
 	owner    counting.NodeID
-	standing sharding.Standing
+	standing sharding.RingState
 	counts   map[counting.Arc]map[counting.Page]int64
 	sessions map[counting.Session]session
 	// keys are those that are kept beside an arc, and keyCounts how many of
 	// each day there are.
-	keys      map[counting.Arc]map[counting.Key]counting.KeptKey
+	keys      map[counting.Arc]map[counting.Key]counting.StoredKey
 	keyCounts map[counting.Day]int
 	// coming are the arcs that are on their way to the node, with the pages
 	// that are marked; going those that it had, of the newest open table.
 	coming map[counting.Arc]map[counting.Page]struct{}
 	going  map[counting.Arc]*going
 	// aside is what was set aside, and residues of earlier tables.
-	aside   []aside
-	windows map[counting.Window]*window
+	quarantine []quarantined
+	windows    map[counting.Window]*window
 	// sealed is the highest window that takes no ids any more.
 	sealed  counting.Window
 	entries map[counting.Window]*entry
@@ -40,8 +40,8 @@ type going struct {
 }
 
 // aside is in no count. Nothing changes its pages.
-type aside struct {
-	counting.Stray
+type quarantined struct {
+	counting.Orphan
 	pages map[counting.Page]int64
 }
 
@@ -60,9 +60,9 @@ type window struct {
 }
 
 type entry struct {
-	counting.Claimed
+	counting.LedgerEntry
 	// calls is never nil, but where a test spoiled the entry.
-	calls map[string]counting.Call
+	calls map[string]counting.Delivery
 	// done is when the window became Done.
 	done time.Time
 }
@@ -72,7 +72,7 @@ func empty() state {
 		counts:    make(map[counting.Arc]map[counting.Page]int64),
 		sessions:  make(map[counting.Session]session),
 		keyCounts: make(map[counting.Day]int),
-		keys:      make(map[counting.Arc]map[counting.Key]counting.KeptKey),
+		keys:      make(map[counting.Arc]map[counting.Key]counting.StoredKey),
 		coming:    make(map[counting.Arc]map[counting.Page]struct{}),
 		going:     make(map[counting.Arc]*going),
 		windows:   make(map[counting.Window]*window),
@@ -89,7 +89,7 @@ func (s *state) clone() state {
 		c.counts[arc] = maps.Clone(pages)
 	}
 	c.sessions = maps.Clone(s.sessions)
-	c.keys = make(map[counting.Arc]map[counting.Key]counting.KeptKey, len(s.keys))
+	c.keys = make(map[counting.Arc]map[counting.Key]counting.StoredKey, len(s.keys))
 	for arc, keys := range s.keys {
 		c.keys[arc] = maps.Clone(keys)
 	}
@@ -102,14 +102,14 @@ func (s *state) clone() state {
 	for arc, g := range s.going {
 		c.going[arc] = &going{residue: maps.Clone(g.residue), pages: g.pages}
 	}
-	c.aside = slices.Clone(s.aside)
+	c.quarantine = slices.Clone(s.quarantine)
 	c.windows = make(map[counting.Window]*window, len(s.windows))
 	for w, kept := range s.windows {
 		c.windows[w] = &window{ids: maps.Clone(kept.ids), endpoints: maps.Clone(kept.endpoints), retired: kept.retired}
 	}
 	c.entries = make(map[counting.Window]*entry, len(s.entries))
 	for w, e := range s.entries {
-		c.entries[w] = &entry{Claimed: e.Claimed, calls: maps.Clone(e.calls), done: e.done}
+		c.entries[w] = &entry{LedgerEntry: e.LedgerEntry, calls: maps.Clone(e.calls), done: e.done}
 	}
 	return c
 }

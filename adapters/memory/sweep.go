@@ -14,11 +14,11 @@ const sweptArcs = 4096
 
 // Sweep implements counting.Movable. The cursor is the arc to go on with; what
 // was set aside comes before the first.
-func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep, cursor string) (swept counting.Swept, next string, err error) {
+func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, cursor string) (swept counting.SweepResult, next string, err error) {
 	err = n.move(ctx, "sweep", table, func(s *state) error {
 		first, _ := strconv.Atoi(cursor) // what is no cursor begins anew
 		if first == 0 {
-			s.sweepAside(k, &swept)
+			s.sweepQuarantine(k, &swept)
 		}
 		end := first + sweptArcs
 		for arc := counting.Arc(first); arc < counting.Arc(end); arc++ {
@@ -32,22 +32,22 @@ func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep,
 	return swept, next, err
 }
 
-func (s *state) sweepAside(k counting.Keep, swept *counting.Swept) {
-	s.aside = slices.DeleteFunc(s.aside, func(a aside) bool {
-		if !a.Aside && a.Table <= k.Ended && a.Table >= k.Since {
+func (s *state) sweepQuarantine(k counting.SweepPolicy, swept *counting.SweepResult) {
+	s.quarantine = slices.DeleteFunc(s.quarantine, func(a quarantined) bool {
+		if !a.Quarantined && a.Table <= k.Ended && a.Table >= k.Since {
 			swept.Forgotten++
 			return true
 		}
 		a.Pages = len(a.pages)
-		swept.Strays = append(swept.Strays, a.Stray)
+		swept.Orphans = append(swept.Orphans, a.Orphan)
 		return false
 	})
 }
 
-func (s *state) sweepArc(arc counting.Arc, table counting.Epoch, k counting.Keep, swept *counting.Swept) {
+func (s *state) sweepArc(arc counting.Arc, table counting.Epoch, k counting.SweepPolicy, swept *counting.SweepResult) {
 	if g := s.going[arc]; g.stage() == counting.Frozen && table <= k.Ended {
 		if table < k.Since {
-			swept.Strays = append(swept.Strays, counting.Stray{Arc: arc, Table: table, Pages: g.pages})
+			swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Table: table, Pages: g.pages})
 		} else {
 			g.residue = nil
 			swept.Forgotten++
@@ -61,6 +61,6 @@ func (s *state) sweepArc(arc counting.Arc, table counting.Epoch, k counting.Keep
 		swept.Forgotten++
 	}
 	if pages := len(s.counts[arc]); pages > 0 {
-		swept.Strays = append(swept.Strays, counting.Stray{Arc: arc, Pages: pages})
+		swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Pages: pages})
 	}
 }

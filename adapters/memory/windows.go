@@ -20,14 +20,14 @@ func (s *state) window(w counting.Window) *window {
 	return kept
 }
 
-// Attend implements counting.Windows.
-func (n *Node) Attend(ctx context.Context) (counting.Attendance, error) {
+// Heartbeat implements counting.Windows.
+func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	if err := n.lockMember(ctx); err != nil {
-		return counting.Attendance{}, fmt.Errorf("attend %s: %w", n.id, err)
+		return counting.HeartbeatResult{}, fmt.Errorf("attend %s: %w", n.id, err)
 	}
 	defer n.mu.Unlock()
 	n.state.forget(n.now())
-	a := counting.Attendance{Current: n.current()}
+	a := counting.HeartbeatResult{Current: n.current()}
 	n.state.window(a.Current)
 	for w, kept := range n.state.windows {
 		if w < a.Current && kept.retired.IsZero() {

@@ -91,7 +91,7 @@ func (l *link) setUp(ctx context.Context, o Options) (err error) {
 		Vhost: o.VHost, Heartbeat: heartbeat, Locale: "en_US", Properties: properties,
 	})
 	if err != nil {
-		return fmt.Errorf("log in: %w", whyNot(err, o))
+		return fmt.Errorf("log in: %w", loginError(err, o))
 	}
 	if l.channel, err = l.conn.Channel(); err != nil {
 		return fmt.Errorf("open a channel: %w", err)
@@ -109,7 +109,7 @@ func (l *link) setUp(ctx context.Context, o Options) (err error) {
 }
 
 // whyNot says why a login failed, in the same words whenever it is the same.
-func whyNot(err error, o Options) error {
+func loginError(err error, o Options) error {
 	var said *amqp.Error
 	switch {
 	case errors.Is(err, amqp.ErrCredentials):

@@ -40,7 +40,7 @@ func TestWhatAPowerCutBroughtBackIsNotAdded(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.node = open(t, m.ID(), server)
-	if p := m.part(t); p.Stage != counting.Held || p.Visits != 2 {
+	if p := m.part(t); p.Stage != counting.Live || p.Visits != 2 {
 		t.Fatalf("the node has %+v after the power cut", p)
 	}
 	m = m.back(t)
@@ -50,8 +50,8 @@ func TestWhatAPowerCutBroughtBackIsNotAdded(t *testing.T) {
 	}
 	aside := fmt.Sprintf("ff:s:%d:%d", m.arc, m.after.Table())
 	m.has(t, []string{aside}, true)
-	swept, _ := m.sweep(t, counting.Keep{Arcs: []counting.Arc{m.arc}, Ended: m.after.Table()})
-	if want := (counting.Stray{Arc: m.arc, Table: m.after.Table(), Aside: true, Pages: 2}); !slices.Equal(swept.Strays, []counting.Stray{want}) {
+	swept, _ := m.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{m.arc}, Ended: m.after.Table()})
+	if want := (counting.Orphan{Arc: m.arc, Table: m.after.Table(), Quarantined: true, Pages: 2}); !slices.Equal(swept.Orphans, []counting.Orphan{want}) {
 		t.Errorf("swept %+v, want %+v", swept, want)
 	}
 	m.has(t, []string{aside}, true)
@@ -75,7 +75,7 @@ func TestThousandsOfStraysAreSetAside(t *testing.T) {
 		m.do(t, moving.fence, moving.open, moving.claim, moving.retire)
 		m = m.back(t)
 		m.do(t, moving.fence)
-		gains := m.after.Gains(m.ID())
+		gains := m.after.AddedArcs(m.ID())
 		if planted {
 			for _, arc := range gains {
 				m.node.do(t, "eval", plant, 0, int64(arc))
@@ -100,7 +100,7 @@ func TestThousandsOfStraysAreSetAside(t *testing.T) {
 		if left := m.node.keys(t, "ff:k:[01]:*"); len(left) > 0 {
 			t.Errorf("%d sets of keys are left", len(left))
 		}
-		if p := m.pulse(t); p.Opened != m.after.Epoch() || p.Coming != len(gains) {
+		if p := m.pulse(t); p.Opened != m.after.Epoch() || p.Incoming != len(gains) {
 			t.Errorf("the node says %+v", p)
 		}
 	}

@@ -12,10 +12,10 @@ import (
 // Apply implements counting.Counts.
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	args := []any{
-		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packArrivals(b.Arrivals), b.EndpointLimit,
+		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packArrivals(b.IDEvents), b.EndpointLimit,
 	}
-	if len(b.Keyed)+len(b.Settings) > 0 {
-		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packSettings(b.Settings))
+	if len(b.Keyed)+len(b.SetCounts) > 0 {
+		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packSettings(b.SetCounts))
 	}
 	word, answer, err := n.run(ctx, n.scripts.apply, args...)
 	if err != nil {

@@ -16,10 +16,10 @@ func (m moving) takeEntries(ctx context.Context) error {
 	for w := range counting.Window(300) {
 		all = append(all, counting.FullEntry{
 			Entry:      counting.Entry{Window: w, State: counting.Done, Count: int64(w), Sink: "log"},
-			ByEndpoint: map[string]counting.Call{"http://e/": {Attempts: 1, Status: 200, Final: true}},
+			ByEndpoint: map[string]counting.Delivery{"http://e/": {Attempts: 1, Status: 200, Final: true}},
 		})
 	}
-	return m.TakeEntries(ctx, m.after.Table(), all)
+	return m.ImportEntries(ctx, m.after.Table(), all)
 }
 
 func (m moving) tookEntries(t *testing.T) bool {
@@ -103,7 +103,7 @@ func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {
 	}
 	expire()
 	for range 10 {
-		if _, err := n.Attend(t.Context()); err != nil {
+		if _, err := n.Heartbeat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,10 +30,10 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 			return m.pulse(t).Opened == 2
 		}},
 		{"claim", atSource, []step{moving.fence, moving.open}, moving.claim, func(t *testing.T, m moving) bool {
-			return m.part(t) == counting.Part{Stage: counting.Frozen, Residue: 2, Closed: true}
+			return m.part(t) == counting.Part{Stage: counting.Frozen, Frozen: 2, Closed: true}
 		}},
 		{"retire", atSource, []step{moving.fence, moving.open, moving.claim}, moving.retire, func(t *testing.T, m moving) bool {
-			return m.part(t).Stage == counting.Gone
+			return m.part(t).Stage == counting.Released
 		}},
 		{"take in", atDestination, []step{moving.fence, moving.open}, moving.takeInForGood, func(t *testing.T, m moving) bool {
 			return m.part(t) == counting.Part{Visits: 2, Marked: true}

@@ -140,12 +140,12 @@ func TestAFullServerClosesWindows(t *testing.T) {
 	t.Parallel()
 	n := joined(t, servers.StartRedis(t))
 	b := visits(1)
-	b.Arrivals = []counting.Arrival{{ID: 1, Table: 1}, {ID: 2, Table: 1}}
+	b.IDEvents = []counting.IDEvent{{ID: 1, Table: 1}, {ID: 2, Table: 1}}
 	if _, err := n.Apply(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	n.do(t, "config", "set", "maxmemory", "1")
-	a, err := n.Attend(t.Context())
+	a, err := n.Heartbeat(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestNoKeyOfAWrongTypeLetsABatchCountTwice(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
 			n := joined(t, servers.StartRedis(t))
-			a, err := n.Attend(t.Context())
+			a, err := n.Heartbeat(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,7 +238,7 @@ func TestNoKeyOfAWrongTypeLetsABatchCountTwice(t *testing.T) {
 			b := visits(1)
 			b.EndpointLimit = 10
 			for i := range 3 {
-				b.Arrivals = append(b.Arrivals, counting.Arrival{ID: counting.ID(i), Endpoint: "http://e/", Table: 1})
+				b.IDEvents = append(b.IDEvents, counting.IDEvent{ID: counting.ID(i), Endpoint: "http://e/", Table: 1})
 			}
 			r, err := n.Apply(t.Context(), b)
 			again, err2 := n.Apply(t.Context(), b)

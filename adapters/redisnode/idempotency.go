@@ -8,7 +8,7 @@ import (
 )
 
 // FetchKeys implements counting.Movable.
-func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
 	_, answer, err := n.run(ctx, n.scripts.fetchKeys, int64(table), uint64(arc), cursor, fetchPages)
 	if err != nil {
 		return nil, "", fmt.Errorf("fetch keys of arc %d of %s: %w", arc, n.id, err)
@@ -16,11 +16,11 @@ func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting
 	next, _ := answer[0].(string)
 	day := counting.Day(toInt(answer[1]))
 	found, _ := answer[2].([]any)
-	keys := make([]counting.KeptKey, 0, len(found)/2)
+	keys := make([]counting.StoredKey, 0, len(found)/2)
 	for i := 0; i+1 < len(found); i += 2 {
 		key, _ := found[i].(string)
 		hash, _ := found[i+1].(string)
-		kept := counting.KeptKey{Day: day}
+		kept := counting.StoredKey{Day: day}
 		if len(key) != len(kept.Key) || len(hash) != len(kept.Print) {
 			return nil, "", fmt.Errorf("fetch keys of arc %d of %s: %w", arc, n.id, counting.Corrupt)
 		}
@@ -31,8 +31,8 @@ func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting
 	return keys, next, nil
 }
 
-// TakeKeys implements counting.Movable.
-func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (closed bool, err error) {
+// ImportKeys implements counting.Movable.
+func (n *Node) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (closed bool, err error) {
 	_, answer, err := n.run(ctx, n.scripts.takeKeys, int64(table), uint64(arc), packKept(keys))
 	if err != nil {
 		return false, fmt.Errorf("take keys of arc %d on %s: %w", arc, n.id, err)
@@ -41,7 +41,7 @@ func (n *Node) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.
 }
 
 // FindKeys implements counting.Movable.
-func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
 	_, answer, err := n.run(ctx, n.scripts.findKeys, int64(epoch), packKeys(keys))
 	if err != nil {
 		return nil, fmt.Errorf("find keys on %s: %w", n.id, err)
@@ -49,7 +49,7 @@ func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counti
 	if len(answer) != len(keys) {
 		return nil, fmt.Errorf("find keys on %s: %d answers for %d keys", n.id, len(answer), len(keys))
 	}
-	found := make([]counting.Found, len(keys))
+	found := make([]counting.KeyLookup, len(keys))
 	for i, a := range answer {
 		hash, ok := a.(string)
 		switch {
@@ -57,7 +57,7 @@ func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counti
 		case len(hash) != len(found[i].Print):
 			found[i].Err = counting.Corrupt
 		default:
-			found[i].Kept = true
+			found[i].Stored = true
 			copy(found[i].Print[:], hash)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 func TestKeysAreForgottenDayByDay(t *testing.T) {
 	t.Parallel()
 	n := open(t, "n", servers.StartRedis(t))
-	ring, err := sharding.New("d", 1, counting.Length(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
+	ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,8 +32,8 @@ func TestKeysAreForgottenDayByDay(t *testing.T) {
 		seq++
 		b := &counting.Batch{Epoch: 1, Session: "s", Seq: seq, KeyLimit: arcs}
 		for arc := range counting.Arc(arcs) {
-			b.Keyed = append(b.Keyed, counting.Keyed{
-				Visit: counting.Visit{Arc: arc, Page: "page", Count: 1}, Once: counting.Once{Key: counting.Key{1}, Print: counting.Print{2}},
+			b.Keyed = append(b.Keyed, counting.KeyedVisit{
+				Visit: counting.Visit{Arc: arc, Page: "page", Count: 1}, RequestKey: counting.RequestKey{Key: counting.Key{1}, Print: counting.Fingerprint{2}},
 			})
 		}
 		if r, err := n.Apply(t.Context(), b); err != nil || len(r.Refused) > 0 {
@@ -52,7 +52,7 @@ func TestKeysAreForgottenDayByDay(t *testing.T) {
 	n.age(t, 1)
 	visit()
 	counted(1)
-	if _, err := n.Attend(t.Context()); err != nil {
+	if _, err := n.Heartbeat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	visit()
@@ -62,7 +62,7 @@ func TestKeysAreForgottenDayByDay(t *testing.T) {
 	counted(2)
 	n.age(t, 7)
 	for range arcs {
-		if _, err := n.Attend(t.Context()); err != nil {
+		if _, err := n.Heartbeat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if len(n.keys(t, "ff:k*")) == 0 {
@@ -107,7 +107,7 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 	today := counting.DayOf(time.Now())
 	for _, key := range []string{"ff:kn", fmt.Sprintf("ff:ka:%d", today), fmt.Sprintf("ff:k:%d:7", today)} {
 		n := open(t, "n", servers.StartRedis(t))
-		ring, err := sharding.New("d", 1, counting.Length(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
+		ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,19 +120,19 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 		n.do(t, "set", key, "planted")
 		r, err := n.Apply(t.Context(), &counting.Batch{
 			Epoch: 1, Session: "s", Seq: 1, KeyLimit: 10, Visits: []counting.Visit{{Arc: 7, Page: "page", Count: 1}},
-			Keyed: []counting.Keyed{{Visit: counting.Visit{Arc: 7, Page: "page", Count: 1}}},
+			Keyed: []counting.KeyedVisit{{Visit: counting.Visit{Arc: 7, Page: "page", Count: 1}}},
 		})
 		if err != nil || len(r.Refused) != 1 || r.Refused[0] != (counting.Refusal{Item: 1, Reason: counting.Corrupt}) {
 			t.Errorf("%s: %+v, %v", key, r, err)
 		}
-		if _, err := n.Attend(t.Context()); err != nil {
+		if _, err := n.Heartbeat(t.Context()); err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
 		want := 0
 		if key == "ff:kn" {
 			want = -1
 		}
-		if p, err := n.Pulse(t.Context()); err != nil || p.Keys != want {
+		if p, err := n.RingSummary(t.Context()); err != nil || p.Keys != want {
 			t.Errorf("%s: the pulse is %+v, %v, want %d keys", key, p, err, want)
 		}
 		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})

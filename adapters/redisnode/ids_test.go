@@ -27,7 +27,7 @@ func TestManyIDsOfOneWindowAreCountedExactly(t *testing.T) {
 	perID := float64(memory(t, server)-before) / float64(ids)
 	fill(t, n, ids/3, seq) // again
 
-	a, err := n.Attend(t.Context())
+	a, err := n.Heartbeat(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func fill(t *testing.T, n node, ids int, seq int64) int64 {
 		seq++
 		b := &counting.Batch{Epoch: 1, Session: "session", Seq: seq, EndpointLimit: 10}
 		for i := from; i < min(from+batch, ids); i++ {
-			b.Arrivals = append(b.Arrivals, counting.Arrival{ID: id(i), Table: 1})
+			b.IDEvents = append(b.IDEvents, counting.IDEvent{ID: id(i), Table: 1})
 		}
 		r, err := n.Apply(t.Context(), b)
 		if err != nil || len(r.Refused) > 0 {

@@ -10,41 +10,41 @@ import (
 	"footfall/domain/sharding"
 )
 
-// Standing implements sharding.Keeper.
-func (n *Node) Standing(ctx context.Context) (sharding.Standing, error) {
+// RingState implements sharding.RingStore.
+func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 	_, answer, err := n.run(ctx, n.scripts.standing)
 	if err != nil {
-		return sharding.Standing{}, fmt.Errorf("standing of %s: %w", n.id, err)
+		return sharding.RingState{}, fmt.Errorf("standing of %s: %w", n.id, err)
 	}
-	var s sharding.Standing
-	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Approved} {
+	var s sharding.RingState
+	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Accepted} {
 		document, ok := answer[i].(string)
 		if !ok {
 			continue
 		}
 		if *ring, err = sharding.Decode([]byte(document)); err != nil {
-			return sharding.Standing{}, fmt.Errorf("standing of %s: %w", n.id, err)
+			return sharding.RingState{}, fmt.Errorf("standing of %s: %w", n.id, err)
 		}
 	}
-	s.Coming = int(toInt(answer[3]))
+	s.Incoming = int(toInt(answer[3]))
 	return s, nil
 }
 
-// Pulse implements sharding.Keeper.
-func (n *Node) Pulse(ctx context.Context) (sharding.Pulse, error) {
+// RingSummary implements sharding.RingStore.
+func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 	_, answer, err := n.run(ctx, n.scripts.pulse)
 	if err != nil {
-		return sharding.Pulse{}, fmt.Errorf("pulse of %s: %w", n.id, err)
+		return sharding.RingSummary{}, fmt.Errorf("pulse of %s: %w", n.id, err)
 	}
-	return sharding.Pulse{
-		Fence:  counting.Epoch(toInt(answer[0])),
-		Opened: counting.Epoch(toInt(answer[1])),
-		Coming: int(toInt(answer[2])),
-		Keys:   int(toInt(answer[3])),
+	return sharding.RingSummary{
+		Fence:    counting.Epoch(toInt(answer[0])),
+		Opened:   counting.Epoch(toInt(answer[1])),
+		Incoming: int(toInt(answer[2])),
+		Keys:     int(toInt(answer[3])),
 	}, nil
 }
 
-// Fence implements sharding.Keeper.
+// Fence implements sharding.RingStore.
 func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	var tables strings.Builder
 	for _, t := range r.IDTables() {
@@ -52,24 +52,24 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	}
 	answer, err := n.lasting(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
-		int64(r.Follows()), r.Enters(n.id), r.Newcomer(n.id), packArcs(r.Coming(n.id)), packArcList(r.Ends(n.id)))
+		int64(r.Parent()), r.Admits(n.id), r.IsJoining(n.id), packArcs(r.Incoming(n.id)), packArcList(r.CancelledMoves(n.id)))
 	if err != nil {
 		return 0, fmt.Errorf("fence %s: %w", n.id, err)
 	}
 	return counting.Window(toInt(answer[0])), nil
 }
 
-// Approve implements sharding.Keeper.
-func (n *Node) Approve(ctx context.Context, r *sharding.Ring) error {
+// Accept implements sharding.RingStore.
+func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
 	if _, err := n.lasting(ctx, n.scripts.approve, r.Deployment(), int64(r.Epoch()), r.ChangeID()); err != nil {
 		return fmt.Errorf("approve on %s: %w", n.id, err)
 	}
 	return nil
 }
 
-// Open implements sharding.Keeper.
+// Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
-	_, err := n.lasting(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.Gains(n.id)), packArcList(r.Retains(n.id)))
+	_, err := n.lasting(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)))
 	if err != nil {
 		return fmt.Errorf("open %s: %w", n.id, err)
 	}

@@ -54,7 +54,7 @@ func packVisits(visits []counting.Visit) []byte {
 	return b
 }
 
-func packArrivals(arrivals []counting.Arrival) []byte {
+func packArrivals(arrivals []counting.IDEvent) []byte {
 	if len(arrivals) == 0 {
 		return nil
 	}
@@ -78,7 +78,7 @@ func packPages(pages []counting.Located) []byte {
 	return b
 }
 
-func packKeyed(keyed []counting.Keyed) []byte {
+func packKeyed(keyed []counting.KeyedVisit) []byte {
 	if len(keyed) == 0 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func packKeyed(keyed []counting.Keyed) []byte {
 }
 
 // packSettings writes an empty string where a page is to be forgotten.
-func packSettings(settings []counting.Setting) []byte {
+func packSettings(settings []counting.SetCount) []byte {
 	if len(settings) == 0 {
 		return nil
 	}
@@ -113,7 +113,7 @@ func packSettings(settings []counting.Setting) []byte {
 	return b
 }
 
-func packKept(keys []counting.KeptKey) []byte {
+func packKept(keys []counting.StoredKey) []byte {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -171,7 +171,7 @@ func packEntries(entries []counting.FullEntry) []byte {
 		b = appendString(b, string(e.State))
 		b = appendInt(b, e.Count)
 		b = appendString(b, e.Sink)
-		for _, n := range []int{e.Calls.Endpoints, e.Calls.Delivered, e.Calls.Failed} {
+		for _, n := range []int{e.Deliveries.Endpoints, e.Deliveries.Delivered, e.Deliveries.Failed} {
 			b = appendInt(b, int64(n))
 		}
 		b = appendArray(b, 2*len(e.ByEndpoint))

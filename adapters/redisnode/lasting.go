@@ -15,12 +15,12 @@ const settleTime = 5 * time.Second
 // losing counts of any kind. An error that is no answer of the script leaves
 // the outcome unknown.
 func (n *Node) lasting(ctx context.Context, s script, args ...any) ([]any, error) {
-	return n.settle(ctx, false, s, args...)
+	return n.resolve(ctx, false, s, args...)
 }
 
 // settle is lasting; with synced it waits for the append-only file of the
 // server, too, where that is synced once a second.
-func (n *Node) settle(ctx context.Context, synced bool, s script, args ...any) ([]any, error) {
+func (n *Node) resolve(ctx context.Context, synced bool, s script, args ...any) ([]any, error) {
 	// WAIT is for what its own connection has written. So the script runs
 	// on the same one, and again when it had an effect before: that the
 	// effect was still there and that it lasts is then one answer, of one

@@ -33,8 +33,8 @@ func (n *Node) Record(ctx context.Context, w counting.Window, token string, coun
 	return toInt(answer[0]), nil
 }
 
-// Lose implements counting.Ledger.
-func (n *Node) Lose(ctx context.Context, w counting.Window, token string) error {
+// MarkLost implements counting.Ledger.
+func (n *Node) MarkLost(ctx context.Context, w counting.Window, token string) error {
 	_, err := n.step(ctx, w, token, "lose")
 	return err
 }
@@ -46,18 +46,20 @@ func (n *Node) Publish(ctx context.Context, w counting.Window, token, sink strin
 }
 
 // Finish implements counting.Ledger.
-func (n *Node) Finish(ctx context.Context, w counting.Window, token string, t counting.CallTotals) error {
+func (n *Node) Finish(ctx context.Context, w counting.Window, token string, t counting.DeliveryTotals) error {
 	_, err := n.step(ctx, w, token, "finish", t.Endpoints, t.Delivered, t.Failed, seconds(counting.WindowLife))
 	return err
 }
 
-// SaveCall implements counting.Ledger.
-func (n *Node) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
+// SaveDelivery implements counting.Ledger.
+func (n *Node) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
 	_, err := n.step(ctx, w, token, "call", endpoint, callText(c))
 	return err
 }
 
-func callText(c counting.Call) string { return fmt.Sprintf("%d %d %t", c.Attempts, c.Status, c.Final) }
+func callText(c counting.Delivery) string {
+	return fmt.Sprintf("%d %d %t", c.Attempts, c.Status, c.Final)
+}
 
 // step changes the entry of a window for the owner of a token.
 func (n *Node) step(ctx context.Context, w counting.Window, token, step string, args ...any) ([]any, error) {
@@ -69,17 +71,17 @@ func (n *Node) step(ctx context.Context, w counting.Window, token, step string, 
 }
 
 // Entry implements counting.Ledger.
-func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	_, answer, err := n.run(ctx, n.scripts.entry, int64(w))
 	if err != nil {
 		return counting.Entry{}, nil, fmt.Errorf("entry of window %d on %s: %w", w, n.id, err)
 	}
 	kept, _ := answer[1].([]any)
-	calls := make(map[string]counting.Call, len(kept)/2)
+	calls := make(map[string]counting.Delivery, len(kept)/2)
 	for i := 0; i+1 < len(kept); i += 2 {
 		endpoint, _ := kept[i].(string)
 		text, _ := kept[i+1].(string)
-		var c counting.Call
+		var c counting.Delivery
 		if _, err := fmt.Sscanf(text, "%d %d %t", &c.Attempts, &c.Status, &c.Final); err != nil {
 			return counting.Entry{}, nil, fmt.Errorf("calls of window %d on %s: %w", w, n.id, err)
 		}
@@ -115,6 +117,6 @@ func parseEntry(w counting.Window, answer any) counting.Entry {
 	state, _ := fields[0].(string)
 	sink, _ := fields[2].(string)
 	e.State, e.Count, e.Sink = counting.State(state), toInt(fields[1]), sink
-	e.Calls = counting.CallTotals{Endpoints: int(toInt(fields[3])), Delivered: int(toInt(fields[4])), Failed: int(toInt(fields[5]))}
+	e.Deliveries = counting.DeliveryTotals{Endpoints: int(toInt(fields[3])), Delivered: int(toInt(fields[4])), Failed: int(toInt(fields[5]))}
 	return e
 }

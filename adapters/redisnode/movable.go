@@ -9,10 +9,10 @@ import (
 )
 
 // fetchPages is about how many pages of a residue one call returns.
-const fetchPages = counting.MaxResidue
+const fetchPages = counting.MaxImport
 
-// ComingArcs implements counting.Movable.
-func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
+// IncomingArcs implements counting.Movable.
+func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
 	_, answer, err := n.run(ctx, n.scripts.coming, int64(table))
 	if err != nil {
 		return nil, fmt.Errorf("list coming arcs on %s: %w", n.id, err)
@@ -24,19 +24,19 @@ func (n *Node) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting
 // ClaimArcs implements counting.Movable. It waits for the disk, too: a power cut
 // that took this node back behind a claim would take back batches that the
 // destination has got with the residue, and they would be sent again.
-func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
-	answer, err := n.settle(ctx, true, n.scripts.claimArcs, int64(table), packArcList(arcs))
+func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
+	answer, err := n.resolve(ctx, true, n.scripts.claimArcs, int64(table), packArcList(arcs))
 	if err != nil {
 		return nil, fmt.Errorf("claim %d arcs on %s: %w", len(arcs), n.id, err)
 	}
 	if len(answer) != 2*len(arcs) {
 		return nil, fmt.Errorf("claim %d arcs on %s: %d answers", len(arcs), n.id, len(answer))
 	}
-	all := make([]counting.Residue, len(arcs))
+	all := make([]counting.FrozenPages, len(arcs))
 	for i, arc := range arcs {
 		letter, _ := answer[2*i].(string)
-		all[i] = counting.Residue{Stage: parseStage(letter), Pages: int(toInt(answer[2*i+1]))}
-		if all[i].Stage == counting.Held {
+		all[i] = counting.FrozenPages{Stage: parseStage(letter), Pages: int(toInt(answer[2*i+1]))}
+		if all[i].Stage == counting.Live {
 			all[i].Err = fmt.Errorf("claim arc %d on %s: %w", arc, n.id, counting.Corrupt)
 		}
 	}
@@ -49,14 +49,14 @@ func parseStage(text string) counting.Stage {
 	case strings.HasPrefix(text, "c"):
 		return counting.Frozen
 	case strings.HasPrefix(text, "d"):
-		return counting.Gone
+		return counting.Released
 	}
-	return counting.Held
+	return counting.Live
 }
 
-// FetchResidue implements counting.Movable. The cursor is that of HSCAN, which
+// FetchPages implements counting.Movable. The cursor is that of HSCAN, which
 // shows every field of a hash that doesn't change.
-func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+func (n *Node) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
 	if cursor == "" {
 		cursor = "0"
 	}
@@ -72,32 +72,32 @@ func (n *Node) FetchResidue(ctx context.Context, table counting.Epoch, arc count
 	return appendPages(make([]counting.Visit, 0, len(found)/2), arc, found), next, nil
 }
 
-// TakeIn implements counting.Movable.
-func (n *Node) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+// Import implements counting.Movable.
+func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
 	_, answer, err := n.run(ctx, n.scripts.takeIn, int64(table), uint64(arc), packTaken(pages))
 	if err != nil {
-		return counting.Intake{}, fmt.Errorf("take in arc %d on %s: %w", arc, n.id, err)
+		return counting.ImportResult{}, fmt.Errorf("take in arc %d on %s: %w", arc, n.id, err)
 	}
 	if len(answer) == 0 {
-		return counting.Intake{Closed: true}, nil
+		return counting.ImportResult{Closed: true}, nil
 	}
 	refused, err := parseRefused(answer[1])
-	return counting.Intake{Pages: int(toInt(answer[0])), Refused: refused}, err
+	return counting.ImportResult{Pages: int(toInt(answer[0])), Refused: refused}, err
 }
 
 // Confirm implements counting.Movable. It waits for the disk, too: the residue
 // is forgotten at its source next, and a power cut that sets this node back by
 // a second must not take what was counted in years. What it has found and what
-// it waits for are of one server, whatever came between it and TakeIn.
-func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
-	answer, err := n.settle(ctx, true, n.scripts.confirm, int64(table), packArcList(arcs))
+// it waits for are of one server, whatever came between it and Import.
+func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
+	answer, err := n.resolve(ctx, true, n.scripts.confirm, int64(table), packArcList(arcs))
 	if err != nil {
 		return nil, fmt.Errorf("confirm %d arcs on %s: %w", len(arcs), n.id, err)
 	}
 	if len(answer) != len(arcs) {
 		return nil, fmt.Errorf("confirm %d arcs on %s: %d answers", len(arcs), n.id, len(answer))
 	}
-	all := make([]counting.Intake, len(arcs))
+	all := make([]counting.ImportResult, len(arcs))
 	for i, a := range answer {
 		found, _ := a.([]any)
 		if len(found) < 2 {
@@ -109,10 +109,10 @@ func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []countin
 	return all, nil
 }
 
-// TakeEntries implements counting.Movable. It waits for the disk, as Confirm does:
+// ImportEntries implements counting.Movable. It waits for the disk, as Confirm does:
 // the node that had them is let go next.
-func (n *Node) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	_, err := n.settle(ctx, true, n.scripts.takeEntries,
+func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+	_, err := n.resolve(ctx, true, n.scripts.takeEntries,
 		int64(table), seconds(counting.EntryLife), seconds(counting.WindowLife), packEntries(entries))
 	if err != nil {
 		return fmt.Errorf("take %d entries on %s: %w", len(entries), n.id, err)
@@ -155,7 +155,7 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 			continue
 		}
 		parts[i] = counting.Part{
-			Visits: visits, Stage: parseStage(letters), Residue: residue,
+			Visits: visits, Stage: parseStage(letters), Frozen: residue,
 			Marked: letters[1] == '1', Closed: letters[2] == '1',
 		}
 	}

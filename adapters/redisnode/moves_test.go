@@ -17,7 +17,7 @@ func TestALargeArcMovesWhole(t *testing.T) {
 	const pages = 5000
 	from, to := atSource(t, servers.StartRedis(t)), atDestination(t, servers.StartRedis(t))
 	to.arc = from.arc // both rings bring arcs; which one doesn't matter to the nodes
-	if !slices.Contains(to.after.Coming(to.ID()), from.arc) {
+	if !slices.Contains(to.after.Incoming(to.ID()), from.arc) {
 		t.Fatalf("arc %d doesn't come", from.arc)
 	}
 	b := &counting.Batch{Epoch: 1, Session: "s", Seq: 2}
@@ -55,12 +55,12 @@ func TestALargeArcMovesWhole(t *testing.T) {
 func (m moving) copyTo(t *testing.T, to moving) (calls, marked int) {
 	t.Helper()
 	for cursor, more := "", true; more; more = cursor != "" {
-		pages, next, err := m.FetchResidue(t.Context(), 2, m.arc, cursor)
+		pages, next, err := m.FetchPages(t.Context(), 2, m.arc, cursor)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for part := range slices.Chunk(pages, counting.MaxResidue) {
-			in, err := to.TakeIn(t.Context(), 2, to.arc, part)
+		for part := range slices.Chunk(pages, counting.MaxImport) {
+			in, err := to.Import(t.Context(), 2, to.arc, part)
 			if err != nil || len(in.Refused) > 0 {
 				t.Fatalf("%+v, %v", in, err)
 			}
@@ -83,7 +83,7 @@ func TestAFullServerMovesArcs(t *testing.T) {
 	}
 	from.do(t, moving.fence, moving.open, moving.claim, moving.retire)
 	to.do(t, moving.fence, moving.open, moving.takeIn, moving.close)
-	if p := from.part(t); p != (counting.Part{Stage: counting.Gone, Closed: true}) {
+	if p := from.part(t); p != (counting.Part{Stage: counting.Released, Closed: true}) {
 		t.Errorf("the source has %+v", p)
 	}
 	if p := to.part(t); p != (counting.Part{Visits: 2, Closed: true}) {
@@ -102,8 +102,8 @@ func TestNoKeyOfAWrongTypeLetsAMoveLoseOrDouble(t *testing.T) {
 		step   step
 		want   counting.Part // after the step was taken in the end
 	}{
-		{"ff:st", atSource, []step{moving.fence, moving.open}, moving.claim, counting.Part{Stage: counting.Frozen, Residue: 2, Closed: true}},
-		{"ff:x:%d:2", atSource, []step{moving.fence, moving.open}, moving.claim, counting.Part{Stage: counting.Frozen, Residue: 2, Closed: true}},
+		{"ff:st", atSource, []step{moving.fence, moving.open}, moving.claim, counting.Part{Stage: counting.Frozen, Frozen: 2, Closed: true}},
+		{"ff:x:%d:2", atSource, []step{moving.fence, moving.open}, moving.claim, counting.Part{Stage: counting.Frozen, Frozen: 2, Closed: true}},
 		{"ff:in:%d:2", atDestination, []step{moving.fence, moving.open}, moving.takeIn, counting.Part{Visits: 2, Marked: true}},
 		{"ff:c:%d", atDestination, []step{moving.fence, moving.open}, moving.takeIn, counting.Part{Visits: 2, Marked: true}},
 	} {
@@ -151,7 +151,7 @@ func TestNoKeyOfAWrongTypeKeepsAnArcFromBeingRetired(t *testing.T) {
 			}
 			m.node.do(t, "rename", "aside", key) // as an operator would
 			m.do(t, moving.retire, moving.retire)
-			if p := m.part(t); p != (counting.Part{Stage: counting.Gone, Closed: true}) {
+			if p := m.part(t); p != (counting.Part{Stage: counting.Released, Closed: true}) {
 				t.Errorf("the node has %+v", p)
 			}
 			c := m.server.Client()
@@ -168,7 +168,7 @@ func TestMarksOfAWrongTypeConfirmNothing(t *testing.T) {
 	t.Parallel()
 	m := atDestination(t, servers.StartRedis(t))
 	m.do(t, moving.fence, moving.open, moving.takeIn)
-	other := m.after.Coming(m.ID())[1]
+	other := m.after.Incoming(m.ID())[1]
 	m.node.do(t, "set", fmt.Sprintf("ff:in:%d:2", other), "x")
 	got, err := m.Confirm(t.Context(), 2, []counting.Arc{other, m.arc})
 	if err != nil || got[0].Pages != -1 || got[0].Closed || got[1].Pages != 2 {
@@ -186,12 +186,12 @@ func TestAnArcOfAWrongTypeIsNotClaimed(t *testing.T) {
 	m.node.do(t, "set", key, "x")
 	other := m.after.Moves()[1].Arc
 	all, err := m.ClaimArcs(t.Context(), 2, []counting.Arc{m.arc, other})
-	if err != nil || !errors.Is(all[0].Err, counting.Corrupt) || all[1] != (counting.Residue{Stage: counting.Gone}) {
+	if err != nil || !errors.Is(all[0].Err, counting.Corrupt) || all[1] != (counting.FrozenPages{Stage: counting.Released}) {
 		t.Errorf("claimed %+v, %v, want that the first is corrupt", all, err)
 	}
 	m.node.do(t, "rename", "aside", key) // as an operator would
 	m.do(t, moving.claim)
-	if p := m.part(t); p.Residue != 2 {
+	if p := m.part(t); p.Frozen != 2 {
 		t.Errorf("the node has %+v", p)
 	}
 }

@@ -25,7 +25,7 @@ func (m moving) pages() []counting.Visit {
 // ring gives to another.
 func atSource(t *testing.T, server *servers.Redis) moving {
 	n := joined(t, server)
-	s, err := n.Standing(t.Context())
+	s, err := n.RingState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func atSource(t *testing.T, server *servers.Redis) moving {
 func atDestination(t *testing.T, server *servers.Redis) moving {
 	n := open(t, "redis_7070", server)
 	other := sharding.Member{ID: "other", Addr: "other:1", Weight: 1}
-	r, err := sharding.New("deployment", 7, counting.Length(time.Hour), "first", []sharding.Member{other})
+	r, err := sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{other})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (m moving) retire(ctx context.Context) error {
 }
 
 func (m moving) takeIn(ctx context.Context) error {
-	_, err := m.TakeIn(ctx, m.after.Table(), m.arc, m.pages())
+	_, err := m.Import(ctx, m.after.Table(), m.arc, m.pages())
 	return err
 }
 
@@ -121,9 +121,9 @@ func (m moving) part(t *testing.T) counting.Part {
 	return parts[0]
 }
 
-func (m moving) pulse(t *testing.T) sharding.Pulse {
+func (m moving) pulse(t *testing.T) sharding.RingSummary {
 	t.Helper()
-	p, err := m.Pulse(t.Context())
+	p, err := m.RingSummary(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

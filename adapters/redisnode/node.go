@@ -58,11 +58,11 @@ type Node struct {
 }
 
 var (
-	_ counting.Counts  = (*Node)(nil)
-	_ counting.Movable = (*Node)(nil)
-	_ counting.Windows = (*Node)(nil)
-	_ counting.Ledger  = (*Node)(nil)
-	_ sharding.Keeper  = (*Node)(nil)
+	_ counting.Counts    = (*Node)(nil)
+	_ counting.Movable   = (*Node)(nil)
+	_ counting.Windows   = (*Node)(nil)
+	_ counting.Ledger    = (*Node)(nil)
+	_ sharding.RingStore = (*Node)(nil)
 )
 
 // New makes a node.
@@ -93,10 +93,10 @@ func (n *Node) Close() error {
 	return nil
 }
 
-// ID implements sharding.Keeper.
+// ID implements sharding.RingStore.
 func (n *Node) ID() counting.NodeID { return n.id }
 
-// Addr implements sharding.Keeper.
+// Addr implements sharding.RingStore.
 func (n *Node) Addr() string { return n.addr }
 
 // CheckDistinct makes sure that no two of the nodes that answer are one server

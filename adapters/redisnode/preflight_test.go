@@ -48,7 +48,7 @@ func TestAServerWithoutAnAppendOnlyFileIsWarnedOfOnce(t *testing.T) {
 	defer func() { _ = n.Close() }()
 	var calls sync.WaitGroup
 	for range 8 { // on several connections
-		calls.Go(func() { _, _ = n.Standing(t.Context()) })
+		calls.Go(func() { _, _ = n.RingState(t.Context()) })
 	}
 	calls.Wait()
 	if got := strings.Count(log.String(), "append-only file"); got != 1 {

@@ -14,7 +14,7 @@ import (
 func joined(tb testing.TB, server *servers.Redis) node {
 	tb.Helper()
 	n := open(tb, "redis_7070", server)
-	r, err := sharding.New("deployment", 7, counting.Length(time.Hour), "first",
+	r, err := sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
 		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
 	if err != nil {
 		tb.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 // sweep looks through the whole node, and returns how many calls that took, too.
-func (m moving) sweep(t *testing.T, k counting.Keep) (all counting.Swept, calls int) {
+func (m moving) sweep(t *testing.T, k counting.SweepPolicy) (all counting.SweepResult, calls int) {
 	t.Helper()
 	for cursor, more := "", true; more; more = cursor != "" {
 		some, next, err := m.Sweep(t.Context(), m.after.Table(), k, cursor)
@@ -18,7 +18,7 @@ func (m moving) sweep(t *testing.T, k counting.Keep) (all counting.Swept, calls 
 			t.Fatal(err)
 		}
 		all.Forgotten += some.Forgotten
-		all.Strays = append(all.Strays, some.Strays...)
+		all.Orphans = append(all.Orphans, some.Orphans...)
 		cursor = next
 		calls++
 	}
@@ -42,11 +42,11 @@ func TestASweepForgetsCopiesAlone(t *testing.T) {
 	t.Parallel()
 	m := atSource(t, servers.StartRedis(t))
 	m.do(t, moving.fence, moving.open, moving.claim)
-	own := m.after.Coming("other")[1] + 1 // an arc that stays
-	for slices.Contains(m.after.Coming("other"), own) {
+	own := m.after.Incoming("other")[1] + 1 // an arc that stays
+	for slices.Contains(m.after.Incoming("other"), own) {
 		own++
 	}
-	gone := m.after.Coming("other")[1] // another that goes
+	gone := m.after.Incoming("other")[1] // another that goes
 	copies := []string{
 		"ff:x:4:1", fmt.Sprintf("ff:x:%d:1", own), "ff:in:4:1", fmt.Sprintf("ff:in:%d:2", own), fmt.Sprintf("ff:k:7:%d", gone), "ff:x:5:1",
 	}
@@ -61,7 +61,7 @@ func TestASweepForgetsCopiesAlone(t *testing.T) {
 	}
 	m.node.do(t, "del", "ff:x:5:1")
 	m.node.do(t, "rpush", "ff:x:5:1", "no hash")
-	k := counting.Keep{Arcs: []counting.Arc{m.arc, own}, Ended: 1}
+	k := counting.SweepPolicy{Arcs: []counting.Arc{m.arc, own}, Ended: 1}
 	slices.Sort(k.Arcs)
 	swept, _ := m.sweep(t, k)
 	m.has(t, copies, false)
@@ -69,14 +69,14 @@ func TestASweepForgetsCopiesAlone(t *testing.T) {
 	if swept.Forgotten != len(copies) {
 		t.Errorf("%d keys are forgotten, want %d", swept.Forgotten, len(copies))
 	}
-	want := []counting.Stray{{Arc: gone, Pages: 1}, {Arc: 4, Table: 3, Pages: 1}, {Arc: own, Table: 2, Pages: 1}, {Arc: 20000, Pages: 1}}
+	want := []counting.Orphan{{Arc: gone, Pages: 1}, {Arc: 4, Table: 3, Pages: 1}, {Arc: own, Table: 2, Pages: 1}, {Arc: 20000, Pages: 1}}
 	for _, s := range want {
-		if !slices.Contains(swept.Strays, s) {
+		if !slices.Contains(swept.Orphans, s) {
 			t.Errorf("%+v is not told", s)
 		}
 	}
-	if len(swept.Strays) != len(want) {
-		t.Errorf("told are %+v", swept.Strays)
+	if len(swept.Orphans) != len(want) {
+		t.Errorf("told are %+v", swept.Orphans)
 	}
 	m.do(t, moving.retire) // the move goes on
 }
@@ -89,11 +89,11 @@ func TestASweepForgetsWhatAPowerCutBroughtBack(t *testing.T) {
 		name   string
 		before []step
 		lost   []step
-		want   counting.Swept
+		want   counting.SweepResult
 		stage  counting.Stage
 	}{
-		{"behind retire", []step{moving.fence, moving.open, moving.claim}, []step{moving.retire}, counting.Swept{Forgotten: 1}, counting.Gone},
-		{"behind claim", []step{moving.fence, moving.open}, []step{moving.claim, moving.retire}, counting.Swept{}, counting.Held},
+		{"behind retire", []step{moving.fence, moving.open, moving.claim}, []step{moving.retire}, counting.SweepResult{Forgotten: 1}, counting.Released},
+		{"behind claim", []step{moving.fence, moving.open}, []step{moving.claim, moving.retire}, counting.SweepResult{}, counting.Live},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,24 +105,24 @@ func TestASweepForgetsWhatAPowerCutBroughtBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			m.do(t, c.lost...)
-			if p := m.part(t); p.Stage != counting.Gone {
+			if p := m.part(t); p.Stage != counting.Released {
 				t.Fatalf("the node has %+v before the power cut", p)
 			}
 			if err := server.FallBack(kept); err != nil {
 				t.Fatal(err)
 			}
 			m.node = open(t, m.ID(), server)
-			if p := m.part(t); p.Visits+p.Residue != 2 {
+			if p := m.part(t); p.Visits+p.Frozen != 2 {
 				t.Fatalf("the node has %+v after the power cut", p)
 			}
-			swept, _ := m.sweep(t, counting.Keep{Ended: 2})
-			if c.stage == counting.Held { // it may be all that there is: only people can know
-				c.want.Strays = []counting.Stray{{Arc: m.arc, Pages: 2}}
+			swept, _ := m.sweep(t, counting.SweepPolicy{Ended: 2})
+			if c.stage == counting.Live { // it may be all that there is: only people can know
+				c.want.Orphans = []counting.Orphan{{Arc: m.arc, Pages: 2}}
 			}
-			if swept.Forgotten != c.want.Forgotten || !slices.Equal(swept.Strays, c.want.Strays) {
+			if swept.Forgotten != c.want.Forgotten || !slices.Equal(swept.Orphans, c.want.Orphans) {
 				t.Errorf("swept %+v, want %+v", swept, c.want)
 			}
-			if p := m.part(t); p.Stage != c.stage || p.Residue != 0 {
+			if p := m.part(t); p.Stage != c.stage || p.Frozen != 0 {
 				t.Errorf("the node has %+v in the end", p)
 			}
 		})
@@ -136,7 +136,7 @@ func TestASweepIsDoneInBoundedSteps(t *testing.T) {
 	m.do(t, moving.fence, moving.open, moving.claim)
 	const many = 12_000
 	m.node.do(t, "eval", "for i = 1, ARGV[1] do redis.call('HSET', 'ff:x:' .. string.format('%d', i) .. ':1', 'page', 1) end return 1", 0, many)
-	swept, calls := m.sweep(t, counting.Keep{Arcs: []counting.Arc{m.arc}, Ended: 1})
+	swept, calls := m.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{m.arc}, Ended: 1})
 	if swept.Forgotten != many || calls < many/2000 {
 		t.Errorf("%d keys are forgotten in %d calls", swept.Forgotten, calls)
 	}

@@ -141,10 +141,10 @@ func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
 	y.delay.Store(int64(1500 * time.Millisecond))
 	m := atDestination(t, &servers.Redis{Addr: y.addr})
 	m.do(t, moving.fence, moving.open)
-	arcs := m.after.Coming(m.ID())[:counting.MaxTogether]
+	arcs := m.after.Incoming(m.ID())[:counting.MaxTogether]
 	for i, arc := range arcs {
 		pages := []counting.Visit{{Arc: arc, Page: "a", Count: 1}, {Arc: arc, Page: "b", Count: 1}}
-		if _, err := m.TakeIn(t.Context(), 2, arc, pages[:1+i%2]); err != nil {
+		if _, err := m.Import(t.Context(), 2, arc, pages[:1+i%2]); err != nil {
 			t.Fatal(err)
 		}
 	}

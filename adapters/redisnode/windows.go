@@ -8,13 +8,13 @@ import (
 	"footfall/domain/counting"
 )
 
-// Attend implements counting.Windows.
-func (n *Node) Attend(ctx context.Context) (counting.Attendance, error) {
+// Heartbeat implements counting.Windows.
+func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	_, answer, err := n.run(ctx, n.scripts.attend, seconds(counting.SessionLife), counting.MaxWaiting)
 	if err != nil {
-		return counting.Attendance{}, fmt.Errorf("attend %s: %w", n.id, err)
+		return counting.HeartbeatResult{}, fmt.Errorf("attend %s: %w", n.id, err)
 	}
-	a := counting.Attendance{Current: counting.Window(toInt(answer[0]))}
+	a := counting.HeartbeatResult{Current: counting.Window(toInt(answer[0]))}
 	for _, w := range answer[1:] {
 		a.Waiting = append(a.Waiting, counting.Window(toInt(w)))
 	}

@@ -21,8 +21,8 @@ const (
 
 // Windows is what is driven. Both methods end when their context does.
 type Windows interface {
-	// Attend is called at the start and at least twice in every window.
-	Attend(ctx context.Context) error
+	// Heartbeat is called at the start and at least twice in every window.
+	Heartbeat(ctx context.Context) error
 	// Scan is called at the start, every 5 seconds, and soon after the end
 	// and the grace of every window.
 	Scan(ctx context.Context) error
@@ -32,7 +32,7 @@ type Windows interface {
 // takes long misses no window.
 type Scheduler struct {
 	windows Windows
-	length  counting.Length
+	length  counting.WindowLength
 	grace   time.Duration
 	log     *slog.Logger
 
@@ -43,7 +43,7 @@ type Scheduler struct {
 
 // New makes a scheduler for windows of one length that are closed when grace
 // is over.
-func New(w Windows, length counting.Length, grace time.Duration, log *slog.Logger) *Scheduler {
+func New(w Windows, length counting.WindowLength, grace time.Duration, log *slog.Logger) *Scheduler {
 	return &Scheduler{windows: w, length: length, grace: grace, log: log}
 }
 
@@ -58,7 +58,7 @@ func (s *Scheduler) Start(context.Context) error {
 	s.cancel = cancel
 	half := min(time.Duration(s.length)/2, scanEvery)
 	s.loops.Go(func() {
-		s.loop(ctx, "attend", s.windows.Attend, func(now time.Time) time.Time { return now.Add(half) })
+		s.loop(ctx, "attend", s.windows.Heartbeat, func(now time.Time) time.Time { return now.Add(half) })
 	})
 	s.loops.Go(func() { s.loop(ctx, "scan", s.windows.Scan, s.nextScan) })
 	return nil

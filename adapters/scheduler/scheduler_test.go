@@ -21,7 +21,7 @@ type calls struct {
 	scanning func(context.Context) error
 }
 
-func (c *calls) Attend(context.Context) error {
+func (c *calls) Heartbeat(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attends = append(c.attends, time.Now())
@@ -111,7 +111,7 @@ func TestEveryWindowIsAttendedWhileAScanHangs(t *testing.T) {
 }
 
 func TestStopWithoutStartReturns(t *testing.T) {
-	s := scheduler.New(&calls{}, counting.Length(time.Minute), 0, slog.New(slog.DiscardHandler))
+	s := scheduler.New(&calls{}, counting.WindowLength(time.Minute), 0, slog.New(slog.DiscardHandler))
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestStopGivesUpOnACallThatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		c := &calls{scanning: func(context.Context) error { <-release; return nil }}
-		s := scheduler.New(c, counting.Length(time.Minute), 0, slog.New(slog.DiscardHandler))
+		s := scheduler.New(c, counting.WindowLength(time.Minute), 0, slog.New(slog.DiscardHandler))
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

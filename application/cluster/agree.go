@@ -23,26 +23,26 @@ const (
 )
 
 // standing is what one node answered.
-type standing struct {
+type nodeState struct {
 	node Node
-	sharding.Standing
+	sharding.RingState
 	err error
 }
 
 // standings asks all configured nodes at once; they are in the order of their ids.
-func (c *Cluster) standings(ctx context.Context) []standing {
-	all := make([]standing, 0, len(c.opts.Nodes))
+func (c *Cluster) nodeStates(ctx context.Context) []nodeState {
+	all := make([]nodeState, 0, len(c.opts.Nodes))
 	for _, n := range c.opts.Nodes {
-		all = append(all, standing{node: n})
+		all = append(all, nodeState{node: n})
 	}
-	slices.SortFunc(all, func(a, b standing) int { return cmp.Compare(a.node.ID(), b.node.ID()) })
+	slices.SortFunc(all, func(a, b nodeState) int { return cmp.Compare(a.node.ID(), b.node.ID()) })
 	done := make(chan struct{})
 	for i := range all {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 			defer cancel()
-			all[i].Standing, all[i].err = all[i].node.Standing(ctx)
+			all[i].RingState, all[i].err = all[i].node.RingState(ctx)
 		}()
 	}
 	for range all {
@@ -51,7 +51,7 @@ func (c *Cluster) standings(ctx context.Context) []standing {
 	return all
 }
 
-func newestOpened(all []standing) *sharding.Ring {
+func newestOpened(all []nodeState) *sharding.Ring {
 	var newest *sharding.Ring
 	for _, s := range all {
 		if s.err == nil && s.Opened != nil && (newest == nil || s.Opened.Epoch() > newest.Epoch()) {
@@ -69,13 +69,13 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	var since time.Time
 	var before error // what the last look met
 	for {
-		all := c.standings(ctx)
+		all := c.nodeStates(ctx)
 		if ring := newestOpened(all); ring != nil {
 			if err := sameDeployment(ring, all); err != nil {
 				return nil, err
 			}
 			for _, s := range all {
-				c.bringUp(ctx, ring, s.node)
+				c.catchUp(ctx, ring, s.node)
 			}
 			return ring, nil
 		}
@@ -108,7 +108,7 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 
 // unanswered is the error of a node that said neither its ring nor that it
 // has none.
-func unanswered(all []standing) error {
+func unanswered(all []nodeState) error {
 	for _, s := range all {
 		if s.err != nil && !errors.Is(s.err, counting.ErrUninitialized) {
 			return fmt.Errorf("node %s: %w", s.node.ID(), s.err)
@@ -117,7 +117,7 @@ func unanswered(all []standing) error {
 	return nil
 }
 
-func sameDeployment(ring *sharding.Ring, all []standing) error {
+func sameDeployment(ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
 		if s.err == nil && s.Fenced.Deployment() != ring.Deployment() {
 			return fmt.Errorf("node %s belongs to another deployment", s.node.ID())
@@ -126,7 +126,7 @@ func sameDeployment(ring *sharding.Ring, all []standing) error {
 	return nil
 }
 
-func (c *Cluster) newRing(all []standing) (*sharding.Ring, error) {
+func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 	var members []sharding.Member
 	for _, s := range all {
 		members = append(members, sharding.Member{ID: s.node.ID(), Addr: s.node.Addr(), Weight: 1})
@@ -139,7 +139,7 @@ func (c *Cluster) newRing(all []standing) (*sharding.Ring, error) {
 // establish fences and opens all nodes for a ring, the first one before the
 // others, so that of several instances that try at once only one gets
 // beyond it.
-func establish(ctx context.Context, ring *sharding.Ring, all []standing) error {
+func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
 		if _, err := s.node.Fence(ctx, ring); err != nil {
 			return fmt.Errorf("node %s: %w", s.node.ID(), err)
@@ -153,12 +153,12 @@ func establish(ctx context.Context, ring *sharding.Ring, all []standing) error {
 	return nil
 }
 
-// bringUp opens a ring that is agreed on at a node that is behind. A node
+// catchUp opens a ring that is agreed on at a node that is behind. A node
 // that knows no ring came back empty, and is left alone: it is lost, not new.
-func (c *Cluster) bringUp(ctx context.Context, ring *sharding.Ring, n Node) {
+func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n Node) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
-	p, err := n.Pulse(ctx)
+	p, err := n.RingSummary(ctx)
 	if err == nil && p.Opened < ring.Epoch() && p.Fence <= ring.Epoch() {
 		if p.Fence < ring.Epoch() {
 			_, err = n.Fence(ctx, ring)

@@ -27,7 +27,7 @@ type Node interface {
 	counting.Movable
 	counting.Windows
 	counting.Ledger
-	sharding.Keeper
+	sharding.RingStore
 }
 
 // Options of a Cluster.
@@ -38,7 +38,7 @@ type Options struct {
 	// without connecting to it. Nil: the ring has no such member.
 	Dial func(id counting.NodeID, addr string) (Node, error)
 	// Length of the windows: that of the deployment, or Start fails.
-	Length counting.Length
+	Length counting.WindowLength
 	// EndpointLimit is how many endpoints a node keeps for a window.
 	EndpointLimit int
 	// KeyLimit is how many idempotency keys a node keeps; 0 is none at all.
@@ -106,10 +106,10 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 		Remembers:     func(ctx context.Context, e counting.Epoch) (bool, error) { return remembers(ctx, n, e) },
 		EndpointLimit: c.opts.EndpointLimit,
 		KeyLimit:      c.opts.KeyLimit,
-		Behind:        func(ctx context.Context) { c.bringUp(ctx, c.View().Ring, n) },
+		Behind:        func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
 		Lost:          func(batches int64) { c.lost(n.ID(), batches) },
 		Orphaned: func(b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
-			c.routeAnew(n.ID(), b, refused, acknowledged)
+			c.reroute(n.ID(), b, refused, acknowledged)
 		},
 	}
 	if c.opts.Observer != nil {
@@ -121,7 +121,7 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 // remembers tells whether a node was opened in an epoch, or before, and not
 // emptied since; the view may know less of that than the node.
 func remembers(ctx context.Context, n Node, epoch counting.Epoch) (bool, error) {
-	s, err := n.Standing(ctx)
+	s, err := n.RingState(ctx)
 	if err != nil || s.Opened == nil {
 		return false, err
 	}
@@ -149,7 +149,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	}
 	// A configured node may have left the ring long ago.
 	for newer := true; newer; {
-		newer, err = c.chase(ctx)
+		newer, err = c.findNewer(ctx)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func (c *Cluster) Follow(ctx context.Context, epoch counting.Epoch) error {
 // search looks once for a newer ring and adopts it.
 func (c *Cluster) search(done chan struct{}) {
 	pause := time.Duration(0)
-	switch newer, err := c.chase(c.ctx); {
+	switch newer, err := c.findNewer(c.ctx); {
 	case err != nil:
 		c.opts.Log.Error("can't adopt the ring", "error", err)
 		pause = time.Second // nothing here makes it better soon
@@ -66,7 +66,7 @@ func (c *Cluster) search(done chan struct{}) {
 // chase adopts the first newer ring that a node shows, and tells whether there
 // was one. All are asked at once how far they are, but only one after the other
 // for the ring, which is large.
-func (c *Cluster) chase(ctx context.Context) (bool, error) {
+func (c *Cluster) findNewer(ctx context.Context) (bool, error) {
 	epoch := c.View().Epoch()
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
@@ -76,7 +76,7 @@ func (c *Cluster) chase(ctx context.Context) (bool, error) {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, glance)
 			defer cancel()
-			if p, err := m.Pulse(ctx); err != nil || p.Opened <= epoch {
+			if p, err := m.RingSummary(ctx); err != nil || p.Opened <= epoch {
 				m = nil
 			}
 			ahead <- m
@@ -97,7 +97,7 @@ func newerRing(ctx context.Context, m *Member, epoch counting.Epoch) *sharding.R
 	}
 	ctx, cancel := context.WithTimeout(ctx, glance)
 	defer cancel()
-	s, err := m.Standing(ctx)
+	s, err := m.RingState(ctx)
 	if err != nil || s.Opened == nil || s.Opened.Epoch() <= epoch {
 		return nil
 	}

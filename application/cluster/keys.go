@@ -14,9 +14,9 @@ import (
 // CheckKeys asks the nodes from which arcs are on their way whether they have
 // the keys of items, whose arcs are set (protocols: keys). It returns an error
 // for each: nil, the item is to be sent to the owner, by this view;
-// counting.ErrKept, it is counted; counting.KeyReused and counting.Corrupt, it
+// counting.ErrKeyApplied, it is counted; counting.KeyReused and counting.Corrupt, it
 // is refused; groupcommit.ErrMoved, the view is over; counting.ErrUnavailable.
-func (v *View) CheckKeys(ctx context.Context, items []counting.Keyed) []error {
+func (v *View) CheckKeys(ctx context.Context, items []counting.KeyedVisit) []error {
 	errs := make([]error, len(items))
 	groups := make(map[*Member][]int)
 	for i := range items {
@@ -33,14 +33,14 @@ func (v *View) CheckKeys(ctx context.Context, items []counting.Keyed) []error {
 }
 
 // checkAt asks one source about some of the items.
-func (v *View) checkAt(ctx context.Context, source *Member, items []counting.Keyed, indexes []int, errs []error) {
+func (v *View) checkAt(ctx context.Context, source *Member, items []counting.KeyedVisit, indexes []int, errs []error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	keys := make([]counting.LocatedKey, len(indexes))
 	for k, i := range indexes {
 		keys[k] = counting.LocatedKey{Arc: items[i].Arc, Key: items[i].Key}
 	}
-	found, err := UntilOpen(ctx, func() ([]counting.Found, error) { return source.FindKeys(ctx, v.Epoch(), keys) })
+	found, err := UntilOpen(ctx, func() ([]counting.KeyLookup, error) { return source.FindKeys(ctx, v.Epoch(), keys) })
 	for k, i := range indexes {
 		switch {
 		case errors.Is(err, counting.ErrStale):
@@ -48,7 +48,7 @@ func (v *View) checkAt(ctx context.Context, source *Member, items []counting.Key
 		case err != nil:
 			errs[i] = counting.ErrUnavailable
 		default:
-			errs[i] = found[k].Is(items[i].Print)
+			errs[i] = found[k].Match(items[i].Print)
 		}
 	}
 }

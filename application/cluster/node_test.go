@@ -49,12 +49,12 @@ func (n *node) reach(ctx context.Context) error {
 	return nil
 }
 
-func (n *node) Standing(ctx context.Context) (sharding.Standing, error) {
+func (n *node) RingState(ctx context.Context) (sharding.RingState, error) {
 	n.standings.Add(1)
 	if err := n.reach(ctx); err != nil {
-		return sharding.Standing{}, err
+		return sharding.RingState{}, err
 	}
-	return n.Node.Standing(ctx)
+	return n.Node.RingState(ctx)
 }
 
 func (n *node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
@@ -64,11 +64,11 @@ func (n *node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	return n.Node.Fence(ctx, r)
 }
 
-func (n *node) Approve(ctx context.Context, r *sharding.Ring) error {
+func (n *node) Accept(ctx context.Context, r *sharding.Ring) error {
 	if err := n.reach(ctx); err != nil {
 		return err
 	}
-	return n.Node.Approve(ctx, r)
+	return n.Node.Accept(ctx, r)
 }
 
 func (n *node) Open(ctx context.Context, r *sharding.Ring) error {
@@ -99,7 +99,7 @@ func (n *node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.
 
 // ring is the ring that a node has opened, nil when there is none.
 func (n *node) ring() *sharding.Ring {
-	s, err := n.Node.Standing(context.Background())
+	s, err := n.Node.RingState(context.Background())
 	if err != nil {
 		return nil
 	}
@@ -123,7 +123,7 @@ func newCluster(t *testing.T, nodes []*node) *cluster.Cluster {
 func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 	t.Helper()
 	if o.Length == 0 {
-		o.Length = counting.Length(time.Minute)
+		o.Length = counting.WindowLength(time.Minute)
 	}
 	o.EndpointLimit = 10
 	o.Log = slog.New(slog.DiscardHandler)

@@ -13,10 +13,10 @@ import (
 // orphanTime is how long a batch that its node has forgotten is tried elsewhere.
 const orphanTime = 30 * time.Second
 
-// routeAnew takes what a node doesn't have, and will never take since the ring
+// reroute takes what a node doesn't have, and will never take since the ring
 // has changed, to the nodes that have its pages now. What was acknowledged and
 // can't be brought there in time is told as lost.
-func (c *Cluster) routeAnew(node counting.NodeID, b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
+func (c *Cluster) reroute(node counting.NodeID, b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
@@ -34,12 +34,12 @@ func (c *Cluster) routeAnew(node counting.NodeID, b *counting.Batch, refused []c
 				switch k := i - len(b.Visits); {
 				case k < 0:
 					return visit(v, b.Visits[i])
-				case k < len(b.Arrivals):
-					return arrive(v, b.Arrivals[k], try)
-				case k < len(b.Arrivals)+len(b.Keyed):
-					return once(ctx, v, b.Keyed[k-len(b.Arrivals)])
+				case k < len(b.IDEvents):
+					return arrive(v, b.IDEvents[k], try)
+				case k < len(b.IDEvents)+len(b.Keyed):
+					return once(ctx, v, b.Keyed[k-len(b.IDEvents)])
 				default:
-					s := b.Settings[k-len(b.Arrivals)-len(b.Keyed)]
+					s := b.SetCounts[k-len(b.IDEvents)-len(b.Keyed)]
 					return v.Nodes[v.Owner(s.Arc)].Set(v.Epoch(), s)
 				}
 			}) && ok
@@ -54,15 +54,15 @@ func visit(v *View, visit counting.Visit) (groupcommit.Ticket, error) {
 	return v.Nodes[v.Owner(visit.Arc)].Visit(v.Epoch(), visit.Arc, visit.Page, visit.Count)
 }
 
-func once(ctx context.Context, v *View, k counting.Keyed) (groupcommit.Ticket, error) {
-	if err := v.CheckKeys(ctx, []counting.Keyed{k})[0]; err != nil {
+func once(ctx context.Context, v *View, k counting.KeyedVisit) (groupcommit.Ticket, error) {
+	if err := v.CheckKeys(ctx, []counting.KeyedVisit{k})[0]; err != nil {
 		return groupcommit.Ticket{}, err
 	}
 	return v.Nodes[v.Owner(k.Arc)].Once(v.Epoch(), k)
 }
 
 // arrive goes through the tables, of which one is that of the node's window.
-func arrive(v *View, a counting.Arrival, try int) (groupcommit.Ticket, error) {
+func arrive(v *View, a counting.IDEvent, try int) (groupcommit.Ticket, error) {
 	owner, table := v.IDOwner(a.ID, try%v.Tables())
 	a.Table = table
 	return v.Nodes[owner].Arrive(v.Epoch(), a)
@@ -77,7 +77,7 @@ func (c *Cluster) place(ctx context.Context, send func(*View, int) (groupcommit.
 			err = ticket.Wait()
 		}
 		switch {
-		case err == nil, errors.Is(err, counting.ErrKept), errors.Is(err, counting.ErrInDoubt): // that is resolved where it was sent
+		case err == nil, errors.Is(err, counting.ErrKeyApplied), errors.Is(err, counting.ErrInDoubt): // that is resolved where it was sent
 			return true
 		case errors.Is(err, groupcommit.ErrMoved):
 			_ = c.Follow(ctx, v.Epoch())

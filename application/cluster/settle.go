@@ -25,10 +25,10 @@ var errNoMajority = errors.New("too few nodes answer to decide whether a change 
 
 // poll asks every node of the view but the lost ones at once, and returns what
 // those answered that did so in time, and the error of one that did not.
-func (v *View) poll(ctx context.Context, within time.Duration, ask func(context.Context, *Member) (sharding.Standing, error)) (map[counting.NodeID]sharding.Standing, error) {
+func (v *View) askAll(ctx context.Context, within time.Duration, ask func(context.Context, *Member) (sharding.RingState, error)) (map[counting.NodeID]sharding.RingState, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	answers := make(map[counting.NodeID]sharding.Standing, len(v.Nodes))
+	answers := make(map[counting.NodeID]sharding.RingState, len(v.Nodes))
 	var mu sync.Mutex
 	err := v.Each(ctx, func(ctx context.Context, _ int, m *Member) error {
 		s, err := ask(ctx, m)
@@ -43,19 +43,19 @@ func (v *View) poll(ctx context.Context, within time.Duration, ask func(context.
 }
 
 // decides tells whether the nodes that have answered are enough.
-func (v *View) decides(next *sharding.Ring, answers map[counting.NodeID]sharding.Standing, err error) error {
-	if v.Decides(next, func(id counting.NodeID) bool { _, ok := answers[id]; return ok }) {
+func (v *View) decides(next *sharding.Ring, answers map[counting.NodeID]sharding.RingState, err error) error {
+	if v.HasQuorum(next, func(id counting.NodeID) bool { _, ok := answers[id]; return ok }) {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", errNoMajority, err)
 }
 
-// Approve has the nodes of a view approve the ring after it, for which they are
+// Accept has the nodes of a view approve the ring after it, for which they are
 // fenced. When it returns no error, that ring is made for good: whoever settles
 // the change finishes it (protocols: a change). After an error it may be.
-func (c *Cluster) Approve(ctx context.Context, v *View, next *sharding.Ring) error {
-	answers, err := v.poll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.Standing, error) {
-		return sharding.Standing{}, m.Approve(ctx, next)
+func (c *Cluster) Accept(ctx context.Context, v *View, next *sharding.Ring) error {
+	answers, err := v.askAll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.RingState, error) {
+		return sharding.RingState{}, m.Accept(ctx, next)
 	})
 	return v.decides(next, answers, err)
 }
@@ -64,12 +64,12 @@ func (c *Cluster) Approve(ctx context.Context, v *View, next *sharding.Ring) err
 // nodes are fenced, the highest of them at fence. If it may have been made for
 // good, it is finished, and otherwise undone. An error says that neither could
 // be done now.
-func (c *Cluster) Settle(ctx context.Context, v *View, fence counting.Epoch) error {
+func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) error {
 	var err error
 	for try := range settleTries {
 		var ring *sharding.Ring
-		if ring, err = c.settle(ctx, v, fence); err == nil {
-			return c.Bring(ctx, ring)
+		if ring, err = c.resolve(ctx, v, fence); err == nil {
+			return c.Publish(ctx, ring)
 		}
 		// Others may be at it, too.
 		select {
@@ -82,8 +82,8 @@ func (c *Cluster) Settle(ctx context.Context, v *View, fence counting.Epoch) err
 }
 
 // settle tries once, and returns the ring that is decided on.
-func (c *Cluster) settle(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
-	before, err := v.poll(ctx, glance, func(ctx context.Context, m *Member) (sharding.Standing, error) { return m.Standing(ctx) })
+func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
+	before, err := v.askAll(ctx, glance, func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) })
 	if newer := v.opened(before); newer != nil {
 		return newer, nil
 	}
@@ -95,14 +95,14 @@ func (c *Cluster) settle(ctx context.Context, v *View, fence counting.Epoch) (*s
 	if err := v.decides(ring, before, err); err != nil {
 		return nil, err
 	}
-	after, err := v.poll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.Standing, error) {
+	after, err := v.askAll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.RingState, error) {
 		if _, ok := before[m.ID()]; !ok || ring.Index(m.ID()) < 0 {
-			return sharding.Standing{}, counting.ErrUnavailable
+			return sharding.RingState{}, counting.ErrUnavailable
 		}
 		if _, err := m.Fence(ctx, ring); err != nil {
-			return sharding.Standing{}, err
+			return sharding.RingState{}, err
 		}
-		return m.Standing(ctx)
+		return m.RingState(ctx)
 	})
 	if newer := v.opened(after); newer != nil {
 		return newer, nil
@@ -113,7 +113,7 @@ func (c *Cluster) settle(ctx context.Context, v *View, fence counting.Epoch) (*s
 	if due := v.due(after); due.ChangeID() != ring.ChangeID() {
 		return nil, fmt.Errorf("%w: change %s was approved meanwhile", sharding.ErrConflict, due.ChangeID())
 	}
-	if err := c.Approve(ctx, v, ring); err != nil {
+	if err := c.Accept(ctx, v, ring); err != nil {
 		return nil, err
 	}
 	c.opts.Log.Info("a change of the ring was settled", "epoch", ring.Epoch(), "undone", ring.ChangeID() == v.ChangeID())
@@ -121,7 +121,7 @@ func (c *Cluster) settle(ctx context.Context, v *View, fence counting.Epoch) (*s
 }
 
 // opened is the newest ring after the view's that a node has opened.
-func (v *View) opened(answers map[counting.NodeID]sharding.Standing) *sharding.Ring {
+func (v *View) opened(answers map[counting.NodeID]sharding.RingState) *sharding.Ring {
 	var newest *sharding.Ring
 	for _, s := range answers {
 		if r := s.Opened; r != nil && r.Epoch() > v.Epoch() && (newest == nil || r.Epoch() > newest.Epoch()) {
@@ -131,23 +131,23 @@ func (v *View) opened(answers map[counting.NodeID]sharding.Standing) *sharding.R
 	return newest
 }
 
-func (v *View) due(answers map[counting.NodeID]sharding.Standing) *sharding.Ring {
-	standings := make([]sharding.Standing, 0, len(answers))
+func (v *View) due(answers map[counting.NodeID]sharding.RingState) *sharding.Ring {
+	standings := make([]sharding.RingState, 0, len(answers))
 	for _, s := range answers {
 		standings = append(standings, s)
 	}
-	return v.Due(standings)
+	return v.MustPropose(standings)
 }
 
 // Bring adopts a ring that is made for good, and opens it at all nodes; one
 // that can't be reached is brought up later.
-func (c *Cluster) Bring(ctx context.Context, ring *sharding.Ring) error {
+func (c *Cluster) Publish(ctx context.Context, ring *sharding.Ring) error {
 	if err := c.adopt(ring); err != nil {
 		return err
 	}
 	v := c.View()
 	return v.Each(ctx, func(ctx context.Context, _ int, m *Member) error {
-		c.bringUp(ctx, v.Ring, m)
+		c.catchUp(ctx, v.Ring, m)
 		return nil
 	})
 }

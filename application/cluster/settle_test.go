@@ -18,7 +18,7 @@ func TestAChangeThatWasLeftIsFinishedIfItMayHaveBeenMade(t *testing.T) {
 				next := change(t, nodes, false)
 				if approved {
 					for i := range 2 { // the one that is away, and another
-						if err := nodes[(away+i)%3].Node.Approve(t.Context(), next); err != nil {
+						if err := nodes[(away+i)%3].Node.Accept(t.Context(), next); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -26,7 +26,7 @@ func TestAChangeThatWasLeftIsFinishedIfItMayHaveBeenMade(t *testing.T) {
 				nodes[away].away.Store(true)
 				undone := c.View().ChangeID()
 				begin := time.Now()
-				if err := c.Settle(t.Context(), c.View(), next.Epoch()); err != nil {
+				if err := c.Resolve(t.Context(), c.View(), next.Epoch()); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(begin); took >= time.Second {
@@ -52,10 +52,10 @@ func TestWithoutAMajorityNothingIsDecided(t *testing.T) {
 		next := change(t, nodes, false)
 		nodes[1].away.Store(true)
 		nodes[2].hung.Store(true)
-		if err := c.Settle(t.Context(), c.View(), next.Epoch()); err == nil || c.View().Epoch() != 1 {
+		if err := c.Resolve(t.Context(), c.View(), next.Epoch()); err == nil || c.View().Epoch() != 1 {
 			t.Errorf("epoch %d, %v", c.View().Epoch(), err)
 		}
-		if err := c.Approve(t.Context(), c.View(), next); err == nil {
+		if err := c.Accept(t.Context(), c.View(), next); err == nil {
 			t.Error("one of three has made the change")
 		}
 		nodes[1].away.Store(false)
@@ -78,12 +78,12 @@ func TestTwoThatSettleAtOnceAgree(t *testing.T) {
 		a, b := newCluster(t, nodes), newCluster(t, nodes)
 		mustStart(t, a, b)
 		next := change(t, nodes, false)
-		if err := nodes[2].Node.Approve(t.Context(), next); err != nil {
+		if err := nodes[2].Node.Accept(t.Context(), next); err != nil {
 			t.Fatal(err)
 		}
-		go func() { _ = a.Settle(t.Context(), a.View(), next.Epoch()) }()
+		go func() { _ = a.Resolve(t.Context(), a.View(), next.Epoch()) }()
 		time.Sleep(3 * time.Millisecond)
-		_ = b.Settle(t.Context(), b.View(), next.Epoch())
+		_ = b.Resolve(t.Context(), b.View(), next.Epoch())
 		time.Sleep(5 * time.Second)
 		wantOneRing(t, nodes, a, b)
 	})

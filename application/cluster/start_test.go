@@ -205,7 +205,7 @@ func TestAnotherLengthOfWindowsIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := newNodes(3)
 		mustStart(t, newCluster(t, nodes))
-		other := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Length: counting.Length(2 * time.Second)})
+		other := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Length: counting.WindowLength(2 * time.Second)})
 		err := startAll(t, other)[0]
 		if err == nil || !strings.Contains(err.Error(), "1m0s") || !strings.Contains(err.Error(), "2s") {
 			t.Errorf("the start says %v, want both lengths", err)

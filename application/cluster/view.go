@@ -59,13 +59,13 @@ func (v *View) Source(arc counting.Arc) *Member {
 func (v *View) Arrived(arc counting.Arc) { v.moves.closed[arc/64].Or(1 << (arc % 64)) }
 
 // Coming tells whether arcs may be on their way to a member.
-func (v *View) Coming(member int) bool { return !v.moves.done[member].Load() }
+func (v *View) Incoming(member int) bool { return !v.moves.done[member].Load() }
 
 // Away tells whether a member is lost, and isn't to be asked.
 func (v *View) Away(member int) bool { return v.Members()[member].State == sharding.Lost }
 
-// Keeper is the node whose ledger has the entry of a window while it is closed.
-func (v *View) Keeper(w counting.Window) *Member { return v.Nodes[v.Home(w)] }
+// RingStore is the node whose ledger has the entry of a window while it is closed.
+func (v *View) Home(w counting.Window) *Member { return v.Nodes[v.HomeIndex(w)] }
 
 // Each calls do for every member but the lost ones at once, with CallTimeout
 // each, and returns the first error, with the node's id, when all have ended.

@@ -21,9 +21,9 @@ const (
 // brings up nodes that are behind, learns which moves are over, and ends
 // changes that whoever began them has left.
 func (c *Cluster) watch() {
-	var left leftover
+	var left leftBehindState
 	for {
-		busy := c.look(&left)
+		busy := c.poll(&left)
 		pause := lookEvery + rand.N(lookEvery)
 		if busy {
 			pause = lookCloser/2 + rand.N(lookCloser/2)
@@ -41,33 +41,33 @@ func (c *Cluster) watch() {
 }
 
 // leftover is a fence above the open epoch, and since when it is seen.
-type leftover struct {
+type leftBehindState struct {
 	fence counting.Epoch
 	since time.Time
 }
 
 // look looks once, and tells whether a change is under way.
-func (c *Cluster) look(left *leftover) bool {
+func (c *Cluster) poll(left *leftBehindState) bool {
 	pulses := c.pulses(c.ctx)
 	v := c.View()
 	fence := v.Epoch()
 	for m, p := range pulses {
 		fence = max(fence, p.Fence)
 		if p.Opened > v.Epoch() {
-			if _, err := c.chase(c.ctx); err != nil {
+			if _, err := c.findNewer(c.ctx); err != nil {
 				c.opts.Log.Error("can't adopt the ring", "error", err)
 			}
 			return true
 		}
 		at := v.Index(m.ID())
 		if at >= 0 && p.Opened == v.Epoch() {
-			v.moves.done[at].Store(p.Coming == 0)
+			v.moves.done[at].Store(p.Incoming == 0)
 		}
 	}
 	var wg sync.WaitGroup
 	for m, p := range pulses {
 		if v.Index(m.ID()) >= 0 && p.Opened < v.Epoch() && p.Fence <= v.Epoch() {
-			wg.Go(func() { c.bringUp(c.ctx, v.Ring, m) })
+			wg.Go(func() { c.catchUp(c.ctx, v.Ring, m) })
 		}
 	}
 	wg.Wait()
@@ -79,16 +79,16 @@ func (c *Cluster) look(left *leftover) bool {
 	}
 	switch {
 	case !behind:
-		*left = leftover{}
+		*left = leftBehindState{}
 		return false
 	case left.fence != fence:
-		*left = leftover{fence, time.Now()}
+		*left = leftBehindState{fence, time.Now()}
 	case time.Since(left.since) >= takeOver:
-		if err := c.Settle(c.ctx, v, fence); err != nil {
+		if err := c.Resolve(c.ctx, v, fence); err != nil {
 			c.opts.Log.Warn("a change of the ring was left, and can't be ended", "epoch", fence, "error", err)
 			left.since = time.Now()
 		} else {
-			*left = leftover{}
+			*left = leftBehindState{}
 		}
 	}
 	return true
@@ -96,22 +96,22 @@ func (c *Cluster) look(left *leftover) bool {
 
 // leftBehind tells whether a node is fenced so that the ring of an epoch isn't
 // opened at it: at a later epoch, or, for long, at that one by another change.
-func leftBehind(p sharding.Pulse, epoch counting.Epoch) bool {
+func leftBehind(p sharding.RingSummary, epoch counting.Epoch) bool {
 	return p.Fence > epoch || p.Fence == epoch && p.Opened < epoch
 }
 
 // pulses asks all nodes that this instance knows; those that don't answer in
 // time are not among them.
-func (c *Cluster) pulses(ctx context.Context) map[*Member]sharding.Pulse {
+func (c *Cluster) pulses(ctx context.Context) map[*Member]sharding.RingSummary {
 	known := c.known()
-	pulses := make(map[*Member]sharding.Pulse, len(known))
+	pulses := make(map[*Member]sharding.RingSummary, len(known))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, m := range known {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, glance)
 			defer cancel()
-			if p, err := m.Pulse(ctx); err == nil {
+			if p, err := m.RingSummary(ctx); err == nil {
 				mu.Lock()
 				pulses[m] = p
 				mu.Unlock()

@@ -67,7 +67,7 @@ func (t Ticket) Wait() error {
 		item += len(t.batch.Visits)
 	}
 	if t.kind >= keyed {
-		item += len(t.batch.Arrivals)
+		item += len(t.batch.IDEvents)
 	}
 	if t.kind == setting {
 		item += len(t.batch.Keyed)

@@ -160,7 +160,7 @@ func TestAnOverflowIsToldToItsOwnCallersOnly(t *testing.T) {
 			callers.Go(func() { wantVisit(t, c, "full", counting.Overflow) })
 			callers.Go(func() { wantVisit(t, c, "home", nil) })
 			callers.Go(func() {
-				ticket, err := c.Arrive(1, counting.Arrival{ID: 7, Table: 1})
+				ticket, err := c.Arrive(1, counting.IDEvent{ID: 7, Table: 1})
 				if err != nil || ticket.Wait() != nil {
 					t.Error("the id is not taken")
 				}
@@ -178,7 +178,7 @@ func TestAnArrivalIsRefusedAlone(t *testing.T) {
 		c := start(t, newNode(t), groupcommit.Options{EndpointLimit: 1})
 		for i, want := range []error{nil, counting.EndpointLimit, nil} {
 			endpoint := []string{"http://a/", "http://b/", "http://a/"}[i]
-			ticket, err := c.Arrive(1, counting.Arrival{ID: counting.ID(i), Endpoint: endpoint, Table: 1})
+			ticket, err := c.Arrive(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -265,7 +265,7 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 		}
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrUnavailable)
-		if _, err := c.Arrive(1, counting.Arrival{ID: 1, Table: 1}); !errors.Is(err, counting.ErrUnavailable) {
+		if _, err := c.Arrive(1, counting.IDEvent{ID: 1, Table: 1}); !errors.Is(err, counting.ErrUnavailable) {
 			t.Errorf("an id beyond the bound: %v", err)
 		}
 		if took := time.Since(begin); took != 0 {
@@ -286,7 +286,7 @@ func TestManyCallersAtOnceLoseNothing(t *testing.T) {
 		callers.Go(func() {
 			for k := range 100 {
 				wantVisit(t, c, counting.Page(fmt.Sprint((i+k)%5)), nil)
-				ticket, err := c.Arrive(1, counting.Arrival{ID: counting.ID(100*i + k), Table: 1})
+				ticket, err := c.Arrive(1, counting.IDEvent{ID: counting.ID(100*i + k), Table: 1})
 				if err != nil || ticket.Wait() != nil {
 					t.Error("an id is not taken")
 				}

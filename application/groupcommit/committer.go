@@ -189,20 +189,20 @@ func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.
 
 // Arrive adds an id, routed by epoch, to the next batch. The error is
 // counting.ErrUnavailable.
-func (c *Committer) Arrive(epoch counting.Epoch, a counting.Arrival) (Ticket, error) {
+func (c *Committer) Arrive(epoch counting.Epoch, a counting.IDEvent) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, err := c.batchFor(epoch)
 	if err != nil {
 		return Ticket{}, err
 	}
-	b.Arrivals = append(b.Arrivals, a)
-	return Ticket{batch: b, item: len(b.Arrivals) - 1, kind: arrival}, nil
+	b.IDEvents = append(b.IDEvents, a)
+	return Ticket{batch: b, item: len(b.IDEvents) - 1, kind: arrival}, nil
 }
 
 // Once adds what is keyed, routed by epoch, to the next batch; it is never
 // added up with anything. The error is counting.ErrUnavailable.
-func (c *Committer) Once(epoch counting.Epoch, k counting.Keyed) (Ticket, error) {
+func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, err := c.batchFor(epoch)
@@ -216,7 +216,7 @@ func (c *Committer) Once(epoch counting.Epoch, k counting.Keyed) (Ticket, error)
 
 // Set adds a setting, routed by epoch, to the next batch. The error is
 // counting.ErrUnavailable.
-func (c *Committer) Set(epoch counting.Epoch, s counting.Setting) (Ticket, error) {
+func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, err := c.batchFor(epoch)
@@ -224,8 +224,8 @@ func (c *Committer) Set(epoch counting.Epoch, s counting.Setting) (Ticket, error
 		return Ticket{}, err
 	}
 	s.Page = counting.Page(strings.Clone(string(s.Page)))
-	b.Settings = append(b.Settings, s)
-	return Ticket{batch: b, item: len(b.Settings) - 1, kind: setting}, nil
+	b.SetCounts = append(b.SetCounts, s)
+	return Ticket{batch: b, item: len(b.SetCounts) - 1, kind: setting}, nil
 }
 
 // batchFor counts one more caller's item and returns the batch that takes it.

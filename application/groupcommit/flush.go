@@ -52,7 +52,7 @@ func (c *Committer) run() {
 // none.
 func (c *Committer) next() *batch {
 	if c.Queued() > 0 {
-		c.pace.gather(c.await, c.wake)
+		c.pace.waitForBatch(c.await, c.wake)
 	}
 	return c.take()
 }
@@ -90,7 +90,7 @@ func (c *Committer) resolve(b *batch) {
 	b.Session, b.Seq = c.session.name, c.session.seq+1
 	for doubt := false; ; {
 		if c.ctx.Err() != nil {
-			c.giveUp(b, doubt)
+			c.abandon(b, doubt)
 			return
 		}
 		receipt, err := c.apply(b)
@@ -226,8 +226,8 @@ func (c *Committer) answer(b *batch, err error, refused []counting.Refusal) bool
 	return waited
 }
 
-// giveUp answers a batch that Stop has no more time for.
-func (c *Committer) giveUp(b *batch, doubt bool) {
+// abandon answers a batch that Stop has no more time for.
+func (c *Committer) abandon(b *batch, doubt bool) {
 	if doubt {
 		c.answer(b, counting.ErrInDoubt, nil)
 		return

@@ -33,8 +33,8 @@ func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 	s := &c.session
 	now := time.Now()
 	s.seq = b.Seq
-	k := keptBatch{rest: *b, visits: len(b.Visits), arrivals: len(b.Arrivals), applied: now, refused: refused}
-	k.rest.Visits, k.rest.Arrivals = nil, nil
+	k := keptBatch{rest: *b, visits: len(b.Visits), arrivals: len(b.IDEvents), applied: now, refused: refused}
+	k.rest.Visits, k.rest.IDEvents = nil, nil
 	s.packing = appendItems(s.packing[:0], b)
 	k.packed = bytes.Clone(s.packing)
 	s.kept = append(s.kept, k)
@@ -51,8 +51,8 @@ func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 // size is about what a kept batch takes in memory.
 func (k *keptBatch) size() int {
 	bytes := 300 + len(k.packed)
-	for i := range k.rest.Settings {
-		bytes += 40 + len(k.rest.Settings[i].Page)
+	for i := range k.rest.SetCounts {
+		bytes += 40 + len(k.rest.SetCounts[i].Page)
 	}
 	for i := range k.rest.Keyed {
 		bytes += 56 + len(k.rest.Keyed[i].Page)
@@ -72,8 +72,8 @@ func appendItems(p []byte, b *counting.Batch) []byte {
 		text(string(v.Page))
 		p = binary.AppendVarint(p, v.Count)
 	}
-	for i := range b.Arrivals {
-		a := &b.Arrivals[i]
+	for i := range b.IDEvents {
+		a := &b.IDEvents[i]
 		p = binary.AppendVarint(p, int64(a.ID))
 		text(a.Endpoint)
 		p = binary.AppendVarint(p, int64(a.Table))
@@ -104,7 +104,7 @@ func (k *keptBatch) batch() *counting.Batch {
 		b.Visits = append(b.Visits, counting.Visit{Arc: counting.Arc(unsigned()), Page: counting.Page(text()), Count: number()})
 	}
 	for range k.arrivals {
-		b.Arrivals = append(b.Arrivals, counting.Arrival{ID: counting.ID(number()), Endpoint: text(), Table: counting.Epoch(number())})
+		b.IDEvents = append(b.IDEvents, counting.IDEvent{ID: counting.ID(number()), Endpoint: text(), Table: counting.Epoch(number())})
 	}
 	return &b
 }

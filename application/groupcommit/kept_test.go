@@ -41,19 +41,19 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 		}
 		await()
 		for i, id := range []counting.ID{0, -1, math.MaxInt64, math.MinInt64} {
-			add(c.Arrive(1, counting.Arrival{ID: id, Endpoint: fmt.Sprintf("http://host/%0*d", 100*i, i), Table: 1}))
-			add(c.Arrive(1, counting.Arrival{ID: id + 7, Table: 1}))
+			add(c.Arrive(1, counting.IDEvent{ID: id, Endpoint: fmt.Sprintf("http://host/%0*d", 100*i, i), Table: 1}))
+			add(c.Arrive(1, counting.IDEvent{ID: id + 7, Table: 1}))
 		}
 		add(c.Visit(1, 5, "home", 2))
-		once := counting.Once{Key: counting.Key{1, 2}, Print: counting.Print{3, 4}}
-		add(c.Once(1, counting.Keyed{Once: once, Visit: counting.Visit{Arc: 6, Page: "keyed", Count: 3}}))
-		add(c.Set(1, counting.Setting{Arc: 7, Page: "set", Count: 4}))
+		once := counting.RequestKey{Key: counting.Key{1, 2}, Print: counting.Fingerprint{3, 4}}
+		add(c.Once(1, counting.KeyedVisit{RequestKey: once, Visit: counting.Visit{Arc: 6, Page: "keyed", Count: 3}}))
+		add(c.Set(1, counting.SetCount{Arc: 7, Page: "set", Count: 4}))
 		await()
 		sent := n.calls()
 		var visits []counting.Visit
-		var arrivals []counting.Arrival
+		var arrivals []counting.IDEvent
 		for _, b := range sent {
-			visits, arrivals = append(visits, b.Visits...), append(arrivals, b.Arrivals...)
+			visits, arrivals = append(visits, b.Visits...), append(arrivals, b.IDEvents...)
 		}
 		wantAllFields(t, reflect.ValueOf(visits))
 		wantAllFields(t, reflect.ValueOf(arrivals))

@@ -124,7 +124,7 @@ func held() (func(context.Context, int) error, chan struct{}) {
 // count is what the node has for a page.
 func (n *node) count(t *testing.T, page counting.Page) int64 {
 	t.Helper()
-	standing, err := n.Standing(t.Context())
+	standing, err := n.RingState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

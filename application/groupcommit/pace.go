@@ -24,7 +24,7 @@ func (p *pace) flushed(callers int, took time.Duration) { p.callers, p.took = ca
 
 // gather returns when it is time to flush. await tells how many callers wait,
 // and lets wake have a value when there are enough, or none will come any more.
-func (p *pace) gather(await func(enough int) (waiting int), wake <-chan struct{}) {
+func (p *pace) waitForBatch(await func(enough int) (waiting int), wake <-chan struct{}) {
 	enough := min(p.callers, MaxBatch)
 	// Callers that are ready to run join first, as long as some do.
 	waiting := await(enough)

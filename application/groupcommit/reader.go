@@ -90,7 +90,7 @@ func (r *Reader) join(epoch counting.Epoch, page counting.Located) (*reading, in
 // fly sends what waits until nothing does.
 func (r *Reader) fly() {
 	for {
-		r.pace.gather(r.await, r.wake)
+		r.pace.waitForBatch(r.await, r.wake)
 		r.mu.Lock()
 		if len(r.waiting) == 0 {
 			r.flying = false

@@ -280,7 +280,7 @@ func TestWhatIsKeptIsBoundedInBytes(t *testing.T) {
 		for i := range 40 { // 16 MiB and more
 			var last groupcommit.Ticket
 			for j := range 300 {
-				ticket, err := c.Arrive(1, counting.Arrival{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1})
+				ticket, err := c.Arrive(1, counting.IDEvent{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -82,7 +82,7 @@ func (s *Service) prepare(ctx context.Context, v *cluster.View) (sharding.Change
 // given up; a change that they have left undecided is passed over. Then arcs may be
 // coming, of them alone (othersArrived).
 func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []int) (sharding.Change, error) {
-	if err := s.outlast(ctx, v, lost); err != nil {
+	if err := s.ensureDurable(ctx, v, lost); err != nil {
 		return sharding.Change{}, err
 	}
 	c := sharding.Change{ID: crand.Text()}
@@ -91,16 +91,16 @@ func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []in
 		if slices.Contains(lost, i) {
 			return nil
 		}
-		p, err := m.Pulse(ctx)
+		p, err := m.RingSummary(ctx)
 		switch {
 		case err != nil:
 			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 		case p.Opened != v.Epoch() || p.Fence != v.Epoch() && len(lost) == 0:
 			return fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, p.Opened, p.Fence)
-		case p.Coming > 0 && len(lost) == 0:
-			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Coming)
+		case p.Incoming > 0 && len(lost) == 0:
+			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
 		}
-		a, err := m.Attend(ctx)
+		a, err := m.Heartbeat(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 		}
@@ -118,17 +118,17 @@ func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []in
 	return c, err
 }
 
-// outlast makes sure that a power cut takes no node back to before it had opened
+// ensureDurable makes sure that a power cut takes no node back to before it had opened
 // the ring of a view and closed what came by it: no ring that follows could be
 // brought to it then. Nobody is fenced meanwhile.
-func (s *Service) outlast(ctx context.Context, v *cluster.View, lost []int) error {
+func (s *Service) ensureDurable(ctx context.Context, v *cluster.View, lost []int) error {
 	return v.Each(ctx, func(call context.Context, i int, m *cluster.Member) error {
 		if slices.Contains(lost, i) {
 			return nil
 		}
-		p, err := m.Pulse(call)
-		if err == nil && p.Coming > 0 && len(lost) == 0 {
-			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Coming)
+		p, err := m.RingSummary(call)
+		if err == nil && p.Incoming > 0 && len(lost) == 0 {
+			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
 		}
 		if err == nil {
 			long, cancel := context.WithTimeout(ctx, syncTime)
@@ -161,10 +161,10 @@ func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.R
 		err = errLate
 	}
 	if err == nil && next.Epoch() > v.Epoch()+1 {
-		err = s.overtaken(ctx, v, nodes)
+		err = s.checkNotSuperseded(ctx, v, nodes)
 	}
 	if err == nil {
-		if err = s.Cluster.Approve(ctx, v, next); err != nil {
+		if err = s.Cluster.Accept(ctx, v, next); err != nil {
 			err = fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 		}
 	}
@@ -172,11 +172,11 @@ func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.R
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*cluster.CallTimeout)
 	defer cancel()
 	if err == nil {
-		err = s.Cluster.Bring(ending, next)
+		err = s.Cluster.Publish(ending, next)
 		s.nudge() // whoever moves arcs goes by the ring that was brought
 		return highest, err
 	}
-	if undone := s.Cluster.Settle(ending, v, next.Epoch()); undone != nil {
+	if undone := s.Cluster.Resolve(ending, v, next.Epoch()); undone != nil {
 		return highest, fmt.Errorf("%w, and it isn't undone yet: %w", err, undone)
 	}
 	if s.Cluster.View().ChangeID() == next.ChangeID() { // it was made, though nobody said so
@@ -188,18 +188,18 @@ func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.R
 
 // overtaken is an error when a change that was left may have been made: this
 // one passed it over (prepareWithout), and nodes are fenced for it since.
-func (s *Service) overtaken(ctx context.Context, v *cluster.View, nodes []*cluster.Member) error {
-	var all []sharding.Standing
+func (s *Service) checkNotSuperseded(ctx context.Context, v *cluster.View, nodes []*cluster.Member) error {
+	var all []sharding.RingState
 	for _, n := range nodes {
 		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		standing, err := n.Standing(ctx)
+		standing, err := n.RingState(ctx)
 		cancel()
 		if err != nil {
 			return refused(n, err)
 		}
 		all = append(all, standing)
 	}
-	if due := v.Due(all); due != v.Ring {
+	if due := v.MustPropose(all); due != v.Ring {
 		return fmt.Errorf("%w: change %s was approved before", sharding.ErrBusy, due.ChangeID())
 	}
 	return nil

@@ -50,7 +50,7 @@ func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
 		if _, err := d.ring.Abandon(t.Context(), "n1", "n4"); err != nil {
 			t.Fatal(err)
 		}
-		if st := d.settle(t); len(st.Losses) != 2 || st.Nodes[0].State != sharding.Lost || st.Nodes[3].State != sharding.Lost {
+		if st := d.resolve(t); len(st.Losses) != 2 || st.Nodes[0].State != sharding.Lost || st.Nodes[3].State != sharding.Lost {
 			t.Errorf("status: %+v", st)
 		}
 		want := make([]int64, pages)
@@ -112,7 +112,7 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 5)
 		v := d.cluster.View()
-		next, err := v.Reweight(sharding.Change{ID: "approved", From: counting.Length(time.Minute).At(time.Now()) + 2}, "n2", 3)
+		next, err := v.Reweight(sharding.Change{ID: "approved", From: counting.WindowLength(time.Minute).At(time.Now()) + 2}, "n2", 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
 			}
 		}
 		for _, i := range []int{0, 2, 3} {
-			if err := v.Nodes[i].Approve(t.Context(), next); err != nil {
+			if err := v.Nodes[i].Accept(t.Context(), next); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -139,7 +139,7 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if st := d.settle(t); err != nil || len(st.Losses) != 2 {
+		if st := d.resolve(t); err != nil || len(st.Losses) != 2 {
 			t.Errorf("%v; status %+v", err, st)
 		}
 	})
@@ -192,17 +192,17 @@ func TestWhatDidNotReachANodeThatIsGivenUpCountsOn(t *testing.T) {
 		bringBack()
 		_ = mover.Start(t.Context())
 		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
-		d.settle(t)
+		d.resolve(t)
 		if err := d.ring.Repair(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if s := d.ring.Status(t.Context()).Sweep; len(s.Strays) > 0 {
-			t.Errorf("told are %+v", s.Strays)
+		if s := d.ring.Status(t.Context()).Sweep; len(s.Orphans) > 0 {
+			t.Errorf("told are %+v", s.Orphans)
 		}
 		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
 			t.Fatal(err)
 		}
-		d.settle(t)
+		d.resolve(t)
 		for i := range pages {
 			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
 		}
@@ -228,9 +228,9 @@ func (d *deployment) begin(t *testing.T, m sharding.Move, steps int) int {
 	must(err)
 	r := all[0]
 	if steps > 1 && r.Pages > 0 {
-		some, _, err := source.FetchResidue(t.Context(), table, m.Arc, "")
+		some, _, err := source.FetchPages(t.Context(), table, m.Arc, "")
 		must(err)
-		_, err = destination.TakeIn(t.Context(), table, m.Arc, some)
+		_, err = destination.Import(t.Context(), table, m.Arc, some)
 		must(err)
 	}
 	if steps > 2 {

@@ -67,7 +67,7 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 			continue
 		}
 		full := counting.FullEntry{Entry: e}
-		if e.Calls.Endpoints > 0 {
+		if e.Deliveries.Endpoints > 0 {
 			var err error
 			if full.ByEndpoint, err = callsOf(ctx, from, e.Window); err != nil {
 				return err
@@ -86,7 +86,7 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 }
 
 // callsOf are the calls of a window, none where they can't be read.
-func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[string]counting.Call, error) {
+func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	_, calls, err := m.Entry(ctx, w)
@@ -100,7 +100,7 @@ func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[str
 // That ring may name its newcomer in place of a lost member; any that stays will
 // do then, since whoever looks for an entry asks all.
 func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) int {
-	if home := v.Index(next.Members()[next.Home(w)].ID); home >= 0 {
+	if home := v.Index(next.Members()[next.HomeIndex(w)].ID); home >= 0 {
 		return home
 	}
 	return slices.IndexFunc(v.Members(), func(m sharding.Member) bool {
@@ -117,7 +117,7 @@ func giveAll(ctx context.Context, v *cluster.View, to [][]counting.FullEntry) er
 		}
 		ctx, cancel := context.WithTimeout(ctx, syncTime)
 		defer cancel()
-		return m.TakeEntries(ctx, v.Table(), to[i])
+		return m.ImportEntries(ctx, v.Table(), to[i])
 	})
 	clear(to)
 	return err

@@ -58,7 +58,7 @@ func newCounter(t *testing.T, d *deployment) *counter {
 func (c *counter) pass(t *testing.T, windows int) {
 	t.Helper()
 	for range windows {
-		for range int64(counting.Length(time.Minute).At(time.Now())) % 5 {
+		for range int64(counting.WindowLength(time.Minute).At(time.Now())) % 5 {
 			c.next++
 			if err := c.Accept(t.Context(), c.next, "http://e.example/"); err != nil {
 				t.Fatal(err)
@@ -97,12 +97,12 @@ func (c *counter) wantAll(t *testing.T) {
 		if listed[id] == 0 {
 			missing++
 		}
-		one, _, err := c.Calls(t.Context(), id)
-		want := counting.CallTotals{}
+		one, _, err := c.Deliveries(t.Context(), id)
+		want := counting.DeliveryTotals{}
 		if counts[0] > 0 {
-			want = counting.CallTotals{Endpoints: 1, Delivered: 1}
+			want = counting.DeliveryTotals{Endpoints: 1, Delivered: 1}
 		}
-		if err != nil || one.State != counting.Done || one.Count != counts[0] || one.Sink != "printed" || one.Calls != want {
+		if err != nil || one.State != counting.Done || one.Count != counts[0] || one.Sink != "printed" || one.Deliveries != want {
 			differ++
 			t.Logf("%s is %+v, %v, and was published with %d", id, one, err, counts)
 		}
@@ -131,7 +131,7 @@ func (c *counter) changed(t *testing.T) func(plan sharding.Plan, err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.settle(t)
+		c.resolve(t)
 		c.pass(t, 4)
 		c.wantAll(t)
 	}
@@ -166,12 +166,12 @@ type reluctant struct {
 	calls *atomic.Int64
 }
 
-func (n reluctant) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+func (n reluctant) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	left := n.calls.Add(-1)
 	if left >= 0 && left%2 == 0 {
 		return errors.New("not now")
 	}
-	err := n.Node.TakeEntries(ctx, table, entries)
+	err := n.Node.ImportEntries(ctx, table, entries)
 	if left >= 0 {
 		err = errors.New("the answer was lost")
 	}
@@ -204,20 +204,20 @@ func TestANodeIsNotLetGoBeforeOthersKnowItsWindows(t *testing.T) {
 func TestAllThatANodeKnowsOfWindowsIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounter(t, newDeployment(t, 3))
-		now := counting.Length(time.Minute).At(time.Now())
+		now := counting.WindowLength(time.Minute).At(time.Now())
 		var all []counting.FullEntry
 		for i := range counting.Window(1500) {
 			e := counting.FullEntry{Entry: counting.Entry{Window: now - 1600 + i, State: counting.Done, Count: int64(i), Sink: "log"}}
 			if i%500 == 0 {
-				e.Calls = counting.CallTotals{Endpoints: 700, Failed: 700}
-				e.ByEndpoint = make(map[string]counting.Call)
+				e.Deliveries = counting.DeliveryTotals{Endpoints: 700, Failed: 700}
+				e.ByEndpoint = make(map[string]counting.Delivery)
 				for k := range 700 {
-					e.ByEndpoint[fmt.Sprintf("http://e%d.example/", k)] = counting.Call{Attempts: k, Final: true}
+					e.ByEndpoint[fmt.Sprintf("http://e%d.example/", k)] = counting.Delivery{Attempts: k, Final: true}
 				}
 			}
 			all = append(all, e)
 		}
-		if err := c.nodes["n1"].TakeEntries(t.Context(), 1, all); err != nil {
+		if err := c.nodes["n1"].ImportEntries(t.Context(), 1, all); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.ring.Remove(t.Context(), "n1", false); err != nil {
@@ -227,7 +227,7 @@ func TestAllThatANodeKnowsOfWindowsIsHandedOver(t *testing.T) {
 		listed := make(map[counting.Window]int64)
 		windows, err := c.Windows(t.Context(), 10_000)
 		for _, w := range windows {
-			listed[counting.Length(time.Minute).At(w.Start)] = w.Count
+			listed[counting.WindowLength(time.Minute).At(w.Start)] = w.Count
 		}
 		for _, e := range all {
 			if count, ok := listed[e.Window]; !ok || count != e.Count {
@@ -236,7 +236,7 @@ func TestAllThatANodeKnowsOfWindowsIsHandedOver(t *testing.T) {
 			if len(e.ByEndpoint) == 0 {
 				continue
 			}
-			_, calls, err := c.Calls(t.Context(), counting.Length(time.Minute).Name(e.Window))
+			_, calls, err := c.Deliveries(t.Context(), counting.WindowLength(time.Minute).Name(e.Window))
 			if err != nil || !maps.Equal(calls, e.ByEndpoint) {
 				t.Errorf("window %d has %d calls, %v, want %d", e.Window, len(calls), err, len(e.ByEndpoint))
 			}
@@ -247,13 +247,13 @@ func TestAllThatANodeKnowsOfWindowsIsHandedOver(t *testing.T) {
 // wantCalls wants the calls of the windows of the last minutes to be known.
 func (c *counter) wantCalls(t *testing.T) {
 	t.Helper()
-	now := counting.Length(time.Minute).At(time.Now())
+	now := counting.WindowLength(time.Minute).At(time.Now())
 	for w := now - 9; w < now; w++ {
-		id := counting.Length(time.Minute).Name(w)
+		id := counting.WindowLength(time.Minute).Name(w)
 		if len(c.sink.reports[id]) == 0 {
 			continue // nobody was there
 		}
-		summary, calls, err := c.Calls(t.Context(), id)
+		summary, calls, err := c.Deliveries(t.Context(), id)
 		if err != nil || summary.Count > 0 && !calls["http://e.example/"].Delivered() {
 			t.Errorf("the calls of %s are %v, %v", id, calls, err)
 		}

@@ -50,7 +50,7 @@ func (h *hurdles) meet(do func() error) error {
 	return err
 }
 
-func (h hurdle) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+func (h hurdle) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	h.mu.Lock()
 	claim, corrupt := h.claim, h.corrupt
 	h.mu.Unlock()
@@ -62,13 +62,13 @@ func (h hurdle) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []coun
 	all, err := h.Node.ClaimArcs(ctx, table, arcs)
 	for i := range all {
 		if corrupt != nil && corrupt(arcs[i]) {
-			all[i] = counting.Residue{Err: h.meet(func() error { return counting.Corrupt })}
+			all[i] = counting.FrozenPages{Err: h.meet(func() error { return counting.Corrupt })}
 		}
 	}
 	return all, err
 }
 
-func (h hurdle) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+func (h hurdle) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
 	h.mu.Lock()
 	wrong := h.wrong
 	h.mu.Unlock()
@@ -78,19 +78,19 @@ func (h hurdle) FetchKeys(ctx context.Context, table counting.Epoch, arc countin
 	return h.Node.FetchKeys(ctx, table, arc, cursor)
 }
 
-func (h hurdle) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+func (h hurdle) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
 	h.mu.Lock()
 	take := h.take
 	h.mu.Unlock()
 	if take != nil {
 		if err := h.meet(func() error { return take(ctx) }); err != nil {
-			return counting.Intake{}, err
+			return counting.ImportResult{}, err
 		}
 	}
-	return h.Node.TakeIn(ctx, table, arc, pages)
+	return h.Node.Import(ctx, table, arc, pages)
 }
 
-func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
 	h.mu.Lock()
 	confirm := h.confirm
 	h.mu.Unlock()
@@ -102,7 +102,7 @@ func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counti
 	return h.Node.Confirm(ctx, table, arcs)
 }
 
-func (h hurdle) Approve(ctx context.Context, r *sharding.Ring) error {
+func (h hurdle) Accept(ctx context.Context, r *sharding.Ring) error {
 	h.mu.Lock()
 	approve := h.approve
 	h.mu.Unlock()
@@ -111,5 +111,5 @@ func (h hurdle) Approve(ctx context.Context, r *sharding.Ring) error {
 			return err
 		}
 	}
-	return h.Node.Approve(ctx, r)
+	return h.Node.Accept(ctx, r)
 }

@@ -19,10 +19,10 @@ type syncing struct {
 	takes time.Duration
 }
 
-func (n syncing) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+func (n syncing) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	select {
 	case <-time.After(n.takes):
-		return n.Node.TakeEntries(ctx, table, entries)
+		return n.Node.ImportEntries(ctx, table, entries)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -34,16 +34,16 @@ func (c *counter) knows(t *testing.T, id counting.NodeID, windows, calls int) (w
 	t.Helper()
 	var all []counting.FullEntry
 	for i := range windows {
-		e := counting.FullEntry{ByEndpoint: make(map[string]counting.Call)}
-		e.Window = counting.Length(time.Minute).At(time.Now()) - 10 - counting.Window(i)
+		e := counting.FullEntry{ByEndpoint: make(map[string]counting.Delivery)}
+		e.Window = counting.WindowLength(time.Minute).At(time.Now()) - 10 - counting.Window(i)
 		e.State, e.Count, e.Sink = counting.Done, int64(i), "log"
 		for k := range calls {
-			e.ByEndpoint[fmt.Sprintf("http://e%d.example/", k)] = counting.Call{Attempts: 1, Final: true}
+			e.ByEndpoint[fmt.Sprintf("http://e%d.example/", k)] = counting.Delivery{Attempts: 1, Final: true}
 		}
-		e.Calls = counting.CallTotals{Endpoints: calls, Failed: calls}
+		e.Deliveries = counting.DeliveryTotals{Endpoints: calls, Failed: calls}
 		all = append(all, e)
 	}
-	if err := c.nodes[id].TakeEntries(t.Context(), 1, all); err != nil {
+	if err := c.nodes[id].ImportEntries(t.Context(), 1, all); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -54,7 +54,7 @@ func (c *counter) knows(t *testing.T, id counting.NodeID, windows, calls int) (w
 			counts[w.ID] = w.Count
 		}
 		for _, e := range all {
-			id := counting.Length(time.Minute).Name(e.Window)
+			id := counting.WindowLength(time.Minute).Name(e.Window)
 			if count, ok := counts[id]; !ok || count != e.Count {
 				t.Fatalf("%s is listed with %d (%v, %v), want %d", id, count, ok, err, e.Count)
 			}
@@ -80,7 +80,7 @@ func TestASlowHandOverEnds(t *testing.T) {
 				if _, err := u.ring.Remove(t.Context(), "n2", false); err != nil {
 					t.Fatal(err)
 				}
-				u.settle(t)
+				u.resolve(t)
 				u.forgotten(t, c.nodes-1)
 				wantListed()
 			})

@@ -30,7 +30,7 @@ type move struct {
 	arc                 counting.Arc
 	source, destination *cluster.Member
 
-	claimed counting.Residue
+	claimed counting.FrozenPages
 	pages   int             // that it has
 	keyed   bool            // it has keys, too
 	at      *cluster.Member // that was called last
@@ -45,7 +45,7 @@ func (s *Service) newMove(v *cluster.View, arc counting.Arc) *move {
 // nothing more is to be done.
 func (m *move) bring() (closed bool, err error) {
 	m.pages = m.claimed.Pages
-	if m.claimed.Stage == counting.Gone { // somebody has confirmed it before
+	if m.claimed.Stage == counting.Released { // somebody has confirmed it before
 		return true, m.close()
 	}
 	closed, err = m.copyKeys()
@@ -60,7 +60,7 @@ func (m *move) bring() (closed bool, err error) {
 
 // finish lets the source forget what the destination has confirmed: in is
 // that.
-func (m *move) finish(in counting.Intake) error {
+func (m *move) finish(in counting.ImportResult) error {
 	if in.Closed {
 		m.pages = 0
 		return nil
@@ -86,7 +86,7 @@ func (m *move) close() error {
 // mover was first.
 func (m *move) copyKeys() (closed bool, err error) {
 	for cursor, more := "", true; more; more = cursor != "" {
-		var keys []counting.KeptKey
+		var keys []counting.StoredKey
 		err := m.fetch(func(ctx context.Context) (err error) {
 			keys, cursor, err = m.source.FetchKeys(ctx, m.table, m.arc, cursor)
 			return err
@@ -94,7 +94,7 @@ func (m *move) copyKeys() (closed bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		for part := range slices.Chunk(keys, counting.MaxResidue) {
+		for part := range slices.Chunk(keys, counting.MaxImport) {
 			m.keyed = true
 			if closed, err := m.takeKeys(part); err != nil || closed {
 				return closed, err
@@ -107,9 +107,9 @@ func (m *move) copyKeys() (closed bool, err error) {
 	return m.takeKeys(nil)
 }
 
-func (m *move) takeKeys(keys []counting.KeptKey) (closed bool, err error) {
+func (m *move) takeKeys(keys []counting.StoredKey) (closed bool, err error) {
 	err = m.call(m.destination, func(ctx context.Context) (err error) {
-		closed, err = m.destination.TakeKeys(ctx, m.table, m.arc, keys)
+		closed, err = m.destination.ImportKeys(ctx, m.table, m.arc, keys)
 		return err
 	})
 	return closed, err
@@ -121,16 +121,16 @@ func (m *move) copy() (closed bool, err error) {
 	for cursor, more := "", true; more; more = cursor != "" {
 		var pages []counting.Visit
 		err := m.fetch(func(ctx context.Context) (err error) {
-			pages, cursor, err = m.source.FetchResidue(ctx, m.table, m.arc, cursor)
+			pages, cursor, err = m.source.FetchPages(ctx, m.table, m.arc, cursor)
 			return err
 		})
 		if err != nil {
 			return false, err
 		}
-		for part := range slices.Chunk(pages, counting.MaxResidue) {
-			var in counting.Intake
+		for part := range slices.Chunk(pages, counting.MaxImport) {
+			var in counting.ImportResult
 			err := m.call(m.destination, func(ctx context.Context) (err error) {
-				in, err = m.destination.TakeIn(ctx, m.table, m.arc, part)
+				in, err = m.destination.Import(ctx, m.table, m.arc, part)
 				return err
 			})
 			if err != nil || in.Closed {

@@ -133,14 +133,14 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 	var mu sync.Mutex
 	left := 0
 	_ = v.Each(s.ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		if !v.Coming(i) {
+		if !v.Incoming(i) {
 			return nil
 		}
 		begin, wait := time.Now(), s.obstacles.wait(m.ID())
 		var coming []counting.Arc
 		var err error
 		if wait <= 0 {
-			coming, err = m.ComingArcs(ctx, v.Table())
+			coming, err = m.IncomingArcs(ctx, v.Table())
 		}
 		if err != nil {
 			s.obstacles.nodeFailed(m.ID(), time.Since(begin))
@@ -149,7 +149,7 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 		mu.Lock()
 		defer mu.Unlock()
 		if wait > 0 {
-			left += len(v.Ring.Coming(m.ID()))
+			left += len(v.Ring.Incoming(m.ID()))
 			soonest = min(soonest, wait)
 			return nil
 		}
@@ -263,7 +263,7 @@ func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 func (s *Service) answers(m *cluster.Member) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, cluster.CallTimeout)
 	defer cancel()
-	_, err := m.Pulse(ctx)
+	_, err := m.RingSummary(ctx)
 	return err == nil
 }
 

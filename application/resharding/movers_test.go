@@ -63,11 +63,11 @@ func (d *deployment) drain(t *testing.T, left int) time.Duration {
 
 func (d *deployment) left(t *testing.T) int {
 	t.Helper()
-	p, err := d.node("new").Pulse(t.Context())
+	p, err := d.node("new").RingSummary(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.Coming
+	return p.Incoming
 }
 
 // A store that syncs once a second is asked about many arcs at once, and has
@@ -190,12 +190,12 @@ func takeOver(t *testing.T, from, to *memory.Node, table counting.Epoch, arc cou
 	if err != nil {
 		return err
 	}
-	if claimed[0].Stage != counting.Gone {
-		pages, _, err := from.FetchResidue(t.Context(), table, arc, "")
+	if claimed[0].Stage != counting.Released {
+		pages, _, err := from.FetchPages(t.Context(), table, arc, "")
 		if err != nil {
 			return err
 		}
-		if _, err := to.TakeIn(t.Context(), table, arc, pages); err != nil {
+		if _, err := to.Import(t.Context(), table, arc, pages); err != nil {
 			return err
 		}
 		if err := from.RetireArc(t.Context(), table, arc, claimed[0].Pages); err != nil {

@@ -28,13 +28,13 @@ const stuckAfter = 3
 const spared = 5
 
 // obstacle is an arc, or a node, that failed the last times.
-type obstacle struct {
+type backoff struct {
 	failures int
 	until    time.Time // it is left alone
 	stuck    sharding.StuckArc
 }
 
-func (o *obstacle) fail(first, most time.Duration) {
+func (o *backoff) fail(first, most time.Duration) {
 	pause := most
 	if o.failures < 16 {
 		pause = min(most, first<<o.failures)
@@ -43,28 +43,28 @@ func (o *obstacle) fail(first, most time.Duration) {
 	o.until = time.Now().Add(pause/2 + rand.N(pause/2+1))
 }
 
-// obstacles are what stands in the way of the moves of a table. One that is
+// backoffs are what stands in the way of the moves of a table. One that is
 // left alone holds up nothing else: an arc no other arc, a node only the arcs
 // that come from it or go to it.
-type obstacles struct {
+type backoffs struct {
 	mu    sync.Mutex
 	table counting.Epoch
-	arcs  map[counting.Arc]*obstacle
-	nodes map[counting.NodeID]*obstacle
+	arcs  map[counting.Arc]*backoff
+	nodes map[counting.NodeID]*backoff
 }
 
 // of forgets those of other tables.
-func (o *obstacles) of(table counting.Epoch) {
+func (o *backoffs) of(table counting.Epoch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.table != table || o.arcs == nil {
-		o.table, o.arcs, o.nodes = table, make(map[counting.Arc]*obstacle), make(map[counting.NodeID]*obstacle)
+		o.table, o.arcs, o.nodes = table, make(map[counting.Arc]*backoff), make(map[counting.NodeID]*backoff)
 	}
 }
 
 // keepOnly forgets what stood in the way of all arcs but some: others have moved
 // them.
-func (o *obstacles) keepOnly(coming []counting.Arc) {
+func (o *backoffs) keepOnly(coming []counting.Arc) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.arcs) == 0 {
@@ -74,11 +74,11 @@ func (o *obstacles) keepOnly(coming []counting.Arc) {
 	for _, arc := range coming {
 		is[arc] = true
 	}
-	maps.DeleteFunc(o.arcs, func(arc counting.Arc, _ *obstacle) bool { return !is[arc] })
+	maps.DeleteFunc(o.arcs, func(arc counting.Arc, _ *backoff) bool { return !is[arc] })
 }
 
 // wait is how long a node is to be left alone.
-func (o *obstacles) wait(node counting.NodeID) time.Duration {
+func (o *backoffs) wait(node counting.NodeID) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if n := o.nodes[node]; n != nil {
@@ -88,7 +88,7 @@ func (o *obstacles) wait(node counting.NodeID) time.Duration {
 }
 
 // waitFor is how long a move is to be left alone.
-func (o *obstacles) waitFor(m *move) time.Duration {
+func (o *backoffs) waitFor(m *move) time.Duration {
 	wait := max(o.wait(m.source.ID()), o.wait(m.destination.ID()))
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,12 +100,12 @@ func (o *obstacles) waitFor(m *move) time.Duration {
 
 // nodeFailed notes that a node did not answer, and how long that was waited for,
 // once for those that asked it at the same time.
-func (o *obstacles) nodeFailed(node counting.NodeID, waited time.Duration) {
+func (o *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := o.nodes[node]
 	if n == nil {
-		n = &obstacle{}
+		n = &backoff{}
 		o.nodes[node] = n
 	}
 	if !time.Now().Before(n.until) {
@@ -118,7 +118,7 @@ func (o *obstacles) nodeFailed(node counting.NodeID, waited time.Duration) {
 
 // arcFailed notes why an arc was not moved, and tells whether it is stuck and
 // that is news.
-func (o *obstacles) arcFailed(m *move, err error) (news bool) {
+func (o *backoffs) arcFailed(m *move, err error) (news bool) {
 	reason, own := reasonOf(err)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -127,7 +127,7 @@ func (o *obstacles) arcFailed(m *move, err error) (news bool) {
 	}
 	a := o.arcs[m.arc]
 	if a == nil {
-		a = &obstacle{}
+		a = &backoff{}
 		o.arcs[m.arc] = a
 	}
 	a.fail(arcFirst, arcMost)
@@ -142,7 +142,7 @@ func (o *obstacles) arcFailed(m *move, err error) (news bool) {
 }
 
 // retry lets everything be tried again at once.
-func (o *obstacles) retry() {
+func (o *backoffs) retry() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, a := range o.arcs {
@@ -152,7 +152,7 @@ func (o *obstacles) retry() {
 }
 
 // moved notes that an arc is there.
-func (o *obstacles) moved(m *move) {
+func (o *backoffs) moved(m *move) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.arcs, m.arc)
@@ -161,7 +161,7 @@ func (o *obstacles) moved(m *move) {
 }
 
 // stuck are the arcs of a table that can't be moved, in ascending order.
-func (o *obstacles) stuck(table counting.Epoch) []sharding.StuckArc {
+func (o *backoffs) stuck(table counting.Epoch) []sharding.StuckArc {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.table != table {

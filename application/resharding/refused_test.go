@@ -65,15 +65,15 @@ func TestMovesFromANodeGoOnWhenItWasNotGivenUp(t *testing.T) {
 			bringBack()
 			time.Sleep(time.Minute)
 			resume()
-			if st := d.settle(t); len(st.Losses) > 0 {
+			if st := d.resolve(t); len(st.Losses) > 0 {
 				t.Errorf("lost: %v", st.Losses)
 			}
 			d.wantCounted(t, pages)
 			if err := d.ring.Repair(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if s := d.ring.Status(t.Context()).Sweep; s.Forgotten > 0 || len(s.Strays) > 0 {
-				t.Errorf("swept are %d, told %+v", s.Forgotten, s.Strays)
+			if s := d.ring.Status(t.Context()).Sweep; s.Forgotten > 0 || len(s.Orphans) > 0 {
+				t.Errorf("swept are %d, told %+v", s.Forgotten, s.Orphans)
 			}
 		})
 	}
@@ -112,11 +112,11 @@ func TestMovesFromANodeThatIsGivenUpEndAsTheyStand(t *testing.T) {
 			t.Fatalf("pages at all stages of a move: %v", met)
 		}
 		resume()
-		d.settle(t)
+		d.resolve(t)
 		if _, err := d.ring.Remove(t.Context(), "n4", false); err != nil {
 			t.Fatal(err)
 		}
-		d.settle(t)
+		d.resolve(t)
 		for i := range pages {
 			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
 		}

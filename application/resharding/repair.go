@@ -32,9 +32,9 @@ func (s *Service) Repair(ctx context.Context) error {
 	v := s.Cluster.View()
 	var err error
 	if st.Fence > v.Epoch() {
-		err = s.Cluster.Settle(ctx, v, st.Fence)
+		err = s.Cluster.Resolve(ctx, v, st.Fence)
 	} else {
-		err = s.Cluster.Bring(ctx, v.Ring)
+		err = s.Cluster.Publish(ctx, v.Ring)
 	}
 	s.obstacles.retry()
 	s.nudge()
@@ -62,11 +62,11 @@ func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding
 		return sharding.Plan{}, err
 	}
 	if err := s.othersArrived(ctx, v, lost); err != nil {
-		return s.told(sharding.Plan{}, err)
+		return s.explainBusy(sharding.Plan{}, err)
 	}
 	c, err := s.prepareWithout(ctx, v, lost)
 	if err != nil {
-		return s.told(sharding.Plan{}, err)
+		return s.explainBusy(sharding.Plan{}, err)
 	}
 	next, err := v.Abandon(c, ids...)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Service) away(ctx context.Context, v *cluster.View, lost []int) error {
 		if !slices.Contains(lost, i) {
 			return nil
 		}
-		if p, err := m.Pulse(ctx); err == nil && p.Opened >= v.Epoch() {
+		if p, err := m.RingSummary(ctx); err == nil && p.Opened >= v.Epoch() {
 			return sharding.ErrAnswers
 		}
 		return nil
@@ -107,7 +107,7 @@ func (s *Service) othersArrived(ctx context.Context, v *cluster.View, lost []int
 		if slices.Contains(lost, i) {
 			return nil
 		}
-		coming, err := m.ComingArcs(ctx, v.Table())
+		coming, err := m.IncomingArcs(ctx, v.Table())
 		if err != nil {
 			return fmt.Errorf("%w: %w; nodes that are gone for good are given up together", counting.ErrUnavailable, err)
 		}

@@ -43,7 +43,7 @@ type Service struct {
 
 	arcs, pages atomic.Int64 // moved by this instance
 
-	obstacles obstacles    // in the way of the moves of the newest table
+	obstacles backoffs     // in the way of the moves of the newest table
 	logged    atomic.Int64 // arcs that can't be moved
 
 	mu    sync.Mutex
@@ -84,7 +84,7 @@ func (s *Service) Stop(context.Context) error {
 // counting.ErrUnavailable say that nothing was changed; after any other the
 // status tells.
 func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (sharding.Plan, error) {
-	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.explainBusy(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		id, addr, err := s.Locate(where, v.Members())
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
@@ -102,7 +102,7 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 }
 
 // told adds to the refusal of a change which arcs hold it up, and why.
-func (s *Service) told(p sharding.Plan, err error) (sharding.Plan, error) {
+func (s *Service) explainBusy(p sharding.Plan, err error) (sharding.Plan, error) {
 	stuck := s.obstacles.stuck(s.Cluster.View().Table())
 	if len(stuck) > 0 && errors.Is(err, sharding.ErrBusy) {
 		a := stuck[0]
@@ -115,7 +115,7 @@ func (s *Service) told(p sharding.Plan, err error) (sharding.Plan, error) {
 func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.View) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	standing, err := n.Standing(ctx)
+	standing, err := n.RingState(ctx)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):
 		return nil
@@ -131,7 +131,7 @@ func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.
 
 // Reweight gives a node another weight.
 func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error) {
-	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.explainBusy(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		return v.Reweight(c, id, weight)
 	}))
 }
@@ -140,7 +140,7 @@ func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, 
 // has ids of, and others have what it knows of windows, it is forgotten; until
 // then it must go on.
 func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error) {
-	return s.told(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.explainBusy(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		return v.Remove(c, id)
 	}))
 }
@@ -164,7 +164,7 @@ func (s *Service) run() {
 func (s *Service) tidy(v *cluster.View) {
 	gone := false
 	for i, m := range v.Members() {
-		if v.Coming(i) && !v.Away(i) {
+		if v.Incoming(i) && !v.Away(i) {
 			return
 		}
 		gone = gone || m.State != sharding.Active

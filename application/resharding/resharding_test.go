@@ -53,7 +53,7 @@ func newDeploymentOf(t *testing.T, n int, around func(*memory.Node) cluster.Node
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	d.cluster, err = cluster.New(cluster.Options{
-		Nodes: nodes, Length: counting.Length(time.Minute), EndpointLimit: 10, Log: log,
+		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: log,
 		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return around(d.node(id)), nil },
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func newDeploymentOf(t *testing.T, n int, around func(*memory.Node) cluster.Node
 	return d
 }
 
-func (d *deployment) settle(t *testing.T) sharding.Status {
+func (d *deployment) resolve(t *testing.T) sharding.Status {
 	t.Helper()
 	for range 600 {
 		st := d.ring.Status(t.Context())
@@ -135,13 +135,13 @@ func TestANodeComesAndGoes(t *testing.T) {
 		if _, err := d.ring.Reweight(t.Context(), "n1", 2, false); !errors.Is(err, sharding.ErrBusy) {
 			t.Errorf("a change while arcs are moving: %v", err)
 		}
-		if st := d.settle(t); st.Moves.Pages == 0 || st.Moves.Total != plan.Arcs {
+		if st := d.resolve(t); st.Moves.Pages == 0 || st.Moves.Total != plan.Arcs {
 			t.Errorf("moved: %+v", st.Moves)
 		}
 		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
 			t.Fatal(err)
 		}
-		d.settle(t)
+		d.resolve(t)
 		d.wantCounted(t, pages)
 		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: slog.New(slog.DiscardHandler)})
 		for range 40 {
@@ -221,7 +221,7 @@ func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
 		if err := u.Accept(t.Context(), 7, ""); err != nil {
 			t.Fatal(err)
 		}
-		w := counting.Length(time.Minute).At(time.Now())
+		w := counting.WindowLength(time.Minute).At(time.Now())
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrAnswers) {
 			t.Errorf("gave up a node that answers: %v", err)
 		}
@@ -235,7 +235,7 @@ func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
 		if _, err := d.ring.Abandon(t.Context(), "n1"); err != nil {
 			t.Fatal(err)
 		}
-		st := d.settle(t)
+		st := d.resolve(t)
 		if len(st.Losses) != 1 || st.Losses[0].Node != "n1" || st.Nodes[0].State != sharding.Lost {
 			t.Errorf("status: %+v", st)
 		}
@@ -248,7 +248,7 @@ func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
 		}
 		lost := false
 		for _, s := range windows {
-			lost = lost || s.ID == counting.Length(time.Minute).Name(w) && s.State == counting.Lost
+			lost = lost || s.ID == counting.WindowLength(time.Minute).Name(w) && s.State == counting.Lost
 			if s.Start.Year() < 2000 {
 				t.Errorf("a window that never was is shown: %+v", s)
 			}

@@ -29,11 +29,11 @@ func (s *Service) keepPace(table counting.Epoch, left int) {
 func (s *Service) Status(ctx context.Context) sharding.Status {
 	v := s.Cluster.View()
 	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: v.Losses(), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
-	pulses := make([]sharding.Pulse, len(v.Nodes))
+	pulses := make([]sharding.RingSummary, len(v.Nodes))
 	errs := make([]error, len(v.Nodes))
 	var mu sync.Mutex
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		p, err := m.Pulse(ctx)
+		p, err := m.RingSummary(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		pulses[i], errs[i] = p, err
@@ -45,22 +45,22 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		st.Moves.Total++
 	}
 	for i, m := range v.Members() {
-		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Coming: pulses[i].Coming, Keys: pulses[i].Keys}
+		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Incoming: pulses[i].Incoming, Keys: pulses[i].Keys}
 		st.Fence = max(st.Fence, pulses[i].Fence)
 		switch {
 		case v.Away(i):
 			n.Away = "it was given up"
 		case errs[i] != nil:
 			n.Away = whyAway(errs[i])
-			n.Coming = coming[i]
+			n.Incoming = coming[i]
 		case pulses[i].Opened < v.Epoch():
 			n.Away = "it is behind the ring"
-			n.Coming = coming[i]
+			n.Incoming = coming[i]
 		}
-		if !v.Coming(i) {
-			n.Coming = 0
+		if !v.Incoming(i) {
+			n.Incoming = 0
 		}
-		st.Moves.Left += n.Coming
+		st.Moves.Left += n.Incoming
 		st.Nodes[i] = n
 	}
 	s.progress(v, &st.Moves)

@@ -19,11 +19,11 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
 	found := &sharding.Sweep{At: time.Now(), Unswept: make(map[counting.NodeID]string)}
-	keep := counting.Keep{Ended: ended(ctx, v)}
+	keep := counting.SweepPolicy{Ended: ended(ctx, v)}
 	for _, l := range v.Losses() {
 		keep.Since = max(keep.Since, l.Epoch)
 	}
-	swept, errs := make([]counting.Swept, len(v.Nodes)), make([]error, len(v.Nodes))
+	swept, errs := make([]counting.SweepResult, len(v.Nodes)), make([]error, len(v.Nodes))
 	var sweeping sync.WaitGroup
 	for i, m := range v.Nodes {
 		if v.Away(i) {
@@ -41,15 +41,15 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 			s.Log.Warn("a node was not swept", "node", m.ID(), "error", errs[i])
 		}
 	}
-	s.Log.Info("the ring was swept", "forgotten", found.Forgotten, "strays", len(found.Strays)+found.More)
+	s.Log.Info("the ring was swept", "forgotten", found.Forgotten, "strays", len(found.Orphans)+found.More)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.swept = found
 }
 
-func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k counting.Keep) (all counting.Swept, err error) {
+func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k counting.SweepPolicy) (all counting.SweepResult, err error) {
 	for cursor, more := "", true; more; more = cursor != "" {
-		var some counting.Swept
+		var some counting.SweepResult
 		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 		some, cursor, err = m.Sweep(call, table, k, cursor)
 		cancel()
@@ -57,7 +57,7 @@ func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k c
 			return all, err
 		}
 		all.Forgotten += some.Forgotten
-		all.Strays = append(all.Strays, some.Strays...)
+		all.Orphans = append(all.Orphans, some.Orphans...)
 	}
 	return all, nil
 }
@@ -66,8 +66,8 @@ func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k c
 // opened before those of the last one have.
 func ended(ctx context.Context, v *cluster.View) counting.Epoch {
 	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		p, err := m.Pulse(ctx)
-		if err == nil && (p.Opened != v.Epoch() || p.Coming > 0) {
+		p, err := m.RingSummary(ctx)
+		if err == nil && (p.Opened != v.Epoch() || p.Incoming > 0) {
 			err = sharding.ErrMoving
 		}
 		return err
@@ -89,13 +89,13 @@ func kept(v *cluster.View, member int, ended counting.Epoch) []counting.Arc {
 	return arcs
 }
 
-func add(to *sharding.Sweep, node counting.NodeID, s counting.Swept) {
+func add(to *sharding.Sweep, node counting.NodeID, s counting.SweepResult) {
 	to.Forgotten += s.Forgotten
-	for _, stray := range s.Strays {
-		if len(to.Strays) == sharding.MaxStrays {
+	for _, stray := range s.Orphans {
+		if len(to.Orphans) == sharding.MaxOrphans {
 			to.More++
 			continue
 		}
-		to.Strays = append(to.Strays, sharding.Stray{Node: node, Stray: stray})
+		to.Orphans = append(to.Orphans, sharding.Orphan{Node: node, Orphan: stray})
 	}
 }

@@ -24,7 +24,7 @@ func (d *deployment) misplace(t *testing.T, node counting.NodeID, arc counting.A
 	v := counting.Visit{Arc: arc, Page: "astray", Count: 9}
 	_, err = d.node(node).Apply(t.Context(), &counting.Batch{
 		Epoch: d.cluster.View().Epoch(), Session: "stranger", Seq: 1, Visits: []counting.Visit{v},
-		Keyed: []counting.Keyed{{Visit: counting.Visit{Arc: arc, Page: "none"}, Once: counting.Once{Key: key}}}, KeyLimit: 10,
+		Keyed: []counting.KeyedVisit{{Visit: counting.Visit{Arc: arc, Page: "none"}, RequestKey: counting.RequestKey{Key: key}}}, KeyLimit: 10,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +54,8 @@ func TestARepairSweepsTheNodes(t *testing.T) {
 		if s == nil || s.Forgotten != 1 || s.Unswept["n2"] != "it came back empty" || len(s.Unswept) != 1 {
 			t.Fatalf("swept %+v", s)
 		}
-		if want := []sharding.Stray{{Node: "n1", Stray: counting.Stray{Arc: arc, Pages: 1}}}; !slices.Equal(s.Strays, want) {
-			t.Errorf("told are %+v, want %+v", s.Strays, want)
+		if want := []sharding.Orphan{{Node: "n1", Orphan: counting.Orphan{Arc: arc, Pages: 1}}}; !slices.Equal(s.Orphans, want) {
+			t.Errorf("told are %+v, want %+v", s.Orphans, want)
 		}
 		for i := range 50 {
 			page := counting.Page(fmt.Sprint(i))
@@ -95,12 +95,12 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		if err := d.ring.Repair(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if s := d.ring.Status(t.Context()).Sweep; s.Forgotten != 0 || len(s.Strays) != 0 || len(s.Unswept) != 0 {
+		if s := d.ring.Status(t.Context()).Sweep; s.Forgotten != 0 || len(s.Orphans) != 0 || len(s.Unswept) != 0 {
 			t.Errorf("swept %+v", s)
 		}
 		_ = mover.Start(t.Context())
 		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
-		d.settle(t)
+		d.resolve(t)
 		d.wantCounted(t, pages)
 	})
 }
@@ -125,7 +125,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		d.nodes["n1"].Restore(before)
 		_ = mover.Start(t.Context())
 		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
-		d.settle(t)
+		d.resolve(t)
 		d.wantCounted(t, pages)
 	})
 }

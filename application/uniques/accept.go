@@ -89,7 +89,7 @@ func (s *Service) Accept(ctx context.Context, id counting.ID, endpoint publishin
 // arrive adds an id at the node that collects it by one table.
 func arrive(v *cluster.View, table int, id counting.ID, endpoint publishing.Endpoint) error {
 	owner, epoch := v.IDOwner(id, table)
-	ticket, err := v.Nodes[owner].Arrive(v.Epoch(), counting.Arrival{ID: id, Endpoint: string(endpoint), Table: epoch})
+	ticket, err := v.Nodes[owner].Arrive(v.Epoch(), counting.IDEvent{ID: id, Endpoint: string(endpoint), Table: epoch})
 	if err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func TestIDsFollowAChangeOfTheRing(t *testing.T) {
 		a, b := d.run(t, "a", o), d.run(t, "b", o)
 		until(20 * time.Second)
 		a.mustAccept(t, "", ids(0, 300)...)
-		r, err := a.cluster.View().Remove(sharding.Change{ID: "next", From: counting.Length(minute).At(began()) + 1}, "n3")
+		r, err := a.cluster.View().Remove(sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 1}, "n3")
 		if err != nil {
 			t.Fatal(err)
 		}

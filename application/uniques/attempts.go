@@ -22,7 +22,7 @@ const (
 
 // result is what came of one call of a queue.
 type result struct {
-	call    *publishing.Call
+	call    *publishing.Delivery
 	attempt publishing.Attempt
 	due     time.Time // of the next attempt
 	again   bool
@@ -34,12 +34,12 @@ type result struct {
 // ended, no more attempts begin, and the window isn't finished: the next scan
 // comes back to what has no final result. To go on after a result that may
 // not be saved would also let a late repetition undo the next one's.
-func (c closing) callAll(ctx context.Context, r publishing.Report, endpoints []publishing.Endpoint, known map[string]counting.Call) error {
+func (c closing) callAll(ctx context.Context, r publishing.Report, endpoints []publishing.Endpoint, known map[string]counting.Delivery) error {
 	now := time.Now()
 	queue := publishing.NewQueue(publishing.NewSchedule(c.view.Length(), now), maxAttempts)
 	for _, e := range endpoints {
 		if k := known[string(e)]; !k.Final {
-			queue.Add(publishing.Call{Endpoint: e, Attempts: k.Attempts, Status: k.Status}, now)
+			queue.Add(publishing.Delivery{Endpoint: e, Attempts: k.Attempts, Status: k.Status}, now)
 		}
 	}
 	if err := c.attemptAll(ctx, r, queue); err != nil {
@@ -103,7 +103,7 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 
 // attempt makes one and keeps its result. It gives back the place that the
 // caller took for it.
-func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.Schedule, call *publishing.Call, until time.Time) result {
+func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.Schedule, call *publishing.Delivery, until time.Time) result {
 	defer func() { <-c.attempts }()
 	began := time.Now()
 	limited, cancel := context.WithDeadline(ctx, until)
@@ -121,16 +121,16 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 	if !done.again && a.Outcome() == publishing.Failed && a.Number < publishing.MaxAttempts {
 		lines = append(lines, abandoned(r, a.Endpoint, a.Number))
 	}
-	done.err = c.keep(ctx, a.Endpoint, counting.Call{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
+	done.err = c.keep(ctx, a.Endpoint, counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
 	return done
 }
 
 // abandon gives a call up that could not be made in time.
-func (c closing) abandon(ctx context.Context, r publishing.Report, call *publishing.Call) error {
+func (c closing) abandon(ctx context.Context, r publishing.Report, call *publishing.Delivery) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	final := counting.Call{Attempts: call.Attempts, Status: call.Status, Final: true}
+	final := counting.Delivery{Attempts: call.Attempts, Status: call.Status, Final: true}
 	return c.keep(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts))
 }
 
@@ -140,7 +140,7 @@ func abandoned(r publishing.Report, e publishing.Endpoint, made int) publishing.
 
 // keep logs what there is to be said of an endpoint and saves how far it has
 // come.
-func (c closing) keep(ctx context.Context, e publishing.Endpoint, known counting.Call, lines ...publishing.Attempt) error {
+func (c closing) keep(ctx context.Context, e publishing.Endpoint, known counting.Delivery, lines ...publishing.Attempt) error {
 	c.saves <- struct{}{}
 	defer func() { <-c.saves }()
 	for _, a := range lines {
@@ -152,6 +152,6 @@ func (c closing) keep(ctx context.Context, e publishing.Endpoint, known counting
 		}
 	}
 	return c.atHome(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return c.home.SaveCall(ctx, c.window, c.token, string(e), known)
+		return c.home.SaveDelivery(ctx, c.window, c.token, string(e), known)
 	})
 }

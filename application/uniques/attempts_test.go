@@ -29,9 +29,9 @@ func (o *outside) lines(e publishing.Endpoint) string {
 }
 
 // firstOf is the first window of the test and what is known of its endpoints.
-func (i *instance) firstOf(t *testing.T) (publishing.Summary, map[string]counting.Call) {
+func (i *instance) firstOf(t *testing.T) (publishing.Summary, map[string]counting.Delivery) {
 	t.Helper()
-	summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z")
+	summary, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +66,14 @@ func TestAnEndpointThatFailsOnceIsToldInTheEnd(t *testing.T) {
 		name     string
 		statuses []int
 		lines    string
-		call     counting.Call
+		call     counting.Delivery
 		observed map[publishing.Outcome]int
 	}{
-		{"no answer, then taken", []int{0, 200}, "[1:0 2:200]", counting.Call{Attempts: 2, Status: 200, Final: true}, map[publishing.Outcome]int{"failed": 1, "delivered": 1}},
-		{"taken at the third", []int{500, 302, 204}, "[1:500 2:302 3:204]", counting.Call{Attempts: 3, Status: 204, Final: true}, map[publishing.Outcome]int{"failed": 2, "delivered": 1}},
-		{"never taken", []int{503}, "[1:503 2:503 3:503]", counting.Call{Attempts: 3, Status: 503, Final: true}, map[publishing.Outcome]int{"failed": 3}},
-		{"gone", []int{410}, "[1:410]", counting.Call{Attempts: 1, Status: 410, Final: true}, map[publishing.Outcome]int{"refused": 1}},
-		{"gone later", []int{404, 410}, "[1:404 2:410]", counting.Call{Attempts: 2, Status: 410, Final: true}, map[publishing.Outcome]int{"failed": 1, "refused": 1}},
+		{"no answer, then taken", []int{0, 200}, "[1:0 2:200]", counting.Delivery{Attempts: 2, Status: 200, Final: true}, map[publishing.Outcome]int{"failed": 1, "delivered": 1}},
+		{"taken at the third", []int{500, 302, 204}, "[1:500 2:302 3:204]", counting.Delivery{Attempts: 3, Status: 204, Final: true}, map[publishing.Outcome]int{"failed": 2, "delivered": 1}},
+		{"never taken", []int{503}, "[1:503 2:503 3:503]", counting.Delivery{Attempts: 3, Status: 503, Final: true}, map[publishing.Outcome]int{"failed": 3}},
+		{"gone", []int{410}, "[1:410]", counting.Delivery{Attempts: 1, Status: 410, Final: true}, map[publishing.Outcome]int{"refused": 1}},
+		{"gone later", []int{404, 410}, "[1:404 2:410]", counting.Delivery{Attempts: 2, Status: 410, Final: true}, map[publishing.Outcome]int{"failed": 1, "refused": 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestAnotherInstanceGoesOnWithTheNextAttempt(t *testing.T) {
 		if got := o.lines("http://e/"); got != "[1:500 2:500 3:200]" {
 			t.Errorf("the log has %s", got)
 		}
-		if summary, _ := b.firstOf(t); summary.State != counting.Done || summary.Calls.Delivered != 1 {
+		if summary, _ := b.firstOf(t); summary.State != counting.Done || summary.Deliveries.Delivered != 1 {
 			t.Errorf("the window is %+v", summary)
 		}
 	})

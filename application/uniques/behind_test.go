@@ -27,7 +27,7 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		behind = d.instance(t, "behind", o)
 		behind.fail(deaf)
 		d.addNode()
-		change := sharding.Change{ID: "next", From: counting.Length(minute).At(began()) + 2}
+		change := sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 2}
 		r, err := behind.cluster.View().Add(change, sharding.Member{ID: "n4", Addr: "n4:6379", Weight: 1})
 		if err != nil {
 			t.Fatal(err)

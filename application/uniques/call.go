@@ -148,8 +148,8 @@ func endpointsOf(ctx context.Context, v *cluster.View, w counting.Window) ([]pub
 	return all, err
 }
 
-func totals(endpoints int, calls map[string]counting.Call) counting.CallTotals {
-	t := counting.CallTotals{Endpoints: endpoints}
+func totals(endpoints int, calls map[string]counting.Delivery) counting.DeliveryTotals {
+	t := counting.DeliveryTotals{Endpoints: endpoints}
 	for _, c := range calls {
 		switch {
 		case c.Delivered():

@@ -95,8 +95,8 @@ func TestAnEndpointThatHangsStopsNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, w := range windows[2:] {
-			if want := (counting.CallTotals{Endpoints: 2, Delivered: 1, Failed: 1}); w.State != counting.Done || w.Calls != want {
-				t.Errorf("window %s is %s with %+v, want done with %+v", w.ID, w.State, w.Calls, want)
+			if want := (counting.DeliveryTotals{Endpoints: 2, Delivered: 1, Failed: 1}); w.State != counting.Done || w.Deliveries != want {
+				t.Errorf("window %s is %s with %+v, want done with %+v", w.ID, w.State, w.Deliveries, want)
 			}
 		}
 	})
@@ -235,7 +235,7 @@ func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
 			t.Errorf("%d in the log, %d abandoned; want 300 and 44", n, abandoned)
 		}
 		windows, err := i.Windows(t.Context(), 3)
-		if err != nil || windows[2].State != counting.Done || windows[2].Calls.Failed != 44 || windows[2].Calls.Delivered != 256 {
+		if err != nil || windows[2].State != counting.Done || windows[2].Deliveries.Failed != 44 || windows[2].Deliveries.Delivered != 256 {
 			t.Errorf("the windows are %+v, %v; want the first one done with 44 failures", windows, err)
 		}
 	})
@@ -250,7 +250,7 @@ func TestAJournalThatFailsStopsNoWindow(t *testing.T) {
 		i.mustAccept(t, "http://e/", 1)
 		until(minute + 10*time.Second)
 		windows, err := i.Windows(t.Context(), 2)
-		if err != nil || windows[1].State != counting.Done || windows[1].Calls.Delivered != 1 {
+		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 1 {
 			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
 		}
 	})

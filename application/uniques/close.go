@@ -20,10 +20,10 @@ const (
 	publishTimeout = 5 * time.Second
 )
 
-// Attend tells every node that an instance is there, so that its current
+// Heartbeat tells every node that an instance is there, so that its current
 // window is published even if no id comes. It has to be called at least once
 // in every window. The error is of the first node that did not answer.
-func (s *Service) Attend(ctx context.Context) error {
+func (s *Service) Heartbeat(ctx context.Context) error {
 	_, _, err := attend(ctx, s.Cluster.View())
 	return err
 }
@@ -31,9 +31,9 @@ func (s *Service) Attend(ctx context.Context) error {
 // attend also returns the windows that wait to be closed on any node that
 // answered, oldest first, and the current one of each node.
 func attend(ctx context.Context, v *cluster.View) (waiting, current []counting.Window, err error) {
-	attended := make([]counting.Attendance, len(v.Nodes))
+	attended := make([]counting.HeartbeatResult, len(v.Nodes))
 	err = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) (err error) {
-		attended[i], err = m.Attend(ctx)
+		attended[i], err = m.Heartbeat(ctx)
 		return err
 	})
 	for i, a := range attended {
@@ -78,7 +78,7 @@ func (s *Service) Scan(ctx context.Context) error {
 // close brings a window as far as it goes: from open to sealed, to published,
 // and then the endpoints are called in the background.
 func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window) error {
-	home := v.Keeper(w)
+	home := v.Home(w)
 	token, entry, err := s.claim(ctx, home, w)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ type closing struct {
 func (c closing) lose(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	if err := c.home.Lose(call, c.window, c.token); err != nil {
+	if err := c.home.MarkLost(call, c.window, c.token); err != nil {
 		return err
 	}
 	c.Log.Error("window is lost: a node with a part of it was given up", "window", c.view.Length().Name(c.window))
@@ -157,7 +157,7 @@ func (c closing) seal(ctx context.Context) (int64, error) {
 // lacks. A ring is opened before the first window that goes by it has begun, so
 // a window that is sealed has no part elsewhere if this finds nothing.
 func (c closing) upToDate(ctx context.Context, m *cluster.Member) error {
-	p, err := m.Pulse(ctx)
+	p, err := m.RingSummary(ctx)
 	if err == nil && p.Opened > c.view.Epoch() {
 		err = counting.ErrStale
 	}

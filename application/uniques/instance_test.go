@@ -135,7 +135,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 		nodes = append(nodes, l)
 	}
 	log := slog.New(slog.DiscardHandler)
-	c, err := cluster.New(cluster.Options{Nodes: nodes, Length: counting.Length(minute), EndpointLimit: 1000, Log: log})
+	c, err := cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 		Cluster: c, Publishers: []publishing.Publisher{sink{o, "rabbitmq"}, sink{o, "log"}},
 		Notifier: o, Journal: o, Grace: grace, Instance: name, Log: log, Observe: o.observe,
 	})
-	i.scheduler = scheduler.New(i.Service, counting.Length(minute), grace, log)
+	i.scheduler = scheduler.New(i.Service, counting.WindowLength(minute), grace, log)
 	t.Cleanup(i.crash)
 	return i
 }
@@ -167,7 +167,7 @@ func (d *deployment) run(t *testing.T, name string, o *outside) *instance {
 func (d *deployment) wantNothingWaiting(t *testing.T) {
 	t.Helper()
 	for _, n := range d.nodes {
-		if a, err := n.Attend(t.Context()); err != nil || len(a.Waiting) > 0 {
+		if a, err := n.Heartbeat(t.Context()); err != nil || len(a.Waiting) > 0 {
 			t.Errorf("%s waits for the windows %v, %v", n.ID(), a.Waiting, err)
 		}
 	}

@@ -91,18 +91,18 @@ func (l *link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	return l.Node.Apply(ctx, b)
 }
 
-func (l *link) Pulse(ctx context.Context) (sharding.Pulse, error) {
+func (l *link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 	if err := l.reach("pulse", 0); err != nil {
-		return sharding.Pulse{}, err
+		return sharding.RingSummary{}, err
 	}
-	return l.Node.Pulse(ctx)
+	return l.Node.RingSummary(ctx)
 }
 
-func (l *link) Attend(ctx context.Context) (counting.Attendance, error) {
+func (l *link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	if err := l.reach("attend", 0); err != nil {
-		return counting.Attendance{}, err
+		return counting.HeartbeatResult{}, err
 	}
-	return l.Node.Attend(ctx)
+	return l.Node.Heartbeat(ctx)
 }
 
 func (l *link) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
@@ -161,21 +161,21 @@ func (l *link) Publish(ctx context.Context, w counting.Window, token, sink strin
 	return l.Node.Publish(ctx, w, token, sink)
 }
 
-func (l *link) Finish(ctx context.Context, w counting.Window, token string, totals counting.CallTotals) error {
+func (l *link) Finish(ctx context.Context, w counting.Window, token string, totals counting.DeliveryTotals) error {
 	if err := l.reach("finish", w); err != nil {
 		return err
 	}
 	return l.Node.Finish(ctx, w, token, totals)
 }
 
-func (l *link) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
+func (l *link) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
 	if err := l.reach("save", w); err != nil {
 		return err
 	}
-	return l.Node.SaveCall(ctx, w, token, endpoint, c)
+	return l.Node.SaveDelivery(ctx, w, token, endpoint, c)
 }
 
-func (l *link) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+func (l *link) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	if err := l.reach("entry", w); err != nil {
 		return counting.Entry{}, nil, err
 	}

@@ -51,7 +51,7 @@ func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
 			t.Errorf("the endpoints were told %s times, want %s", got, want)
 		}
 		windows, err := b.Windows(t.Context(), 2)
-		if want := (counting.CallTotals{Endpoints: 3, Delivered: 3}); err != nil || windows[1].Calls != want || windows[1].State != counting.Done {
+		if want := (counting.DeliveryTotals{Endpoints: 3, Delivered: 3}); err != nil || windows[1].Deliveries != want || windows[1].State != counting.Done {
 			t.Errorf("the windows are %+v, %v; want all three told", windows, err)
 		}
 	})
@@ -193,7 +193,7 @@ func TestACloserThatWasOvertakenInTheCallbacksLeavesTheWindowAlone(t *testing.T)
 		b := d.run(t, "b", o)
 		until(minute + 40*time.Second)
 		windows, err := b.Windows(t.Context(), 2)
-		if err != nil || windows[1].State != counting.Done || windows[1].Calls.Delivered != 1 {
+		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 1 {
 			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
 		}
 		close(frozen)
@@ -224,7 +224,7 @@ func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
 			t.Errorf("%d attempts, want 3: %+v", n, all)
 		}
 		windows, err := i.Windows(t.Context(), 2)
-		if err != nil || windows[1].State != counting.Done || windows[1].Calls.Delivered != 2 {
+		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 2 {
 			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
 		}
 	})

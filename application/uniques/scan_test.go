@@ -52,7 +52,7 @@ func TestAWindowThatCanNotBeCountedStopsNoOther(t *testing.T) {
 			o := newOutside()
 			d := newDeployment()
 			i := d.run(t, "a", o)
-			bad := counting.Length(minute).At(began())
+			bad := counting.WindowLength(minute).At(began())
 			i.links[1].setFail(func(call string, w counting.Window) error {
 				if w == bad && call == "seal" {
 					return failure
@@ -97,11 +97,11 @@ func TestScanTellsWhatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment()
 		i := d.instance(t, "a", newOutside())
-		if err := i.Attend(t.Context()); err != nil {
+		if err := i.Heartbeat(t.Context()); err != nil {
 			t.Error(err)
 		}
 		d.setAway("n3", true)
-		if err := i.Attend(t.Context()); err == nil {
+		if err := i.Heartbeat(t.Context()); err == nil {
 			t.Error("nobody says that n3 did not attend")
 		}
 		until(minute + 3*time.Second)

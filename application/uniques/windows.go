@@ -28,7 +28,7 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	var mu sync.Mutex
 	entries := make(map[counting.Window]counting.Entry)
 	add := func(e counting.Entry) {
-		if kept, ok := entries[e.Window]; !ok || e.Further(kept) {
+		if kept, ok := entries[e.Window]; !ok || e.Supersedes(kept) {
 			entries[e.Window] = e
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 // Calls returns one window, by its id, with what is known of each endpoint.
 // Errors: counting.ErrBadWindow, also for a window of which nothing is known;
 // counting.ErrUnavailable.
-func (s *Service) Calls(ctx context.Context, id string) (publishing.Summary, map[string]counting.Call, error) {
+func (s *Service) Deliveries(ctx context.Context, id string) (publishing.Summary, map[string]counting.Delivery, error) {
 	v := s.Cluster.View()
 	w, err := v.Length().Parse(id)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Service) Calls(ctx context.Context, id string) (publishing.Summary, map
 }
 
 // show asks the nodes for one window with its endpoints.
-func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) (publishing.Summary, map[string]counting.Call, error) {
+func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) (publishing.Summary, map[string]counting.Delivery, error) {
 	entry, known, err := find(ctx, v, w)
 	if err != nil {
 		return publishing.Summary{}, nil, err
@@ -105,9 +105,9 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 	}
 	// Calls are kept for longer than the endpoints they were made to.
 	endpoints, err := endpointsOf(ctx, v, w)
-	calls := make(map[string]counting.Call, len(known)+len(endpoints))
+	calls := make(map[string]counting.Delivery, len(known)+len(endpoints))
 	for _, e := range endpoints {
-		calls[string(e)] = counting.Call{}
+		calls[string(e)] = counting.Delivery{}
 	}
 	maps.Copy(calls, known)
 	return summary, calls, err
@@ -115,7 +115,7 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 
 // find returns the entry of a window, whichever node has it, with its calls: the
 // ring may have changed since the window was done, so that its home was another.
-func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	var mu sync.Mutex
 	found := counting.FullEntry{Entry: counting.Entry{Window: w, State: counting.Open}}
 	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
@@ -125,7 +125,7 @@ func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Ent
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if err == nil && e.Further(found.Entry) {
+		if err == nil && e.Supersedes(found.Entry) {
 			found = counting.FullEntry{Entry: e, ByEndpoint: calls}
 		}
 		return err
@@ -137,7 +137,7 @@ func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Ent
 }
 
 // callsOf are the calls of a window that is being closed, from its home.
-func callsOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Call, error) {
+func callsOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	_, calls, err := home.Entry(ctx, w)
@@ -162,7 +162,7 @@ func damaged(v *cluster.View, e counting.Entry) publishing.Summary {
 // ask finds the count of a window that is open, and the calls of one that may
 // have more of them.
 func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (publishing.Summary, error) {
-	sum := publishing.Summary{State: e.State, Sink: e.Sink, Calls: e.Calls}
+	sum := publishing.Summary{State: e.State, Sink: e.Sink, Deliveries: e.Deliveries}
 	if e.State == counting.Open {
 		var count atomic.Int64
 		err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
@@ -181,11 +181,11 @@ func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (p
 		if err != nil {
 			return sum, err
 		}
-		calls, err := callsOf(ctx, v.Keeper(e.Window), e.Window)
+		calls, err := callsOf(ctx, v.Home(e.Window), e.Window)
 		if err != nil {
 			return sum, err
 		}
-		sum.Calls = totals(len(endpoints), calls)
+		sum.Deliveries = totals(len(endpoints), calls)
 	}
 	sum.Report = reportOf(v, e)
 	return sum, nil

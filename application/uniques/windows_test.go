@@ -50,7 +50,7 @@ func TestWindowsShowHowFarEachHasCome(t *testing.T) {
 		wantStates(t, i, -1, "")
 		until(3 * minute) // the window before is empty, and waits for its grace
 		wantStates(t, i, 3, " 00:03=open:0 00:02=open:0 00:01=done:2")
-		summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000200Z")
+		summary, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000200Z")
 		if err != nil || summary.State != counting.Open || summary.Count != 0 || len(calls) != 0 {
 			t.Errorf("the empty window that waits is %+v, %v, %v", summary, calls, err)
 		}
@@ -78,29 +78,29 @@ func TestAWindowIsPublishedWhileItsEndpointsAreCalled(t *testing.T) {
 		}
 		i.mustAccept(t, "http://e/?key=1", ids(0, 7)...)
 		// The window is open, and knows its endpoint.
-		if _, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z"); err != nil || len(calls) != 1 {
+		if _, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z"); err != nil || len(calls) != 1 {
 			t.Errorf("the calls of the open window are %+v, %v", calls, err)
 		}
 		until(minute + 10*time.Second)
 		wantStates(t, i, 10, " 00:01=open:0 00:00=published:7")
-		summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z")
-		if err != nil || summary.State != counting.Published || summary.Calls.Endpoints != 1 {
+		summary, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z")
+		if err != nil || summary.State != counting.Published || summary.Deliveries.Endpoints != 1 {
 			t.Errorf("the window is %+v, %v", summary, err)
 		}
 		if c, ok := calls["http://e/?key=1"]; len(calls) != 1 || !ok || c.Final {
 			t.Errorf("the calls are %+v, want one without a result", calls)
 		}
 		until(minute + 40*time.Second)
-		summary, calls, err = i.Calls(t.Context(), "footfall_20000101T000000Z")
-		if err != nil || summary.State != counting.Done || summary.Calls.Delivered != 1 || summary.Sink != "rabbitmq" {
+		summary, calls, err = i.Deliveries(t.Context(), "footfall_20000101T000000Z")
+		if err != nil || summary.State != counting.Done || summary.Deliveries.Delivered != 1 || summary.Sink != "rabbitmq" {
 			t.Errorf("the window is %+v, %v", summary, err)
 		}
-		delivered := counting.Call{Attempts: 1, Status: 200, Final: true}
+		delivered := counting.Delivery{Attempts: 1, Status: 200, Final: true}
 		if c := calls["http://e/?key=1"]; c != delivered {
 			t.Errorf("the calls are %+v, want one that was delivered", calls)
 		}
 		until(minute + 9*time.Minute)
-		if _, calls, err = i.Calls(t.Context(), "footfall_20000101T000000Z"); err != nil || calls["http://e/?key=1"] != delivered {
+		if _, calls, err = i.Deliveries(t.Context(), "footfall_20000101T000000Z"); err != nil || calls["http://e/?key=1"] != delivered {
 			t.Errorf("after nine minutes the calls are %+v, %v", calls, err)
 		}
 	})
@@ -130,7 +130,7 @@ func TestADamagedWindowIsShownAsSuch(t *testing.T) {
 			i.mustAccept(t, "", ids(0, 7)...)
 			until(minute + time.Second)
 			i.mustAccept(t, "", ids(0, 3)...)
-			bad := counting.Length(minute).At(began())
+			bad := counting.WindowLength(minute).At(began())
 			i.fail(func(c string, w counting.Window) error {
 				if c == call && w == bad {
 					return counting.Corrupt
@@ -138,7 +138,7 @@ func TestADamagedWindowIsShownAsSuch(t *testing.T) {
 				return nil
 			})
 			wantStates(t, i, 10, " 00:01=open:3 00:00=damaged:0")
-			summary, calls, err := i.Calls(t.Context(), "footfall_20000101T000000Z")
+			summary, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z")
 			if err != nil || summary.State != counting.Damaged || summary.ID != "footfall_20000101T000000Z" || len(calls) != 0 {
 				t.Errorf("the window is %+v, %v, %v", summary, calls, err)
 			}
@@ -156,16 +156,16 @@ func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
 		if _, err := i.Windows(t.Context(), 10); !errors.Is(err, counting.ErrUnavailable) {
 			t.Errorf("the list: %v", err)
 		}
-		if _, _, err := i.Calls(t.Context(), "footfall_20000101T000000Z"); !errors.Is(err, counting.ErrUnavailable) {
+		if _, _, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z"); !errors.Is(err, counting.ErrUnavailable) {
 			t.Errorf("one window: %v", err)
 		}
 		d.setAway("n2", false)
 		for _, id := range []string{"", "footfall_20000101T000001Z", "footfall_20000101T000000Z_2s", "footfall_20991122T050000Z", "footfall_19991231T235900Z"} {
-			if _, _, err := i.Calls(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
+			if _, _, err := i.Deliveries(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
 				t.Errorf("%q: %v, want %v", id, err, counting.ErrBadWindow)
 			}
 		}
-		summary, calls, err := i.Calls(t.Context(), i.cluster.View().Length().Name(counting.Length(minute).At(time.Now())))
+		summary, calls, err := i.Deliveries(t.Context(), i.cluster.View().Length().Name(counting.WindowLength(minute).At(time.Now())))
 		if err != nil || summary.Count != 7 || len(calls) != 0 {
 			t.Errorf("the open window is %+v, %v, %v", summary, calls, err)
 		}
@@ -180,7 +180,7 @@ func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
 		i := d.run(t, "a", newOutside())
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + 10*time.Second)
-		w := counting.Length(minute).At(time.Now()) - 1
+		w := counting.WindowLength(minute).At(time.Now()) - 1
 		for _, n := range d.nodes { // where it is done nothing happens
 			if _, _, err := n.Claim(t.Context(), w, "late", time.Second); err != nil {
 				t.Fatal(err)
@@ -188,7 +188,7 @@ func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
 		}
 		wantStates(t, i, 10, " 00:01=open:0 00:00=done:7")
 		wantStates(t, i, 2, " 00:01=open:0 00:00=done:7")
-		if s, _, err := i.Calls(t.Context(), "footfall_20000101T000000Z"); err != nil || s.State != counting.Done || s.Count != 7 {
+		if s, _, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z"); err != nil || s.State != counting.Done || s.Count != 7 {
 			t.Errorf("the window is %+v, %v", s, err)
 		}
 	})
@@ -202,8 +202,8 @@ func TestAWindowWithoutAnEntryIsNotShownAsOpen(t *testing.T) {
 		i := d.instance(t, "a", newOutside())
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + 10*time.Second)
-		id, w := "footfall_20000101T000000Z", counting.Length(minute).At(time.Now())-1
-		if s, _, err := i.Calls(t.Context(), id); err != nil || s.State != counting.Open || s.Count != 7 {
+		id, w := "footfall_20000101T000000Z", counting.WindowLength(minute).At(time.Now())-1
+		if s, _, err := i.Deliveries(t.Context(), id); err != nil || s.State != counting.Open || s.Count != 7 {
 			t.Errorf("the window that waits is %+v, %v", s, err)
 		}
 		for _, n := range d.nodes {
@@ -211,7 +211,7 @@ func TestAWindowWithoutAnEntryIsNotShownAsOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if s, _, err := i.Calls(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
+		if s, _, err := i.Deliveries(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
 			t.Errorf("the window that is over is %+v, %v", s, err)
 		}
 		wantStates(t, i, 10, " 00:01=open:0")

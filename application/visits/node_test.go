@@ -71,7 +71,7 @@ func (d deployment) instance(t *testing.T) (*visits.Service, *cluster.Cluster) {
 		nodes[i] = n
 	}
 	c, err := cluster.New(cluster.Options{
-		Nodes: nodes, Length: counting.Length(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
+		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

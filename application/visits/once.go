@@ -17,27 +17,27 @@ const onceTime = 2 * groupcommit.Deadline
 // of which none was counted then: counting.KeyReused, the key came with another
 // payload; counting.KeyLimit, no more keys can be kept now;
 // counting.ErrUnavailable.
-func (s *Service) RecordOnce(ctx context.Context, once counting.Once, visits []counting.Visit) ([]error, error) {
+func (s *Service) RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error) {
 	// The key itself is kept in an arc of its own, so that it is known
 	// whatever pages the payload names.
-	request := counting.Keyed{Visit: counting.Visit{Page: counting.Page(once.Key[:])}, Once: once}
-	err := s.recordKeyed(ctx, []counting.Keyed{request})[0]
+	request := counting.KeyedVisit{Visit: counting.Visit{Page: counting.Page(once.Key[:])}, RequestKey: once}
+	err := s.recordKeyed(ctx, []counting.KeyedVisit{request})[0]
 	if errors.Is(err, counting.ErrInDoubt) {
 		err = counting.ErrUnavailable // no visit was sent
 	}
 	if err != nil {
 		return nil, err
 	}
-	items := make([]counting.Keyed, len(visits))
+	items := make([]counting.KeyedVisit, len(visits))
 	for i, v := range visits {
-		items[i] = counting.Keyed{Visit: v, Once: counting.Once{Key: once.Key.Item(i), Print: once.Print}}
+		items[i] = counting.KeyedVisit{Visit: v, RequestKey: counting.RequestKey{Key: once.Key.Item(i), Print: once.Print}}
 	}
 	return s.recordKeyed(ctx, items), nil
 }
 
 // recordKeyed records items, by the next ring where the one that is known is
 // over, and returns an error for each as Record does.
-func (s *Service) recordKeyed(ctx context.Context, items []counting.Keyed) []error {
+func (s *Service) recordKeyed(ctx context.Context, items []counting.KeyedVisit) []error {
 	ctx, cancel := context.WithTimeout(ctx, onceTime)
 	defer cancel()
 	errs := make([]error, len(items))
@@ -64,9 +64,9 @@ func (s *Service) recordKeyed(ctx context.Context, items []counting.Keyed) []err
 }
 
 // sendKeyed sends some items by the view that is known, and returns its epoch.
-func (s *Service) sendKeyed(ctx context.Context, items []counting.Keyed, indexes []int, errs []error) counting.Epoch {
+func (s *Service) sendKeyed(ctx context.Context, items []counting.KeyedVisit, indexes []int, errs []error) counting.Epoch {
 	v := s.cluster.View()
-	some := make([]counting.Keyed, len(indexes))
+	some := make([]counting.KeyedVisit, len(indexes))
 	for k, i := range indexes {
 		some[k] = items[i]
 		some[k].Arc = v.Arc(items[i].Page)
@@ -83,7 +83,7 @@ func (s *Service) sendKeyed(ctx context.Context, items []counting.Keyed, indexes
 		if errs[i] == nil {
 			errs[i] = tickets[k].Wait()
 		}
-		if errors.Is(errs[i], counting.ErrKept) {
+		if errors.Is(errs[i], counting.ErrKeyApplied) {
 			errs[i] = nil
 		}
 	}

@@ -65,7 +65,7 @@ func (s *Service) RecordAll(ctx context.Context, visits []counting.Visit) []erro
 // SetAll gives pages counts, or forgets them, whatever they had; the arcs need
 // not be set. It returns an error for each as Record does, or counting.Moving:
 // nothing was changed, since the page is on its way between two nodes.
-func (s *Service) SetAll(ctx context.Context, settings []counting.Setting) []error {
+func (s *Service) SetAll(ctx context.Context, settings []counting.SetCount) []error {
 	v := s.cluster.View()
 	errs := make([]error, len(settings))
 	tickets := make([]groupcommit.Ticket, len(settings))
@@ -83,7 +83,7 @@ func (s *Service) SetAll(ctx context.Context, settings []counting.Setting) []err
 	return errs
 }
 
-func sendSetting(v *cluster.View, to counting.Setting) (groupcommit.Ticket, error) {
+func sendSetting(v *cluster.View, to counting.SetCount) (groupcommit.Ticket, error) {
 	to.Arc = v.Arc(to.Page)
 	return v.Nodes[v.Owner(to.Arc)].Set(v.Epoch(), to)
 }

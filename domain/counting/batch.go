@@ -71,7 +71,7 @@ type Visit struct {
 
 // Arrival is an id to add to the current window, with the endpoint that is
 // to be told the window's count: both are kept, or neither.
-type Arrival struct {
+type IDEvent struct {
 	ID ID
 	// Endpoint is empty or an absolute URL; a node doesn't interpret it.
 	Endpoint string
@@ -90,18 +90,18 @@ type Batch struct {
 	// for each.
 	Seq      int64
 	Visits   []Visit
-	Arrivals []Arrival
+	IDEvents []IDEvent
 	// EndpointLimit is how many distinct endpoints the node may keep for
 	// the window that the arrivals fall into.
 	EndpointLimit int
-	Keyed         []Keyed
+	Keyed         []KeyedVisit
 	// KeyLimit is how many keys the node may keep for batches.
-	KeyLimit int
-	Settings []Setting
+	KeyLimit  int
+	SetCounts []SetCount
 }
 
 // Setting gives a page a count, whatever it had before.
-type Setting struct {
+type SetCount struct {
 	Arc  Arc
 	Page Page
 	// Count is at least 0; Delete: the page is forgotten instead, and reads
@@ -112,7 +112,7 @@ type Setting struct {
 
 // Len is the number of the batch's items.
 func (b *Batch) Len() int {
-	return len(b.Visits) + len(b.Arrivals) + len(b.Keyed) + len(b.Settings)
+	return len(b.Visits) + len(b.IDEvents) + len(b.Keyed) + len(b.SetCounts)
 }
 
 // Reason says why one item of a batch was refused; it is the error that the
@@ -205,7 +205,7 @@ func (last Applied) Admit(b *Batch, fence, open Epoch) (*Receipt, error) {
 
 // Sum adds a number of visits to a count; ok is false when the result would
 // not fit.
-func Sum(count, n int64) (sum int64, ok bool) {
+func AddChecked(count, n int64) (sum int64, ok bool) {
 	if count > 0 && n > math.MaxInt64-count {
 		return count, false
 	}

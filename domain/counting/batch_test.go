@@ -81,14 +81,14 @@ func TestSumNeverPassesTheLargestCount(t *testing.T) {
 		{-5, 7, 2, true},
 		{math.MinInt64, math.MaxInt64, -1, true},
 	} {
-		if sum, ok := counting.Sum(c.count, c.n); sum != c.want || ok != c.ok {
+		if sum, ok := counting.AddChecked(c.count, c.n); sum != c.want || ok != c.ok {
 			t.Errorf("%d + %d: got (%d, %v), want (%d, %v)", c.count, c.n, sum, ok, c.want, c.ok)
 		}
 	}
 }
 
 func TestLenCountsVisitsAndArrivals(t *testing.T) {
-	b := counting.Batch{Visits: make([]counting.Visit, 3), Arrivals: make([]counting.Arrival, 2)}
+	b := counting.Batch{Visits: make([]counting.Visit, 3), IDEvents: make([]counting.IDEvent, 2)}
 	if b.Len() != 5 || new(counting.Batch).Len() != 0 {
 		t.Errorf("got %d and %d, want 5 and 0", b.Len(), new(counting.Batch).Len())
 	}
@@ -118,7 +118,7 @@ func TestAClosedNodeAppliesNothing(t *testing.T) {
 
 func TestDeliveredIsAnyStatusFrom200To299(t *testing.T) {
 	for status, want := range map[int]bool{0: false, 199: false, 200: true, 204: true, 299: true, 300: false, 410: false, 500: false} {
-		if got := (counting.Call{Status: status}).Delivered(); got != want {
+		if got := (counting.Delivery{Status: status}).Delivered(); got != want {
 			t.Errorf("%d: got %v", status, got)
 		}
 	}

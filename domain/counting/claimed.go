@@ -15,13 +15,13 @@ const (
 	EntryLife = 7 * 24 * time.Hour
 )
 
-// MaxWaiting is the most windows that Windows.Attend lists.
+// MaxWaiting is the most windows that Windows.Heartbeat lists.
 const MaxWaiting = 100
 
-// Claimed is an Entry with the claim on it, as a Ledger keeps it. Its methods
+// LedgerEntry is an Entry with the claim on it, as a Ledger keeps it. Its methods
 // are the decisions of the Ledger's methods of the same names, for adapters
 // that keep values; one that returns an error has changed nothing.
-type Claimed struct {
+type LedgerEntry struct {
 	Entry
 	Owner string
 	// Claims is the number of claims so far; it tells their tokens apart.
@@ -30,14 +30,14 @@ type Claimed struct {
 	Until, Changed time.Time
 }
 
-// NewClaimed is a window that nobody has claimed yet.
-func NewClaimed(w Window) Claimed { return Claimed{Entry: Entry{Window: w, State: Open}} }
+// NewLedgerEntry is a window that nobody has claimed yet.
+func NewLedgerEntry(w Window) LedgerEntry { return LedgerEntry{Entry: Entry{Window: w, State: Open}} }
 
 // token names the owner as well as the number, so that a node that came back
 // in an older state gives no token that another owner holds already.
-func (c *Claimed) token() string { return fmt.Sprintf("%d-%s", c.Claims, c.Owner) }
+func (c *LedgerEntry) token() string { return fmt.Sprintf("%d-%s", c.Claims, c.Owner) }
 
-func (c *Claimed) check(token string) error {
+func (c *LedgerEntry) check(token string) error {
 	if c.Claims == 0 || token != c.token() {
 		return ErrStaleToken
 	}
@@ -45,7 +45,7 @@ func (c *Claimed) check(token string) error {
 }
 
 // Claim returns the new token, or an empty one for a window that is over.
-func (c *Claimed) Claim(owner string, now time.Time, lease time.Duration) (token string, err error) {
+func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (token string, err error) {
 	switch {
 	case c.State == Done || c.State == Lost:
 		return "", nil
@@ -58,7 +58,7 @@ func (c *Claimed) Claim(owner string, now time.Time, lease time.Duration) (token
 }
 
 // Renew lets the lease begin at now.
-func (c *Claimed) Renew(token string, now time.Time, lease time.Duration) error {
+func (c *LedgerEntry) Renew(token string, now time.Time, lease time.Duration) error {
 	if err := c.check(token); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *Claimed) Renew(token string, now time.Time, lease time.Duration) error 
 }
 
 // Record freezes the count, unless it is, and returns it.
-func (c *Claimed) Record(token string, now time.Time, count int64) (int64, error) {
+func (c *LedgerEntry) Record(token string, now time.Time, count int64) (int64, error) {
 	if err := c.check(token); err != nil {
 		return 0, err
 	}
@@ -77,8 +77,8 @@ func (c *Claimed) Record(token string, now time.Time, count int64) (int64, error
 	return c.Count, nil
 }
 
-// Lose gives the window up, unless its count is recorded.
-func (c *Claimed) Lose(token string, now time.Time) error {
+// MarkLost gives the window up, unless its count is recorded.
+func (c *LedgerEntry) MarkLost(token string, now time.Time) error {
 	if err := c.check(token); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (c *Claimed) Lose(token string, now time.Time) error {
 }
 
 // Publish notes the sink, unless one is noted.
-func (c *Claimed) Publish(token string, now time.Time, sink string) error {
+func (c *LedgerEntry) Publish(token string, now time.Time, sink string) error {
 	if err := c.check(token); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (c *Claimed) Publish(token string, now time.Time, sink string) error {
 }
 
 // Finish notes the totals, unless they are.
-func (c *Claimed) Finish(token string, now time.Time, totals CallTotals) error {
+func (c *LedgerEntry) Finish(token string, now time.Time, totals DeliveryTotals) error {
 	if err := c.check(token); err != nil {
 		return err
 	}
@@ -111,14 +111,14 @@ func (c *Claimed) Finish(token string, now time.Time, totals CallTotals) error {
 	case Open, Sealed:
 		return fmt.Errorf("finish window %d: %w: it is not published", c.Window, ErrNotApplied)
 	case Published:
-		c.State, c.Calls, c.Changed = Done, totals, now
+		c.State, c.Deliveries, c.Changed = Done, totals, now
 	}
 	return nil
 }
 
 // Take makes the entry that another node had this one's, and tells whether it
 // did: not where either says what the other need not know.
-func (c *Claimed) Take(e Entry, now time.Time) bool {
+func (c *LedgerEntry) Take(e Entry, now time.Time) bool {
 	if c.State != Open || e.State == Open || e.State == Damaged {
 		return false
 	}
@@ -126,8 +126,8 @@ func (c *Claimed) Take(e Entry, now time.Time) bool {
 	return true
 }
 
-// SaveCall notes that a call of the window was kept.
-func (c *Claimed) SaveCall(token string, now time.Time) error {
+// SaveDelivery notes that a call of the window was kept.
+func (c *LedgerEntry) SaveDelivery(token string, now time.Time) error {
 	if err := c.check(token); err != nil {
 		return err
 	}

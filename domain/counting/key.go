@@ -17,14 +17,14 @@ var ErrBadKey = errors.New("bad idempotency key")
 type (
 	// Key is the hash of an idempotency key, or one that is derived from it.
 	Key [16]byte
-	// Print is the hash of the payload that came with a key.
-	Print [8]byte
+	// Fingerprint is the hash of the payload that came with a key.
+	Fingerprint [8]byte
 )
 
 // Once names a request that is to be done once, however often it comes.
-type Once struct {
+type RequestKey struct {
 	Key   Key
-	Print Print
+	Print Fingerprint
 }
 
 // ParseKey hashes the key of a request: 1 to 255 printable bytes of ASCII.
@@ -50,20 +50,20 @@ func (k Key) Item(i int) Key {
 	return Key(sum[:16])
 }
 
-// PrintOf hashes a payload and what tells it from others of another kind.
-func PrintOf(kind string, payload []byte) Print {
+// FingerprintOf hashes a payload and what tells it from others of another kind.
+func FingerprintOf(kind string, payload []byte) Fingerprint {
 	h := sha256.New()
 	h.Write([]byte(kind))
 	h.Write([]byte{0})
 	h.Write(payload)
-	return Print(h.Sum(nil)[:8])
+	return Fingerprint(h.Sum(nil)[:8])
 }
 
 // Keyed is a number of visits that is added unless the node has the key
 // already; with a Count of 0 nothing is added, and the key alone is kept.
-type Keyed struct {
+type KeyedVisit struct {
 	Visit
-	Once
+	RequestKey
 }
 
 // LocatedKey is a key with the arc of the page that it belongs to.
@@ -72,38 +72,38 @@ type LocatedKey struct {
 	Key Key
 }
 
-// KeptKey is what a node keeps of a Keyed: beside the arc, with the day on
+// StoredKey is what a node keeps of a Keyed: beside the arc, with the day on
 // which it came.
-type KeptKey struct {
-	Once
+type StoredKey struct {
+	RequestKey
 	Day Day
 }
 
 // Found is what a node has of a key.
-type Found struct {
-	Kept  bool
-	Print Print
+type KeyLookup struct {
+	Stored bool
+	Print  Fingerprint
 	// Err, when set, says why this alone can't be read.
 	Err error
 }
 
 // Is tells what a Keyed with this print is told: nil when the node doesn't
-// have its key, ErrKept, KeyReused, or Err.
-func (f Found) Is(p Print) error {
+// have its key, ErrKeyApplied, KeyReused, or Err.
+func (f KeyLookup) Match(p Fingerprint) error {
 	switch {
 	case f.Err != nil:
 		return f.Err
-	case !f.Kept:
+	case !f.Stored:
 		return nil
 	case f.Print == p:
-		return ErrKept
+		return ErrKeyApplied
 	}
 	return KeyReused
 }
 
-// ErrKept says that a node has a key, with the same payload: what came with it
+// ErrKeyApplied says that a node has a key, with the same payload: what came with it
 // is counted.
-var ErrKept = errors.New("the key is known, and its visits are counted")
+var ErrKeyApplied = errors.New("the key is known, and its visits are counted")
 
 // Day numbers the days of a node's clock since the Unix epoch, in UTC.
 type Day int64

@@ -34,9 +34,9 @@ func TestParseKeyTakesPrintableASCII(t *testing.T) {
 }
 
 func TestPrintsDifferByKindAndPayload(t *testing.T) {
-	a := counting.PrintOf("a", []byte("b"))
-	for _, other := range []counting.Print{
-		counting.PrintOf("a", []byte("c")), counting.PrintOf("b", []byte("b")), counting.PrintOf("", []byte("ab")), counting.PrintOf("ab", nil),
+	a := counting.FingerprintOf("a", []byte("b"))
+	for _, other := range []counting.Fingerprint{
+		counting.FingerprintOf("a", []byte("c")), counting.FingerprintOf("b", []byte("b")), counting.FingerprintOf("", []byte("ab")), counting.FingerprintOf("ab", nil),
 	} {
 		if other == a {
 			t.Errorf("%x is the print of two payloads", a)

@@ -12,14 +12,14 @@ type Stage uint8
 // The stages, in their order. What a Held arc has is live; when it is claimed
 // it is Frozen, and what it has is called its residue; in the end it is Gone.
 const (
-	Held Stage = iota
+	Live Stage = iota
 	Frozen
-	Gone
+	Released
 )
 
-// MaxResidue is the most pages that one call of TakeIn takes, and the most keys
-// of TakeKeys.
-const MaxResidue = 100
+// MaxImport is the most pages that one call of Import takes, and the most keys
+// of ImportKeys.
+const MaxImport = 100
 
 // ErrUnfinished says that a step of a move comes before what it needs.
 var ErrUnfinished = errors.New("move has not come so far")
@@ -30,7 +30,7 @@ var ErrUnfinished = errors.New("move has not come so far")
 const MaxTogether = 128
 
 // Residue is what ClaimArcs found of an arc.
-type Residue struct {
+type FrozenPages struct {
 	Stage Stage // Frozen or Gone
 	// Pages of the residue; of an arc that is Gone, the pages that it had.
 	Pages int
@@ -38,12 +38,12 @@ type Residue struct {
 	Err error
 }
 
-// Intake is what TakeIn has done.
-type Intake struct {
+// ImportResult is what Import has done.
+type ImportResult struct {
 	// Pages of the arc that are marked by now, over all calls; -1 where
 	// Confirm finds something else than marks.
 	Pages int
-	// Keys: all keys of the arc were taken in (TakeKeys).
+	// Keys: all keys of the arc were taken in (ImportKeys).
 	Keys bool
 	// Refused are the pages of this call that could not be added; they are
 	// not marked. The items are in ascending order.
@@ -57,8 +57,8 @@ type Part struct {
 	// Visits are what is live there.
 	Visits int64
 	// Stage of the arc and Residue of the page, as the source has them.
-	Stage   Stage
-	Residue int64
+	Stage  Stage
+	Frozen int64
 	// Marked: the destination has taken the page's residue in; Closed: it
 	// has closed the arc, or the arc isn't coming to it.
 	Marked, Closed bool
@@ -69,9 +69,9 @@ type Part struct {
 // Movable is the part of a node whose arcs go to another node, and come from
 // others, when the ring changes (protocols: resharding). A table is named by
 // its epoch. A move is, at the source, ClaimArcs, for many arcs at once; FetchKeys
-// until there is no more, and after each the same keys to TakeKeys at the
-// destination, and once no keys; FetchResidue until there is no more, and after
-// each the same pages to TakeIn; then Confirm there, for many arcs at once; then
+// until there is no more, and after each the same keys to ImportKeys at the
+// destination, and once no keys; FetchPages until there is no more, and after
+// each the same pages to Import; then Confirm there, for many arcs at once; then
 // RetireArc at the source, and CloseArc at the destination. Nothing is done at the
 // destination before ClaimArcs has answered. Any number of movers
 // may be at it at once, and any of them may be late by any time.
@@ -82,54 +82,54 @@ type Part struct {
 // when it is an earlier one; after an error that wraps none of them, and not
 // ErrUnfinished, it isn't known whether the call took effect. What a step has
 // answered survives a fail-over, if the node's store is set to: a node that is
-// taken back to an older state is not taken back behind it. What TakeIn and
-// TakeKeys have answered survives once Confirm has found it. What ClaimArcs and
+// taken back to an older state is not taken back behind it. What Import and
+// ImportKeys have answered survives once Confirm has found it. What ClaimArcs and
 // Confirm have answered survives a power cut, too, with all that the node did
 // before it, also where the store syncs only now and then. All of them work on a
 // node that is full.
 type Movable interface {
-	// ComingArcs are the arcs that the table brings to this node and that
+	// IncomingArcs are the arcs that the table brings to this node and that
 	// are not closed, in ascending order.
-	ComingArcs(ctx context.Context, table Epoch) ([]Arc, error)
+	IncomingArcs(ctx context.Context, table Epoch) ([]Arc, error)
 
 	// ClaimArcs freezes what the node has of each arc, so that writes of the
 	// pages, which go elsewhere by now, find none of it. A claim that was
 	// made before is answered again as it stands now. An arc of which the
 	// node has nothing, no key either, is Gone at once, with 0 pages. It may
 	// take as long as the store needs to sync.
-	ClaimArcs(ctx context.Context, table Epoch, arcs []Arc) ([]Residue, error)
+	ClaimArcs(ctx context.Context, table Epoch, arcs []Arc) ([]FrozenPages, error)
 
-	// FetchResidue returns some of the pages of a claimed arc, from cursor
+	// FetchPages returns some of the pages of a claimed arc, from cursor
 	// on, which is empty at first; next is empty after the last. Following
 	// it shows every page at least once. One that is no count has the count
 	// -1. ErrUnfinished: the arc is not Frozen.
-	FetchResidue(ctx context.Context, table Epoch, arc Arc, cursor string) (pages []Visit, next string, err error)
+	FetchPages(ctx context.Context, table Epoch, arc Arc, cursor string) (pages []Visit, next string, err error)
 
-	// TakeIn adds the residue of at most MaxResidue pages of a coming arc to
+	// Import adds the residue of at most MaxImport pages of a coming arc to
 	// what the node has, and marks each page in the same step; a page that
 	// is marked already is left alone. One that can't be added (Overflow,
 	// Corrupt) is refused alone.
-	TakeIn(ctx context.Context, table Epoch, arc Arc, pages []Visit) (Intake, error)
+	Import(ctx context.Context, table Epoch, arc Arc, pages []Visit) (ImportResult, error)
 
 	// Confirm returns for each arc what was taken in by now, but what was
 	// refused, or that it is closed. It may take as long as the store needs to
 	// sync.
-	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]Intake, error)
+	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]ImportResult, error)
 
 	// FetchKeys returns some of the keys that are kept beside a claimed arc,
-	// as FetchResidue does pages.
-	FetchKeys(ctx context.Context, table Epoch, arc Arc, cursor string) (keys []KeptKey, next string, err error)
+	// as FetchPages does pages.
+	FetchKeys(ctx context.Context, table Epoch, arc Arc, cursor string) (keys []StoredKey, next string, err error)
 
-	// TakeKeys keeps at most MaxResidue keys of a coming arc, whatever the
+	// ImportKeys keeps at most MaxImport keys of a coming arc, whatever the
 	// limit; those that the node has are left alone. No keys say that there
 	// are no others. closed: the arc was closed before, so nothing was done.
-	TakeKeys(ctx context.Context, table Epoch, arc Arc, keys []KeptKey) (closed bool, err error)
+	ImportKeys(ctx context.Context, table Epoch, arc Arc, keys []StoredKey) (closed bool, err error)
 
 	// FindKeys looks for keys, in their order, also in arcs that have left
 	// the node or are about to: until RetireArc it has their keys, and no
 	// batch adds to them once the node has opened the table by which they
 	// leave. ErrStale and ErrAhead are about the epoch, as with Counts.Read.
-	FindKeys(ctx context.Context, epoch Epoch, keys []LocatedKey) ([]Found, error)
+	FindKeys(ctx context.Context, epoch Epoch, keys []LocatedKey) ([]KeyLookup, error)
 
 	// RetireArc forgets the residue of a Frozen arc, with its keys, if it has
 	// exactly that many pages, and the arc is Gone; ErrUnfinished otherwise.
@@ -140,18 +140,18 @@ type Movable interface {
 	// the marks; ErrUnfinished otherwise. A closed one stays so.
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
-	// TakeEntries keeps entries of windows that another node's Ledger had,
+	// ImportEntries keeps entries of windows that another node's Ledger had,
 	// each with its calls in one step, unless the window has one here that
 	// isn't Open. It is a change of the entry; the calls are kept until 10
 	// minutes after it. An entry that is Open or Damaged is passed over. This
 	// survives when it is answered, as with Confirm. Corrupt: something else
 	// stands in the place of an entry; others may have been kept.
-	TakeEntries(ctx context.Context, table Epoch, entries []FullEntry) error
+	ImportEntries(ctx context.Context, table Epoch, entries []FullEntry) error
 
 	// Sweep forgets what no move needs any more, in some of what the node
 	// keeps: from cursor on, which is empty at first; next is empty after the
 	// last, and following it shows everything that is there all the while.
-	Sweep(ctx context.Context, table Epoch, k Keep, cursor string) (s Swept, next string, err error)
+	Sweep(ctx context.Context, table Epoch, k SweepPolicy, cursor string) (s SweepResult, next string, err error)
 
 	// ReadParts returns a part for each page, in their order, with every
 	// batch and every step in it that was answered before the call. ErrStale
@@ -166,41 +166,41 @@ var ErrImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node
 // Immovable is the Movable of a node that is a deployment of its own.
 type Immovable struct{}
 
-// ComingArcs implements Movable, as do the others.
-func (Immovable) ComingArcs(context.Context, Epoch) ([]Arc, error) { return nil, ErrImmovable }
+// IncomingArcs implements Movable, as do the others.
+func (Immovable) IncomingArcs(context.Context, Epoch) ([]Arc, error) { return nil, ErrImmovable }
 
 // ClaimArcs is ErrImmovable.
-func (Immovable) ClaimArcs(context.Context, Epoch, []Arc) ([]Residue, error) {
+func (Immovable) ClaimArcs(context.Context, Epoch, []Arc) ([]FrozenPages, error) {
 	return nil, ErrImmovable
 }
 
-// FetchResidue is ErrImmovable.
-func (Immovable) FetchResidue(context.Context, Epoch, Arc, string) ([]Visit, string, error) {
+// FetchPages is ErrImmovable.
+func (Immovable) FetchPages(context.Context, Epoch, Arc, string) ([]Visit, string, error) {
 	return nil, "", ErrImmovable
 }
 
-// TakeIn is ErrImmovable.
-func (Immovable) TakeIn(context.Context, Epoch, Arc, []Visit) (Intake, error) {
-	return Intake{}, ErrImmovable
+// Import is ErrImmovable.
+func (Immovable) Import(context.Context, Epoch, Arc, []Visit) (ImportResult, error) {
+	return ImportResult{}, ErrImmovable
 }
 
 // Confirm is ErrImmovable.
-func (Immovable) Confirm(context.Context, Epoch, []Arc) ([]Intake, error) {
+func (Immovable) Confirm(context.Context, Epoch, []Arc) ([]ImportResult, error) {
 	return nil, ErrImmovable
 }
 
 // FetchKeys is ErrImmovable.
-func (Immovable) FetchKeys(context.Context, Epoch, Arc, string) ([]KeptKey, string, error) {
+func (Immovable) FetchKeys(context.Context, Epoch, Arc, string) ([]StoredKey, string, error) {
 	return nil, "", ErrImmovable
 }
 
-// TakeKeys is ErrImmovable.
-func (Immovable) TakeKeys(context.Context, Epoch, Arc, []KeptKey) (bool, error) {
+// ImportKeys is ErrImmovable.
+func (Immovable) ImportKeys(context.Context, Epoch, Arc, []StoredKey) (bool, error) {
 	return false, ErrImmovable
 }
 
 // FindKeys is ErrImmovable.
-func (Immovable) FindKeys(context.Context, Epoch, []LocatedKey) ([]Found, error) {
+func (Immovable) FindKeys(context.Context, Epoch, []LocatedKey) ([]KeyLookup, error) {
 	return nil, ErrImmovable
 }
 
@@ -210,12 +210,12 @@ func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrI
 // CloseArc is ErrImmovable.
 func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
 
-// TakeEntries is ErrImmovable.
-func (Immovable) TakeEntries(context.Context, Epoch, []FullEntry) error { return ErrImmovable }
+// ImportEntries is ErrImmovable.
+func (Immovable) ImportEntries(context.Context, Epoch, []FullEntry) error { return ErrImmovable }
 
 // Sweep finds nothing: no move has left anything behind.
-func (Immovable) Sweep(context.Context, Epoch, Keep, string) (Swept, string, error) {
-	return Swept{}, "", nil
+func (Immovable) Sweep(context.Context, Epoch, SweepPolicy, string) (SweepResult, string, error) {
+	return SweepResult{}, "", nil
 }
 
 // ReadParts is ErrImmovable.
@@ -236,12 +236,12 @@ func Join(source, destination Part) Tally {
 	case taken:
 	case source.Err != nil:
 		return Tally{Err: source.Err}
-	case source.Stage == Held:
+	case source.Stage == Live:
 		more = source.Visits
 	case source.Stage == Frozen:
-		more = source.Residue
+		more = source.Frozen
 	}
-	sum, fits := Sum(destination.Visits, more)
+	sum, fits := AddChecked(destination.Visits, more)
 	if !fits {
 		return Tally{Err: Overflow}
 	}

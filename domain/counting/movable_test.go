@@ -19,11 +19,11 @@ func TestThePartsOfAMovingPageAddUp(t *testing.T) {
 		{"it was closed between the reads", counting.Part{Visits: 5}, counting.Part{Visits: 7, Closed: true}, 7},
 		{"the source was set back behind the claim", counting.Part{Visits: 4}, counting.Part{Visits: 7, Marked: true}, 7},
 		{"the source was set back and is no count", counting.Part{Err: counting.Corrupt}, counting.Part{Visits: 7, Closed: true}, 7},
-		{"it is frozen", counting.Part{Stage: counting.Frozen, Residue: 5}, counting.Part{Visits: 2}, 7},
-		{"it is frozen and taken in", counting.Part{Stage: counting.Frozen, Residue: 5}, counting.Part{Visits: 7, Marked: true}, 7},
-		{"it is frozen and was closed between the reads", counting.Part{Stage: counting.Frozen, Residue: 5}, counting.Part{Visits: 7, Closed: true}, 7},
-		{"it is gone", counting.Part{Stage: counting.Gone}, counting.Part{Visits: 7, Marked: true}, 7},
-		{"it is gone and closed", counting.Part{Stage: counting.Gone}, counting.Part{Visits: 7, Closed: true}, 7},
+		{"it is frozen", counting.Part{Stage: counting.Frozen, Frozen: 5}, counting.Part{Visits: 2}, 7},
+		{"it is frozen and taken in", counting.Part{Stage: counting.Frozen, Frozen: 5}, counting.Part{Visits: 7, Marked: true}, 7},
+		{"it is frozen and was closed between the reads", counting.Part{Stage: counting.Frozen, Frozen: 5}, counting.Part{Visits: 7, Closed: true}, 7},
+		{"it is gone", counting.Part{Stage: counting.Released}, counting.Part{Visits: 7, Marked: true}, 7},
+		{"it is gone and closed", counting.Part{Stage: counting.Released}, counting.Part{Visits: 7, Closed: true}, 7},
 	} {
 		if got := counting.Join(c.source, c.destination); got != (counting.Tally{Visits: c.want}) {
 			t.Errorf("%s: got %+v, want %d", c.name, got, c.want)

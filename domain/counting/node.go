@@ -33,8 +33,8 @@ type Reading struct {
 type Counts interface {
 	// Apply adds the batch's items to the node, all in one step that
 	// survives every crash once it is answered, but for those that the
-	// receipt refuses. The id of an arrival goes to the window that Choose
-	// gives; that window becomes a waiting one (Windows.Attend). Of what is
+	// receipt refuses. The id of an arrival goes to the window that CurrentWindow
+	// gives; that window becomes a waiting one (Windows.Heartbeat). Of what is
 	// keyed, visits are added and the key is kept beside their arc, or
 	// neither; with a key that the node has, of an item that was added, the
 	// item counts as applied, or is refused as KeyReused where its print is
@@ -76,8 +76,8 @@ var (
 	ErrStaleToken = errors.New("claim was taken over")
 )
 
-// Attendance is a node's answer to an instance that is there.
-type Attendance struct {
+// HeartbeatResult is a node's answer to an instance that is there.
+type HeartbeatResult struct {
 	// Current is the window to which the node would add an id now.
 	Current Window
 	// Waiting are the windows before Current that are not retired on this
@@ -92,10 +92,10 @@ type Attendance struct {
 // and Endpoints are Corrupt where what is stored of w is no count or no set;
 // other windows are not affected.
 type Windows interface {
-	// Attend makes the current window a waiting one, so that it is
+	// Heartbeat makes the current window a waiting one, so that it is
 	// published even if no id comes, and lists those to be closed. It also
 	// forgets what has been kept long enough.
-	Attend(ctx context.Context) (Attendance, error)
+	Heartbeat(ctx context.Context) (HeartbeatResult, error)
 
 	// Seal freezes the number of distinct ids that the node has for w and
 	// returns it, 0 if it never saw w; later ids go to later windows. The
@@ -146,32 +146,32 @@ type Entry struct {
 	// Sink names where the count was published, from Published on.
 	Sink string
 	// Calls sums up how telling the endpoints went, valid when Done.
-	Calls CallTotals
+	Deliveries DeliveryTotals
 }
 
-// Further tells whether an entry says more than another of the same window does,
+// Supersedes tells whether an entry says more than another of the same window does,
 // where two nodes have one: the later state does, an entry that can't be read
 // says more than an open one, and any count more than that the window is lost.
-func (e Entry) Further(than Entry) bool {
+func (e Entry) Supersedes(than Entry) bool {
 	order := []State{Open, Damaged, Lost, Sealed, Published, Done}
 	return slices.Index(order, e.State) > slices.Index(order, than.State)
 }
 
-// FullEntry is an Entry with what SaveCall kept, by endpoint.
+// FullEntry is an Entry with what SaveDelivery kept, by endpoint.
 type FullEntry struct {
 	Entry
-	ByEndpoint map[string]Call
+	ByEndpoint map[string]Delivery
 }
 
-// CallTotals sums up the calls of one window.
-type CallTotals struct {
+// DeliveryTotals sums up the calls of one window.
+type DeliveryTotals struct {
 	// Endpoints that were named; of them, those that took the count, and
 	// those that were given up.
 	Endpoints, Delivered, Failed int
 }
 
 // Call is the last that is known of telling one endpoint about one window.
-type Call struct {
+type Delivery struct {
 	// Attempts that were made; 0 for an endpoint that was given up before
 	// the first one.
 	Attempts int
@@ -182,7 +182,7 @@ type Call struct {
 }
 
 // Delivered tells whether the endpoint took the count.
-func (c Call) Delivered() bool { return c.Status >= 200 && c.Status <= 299 }
+func (c Delivery) Delivered() bool { return c.Status >= 200 && c.Status <= 299 }
 
 // Ledger is the part of a node that keeps the entries of the windows whose
 // home it is. Whoever closes a window claims it first; the token of the claim
@@ -205,22 +205,22 @@ type Ledger interface {
 	// first recorded count wins and is returned.
 	Record(ctx context.Context, w Window, token string, count int64) (int64, error)
 
-	// Lose moves w from Open to Lost: a part of it was given up, so it will
+	// MarkLost moves w from Open to Lost: a part of it was given up, so it will
 	// never have a count. One that has a count keeps it.
-	Lose(ctx context.Context, w Window, token string) error
+	MarkLost(ctx context.Context, w Window, token string) error
 
 	// Publish moves w from Sealed on to Published and keeps the name of the
 	// sink; Finish moves it on to Done and keeps the totals. Neither moves a
 	// window back or changes what an earlier call has kept.
 	Publish(ctx context.Context, w Window, token, sink string) error
-	Finish(ctx context.Context, w Window, token string, totals CallTotals) error
+	Finish(ctx context.Context, w Window, token string, totals DeliveryTotals) error
 
-	// SaveCall keeps how telling an endpoint about w went.
-	SaveCall(ctx context.Context, w Window, token, endpoint string, c Call) error
+	// SaveDelivery keeps how telling an endpoint about w went.
+	SaveDelivery(ctx context.Context, w Window, token, endpoint string, c Delivery) error
 
 	// Entry returns the entry of w, an Open one where there is none, and
-	// what SaveCall kept, by endpoint.
-	Entry(ctx context.Context, w Window) (Entry, map[string]Call, error)
+	// what SaveDelivery kept, by endpoint.
+	Entry(ctx context.Context, w Window) (Entry, map[string]Delivery, error)
 
 	// Entries returns the newest entries of windows before one, newest first,
 	// at most limit; fewer are all that there are. One that is Corrupt is

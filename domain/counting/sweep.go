@@ -4,7 +4,7 @@ package counting
 // the middle of, and what a store brought back that was set back, lies where
 // nobody asks for it: most of it is a copy, but a sweep takes only that for
 // one of which these fields prove it.
-type Keep struct {
+type SweepPolicy struct {
 	// Arcs that the node owns by the open table, or that are leaving it by
 	// moves that may be under way, in ascending order. Keys of all others are
 	// forgotten, as nobody looks for them there.
@@ -17,24 +17,24 @@ type Keep struct {
 	Since Epoch
 }
 
-// Swept is what a sweep has done.
-type Swept struct {
+// SweepResult is what a sweep has done.
+type SweepResult struct {
 	// Forgotten is the number of residues, sets of marks, and sets of keys
 	// that are no more.
 	Forgotten int
 	// Strays were left alone: what may be counted nowhere else.
-	Strays []Stray
+	Orphans []Orphan
 }
 
-// Stray is what a node has of an arc that is in no count, and that no move is
+// Orphan is what a node has of an arc that is in no count, and that no move is
 // to take away.
-type Stray struct {
+type Orphan struct {
 	Arc Arc
 	// Table of the move of which this is the residue; 0: it is live.
 	Table Epoch
 	// Aside: it is no residue, but was set aside when that table gave the arc
-	// to the node (sharding.Keeper.Open).
-	Aside bool
+	// to the node (sharding.RingStore.Open).
+	Quarantined bool
 	// Pages that it has; -1 where it isn't pages.
 	Pages int
 }

@@ -19,18 +19,18 @@ const nameLayout = "20060102T150405Z"
 type Window int64
 
 // Length is how long a window is: a whole number of seconds, at least one.
-type Length time.Duration
+type WindowLength time.Duration
 
 // ParseLength checks a duration that is to be the length of a window.
-func ParseLength(d time.Duration) (Length, error) {
+func ParseLength(d time.Duration) (WindowLength, error) {
 	if d < time.Second || d%time.Second != 0 || d > 24*time.Hour {
 		return 0, fmt.Errorf("%w: its length is %v, want whole seconds, 1s to 24h", ErrBadWindow, d)
 	}
-	return Length(d), nil
+	return WindowLength(d), nil
 }
 
 // At is the window that covers t.
-func (l Length) At(t time.Time) Window {
+func (l WindowLength) At(t time.Time) Window {
 	ms, length := t.UnixMilli(), time.Duration(l).Milliseconds()
 	w := ms / length
 	if ms%length < 0 {
@@ -40,22 +40,22 @@ func (l Length) At(t time.Time) Window {
 }
 
 // Start is the first moment of w, in UTC.
-func (l Length) Start(w Window) time.Time {
+func (l WindowLength) Start(w Window) time.Time {
 	return time.UnixMilli(int64(w) * time.Duration(l).Milliseconds()).UTC()
 }
 
 // End is the first moment after w, in UTC.
-func (l Length) End(w Window) time.Time { return l.Start(w + 1) }
+func (l WindowLength) End(w Window) time.Time { return l.Start(w + 1) }
 
 // Name is the id under which w is published: footfall_20261122T100500Z, with
 // its length in seconds behind it (_2s) where that isn't a minute.
-func (l Length) Name(w Window) string {
+func (l WindowLength) Name(w Window) string {
 	return "footfall_" + l.Start(w).Format(nameLayout) + l.suffix()
 }
 
 // Parse reads what Name made; the name of a window of another length, or of
 // a moment at which no window starts, is an error.
-func (l Length) Parse(name string) (Window, error) {
+func (l WindowLength) Parse(name string) (Window, error) {
 	bad := fmt.Errorf("%w: %q is no window of %v", ErrBadWindow, name, time.Duration(l))
 	middle, ok := strings.CutPrefix(name, "footfall_")
 	if !ok {
@@ -72,16 +72,16 @@ func (l Length) Parse(name string) (Window, error) {
 	return w, nil
 }
 
-func (l Length) suffix() string {
+func (l WindowLength) suffix() string {
 	if time.Duration(l) == time.Minute {
 		return ""
 	}
 	return "_" + strconv.Itoa(int(time.Duration(l)/time.Second)) + "s"
 }
 
-// Choose is the window that a node adds an id to: the one that its clock
+// CurrentWindow is the window that a node adds an id to: the one that its clock
 // shows, but never one that is sealed. So a clock that steps back opens no
 // sealed window again (protocols: windows, "which window").
-func Choose(clock, highestSealed Window) Window {
+func CurrentWindow(clock, highestSealed Window) Window {
 	return max(clock, highestSealed+1)
 }

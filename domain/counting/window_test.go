@@ -24,7 +24,7 @@ func TestParseLengthTakesWholeSecondsUpToADay(t *testing.T) {
 	}
 }
 
-func length(d time.Duration) counting.Length { return counting.Length(d) }
+func length(d time.Duration) counting.WindowLength { return counting.WindowLength(d) }
 
 func TestNamesOfWindows(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 5, 37, 0, time.UTC)
@@ -136,7 +136,7 @@ func TestChooseNeverGivesASealedWindow(t *testing.T) {
 		{-3, -3, -2},
 		{0, -1, 0},
 	} {
-		if got := counting.Choose(c.clock, c.highestSealed); got != c.want {
+		if got := counting.CurrentWindow(c.clock, c.highestSealed); got != c.want {
 			t.Errorf("clock %d, sealed up to %d: got %d, want %d", c.clock, c.highestSealed, got, c.want)
 		}
 	}

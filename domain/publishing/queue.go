@@ -14,7 +14,7 @@ const (
 )
 
 // Call is an endpoint that is to be told a window's count.
-type Call struct {
+type Delivery struct {
 	Endpoint Endpoint
 	// Attempts that were made, and the status of the last one.
 	Attempts, Status int
@@ -38,7 +38,7 @@ type Queue struct {
 	waiting [classes]int
 	hosts   map[string]*host
 	ready   [classes][]*host // those that could begin an attempt
-	later   []*Call          // retries that are not due yet, by time
+	later   []*Delivery      // retries that are not due yet, by time
 }
 
 // What is ready: first attempts, and retries.
@@ -51,7 +51,7 @@ const (
 type host struct {
 	free    int          // attempts that may begin
 	waiting [classes]int // as in the Queue
-	calls   [classes][]*Call
+	calls   [classes][]*Delivery
 	offered [classes]int // how often it stands in Queue.ready
 	// troubles in a row; probe is when the next retry may begin while the
 	// breaker is open.
@@ -66,7 +66,7 @@ func NewQueue(s Schedule, places int) *Queue {
 
 // Add adds an endpoint; one at which attempts were made before, by somebody
 // who didn't finish, is taken as if the last had begun now.
-func (q *Queue) Add(c Call, now time.Time) {
+func (q *Queue) Add(c Delivery, now time.Time) {
 	name := c.Endpoint.Host()
 	h := q.hosts[name]
 	if h == nil {
@@ -86,7 +86,7 @@ func (q *Queue) Add(c Call, now time.Time) {
 
 // Next takes the call that is to begin now, and says when it has to end. It
 // is nil when none is.
-func (q *Queue) Next(now time.Time) (*Call, time.Time) {
+func (q *Queue) Next(now time.Time) (*Delivery, time.Time) {
 	q.advance(now)
 	for class := range q.ready {
 		for len(q.ready[class]) > 0 {
@@ -117,7 +117,7 @@ func (q *Queue) Next(now time.Time) (*Call, time.Time) {
 	return nil, time.Time{}
 }
 
-func (c *Call) class() int {
+func (c *Delivery) class() int {
 	if c.Attempts == 0 {
 		return first
 	}
@@ -125,7 +125,7 @@ func (c *Call) class() int {
 }
 
 // count adds n to the calls of c's class that have not begun.
-func (q *Queue) count(c *Call, n int) {
+func (q *Queue) count(c *Delivery, n int) {
 	q.waiting[c.class()] += n
 	c.host.waiting[c.class()] += n
 }
@@ -133,7 +133,7 @@ func (q *Queue) count(c *Call, n int) {
 // until is the end of an attempt that begins now: after 10 s, or after its
 // share of the time that is left, so that every one of its class behind it
 // has its turn even if all of them hang.
-func (q *Queue) until(c *Call, now time.Time) time.Time {
+func (q *Queue) until(c *Delivery, now time.Time) time.Time {
 	class := c.class()
 	rounds := max((q.waiting[class]+q.places-1)/q.places, (c.host.waiting[class]+maxPerHost-1)/maxPerHost)
 	return now.Add(min(q.end.Sub(now)/time.Duration(rounds), maxAttemptTime))
@@ -154,7 +154,7 @@ func (q *Queue) Due(now time.Time) (time.Time, bool) {
 
 // Done takes a call back whose attempt has ended; where again is set, it is
 // to be tried again when it is due.
-func (q *Queue) Done(c *Call, a Attempt, due time.Time, again bool) {
+func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	h := c.host
 	h.free++
 	switch {
@@ -172,7 +172,7 @@ func (q *Queue) Done(c *Call, a Attempt, due time.Time, again bool) {
 }
 
 // Left takes all calls out that have not begun.
-func (q *Queue) Left() []*Call {
+func (q *Queue) Left() []*Delivery {
 	left := q.later
 	for _, h := range q.hosts {
 		for class := range h.calls {
@@ -186,8 +186,8 @@ func (q *Queue) Left() []*Call {
 }
 
 // postpone keeps a call until it is due.
-func (q *Queue) postpone(c *Call) {
-	at, _ := slices.BinarySearchFunc(q.later, c, func(a, b *Call) int {
+func (q *Queue) postpone(c *Delivery) {
+	at, _ := slices.BinarySearchFunc(q.later, c, func(a, b *Delivery) int {
 		if a.due.After(b.due) {
 			return 1
 		}

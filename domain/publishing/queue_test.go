@@ -12,15 +12,15 @@ import (
 
 // play lets every attempt of a queue take the time and have the status that
 // try gives it, and returns the attempts in the order in which they began.
-func play(t *testing.T, places int, calls []publishing.Call, try func(e publishing.Endpoint, number int, at time.Duration) (time.Duration, publishing.Attempt)) []turn {
+func play(t *testing.T, places int, calls []publishing.Delivery, try func(e publishing.Endpoint, number int, at time.Duration) (time.Duration, publishing.Attempt)) []turn {
 	t.Helper()
 	return playWindow(t, time.Minute, places, calls, try)
 }
 
-func playWindow(t *testing.T, length time.Duration, places int, calls []publishing.Call, try func(e publishing.Endpoint, number int, at time.Duration) (time.Duration, publishing.Attempt)) []turn {
+func playWindow(t *testing.T, length time.Duration, places int, calls []publishing.Delivery, try func(e publishing.Endpoint, number int, at time.Duration) (time.Duration, publishing.Attempt)) []turn {
 	t.Helper()
 	began := time.Unix(1000, 0)
-	q := publishing.NewQueue(publishing.NewSchedule(counting.Length(length), began), places)
+	q := publishing.NewQueue(publishing.NewSchedule(counting.WindowLength(length), began), places)
 	for _, c := range calls {
 		q.Add(c, began)
 	}
@@ -58,15 +58,15 @@ func playWindow(t *testing.T, length time.Duration, places int, calls []publishi
 }
 
 type turn struct {
-	call     *publishing.Call
+	call     *publishing.Delivery
 	attempt  publishing.Attempt
 	at, ends time.Duration // since the begin
 }
 
 // endpoints are n of one host.
-func endpoints(host string, n int) (all []publishing.Call) {
+func endpoints(host string, n int) (all []publishing.Delivery) {
 	for i := range n {
-		all = append(all, publishing.Call{Endpoint: publishing.Endpoint(fmt.Sprintf("http://%s/%d", host, i))})
+		all = append(all, publishing.Delivery{Endpoint: publishing.Endpoint(fmt.Sprintf("http://%s/%d", host, i))})
 	}
 	return all
 }
@@ -113,7 +113,7 @@ func TestAnEndpointThatHangsIsTriedThrice(t *testing.T) {
 // retry goes before one.
 func TestEveryEndpointHasItsFirstAttemptThoughAllHang(t *testing.T) {
 	for _, n := range []int{1, 256, 400, 1000, 5000} {
-		var all []publishing.Call
+		var all []publishing.Delivery
 		for i := range n {
 			all = append(all, endpoints(fmt.Sprint("h", i), 1)...)
 		}
@@ -235,7 +235,7 @@ func TestEndpointsThatSayNoOpenNoBreaker(t *testing.T) {
 // What another instance began is gone on with, after the wait that its last
 // attempt has behind it.
 func TestAttemptsThatWereMadeBeforeCount(t *testing.T) {
-	calls := []publishing.Call{{Endpoint: "http://a/", Attempts: 1, Status: 500}, {Endpoint: "http://b/", Attempts: 2}, {Endpoint: "http://c/"}}
+	calls := []publishing.Delivery{{Endpoint: "http://a/", Attempts: 1, Status: 500}, {Endpoint: "http://b/", Attempts: 2}, {Endpoint: "http://c/"}}
 	turns := play(t, 256, calls, func(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) { return says(500) })
 	var got []string
 	for _, turn := range turns {
@@ -248,8 +248,8 @@ func TestAttemptsThatWereMadeBeforeCount(t *testing.T) {
 
 func TestWhatIsLeftIsReturnedOnce(t *testing.T) {
 	began := time.Unix(1000, 0)
-	q := publishing.NewQueue(publishing.NewSchedule(counting.Length(time.Minute), began), 256)
-	for _, c := range append(endpoints("a", 5), publishing.Call{Endpoint: "http://b/", Attempts: 2, Status: 500}) {
+	q := publishing.NewQueue(publishing.NewSchedule(counting.WindowLength(time.Minute), began), 256)
+	for _, c := range append(endpoints("a", 5), publishing.Delivery{Endpoint: "http://b/", Attempts: 2, Status: 500}) {
 		q.Add(c, began)
 	}
 	call, _ := q.Next(began)

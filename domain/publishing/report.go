@@ -39,5 +39,5 @@ type Summary struct {
 	// Sink names where the report was published, if it was.
 	Sink string
 	// Calls counts the endpoints that were named and called so far.
-	Calls counting.CallTotals
+	Deliveries counting.DeliveryTotals
 }

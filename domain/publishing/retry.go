@@ -70,7 +70,7 @@ type Schedule struct {
 
 // NewSchedule is the schedule for a window of length l whose first attempts
 // begin at a time.
-func NewSchedule(l counting.Length, begin time.Time) Schedule {
+func NewSchedule(l counting.WindowLength, begin time.Time) Schedule {
 	budget := min(time.Duration(l)*3/4, maxBudget)
 	return Schedule{budget: budget, end: begin.Add(budget)}
 }

@@ -13,7 +13,7 @@ import (
 // The rule for every status that there is.
 func TestWhichStatusIsTriedAgain(t *testing.T) {
 	begin := time.Now()
-	s := publishing.NewSchedule(counting.Length(time.Minute), begin)
+	s := publishing.NewSchedule(counting.WindowLength(time.Minute), begin)
 	for status := 100; status <= 599; status++ {
 		want := publishing.Failed
 		switch {
@@ -78,7 +78,7 @@ func TestWhenAnEndpointIsTriedAgain(t *testing.T) {
 		{2 * time.Second, 1, 1500 * ms, 0, 0, 0},         // as is the time
 	} {
 		began := time.Unix(1000, 0)
-		s := publishing.NewSchedule(counting.Length(c.length), began)
+		s := publishing.NewSchedule(counting.WindowLength(c.length), began)
 		a := publishing.Attempt{Number: c.number, Status: 503, RetryAfter: c.retryAfter}
 		due, again := s.Again(a, began, began.Add(c.took), c.jitter)
 		if again != (c.want > 0) || again && due.Sub(began) != c.want {
@@ -93,7 +93,7 @@ func TestTheBudgetIsThreeQuartersOfAWindow(t *testing.T) {
 		time.Second: 750 * time.Millisecond, 2 * time.Second: 1500 * time.Millisecond,
 		time.Minute: 45 * time.Second, 61 * time.Second: 45 * time.Second, 24 * time.Hour: 45 * time.Second,
 	} {
-		if got := publishing.NewSchedule(counting.Length(length), begin).End().Sub(begin); got != want {
+		if got := publishing.NewSchedule(counting.WindowLength(length), begin).End().Sub(begin); got != want {
 			t.Errorf("%v: %v, want %v", length, got, want)
 		}
 	}

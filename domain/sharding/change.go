@@ -99,7 +99,7 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	if !r.Decides(n, func(counting.NodeID) bool { return true }) {
+	if !r.HasQuorum(n, func(counting.NodeID) bool { return true }) {
 		return nil, fmt.Errorf("%w: of %d nodes %d are to be given up", ErrMinority, len(r.voters()), len(ids))
 	}
 	b := n.balance(n.tables[0].owners)
@@ -115,9 +115,9 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 }
 
 // again is the same ring in a later epoch, by another change.
-func (r *Ring) again(c Change) *Ring {
+func (r *Ring) withEpoch(c Change) *Ring {
 	n := *r
-	n.epoch, n.follows, n.change = max(r.epoch, c.Above)+1, r.epoch, c.ID
+	n.epoch, n.parent, n.change = max(r.epoch, c.Above)+1, r.epoch, c.ID
 	return &n
 }
 
@@ -125,7 +125,7 @@ func (r *Ring) again(c Change) *Ring {
 // any more; it moves nothing. Every move must have ended. ok is false when
 // there is nothing to drop.
 func (r *Ring) Tidy(c Change) (tidy *Ring, ok bool) {
-	n := r.again(c)
+	n := r.withEpoch(c)
 	for len(n.tables) > 1 && n.tables[len(n.tables)-2].from <= c.Oldest {
 		n.tables = n.tables[:len(n.tables)-1]
 	}
@@ -148,7 +148,7 @@ func (r *Ring) active(id counting.NodeID) (int, error) {
 // that of r under a new epoch, are copies: the caller changes and checks them
 // before anyone sees them.
 func (r *Ring) copy(c Change) *Ring {
-	n := r.again(c)
+	n := r.withEpoch(c)
 	n.members = slices.Clone(r.members)
 	owners := *r.tables[0].owners
 	n.tables = append([]table{{epoch: n.epoch, from: c.From, owners: &owners}}, r.tables...)

@@ -178,7 +178,7 @@ func TestWindowsGoByTheTableOfTheirTime(t *testing.T) {
 	for w := counting.Window(0); w < 30; w++ {
 		table := []*sharding.Ring{one, two, three}[w/10]
 		want := table.Members()[table.Owner(table.Arc(counting.Page(minute.Name(w))))].ID
-		if got := three.Members()[three.Home(w)].ID; got != want {
+		if got := three.Members()[three.HomeIndex(w)].ID; got != want {
 			t.Errorf("the home of window %d is %s, want %s", w, got, want)
 		}
 	}
@@ -241,11 +241,11 @@ func TestAWindowWhoseHomeIsLostHasAnother(t *testing.T) {
 	r = must(t)(r.Remove(sharding.Change{ID: "remove", From: 100}, "a"))
 	lost := must(t)(r.Abandon(sharding.Change{ID: "lost", From: 102}, "c"))
 	for w := range counting.Window(100) {
-		want := r.Members()[r.Home(w)].ID
+		want := r.Members()[r.HomeIndex(w)].ID
 		if want == "c" {
 			want = "b" // a is about to leave
 		}
-		if got := lost.Members()[lost.Home(w)].ID; got != want {
+		if got := lost.Members()[lost.HomeIndex(w)].ID; got != want {
 			t.Errorf("the home of window %d is %s, want %s", w, got, want)
 		}
 	}

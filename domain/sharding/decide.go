@@ -9,13 +9,13 @@ import "footfall/domain/counting"
 // made the ring before stands for "none": so all rings that follow one ring
 // and that nodes open are of one change.
 
-// Decides tells whether nodes that say yes are enough for next to follow r. The
+// HasQuorum tells whether nodes that say yes are enough for next to follow r. The
 // active members of r have one vote each; if their number is even, the first
 // one has two; one that is leaving has none, since next may have forgotten it. So
 // of two nodes the first decides, and of more than two any one may be away. More
 // than half of the votes are needed, also where next gives members up, whose votes
 // count as a no; but of two members the second alone gives up the first.
-func (r *Ring) Decides(next *Ring, yes func(counting.NodeID) bool) bool {
+func (r *Ring) HasQuorum(next *Ring, yes func(counting.NodeID) bool) bool {
 	voters := r.voters()
 	ayes, all := 0, 0
 	for i, id := range voters {
@@ -24,11 +24,11 @@ func (r *Ring) Decides(next *Ring, yes func(counting.NodeID) bool) bool {
 			votes = 2
 		}
 		all += votes
-		if !next.givesUp(id) && yes(id) {
+		if !next.abandons(id) && yes(id) {
 			ayes += votes
 		}
 	}
-	if len(voters) == 2 && next.givesUp(voters[0]) {
+	if len(voters) == 2 && next.abandons(voters[0]) {
 		return ayes > 0
 	}
 	return ayes > all/2
@@ -45,8 +45,8 @@ func (r *Ring) voters() []counting.NodeID {
 	return ids
 }
 
-// givesUp tells whether a member is lost.
-func (r *Ring) givesUp(id counting.NodeID) bool {
+// abandons tells whether a member is lost.
+func (r *Ring) abandons(id counting.NodeID) bool {
 	at := r.Index(id)
 	return at >= 0 && r.members[at].State == Lost
 }
@@ -55,19 +55,19 @@ func (r *Ring) givesUp(id counting.NodeID) bool {
 // known, to follow r: r itself undoes what was begun after it and not decided.
 func (r *Ring) Propose(value *Ring, above counting.Epoch) *Ring {
 	n := *value
-	n.epoch, n.follows = max(r.epoch, value.epoch, above)+1, r.epoch
+	n.epoch, n.parent = max(r.epoch, value.epoch, above)+1, r.epoch
 	return &n
 }
 
 // Due is what has to be proposed to follow r by one who has been told the
-// standings of enough nodes (Decides) after they were fenced: the ring that was
+// standings of enough nodes (HasQuorum) after they were fenced: the ring that was
 // approved under the highest epoch, since it may have been decided, or r. One
 // that follows a ring after r counts, too: nobody begins another change before
 // all nodes have opened that ring, so that it is that ring again.
-func (r *Ring) Due(standings []Standing) *Ring {
+func (r *Ring) MustPropose(standings []RingState) *Ring {
 	due := r
 	for _, s := range standings {
-		if a := s.Approved; a != nil && a.follows >= r.epoch && a.epoch > due.epoch {
+		if a := s.Accepted; a != nil && a.parent >= r.epoch && a.epoch > due.epoch {
 			due = a
 		}
 	}

@@ -46,7 +46,7 @@ func TestWhoDecides(t *testing.T) {
 		{"abc", "axyz", false}, // strangers have no vote
 	} {
 		r := ringOf(t, c.members)
-		if got := r.Decides(r.Propose(r, 0), among(c.yes)); got != c.want {
+		if got := r.HasQuorum(r.Propose(r, 0), among(c.yes)); got != c.want {
 			t.Errorf("%q of %q: %v", c.yes, c.members, got)
 		}
 	}
@@ -59,7 +59,7 @@ func TestALostMemberHasNoVote(t *testing.T) {
 		yes  string
 		want bool
 	}{{"bcd", true}, {"bc", false}, {"ab", false}, {"abc", false}} {
-		if got := r.Decides(next, among(c.yes)); got != c.want {
+		if got := r.HasQuorum(next, among(c.yes)); got != c.want {
 			t.Errorf("%q decide to give a up: %v", c.yes, got)
 		}
 	}
@@ -67,12 +67,12 @@ func TestALostMemberHasNoVote(t *testing.T) {
 		yes  string
 		want bool
 	}{{"bc", true}, {"ab", false}, {"cd", true}} { // three are left
-		if got := next.Decides(next.Propose(next, 0), among(c.yes)); got != c.want {
+		if got := next.HasQuorum(next.Propose(next, 0), among(c.yes)); got != c.want {
 			t.Errorf("%q decide without a: %v", c.yes, got)
 		}
 	}
 	pair := ringOf(t, "ab")
-	if left := must(t)(pair.Abandon(sharding.Change{ID: "lost"}, "a")); !pair.Decides(left, among("b")) || pair.Decides(left, among("a")) {
+	if left := must(t)(pair.Abandon(sharding.Change{ID: "lost"}, "a")); !pair.HasQuorum(left, among("b")) || pair.HasQuorum(left, among("a")) {
 		t.Error("the other of two doesn't decide that the first is given up")
 	}
 }
@@ -91,11 +91,11 @@ func TestTwoThatDecideHaveANodeInCommon(t *testing.T) {
 		}
 		for _, one := range nexts {
 			for set := range 1 << n {
-				if !r.Decides(one, inSet(r, set)) {
+				if !r.HasQuorum(one, inSet(r, set)) {
 					continue
 				}
 				for _, other := range nexts {
-					if rest := 1<<n - 1 - set; r.Decides(other, inSet(r, rest)) {
+					if rest := 1<<n - 1 - set; r.HasQuorum(other, inSet(r, rest)) {
 						t.Errorf("of %d nodes, %b and %b decide about %s and %s", n, set, rest, one.ChangeID(), other.ChangeID())
 					}
 				}
@@ -149,7 +149,7 @@ func TestAMajorityIsLeftWhenNodesAreGivenUp(t *testing.T) {
 	}
 	r := ringOf(t, "abcde")
 	next := must(t)(r.Abandon(sharding.Change{ID: "lost"}, "b", "d"))
-	if !r.Decides(next, among("ace")) || r.Decides(next, among("acbd")) {
+	if !r.HasQuorum(next, among("ace")) || r.HasQuorum(next, among("acbd")) {
 		t.Error("those that are left don't decide alone")
 	}
 	want := []sharding.Loss{{Node: "b", Epoch: 2}, {Node: "d", Epoch: 2}}
@@ -167,8 +167,8 @@ func TestAProposalIsTheSameRingUnderALaterEpoch(t *testing.T) {
 		want  counting.Epoch
 	}{{r, 0, 2}, {next, 0, 3}, {next, 7, 8}, {r, 7, 8}} {
 		got := r.Propose(c.value, c.above)
-		if got.Epoch() != c.want || got.Follows() != 1 || got.ChangeID() != c.value.ChangeID() || got.Table() != c.value.Table() {
-			t.Errorf("%s above %d: epoch %d follows %d, change %s, table %d", c.value.ChangeID(), c.above, got.Epoch(), got.Follows(), got.ChangeID(), got.Table())
+		if got.Epoch() != c.want || got.Parent() != 1 || got.ChangeID() != c.value.ChangeID() || got.Table() != c.value.Table() {
+			t.Errorf("%s above %d: epoch %d follows %d, change %s, table %d", c.value.ChangeID(), c.above, got.Epoch(), got.Parent(), got.ChangeID(), got.Table())
 		}
 		if again, err := sharding.Decode(got.Encode()); err != nil || again.ChangeID() != got.ChangeID() {
 			t.Errorf("decoded: %v", err)
@@ -195,11 +195,11 @@ func TestWhatWasApprovedUnderTheHighestEpochIsDue(t *testing.T) {
 		{"what follows it already", r, []*sharding.Ring{after, nil}, "add"},
 		{"what is over", undo, []*sharding.Ring{next, older}, "first"},
 	} {
-		var all []sharding.Standing
+		var all []sharding.RingState
 		for _, a := range c.approved {
-			all = append(all, sharding.Standing{Approved: a})
+			all = append(all, sharding.RingState{Accepted: a})
 		}
-		if got := c.ring.Due(all); got.ChangeID() != c.want {
+		if got := c.ring.MustPropose(all); got.ChangeID() != c.want {
 			t.Errorf("%s: %s is due, want %s", c.name, got.ChangeID(), c.want)
 		}
 	}

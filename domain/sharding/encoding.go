@@ -14,16 +14,16 @@ var ErrBadDocument = errors.New("bad ring document")
 
 // document is the stored form of a Ring, version 1.
 type document struct {
-	Version    int             `json:"version"`
-	Deployment string          `json:"deployment"`
-	Seed       uint64          `json:"seed,string"`
-	Window     counting.Length `json:"window_ns"`
-	Epoch      counting.Epoch  `json:"epoch"`
-	Follows    counting.Epoch  `json:"follows"`
-	Change     string          `json:"change"`
-	Members    []Member        `json:"members"`
-	Losses     []Loss          `json:"losses,omitempty"`
-	Tables     []documentTable `json:"tables"`
+	Version    int                   `json:"version"`
+	Deployment string                `json:"deployment"`
+	Seed       uint64                `json:"seed,string"`
+	Window     counting.WindowLength `json:"window_ns"`
+	Epoch      counting.Epoch        `json:"epoch"`
+	Parent     counting.Epoch        `json:"follows"`
+	Change     string                `json:"change"`
+	Members    []Member              `json:"members"`
+	Losses     []Loss                `json:"losses,omitempty"`
+	Tables     []documentTable       `json:"tables"`
 }
 
 type documentTable struct {
@@ -37,7 +37,7 @@ type documentTable struct {
 func (r *Ring) Encode() []byte {
 	d := document{
 		Version: 1, Deployment: r.deployment, Seed: r.seed, Window: r.length, Epoch: r.epoch,
-		Follows: r.follows, Change: r.change, Members: r.members, Losses: r.losses,
+		Parent: r.parent, Change: r.change, Members: r.members, Losses: r.losses,
 	}
 	for _, t := range r.tables {
 		owners := make([]byte, 0, 2*Arcs)
@@ -59,12 +59,12 @@ func Decode(b []byte) (*Ring, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)
 	}
-	if d.Version != 1 || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Follows < 0 || d.Follows >= d.Epoch {
+	if d.Version != 1 || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
 		return nil, fmt.Errorf("%w: version %d, epoch %d, %d tables", ErrBadDocument, d.Version, d.Epoch, len(d.Tables))
 	}
 	r := &Ring{
 		deployment: d.Deployment, seed: d.Seed, length: d.Window, epoch: d.Epoch,
-		follows: d.Follows, change: d.Change, members: d.Members, losses: d.Losses,
+		parent: d.Parent, change: d.Change, members: d.Members, losses: d.Losses,
 	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)

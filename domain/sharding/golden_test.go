@@ -54,7 +54,7 @@ func TestTheHashIsFrozen(t *testing.T) {
 				t.Errorf("seed %s: id %s belongs to member %d, want that of arc %d, %d", seed, value, got, want, r.Owner(want))
 			}
 		case "home":
-			if got := r.Home(counting.Window(number(t, value))); got != r.Owner(want) {
+			if got := r.HomeIndex(counting.Window(number(t, value))); got != r.Owner(want) {
 				t.Errorf("seed %s: the home of window %s is member %d, want that of arc %d, %d", seed, value, got, want, r.Owner(want))
 			}
 		}

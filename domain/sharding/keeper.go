@@ -28,77 +28,77 @@ var (
 	ErrMinority = errors.New("the nodes that are left have no majority of the votes")
 )
 
-// Standing is what a node knows of the ring.
-type Standing struct {
+// RingState is what a node knows of the ring.
+type RingState struct {
 	// Opened is the ring of the epoch that the node has opened, nil when
 	// there is none yet. Writes of later epochs are ErrAhead.
 	Opened *Ring
 	// Fenced is the ring of the epoch below which the node takes no writes
 	// any more; never nil, and of Opened's epoch when no change is under way.
 	Fenced *Ring
-	// Approved is the newest ring that the node has approved (Keeper.Approve)
+	// Approved is the newest ring that the node has approved (RingStore.Accept)
 	// after the one that it has opened; nil when there is none.
-	Approved *Ring
+	Accepted *Ring
 	// Coming is the number of arcs that Opened's newest table brings to the
 	// node and that are not closed (counting.Movable).
-	Coming int
+	Incoming int
 }
 
-// Pulse is a Standing in short. Opened is 0 when there is none.
-type Pulse struct {
+// RingSummary is a RingState in short. Opened is 0 when there is none.
+type RingSummary struct {
 	Fence, Opened counting.Epoch
-	Coming        int
+	Incoming      int
 	// Keys is how many idempotency keys the node has of those that count for
 	// its limit (counting.Batch.KeyLimit); -1 where what it has isn't theirs.
 	Keys int
 }
 
-// Keeper is the part of a node that keeps the ring (protocols: resharding).
+// RingStore is the part of a node that keeps the ring (protocols: resharding).
 // Its methods are safe for concurrent use, may be repeated, and end when
 // their context does. An error that wraps none of those below leaves it
-// unknown whether the call took effect. What Fence, Approve and Open have
+// unknown whether the call took effect. What Fence, Accept and Open have
 // answered to survives what the node's store is set to survive: a node that is taken back
 // to an older state is not taken back behind it.
-type Keeper interface {
+type RingStore interface {
 	// ID is the id under which the node is a member, Addr its address there.
 	ID() counting.NodeID
 	Addr() string
 
-	// Standing returns what the node knows; counting.ErrUninitialized when
-	// it knows nothing, counting.ErrWrongNode when it is another's. Pulse is
+	// RingState returns what the node knows; counting.ErrUninitialized when
+	// it knows nothing, counting.ErrWrongNode when it is another's. RingSummary is
 	// the same in short, and cheap.
-	Standing(ctx context.Context) (Standing, error)
-	Pulse(ctx context.Context) (Pulse, error)
+	RingState(ctx context.Context) (RingState, error)
+	RingSummary(ctx context.Context) (RingSummary, error)
 
 	// Fence makes the node refuse writes and reads of epochs below r's, and
-	// keeps r. It returns the node's current window (counting.Choose); for
+	// keeps r. It returns the node's current window (counting.CurrentWindow); for
 	// a node that was empty that is the window of its clock. Errors, which
 	// change nothing, in this order where the node is not fenced for r yet:
 	//
 	// counting.ErrStale: it is fenced at a later epoch; ErrConflict: it is
 	// fenced at r's by another change, or has opened, by another change, a
 	// later ring than the one that r follows; counting.ErrUninitialized: it
-	// has opened no ring, and r doesn't let it in (Ring.Enters, or
-	// Ring.Newcomer where it was let in before); counting.ErrAhead: r doesn't
-	// succeed the table that it has opened (Ring.Succeeds); ErrMoving: arcs
+	// has opened no ring, and r doesn't let it in (Ring.Admits, or
+	// Ring.IsJoining where it was let in before); counting.ErrAhead: r doesn't
+	// succeed the table that it has opened (Ring.CanFollow); ErrMoving: arcs
 	// but those of r.Ends are still coming, and r has another table.
 	Fence(ctx context.Context, r *Ring) (counting.Window, error)
 
-	// Approve makes the node say from then on that r may be opened
-	// (Standing.Approved), whatever it is fenced for later, until it opens r
+	// Accept makes the node say from then on that r may be opened
+	// (RingState.Approved), whatever it is fenced for later, until it opens r
 	// or a later ring. It changes nothing when r is open there.
 	// counting.ErrStale and ErrConflict as for Fence, also when the node was
 	// not fenced for r.
-	Approve(ctx context.Context, r *Ring) error
+	Accept(ctx context.Context, r *Ring) error
 
 	// Open lets writes of r's epoch in. Where its table isn't the one that
 	// was open, what was coming has ended with what the node has of it, the
 	// arcs of r.Coming begin to come, and what the node has live
-	// of those of r.Gains is set aside in the same step: it had none of them,
+	// of those of r.AddedArcs is set aside in the same step: it had none of them,
 	// so it was set back behind a move, or people put it there. Pages that are
 	// set aside are in no count and no move, and stay until people delete them
-	// (counting.Stray); their idempotency keys are forgotten. Of the arcs of
-	// r.Retains, what was claimed and not retired (counting.Movable) is live again
+	// (counting.Orphan); their idempotency keys are forgotten. Of the arcs of
+	// r.ReclaimedArcs, what was claimed and not retired (counting.Movable) is live again
 	// in that step, with its keys, beside what was not claimed; what came there
 	// since is set aside. counting.ErrStale and ErrConflict as for Fence, also when
 	// the node was not fenced for r.

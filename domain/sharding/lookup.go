@@ -49,7 +49,7 @@ func (r *Ring) IDTable(w counting.Window) counting.Epoch { return r.tables[r.Tab
 // Home is the index of the member whose Ledger has the window's entry, from its
 // first claim on: by the window's table, but the first active one where that
 // member is lost.
-func (r *Ring) Home(w counting.Window) int {
+func (r *Ring) HomeIndex(w counting.Window) int {
 	home := int(r.tables[r.TableFor(w)].owners[r.Arc(counting.Page(r.length.Name(w)))])
 	if r.members[home].State != Lost {
 		return home

@@ -80,7 +80,7 @@ func lookUp(r *sharding.Ring, i int) error {
 	if to, _ := r.IDOwner(counting.ID(i), r.TableFor(w)); to >= len(r.Members()) {
 		return fmt.Errorf("id %d belongs to member %d of %d", i, to, len(r.Members()))
 	}
-	if to := r.Home(w); to >= len(r.Members()) {
+	if to := r.HomeIndex(w); to >= len(r.Members()) {
 		return fmt.Errorf("the home of window %d is member %d of %d", w, to, len(r.Members()))
 	}
 	return nil

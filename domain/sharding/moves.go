@@ -61,7 +61,7 @@ func (r *Ring) Moves() []Move {
 
 // Coming are the arcs that the newest table brings to a node, in ascending
 // order.
-func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
+func (r *Ring) Incoming(id counting.NodeID) []counting.Arc {
 	to := r.Index(id)
 	var arcs []counting.Arc
 	for arc := range counting.Arc(Arcs) {
@@ -75,7 +75,7 @@ func (r *Ring) Coming(id counting.NodeID) []counting.Arc {
 // Ends are the arcs that the table before the newest brought to a node from members
 // that are given up by the newest, in ascending order: nothing of them will come, and
 // nothing is lost of them before r is open.
-func (r *Ring) Ends(id counting.NodeID) []counting.Arc {
+func (r *Ring) CancelledMoves(id counting.NodeID) []counting.Arc {
 	if len(r.tables) < 2 {
 		return nil
 	}
@@ -85,22 +85,22 @@ func (r *Ring) Ends(id counting.NodeID) []counting.Arc {
 			before.members[i].State = Active
 		}
 	}
-	return slices.DeleteFunc(before.Coming(id), func(arc counting.Arc) bool {
+	return slices.DeleteFunc(before.Incoming(id), func(arc counting.Arc) bool {
 		return r.members[before.From(arc)].State != Lost
 	})
 }
 
-// Gains are the arcs that the newest table gives to a node and the one before
-// did not, but those of Retains: what comes to it, and what a lost member had; in
+// AddedArcs are the arcs that the newest table gives to a node and the one before
+// did not, but those of ReclaimedArcs: what comes to it, and what a lost member had; in
 // ascending order.
-func (r *Ring) Gains(id counting.NodeID) []counting.Arc {
+func (r *Ring) AddedArcs(id counting.NodeID) []counting.Arc {
 	return r.changed(id, func(arc counting.Arc, node int) bool { return r.Owner(arc) == node && r.holder(arc) != node })
 }
 
-// Retains are the arcs that were on their way from a node to a member that is
+// ReclaimedArcs are the arcs that were on their way from a node to a member that is
 // lost, in ascending order: what had not left the node is what there is of them,
 // and it keeps them or they go to another.
-func (r *Ring) Retains(id counting.NodeID) []counting.Arc {
+func (r *Ring) ReclaimedArcs(id counting.NodeID) []counting.Arc {
 	return r.changed(id, func(arc counting.Arc, node int) bool { return r.holder(arc) == node })
 }
 

@@ -15,13 +15,13 @@ func TestARingThatIsThereAgainHasTheMovesOfItsTable(t *testing.T) {
 	r := newRing(t, member("a", 1), member("b", 1))
 	r = must(t)(r.Add(sharding.Change{ID: "add", From: 5}, member("c", 1)))
 	again := r.Propose(r, 8)
-	if again.Epoch() != 9 || again.Follows() != 2 || again.Table() != 2 || again.ChangeID() != "add" {
-		t.Errorf("epoch %d follows %d, table %d, change %s", again.Epoch(), again.Follows(), again.Table(), again.ChangeID())
+	if again.Epoch() != 9 || again.Parent() != 2 || again.Table() != 2 || again.ChangeID() != "add" {
+		t.Errorf("epoch %d follows %d, table %d, change %s", again.Epoch(), again.Parent(), again.Table(), again.ChangeID())
 	}
 	if !slices.Equal(again.Moves(), r.Moves()) || len(r.Moves()) == 0 {
 		t.Errorf("%d moves, want %d", len(again.Moves()), len(r.Moves()))
 	}
-	if !again.Succeeds(2) || !again.Succeeds(1) || again.Succeeds(3) {
+	if !again.CanFollow(2) || !again.CanFollow(1) || again.CanFollow(3) {
 		t.Error("it succeeds the wrong tables")
 	}
 }
@@ -33,11 +33,11 @@ func TestComingArcsAreThoseThatMoveToTheNode(t *testing.T) {
 	for _, m := range r.Moves() {
 		want = append(want, m.Arc)
 	}
-	if got := r.Coming("c"); !slices.Equal(got, want) || len(got) != sharding.Arcs/2 {
+	if got := r.Incoming("c"); !slices.Equal(got, want) || len(got) != sharding.Arcs/2 {
 		t.Errorf("%d arcs come, %d move", len(got), len(want))
 	}
 	for _, id := range []counting.NodeID{"a", "nobody"} {
-		if got := r.Coming(id); got != nil {
+		if got := r.Incoming(id); got != nil {
 			t.Errorf("%d arcs come to %s", len(got), id)
 		}
 	}
@@ -60,7 +60,7 @@ func TestOnlyANewcomerEntersARing(t *testing.T) {
 		{first.Propose(first, 5), "a", false},
 		{must(t)(second.Reweight(sharding.Change{ID: "third"}, "c", 2)), "c", false},
 	} {
-		if got := c.ring.Enters(c.id); got != c.want {
+		if got := c.ring.Admits(c.id); got != c.want {
 			t.Errorf("epoch %d, %s: got %v", c.ring.Epoch(), c.id, got)
 		}
 	}
@@ -122,10 +122,10 @@ func TestWhatHadNotLeftForALostMemberIsWhereItWas(t *testing.T) {
 	if n := len(back.Moves()); n > 1 {
 		t.Errorf("%d arcs move though they could stay", n)
 	}
-	if n := len(back.Retains("a")) + len(back.Retains("b")); n != len(came) || len(back.Retains("c")) > 0 {
+	if n := len(back.ReclaimedArcs("a")) + len(back.ReclaimedArcs("b")); n != len(came) || len(back.ReclaimedArcs("c")) > 0 {
 		t.Errorf("%d of %d arcs are retained", n, len(came))
 	}
-	if n := len(back.Gains("a")) + len(back.Gains("b")); n != len(back.Moves()) || drift(back) >= 1 {
+	if n := len(back.AddedArcs("a")) + len(back.AddedArcs("b")); n != len(back.Moves()) || drift(back) >= 1 {
 		t.Errorf("%d arcs are gained, drift %v", n, drift(back))
 	}
 	// No more goes back than the members are to have.
@@ -206,11 +206,11 @@ func wantEnds(t *rapid.T, r, before *sharding.Ring) {
 	}
 	for _, m := range r.Members() {
 		for _, same := range []*sharding.Ring{r, before.Propose(r, r.Epoch()+3)} {
-			if got := same.Ends(m.ID); !slices.Equal(got, want[m.ID]) {
+			if got := same.CancelledMoves(m.ID); !slices.Equal(got, want[m.ID]) {
 				t.Fatalf("%d arcs to %s end, want %d", len(got), m.ID, len(want[m.ID]))
 			}
 		}
-		if got := after.Ends(m.ID); len(got) > 0 {
+		if got := after.CancelledMoves(m.ID); len(got) > 0 {
 			t.Fatalf("%d arcs to %s end in the ring after it", len(got), m.ID)
 		}
 	}
@@ -221,10 +221,10 @@ func wantHolders(t *rapid.T, r, before *sharding.Ring, has []counting.NodeID) {
 	retained := make(map[counting.Arc]counting.NodeID)
 	gained := make(map[counting.Arc]counting.NodeID)
 	for _, m := range r.Members() {
-		for _, arc := range r.Retains(m.ID) {
+		for _, arc := range r.ReclaimedArcs(m.ID) {
 			retained[arc] = m.ID
 		}
-		for _, arc := range r.Gains(m.ID) {
+		for _, arc := range r.AddedArcs(m.ID) {
 			gained[arc] = m.ID
 		}
 	}

@@ -23,7 +23,7 @@ func fingerprint(t *testing.T, members []sharding.Member) string {
 	for i := range 10_000 {
 		page := counting.Page(fmt.Sprint("page ", i))
 		id, epoch := r.IDOwner(counting.ID(i), i%r.Tables())
-		_, _ = fmt.Fprintln(h, r.Arc(page), r.Owner(r.Arc(page)), id, epoch, r.Home(counting.Window(i)))
+		_, _ = fmt.Fprintln(h, r.Arc(page), r.Owner(r.Arc(page)), id, epoch, r.HomeIndex(counting.Window(i)))
 	}
 	return fmt.Sprintf("fingerprint %x", h.Sum(nil))
 }

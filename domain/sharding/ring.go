@@ -60,9 +60,9 @@ type Member struct {
 type Ring struct {
 	deployment string
 	seed       uint64
-	length     counting.Length
+	length     counting.WindowLength
 	epoch      counting.Epoch
-	follows    counting.Epoch
+	parent     counting.Epoch
 	change     string
 	members    []Member
 	losses     []Loss
@@ -88,7 +88,7 @@ type table struct {
 // New divides the circle between members, which may come in any order. The
 // seed enters every hash, so that nobody can choose page names for one node.
 // It is the ring of epoch 1.
-func New(deployment string, seed uint64, length counting.Length, change string, members []Member) (*Ring, error) {
+func New(deployment string, seed uint64, length counting.WindowLength, change string, members []Member) (*Ring, error) {
 	r := &Ring{deployment: deployment, seed: seed, length: length, epoch: 1, change: change, members: slices.Clone(members)}
 	slices.SortFunc(r.members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range r.members {
@@ -165,14 +165,14 @@ func (m Member) check() error {
 func (r *Ring) Deployment() string { return r.deployment }
 
 // Length is the length of the deployment's windows.
-func (r *Ring) Length() counting.Length { return r.length }
+func (r *Ring) Length() counting.WindowLength { return r.length }
 
 // Epoch numbers the rings of a deployment from 1.
 func (r *Ring) Epoch() counting.Epoch { return r.epoch }
 
-// Follows is the epoch of the ring that the change began with, 0 for the first
+// Parent is the epoch of the ring that the change began with, 0 for the first
 // ring. A node that has opened a later one takes no part in the change.
-func (r *Ring) Follows() counting.Epoch { return r.follows }
+func (r *Ring) Parent() counting.Epoch { return r.parent }
 
 // First is the id of the first member that is not lost.
 func (r *Ring) First() counting.NodeID {
@@ -218,19 +218,19 @@ func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
 // Table is the epoch of the newest table: it names the moves that made it.
 func (r *Ring) Table() counting.Epoch { return r.tables[0].epoch }
 
-// Enters tells whether a node that knows no ring may open this one: at the
+// Admits tells whether a node that knows no ring may open this one: at the
 // first start of a deployment, and as the newcomer of the change. Any other
 // such node came back empty.
-func (r *Ring) Enters(id counting.NodeID) bool {
-	if r.follows == 0 {
+func (r *Ring) Admits(id counting.NodeID) bool {
+	if r.parent == 0 {
 		return r.Index(id) >= 0
 	}
-	return r.tables[0].epoch > r.follows && r.Newcomer(id)
+	return r.tables[0].epoch > r.parent && r.IsJoining(id)
 }
 
-// Newcomer tells whether a member owns arcs by no table but the newest. If it
+// IsJoining tells whether a member owns arcs by no table but the newest. If it
 // was let in and has opened no ring yet, it may open this one.
-func (r *Ring) Newcomer(id counting.NodeID) bool {
+func (r *Ring) IsJoining(id counting.NodeID) bool {
 	at := r.Index(id)
 	if at < 0 {
 		return false
@@ -245,8 +245,8 @@ func (r *Ring) Newcomer(id counting.NodeID) bool {
 	return true
 }
 
-// Succeeds tells whether a node whose newest opened table is of an epoch can
+// CanFollow tells whether a node whose newest opened table is of an epoch can
 // open this ring next without having missed moves.
-func (r *Ring) Succeeds(table counting.Epoch) bool {
+func (r *Ring) CanFollow(table counting.Epoch) bool {
 	return r.tables[0].epoch == table || len(r.tables) > 1 && r.tables[1].epoch == table
 }

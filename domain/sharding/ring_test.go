@@ -12,7 +12,7 @@ import (
 	"footfall/domain/sharding"
 )
 
-const minute = counting.Length(time.Minute)
+const minute = counting.WindowLength(time.Minute)
 
 // equalMembers are n members of weight 1.
 func equalMembers(n int) []sharding.Member {
@@ -110,7 +110,7 @@ func TestNewRefusesWhatIsNoRing(t *testing.T) {
 		"length less than one": {equalMembers(1), 1, "want whole seconds"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := sharding.New("d1", 1, counting.Length(c.length), "first", c.members)
+			r, err := sharding.New("d1", 1, counting.WindowLength(c.length), "first", c.members)
 			if !errors.Is(err, sharding.ErrBadChange) || r != nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got (%v, %v), want an error that says %q", r, err, c.says)
 			}

@@ -8,7 +8,7 @@ import (
 
 // Epochs are the epochs of the fence and of the opened ring, which is 0 when
 // there is none; counting.ErrUninitialized when the node knows no ring.
-func (s Standing) Epochs() (fence, opened counting.Epoch, err error) {
+func (s RingState) Epochs() (fence, opened counting.Epoch, err error) {
 	if s.Fenced == nil {
 		return 0, 0, counting.ErrUninitialized
 	}
@@ -20,7 +20,7 @@ func (s Standing) Epochs() (fence, opened counting.Epoch, err error) {
 
 // Serves tells whether the node answers a read of an epoch; the error is the
 // one that counting.Counts names.
-func (s Standing) Serves(epoch counting.Epoch) error {
+func (s RingState) Serves(epoch counting.Epoch) error {
 	fence, opened, err := s.Epochs()
 	switch {
 	case err != nil:
@@ -33,16 +33,16 @@ func (s Standing) Serves(epoch counting.Epoch) error {
 	return nil
 }
 
-// Pulse is the standing without its rings; the keys are the adapter's.
-func (s Standing) Pulse() (Pulse, error) {
+// RingSummary is the standing without its rings; the keys are the adapter's.
+func (s RingState) Summary() (RingSummary, error) {
 	fence, opened, err := s.Epochs()
-	return Pulse{Fence: fence, Opened: opened, Coming: s.Coming}, err
+	return RingSummary{Fence: fence, Opened: opened, Incoming: s.Incoming}, err
 }
 
-// Fence is the standing of node id after Keeper.Fence(r), for adapters that
+// Fence is the standing of node id after RingStore.Fence(r), for adapters that
 // keep values; s itself where nothing changes. Of the arcs that are coming, ending
 // are of r.Ends.
-func (s Standing) Fence(id counting.NodeID, r *Ring, ending int) (Standing, error) {
+func (s RingState) Fence(id counting.NodeID, r *Ring, ending int) (RingState, error) {
 	if s.Fenced != nil {
 		if err := s.compare(r); err != nil {
 			return s, err
@@ -52,36 +52,36 @@ func (s Standing) Fence(id counting.NodeID, r *Ring, ending int) (Standing, erro
 		}
 	}
 	switch {
-	case s.Opened == nil && !r.Enters(id) && (s.Fenced == nil || !r.Newcomer(id)):
+	case s.Opened == nil && !r.Admits(id) && (s.Fenced == nil || !r.IsJoining(id)):
 		return s, fmt.Errorf("%w, and the change doesn't make it a member", counting.ErrUninitialized)
 	case s.Opened == nil:
-	case s.Opened.epoch > r.follows && s.Opened.change != r.change:
+	case s.Opened.epoch > r.parent && s.Opened.change != r.change:
 		return s, fmt.Errorf("%w: the node has opened epoch %d", ErrConflict, s.Opened.epoch)
-	case !r.Succeeds(s.Opened.Table()):
+	case !r.CanFollow(s.Opened.Table()):
 		return s, fmt.Errorf("%w: the node has missed a change", counting.ErrAhead)
-	case s.Coming > ending && r.Table() != s.Opened.Table():
-		return s, fmt.Errorf("%w: %d", ErrMoving, s.Coming-ending)
+	case s.Incoming > ending && r.Table() != s.Opened.Table():
+		return s, fmt.Errorf("%w: %d", ErrMoving, s.Incoming-ending)
 	}
 	s.Fenced = r
 	return s, nil
 }
 
-// Approve is the standing after Keeper.Approve(r), for adapters that keep
+// Accept is the standing after RingStore.Accept(r), for adapters that keep
 // values; s itself where nothing changes.
-func (s Standing) Approve(r *Ring) (Standing, error) {
+func (s RingState) Accept(r *Ring) (RingState, error) {
 	if err := s.fencedFor(r); err != nil {
 		return s, err
 	}
 	opened := s.Opened != nil && s.Opened.epoch == r.epoch
-	if opened || s.Approved != nil && s.Approved.epoch == r.epoch {
+	if opened || s.Accepted != nil && s.Accepted.epoch == r.epoch {
 		return s, nil
 	}
-	s.Approved = s.Fenced
+	s.Accepted = s.Fenced
 	return s, nil
 }
 
 // fencedFor is the error of a step that the node is not fenced for.
-func (s Standing) fencedFor(r *Ring) error {
+func (s RingState) fencedFor(r *Ring) error {
 	if s.Fenced == nil {
 		return fmt.Errorf("%w: the node is not fenced", ErrConflict)
 	}
@@ -94,10 +94,10 @@ func (s Standing) fencedFor(r *Ring) error {
 	return nil
 }
 
-// Open is the standing of node id after Keeper.Open(r), for adapters that keep
+// Open is the standing of node id after RingStore.Open(r), for adapters that keep
 // values; s itself where nothing changes. Where it has another table than s,
 // the arcs of r.Coming(id) begin to come.
-func (s Standing) Open(id counting.NodeID, r *Ring) (Standing, error) {
+func (s RingState) Open(id counting.NodeID, r *Ring) (RingState, error) {
 	if err := s.fencedFor(r); err != nil {
 		return s, err
 	}
@@ -105,15 +105,15 @@ func (s Standing) Open(id counting.NodeID, r *Ring) (Standing, error) {
 		return s, nil
 	}
 	if s.Opened == nil || s.Opened.Table() != s.Fenced.Table() {
-		s.Coming = len(s.Fenced.Coming(id))
+		s.Incoming = len(s.Fenced.Incoming(id))
 	}
-	s.Opened, s.Approved = s.Fenced, nil
+	s.Opened, s.Accepted = s.Fenced, nil
 	return s, nil
 }
 
 // Moves tells whether the moves of a table are those of the opened ring; the
 // errors are those of counting.Movable.
-func (s Standing) Moves(table counting.Epoch) error {
+func (s RingState) Moves(table counting.Epoch) error {
 	_, _, err := s.Epochs()
 	switch {
 	case err != nil:
@@ -127,7 +127,7 @@ func (s Standing) Moves(table counting.Epoch) error {
 }
 
 // compare finds what keeps r from following the fence, or from being it.
-func (s Standing) compare(r *Ring) error {
+func (s RingState) compare(r *Ring) error {
 	f := s.Fenced
 	switch {
 	case r.deployment != f.deployment:

@@ -43,21 +43,21 @@ type Sweep struct {
 	At time.Time
 	// Forgotten is the number of things that were copies, or marks.
 	Forgotten int
-	// Strays may be counted nowhere else and were left alone: MaxStrays of
+	// Strays may be counted nowhere else and were left alone: MaxOrphans of
 	// them at most, and More beyond.
-	Strays []Stray
-	More   int
+	Orphans []Orphan
+	More    int
 	// Unswept says of each node that was not looked through why that is so.
 	Unswept map[counting.NodeID]string
 }
 
-// MaxStrays is how many strays a Sweep names.
-const MaxStrays = 100
+// MaxOrphans is how many strays a Sweep names.
+const MaxOrphans = 100
 
-// Stray is what a node has of an arc that no longer concerns it.
-type Stray struct {
+// Orphan is what a node has of an arc that no longer concerns it.
+type Orphan struct {
 	Node counting.NodeID
-	counting.Stray
+	counting.Orphan
 }
 
 // MemberStatus is a member of the ring as it is now.
@@ -67,9 +67,9 @@ type MemberStatus struct {
 	Share float64
 	// Coming are the arcs that are on their way to it. Away says why it
 	// can't be asked; empty when it could be.
-	Coming int
-	Away   string
-	// Keys is as in Pulse; 0 when the node could not be asked.
+	Incoming int
+	Away     string
+	// Keys is as in RingSummary; 0 when the node could not be asked.
 	Keys int
 }
 

@@ -28,7 +28,7 @@ func BenchmarkCallers(b *testing.B) {
 			}
 			defer func() { _ = node.Stop(b.Context()) }()
 			c, err := cluster.New(cluster.Options{
-				Nodes: []cluster.Node{node}, Length: counting.Length(time.Minute), Log: slog.New(slog.DiscardHandler),
+				Nodes: []cluster.Node{node}, Length: counting.WindowLength(time.Minute), Log: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {
 				b.Fatal(err)

@@ -18,7 +18,7 @@ type Link struct {
 	Far cluster.Node
 	// Around gets each call: the name of its method, in lower case, and do,
 	// which makes the call, each time anew. What it returns is what the caller
-	// gets: do's value, or nil with an error. Publish is "mark", SaveCall is
+	// gets: do's value, or nil with an error. Publish is "mark", SaveDelivery is
 	// "call". A claim's value is a Claim.
 	Around func(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error)
 	// Lease, if it isn't 0, is the length of all leases.
@@ -83,9 +83,9 @@ func (l *Link) List(ctx context.Context, epoch counting.Epoch, cursor string) ([
 	return some.pages, some.next, err
 }
 
-// Attend implements counting.Windows.
-func (l *Link) Attend(ctx context.Context) (counting.Attendance, error) {
-	return through(ctx, l, "attend", l.Far.Attend)
+// Heartbeat implements counting.Windows.
+func (l *Link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
+	return through(ctx, l, "attend", l.Far.Heartbeat)
 }
 
 // Seal implements counting.Windows.
@@ -127,9 +127,9 @@ func (l *Link) Record(ctx context.Context, w counting.Window, token string, coun
 	return through(ctx, l, "record", func(ctx context.Context) (int64, error) { return l.Far.Record(ctx, w, token, count) })
 }
 
-// Lose implements counting.Ledger.
-func (l *Link) Lose(ctx context.Context, w counting.Window, token string) error {
-	return l.step(ctx, "lose", func(ctx context.Context) error { return l.Far.Lose(ctx, w, token) })
+// MarkLost implements counting.Ledger.
+func (l *Link) MarkLost(ctx context.Context, w counting.Window, token string) error {
+	return l.step(ctx, "lose", func(ctx context.Context) error { return l.Far.MarkLost(ctx, w, token) })
 }
 
 // Publish implements counting.Ledger.
@@ -137,21 +137,21 @@ func (l *Link) Publish(ctx context.Context, w counting.Window, token, sink strin
 	return l.step(ctx, "mark", func(ctx context.Context) error { return l.Far.Publish(ctx, w, token, sink) })
 }
 
-// SaveCall implements counting.Ledger.
-func (l *Link) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
-	return l.step(ctx, "call", func(ctx context.Context) error { return l.Far.SaveCall(ctx, w, token, endpoint, c) })
+// SaveDelivery implements counting.Ledger.
+func (l *Link) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
+	return l.step(ctx, "call", func(ctx context.Context) error { return l.Far.SaveDelivery(ctx, w, token, endpoint, c) })
 }
 
 // Finish implements counting.Ledger.
-func (l *Link) Finish(ctx context.Context, w counting.Window, token string, totals counting.CallTotals) error {
+func (l *Link) Finish(ctx context.Context, w counting.Window, token string, totals counting.DeliveryTotals) error {
 	return l.step(ctx, "finish", func(ctx context.Context) error { return l.Far.Finish(ctx, w, token, totals) })
 }
 
 // Entry implements counting.Ledger.
-func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Call, error) {
+func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	type entry struct {
 		counting.Entry
-		calls map[string]counting.Call
+		calls map[string]counting.Delivery
 	}
 	e, err := through(ctx, l, "entry", func(ctx context.Context) (entry, error) {
 		e, calls, err := l.Far.Entry(ctx, w)
@@ -166,31 +166,31 @@ func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) (
 }
 
 // Confirm implements counting.Movable.
-func (l *Link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
-	return through(ctx, l, "confirm", func(ctx context.Context) ([]counting.Intake, error) { return l.Far.Confirm(ctx, table, arcs) })
+func (l *Link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
+	return through(ctx, l, "confirm", func(ctx context.Context) ([]counting.ImportResult, error) { return l.Far.Confirm(ctx, table, arcs) })
 }
 
-// Pulse implements sharding.Keeper.
-func (l *Link) Pulse(ctx context.Context) (sharding.Pulse, error) {
-	return through(ctx, l, "pulse", l.Far.Pulse)
+// RingSummary implements sharding.RingStore.
+func (l *Link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
+	return through(ctx, l, "pulse", l.Far.RingSummary)
 }
 
-// Standing implements sharding.Keeper.
-func (l *Link) Standing(ctx context.Context) (sharding.Standing, error) {
-	return through(ctx, l, "standing", l.Far.Standing)
+// RingState implements sharding.RingStore.
+func (l *Link) RingState(ctx context.Context) (sharding.RingState, error) {
+	return through(ctx, l, "standing", l.Far.RingState)
 }
 
-// Fence implements sharding.Keeper.
+// Fence implements sharding.RingStore.
 func (l *Link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	return through(ctx, l, "fence", func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
 }
 
-// Approve implements sharding.Keeper.
-func (l *Link) Approve(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, "approve", func(ctx context.Context) error { return l.Far.Approve(ctx, r) })
+// Accept implements sharding.RingStore.
+func (l *Link) Accept(ctx context.Context, r *sharding.Ring) error {
+	return l.step(ctx, "approve", func(ctx context.Context) error { return l.Far.Accept(ctx, r) })
 }
 
-// Open implements sharding.Keeper.
+// Open implements sharding.RingStore.
 func (l *Link) Open(ctx context.Context, r *sharding.Ring) error {
 	return l.step(ctx, "open", func(ctx context.Context) error { return l.Far.Open(ctx, r) })
 }

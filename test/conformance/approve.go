@@ -27,9 +27,9 @@ func approveCases() []testCase {
 // approved checks which ring the node says that it has approved.
 func (s *stand) approved(t *testing.T, want *sharding.Ring) {
 	t.Helper()
-	got, err := s.node.Standing(t.Context())
+	got, err := s.node.RingState(t.Context())
 	must(t, err)
-	if a := got.Approved; (a == nil) != (want == nil) || a != nil && !bytes.Equal(a.Encode(), want.Encode()) {
+	if a := got.Accepted; (a == nil) != (want == nil) || a != nil && !bytes.Equal(a.Encode(), want.Encode()) {
 		t.Fatalf("approved ring: got %v, want %v", describe(a), describe(want))
 	}
 }
@@ -38,7 +38,7 @@ func (s *stand) approved(t *testing.T, want *sharding.Ring) {
 func (s *stand) approve(t *testing.T, r *sharding.Ring) {
 	t.Helper()
 	s.fence(t, r)
-	must(t, s.node.Approve(t.Context(), r))
+	must(t, s.node.Accept(t.Context(), r))
 }
 
 func approvalIsKept(t *testing.T, s *stand) {
@@ -49,10 +49,10 @@ func approvalIsKept(t *testing.T, s *stand) {
 	s.fence(t, next)
 	s.approved(t, nil)
 	for range 2 {
-		must(t, n.Approve(t.Context(), next))
+		must(t, n.Accept(t.Context(), next))
 		s.approved(t, next)
 		s.standing(t, next, old)
-		s.pulse(t, sharding.Pulse{Fence: 2, Opened: 1})
+		s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 1})
 	}
 	must(t, n.Open(t.Context(), next))
 	s.approved(t, nil)
@@ -68,7 +68,7 @@ func approvalOutlivesFence(t *testing.T, s *stand) {
 	s.fence(t, undo)
 	s.approved(t, next)
 	s.standing(t, undo, old)
-	mustBe(t, n.Approve(t.Context(), next), counting.ErrStale)
+	mustBe(t, n.Accept(t.Context(), next), counting.ErrStale)
 	s.approved(t, next)
 }
 
@@ -91,16 +91,16 @@ func laterOpeningEndsApproval(t *testing.T, s *stand) {
 
 func approveUnfenced(t *testing.T, s *stand) {
 	n := s.empty(t)
-	mustBe(t, n.Approve(t.Context(), s.newRing(t, "first")), sharding.ErrConflict)
-	_, err := n.Standing(t.Context())
+	mustBe(t, n.Accept(t.Context(), s.newRing(t, "first")), sharding.ErrConflict)
+	_, err := n.RingState(t.Context())
 	mustBe(t, err, counting.ErrUninitialized)
 	s.enter(t, s.newRing(t, "first"))
 	w := s.current(t) + 2
 	next, other := s.nextRing(t, "second", w), s.nextRing(t, "other", w)
-	mustBe(t, n.Approve(t.Context(), next), sharding.ErrConflict)
+	mustBe(t, n.Accept(t.Context(), next), sharding.ErrConflict)
 	s.fence(t, next)
-	mustBe(t, n.Approve(t.Context(), other), sharding.ErrConflict)
-	mustBe(t, n.Approve(t.Context(), s.ring.Propose(next, 5)), sharding.ErrConflict)
+	mustBe(t, n.Accept(t.Context(), other), sharding.ErrConflict)
+	mustBe(t, n.Accept(t.Context(), s.ring.Propose(next, 5)), sharding.ErrConflict)
 	s.approved(t, nil)
 }
 
@@ -109,13 +109,13 @@ func approveElsewhere(t *testing.T, s *stand) {
 	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
 	r, err := sharding.New("elsewhere", 7, s.length(), "first", members)
 	must(t, err)
-	mustBe(t, n.Approve(t.Context(), r), counting.ErrWrongNode)
+	mustBe(t, n.Accept(t.Context(), r), counting.ErrWrongNode)
 	s.approved(t, nil)
 }
 
 func approveOpened(t *testing.T, s *stand) {
 	n := s.open(t)
-	must(t, n.Approve(t.Context(), s.ring))
+	must(t, n.Accept(t.Context(), s.ring))
 	s.approved(t, nil)
 }
 

@@ -11,14 +11,14 @@ import (
 
 func comingListed(t *testing.T, s *stand) {
 	s.destination(t)
-	want := s.ring.Coming(s.node.ID())
-	got, err := s.node.ComingArcs(t.Context(), s.ring.Table())
+	want := s.ring.Incoming(s.node.ID())
+	got, err := s.node.IncomingArcs(t.Context(), s.ring.Table())
 	must(t, err)
 	equalSlices(t, "coming arcs", got, want)
-	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2, Coming: len(want)})
-	standing, err := s.node.Standing(t.Context())
+	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: len(want)})
+	standing, err := s.node.RingState(t.Context())
 	must(t, err)
-	equal(t, "coming arcs of the standing", standing.Coming, len(want))
+	equal(t, "coming arcs of the standing", standing.Incoming, len(want))
 }
 
 func takeInOnce(t *testing.T, s *stand) {
@@ -73,7 +73,7 @@ func takeInElsewhere(t *testing.T, s *stand) {
 // takesNothing checks that an arc takes nothing in.
 func (s *stand) takesNothing(t *testing.T, arc counting.Arc) {
 	t.Helper()
-	got, err := s.node.TakeIn(t.Context(), s.ring.Table(), arc, []counting.Visit{{Arc: arc, Page: "late", Count: 5}})
+	got, err := s.node.Import(t.Context(), s.ring.Table(), arc, []counting.Visit{{Arc: arc, Page: "late", Count: 5}})
 	must(t, err)
 	if !got.Closed || got.Pages != 0 || got.Refused != nil {
 		t.Fatalf("got the intake %+v, want that the arc is closed", got)
@@ -83,34 +83,34 @@ func (s *stand) takesNothing(t *testing.T, arc counting.Arc) {
 
 func confirmed(t *testing.T, s *stand) {
 	arc := s.destination(t)
-	arcs := s.ring.Coming(s.node.ID())[:3]
+	arcs := s.ring.Incoming(s.node.ID())[:3]
 	stays := counting.Arc(0)
 	for s.ring.Owner(stays) == s.ring.Index(s.node.ID()) {
 		stays++
 	}
-	confirm := func(want ...counting.Intake) {
+	confirm := func(want ...counting.ImportResult) {
 		t.Helper()
 		got, err := s.node.Confirm(t.Context(), s.ring.Table(), append(slices.Clone(arcs), stays))
 		must(t, err)
-		for i, w := range append(want, counting.Intake{Closed: true}) {
+		for i, w := range append(want, counting.ImportResult{Closed: true}) {
 			if got[i].Refused != nil || got[i].Pages != w.Pages || got[i].Keys != w.Keys || got[i].Closed != w.Closed {
 				t.Fatalf("arc %d of them: got %+v, want %+v", i, got[i], w)
 			}
 		}
 	}
-	confirm(counting.Intake{}, counting.Intake{}, counting.Intake{})
+	confirm(counting.ImportResult{}, counting.ImportResult{}, counting.ImportResult{})
 	s.takeIn(t, arc, append(some(3)(arc), counting.Visit{Arc: arc, Page: "no count", Count: -1}), 3,
 		counting.Refusal{Item: 3, Reason: counting.Corrupt})
 	s.takeKeys(t, arc, false, s.kept(t, once("a")))
 	s.takeIn(t, arcs[1], some(1)(arcs[1]), 1)
 	s.takeKeys(t, arcs[1], false)
 	s.takeKeys(t, arcs[2], false)
-	confirm(counting.Intake{Pages: 3}, counting.Intake{Pages: 1, Keys: true}, counting.Intake{Keys: true})
+	confirm(counting.ImportResult{Pages: 3}, counting.ImportResult{Pages: 1, Keys: true}, counting.ImportResult{Keys: true})
 	s.takeKeys(t, arc, false)
 	s.takeIn(t, arc, nil, 3)
 	mustBe(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 4), counting.ErrUnfinished)
 	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arcs[1], 1))
-	confirm(counting.Intake{Pages: 3, Keys: true}, counting.Intake{Closed: true}, counting.Intake{Keys: true})
+	confirm(counting.ImportResult{Pages: 3, Keys: true}, counting.ImportResult{Closed: true}, counting.ImportResult{Keys: true})
 	got, err := s.node.Confirm(t.Context(), s.ring.Table(), nil)
 	must(t, err)
 	equal(t, "number of answers", len(got), 0)
@@ -119,17 +119,17 @@ func confirmed(t *testing.T, s *stand) {
 func closeCounts(t *testing.T, s *stand) {
 	arc := s.destination(t)
 	n, table := s.node, s.ring.Table()
-	all := len(s.ring.Coming(n.ID()))
+	all := len(s.ring.Incoming(n.ID()))
 	s.takeIn(t, arc, some(2)(arc), 2)
 	mustBe(t, n.CloseArc(t.Context(), table, arc, 3), counting.ErrUnfinished)
-	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2, Coming: all})
+	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: all})
 	for _, pages := range []int{2, 2, 9} { // a closed one stays so
 		must(t, n.CloseArc(t.Context(), table, arc, pages))
-		s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2, Coming: all - 1})
+		s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: all - 1})
 	}
-	coming, err := n.ComingArcs(t.Context(), table)
+	coming, err := n.IncomingArcs(t.Context(), table)
 	must(t, err)
-	equalSlices(t, "coming arcs", coming, s.ring.Coming(n.ID())[1:])
+	equalSlices(t, "coming arcs", coming, s.ring.Incoming(n.ID())[1:])
 	s.live(t, some(2)(arc))
 }
 

@@ -37,8 +37,8 @@ func (s *stand) comesBack(t *testing.T) {
 	s.enter(t, back)
 }
 
-// givesUp opens the ring in which the other node is lost.
-func (s *stand) givesUp(t *testing.T) {
+// abandons opens the ring in which the other node is lost.
+func (s *stand) abandons(t *testing.T) {
 	t.Helper()
 	w := s.current(t) + 2
 	left, err := s.ring.Abandon(sharding.Change{ID: "lost", From: w, Oldest: w - 100}, s.other())
@@ -46,8 +46,8 @@ func (s *stand) givesUp(t *testing.T) {
 	s.enter(t, left)
 }
 
-func (s *stand) setAside(arc counting.Arc, pages int) counting.Stray {
-	return counting.Stray{Arc: arc, Table: s.ring.Table(), Aside: true, Pages: pages}
+func (s *stand) setAside(arc counting.Arc, pages int) counting.Orphan {
+	return counting.Orphan{Arc: arc, Table: s.ring.Table(), Quarantined: true, Pages: pages}
 }
 
 func asideWhenItComes(t *testing.T, s *stand) {
@@ -58,11 +58,11 @@ func asideWhenItComes(t *testing.T, s *stand) {
 	s.live(t, append(some(2)(arc), counting.Visit{Arc: arc, Page: "page/2"}))
 	s.closeAll(t)
 	stray := s.setAside(arc, 3)
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table()}, 0, stray)
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table()}, 0, stray)
 	s.enter(t, s.nextRing(t, "away again", s.current(t)+2))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.residue(t, arc, some(2)(arc))
-	s.sweep(t, counting.Keep{Ended: s.ring.Table() - 1}, 0, stray)
+	s.sweep(t, counting.SweepPolicy{Ended: s.ring.Table() - 1}, 0, stray)
 }
 
 func asideOfTheLost(t *testing.T, s *stand) {
@@ -71,13 +71,13 @@ func asideOfTheLost(t *testing.T, s *stand) {
 	s.enter(t, s.nextRing(t, "third", s.current(t)+2)) // the moves to the one that is lost have ended
 	left, err := s.ring.Abandon(sharding.Change{ID: "lost", From: s.current(t) + 2}, lost)
 	must(t, err)
-	arc := left.Gains(s.node.ID())[0]
+	arc := left.AddedArcs(s.node.ID())[0]
 	s.apply(t, s.batch(some(2)(arc)...))
 	s.enter(t, left)
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/1"}})
 	s.apply(t, s.batch(some(1)(arc)...))
 	s.live(t, append(some(1)(arc), counting.Visit{Arc: arc, Page: "page/1"}))
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 2))
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 2))
 }
 
 func asideOnce(t *testing.T, s *stand) {
@@ -87,13 +87,13 @@ func asideOnce(t *testing.T, s *stand) {
 	must(t, s.node.Open(t.Context(), s.ring))
 	s.enter(t, s.ring.Propose(s.ring, s.ring.Epoch()+3)) // a change that was undone
 	s.live(t, some(2)(arc))
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table() - 1}, 0)
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table() - 1}, 0)
 }
 
 func asideForgetsKeys(t *testing.T, s *stand) {
 	arc, keys := s.leaving(t, 3)
 	s.comesBack(t)
-	s.found(t, arc, keys[0], counting.Found{})
+	s.found(t, arc, keys[0], counting.KeyLookup{})
 	s.closeAll(t)
 	b := s.keyBatch(keyed(once("new"), s.visit("home", 1)))
 	b.KeyLimit = 1 // those that are gone don't count
@@ -114,15 +114,15 @@ func asideLeavesOthers(t *testing.T, s *stand) {
 	})
 	s.comesBack(t)
 	s.live(t, []counting.Visit{stays})
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{stays.Arc}, Ended: s.ring.Table() - 1}, 0)
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{stays.Arc}, Ended: s.ring.Table() - 1}, 0)
 }
 
 func residueOutlivesTable(t *testing.T, s *stand) {
 	arc := s.claimed(t)
-	stray := counting.Stray{Arc: arc, Table: s.ring.Table(), Pages: 2}
+	stray := counting.Orphan{Arc: arc, Table: s.ring.Table(), Pages: 2}
 	s.comesBack(t)
 	s.closeAll(t)
-	k := counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}
+	k := counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}
 	s.sweep(t, k, 0, stray)
 	s.sweep(t, k, 0, stray)
 	k.Since = 0
@@ -134,21 +134,21 @@ func residueOutlivesTable(t *testing.T, s *stand) {
 func (s *stand) countsOn(t *testing.T, arc counting.Arc, pages int) {
 	t.Helper()
 	s.live(t, some(pages)(arc))
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0)
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0)
 	s.enter(t, s.nextRing(t, "away again", s.current(t)+2))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: pages})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: pages})
 	s.residue(t, arc, some(pages)(arc))
 }
 
 func retainsHeld(t *testing.T, s *stand) {
 	arc := s.source(t, some(2))
-	s.givesUp(t)
+	s.abandons(t)
 	s.countsOn(t, arc, 2)
 }
 
 func retainsClaimed(t *testing.T, s *stand) {
 	arc := s.claimed(t)
-	s.givesUp(t)
+	s.abandons(t)
 	s.countsOn(t, arc, 2)
 }
 
@@ -156,24 +156,24 @@ func retainsNothingGone(t *testing.T, s *stand) {
 	arc := s.claimed(t)
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
 	s.apply(t, s.batch(some(3)(arc)...)) // nobody sends that
-	s.givesUp(t)
+	s.abandons(t)
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/2"}})
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 3))
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 3))
 }
 
 func retainedIsSetAside(t *testing.T, s *stand) {
 	arc := s.claimed(t)
 	s.apply(t, s.batch(some(3)(arc)...)) // nobody sends that
-	s.givesUp(t)
+	s.abandons(t)
 	s.live(t, append(some(2)(arc), counting.Visit{Arc: arc, Page: "page/2"}))
-	s.sweep(t, counting.Keep{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 3))
+	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table(), Since: s.ring.Table()}, 0, s.setAside(arc, 3))
 }
 
 func retainsKeys(t *testing.T, s *stand) {
 	arc, keys := s.leaving(t, 1)
-	kept := counting.Found{Kept: true, Print: keys[0].Print}
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 1})
-	s.givesUp(t)
+	kept := counting.KeyLookup{Stored: true, Print: keys[0].Print}
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 1})
+	s.abandons(t)
 	s.found(t, arc, keys[0], kept)
 	s.apply(t, s.keyBatch(keyed(keys[0], counting.Visit{Arc: arc, Page: "page", Count: 1})))
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page", Count: 1}})

@@ -33,11 +33,11 @@ func (s *stand) fence(t *testing.T, r *sharding.Ring) {
 // notFenced checks that a fence is refused and changes nothing.
 func (s *stand) notFenced(t *testing.T, r *sharding.Ring, want error) {
 	t.Helper()
-	before, beforeErr := s.node.Standing(t.Context())
+	before, beforeErr := s.node.RingState(t.Context())
 	_, err := s.node.Fence(t.Context(), r)
 	mustBe(t, err, want)
 	if beforeErr != nil {
-		_, err := s.node.Standing(t.Context())
+		_, err := s.node.RingState(t.Context())
 		mustBe(t, err, counting.ErrUninitialized)
 		return
 	}
@@ -46,20 +46,20 @@ func (s *stand) notFenced(t *testing.T, r *sharding.Ring, want error) {
 
 func pulse(t *testing.T, s *stand) {
 	n := s.empty(t)
-	_, err := n.Pulse(t.Context())
+	_, err := n.RingSummary(t.Context())
 	mustBe(t, err, counting.ErrUninitialized)
 	first := s.newRing(t, "first")
 	s.fence(t, first)
-	s.pulse(t, sharding.Pulse{Fence: 1})
+	s.pulse(t, sharding.RingSummary{Fence: 1})
 	s.enter(t, first)
-	s.pulse(t, sharding.Pulse{Fence: 1, Opened: 1})
+	s.pulse(t, sharding.RingSummary{Fence: 1, Opened: 1})
 	s.fence(t, s.nextRing(t, "second", s.current(t)+2))
-	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 1})
+	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 1})
 }
 
-func (s *stand) pulse(t *testing.T, want sharding.Pulse) {
+func (s *stand) pulse(t *testing.T, want sharding.RingSummary) {
 	t.Helper()
-	got, err := s.node.Pulse(t.Context())
+	got, err := s.node.RingSummary(t.Context())
 	must(t, err)
 	equal(t, "pulse", got, want)
 }
@@ -83,7 +83,7 @@ func noUndoAfterOpen(t *testing.T, s *stand) {
 	next := s.nextRing(t, "second", s.current(t)+2)
 	s.enter(t, next)
 	s.notFenced(t, old.Propose(old, next.Epoch()), sharding.ErrConflict)
-	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2})
+	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2})
 }
 
 func undoneStaysUndone(t *testing.T, s *stand) {
@@ -152,7 +152,7 @@ func missedUndoing(t *testing.T, s *stand) {
 	undone := s.ring.Propose(s.ring, 2)
 	s.ring = undone.Propose(undone, 5)
 	s.enter(t, s.nextRing(t, "then", s.current(t)+2))
-	s.pulse(t, sharding.Pulse{Fence: 7, Opened: 7})
+	s.pulse(t, sharding.RingSummary{Fence: 7, Opened: 7})
 }
 
 // lostArcsHoldUpNothing has arcs of three nodes come, of which one is given up.
@@ -170,8 +170,8 @@ func lostArcsHoldUpNothing(t *testing.T, s *stand) {
 	s.enter(t, r)
 	left, err := r.Abandon(sharding.Change{ID: "third", From: s.current(t) + 2}, "other_2")
 	must(t, err)
-	ending := left.Ends(s.node.ID())
-	staying := slices.DeleteFunc(r.Coming(s.node.ID()), func(arc counting.Arc) bool { return slices.Contains(ending, arc) })
+	ending := left.CancelledMoves(s.node.ID())
+	staying := slices.DeleteFunc(r.Incoming(s.node.ID()), func(arc counting.Arc) bool { return slices.Contains(ending, arc) })
 	for i, arc := range staying {
 		if i == 0 || i == len(staying)-1 {
 			s.notFenced(t, left, sharding.ErrMoving)
@@ -180,24 +180,24 @@ func lostArcsHoldUpNothing(t *testing.T, s *stand) {
 	}
 	next := s.nextRing(t, "fourth", s.current(t)+2)
 	s.notFenced(t, next, sharding.ErrMoving)
-	s.pulse(t, sharding.Pulse{Fence: 2, Opened: 2, Coming: len(ending)})
+	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: len(ending)})
 	s.takeIn(t, ending[0], some(2)(ending[0]), 2)
 	s.enter(t, left)
-	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 3, Coming: len(left.Coming(s.node.ID()))})
+	s.pulse(t, sharding.RingSummary{Fence: 3, Opened: 3, Incoming: len(left.Incoming(s.node.ID()))})
 	s.takesNothing(t, ending[0])
 	s.live(t, some(2)(ending[0]))
 }
 
 func movesOutliveGivingUp(t *testing.T, s *stand) {
 	arc := s.destination(t)
-	coming := len(s.ring.Coming(s.node.ID()))
+	coming := len(s.ring.Incoming(s.node.ID()))
 	s.takeIn(t, arc, some(2)(arc), 2)
 	left, err := s.ring.Abandon(sharding.Change{ID: "lost", From: s.current(t) + 2}, s.other())
 	must(t, err)
 	s.fence(t, left)
-	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 2, Coming: coming})
+	s.pulse(t, sharding.RingSummary{Fence: 3, Opened: 2, Incoming: coming})
 	s.enter(t, s.ring.Propose(s.ring, left.Epoch()))
-	s.pulse(t, sharding.Pulse{Fence: 4, Opened: 4, Coming: coming})
+	s.pulse(t, sharding.RingSummary{Fence: 4, Opened: 4, Incoming: coming})
 	s.takeIn(t, arc, some(3)(arc), 3)
 	s.live(t, some(3)(arc))
 }

@@ -74,7 +74,7 @@ func (s *stand) endpoints(t *testing.T, w counting.Window, want ...string) {
 // waiting checks which windows wait.
 func (s *stand) waiting(t *testing.T, want ...counting.Window) {
 	t.Helper()
-	a, err := s.node.Attend(t.Context())
+	a, err := s.node.Heartbeat(t.Context())
 	must(t, err)
 	equalSlices(t, "waiting windows", a.Waiting, want)
 }

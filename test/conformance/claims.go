@@ -158,8 +158,8 @@ func (s *stand) refuseToken(t *testing.T, w counting.Window, token string) {
 	_, err := s.node.Record(t.Context(), w, token, 99)
 	mustBe(t, err, counting.ErrStaleToken)
 	mustBe(t, s.node.Publish(t.Context(), w, token, "elsewhere"), counting.ErrStaleToken)
-	mustBe(t, s.node.Finish(t.Context(), w, token, counting.CallTotals{Failed: 1}), counting.ErrStaleToken)
-	mustBe(t, s.node.SaveCall(t.Context(), w, token, "http://a.example/", counting.Call{Attempts: 1}), counting.ErrStaleToken)
+	mustBe(t, s.node.Finish(t.Context(), w, token, counting.DeliveryTotals{Failed: 1}), counting.ErrStaleToken)
+	mustBe(t, s.node.SaveDelivery(t.Context(), w, token, "http://a.example/", counting.Delivery{Attempts: 1}), counting.ErrStaleToken)
 }
 
 func tokenWithoutClaim(t *testing.T, s *stand) {
@@ -196,8 +196,8 @@ func ledgerUninitialized(t *testing.T, s *stand) {
 	_, err = n.Record(t.Context(), 100, "x", 1)
 	mustBe(t, err, counting.ErrUninitialized)
 	mustBe(t, n.Publish(t.Context(), 100, "x", "queue"), counting.ErrUninitialized)
-	mustBe(t, n.Finish(t.Context(), 100, "x", counting.CallTotals{}), counting.ErrUninitialized)
-	mustBe(t, n.SaveCall(t.Context(), 100, "x", "http://a.example/", counting.Call{Attempts: 1}), counting.ErrUninitialized)
+	mustBe(t, n.Finish(t.Context(), 100, "x", counting.DeliveryTotals{}), counting.ErrUninitialized)
+	mustBe(t, n.SaveDelivery(t.Context(), 100, "x", "http://a.example/", counting.Delivery{Attempts: 1}), counting.ErrUninitialized)
 	_, _, err = n.Entry(t.Context(), 100)
 	mustBe(t, err, counting.ErrUninitialized)
 	_, err = n.Entries(t.Context(), math.MaxInt64, 10)

@@ -1,5 +1,5 @@
 // Package conformance checks a node against the comments of the ports that it
-// implements: counting.Counts, Movable, Windows and Ledger, and sharding.Keeper. Every
+// implements: counting.Counts, Movable, Windows and Ledger, and sharding.RingStore. Every
 // sentence of those comments is a case here, and both change in one commit.
 //
 // A case that an adapter's node can't take part in, because its clock can't be
@@ -21,7 +21,7 @@ type Node interface {
 	counting.Movable
 	counting.Windows
 	counting.Ledger
-	sharding.Keeper
+	sharding.RingStore
 }
 
 // Harness is how the suite handles the nodes of one adapter. Functions that
@@ -155,11 +155,11 @@ func (s *stand) enter(t *testing.T, r *sharding.Ring) {
 }
 
 // length is that of the windows: short where the suite has to wait for them.
-func (s *stand) length() counting.Length {
+func (s *stand) length() counting.WindowLength {
 	if s.Advance == nil {
-		return counting.Length(time.Second)
+		return counting.WindowLength(time.Second)
 	}
-	return counting.Length(time.Minute)
+	return counting.WindowLength(time.Minute)
 }
 
 // needs skips a case that the adapter opted out of.
@@ -200,7 +200,7 @@ func (s *stand) window(t *testing.T) counting.Window {
 
 func (s *stand) current(t *testing.T) counting.Window {
 	t.Helper()
-	a, err := s.node.Attend(t.Context())
+	a, err := s.node.Heartbeat(t.Context())
 	must(t, err)
 	return a.Current
 }
@@ -243,17 +243,17 @@ func (s *stand) batch(visits ...counting.Visit) *counting.Batch {
 }
 
 // idBatch is the next one of the stand's session.
-func (s *stand) idBatch(arrivals ...counting.Arrival) *counting.Batch {
+func (s *stand) idBatch(arrivals ...counting.IDEvent) *counting.Batch {
 	b := s.batch()
-	b.Arrivals = arrivals
+	b.IDEvents = arrivals
 	return b
 }
 
 // arrival is an id that comes by the table of the ring's newest epoch but
 // where the test says otherwise.
-func (s *stand) arrival(id counting.ID, endpoint string) counting.Arrival {
+func (s *stand) arrival(id counting.ID, endpoint string) counting.IDEvent {
 	_, table := s.ring.IDOwner(id, 0)
-	return counting.Arrival{ID: id, Endpoint: endpoint, Table: table}
+	return counting.IDEvent{ID: id, Endpoint: endpoint, Table: table}
 }
 
 // apply sends a batch that must be taken and have these refusals.
@@ -269,7 +269,7 @@ func (s *stand) apply(t *testing.T, b *counting.Batch, want ...counting.Refusal)
 // arrive adds ids that must be taken.
 func (s *stand) arrive(t *testing.T, ids ...counting.ID) {
 	t.Helper()
-	var arrivals []counting.Arrival
+	var arrivals []counting.IDEvent
 	for _, id := range ids {
 		arrivals = append(arrivals, s.arrival(id, ""))
 	}

@@ -116,8 +116,8 @@ func corruptEntry(t *testing.T, s *stand) {
 	_, err = n.Record(t.Context(), 100, token, 7)
 	mustBe(t, err, counting.Corrupt)
 	mustBe(t, n.Publish(t.Context(), 100, token, "queue"), counting.Corrupt)
-	mustBe(t, n.Finish(t.Context(), 100, token, counting.CallTotals{}), counting.Corrupt)
-	mustBe(t, n.SaveCall(t.Context(), 100, token, "http://a.example/", counting.Call{Attempts: 1}), counting.Corrupt)
+	mustBe(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{}), counting.Corrupt)
+	mustBe(t, n.SaveDelivery(t.Context(), 100, token, "http://a.example/", counting.Delivery{Attempts: 1}), counting.Corrupt)
 	_, _, err = n.Entry(t.Context(), 100)
 	mustBe(t, err, counting.Corrupt)
 }
@@ -127,7 +127,7 @@ func corruptEntryStopsNoOther(t *testing.T, s *stand) {
 	s.corruptEntry(t, 100)
 	s.finish(t, 99, "a", 7)
 	s.finish(t, 101, "a", 8)
-	done := counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Calls: counting.CallTotals{Endpoints: 1, Delivered: 1}}
+	done := counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}}
 	s.entry(t, 99, done)
 	done.Count = 8
 	s.entry(t, 101, done)

@@ -17,8 +17,8 @@ func (s *stand) finish(t *testing.T, w counting.Window, owner string, count int6
 	_, err := s.node.Record(t.Context(), w, token, count)
 	must(t, err)
 	must(t, s.node.Publish(t.Context(), w, token, "queue"))
-	must(t, s.node.SaveCall(t.Context(), w, token, "http://a.example/", counting.Call{Attempts: 1, Status: 204, Final: true}))
-	must(t, s.node.Finish(t.Context(), w, token, counting.CallTotals{Endpoints: 1, Delivered: 1}))
+	must(t, s.node.SaveDelivery(t.Context(), w, token, "http://a.example/", counting.Delivery{Attempts: 1, Status: 204, Final: true}))
+	must(t, s.node.Finish(t.Context(), w, token, counting.DeliveryTotals{Endpoints: 1, Delivered: 1}))
 	return token
 }
 
@@ -30,7 +30,7 @@ func (s *stand) entry(t *testing.T, w counting.Window, want counting.Entry) {
 	equal(t, "entry", e, want)
 }
 
-func (s *stand) calls(t *testing.T, w counting.Window, want map[string]counting.Call) {
+func (s *stand) calls(t *testing.T, w counting.Window, want map[string]counting.Delivery) {
 	t.Helper()
 	_, got, err := s.node.Entry(t.Context(), w)
 	must(t, err)
@@ -80,9 +80,9 @@ func entryStates(t *testing.T, s *stand) {
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
 	must(t, n.Publish(t.Context(), 100, token, "queue counts"))
 	s.entry(t, 100, counting.Entry{State: counting.Published, Count: 7, Sink: "queue counts"})
-	totals := counting.CallTotals{Endpoints: 6, Delivered: 4, Failed: 2}
+	totals := counting.DeliveryTotals{Endpoints: 6, Delivered: 4, Failed: 2}
 	must(t, n.Finish(t.Context(), 100, token, totals))
-	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue counts", Calls: totals})
+	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue counts", Deliveries: totals})
 }
 
 func firstCountWins(t *testing.T, s *stand) {
@@ -105,13 +105,13 @@ func lostStays(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.claim(t, 100, "a")
 	for range 2 {
-		must(t, n.Lose(t.Context(), 100, token))
+		must(t, n.MarkLost(t.Context(), 100, token))
 		s.entry(t, 100, counting.Entry{State: counting.Lost})
 	}
 	token, e, err := n.Claim(t.Context(), 100, "b", s.lease())
 	must(t, err)
 	equal(t, "token and state", token+string(e.State), string(counting.Lost))
-	mustBe(t, n.Lose(t.Context(), 101, "x"), counting.ErrStaleToken)
+	mustBe(t, n.MarkLost(t.Context(), 101, "x"), counting.ErrStaleToken)
 }
 
 func countedIsNotLost(t *testing.T, s *stand) {
@@ -119,7 +119,7 @@ func countedIsNotLost(t *testing.T, s *stand) {
 	token := s.claim(t, 100, "a")
 	_, err := n.Record(t.Context(), 100, token, 7)
 	must(t, err)
-	must(t, n.Lose(t.Context(), 100, token))
+	must(t, n.MarkLost(t.Context(), 100, token))
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
 }
 
@@ -168,8 +168,8 @@ func firstSinkStays(t *testing.T, s *stand) {
 func firstTotalsStay(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.finish(t, 100, "a", 7)
-	must(t, n.Finish(t.Context(), 100, token, counting.CallTotals{Endpoints: 9, Failed: 9}))
-	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Calls: counting.CallTotals{Endpoints: 1, Delivered: 1}})
+	must(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{Endpoints: 9, Failed: 9}))
+	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
 }
 
 func nothingMovesBack(t *testing.T, s *stand) {
@@ -179,7 +179,7 @@ func nothingMovesBack(t *testing.T, s *stand) {
 	must(t, err)
 	equal(t, "recorded count", got, 7)
 	must(t, n.Publish(t.Context(), 100, token, "log"))
-	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Calls: counting.CallTotals{Endpoints: 1, Delivered: 1}})
+	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
 }
 
 func publishUnsealed(t *testing.T, s *stand) {
@@ -192,33 +192,33 @@ func publishUnsealed(t *testing.T, s *stand) {
 func finishUnpublished(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.claim(t, 100, "a")
-	mustFail(t, n.Finish(t.Context(), 100, token, counting.CallTotals{}))
+	mustFail(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{}))
 	s.entry(t, 100, counting.Entry{State: counting.Open})
 	_, err := n.Record(t.Context(), 100, token, 7)
 	must(t, err)
-	mustFail(t, n.Finish(t.Context(), 100, token, counting.CallTotals{}))
+	mustFail(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{}))
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
 }
 
 func lastCallStays(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.claim(t, 100, "a")
-	failed, done := counting.Call{Attempts: 1, Status: 503}, counting.Call{Attempts: 2, Status: 200, Final: true}
-	must(t, n.SaveCall(t.Context(), 100, token, "http://a.example/", failed))
-	s.calls(t, 100, map[string]counting.Call{"http://a.example/": failed})
-	must(t, n.SaveCall(t.Context(), 100, token, "http://a.example/", done))
-	s.calls(t, 100, map[string]counting.Call{"http://a.example/": done})
+	failed, done := counting.Delivery{Attempts: 1, Status: 503}, counting.Delivery{Attempts: 2, Status: 200, Final: true}
+	must(t, n.SaveDelivery(t.Context(), 100, token, "http://a.example/", failed))
+	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": failed})
+	must(t, n.SaveDelivery(t.Context(), 100, token, "http://a.example/", done))
+	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": done})
 }
 
 func callsAreApart(t *testing.T, s *stand) {
 	n := s.open(t)
 	first, second := s.claim(t, 100, "a"), s.claim(t, 101, "a")
-	one, two, three := counting.Call{Attempts: 1}, counting.Call{Attempts: 2, Status: 410, Final: true}, counting.Call{Attempts: 3, Status: 200, Final: true}
-	must(t, n.SaveCall(t.Context(), 100, first, "http://a.example/", one))
-	must(t, n.SaveCall(t.Context(), 100, first, "http://a.example/?q=1", two))
-	must(t, n.SaveCall(t.Context(), 101, second, "http://a.example/", three))
-	s.calls(t, 100, map[string]counting.Call{"http://a.example/": one, "http://a.example/?q=1": two})
-	s.calls(t, 101, map[string]counting.Call{"http://a.example/": three})
+	one, two, three := counting.Delivery{Attempts: 1}, counting.Delivery{Attempts: 2, Status: 410, Final: true}, counting.Delivery{Attempts: 3, Status: 200, Final: true}
+	must(t, n.SaveDelivery(t.Context(), 100, first, "http://a.example/", one))
+	must(t, n.SaveDelivery(t.Context(), 100, first, "http://a.example/?q=1", two))
+	must(t, n.SaveDelivery(t.Context(), 101, second, "http://a.example/", three))
+	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": one, "http://a.example/?q=1": two})
+	s.calls(t, 101, map[string]counting.Delivery{"http://a.example/": three})
 }
 
 func newestEntries(t *testing.T, s *stand) {

@@ -79,7 +79,7 @@ func waitingIsKept(t *testing.T, s *stand) {
 	}
 	s.distinct(t, w, 1)
 	s.endpoints(t, w, "http://a.example/")
-	a, err := s.node.Attend(t.Context())
+	a, err := s.node.Heartbeat(t.Context())
 	must(t, err)
 	equal(t, "oldest waiting window", a.Waiting[0], w)
 	equal(t, "sealed number", s.seal(t, w), 1)
@@ -104,27 +104,27 @@ func forgottenStaysShut(t *testing.T, s *stand) {
 func callsAreForgotten(t *testing.T, s *stand) {
 	s.open(t)
 	s.finish(t, 100, "a", 7)
-	kept := map[string]counting.Call{"http://a.example/": {Attempts: 1, Status: 204, Final: true}}
+	kept := map[string]counting.Delivery{"http://a.example/": {Attempts: 1, Status: 204, Final: true}}
 	s.later(t, 9*time.Minute)
 	s.calls(t, 100, kept)
 	s.later(t, 2*time.Minute)
 	s.calls(t, 100, nil)
-	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Calls: counting.CallTotals{Endpoints: 1, Delivered: 1}})
+	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
 }
 
 func callsAreKept(t *testing.T, s *stand) {
 	n := s.open(t)
-	call := counting.Call{Attempts: 1}
-	must(t, n.SaveCall(t.Context(), 100, s.claim(t, 100, "a"), "http://a.example/", call))
+	call := counting.Delivery{Attempts: 1}
+	must(t, n.SaveDelivery(t.Context(), 100, s.claim(t, 100, "a"), "http://a.example/", call))
 	s.later(t, day)
-	s.calls(t, 100, map[string]counting.Call{"http://a.example/": call})
+	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": call})
 }
 
 func entryIsForgotten(t *testing.T, s *stand) {
 	n := s.open(t)
 	s.finish(t, 100, "a", 7)
 	token := s.claim(t, 101, "a")
-	must(t, n.SaveCall(t.Context(), 101, token, "http://a.example/", counting.Call{Attempts: 1}))
+	must(t, n.SaveDelivery(t.Context(), 101, token, "http://a.example/", counting.Delivery{Attempts: 1}))
 	s.later(t, 4*day)
 	_, err := n.Record(t.Context(), 101, token, 8)
 	must(t, err)

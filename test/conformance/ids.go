@@ -146,7 +146,7 @@ func manyIDs(t *testing.T, s *stand) {
 	s.needsClock(t)
 	w := s.window(t)
 	for i := range batches {
-		var arrivals []counting.Arrival
+		var arrivals []counting.IDEvent
 		for j := range size {
 			// Every id comes in two batches, and far from its neighbours.
 			id := counting.ID(uint64((i/2)*size+j) * 0x9e3779b97f4a7c15)

@@ -33,26 +33,26 @@ func keyCases() []testCase {
 	}
 }
 
-func once(name string) counting.Once {
+func once(name string) counting.RequestKey {
 	k, err := counting.ParseKey(name)
 	if err != nil {
 		panic(err)
 	}
-	return counting.Once{Key: k, Print: counting.PrintOf("test", []byte("payload"))}
+	return counting.RequestKey{Key: k, Print: counting.FingerprintOf("test", []byte("payload"))}
 }
 
 // other is the same key with another payload.
-func other(o counting.Once) counting.Once {
-	o.Print = counting.PrintOf("test", []byte("other"))
+func other(o counting.RequestKey) counting.RequestKey {
+	o.Print = counting.FingerprintOf("test", []byte("other"))
 	return o
 }
 
-func keyed(o counting.Once, v counting.Visit) counting.Keyed {
-	return counting.Keyed{Visit: v, Once: o}
+func keyed(o counting.RequestKey, v counting.Visit) counting.KeyedVisit {
+	return counting.KeyedVisit{Visit: v, RequestKey: o}
 }
 
 // keyBatch is the next one of the stand's session.
-func (s *stand) keyBatch(items ...counting.Keyed) *counting.Batch {
+func (s *stand) keyBatch(items ...counting.KeyedVisit) *counting.Batch {
 	b := s.batch()
 	b.Keyed, b.KeyLimit = items, 1000
 	return b
@@ -136,7 +136,7 @@ func keyedIndexes(t *testing.T, s *stand) {
 	b := s.idBatch(s.arrival(1, ""), s.arrival(2, "http://a.example/"))
 	b.Visits = []counting.Visit{s.visit("home", 1), s.visit("full", 1)}
 	b.EndpointLimit = 0
-	b.Keyed, b.KeyLimit = []counting.Keyed{keyed(once("a"), s.visit("home", 1)), keyed(once("b"), s.visit("full", 1))}, 10
+	b.Keyed, b.KeyLimit = []counting.KeyedVisit{keyed(once("a"), s.visit("home", 1)), keyed(once("b"), s.visit("full", 1))}, 10
 	want := []counting.Refusal{
 		{Item: 1, Reason: counting.Overflow}, {Item: 3, Reason: counting.EndpointLimit}, {Item: 5, Reason: counting.Overflow},
 	}
@@ -162,7 +162,7 @@ func keyLimit(t *testing.T, s *stand) {
 // wantKeys wants the pulse to tell so many keys.
 func (s *stand) wantKeys(t *testing.T, want int) {
 	t.Helper()
-	got, err := s.node.Pulse(t.Context())
+	got, err := s.node.RingSummary(t.Context())
 	must(t, err)
 	equal(t, "keys in the pulse", got.Keys, want)
 }

@@ -9,9 +9,9 @@ import (
 func claimNothing(t *testing.T, s *stand) {
 	arc := s.source(t, nil)
 	for range 2 {
-		s.claimArc(t, arc, counting.Residue{Stage: counting.Gone})
+		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released})
 	}
-	_, _, err := s.node.FetchResidue(t.Context(), s.ring.Table(), arc, "")
+	_, _, err := s.node.FetchPages(t.Context(), s.ring.Table(), arc, "")
 	mustBe(t, err, counting.ErrUnfinished)
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 0))
 }
@@ -19,7 +19,7 @@ func claimNothing(t *testing.T, s *stand) {
 func claimShowsAll(t *testing.T, s *stand) {
 	for _, n := range []int{1, 100, 450} {
 		arc := s.source(t, some(n))
-		s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: n})
+		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: n})
 		s.residue(t, arc, some(n)(arc))
 		s.residue(t, arc, some(n)(arc))
 	}
@@ -29,11 +29,11 @@ func claimAgain(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
 	table := s.ring.Table()
 	for range 2 {
-		s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
+		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	}
 	s.residue(t, arc, some(3)(arc))
 	must(t, s.node.RetireArc(t.Context(), table, arc, 3))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Gone, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released, Pages: 3})
 }
 
 func claimLeavesOthers(t *testing.T, s *stand) {
@@ -42,7 +42,7 @@ func claimLeavesOthers(t *testing.T, s *stand) {
 		other = some(2)(arc + 1)
 		return append(some(3)(arc), other...)
 	})
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	s.live(t, other)
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
 	s.live(t, other)
@@ -54,7 +54,7 @@ func claimMany(t *testing.T, s *stand) {
 	next := s.nextRing(t, "second", s.current(t)+2)
 	moves := next.Moves()[:counting.MaxTogether]
 	arcs := make([]counting.Arc, len(moves))
-	want := make([]counting.Residue, len(moves))
+	want := make([]counting.FrozenPages, len(moves))
 	for i, m := range moves {
 		arcs[i] = m.Arc
 		if n := i % 3; n > 0 {
@@ -63,14 +63,14 @@ func claimMany(t *testing.T, s *stand) {
 		}
 		want[i].Stage = counting.Frozen
 		if i%3 == 0 {
-			want[i].Stage = counting.Gone
+			want[i].Stage = counting.Released
 		}
 	}
 	s.enter(t, next)
 	s.claimArc(t, arcs[1], want[1])
 	s.claimArc(t, arcs[2], want[2])
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arcs[2], 2))
-	want[2].Stage = counting.Gone
+	want[2].Stage = counting.Released
 	for range 2 {
 		got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), arcs)
 		must(t, err)
@@ -91,7 +91,7 @@ func fetchCorrupt(t *testing.T, s *stand) {
 	s.apply(t, s.batch(some(2)(arc)...))
 	s.CorruptPage(t, s.node, counting.Located{Arc: arc, Page: "page/0"})
 	s.enter(t, next)
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	want := some(2)(arc)
 	want[0].Count = -1
 	s.residue(t, arc, want)
@@ -102,12 +102,12 @@ func fetchWhileFrozen(t *testing.T, s *stand) {
 	table := s.ring.Table()
 	unfinished := func() {
 		t.Helper()
-		_, _, err := s.node.FetchResidue(t.Context(), table, arc, "")
+		_, _, err := s.node.FetchPages(t.Context(), table, arc, "")
 		mustBe(t, err, counting.ErrUnfinished)
 	}
 	unfinished()
 	s.live(t, some(2)(arc))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.residue(t, arc, some(2)(arc))
 	must(t, s.node.RetireArc(t.Context(), table, arc, 2))
 	unfinished()
@@ -117,7 +117,7 @@ func retireCounts(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
 	table := s.ring.Table()
 	mustBe(t, s.node.RetireArc(t.Context(), table, arc, 3), counting.ErrUnfinished)
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	for _, wrong := range []int{0, 2, 4} {
 		mustBe(t, s.node.RetireArc(t.Context(), table, arc, wrong), counting.ErrUnfinished)
 	}

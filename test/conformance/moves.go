@@ -42,26 +42,26 @@ func moveCases() []testCase {
 func (s *stand) everyMove(ctx context.Context, n Node, ended func(call string, err error)) {
 	const arc = 5
 	table := s.ring.Table()
-	_, err := n.ComingArcs(ctx, table)
+	_, err := n.IncomingArcs(ctx, table)
 	ended("coming arcs", err)
 	_, err = n.ClaimArcs(ctx, table, []counting.Arc{arc})
 	ended("claim arcs", err)
-	_, _, err = n.FetchResidue(ctx, table, arc, "")
+	_, _, err = n.FetchPages(ctx, table, arc, "")
 	ended("fetch residue", err)
-	_, err = n.TakeIn(ctx, table, arc, nil)
+	_, err = n.Import(ctx, table, arc, nil)
 	ended("take in", err)
 	_, err = n.Confirm(ctx, table, []counting.Arc{arc})
 	ended("confirm", err)
 	_, _, err = n.FetchKeys(ctx, table, arc, "")
 	ended("fetch keys", err)
-	_, err = n.TakeKeys(ctx, table, arc, nil)
+	_, err = n.ImportKeys(ctx, table, arc, nil)
 	ended("take keys", err)
 	_, err = n.FindKeys(ctx, s.ring.Epoch(), []counting.LocatedKey{{Arc: arc}})
 	ended("find keys", err)
 	ended("retire arc", n.RetireArc(ctx, table, arc, 0))
 	ended("close arc", n.CloseArc(ctx, table, arc, 0))
-	ended("take entries", n.TakeEntries(ctx, table, nil))
-	_, _, err = n.Sweep(ctx, table, counting.Keep{}, "")
+	ended("take entries", n.ImportEntries(ctx, table, nil))
+	_, _, err = n.Sweep(ctx, table, counting.SweepPolicy{}, "")
 	ended("sweep", err)
 	_, err = n.ReadParts(ctx, s.ring.Epoch(), []counting.Located{s.at("home")})
 	ended("read parts", err)
@@ -94,7 +94,7 @@ func (s *stand) destination(t *testing.T) counting.Arc {
 	r, err := s.strangers(t).Add(sharding.Change{ID: "second"}, s.member())
 	must(t, err)
 	s.enter(t, r)
-	return r.Coming(s.node.ID())[0]
+	return r.Incoming(s.node.ID())[0]
 }
 
 // some are visits of n pages of an arc, of 1, 2, 3 ... each.
@@ -108,11 +108,11 @@ func some(n int) func(counting.Arc) []counting.Visit {
 	}
 }
 
-func (s *stand) claimArc(t *testing.T, arc counting.Arc, want counting.Residue) {
+func (s *stand) claimArc(t *testing.T, arc counting.Arc, want counting.FrozenPages) {
 	t.Helper()
 	got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), []counting.Arc{arc})
 	must(t, err)
-	equalSlices(t, "claim", got, []counting.Residue{want})
+	equalSlices(t, "claim", got, []counting.FrozenPages{want})
 }
 
 // residue checks what is fetched.
@@ -120,7 +120,7 @@ func (s *stand) residue(t *testing.T, arc counting.Arc, want []counting.Visit) {
 	t.Helper()
 	got := make(map[counting.Visit]bool)
 	for cursor, again := "", true; again; again = cursor != "" {
-		pages, next, err := s.node.FetchResidue(t.Context(), s.ring.Table(), arc, cursor)
+		pages, next, err := s.node.FetchPages(t.Context(), s.ring.Table(), arc, cursor)
 		must(t, err)
 		for _, p := range pages {
 			got[p] = true
@@ -138,7 +138,7 @@ func (s *stand) residue(t *testing.T, arc counting.Arc, want []counting.Visit) {
 
 func (s *stand) takeIn(t *testing.T, arc counting.Arc, pages []counting.Visit, marked int, refused ...counting.Refusal) {
 	t.Helper()
-	got, err := s.node.TakeIn(t.Context(), s.ring.Table(), arc, pages)
+	got, err := s.node.Import(t.Context(), s.ring.Table(), arc, pages)
 	must(t, err)
 	if got.Closed || got.Pages != marked || !slices.Equal(got.Refused, refused) {
 		t.Fatalf("got the intake %+v, want %d pages and the refusals %v", got, marked, refused)
@@ -164,7 +164,7 @@ func (s *stand) live(t *testing.T, want []counting.Visit) {
 // closeAll ends all moves to the node.
 func (s *stand) closeAll(t *testing.T) {
 	t.Helper()
-	for _, arc := range s.ring.Coming(s.node.ID()) {
+	for _, arc := range s.ring.Incoming(s.node.ID()) {
 		must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 0))
 	}
 }
@@ -176,31 +176,31 @@ func noChangeWhileMoving(t *testing.T, s *stand) {
 	s.takeIn(t, arc, some(1)(arc), 1)
 	s.closeAll(t)
 	s.enter(t, next)
-	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 3})
+	s.pulse(t, sharding.RingSummary{Fence: 3, Opened: 3})
 }
 
 func movesOutliveUndoing(t *testing.T, s *stand) {
 	arc := s.destination(t)
-	coming := len(s.ring.Coming(s.node.ID()))
+	coming := len(s.ring.Incoming(s.node.ID()))
 	s.takeIn(t, arc, some(2)(arc), 2)
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), s.ring.Coming(s.node.ID())[1], 0))
+	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), s.ring.Incoming(s.node.ID())[1], 0))
 	s.enter(t, s.ring.Propose(s.ring, 6))
-	s.pulse(t, sharding.Pulse{Fence: 7, Opened: 7, Coming: coming - 1})
+	s.pulse(t, sharding.RingSummary{Fence: 7, Opened: 7, Incoming: coming - 1})
 	s.takeIn(t, arc, some(3)(arc), 3)
 	s.live(t, some(3)(arc))
 	s.closeAll(t)
-	s.pulse(t, sharding.Pulse{Fence: 7, Opened: 7})
+	s.pulse(t, sharding.RingSummary{Fence: 7, Opened: 7})
 }
 
 func claimsOutliveUndoing(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	s.enter(t, s.ring.Propose(s.ring, 6))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	s.residue(t, arc, some(3)(arc))
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
 	s.enter(t, s.ring.Propose(s.ring, 9))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Gone, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released, Pages: 3})
 }
 
 func movesOfOtherTables(t *testing.T, s *stand) {
@@ -210,19 +210,19 @@ func movesOfOtherTables(t *testing.T, s *stand) {
 		table counting.Epoch
 		want  error
 	}{{1, counting.ErrStale}, {3, counting.ErrAhead}} {
-		_, err := n.ComingArcs(t.Context(), c.table)
+		_, err := n.IncomingArcs(t.Context(), c.table)
 		mustBe(t, err, c.want)
 		_, err = n.ClaimArcs(t.Context(), c.table, []counting.Arc{arc})
 		mustBe(t, err, c.want)
-		_, _, err = n.FetchResidue(t.Context(), c.table, arc, "")
+		_, _, err = n.FetchPages(t.Context(), c.table, arc, "")
 		mustBe(t, err, c.want)
-		_, err = n.TakeIn(t.Context(), c.table, arc, some(1)(arc))
+		_, err = n.Import(t.Context(), c.table, arc, some(1)(arc))
 		mustBe(t, err, c.want)
 		_, err = n.Confirm(t.Context(), c.table, []counting.Arc{arc})
 		mustBe(t, err, c.want)
 		_, _, err = n.FetchKeys(t.Context(), c.table, arc, "")
 		mustBe(t, err, c.want)
-		_, err = n.TakeKeys(t.Context(), c.table, arc, nil)
+		_, err = n.ImportKeys(t.Context(), c.table, arc, nil)
 		mustBe(t, err, c.want)
 		mustBe(t, n.RetireArc(t.Context(), c.table, arc, 1), c.want)
 		mustBe(t, n.CloseArc(t.Context(), c.table, arc, 1), c.want)
@@ -230,13 +230,13 @@ func movesOfOtherTables(t *testing.T, s *stand) {
 	s.fence(t, s.nextRing(t, "third", s.current(t)+2)) // and is not opened
 	_, err := n.ClaimArcs(t.Context(), 3, []counting.Arc{arc})
 	mustBe(t, err, counting.ErrAhead)
-	s.pulse(t, sharding.Pulse{Fence: 3, Opened: 2})
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 1})
+	s.pulse(t, sharding.RingSummary{Fence: 3, Opened: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 1})
 }
 
 func arcComesBack(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 3})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
 	s.comesBack(t)
 	s.takeIn(t, arc, some(2)(arc), 2)
@@ -245,7 +245,7 @@ func arcComesBack(t *testing.T, s *stand) {
 	s.enter(t, s.nextRing(t, "fourth", s.current(t)+2))
 	want := some(2)(arc)
 	want[0].Count = 11
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.residue(t, arc, want)
 }
 
@@ -253,13 +253,13 @@ func movesSurvive(t *testing.T, s *stand) {
 	s.movable(t)
 	needs(t, s.Reopen != nil, "it doesn't outlive its process")
 	arc := s.source(t, some(2))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.node = s.Reopen(t, s.node)
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.residue(t, arc, some(2)(arc))
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
 	s.node = s.Reopen(t, s.node)
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Gone, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released, Pages: 2})
 
 	arc = s.destination(t)
 	s.takeIn(t, arc, some(2)(arc), 2)

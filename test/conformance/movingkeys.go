@@ -10,13 +10,13 @@ import (
 
 // leaving opens a node with n keys, and as many visits of a page, in an arc
 // that the next ring takes.
-func (s *stand) leaving(t *testing.T, n int) (counting.Arc, []counting.Once) {
+func (s *stand) leaving(t *testing.T, n int) (counting.Arc, []counting.RequestKey) {
 	t.Helper()
 	s.movable(t)
 	s.open(t)
 	next := s.nextRing(t, "second", s.current(t)+2)
 	arc := next.Moves()[0].Arc
-	var keys []counting.Once
+	var keys []counting.RequestKey
 	for i := range n {
 		keys = append(keys, once(fmt.Sprint("key ", i)))
 		s.apply(t, s.keyBatch(keyed(keys[i], counting.Visit{Arc: arc, Page: "page", Count: 1})))
@@ -26,18 +26,18 @@ func (s *stand) leaving(t *testing.T, n int) (counting.Arc, []counting.Once) {
 }
 
 // fetchKeys checks which keys a claimed arc shows.
-func (s *stand) fetchKeys(t *testing.T, arc counting.Arc, want []counting.Once) []counting.KeptKey {
+func (s *stand) fetchKeys(t *testing.T, arc counting.Arc, want []counting.RequestKey) []counting.StoredKey {
 	t.Helper()
-	all := make(map[counting.Once]counting.KeptKey)
+	all := make(map[counting.RequestKey]counting.StoredKey)
 	for cursor, again := "", true; again; again = cursor != "" {
 		keys, next, err := s.node.FetchKeys(t.Context(), s.ring.Table(), arc, cursor)
 		must(t, err)
 		for _, k := range keys {
-			all[k.Once] = k
+			all[k.RequestKey] = k
 		}
 		cursor = next
 	}
-	var kept []counting.KeptKey
+	var kept []counting.StoredKey
 	for _, o := range want {
 		k, ok := all[o]
 		if !ok {
@@ -54,13 +54,13 @@ func keysOfClaimed(t *testing.T, s *stand) {
 		arc, keys := s.leaving(t, n)
 		_, _, err := s.node.FetchKeys(t.Context(), s.ring.Table(), arc, "")
 		mustBe(t, err, counting.ErrUnfinished)
-		s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 1})
+		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 1})
 		s.fetchKeys(t, arc, keys)
 		s.fetchKeys(t, arc, keys)
 		must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 1))
 		_, _, err = s.node.FetchKeys(t.Context(), s.ring.Table(), arc, "")
 		mustBe(t, err, counting.ErrUnfinished)
-		s.found(t, arc, keys[0], counting.Found{})
+		s.found(t, arc, keys[0], counting.KeyLookup{})
 		b := s.keyBatch(keyed(once("new"), s.visit("home", 1)))
 		b.KeyLimit = 1 // those that are gone don't count
 		s.apply(t, b)
@@ -75,26 +75,26 @@ func keysWithoutPages(t *testing.T, s *stand) {
 	s.apply(t, s.keyBatch(keyed(once("a"), counting.Visit{Arc: arc, Page: "page"})))
 	s.enter(t, next)
 	for range 2 {
-		s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen})
+		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen})
 	}
 	s.residue(t, arc, nil)
-	s.fetchKeys(t, arc, []counting.Once{once("a")})
+	s.fetchKeys(t, arc, []counting.RequestKey{once("a")})
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 0))
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Gone})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released})
 }
 
-func (s *stand) takeKeys(t *testing.T, arc counting.Arc, closed bool, keys ...counting.KeptKey) {
+func (s *stand) takeKeys(t *testing.T, arc counting.Arc, closed bool, keys ...counting.StoredKey) {
 	t.Helper()
-	got, err := s.node.TakeKeys(t.Context(), s.ring.Table(), arc, keys)
+	got, err := s.node.ImportKeys(t.Context(), s.ring.Table(), arc, keys)
 	must(t, err)
 	equal(t, "closed", got, closed)
 }
 
 // kept is a key as a source shows it, of today.
-func (s *stand) kept(t *testing.T, o counting.Once) counting.KeptKey {
+func (s *stand) kept(t *testing.T, o counting.RequestKey) counting.StoredKey {
 	t.Helper()
 	at := s.length().Start(s.current(t))
-	return counting.KeptKey{Once: o, Day: counting.DayOf(at)}
+	return counting.StoredKey{RequestKey: o, Day: counting.DayOf(at)}
 }
 
 func keysTakenIn(t *testing.T, s *stand) {
@@ -137,7 +137,7 @@ func keysTakenInPassLimit(t *testing.T, s *stand) {
 func keysElsewhere(t *testing.T, s *stand) {
 	arc := s.destination(t)
 	stays := arc
-	for slices.Contains(s.ring.Coming(s.node.ID()), stays) {
+	for slices.Contains(s.ring.Incoming(s.node.ID()), stays) {
 		stays++
 	}
 	s.takeKeys(t, stays, true, s.kept(t, once("a")))
@@ -147,24 +147,24 @@ func keysElsewhere(t *testing.T, s *stand) {
 }
 
 // found checks what the node has of a key.
-func (s *stand) found(t *testing.T, arc counting.Arc, o counting.Once, want counting.Found) {
+func (s *stand) found(t *testing.T, arc counting.Arc, o counting.RequestKey, want counting.KeyLookup) {
 	t.Helper()
 	got, err := s.node.FindKeys(t.Context(), s.ring.Epoch(), []counting.LocatedKey{{Arc: arc, Key: once("unknown").Key}, {Arc: arc, Key: o.Key}})
 	must(t, err)
 	equal(t, "number of answers", len(got), 2)
-	equal(t, "an unknown key", got[0], counting.Found{})
+	equal(t, "an unknown key", got[0], counting.KeyLookup{})
 	equal(t, "the key", got[1], want)
 }
 
 func keysFound(t *testing.T, s *stand) {
 	arc, keys := s.leaving(t, 1)
-	want := counting.Found{Kept: true, Print: keys[0].Print}
+	want := counting.KeyLookup{Stored: true, Print: keys[0].Print}
 	s.found(t, arc, keys[0], want)
-	s.found(t, arc+1, keys[0], counting.Found{})
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 1})
+	s.found(t, arc+1, keys[0], counting.KeyLookup{})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 1})
 	s.found(t, arc, keys[0], want)
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 1))
-	s.found(t, arc, keys[0], counting.Found{})
+	s.found(t, arc, keys[0], counting.KeyLookup{})
 }
 
 func keysOfEpoch(t *testing.T, s *stand) {

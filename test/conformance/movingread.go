@@ -34,15 +34,15 @@ func partsOfSource(t *testing.T, s *stand) {
 	s.parts(t, arc, map[counting.Page]counting.Part{
 		"page/0": {Visits: 1, Closed: true}, "page/1": {Visits: 2, Closed: true}, "none": {Closed: true},
 	})
-	s.claimArc(t, arc, counting.Residue{Stage: counting.Frozen, Pages: 2})
+	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.parts(t, arc, map[counting.Page]counting.Part{
-		"page/0": {Stage: counting.Frozen, Residue: 1, Closed: true},
-		"page/1": {Stage: counting.Frozen, Residue: 2, Closed: true},
+		"page/0": {Stage: counting.Frozen, Frozen: 1, Closed: true},
+		"page/1": {Stage: counting.Frozen, Frozen: 2, Closed: true},
 		"none":   {Stage: counting.Frozen, Closed: true},
 	})
 	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
 	s.parts(t, arc, map[counting.Page]counting.Part{
-		"page/0": {Stage: counting.Gone, Closed: true}, "none": {Stage: counting.Gone, Closed: true},
+		"page/0": {Stage: counting.Released, Closed: true}, "none": {Stage: counting.Released, Closed: true},
 	})
 }
 

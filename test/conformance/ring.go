@@ -32,7 +32,7 @@ func ringCases() []testCase {
 
 func (s *stand) standing(t *testing.T, fenced, opened *sharding.Ring) {
 	t.Helper()
-	got, err := s.node.Standing(t.Context())
+	got, err := s.node.RingState(t.Context())
 	must(t, err)
 	for _, c := range []struct {
 		what      string
@@ -53,7 +53,7 @@ func describe(r *sharding.Ring) string {
 
 func standingOfEmpty(t *testing.T, s *stand) {
 	n := s.empty(t)
-	_, err := n.Standing(t.Context())
+	_, err := n.RingState(t.Context())
 	mustBe(t, err, counting.ErrUninitialized)
 }
 
@@ -149,7 +149,7 @@ func fenceAtOnce(t *testing.T, s *stand) {
 func openUnfenced(t *testing.T, s *stand) {
 	n := s.empty(t)
 	mustBe(t, n.Open(t.Context(), s.newRing(t, "first")), sharding.ErrConflict)
-	_, err := n.Standing(t.Context())
+	_, err := n.RingState(t.Context())
 	mustBe(t, err, counting.ErrUninitialized)
 	s.enter(t, s.newRing(t, "first"))
 	next := s.nextRing(t, "second", s.current(t)+2)

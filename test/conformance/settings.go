@@ -19,17 +19,17 @@ func settingCases() []testCase {
 	}
 }
 
-func (s *stand) setting(page counting.Page, count int64) counting.Setting {
-	return counting.Setting{Arc: s.ring.Arc(page), Page: page, Count: count}
+func (s *stand) setting(page counting.Page, count int64) counting.SetCount {
+	return counting.SetCount{Arc: s.ring.Arc(page), Page: page, Count: count}
 }
 
-func (s *stand) deletion(page counting.Page) counting.Setting {
-	return counting.Setting{Arc: s.ring.Arc(page), Page: page, Delete: true}
+func (s *stand) deletion(page counting.Page) counting.SetCount {
+	return counting.SetCount{Arc: s.ring.Arc(page), Page: page, Delete: true}
 }
 
-func (s *stand) setBatch(settings ...counting.Setting) *counting.Batch {
+func (s *stand) setBatch(settings ...counting.SetCount) *counting.Batch {
 	b := s.batch()
-	b.Settings = settings
+	b.SetCounts = settings
 	return b
 }
 
@@ -42,7 +42,7 @@ func pageIsSet(t *testing.T, s *stand) {
 	s.visits(t, "none", 0)
 	s.visits(t, "twice", 2)
 	b := s.batch(s.visit("home", 5), s.visit("new", 1))
-	b.Settings = []counting.Setting{s.setting("home", 1)}
+	b.SetCounts = []counting.SetCount{s.setting("home", 1)}
 	s.apply(t, b, counting.Refusal{Item: 1, Reason: counting.Overflow})
 	s.visits(t, "home", 1)
 	s.apply(t, s.batch(s.visit("home", 1)))
@@ -91,17 +91,17 @@ func comingIsNotSet(t *testing.T, s *stand) {
 	arc := s.destination(t)
 	s.apply(t, s.batch(counting.Visit{Arc: arc, Page: "page", Count: 1}))
 	stays := arc
-	for slices.Contains(s.ring.Coming(s.node.ID()), stays) {
+	for slices.Contains(s.ring.Incoming(s.node.ID()), stays) {
 		stays++
 	}
 	b := s.setBatch(
-		counting.Setting{Arc: arc, Page: "page", Count: 9}, counting.Setting{Arc: arc, Page: "page", Delete: true},
-		counting.Setting{Arc: stays, Page: "home", Count: 5},
+		counting.SetCount{Arc: arc, Page: "page", Count: 9}, counting.SetCount{Arc: arc, Page: "page", Delete: true},
+		counting.SetCount{Arc: stays, Page: "home", Count: 5},
 	)
 	s.apply(t, b, counting.Refusal{Item: 0, Reason: counting.Moving}, counting.Refusal{Item: 1, Reason: counting.Moving})
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page", Count: 1}, {Arc: stays, Page: "home", Count: 5}})
 	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 0))
-	s.apply(t, s.setBatch(counting.Setting{Arc: arc, Page: "page", Count: 9}))
+	s.apply(t, s.setBatch(counting.SetCount{Arc: arc, Page: "page", Count: 9}))
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page", Count: 9}})
 }
 

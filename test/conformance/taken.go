@@ -25,9 +25,9 @@ func done(w counting.Window, count int64) counting.FullEntry {
 	return counting.FullEntry{
 		Entry: counting.Entry{
 			Window: w, State: counting.Done, Count: count, Sink: "queue",
-			Calls: counting.CallTotals{Endpoints: 3, Delivered: 1, Failed: 2},
+			Deliveries: counting.DeliveryTotals{Endpoints: 3, Delivered: 1, Failed: 2},
 		},
-		ByEndpoint: map[string]counting.Call{
+		ByEndpoint: map[string]counting.Delivery{
 			"http://a.example/": {Attempts: 1, Status: 204, Final: true},
 			"http://b.example/": {Attempts: 3, Status: 500, Final: true},
 		},
@@ -44,7 +44,7 @@ func (s *stand) taking(t *testing.T, entries ...counting.FullEntry) {
 
 func (s *stand) take(t *testing.T, entries ...counting.FullEntry) {
 	t.Helper()
-	must(t, s.node.TakeEntries(t.Context(), s.ring.Table(), entries))
+	must(t, s.node.ImportEntries(t.Context(), s.ring.Table(), entries))
 }
 
 func (s *stand) full(t *testing.T, want counting.FullEntry) {
@@ -81,7 +81,7 @@ func takenOnce(t *testing.T, s *stand) {
 	_, err := s.node.Record(t.Context(), 101, token, 9)
 	must(t, err)
 	other := done(100, 8)
-	other.ByEndpoint = map[string]counting.Call{"http://c.example/": {Attempts: 1}}
+	other.ByEndpoint = map[string]counting.Delivery{"http://c.example/": {Attempts: 1}}
 	s.take(t, other, done(101, 8), done(102, 8))
 	s.full(t, done(100, 7))
 	s.full(t, counting.FullEntry{Entry: counting.Entry{Window: 101, State: counting.Sealed, Count: 9}})
@@ -116,7 +116,7 @@ func takenPassedOver(t *testing.T, s *stand) {
 func takenIntoCorrupt(t *testing.T, s *stand) {
 	s.taking(t)
 	s.corruptEntry(t, 100)
-	err := s.node.TakeEntries(t.Context(), s.ring.Table(), []counting.FullEntry{done(100, 7)})
+	err := s.node.ImportEntries(t.Context(), s.ring.Table(), []counting.FullEntry{done(100, 7)})
 	mustBe(t, err, counting.Corrupt)
 	s.take(t, done(101, 7))
 	s.full(t, done(101, 7))
@@ -147,7 +147,7 @@ func takenSurvives(t *testing.T, s *stand) {
 func takenOfOtherTables(t *testing.T, s *stand) {
 	s.taking(t)
 	for table, want := range map[counting.Epoch]error{s.ring.Table() - 1: counting.ErrStale, s.ring.Table() + 1: counting.ErrAhead} {
-		mustBe(t, s.node.TakeEntries(t.Context(), table, []counting.FullEntry{done(100, 7)}), want)
+		mustBe(t, s.node.ImportEntries(t.Context(), table, []counting.FullEntry{done(100, 7)}), want)
 	}
 	s.newest(t, 10)
 }

@@ -25,7 +25,7 @@ func windowCases() []testCase {
 func attendMakesWaiting(t *testing.T, s *stand) {
 	n := s.open(t)
 	w := s.window(t)
-	a, err := n.Attend(t.Context())
+	a, err := n.Heartbeat(t.Context())
 	must(t, err)
 	equal(t, "current window", a.Current, w)
 	for _, waits := range a.Waiting {
@@ -34,7 +34,7 @@ func attendMakesWaiting(t *testing.T, s *stand) {
 		}
 	}
 	s.pass(t, w)
-	a, err = n.Attend(t.Context())
+	a, err = n.Heartbeat(t.Context())
 	must(t, err)
 	equal(t, "newest waiting window", a.Waiting[len(a.Waiting)-1], w)
 	equal(t, "sealed number", s.seal(t, w), 0)
@@ -74,7 +74,7 @@ func sealedWaits(t *testing.T, s *stand) {
 	w := s.window(t)
 	s.pass(t, w)
 	s.seal(t, w)
-	a, err := s.node.Attend(t.Context())
+	a, err := s.node.Heartbeat(t.Context())
 	must(t, err)
 	equal(t, "newest waiting window", a.Waiting[len(a.Waiting)-1], w)
 }
@@ -95,7 +95,7 @@ func retiredWaitsNot(t *testing.T, s *stand) {
 	s.pass(t, w)
 	s.seal(t, w)
 	must(t, n.Retire(t.Context(), w))
-	a, err := n.Attend(t.Context())
+	a, err := n.Heartbeat(t.Context())
 	must(t, err)
 	for _, waits := range a.Waiting {
 		if waits == w {
@@ -148,7 +148,7 @@ func retiredTakesNoIDs(t *testing.T, s *stand) {
 
 func windowsUninitialized(t *testing.T, s *stand) {
 	n := s.empty(t)
-	_, err := n.Attend(t.Context())
+	_, err := n.Heartbeat(t.Context())
 	mustBe(t, err, counting.ErrUninitialized)
 	_, err = n.Seal(t.Context(), 1, 0)
 	mustBe(t, err, counting.ErrUninitialized)

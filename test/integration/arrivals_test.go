@@ -17,7 +17,7 @@ const inDoubtFor = 30 * time.Second
 // arrivals are what callers know of the ids that they sent. The clock of the
 // callers is that of the nodes.
 type arrivals struct {
-	length counting.Length
+	length counting.WindowLength
 
 	mu     sync.Mutex
 	next   counting.ID
@@ -31,7 +31,7 @@ type sending struct {
 	acked       bool
 }
 
-func newArrivals(length counting.Length) *arrivals {
+func newArrivals(length counting.WindowLength) *arrivals {
 	return &arrivals{length: length, sent: make(map[counting.ID][]sending)}
 }
 

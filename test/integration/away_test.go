@@ -85,8 +85,8 @@ func TestANodeThatIsAwayHarmsNobodyElse(t *testing.T) {
 			well.stop()
 			sick.checkRefused(t, name != "killed")
 			well.checkUnharmed(t)
-			sick.settle(t, r, in)
-			well.settle(t, r, in)
+			sick.resolve(t, r, in)
+			well.resolve(t, r, in)
 		})
 	}
 }
@@ -220,7 +220,7 @@ func TestAllNodesDownAndOneBack(t *testing.T) {
 		}
 		r.heals(in, by[node][0], known[by[node][0]])
 	}
-	known.settle(t, r, in)
+	known.resolve(t, r, in)
 }
 
 // V4 of the list of failures: of a bulk over two nodes, one of them down,

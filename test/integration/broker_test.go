@@ -14,7 +14,7 @@ func TestPublisherIsWhereCountsGo(t *testing.T) {
 	in := p.start()
 	f := newFeed(t, in)
 	p.queueGrows(2)
-	p.settle(f)
+	p.resolve(f)
 	// On a machine that stands still a confirm may be late.
 	if n := len(p.reports()); n > strings.Count(in.logged(), "publishers before it did not confirm") {
 		t.Errorf("%d counts are in the log as well", n)
@@ -46,7 +46,7 @@ func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
 	p.logGrows(1)
 	waitFor(t, "the broker returns a count", 60*time.Second, func() bool { return strings.Contains(in.logged(), "NO_ROUTE") })
 	p.queueGrows(1)
-	p.settle(f)
+	p.resolve(f)
 }
 
 // A password that is wrong: the log has the counts, the service's own log one
@@ -59,7 +59,7 @@ func TestAWrongPasswordSendsCountsToTheLog(t *testing.T) {
 	in := p.start()
 	f := newFeed(t, in)
 	p.logGrows(2)
-	p.settle(f)
+	p.resolve(f)
 	if p.broker.Logins() == before {
 		t.Error("the broker refused no login")
 	}
@@ -83,7 +83,7 @@ func TestAQueueWithOtherArgumentsSendsCountsToTheLog(t *testing.T) {
 	p.broker.DeleteQueue(t, p.queue)
 	waitFor(t, "the queue is declared", 60*time.Second, func() bool { return p.broker.HasQueue(t, p.queue) })
 	p.queueGrows(1)
-	p.settle(f)
+	p.resolve(f)
 }
 
 // confirmMethod begins the frame by which a broker confirms on channel 1.
@@ -107,7 +107,7 @@ func TestALostConfirmRepeatsTheCountUnderItsID(t *testing.T) {
 	}
 	waitFor(t, "the count is in the log", 60*time.Second, func() bool { return len(p.reports()) > 0 })
 	p.queueGrows(1)
-	p.settle(f)
+	p.resolve(f)
 	queued := p.queued()
 	both := 0
 	for id := range p.reports() {

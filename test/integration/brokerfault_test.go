@@ -42,7 +42,7 @@ func TestABrokerThatComesAndGoesLosesNoCount(t *testing.T) {
 	broker.Freeze()
 	p.logGrows(2)
 	p.recovers("its thaw", func() error { broker.Thaw(); return nil })
-	p.settle(f)
+	p.resolve(f)
 	p.hidesPassword(in)
 }
 
@@ -93,7 +93,7 @@ func TestACountThatNobodyTakesWaits(t *testing.T) {
 			}
 			waitFor(t, "none waits", 60*time.Second, func() bool { return !waits() })
 			_ = syscall.Rmdir(p.captureLog()) // if it is still one
-			p.settle(f)
+			p.resolve(f)
 		})
 	}
 }

@@ -49,7 +49,7 @@ func (m *member) set(in *instance) {
 
 // newClosers has n members, none of which is started.
 func newClosers(t *testing.T, n int, window time.Duration) *closers {
-	c := &closers{ring: newRing(t, 3), arrivals: newArrivals(counting.Length(window)), endpoint: newEndpoint(t)}
+	c := &closers{ring: newRing(t, 3), arrivals: newArrivals(counting.WindowLength(window)), endpoint: newEndpoint(t)}
 	c.lone = true
 	c.client = &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	c.env = localCallbacks(window.String(), "200ms")
@@ -224,7 +224,7 @@ func (c *closers) published() (reports map[string]line, repeated int) {
 
 // settle waits until every window is done and compares every number with what
 // was acknowledged; it returns the number of repeated reports.
-func (c *closers) settle() (repeated int) {
+func (c *closers) resolve() (repeated int) {
 	c.t.Helper()
 	begun := time.Now()
 	var ids taken

@@ -280,7 +280,7 @@ func TestInstancesThatAreKilledLoseNoWindowAndNoID(t *testing.T) {
 			s := &storm{closers: newClosers(t, instances, time.Second), tally: chaos.NewTally(), over: make(chan struct{}), pending: wantedLives()}
 			s.begin() // the very first start needs every node, and makes the ring
 			s.under(12, s.quiet.Load, func() { s.rage(windows, kills) })
-			repeated := s.settle()
+			repeated := s.resolve()
 			reports, _ := s.published()
 			for _, l := range reports {
 				if l.Count == 0 {

@@ -53,7 +53,7 @@ func TestWhatIsRepeatedAfterACrashIsTheSame(t *testing.T) {
 			first.awaitEnd()
 			c.end(c.members[0], (*instance).kill)
 			c.launchUp(c.members[1], "none")
-			if repeated := c.settle(); !repeats(c, repeated) {
+			if repeated := c.resolve(); !repeats(c, repeated) {
 				t.Errorf("nothing was repeated: %d reports, %+v", repeated, c.endpoint.got())
 			}
 		})
@@ -94,7 +94,7 @@ func TestACloserThatOutsleepsItsLeaseChangesNothing(t *testing.T) {
 			c.members[0].set(first)
 			waitFor(t, "the instance goes on", 60*time.Second, func() bool { return c.visit(first, "home").status == 200 })
 			c.under(2, never, func() { time.Sleep(2 * time.Second) })
-			if repeated := c.settle(); repeated < len(stopped) {
+			if repeated := c.resolve(); repeated < len(stopped) {
 				t.Errorf("%d reports were repeated, want those that the instance had published before it was stopped, %d", repeated, len(stopped))
 			}
 		})
@@ -114,7 +114,7 @@ func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
 	time.Sleep(time.Until(time.Now().Truncate(window).Add(window * 3 / 2)))
 	c.launchUp(c.members[1], "none")
 	c.under(6, never, func() { time.Sleep(3 * window) })
-	if repeated := c.settle(); repeated != 0 {
+	if repeated := c.resolve(); repeated != 0 {
 		t.Errorf("%d reports were repeated, though nothing went wrong", repeated)
 	}
 }
@@ -143,7 +143,7 @@ func TestIDsThatComeDuringASlowCallbackAreCountedByAll(t *testing.T) {
 	case <-time.After(60 * time.Second):
 		t.Fatal("the endpoint was not called")
 	}
-	c.settle()
+	c.resolve()
 }
 
 // P5, P6, and U9, U17, U20 of the list of failures: all instances end, killed
@@ -182,7 +182,7 @@ func TestWindowsWaitUntilAnInstanceIsBack(t *testing.T) {
 			time.Sleep(3 * window)
 			back := time.Now()
 			c.begin()
-			c.settle()
+			c.resolve()
 			reports, _ := c.published()
 			if len(reports) <= len(before) {
 				t.Errorf("%d windows were published before, %d after: nothing had waited", len(before), len(reports))
@@ -219,7 +219,7 @@ func TestWindowsWaitForANodeThatIsAway(t *testing.T) {
 		}
 		time.Sleep(window)
 	})
-	c.settle()
+	c.resolve()
 	if c.arrivals.denied == 0 {
 		t.Error("no id was refused: the node was not away")
 	}

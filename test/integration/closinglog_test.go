@@ -55,7 +55,7 @@ func TestWindowsWaitForRoomInTheLog(t *testing.T) {
 			limitFiles(t, m.get(), ^uint64(0))
 		}
 	})
-	c.settle()
+	c.resolve()
 	if logged := c.members[0].get().logged() + c.members[1].get().logged(); !strings.Contains(logged, "file too large") {
 		t.Errorf("nothing says why the windows waited:\n%s", logged)
 	}
@@ -106,7 +106,7 @@ func TestNoCountIsLostWhenTheLogIsRenamedAndDeleted(t *testing.T) {
 			kept.Close()
 		}
 	})
-	c.settle()
+	c.resolve()
 }
 
 // hasLog tells whether there is a capture log with a line.

@@ -226,7 +226,7 @@ func TestKillsOfInstancesAndNodesLoseAndDoubleNothing(t *testing.T) {
 	if unknownOf["instance"] == 0 || deniedOf["node"] == 0 {
 		t.Fatalf("the kills hit no request: unknown %v, refused %v", unknownOf, deniedOf)
 	}
-	f.pages.settle(t, r, in)
+	f.pages.resolve(t, r, in)
 	low, high := f.ids.acked.Load(), f.ids.acked.Load()+f.ids.maybe.Load()
 	// The lease of an instance that was killed has to run out: 15 s.
 	waitFor(t, "every id is published", 90*time.Second, func() bool { return total(allReports(t, folders)) >= low && f.idle() })

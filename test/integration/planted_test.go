@@ -40,7 +40,7 @@ func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
 			t.Error("no reply was cut")
 		}
 	}
-	known.settle(t, r, in)
+	known.resolve(t, r, in)
 }
 
 // counter is the value of a metric, 0 where it isn't there yet.
@@ -240,7 +240,7 @@ func TestIDsThatCantBeNotedSpoilNoVisits(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	known.settle(t, r, in)
+	known.resolve(t, r, in)
 }
 
 // plant puts a list under keys of a window.

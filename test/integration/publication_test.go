@@ -34,7 +34,7 @@ type publication struct {
 }
 
 // newPublication is a deployment with windows of 2 s that knows the broker by
-// addr, or by its own address. Further settings win.
+// addr, or by its own address. Supersedes settings win.
 func newPublication(t *testing.T, broker *servers.RabbitMQ, addr string, env ...string) *publication {
 	t.Helper()
 	if broker == nil {
@@ -147,7 +147,7 @@ func (f *feed) end() {
 
 // settle ends the feed and checks P5: every id that was acknowledged is in one
 // window's number, none that was refused is, and no window is left out.
-func (p *publication) settle(f *feed) {
+func (p *publication) resolve(f *feed) {
 	p.t.Helper()
 	f.end()
 	low, high := f.ids.acked.Load(), f.ids.acked.Load()+f.ids.maybe.Load()

@@ -126,7 +126,7 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 					t.Errorf("page %s: %d visits are in doubt", page, account.maybe.Load())
 				}
 			}
-			known.settle(t, r, in)
+			known.resolve(t, r, in)
 			waitFor(t, "every id is published", 60*time.Second, func() bool { return total(d.reports()) >= int64(accepted) })
 			if got := total(d.reports()); got < int64(accepted) || got > int64(accepted+doubted) {
 				t.Errorf("%d ids, and %d in doubt, became %d", accepted, doubted, got)

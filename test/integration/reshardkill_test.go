@@ -138,7 +138,7 @@ func (k killing) kill(t *testing.T) bool {
 	}
 	r.whole(in, newcomer)
 	for _, tr := range all {
-		tr.settle(t, r, in)
+		tr.resolve(t, r, in)
 	}
 	return between
 }

@@ -39,7 +39,7 @@ func TestSIGTERMEndsInTimeWithoutANode(t *testing.T) {
 			in = r.start()
 			for _, tr := range callers {
 				tr.stop()
-				tr.settle(t, r, in)
+				tr.resolve(t, r, in)
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func newAccounts(pages ...[]string) accounts {
 
 // settle compares every page with what is stored: acknowledged <= stored <=
 // acknowledged + unknown.
-func (a accounts) settle(t *testing.T, r *ring, in *instance) {
+func (a accounts) resolve(t *testing.T, r *ring, in *instance) {
 	t.Helper()
 	var acked, maybe, denied int64
 	for page, account := range a {

@@ -81,7 +81,7 @@ func (mr *MockVisitsMockRecorder) RecordAll(ctx, visits interface{}) *gomock.Cal
 }
 
 // RecordOnce mocks base method.
-func (m *MockVisits) RecordOnce(ctx context.Context, once counting.Once, visits []counting.Visit) ([]error, error) {
+func (m *MockVisits) RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error) {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "RecordOnce", ctx, once, visits)
 	ret0, _ := ret[0].([]error)
@@ -132,20 +132,20 @@ func (mr *MockUniquesMockRecorder) Accept(ctx, id, endpoint interface{}) *gomock
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Accept", reflect.TypeOf((*MockUniques)(nil).Accept), ctx, id, endpoint)
 }
 
-// Calls mocks base method.
-func (m *MockUniques) Calls(ctx context.Context, windowID string) (publishing.Summary, map[string]counting.Call, error) {
+// Deliveries mocks base method.
+func (m *MockUniques) Deliveries(ctx context.Context, windowID string) (publishing.Summary, map[string]counting.Delivery, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Calls", ctx, windowID)
+	ret := m.ctrl.Call(m, "Deliveries", ctx, windowID)
 	ret0, _ := ret[0].(publishing.Summary)
-	ret1, _ := ret[1].(map[string]counting.Call)
+	ret1, _ := ret[1].(map[string]counting.Delivery)
 	ret2, _ := ret[2].(error)
 	return ret0, ret1, ret2
 }
 
-// Calls indicates an expected call of Calls.
-func (mr *MockUniquesMockRecorder) Calls(ctx, windowID interface{}) *gomock.Call {
+// Deliveries indicates an expected call of Deliveries.
+func (mr *MockUniquesMockRecorder) Deliveries(ctx, windowID interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Calls", reflect.TypeOf((*MockUniques)(nil).Calls), ctx, windowID)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Deliveries", reflect.TypeOf((*MockUniques)(nil).Deliveries), ctx, windowID)
 }
 
 // Windows mocks base method.
@@ -203,7 +203,7 @@ func (mr *MockPagesMockRecorder) List(ctx, cursor interface{}) *gomock.Call {
 }
 
 // SetAll mocks base method.
-func (m *MockPages) SetAll(ctx context.Context, settings []counting.Setting) []error {
+func (m *MockPages) SetAll(ctx context.Context, settings []counting.SetCount) []error {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "SetAll", ctx, settings)
 	ret0, _ := ret[0].([]error)

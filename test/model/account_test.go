@@ -58,7 +58,7 @@ type claimant struct {
 
 // keeping is the result of an endpoint that was saved at a step.
 type keeping struct {
-	counting.Call
+	counting.Delivery
 	step int
 	by   string
 }
@@ -119,14 +119,14 @@ func (b *books) claimed(w counting.Window, instance string, began int) {
 
 // overtaken says who has the window now, when that isn't the instance: he
 // asked for it after the instance had it.
-func (b *books) overtaken(w counting.Window, instance string) (by string, yes bool) {
+func (b *books) checkNotSuperseded(w counting.Window, instance string) (by string, yes bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	newest := b.newest[w]
 	return newest.by, newest.by != instance && newest.began > b.claims[claimant{w, instance}]
 }
 
-func (b *books) saved(w counting.Window, endpoint, instance string, c counting.Call) {
+func (b *books) saved(w counting.Window, endpoint, instance string, c counting.Delivery) {
 	step := b.step()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -159,7 +159,7 @@ func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, i
 	knows := ok && (kept.by == instance || w.claims[claimant{t.window, instance}] > kept.step)
 	w.mu.Unlock()
 	if number < 1 || number > publishing.MaxAttempts || knows && (kept.Final || number <= kept.Attempts) && !w.plan.rollBacks {
-		w.violate("P7: attempt %d at %s about %s was made by %s though %+v was kept by %s", number, e, r.ID, instance, kept.Call, kept.by)
+		w.violate("P7: attempt %d at %s about %s was made by %s though %+v was kept by %s", number, e, r.ID, instance, kept.Delivery, kept.by)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -219,16 +219,16 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 func (i *instance) count(ctx context.Context, page counting.Page, n int64) {
 	account := i.world.account(page)
 	account.Issue(n)
-	account.Settle(i.told(i.visits.Record(ctx, page, n)), n)
+	account.Settle(i.explainBusy(i.visits.Record(ctx, page, n)), n)
 }
 
 // accept lets the instance take an id and keeps account of it.
 func (i *instance) accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) {
-	outcome := i.told(i.uniques.Accept(ctx, id, endpoint))
+	outcome := i.explainBusy(i.uniques.Accept(ctx, id, endpoint))
 	i.world.accepted(id, endpoint, outcome)
 }
 
-func (i *instance) told(err error) chaos.Outcome {
+func (i *instance) explainBusy(err error) chaos.Outcome {
 	var reason counting.Reason
 	switch {
 	case i.isDead():

@@ -177,11 +177,11 @@ func (l *link) Claim(ctx context.Context, w counting.Window, owner string, lease
 	return token, entry, err
 }
 
-// SaveCall also notes what the caller knows of it. Nobody saves what came of a
+// SaveDelivery also notes what the caller knows of it. Nobody saves what came of a
 // window that another has taken over (P7).
-func (l *link) SaveCall(ctx context.Context, w counting.Window, token, endpoint string, c counting.Call) error {
-	by, late := l.world.overtaken(w, l.instance.name)
-	err := l.Link.SaveCall(ctx, w, token, endpoint, c)
+func (l *link) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
+	by, late := l.world.checkNotSuperseded(w, l.instance.name)
+	err := l.Link.SaveDelivery(ctx, w, token, endpoint, c)
 	if err != nil {
 		return err
 	}

@@ -87,10 +87,10 @@ func (t *torn) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 		if err != nil {
 			return counting.Receipt{}, err
 		}
-		if _, ok := counting.Sum(tallies[0].Visits, v.Count); !ok {
+		if _, ok := counting.AddChecked(tallies[0].Visits, v.Count); !ok {
 			t.calls++
 			part := chaos.Fresh(b, t.calls)
-			part.Visits, part.Arrivals = b.Visits[:i], nil
+			part.Visits, part.IDEvents = b.Visits[:i], nil
 			_, _ = t.Node.Apply(ctx, part)
 			return counting.Receipt{}, errors.New("increment would overflow")
 		}
@@ -120,9 +120,9 @@ func (u *unsealed) Seal(ctx context.Context, w counting.Window, grace time.Durat
 func (u *unsealed) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if counting.Length(windowLength).At(u.clock.now()) <= u.sealed {
+	if counting.WindowLength(windowLength).At(u.clock.now()) <= u.sealed {
 		c := *b
-		c.Arrivals = nil
+		c.IDEvents = nil
 		b = &c
 	}
 	return u.Node.Apply(ctx, b)
@@ -143,7 +143,7 @@ type recounting struct {
 }
 
 func (r recounting) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	if r.clock.now().Before(counting.Length(windowLength).End(w).Add(grace)) {
+	if r.clock.now().Before(counting.WindowLength(windowLength).End(w).Add(grace)) {
 		return 0, counting.ErrTooEarly
 	}
 	return r.Distinct(ctx, w)
@@ -208,12 +208,12 @@ func (t *tokenless) Publish(ctx context.Context, w counting.Window, _, sink stri
 	return t.Node.Publish(ctx, w, t.token(w), sink)
 }
 
-func (t *tokenless) Finish(ctx context.Context, w counting.Window, _ string, totals counting.CallTotals) error {
+func (t *tokenless) Finish(ctx context.Context, w counting.Window, _ string, totals counting.DeliveryTotals) error {
 	return t.Node.Finish(ctx, w, t.token(w), totals)
 }
 
-func (t *tokenless) SaveCall(ctx context.Context, w counting.Window, _, endpoint string, c counting.Call) error {
-	return t.Node.SaveCall(ctx, w, t.token(w), endpoint, c)
+func (t *tokenless) SaveDelivery(ctx context.Context, w counting.Window, _, endpoint string, c counting.Delivery) error {
+	return t.Node.SaveDelivery(ctx, w, t.token(w), endpoint, c)
 }
 
 // retiring forgets that a window waits as soon as it is sealed.
@@ -230,7 +230,7 @@ func (r retiring) Seal(ctx context.Context, w counting.Window, grace time.Durati
 // careless keeps no results of callbacks.
 type careless struct{ cluster.Node }
 
-func (careless) SaveCall(context.Context, counting.Window, string, string, counting.Call) error {
+func (careless) SaveDelivery(context.Context, counting.Window, string, string, counting.Delivery) error {
 	return nil
 }
 

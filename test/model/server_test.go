@@ -63,7 +63,7 @@ type server struct {
 	clock        *clock
 	off          time.Duration // of the clock, when nobody sets it
 	counted      *chaos.Tally
-	length       counting.Length
+	length       counting.WindowLength
 	frozen       gate
 	over         <-chan struct{}
 
@@ -107,7 +107,7 @@ func put[K comparable](sets map[counting.Window]map[K]struct{}, w counting.Windo
 	sets[w][k] = struct{}{}
 }
 
-func newServer(i int, length counting.Length, m mutant, counted *chaos.Tally, over <-chan struct{}) *server {
+func newServer(i int, length counting.WindowLength, m mutant, counted *chaos.Tally, over <-chan struct{}) *server {
 	s := &server{clock: &clock{}, counted: counted, length: length, over: over}
 	s.memory = memory.New(memory.Options{
 		ID: counting.NodeID(fmt.Sprintf("n%d", i)), Addr: fmt.Sprintf("n%d:1", i), Now: s.clock.now,
@@ -188,7 +188,7 @@ func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt
 			s.counted.Add(endpointRefused)
 		}
 	}
-	for i, a := range b.Arrivals {
+	for i, a := range b.IDEvents {
 		if refused[len(b.Visits)+i] != 0 {
 			continue
 		}
@@ -204,11 +204,11 @@ func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt
 	return receipt, nil
 }
 
-// Attend lets the node attend and notes the window that became a waiting one.
-func (s *server) Attend(ctx context.Context) (counting.Attendance, error) {
+// Heartbeat lets the node attend and notes the window that became a waiting one.
+func (s *server) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, err := s.Node.Attend(ctx)
+	a, err := s.Node.Heartbeat(ctx)
 	if err == nil {
 		s.seen.attended[a.Current] = struct{}{}
 	}

@@ -58,7 +58,7 @@ type world struct {
 	plan    plan
 	mutant  mutant
 	seed    uint64
-	length  counting.Length
+	length  counting.WindowLength
 	counted *chaos.Tally
 	servers []*server
 	ring    *sharding.Ring
@@ -76,7 +76,7 @@ type world struct {
 
 func newWorld(seed uint64, p plan, m mutant) *world {
 	w := &world{
-		books: newBooks(), plan: p, mutant: m, seed: seed, length: counting.Length(windowLength),
+		books: newBooks(), plan: p, mutant: m, seed: seed, length: counting.WindowLength(windowLength),
 		counted: chaos.NewTally(), over: make(chan struct{}),
 		instances: make([]*instance, p.instances), lives: make([]int, p.instances),
 	}

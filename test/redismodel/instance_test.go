@@ -126,13 +126,13 @@ func (i *instance) count(ctx context.Context, visits ...counting.Visit) {
 		errs = i.visits.RecordAll(ctx, visits)
 	}
 	for k, v := range visits {
-		i.world.account(v.Page).Settle(i.told(errs[k]), v.Count)
+		i.world.account(v.Page).Settle(i.explainBusy(errs[k]), v.Count)
 	}
 }
 
 // accept lets the instance take an id and keeps account of it.
 func (i *instance) accept(ctx context.Context, id counting.ID, e publishing.Endpoint) {
-	i.world.accepted(id, i.told(i.uniques.Accept(ctx, id, e)))
+	i.world.accepted(id, i.explainBusy(i.uniques.Accept(ctx, id, e)))
 }
 
 // sink is where the reports of an instance go.
@@ -158,7 +158,7 @@ func (caller) Notify(_ context.Context, r publishing.Report, e publishing.Endpoi
 	return publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e, Status: 200}
 }
 
-func (i *instance) told(err error) chaos.Outcome {
+func (i *instance) explainBusy(err error) chaos.Outcome {
 	switch {
 	case i.isDead():
 		return chaos.Unknown

@@ -16,7 +16,7 @@ func (w *world) countOnce(ctx context.Context, d *chaos.Dice, visits ...counting
 	if err != nil {
 		panic(err)
 	}
-	request := counting.Once{Key: key, Print: counting.PrintOf("", []byte("payload"))}
+	request := counting.RequestKey{Key: key, Print: counting.FingerprintOf("", []byte("payload"))}
 	acked, doubt := make([]bool, len(visits)), make([]bool, len(visits))
 	for _, v := range visits {
 		w.account(v.Page).Issue(v.Count)
@@ -32,7 +32,7 @@ func (w *world) countOnce(ctx context.Context, d *chaos.Dice, visits ...counting
 			if err == nil {
 				told = errs[k]
 			}
-			switch outcome := i.told(told); {
+			switch outcome := i.explainBusy(told); {
 			case acked[k]:
 				w.counted.Add(keyRepeated)
 			case outcome == chaos.Acknowledged:

@@ -30,7 +30,7 @@ func startAll(t *testing.T, lists ...[]string) []string {
 			nodes = append(nodes, n)
 		}
 		c, err := cluster.New(cluster.Options{
-			Nodes: nodes, Length: counting.Length(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
+			Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -43,11 +43,11 @@ type plan struct {
 	closes bool
 }
 
-func (p plan) length() counting.Length {
+func (p plan) length() counting.WindowLength {
 	if p.closes {
-		return counting.Length(time.Second)
+		return counting.WindowLength(time.Second)
 	}
-	return counting.Length(time.Hour)
+	return counting.WindowLength(time.Hour)
 }
 
 // server is one node: a process and the two ways to it.

@@ -125,7 +125,7 @@ func (w *world) newcomer(d *chaos.Dice) *server {
 		if s.buried.Load() || spare != nil && spare.ID() < s.ID() {
 			continue
 		}
-		st, err := s.far.Standing(context.Background())
+		st, err := s.far.RingState(context.Background())
 		if errors.Is(err, counting.ErrUninitialized) || err == nil && st.Opened == nil {
 			spare = s
 		}
@@ -271,7 +271,7 @@ func (w *world) mend() {
 }
 
 // settle waits until the last change is through.
-func (w *world) settle(ctx context.Context) {
+func (w *world) resolve(ctx context.Context) {
 	patience := w.span(10 * time.Minute)
 	if w.plan.real && w.mutant.name != "" {
 		patience = 15 * time.Second

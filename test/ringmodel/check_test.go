@@ -43,14 +43,14 @@ type holding struct {
 // look reads what a node has, past all that goes wrong; false is one that was
 // never let in.
 func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holding, bool) {
-	if err := s.far.settle(w); err != nil {
+	if err := s.far.resolve(w); err != nil {
 		w.violate("P1: node %s does not come back: %v", s.ID(), err)
 		return holding{}, false
 	}
 	if s.gone.Load() || s.buried.Load() && w.plan.real {
 		return holding{}, false // what it kept back is missing at the owner
 	}
-	st, err := s.far.Standing(ctx)
+	st, err := s.far.RingState(ctx)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized), err == nil && st.Opened == nil:
 		return holding{}, false
@@ -91,10 +91,10 @@ func (w *world) checkPage(ring *sharding.Ring, page counting.Page, at int, holdi
 			elsewhere += p.Visits
 		}
 		if !w.plan.powerCuts { // a residue that was retired may be back then: it is a copy
-			elsewhere += p.Residue
+			elsewhere += p.Frozen
 		}
-		if p.Visits+p.Residue > 0 {
-			where += fmt.Sprintf(" %s: %d+%d (epoch %d)", h.id, p.Visits, p.Residue, h.epoch)
+		if p.Visits+p.Frozen > 0 {
+			where += fmt.Sprintf(" %s: %d+%d (epoch %d)", h.id, p.Visits, p.Frozen, h.epoch)
 		}
 	}
 	least, most := w.books[page].Bounds()

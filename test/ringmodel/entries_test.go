@@ -12,14 +12,14 @@ func (l *link) Entries(ctx context.Context, before counting.Window, limit int) (
 	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Entry, error) { return s.Entries(ctx, before, limit) })
 }
 
-func (l *link) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.TakeEntries(ctx, table, entries) })
+func (l *link) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.ImportEntries(ctx, table, entries) })
 }
 
-func (s *server) TakeEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
+func (s *server) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.Node.TakeEntries(ctx, table, entries)
+	err := s.Node.ImportEntries(ctx, table, entries)
 	if err == nil && len(entries) > 0 {
 		s.world.counted.Add(entriesTaken)
 	}
@@ -48,7 +48,7 @@ func (w *world) checkList(ctx context.Context) {
 		if s.Count != count || s.State == counting.Open {
 			w.violate("P5: window %s was published with %d and is listed as %q with %d", id, count, s.State, s.Count)
 		}
-		if one, _, err := u.Calls(ctx, id); err != nil || one != s {
+		if one, _, err := u.Deliveries(ctx, id); err != nil || one != s {
 			w.violate("P5: window %s is listed as %+v and shown as %+v, %v", id, s, one, err)
 		}
 	}
@@ -57,4 +57,6 @@ func (w *world) checkList(ctx context.Context) {
 // oblivious says that it has taken entries, and has not.
 type oblivious struct{ cluster.Node }
 
-func (oblivious) TakeEntries(context.Context, counting.Epoch, []counting.FullEntry) error { return nil }
+func (oblivious) ImportEntries(context.Context, counting.Epoch, []counting.FullEntry) error {
+	return nil
+}

@@ -105,7 +105,7 @@ func (w *world) start(name string) (*instance, error) {
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	i.cluster, err = cluster.New(cluster.Options{
-		Nodes: nodes, Dial: dial, Length: counting.Length(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
+		Nodes: nodes, Dial: dial, Length: counting.WindowLength(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
 		Lost: func(_ counting.NodeID, batches int64) {
 			w.truth.Lock()
 			defer w.truth.Unlock()
@@ -140,7 +140,7 @@ func (w *world) start(name string) (*instance, error) {
 // scan closes windows until the instance ends.
 func (i *instance) scan() {
 	for i.ctx.Err() == nil {
-		_ = i.uniques.Attend(i.ctx)
+		_ = i.uniques.Heartbeat(i.ctx)
 		_ = i.uniques.Scan(i.ctx)
 		select {
 		case <-i.ctx.Done():

@@ -17,7 +17,7 @@ func (w *world) recordOnce(d *chaos.Dice, pages ...counting.Page) {
 	if err != nil {
 		panic(err)
 	}
-	request := counting.Once{Key: key, Print: counting.PrintOf("", []byte("payload"))}
+	request := counting.RequestKey{Key: key, Print: counting.FingerprintOf("", []byte("payload"))}
 	n := int64(1 + d.UpTo(3))
 	outcomes := make([]chaos.Outcome, len(pages)) // Refused until one says more
 	acked := make([]bool, len(pages))
@@ -67,8 +67,8 @@ func (w *world) recordOnce(d *chaos.Dice, pages ...counting.Page) {
 }
 
 // reuse sends another payload with a key that is known.
-func (w *world) reuse(i *instance, request counting.Once, page counting.Page) {
-	request.Print = counting.PrintOf("", []byte("another"))
+func (w *world) reuse(i *instance, request counting.RequestKey, page counting.Page) {
+	request.Print = counting.FingerprintOf("", []byte("another"))
 	errs, err := i.visits.RecordOnce(context.Background(), request, []counting.Visit{{Page: page, Count: 1}})
 	if err != nil {
 		w.counted.Add(keyReusedRefused)

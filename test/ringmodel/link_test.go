@@ -195,40 +195,42 @@ func (l *link) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Part, error) { return s.ReadParts(ctx, epoch, pages) })
 }
 
-func (l *link) Attend(ctx context.Context) (counting.Attendance, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (counting.Attendance, error) { return s.Attend(ctx) })
+func (l *link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (counting.HeartbeatResult, error) { return s.Heartbeat(ctx) })
 }
 
 func (l *link) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
 	return call(ctx, l, plain, func(ctx context.Context, s *server) (int64, error) { return s.Seal(ctx, w, grace) })
 }
 
-func (l *link) Standing(ctx context.Context) (sharding.Standing, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.Standing, error) { return s.Standing(ctx) })
+func (l *link) RingState(ctx context.Context) (sharding.RingState, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.RingState, error) { return s.RingState(ctx) })
 }
 
-func (l *link) Pulse(ctx context.Context) (sharding.Pulse, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.Pulse, error) { return s.Pulse(ctx) })
+func (l *link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.RingSummary, error) { return s.RingSummary(ctx) })
 }
 
 func (l *link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	return call(ctx, l, fencing, func(ctx context.Context, s *server) (counting.Window, error) { return s.Fence(ctx, r) })
 }
 
-func (l *link) Approve(ctx context.Context, r *sharding.Ring) error {
-	return do(ctx, l, approving, func(ctx context.Context, s *server) error { return s.Approve(ctx, r) })
+func (l *link) Accept(ctx context.Context, r *sharding.Ring) error {
+	return do(ctx, l, approving, func(ctx context.Context, s *server) error { return s.Accept(ctx, r) })
 }
 
 func (l *link) Open(ctx context.Context, r *sharding.Ring) error {
 	return do(ctx, l, opening, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
 }
 
-func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Arc, error) { return s.ComingArcs(ctx, table) })
+func (l *link) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Arc, error) { return s.IncomingArcs(ctx, table) })
 }
 
-func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.Residue, error) { return s.ClaimArcs(ctx, table, arcs) })
+func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.FrozenPages, error) {
+		return s.ClaimArcs(ctx, table, arcs)
+	})
 }
 
 type fetched struct {
@@ -236,28 +238,32 @@ type fetched struct {
 	next  string
 }
 
-func (l *link) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+func (l *link) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
 	f, err := call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (fetched, error) {
-		pages, next, err := s.FetchResidue(ctx, table, arc, cursor)
+		pages, next, err := s.FetchPages(ctx, table, arc, cursor)
 		return fetched{pages, next}, err
 	})
 	return f.pages, f.next, err
 }
 
-func (l *link) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.Intake, error) { return s.TakeIn(ctx, table, arc, pages) })
+func (l *link) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.ImportResult, error) {
+		return s.Import(ctx, table, arc, pages)
+	})
 }
 
-func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.Intake, error) { return s.Confirm(ctx, table, arcs) })
+func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.ImportResult, error) {
+		return s.Confirm(ctx, table, arcs)
+	})
 }
 
 type fetchedKeys struct {
-	keys []counting.KeptKey
+	keys []counting.StoredKey
 	next string
 }
 
-func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
 	f, err := call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (fetchedKeys, error) {
 		keys, next, err := s.FetchKeys(ctx, table, arc, cursor)
 		return fetchedKeys{keys, next}, err
@@ -265,12 +271,14 @@ func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting
 	return f.keys, f.next, err
 }
 
-func (l *link) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (bool, error) { return s.TakeKeys(ctx, table, arc, keys) })
+func (l *link) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (bool, error) {
+	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (bool, error) { return s.ImportKeys(ctx, table, arc, keys) })
 }
 
-func (l *link) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Found, error) { return s.FindKeys(ctx, epoch, keys) })
+func (l *link) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
+	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.KeyLookup, error) {
+		return s.FindKeys(ctx, epoch, keys)
+	})
 }
 
 func (l *link) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {

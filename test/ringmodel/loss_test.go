@@ -71,7 +71,7 @@ func newLosses() losses {
 
 // stint is the time of the table that the node has opened.
 func (s *server) stint(ctx context.Context) stint {
-	st, err := s.far.Standing(ctx)
+	st, err := s.far.RingState(ctx)
 	if err != nil || st.Opened == nil {
 		return stint{node: s.ID()}
 	}
@@ -177,9 +177,9 @@ func (w *world) lostOf(page counting.Page) int64 {
 type wasteful struct{ cluster.Node }
 
 func (n wasteful) Open(ctx context.Context, r *sharding.Ring) error {
-	if s, err := n.Standing(ctx); err == nil && s.Opened != nil {
-		for _, arc := range r.Retains(n.ID()) {
-			if all, err := n.ReadParts(ctx, s.Fenced.Epoch(), []counting.Located{{Arc: arc}}); err == nil && all[0].Stage == counting.Held {
+	if s, err := n.RingState(ctx); err == nil && s.Opened != nil {
+		for _, arc := range r.ReclaimedArcs(n.ID()) {
+			if all, err := n.ReadParts(ctx, s.Fenced.Epoch(), []counting.Located{{Arc: arc}}); err == nil && all[0].Stage == counting.Live {
 				continue
 			}
 			if c, err := n.ClaimArcs(ctx, s.Opened.Table(), []counting.Arc{arc}); err == nil {
@@ -199,7 +199,7 @@ type hoarder struct {
 }
 
 func (n *hoarder) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	some, _, _ := n.FetchResidue(ctx, table, arc, "")
+	some, _, _ := n.FetchPages(ctx, table, arc, "")
 	err := n.Node.RetireArc(ctx, table, arc, pages)
 	if err == nil && len(some) > 0 {
 		n.mu.Lock()
@@ -216,7 +216,7 @@ func (n *hoarder) Open(ctx context.Context, r *sharding.Ring) error {
 	err := n.Node.Open(ctx, r)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, arc := range r.Retains(n.ID()) {
+	for _, arc := range r.ReclaimedArcs(n.ID()) {
 		if err == nil && len(n.copies[arc]) > 0 {
 			n.seq++
 			_, _ = n.Apply(ctx, &counting.Batch{Epoch: r.Epoch(), Session: "hoarder", Seq: n.seq, Visits: n.copies[arc]})

@@ -22,7 +22,7 @@ type machine interface {
 	fallBack() error
 	// settle makes it ready to be read at the end of a run, and tells the world
 	// what it has applied if that isn't known yet.
-	settle(w *world) error
+	resolve(w *world) error
 }
 
 // inMemory is a machine of this process.
@@ -36,9 +36,9 @@ type memoryMachine struct {
 	safe       memory.Snapshot
 }
 
-func (m *memoryMachine) power(bool) error    { return nil } // its links know
-func (m *memoryMachine) keep()               { m.safe = m.Snapshot() }
-func (m *memoryMachine) settle(*world) error { return nil }
+func (m *memoryMachine) power(bool) error     { return nil } // its links know
+func (m *memoryMachine) keep()                { m.safe = m.Snapshot() }
+func (m *memoryMachine) resolve(*world) error { return nil }
 
 func (m *memoryMachine) fallBack() error {
 	m.Lock()

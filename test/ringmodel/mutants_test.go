@@ -99,12 +99,12 @@ type open struct {
 	seq int64
 }
 
-func (n *open) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
-	in, err := n.Node.TakeIn(ctx, table, arc, pages)
+func (n *open) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
+	in, err := n.Node.Import(ctx, table, arc, pages)
 	if err == nil && in.Closed && len(pages) > 0 {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		p, _ := n.Pulse(ctx)
+		p, _ := n.RingSummary(ctx)
 		n.seq++
 		_, _ = n.Apply(ctx, &counting.Batch{Epoch: p.Opened, Session: "open", Seq: n.seq, Visits: pages})
 	}
@@ -118,27 +118,27 @@ type hasty struct {
 	calls int
 }
 
-func (n *hasty) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+func (n *hasty) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
 	n.mu.Lock()
 	n.calls++
 	dies := n.calls%7 == 0
 	n.mu.Unlock()
 	if !dies {
-		return n.Node.TakeIn(ctx, table, arc, pages)
+		return n.Node.Import(ctx, table, arc, pages)
 	}
 	marked := make([]counting.Visit, len(pages))
 	for i, p := range pages {
 		marked[i] = counting.Visit{Arc: p.Arc, Page: p.Page}
 	}
-	_, _ = n.Node.TakeIn(ctx, table, arc, marked)
-	return counting.Intake{}, errCut
+	_, _ = n.Node.Import(ctx, table, arc, marked)
+	return counting.ImportResult{}, errCut
 }
 
 // careless forgets a part of what a mover fetches, and doesn't notice.
 type careless struct{ cluster.Node }
 
-func (n careless) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
-	pages, _, err := n.Node.FetchResidue(ctx, table, arc, cursor)
+func (n careless) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+	pages, _, err := n.Node.FetchPages(ctx, table, arc, cursor)
 	return pages[:min(len(pages), 1)], "", err
 }
 
@@ -157,15 +157,15 @@ func (n careless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 // keyless moves pages without their keys.
 type keyless struct{ cluster.Node }
 
-func (keyless) FetchKeys(context.Context, counting.Epoch, counting.Arc, string) ([]counting.KeptKey, string, error) {
+func (keyless) FetchKeys(context.Context, counting.Epoch, counting.Arc, string) ([]counting.StoredKey, string, error) {
 	return nil, "", nil
 }
 
 // sourceless takes a source for one that has no keys.
 type sourceless struct{ *link }
 
-func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
-	return make([]counting.Found, len(keys)), nil
+func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
+	return make([]counting.KeyLookup, len(keys)), nil
 }
 
 // forgetful dies now and then between adding visits and keeping their keys.
@@ -197,19 +197,19 @@ func (n *forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Rece
 type timeless struct{ cluster.Node }
 
 func (n timeless) now(ctx context.Context, table counting.Epoch) counting.Epoch {
-	s, err := n.Standing(ctx)
+	s, err := n.RingState(ctx)
 	if err != nil || s.Opened == nil {
 		return table
 	}
 	return s.Opened.Table()
 }
 
-func (n timeless) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+func (n timeless) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	return n.Node.ClaimArcs(ctx, n.now(ctx, table), arcs)
 }
 
-func (n timeless) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
-	return n.Node.TakeIn(ctx, n.now(ctx, table), arc, pages)
+func (n timeless) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
+	return n.Node.Import(ctx, n.now(ctx, table), arc, pages)
 }
 
 func (n timeless) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
@@ -227,7 +227,7 @@ func (n fenceless) Apply(ctx context.Context, b *counting.Batch) (counting.Recei
 	receipt, err := n.Node.Apply(ctx, b)
 	if errors.Is(err, counting.ErrStale) {
 		late := *b
-		p, _ := n.Pulse(ctx)
+		p, _ := n.RingSummary(ctx)
 		late.Epoch = p.Opened
 		receipt, again := n.Node.Apply(ctx, &late)
 		if again == nil {

@@ -58,10 +58,10 @@ func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
 // distracted forgets what it has approved when it is fenced again.
 type distracted struct{ cluster.Node }
 
-func (n distracted) Standing(ctx context.Context) (sharding.Standing, error) {
-	s, err := n.Node.Standing(ctx)
-	if err == nil && s.Approved != nil && s.Approved.Epoch() < s.Fenced.Epoch() {
-		s.Approved = nil
+func (n distracted) RingState(ctx context.Context) (sharding.RingState, error) {
+	s, err := n.Node.RingState(ctx)
+	if err == nil && s.Accepted != nil && s.Accepted.Epoch() < s.Fenced.Epoch() {
+		s.Accepted = nil
 	}
 	return s, err
 }
@@ -69,8 +69,8 @@ func (n distracted) Standing(ctx context.Context) (sharding.Standing, error) {
 // stubborn doesn't look at what nodes have approved.
 type stubborn struct{ *link }
 
-func (l stubborn) Standing(ctx context.Context) (sharding.Standing, error) {
-	s, err := l.link.Standing(ctx)
-	s.Approved = nil
+func (l stubborn) RingState(ctx context.Context) (sharding.RingState, error) {
+	s, err := l.link.RingState(ctx)
+	s.Accepted = nil
 	return s, err
 }

@@ -236,14 +236,14 @@ func (w *world) awaitReports(ctx context.Context) {
 		w.touch()
 		return // and of windows nothing is promised, as what a closer notes may be lost
 	}
-	last := counting.Length(windowLength).At(time.Now())
+	last := counting.WindowLength(windowLength).At(time.Now())
 	waiting := ""
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		waiting = ""
 		// To attend makes a node keep a window, so none may be asked that the ring
 		// has forgotten meanwhile, of which nobody closes windows.
 		for _, m := range w.instances[0].cluster.View().Members() {
-			a, err := w.serverOf(m.ID).far.Attend(ctx)
+			a, err := w.serverOf(m.ID).far.Heartbeat(ctx)
 			if err != nil || a.Current <= last || slices.ContainsFunc(a.Waiting, func(w counting.Window) bool { return w <= last }) {
 				waiting += fmt.Sprintf("%s: %v, %v; ", m.ID, a, err)
 			}

@@ -81,7 +81,7 @@ func (m *redisMachine) fallBack() error {
 // settle kills the server and starts it again: what it has then is what it has
 // really kept. One that is off for good stays so: its port may be another's by
 // now, and its file tells what it has applied.
-func (m *redisMachine) settle(w *world) error {
+func (m *redisMachine) resolve(w *world) error {
 	if !m.off {
 		m.server.Kill()
 		if err := m.server.Start(); err != nil {
@@ -107,7 +107,7 @@ func (m *redisMachine) settle(w *world) error {
 // failures it tries once a second.
 func (m *redisMachine) await() {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if _, err := m.Pulse(context.Background()); !errors.Is(err, counting.ErrNotApplied) {
+		if _, err := m.RingSummary(context.Background()); !errors.Is(err, counting.ErrNotApplied) {
 			return
 		}
 	}
@@ -160,7 +160,7 @@ func (w *world) noteApplied(session counting.Session, noted string) {
 func (w *world) noteArrived(window counting.Window, ids map[counting.ID]bool) {
 	w.truth.Lock()
 	defer w.truth.Unlock()
-	name := counting.Length(windowLength).Name(window)
+	name := counting.WindowLength(windowLength).Name(window)
 	if w.ids[name] == nil {
 		w.ids[name] = make(map[counting.ID]struct{})
 	}

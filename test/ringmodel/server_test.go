@@ -121,7 +121,7 @@ func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt
 	if s.gone.Load() {
 		return counting.Receipt{}, errCut
 	}
-	at := counting.Length(windowLength).At(time.Now())
+	at := counting.WindowLength(windowLength).At(time.Now())
 	s.world.sending(b)
 	receipt, err := s.Node.Apply(ctx, b)
 	var gap *counting.GapError
@@ -154,7 +154,7 @@ func (w *world) note(b *counting.Batch, refused map[int]bool) {
 	}
 	for i, k := range b.Keyed {
 		at := counting.LocatedKey{Arc: k.Arc, Key: k.Key}
-		if !refused[len(b.Visits)+len(b.Arrivals)+i] && k.Count > 0 && !w.keys[at] {
+		if !refused[len(b.Visits)+len(b.IDEvents)+i] && k.Count > 0 && !w.keys[at] {
 			w.keys[at] = true
 			w.applied[k.Page] += k.Count
 		}
@@ -186,7 +186,7 @@ func (s *server) Retire(ctx context.Context, w counting.Window) error {
 func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, unknown := s.far.Pulse(ctx)
+	_, unknown := s.far.RingSummary(ctx)
 	w, err := s.Node.Fence(ctx, r)
 	if errors.Is(unknown, counting.ErrUninitialized) {
 		s.sync() // a node that forgets that it was let in may have to be given up
@@ -197,10 +197,10 @@ func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, 
 	return w, err
 }
 
-func (s *server) Approve(ctx context.Context, r *sharding.Ring) error {
+func (s *server) Accept(ctx context.Context, r *sharding.Ring) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.Node.Approve(ctx, r)
+	err := s.Node.Accept(ctx, r)
 	s.keep()
 	return err
 }
@@ -229,9 +229,9 @@ func (w *world) opened(r *sharding.Ring) {
 		return
 	}
 	w.opens[r.Epoch()] = true
-	decided, again := w.decided[r.Follows()]
-	w.decided[r.Follows()] = r.ChangeID()
-	switch moves := r.Table() > r.Follows(); {
+	decided, again := w.decided[r.Parent()]
+	w.decided[r.Parent()] = r.ChangeID()
+	switch moves := r.Table() > r.Parent(); {
 	case moves:
 		w.tables[r.Table()] = true
 		w.counted.Add(changeMade)
@@ -244,7 +244,7 @@ func (w *world) opened(r *sharding.Ring) {
 	w.made[r.ChangeID()] = true
 	w.state.Unlock()
 	if again && decided != r.ChangeID() {
-		w.violate("P4: both the change %s and %s follow epoch %d", decided, r.ChangeID(), r.Follows())
+		w.violate("P4: both the change %s and %s follow epoch %d", decided, r.ChangeID(), r.Parent())
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"footfall/domain/counting"
 )
 
-func (s *server) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+func (s *server) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all, err := s.Node.ClaimArcs(ctx, table, arcs)
@@ -15,10 +15,10 @@ func (s *server) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []cou
 	return all, err
 }
 
-func (s *server) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+func (s *server) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in, err := s.Node.TakeIn(ctx, table, arc, pages)
+	in, err := s.Node.Import(ctx, table, arc, pages)
 	if in.Closed {
 		s.world.counted.Add(lateStep)
 	}
@@ -26,7 +26,7 @@ func (s *server) TakeIn(ctx context.Context, table counting.Epoch, arc counting.
 	return in, err
 }
 
-func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all, err := s.Node.Confirm(ctx, table, arcs)
@@ -34,10 +34,10 @@ func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []count
 	return all, err
 }
 
-func (s *server) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
+func (s *server) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	closed, err := s.Node.TakeKeys(ctx, table, arc, keys)
+	closed, err := s.Node.ImportKeys(ctx, table, arc, keys)
 	if err == nil && !closed && len(keys) > 0 {
 		s.world.counted.Add(keysMoved)
 	}
@@ -45,10 +45,10 @@ func (s *server) TakeKeys(ctx context.Context, table counting.Epoch, arc countin
 	return closed, err
 }
 
-func (s *server) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.Found, error) {
+func (s *server) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
 	found, err := s.Node.FindKeys(ctx, epoch, keys)
 	for _, f := range found {
-		if f.Kept {
+		if f.Stored {
 			s.world.counted.Add(keyAtSource)
 		}
 	}

@@ -74,7 +74,7 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		s := w.newServer()
 		members = append(members, sharding.Member{ID: s.ID(), Addr: s.Addr(), Weight: p.heavy})
 	}
-	ring, err := sharding.New("ringmodel", seed, counting.Length(windowLength), "first", members)
+	ring, err := sharding.New("ringmodel", seed, counting.WindowLength(windowLength), "first", members)
 	if err != nil {
 		panic(err)
 	}
@@ -127,7 +127,7 @@ func (w *world) run(ctx context.Context) {
 		return
 	}
 	w.load.Wait()
-	w.settle(ctx)
+	w.resolve(ctx)
 	if w.plan.real && w.isBroken() {
 		w.abandon()
 		return
@@ -274,8 +274,8 @@ func (w *world) summary() string {
 func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
 	w.truth.Lock()
 	defer w.truth.Unlock()
-	name := counting.Length(windowLength).Name(window)
-	for i, a := range b.Arrivals {
+	name := counting.WindowLength(windowLength).Name(window)
+	for i, a := range b.IDEvents {
 		if !refused[len(b.Visits)+i] {
 			if w.ids[name] == nil {
 				w.ids[name] = make(map[counting.ID]struct{})

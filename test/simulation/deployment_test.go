@@ -75,7 +75,7 @@ func start(t *testing.T, n, pages int) *deployment {
 	for i := range n {
 		members = append(members, sharding.Member{ID: counting.NodeID(fmt.Sprint("n", i)), Addr: fmt.Sprint("n", i), Weight: 1})
 	}
-	ring, err := sharding.New("simulation", 1, counting.Length(time.Minute), "first", members)
+	ring, err := sharding.New("simulation", 1, counting.WindowLength(time.Minute), "first", members)
 	d.must(err)
 	dial := func(id counting.NodeID, _ string) (cluster.Node, error) { return newLink(d.node(id), &d.sent), nil }
 	var nodes []cluster.Node
@@ -141,11 +141,11 @@ func (d *deployment) check(from, to int) {
 // coming is the number of arcs that are on their way.
 func (d *deployment) coming() (arcs int) {
 	for _, m := range d.instances[0].View().Members() {
-		p, err := d.node(m.ID).Pulse(context.Background())
+		p, err := d.node(m.ID).RingSummary(context.Background())
 		if err != nil {
 			d.Error(err)
 		}
-		arcs += p.Coming
+		arcs += p.Incoming
 	}
 	return arcs
 }

@@ -40,32 +40,32 @@ func (l *link) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 	return l.far.ReadParts(ctx, epoch, pages)
 }
 
-func (l *link) ComingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
+func (l *link) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
 	defer l.travel("list")()
-	return l.far.ComingArcs(ctx, table)
+	return l.far.IncomingArcs(ctx, table)
 }
 
-func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Residue, error) {
+func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	defer l.travel("step")()
 	return l.far.ClaimArcs(ctx, table, arcs)
 }
 
-func (l *link) FetchResidue(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
+func (l *link) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
 	defer l.travel("step")()
-	return l.far.FetchResidue(ctx, table, arc, cursor)
+	return l.far.FetchPages(ctx, table, arc, cursor)
 }
 
-func (l *link) TakeIn(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.Intake, error) {
+func (l *link) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
 	defer l.travel("step")()
-	return l.far.TakeIn(ctx, table, arc, pages)
+	return l.far.Import(ctx, table, arc, pages)
 }
 
-func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.Intake, error) {
+func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
 	defer l.travel("step")()
 	return l.far.Confirm(ctx, table, arcs)
 }
 
-func (l *link) Sweep(ctx context.Context, table counting.Epoch, k counting.Keep, cursor string) (counting.Swept, string, error) {
+func (l *link) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, cursor string) (counting.SweepResult, string, error) {
 	defer l.travel("sweep")()
 	return l.far.Sweep(ctx, table, k, cursor)
 }
@@ -80,12 +80,12 @@ func (l *link) CloseArc(ctx context.Context, table counting.Epoch, arc counting.
 	return l.far.CloseArc(ctx, table, arc, pages)
 }
 
-func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.KeptKey, string, error) {
+func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
 	defer l.travel("step")()
 	return l.far.FetchKeys(ctx, table, arc, cursor)
 }
 
-func (l *link) TakeKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.KeptKey) (bool, error) {
+func (l *link) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (bool, error) {
 	defer l.travel("step")()
-	return l.far.TakeKeys(ctx, table, arc, keys)
+	return l.far.ImportKeys(ctx, table, arc, keys)
 }
