@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -22,81 +21,9 @@ type ringRoutes struct {
 	ring Ring
 }
 
-type ringJSON struct {
-	Epoch  counting.Epoch  `json:"epoch"`
-	Fence  counting.Epoch  `json:"fence"`
-	Nodes  []ringNodeJSON  `json:"nodes"`
-	Moves  ringMovesJSON   `json:"moves"`
-	Losses []sharding.Loss `json:"losses"`
-	Sweep  *sweepJSON      `json:"sweep,omitempty"`
-}
-
-type sweepJSON struct {
-	At        time.Time                  `json:"at"`
-	Forgotten int                        `json:"forgotten"`
-	Strays    []strayJSON                `json:"strays"`
-	More      int                        `json:"more_strays,omitempty"`
-	Unswept   map[counting.NodeID]string `json:"unswept,omitempty"`
-}
-
-// strayJSON has a table where it is the residue of a move by that, or was set
-// aside when that table came.
-type strayJSON struct {
-	Node  counting.NodeID `json:"node"`
-	Arc   counting.Arc    `json:"arc"`
-	Table counting.Epoch  `json:"table,omitempty"`
-	Aside bool            `json:"aside,omitempty"`
-	Pages int             `json:"pages"`
-}
-
-type ringNodeJSON struct {
-	sharding.Member
-	Share  float64 `json:"share"`
-	Coming int     `json:"coming"`
-	Away   string  `json:"away,omitempty"`
-}
-
-type ringMovesJSON struct {
-	Left     int                 `json:"left"`
-	Total    int                 `json:"total"`
-	Arcs     int64               `json:"moved_by_this_instance"`
-	Pages    int64               `json:"pages_moved_by_this_instance"`
-	Rate     float64             `json:"arcs_per_second"`
-	Estimate float64             `json:"estimate_s"`
-	Stuck    []sharding.StuckArc `json:"stuck,omitempty"`
-}
-
-type planJSON struct {
-	Epoch counting.Epoch          `json:"epoch"`
-	Arcs  int                     `json:"arcs"`
-	Nodes map[counting.NodeID]int `json:"nodes"`
-	Dry   bool                    `json:"dry_run"`
-}
-
 // status serves GET /ring.
 func (g *ringRoutes) status(w http.ResponseWriter, r *http.Request, _ string) error {
-	st := g.ring.Status(r.Context())
-	answer := ringJSON{Epoch: st.Epoch, Fence: st.Fence, Nodes: []ringNodeJSON{}, Losses: append([]sharding.Loss{}, st.Losses...)}
-	for _, n := range st.Nodes {
-		answer.Nodes = append(answer.Nodes, ringNodeJSON{Member: n.Member, Share: n.Share, Coming: n.Incoming, Away: n.Away})
-	}
-	m := st.Moves
-	answer.Moves = ringMovesJSON{
-		Left: m.Left, Total: m.Total, Arcs: m.Arcs, Pages: m.Pages,
-		Rate: m.Rate, Estimate: m.Estimate.Seconds(), Stuck: m.Stuck,
-	}
-	if st.Sweep != nil {
-		answer.Sweep = sweepOf(st.Sweep)
-	}
-	return g.json(w, answer)
-}
-
-func sweepOf(s *sharding.Sweep) *sweepJSON {
-	j := &sweepJSON{At: s.At.UTC().Truncate(time.Second), Forgotten: s.Forgotten, Strays: []strayJSON{}, More: s.More, Unswept: s.Unswept}
-	for _, stray := range s.Orphans {
-		j.Strays = append(j.Strays, strayJSON{Node: stray.Node, Arc: stray.Arc, Table: stray.Table, Aside: stray.Quarantined, Pages: stray.Pages})
-	}
-	return j
+	return g.json(w, g.ring.Status(r.Context()))
 }
 
 // owner serves GET /ring/owner.
@@ -242,7 +169,10 @@ func (g *ringRoutes) planned(w http.ResponseWriter, p sharding.Plan, dry bool, e
 	if err != nil {
 		return ringFault(err)
 	}
-	return g.json(w, planJSON{Epoch: p.Epoch, Arcs: p.Arcs, Nodes: p.Nodes, Dry: dry})
+	return g.json(w, struct {
+		sharding.Plan
+		DryRun bool `json:"dry_run"`
+	}{p, dry})
 }
 
 // ringFault says more than callers of the public listener are told: an operator

@@ -49,7 +49,7 @@ func ringStatus() sharding.Status {
 			{Member: sharding.Member{ID: "redis_7071", Addr: "n2:7071", Weight: 1, State: sharding.Active}, Share: 0.5, Incoming: 7, Away: "it does not answer"},
 		},
 		Losses: []sharding.Loss{{Node: "redis_7069", Epoch: 2}},
-		Moves: sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2 * time.Second, Stuck: []sharding.StuckArc{
+		Moves: sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2, Stuck: []sharding.StuckArc{
 			{Arc: 5, From: "redis_7070", To: "redis_7071", At: "redis_7071", Reason: "refused", Why: "pages can't be added: 1 of arc 5 on redis_7071"},
 		}},
 	}
@@ -61,7 +61,7 @@ func TestTheRingIsShown(t *testing.T) {
 	h, ring := newRingAdmin(t)
 	ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
 	golden(t, "ring", administer(t, h, "GET", "/ring", "", ""))
-	ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1})
+	ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{}, Losses: []sharding.Loss{}})
 	golden(t, "ring_empty", administer(t, h, "GET", "/ring", "", ""))
 	ring.EXPECT().Owner(counting.Page("a/b")).Return(counting.NodeID("redis_7070"), counting.Arc(17))
 	golden(t, "ring_owner", administer(t, h, "GET", "/ring/owner?page_id=a%2Fb", "", ""))
@@ -94,7 +94,7 @@ func TestTheRingIsChanged(t *testing.T) {
 	ring.EXPECT().Repair(gomock.Any()).Return(nil)
 	swept := ringStatus()
 	swept.Sweep = &sharding.Sweep{
-		At: time.Unix(1763800000, 5), Forgotten: 12, More: 3,
+		At: time.Unix(1763800000, 0).UTC(), Forgotten: 12, More: 3,
 		Orphans: []sharding.Orphan{
 			{Node: "redis_7070", Orphan: counting.Orphan{Arc: 5, Pages: 61}},
 			{Node: "redis_7071", Orphan: counting.Orphan{Arc: 6, Table: 2, Pages: 1}},

@@ -68,7 +68,7 @@ type Pages interface {
 // are as with Visits. After an error of a change that faults.go doesn't name,
 // the change may have been made.
 type Ring interface {
-	// Status is the ring as it is now.
+	// Status is the ring as it is now. Its lists are never nil.
 	Status(ctx context.Context) sharding.Status
 
 	// Owner is the node that has a page.

@@ -28,7 +28,7 @@ func (s *Service) keepPace(table counting.Epoch, left int) {
 // Status asks every node.
 func (s *Service) Status(ctx context.Context) sharding.Status {
 	v := s.Cluster.View()
-	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: v.Losses(), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
+	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: append([]sharding.Loss{}, v.Losses()...), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
 	pulses := make([]sharding.RingSummary, len(v.Nodes))
 	errs := make([]error, len(v.Nodes))
 	var mu sync.Mutex
@@ -80,7 +80,7 @@ func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
 		return
 	}
 	p.Rate = float64(s.began.left-p.Left) / took
-	p.Estimate = time.Duration(float64(p.Left) / p.Rate * float64(time.Second))
+	p.Estimate = time.Duration(float64(p.Left) / p.Rate * float64(time.Second)).Seconds()
 }
 
 // Epoch is that of the ring that the instance goes by; 0 before the start.

@@ -18,7 +18,7 @@ const sweepTime = 10 * time.Second
 func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
-	found := &sharding.Sweep{At: time.Now(), Unswept: make(map[counting.NodeID]string)}
+	found := &sharding.Sweep{At: time.Now().UTC().Truncate(time.Second), Orphans: []sharding.Orphan{}, Unswept: make(map[counting.NodeID]string)}
 	keep := counting.SweepPolicy{Ended: ended(ctx, v)}
 	for _, l := range v.Losses() {
 		keep.Since = max(keep.Since, l.Epoch)

@@ -1,11 +1,14 @@
 package resharding_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"footfall/adapters/memory"
 	"footfall/application/resharding"
@@ -62,6 +65,24 @@ func TestARepairSweepsTheNodes(t *testing.T) {
 			if v.Owner(v.Arc(page)) != v.Index("n2") {
 				d.wantVisits(t, page, int64(i+1))
 			}
+		}
+	})
+}
+
+// The status passes to clients as it is.
+func TestTheStatusHasEveryListAndTimesInWholeSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 1)
+		time.Sleep(time.Second / 3)
+		if err := d.ring.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(d.ring.Status(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := `"losses":[],"sweep":{"at":"2000-01-01T00:00:00Z","forgotten":0,"strays":[]}}`; !strings.HasSuffix(string(text), want) {
+			t.Errorf("the status is %s, want it to end in %s", text, want)
 		}
 	})
 }

@@ -26,15 +26,15 @@ type SweepResult struct {
 	Orphans []Orphan
 }
 
-// Orphan is what a node has of an arc that is in no count, and that no move is
-// to take away.
+// Orphan is data of an arc on a node that is in no count, and that no move
+// will take away.
 type Orphan struct {
-	Arc Arc
-	// Table of the move of which this is the residue; 0: it is live.
-	Table Epoch
-	// Aside: it is no residue, but was set aside when that table gave the arc
-	// to the node (sharding.RingStore.Open).
-	Quarantined bool
-	// Pages that it has; -1 where it isn't pages.
-	Pages int
+	Arc Arc `json:"arc"`
+	// Table is that of the move which left these frozen pages; 0: they are live.
+	Table Epoch `json:"table,omitempty"`
+	// Quarantined: the node put the data aside when that table gave it the arc
+	// (sharding.RingStore.Open).
+	Quarantined bool `json:"aside,omitempty"`
+	// Pages is the number of pages; -1 if the data is not pages.
+	Pages int `json:"pages"`
 }

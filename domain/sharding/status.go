@@ -8,14 +8,14 @@ import (
 
 // Plan is what a change moves.
 type Plan struct {
-	Epoch counting.Epoch
-	// Arcs that move.
-	Arcs int
-	// Nodes says how many arcs each node gets; negative, how many it gives.
-	Nodes map[counting.NodeID]int
+	Epoch counting.Epoch `json:"epoch"`
+	// Arcs is the number of arcs that move.
+	Arcs int `json:"arcs"`
+	// Nodes is the number of arcs that each node gets; negative if it gives arcs.
+	Nodes map[counting.NodeID]int `json:"nodes"`
 }
 
-// Plan is what the change to this ring moves.
+// Plan returns what the change to this ring moves.
 func (r *Ring) Plan() Plan {
 	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int)}
 	for _, m := range r.Moves() {
@@ -26,67 +26,72 @@ func (r *Ring) Plan() Plan {
 	return p
 }
 
-// Status is the ring with how far its moves have come.
+// Status is the ring with the progress of its moves. Its JSON is that of
+// GET /ring: lists that are always there, such as Nodes, are never nil.
 type Status struct {
-	Epoch counting.Epoch
+	Epoch counting.Epoch `json:"epoch"`
 	// Fence is above Epoch while a change is being made.
-	Fence  counting.Epoch
-	Nodes  []MemberStatus
-	Losses []Loss
-	Moves  Progress
-	// Sweep is what the last repair by this instance found; nil before.
-	Sweep *Sweep
+	Fence  counting.Epoch `json:"fence"`
+	Nodes  []MemberStatus `json:"nodes"`
+	Moves  Progress       `json:"moves"`
+	Losses []Loss         `json:"losses"`
+	// Sweep is the result of the last repair by this instance; nil before the
+	// first one.
+	Sweep *Sweep `json:"sweep,omitempty"`
 }
 
 // Sweep is what a repair found where no move needs it.
 type Sweep struct {
-	At time.Time
-	// Forgotten is the number of things that were copies, or marks.
-	Forgotten int
-	// Strays may be counted nowhere else and were left alone: MaxOrphans of
-	// them at most, and More beyond.
-	Orphans []Orphan
-	More    int
-	// Unswept says of each node that was not looked through why that is so.
-	Unswept map[counting.NodeID]string
+	// At is in UTC, in whole seconds.
+	At time.Time `json:"at"`
+	// Forgotten is the number of copies and marks that were deleted.
+	Forgotten int `json:"forgotten"`
+	// Orphans may be counted nowhere else, so the repair kept them. They are
+	// at most MaxOrphans; More is the number of those beyond.
+	Orphans []Orphan `json:"strays"`
+	More    int      `json:"more_strays,omitempty"`
+	// Unswept has each node that was not swept, with the reason.
+	Unswept map[counting.NodeID]string `json:"unswept,omitempty"`
 }
 
-// MaxOrphans is how many strays a Sweep names.
+// MaxOrphans is how many orphans a Sweep names.
 const MaxOrphans = 100
 
 // Orphan is what a node has of an arc that no longer concerns it.
 type Orphan struct {
-	Node counting.NodeID
+	Node counting.NodeID `json:"node"`
 	counting.Orphan
 }
 
-// MemberStatus is a member of the ring as it is now.
+// MemberStatus is a member of the ring with its present state.
 type MemberStatus struct {
 	Member
 	// Share is the part of the pages that it owns, 0 to 1.
-	Share float64
-	// Coming are the arcs that are on their way to it. Away says why it
-	// can't be asked; empty when it could be.
-	Incoming int
-	Away     string
-	// Keys is as in RingSummary; 0 when the node could not be asked.
-	Keys int
+	Share float64 `json:"share"`
+	// Incoming is the number of arcs that are on their way to it.
+	Incoming int `json:"coming"`
+	// Away is why the node can't be reached; empty if it can.
+	Away string `json:"away,omitempty"`
+	// Keys is as in RingSummary; 0 when the node could not be reached.
+	Keys int `json:"-"`
 }
 
-// Progress of the moves of the last change.
+// Progress is the progress of the moves of the last change.
 type Progress struct {
-	// Left of Total arcs are still on their way; those to a node that is
-	// away are taken for that.
-	Left, Total int
+	// Left of Total arcs are still on their way. Arcs to a node that is away
+	// count as left.
+	Left  int `json:"left"`
+	Total int `json:"total"`
 	// Arcs and Pages were moved by this instance since its start, for all
 	// changes.
-	Arcs, Pages int64
-	// Rate is in arcs a second, over all instances, and Estimate the time
-	// for those that are left; 0 where they aren't known.
-	Rate     float64
-	Estimate time.Duration
-	// Stuck are the arcs that this instance tried to move again and again.
-	Stuck []StuckArc
+	Arcs  int64 `json:"moved_by_this_instance"`
+	Pages int64 `json:"pages_moved_by_this_instance"`
+	// Rate is in arcs per second, over all instances, and Estimate is the
+	// time in seconds for those that are left; 0 where they are unknown.
+	Rate     float64 `json:"arcs_per_second"`
+	Estimate float64 `json:"estimate_s"`
+	// Stuck are the arcs that this instance repeatedly failed to move.
+	Stuck []StuckArc `json:"stuck,omitempty"`
 }
 
 // StuckArc is an arc that can't be moved.
@@ -94,11 +99,12 @@ type StuckArc struct {
 	Arc  counting.Arc    `json:"arc"`
 	From counting.NodeID `json:"from"`
 	To   counting.NodeID `json:"to"`
-	// At is the node where it failed.
+	// At is the node where the move failed.
 	At counting.NodeID `json:"at"`
-	// Reason is a word: refused, pages can't be added; unfinished, the steps
-	// before it are gone; corrupt, what is stored is none of ours; failed, the
-	// node has an error or no answer. Why says more.
+	// Reason is one word. refused: the pages can't be added. unfinished: an
+	// earlier step of the move is missing. corrupt: the stored bytes are not
+	// Footfall's. failed: the node answered with an error, or not at all.
 	Reason string `json:"reason"`
-	Why    string `json:"why"`
+	// Why is the error.
+	Why string `json:"why"`
 }
