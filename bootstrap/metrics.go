@@ -80,7 +80,7 @@ func newCallbackCounter(r *prometheus.Registry) func(publishing.Attempt) {
 	for _, o := range []publishing.Outcome{publishing.Delivered, publishing.Refused, publishing.Failed, publishing.Abandoned} {
 		all.WithLabelValues(string(o)) // shown before the first one
 	}
-	return func(a publishing.Attempt) { all.WithLabelValues(string(a.Outcome())).Inc() }
+	return func(a publishing.Attempt) { all.WithLabelValues(string(a.Outcome)).Inc() }
 }
 
 // queues shows how much waits for each node at the moment of a scrape.

@@ -151,6 +151,10 @@ func useViolation(name, importPath, function string) string {
 		if !strings.HasPrefix(name, "bootstrap/") && !strings.HasPrefix(name, "test/") {
 			return "bootstrap alone reads the environment"
 		}
+	case "time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.Tick", "time.NewTimer", "time.NewTicker":
+		if strings.HasPrefix(name, "domain/") {
+			return "domain has no clock: callers pass the time"
+		}
 	}
 	return ""
 }
@@ -165,6 +169,7 @@ func TestTheRulesOfSourcesKnowGoodFromBad(t *testing.T) {
 		alias  = "package p\nimport sys \"os\"\nvar f = sys.Exit"
 		fatal  = "package p\nimport \"log\"\nfunc f() { log.Fatal(1) }"
 		env    = "package p\nimport \"os\"\nvar v, _ = os.LookupEnv(\"V\")"
+		clock  = "package p\nimport \"time\"\nvar now = time.Now()"
 		dotted = "package p\nimport . \"os\"\nfunc f() { Exit(1) }"
 		fxed   = "package p\nimport _ \"go.uber.org/fx\""
 		local  = "package p\ntype o struct{ Exit func() }\nfunc f(os o) { os.Exit() }"
@@ -188,6 +193,9 @@ func TestTheRulesOfSourcesKnowGoodFromBad(t *testing.T) {
 		{"adapters/memory/node.go", dotted, true},
 		{"adapters/memory/node.go", local, false},
 		{"adapters/memory/node_test.go", exits, false},
+		{"domain/publishing/queue.go", clock, true},
+		{"domain/publishing/queue_test.go", clock, false},
+		{"application/uniques/close.go", clock, false},
 		{"bootstrap/config.go", env, false},
 		{"adapters/memory/node.go", env, true},
 		{"main.go", env, true},

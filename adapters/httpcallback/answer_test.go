@@ -43,6 +43,9 @@ func TestTheAnswersStatusAndItsFirstBytesAreKept(t *testing.T) {
 		if got.Status != want.Status || got.Response != want.Response || got.Err != nil {
 			t.Errorf("%.80q: %d %q %v, want %d %q", raw, got.Status, got.Response, got.Err, want.Status, want.Response)
 		}
+		if outcome, host := httpcallback.Classify(want.Status, nil); got.Outcome != outcome || got.HostFailed != host {
+			t.Errorf("%.80q: %s, host failed: %v", raw, got.Outcome, got.HostFailed)
+		}
 	}
 }
 

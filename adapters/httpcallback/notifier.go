@@ -9,8 +9,10 @@ package httpcallback
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -69,8 +71,24 @@ func (n *Notifier) Notify(ctx context.Context, r publishing.Report, e publishing
 	began := time.Now()
 	a, err := n.attempt(ctx, r, e)
 	a.ReportID, a.Number, a.Endpoint, a.Err = r.ID, number, e, err
+	a.Outcome, a.HostFailed = Classify(a.Status, err)
 	a.Took = time.Since(began)
 	return a
+}
+
+// Classify says what an HTTP status, 0 for none, and an error mean for the
+// endpoint. Any 2xx is Delivered. 410 and a forbidden endpoint are Refused.
+// Everything else is Failed, redirects and other 4xx included: an endpoint may be
+// redeployed, or its credentials changed. hostFailed is true when the host did
+// not answer, or answered 5xx or more.
+func Classify(status int, err error) (outcome publishing.Outcome, hostFailed bool) {
+	switch {
+	case status >= 200 && status <= 299:
+		return publishing.Delivered, false
+	case status == http.StatusGone || errors.Is(err, publishing.ErrForbidden):
+		return publishing.Refused, false
+	}
+	return publishing.Failed, status == 0 || status >= http.StatusInternalServerError
 }
 
 func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishing.Endpoint) (a publishing.Attempt, err error) {

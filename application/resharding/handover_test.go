@@ -33,7 +33,7 @@ func (p printed) Publish(_ context.Context, r publishing.Report) error {
 func (printed) Permits(publishing.Endpoint) error   { return nil }
 func (printed) LogAttempt(publishing.Attempt) error { return nil }
 func (printed) Notify(_ context.Context, r publishing.Report, e publishing.Endpoint, n int) publishing.Attempt {
-	return publishing.Attempt{ReportID: r.ID, Endpoint: e, Number: n, Status: 200}
+	return publishing.Attempt{ReportID: r.ID, Endpoint: e, Number: n, Outcome: publishing.Delivered, Status: 200}
 }
 
 // counter closes the windows of a deployment.

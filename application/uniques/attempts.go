@@ -118,7 +118,7 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 	}
 	done.due, done.again = s.Again(a, began, time.Now(), rand.Float64())
 	lines := []publishing.Attempt{a}
-	if !done.again && a.Outcome() == publishing.Failed && a.Number < publishing.MaxAttempts {
+	if !done.again && a.Outcome == publishing.Failed && a.Number < publishing.MaxAttempts {
 		lines = append(lines, abandoned(r, a.Endpoint, a.Number))
 	}
 	done.err = c.keep(ctx, a.Endpoint, counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
@@ -135,7 +135,7 @@ func (c closing) abandon(ctx context.Context, r publishing.Report, call *publish
 }
 
 func abandoned(r publishing.Report, e publishing.Endpoint, made int) publishing.Attempt {
-	return publishing.Attempt{ReportID: r.ID, Number: made, Endpoint: e, Err: publishing.ErrAbandoned}
+	return publishing.Attempt{ReportID: r.ID, Number: made, Endpoint: e, Outcome: publishing.Abandoned, Err: publishing.ErrAbandoned}
 }
 
 // keep logs what there is to be said of an endpoint and saves how far it has

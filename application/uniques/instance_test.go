@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/adapters/httpcallback"
 	"footfall/adapters/scheduler"
 	"footfall/application/cluster"
 	"footfall/application/uniques"
@@ -81,6 +82,7 @@ func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.
 	if o.answer != nil {
 		a.Status, a.Err = o.answer(ctx, r, e)
 	}
+	a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err)
 	return a
 }
 
@@ -94,7 +96,7 @@ func (o *outside) LogAttempt(a publishing.Attempt) error {
 func (o *outside) observe(a publishing.Attempt) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.observed[a.Outcome()]++
+	o.observed[a.Outcome]++
 }
 
 // attempts are those that were logged, by endpoint.

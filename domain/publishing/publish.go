@@ -6,38 +6,44 @@ import (
 	"time"
 )
 
-// ErrRefused is wrapped by the error of a publisher that surely did not take
-// the report, and never will from this call.
+// ErrRefused is wrapped by errors of Publisher.Publish which guarantee that the
+// sink has not taken the report and will not take it from this call.
 var ErrRefused = errors.New("publisher refused")
 
-// Publisher takes reports to where their readers are. Its methods are safe
-// for concurrent use.
+// Publisher delivers reports to a sink. Its methods are safe for concurrent use.
 type Publisher interface {
 	// Name is the sink as it is shown in lists: log, rabbitmq.
 	Name() string
 
-	// Publish ends in one of three ways: nil, the report is safe with its
-	// readers or on disk; an error that wraps ErrRefused, it surely isn't;
-	// any other error, unknown. A repetition carries the same id, and
-	// readers drop it. A sink that does not answer holds the caller little
-	// longer than ctx; one that is well again takes reports within 15 s,
-	// without anybody's help.
+	// Publish returns nil when the sink has stored the report durably. An
+	// error that wraps ErrRefused says that the sink has not taken it, and
+	// will not. After any other error the result is unknown. A repetition
+	// carries the same id, so that readers can drop duplicates.
+	//
+	// Publish returns soon after ctx ends, even if the sink hangs. A sink that
+	// has recovered accepts reports within 15 s, without intervention.
 	Publish(ctx context.Context, r Report) error
 }
 
 // Attempt is one request to one endpoint and what came of it.
 type Attempt struct {
-	// Report's ID and the number of the attempt, from 1; of one that was
-	// abandoned, the number of those before it.
+	// ReportID is the report's ID. Number counts attempts from 1; for an
+	// abandoned endpoint it is the number of attempts made before.
 	ReportID string
 	Number   int
 	Endpoint Endpoint
-	// Status is the answer's HTTP status, 0 when there was none; Response
-	// the beginning of its body, at most 256 bytes, as it came.
+	// Outcome classifies the attempt.
+	Outcome Outcome
+	// HostFailed says that a Failed attempt is the host's fault, not the
+	// endpoint's: the host did not answer, or reported an error of its own.
+	HostFailed bool
+	// Status is the status code of the answer, 0 when there was none. It is
+	// for logs and the ledger; no decision depends on it. Response is the
+	// beginning of the body, at most 256 bytes.
 	Status   int
 	Response string
 	Took     time.Duration
-	// RetryAfter is for how long the endpoint asked to be left alone.
+	// RetryAfter is how long the endpoint asked the caller to wait.
 	RetryAfter time.Duration
 	// Err says why there was no answer, or that there was no attempt.
 	Err error
@@ -45,14 +51,14 @@ type Attempt struct {
 
 // Notifier calls endpoints. Its methods are safe for concurrent use.
 type Notifier interface {
-	// Permits tells whether the endpoint may be called at all, as far as
-	// that is known without looking its host up. The error wraps
-	// ErrForbidden and says why in words for the caller.
+	// Permits reports whether the policy allows the endpoint, without
+	// resolving its host. The error wraps ErrForbidden; its text is fit for
+	// the client.
 	Permits(e Endpoint) error
 
-	// Notify makes one attempt and ends when ctx does at the latest. It
-	// connects to no address that the policy forbids, whatever the name of
-	// the host leads to, and follows no redirect.
+	// Notify makes one attempt, classifies it (Outcome, HostFailed), and
+	// returns when ctx ends at the latest. It connects to no address that the
+	// policy forbids, whatever the host name resolves to. It follows no redirect.
 	Notify(ctx context.Context, r Report, e Endpoint, number int) Attempt
 }
 

@@ -157,10 +157,9 @@ func (q *Queue) Due(now time.Time) (time.Time, bool) {
 func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	h := c.host
 	h.free++
-	switch {
-	case a.hurts():
+	if a.HostFailed {
 		h.troubles++
-	default:
+	} else {
 		h.troubles = 0
 	}
 	if again {

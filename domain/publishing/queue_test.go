@@ -34,7 +34,7 @@ func playWindow(t *testing.T, length time.Duration, places int, calls []publishi
 			took, a := try(c.Endpoint, c.Attempts+1, now.Sub(began))
 			a.Number, a.Endpoint = c.Attempts+1, c.Endpoint
 			if end := now.Add(took); end.After(until) {
-				took, a.Status = until.Sub(now), 0
+				took, a.Status, a.Outcome, a.HostFailed = until.Sub(now), 0, publishing.Failed, true
 			}
 			running = append(running, turn{call: c, attempt: a, at: now.Sub(began), ends: now.Add(took).Sub(began)})
 			all = append(all, running[len(running)-1])
@@ -72,11 +72,20 @@ func endpoints(host string, n int) (all []publishing.Delivery) {
 }
 
 func hangs(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) {
-	return time.Hour, publishing.Attempt{}
+	return time.Hour, noAnswer()
 }
 
+func noAnswer() publishing.Attempt {
+	return publishing.Attempt{Outcome: publishing.Failed, HostFailed: true}
+}
+
+// says classifies like a notifier: 2xx is delivered, 5xx is the host's fault.
 func says(status int) (time.Duration, publishing.Attempt) {
-	return time.Millisecond, publishing.Attempt{Status: status}
+	a := publishing.Attempt{Outcome: publishing.Failed, HostFailed: status >= 500, Status: status}
+	if status < 300 {
+		a.Outcome = publishing.Delivered
+	}
+	return time.Millisecond, a
 }
 
 // tally counts the attempts of each number.
@@ -209,7 +218,7 @@ func TestAHostThatIsDownIsAskedByFewRetries(t *testing.T) {
 func TestAHostThatIsBackIsTriedAsUsual(t *testing.T) {
 	turns := play(t, 256, endpoints("a", 100), func(_ publishing.Endpoint, _ int, at time.Duration) (time.Duration, publishing.Attempt) {
 		if at < 15*time.Second {
-			return 0, publishing.Attempt{} // refused
+			return 0, noAnswer() // connection refused
 		}
 		return says(204)
 	})

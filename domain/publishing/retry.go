@@ -2,67 +2,47 @@ package publishing
 
 import (
 	"errors"
-	"net/http"
 	"time"
 
 	"footfall/domain/counting"
 )
 
-// MaxAttempts is how often one endpoint is tried for one window.
+// MaxAttempts bounds the attempts at one endpoint for one window.
 const MaxAttempts = 3
 
 const (
-	// maxBudget is the longest time that is spent on one window's endpoints.
+	// maxBudget bounds the time for the endpoints of one window.
 	maxBudget = 45 * time.Second
-	// maxAttemptTime is the longest time of one attempt.
+	// maxAttemptTime bounds one attempt.
 	maxAttemptTime = 10 * time.Second
 	// maxJitter is the part of a wait that is added to it at most.
 	maxJitter = 0.1
 )
 
-// ErrAbandoned is the error of an Attempt that was not made: time was over.
+// ErrAbandoned is the error of an Attempt that was not made because the budget was
+// spent.
 var ErrAbandoned = errors.New("abandoned: no time was left")
 
-// Outcome is what an attempt means for its endpoint.
+// Outcome classifies an attempt. The Notifier sets it; the domain decides by it
+// whether and when to retry.
 type Outcome string
 
 // The outcomes.
 const (
-	// Delivered: the endpoint took the count.
+	// Delivered: the endpoint accepted the count.
 	Delivered Outcome = "delivered"
-	// Refused: it never will, or must not be called.
+	// Refused: the endpoint rejected it permanently, or must not be called.
 	Refused Outcome = "refused"
-	// Failed: it did not, and another attempt may do better.
+	// Failed: the endpoint did not accept it, and a retry may succeed.
 	Failed Outcome = "failed"
-	// Abandoned: there was no attempt, and there will be none.
+	// Abandoned: no attempt was made, and none follows.
 	Abandoned Outcome = "abandoned"
 )
 
-// Outcome of the attempt: any 2xx is success and 410 is final. All else may
-// pass, redirects and other 4xx included: an endpoint is deployed anew, or its
-// keys are changed.
-func (a Attempt) Outcome() Outcome {
-	switch {
-	case errors.Is(a.Err, ErrAbandoned):
-		return Abandoned
-	case a.Status >= 200 && a.Status <= 299:
-		return Delivered
-	case a.Status == http.StatusGone || errors.Is(a.Err, ErrForbidden):
-		return Refused
-	}
-	return Failed
-}
-
-// hurts tells whether the attempt shows a host in trouble, rather than an
-// endpoint: no answer, or the host's own error.
-func (a Attempt) hurts() bool {
-	return a.Outcome() == Failed && (a.Status == 0 || a.Status >= http.StatusInternalServerError)
-}
-
-// Schedule says when the endpoints of one window are tried: at once, and
-// where that failed 10 s and 30 s after the first attempt began, each with
-// jitter, all within three quarters of a window or 45 s. Where that is less
-// than 45 s the waits are shorter in proportion.
+// Schedule says when the endpoints of one window are tried. The first attempt
+// begins immediately. Further attempts begin 10 s and 30 s after the first one,
+// each with jitter. All attempts end within three quarters of a window, and
+// within 45 s. Where the budget is less than 45 s, the waits shrink in proportion.
 type Schedule struct {
 	budget time.Duration
 	end    time.Time
@@ -86,11 +66,12 @@ func (s Schedule) gap(number int) time.Duration {
 	return s.budget * 10 / 45
 }
 
-// Again returns when the endpoint of an attempt, which began and ended at
-// these times, is to be tried again; false when it isn't. That is not before
-// its Retry-After is over. jitter is from 0 up to 1.
+// Again returns when to retry the endpoint of an attempt, which began and ended
+// at these times. The retry begins after Attempt.RetryAfter has passed. again is
+// false when there is no retry: the outcome is not Failed, the attempts are used
+// up, or the budget would be exceeded. jitter is from 0 up to 1.
 func (s Schedule) Again(a Attempt, began, ended time.Time, jitter float64) (due time.Time, again bool) {
-	if a.Outcome() != Failed || a.Number >= MaxAttempts {
+	if a.Outcome != Failed || a.Number >= MaxAttempts {
 		return time.Time{}, false
 	}
 	gap := s.gap(a.Number)

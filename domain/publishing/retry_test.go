@@ -1,8 +1,6 @@
 package publishing_test
 
 import (
-	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -10,42 +8,19 @@ import (
 	"footfall/domain/publishing"
 )
 
-// The rule for every status that there is.
-func TestWhichStatusIsTriedAgain(t *testing.T) {
+func TestOnlyAFailedAttemptIsRetried(t *testing.T) {
 	begin := time.Now()
 	s := publishing.NewSchedule(counting.WindowLength(time.Minute), begin)
-	for status := 100; status <= 599; status++ {
-		want := publishing.Failed
-		switch {
-		case status >= 200 && status <= 299:
-			want = publishing.Delivered
-		case status == 410:
-			want = publishing.Refused
-		}
-		a := publishing.Attempt{Number: 1, Status: status}
-		if got := a.Outcome(); got != want {
-			t.Errorf("%d: %s, want %s", status, got, want)
-		}
-		if _, again := s.Again(a, begin, begin, 0); again != (want == publishing.Failed) {
-			t.Errorf("%d: tried again: %v", status, again)
-		}
-	}
-}
-
-func TestWhichFailureWithoutAnAnswerIsTriedAgain(t *testing.T) {
-	for err, want := range map[error]publishing.Outcome{
-		errors.New("no answer in time"):                                 publishing.Failed,
-		fmt.Errorf("connect: %w", publishing.ErrForbidden):              publishing.Refused,
-		fmt.Errorf("call: %w", publishing.ErrAbandoned):                 publishing.Abandoned,
-		fmt.Errorf("%w: look-up", errors.New("no such host is around")): publishing.Failed,
+	for outcome, want := range map[publishing.Outcome]bool{
+		publishing.Delivered: false, publishing.Refused: false, publishing.Failed: true, publishing.Abandoned: false,
 	} {
-		if got := (publishing.Attempt{Number: 1, Err: err}).Outcome(); got != want {
-			t.Errorf("%v: %s, want %s", err, got, want)
+		if _, again := s.Again(publishing.Attempt{Number: 1, Outcome: outcome}, begin, begin, 0); again != want {
+			t.Errorf("%s: retried: %v", outcome, again)
 		}
 	}
 }
 
-// Attempts begin at once, after 10 s and after 30 s, with a tenth of the wait
+// Attempts begin immediately, after 10 s and after 30 s, with a tenth of the wait
 // as jitter, and in short windows in proportion.
 func TestWhenAnEndpointIsTriedAgain(t *testing.T) {
 	const ms = time.Millisecond
@@ -79,7 +54,7 @@ func TestWhenAnEndpointIsTriedAgain(t *testing.T) {
 	} {
 		began := time.Unix(1000, 0)
 		s := publishing.NewSchedule(counting.WindowLength(c.length), began)
-		a := publishing.Attempt{Number: c.number, Status: 503, RetryAfter: c.retryAfter}
+		a := publishing.Attempt{Number: c.number, Outcome: publishing.Failed, RetryAfter: c.retryAfter}
 		due, again := s.Again(a, began, began.Add(c.took), c.jitter)
 		if again != (c.want > 0) || again && due.Sub(began) != c.want {
 			t.Errorf("%+v: again %v after %v", c, again, due.Sub(began))

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"footfall/adapters/httpcallback"
 	"footfall/adapters/scheduler"
 	"footfall/application/cluster"
 	"footfall/application/uniques"
@@ -177,8 +178,9 @@ func (c caller) Permits(e publishing.Endpoint) error {
 
 func (c caller) LogAttempt(publishing.Attempt) error { return nil }
 
-func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
-	a := publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e}
+func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) (a publishing.Attempt) {
+	a = publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e}
+	defer func() { a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err) }()
 	if a.Err = c.sleep(ctx, c.dice.Between(time.Millisecond, 5*time.Millisecond)); a.Err != nil {
 		return a
 	}

@@ -155,7 +155,7 @@ func (caller) Permits(publishing.Endpoint) error { return nil }
 func (caller) LogAttempt(publishing.Attempt) error { return nil }
 
 func (caller) Notify(_ context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
-	return publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e, Status: 200}
+	return publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e, Outcome: publishing.Delivered, Status: 200}
 }
 
 func (i *instance) explainBusy(err error) chaos.Outcome {
