@@ -149,41 +149,41 @@ func TestVersionIsPrinted(t *testing.T) {
 	}
 }
 
-func TestTheREADMEHasEveryVariableWithItsDefault(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+func TestTheConfigurationPageHasEveryVariableWithItsDefault(t *testing.T) {
+	page, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	documented := make(map[string]string)
-	for _, row := range regexp.MustCompile("(?m)^\\| `(FOOTFALL_[A-Z_]+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(string(readme), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(FOOTFALL_[A-Z_]+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(string(page), -1) {
 		documented[row[1]] = row[2]
 	}
 	for name, value := range bootstrap.Defaults() {
 		if got, ok := documented[name]; !ok || got != value {
-			t.Errorf("%s: the README says %q, the code %q", name, got, value)
+			t.Errorf("%s: docs/configuration.md has %q, the code %q", name, got, value)
 		}
 		delete(documented, name)
 	}
 	for name := range documented {
-		t.Errorf("%s is in the README alone", name)
+		t.Errorf("%s is in docs/configuration.md only", name)
 	}
 }
 
 // Commands, their arguments and the flags of their own; those that are
 // settings are in the table of variables.
-func TestTheREADMEHasEveryCommand(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+func TestTheConfigurationPageHasEveryCommand(t *testing.T) {
+	page, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var documented []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `footfall ([^`]*)` \\|").FindAllStringSubmatch(string(readme), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `footfall ([^`]*)` \\|").FindAllStringSubmatch(string(page), -1) {
 		documented = append(documented, regexp.MustCompile(`=[^] ]*`).ReplaceAllString(row[1], ""))
 	}
 	there := bootstrap.Commands()
 	slices.Sort(documented)
 	slices.Sort(there)
 	if diff := cmp.Diff(there, documented); diff != "" {
-		t.Errorf("the commands and the README differ (-program +README):\n%s", diff)
+		t.Errorf("the commands and docs/configuration.md differ (-program +page):\n%s", diff)
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"footfall/adapters/httpapi"
 )
 
-// The README names every route of both listeners, and none that isn't there.
-func TestTheREADMEHasTheRoutesAndNoOthers(t *testing.T) {
+// docs/api.md names every route of both listeners, and none that does not exist.
+func TestTheAPIPageHasTheRoutesAndNoOthers(t *testing.T) {
 	const prefix = "/api/v1/counter"
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,13 +36,13 @@ func TestTheREADMEHasTheRoutesAndNoOthers(t *testing.T) {
 	slices.Sort(documented)
 	slices.Sort(served)
 	if diff := cmp.Diff(served, slices.Compact(documented)); diff != "" {
-		t.Errorf("the routes and the README differ (-routes +README):\n%s", diff)
+		t.Errorf("the routes and docs/api.md differ (-routes +page):\n%s", diff)
 	}
-	// It says of the counter's routes together that they have a second place.
+	// One sentence says that the counter's routes are also below the prefix.
 	counters := slices.DeleteFunc(documented, func(route string) bool { return !regexp.MustCompile(`^[A-Z]+ /visits?\b`).MatchString(route) })
 	counters = slices.Compact(counters)
 	slices.Sort(prefixed)
 	if diff := cmp.Diff(prefixed, counters); diff != "" || !strings.Contains(prose, "answer below `"+prefix+"` as well") {
-		t.Errorf("routes below %s and those that the README says are there differ (-routes +README):\n%s", prefix, diff)
+		t.Errorf("routes below %s and those of docs/api.md differ (-routes +page):\n%s", prefix, diff)
 	}
 }
