@@ -3,20 +3,20 @@ package cluster
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
 )
 
-// CheckKeys asks the nodes from which arcs are on their way whether they have
-// the keys of items, whose arcs are set (protocols: keys). It returns an error
-// for each: nil, the item is to be sent to the owner, by this view;
-// counting.ErrKeyApplied, it is counted; counting.KeyReused and counting.Corrupt, it
-// is refused; groupcommit.ErrMoved, the view is over; counting.ErrUnavailable.
-func (v *View) CheckKeys(ctx context.Context, items []counting.KeyedVisit) []error {
+// checkKeys looks up the keys of items at the sources of moving arcs (protocols:
+// keys). The items' arcs are set. It returns an error for each:
+//   - nil: send the item to the owner, by this view;
+//   - counting.ErrKeyApplied: the item is counted;
+//   - counting.KeyReused, counting.Corrupt: the item is refused;
+//   - groupcommit.ErrMoved: the view is over;
+//   - counting.ErrUnavailable: the source does not answer.
+func (v *View) checkKeys(ctx context.Context, items []counting.KeyedVisit) []error {
 	errs := make([]error, len(items))
 	groups := make(map[*Member][]int)
 	for i := range items {
@@ -32,7 +32,7 @@ func (v *View) CheckKeys(ctx context.Context, items []counting.KeyedVisit) []err
 	return errs
 }
 
-// checkAt asks one source about some of the items.
+// checkAt looks up some of the items at one source.
 func (v *View) checkAt(ctx context.Context, source *Member, items []counting.KeyedVisit, indexes []int, errs []error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
@@ -51,14 +51,4 @@ func (v *View) checkAt(ctx context.Context, source *Member, items []counting.Key
 			errs[i] = found[k].Match(items[i].Print)
 		}
 	}
-}
-
-// UntilOpen repeats a read of a node that is a moment behind the others.
-func UntilOpen[T any](ctx context.Context, read func() ([]T, error)) ([]T, error) {
-	all, err := read()
-	for errors.Is(err, counting.ErrAhead) && ctx.Err() == nil {
-		time.Sleep(time.Millisecond + rand.N(4*time.Millisecond))
-		all, err = read()
-	}
-	return all, err
 }

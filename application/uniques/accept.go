@@ -1,7 +1,7 @@
-// Package uniques collects ids and closes windows (protocols: windows). A
-// window's distinct ids are counted on the nodes; when it has ended, whoever
-// claims it first freezes the numbers, records their sum, publishes it, and
-// tells it to the endpoints that were named.
+// Package uniques collects ids and closes windows (design: windows). The nodes count
+// the distinct ids of a window. When the window has ended, the instance that claims
+// it first freezes the counts, records their sum, publishes it, and notifies the
+// endpoints that were named.
 package uniques
 
 import (
@@ -61,66 +61,28 @@ func New(o Options) *Service {
 	}
 }
 
-// Accept adds an id to the current window, and the endpoint, if there is one,
-// to those that are told its count: both or neither. Errors:
-// publishing.ErrForbidden; counting.ErrUnavailable, the id is not counted and
-// never will be; counting.ErrInDoubt; counting.EndpointLimit and
-// counting.Corrupt, it was refused.
+// Accept adds an id to the current window, and the endpoint, if there is one, to
+// those that are notified of its count: both or neither. Errors:
+//   - publishing.ErrForbidden: the policy forbids the endpoint;
+//   - counting.ErrUnavailable: the id is not counted and never will be;
+//   - counting.ErrInDoubt: it may be counted;
+//   - counting.EndpointLimit, counting.Corrupt: the node refused it.
 func (s *Service) Accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) error {
 	if endpoint != "" {
 		if err := s.Notifier.Permits(endpoint); err != nil {
 			return err
 		}
 	}
+	e := counting.IDEvent{ID: id, Endpoint: string(endpoint)}
 	v := s.Cluster.View()
-	// The node decides which window it is; if this clock guesses another,
-	// and a change of the ring lies between them, the next table is right.
-	first := 0
-	if v.Tables() > 1 {
-		first = v.TableFor(v.Length().At(time.Now()))
+	err := v.SendID(ctx, e, time.Now())
+	if errors.Is(err, groupcommit.ErrMoved) {
+		ctx, cancel := context.WithTimeout(ctx, groupcommit.Deadline)
+		defer cancel()
+		err = s.Cluster.Retry(ctx, v.Epoch(), func(v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
 	}
-	err := arrive(v, first, id, endpoint)
-	if errors.Is(err, groupcommit.ErrMoved) || errors.Is(err, counting.WrongTable) {
-		return s.acceptAgain(ctx, v, first, err, id, endpoint)
-	}
-	return err
-}
-
-// arrive adds an id at the node that collects it by one table.
-func arrive(v *cluster.View, table int, id counting.ID, endpoint publishing.Endpoint) error {
-	owner, epoch := v.IDOwner(id, table)
-	ticket, err := v.Nodes[owner].Arrive(v.Epoch(), counting.IDEvent{ID: id, Endpoint: string(endpoint), Table: epoch})
-	if err != nil {
-		return err
-	}
-	return ticket.Wait()
-}
-
-// acceptAgain routes an id anew whose node said that the ring was changed, or
-// that another table is the one of the window.
-func (s *Service) acceptAgain(ctx context.Context, v *cluster.View, table int, err error, id counting.ID, endpoint publishing.Endpoint) error {
-	ctx, cancel := context.WithTimeout(ctx, groupcommit.Deadline)
-	defer cancel()
-	for tried := 1; ctx.Err() == nil; {
-		switch {
-		case errors.Is(err, groupcommit.ErrMoved):
-			if s.Cluster.Follow(ctx, v.Epoch()) != nil {
-				return counting.ErrUnavailable
-			}
-			v, tried = s.Cluster.View(), 1
-			table = v.TableFor(v.Length().At(time.Now()))
-		case errors.Is(err, counting.WrongTable) && tried <= v.Tables():
-			tried++
-			table = (table + 1) % v.Tables()
-		case errors.Is(err, counting.WrongTable):
-			return counting.ErrUnavailable
-		default:
-			return err
-		}
-		err = arrive(v, table, id, endpoint)
-	}
-	if errors.Is(err, groupcommit.ErrMoved) || errors.Is(err, counting.WrongTable) {
-		return counting.ErrUnavailable // it was applied nowhere, and there is no time left
+	if errors.Is(err, counting.WrongTable) { // no node has applied it
+		return counting.ErrUnavailable
 	}
 	return err
 }

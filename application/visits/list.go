@@ -25,16 +25,11 @@ var ErrBadCursor = fmt.Errorf("%w: the cursor is of no listing", sharding.ErrBad
 func (s *Service) List(ctx context.Context, cursor string) (pages []counting.Visit, next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	for {
-		v := s.cluster.View()
+	err = s.cluster.Retry(ctx, 0, func(v *cluster.View) (err error) {
 		pages, next, err = list(ctx, v, cursor)
-		if !errors.Is(err, counting.ErrStale) {
-			return pages, next, err
-		}
-		if s.cluster.Follow(ctx, v.Epoch()) != nil {
-			return nil, "", counting.ErrUnavailable
-		}
-	}
+		return err
+	})
+	return pages, next, err
 }
 
 func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit, string, error) {
@@ -48,13 +43,10 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 	if member == len(v.Nodes) {
 		return nil, "", nil
 	}
-	type part struct {
-		pages []counting.Visit
-		next  string
-	}
-	parts, err := cluster.UntilOpen(ctx, func() ([]part, error) {
-		pages, next, err := v.Nodes[member].List(ctx, v.Epoch(), inNode)
-		return []part{{pages, next}}, err
+	var next string
+	found, err := cluster.UntilOpen(ctx, func() (pages []counting.Visit, err error) {
+		pages, next, err = v.Nodes[member].List(ctx, v.Epoch(), inNode)
+		return pages, err
 	})
 	switch {
 	case errors.Is(err, counting.ErrStale):
@@ -67,12 +59,11 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 		return nil, "", counting.ErrUnavailable
 	}
 	var pages []counting.Visit
-	for _, p := range parts[0].pages {
+	for _, p := range found {
 		if v.Owner(p.Arc) == member {
 			pages = append(pages, p)
 		}
 	}
-	next := parts[0].next
 	if next == "" {
 		member++
 	}

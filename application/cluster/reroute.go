@@ -1,0 +1,71 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// rerouteTime bounds the attempts to reroute one batch.
+const rerouteTime = 30 * time.Second
+
+// reroute sends the items of a batch, but the refused ones, to the nodes that have
+// their pages now. The node of the batch does not have it, and never will, since
+// the ring has changed. acknowledged: its callers were told that it is applied. If
+// such a batch can't be rerouted within rerouteTime, it is reported as lost.
+func (c *Cluster) reroute(node counting.NodeID, b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return
+	}
+	c.background.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, rerouteTime)
+		defer cancel()
+		ok := true
+		for i := range b.Len() {
+			if slices.ContainsFunc(refused, func(r counting.Refusal) bool { return r.Item == i }) {
+				continue
+			}
+			ok = c.place(ctx, func(v *View) error { return v.resend(ctx, b, i) }) && ok
+		}
+		if !ok && acknowledged {
+			c.lost(node, 1)
+		}
+	})
+}
+
+// resend sends item i of a batch by another view.
+func (v *View) resend(ctx context.Context, b *counting.Batch, i int) error {
+	switch k := i - len(b.Visits); {
+	case k < 0:
+		return wait(v.SendVisit(b.Visits[i].Page, b.Visits[i].Count))
+	case k < len(b.IDEvents):
+		return v.SendID(ctx, b.IDEvents[k], time.Now())
+	case k < len(b.IDEvents)+len(b.Keyed):
+		return v.SendKeyed(ctx, []counting.KeyedVisit{b.Keyed[k-len(b.IDEvents)]})[0]
+	default:
+		return wait(v.SendSetCount(b.SetCounts[k-len(b.IDEvents)-len(b.Keyed)]))
+	}
+}
+
+// place sends one item until a node has it, and reports whether one may have it.
+func (c *Cluster) place(ctx context.Context, send func(*View) error) bool {
+	for ctx.Err() == nil {
+		switch err := c.Retry(ctx, 0, send); {
+		case err == nil, errors.Is(err, counting.ErrInDoubt): // the committer that sent it resolves the doubt
+			return true
+		case errors.Is(err, counting.ErrUnavailable), errors.Is(err, counting.Moving), errors.Is(err, counting.WrongTable):
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		default:
+			return false
+		}
+	}
+	return false
+}

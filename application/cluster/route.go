@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"footfall/application/groupcommit"
+	"footfall/domain/counting"
+)
+
+// Retry calls try with the first view newer than an epoch, and with each newer
+// view while try returns groupcommit.ErrMoved or counting.ErrStale. Epoch 0 is
+// older than every view. It returns the last error of try, or
+// counting.ErrUnavailable when ctx ends while Retry waits for a newer ring.
+func (c *Cluster) Retry(ctx context.Context, after counting.Epoch, try func(*View) error) error {
+	for {
+		if c.Follow(ctx, after) != nil {
+			return counting.ErrUnavailable
+		}
+		v := c.View()
+		err := try(v)
+		if !errors.Is(err, groupcommit.ErrMoved) && !errors.Is(err, counting.ErrStale) {
+			return err
+		}
+		after = v.Epoch()
+	}
+}
+
+// RetryEach is Retry for n items: try returns the indexes of the items, of those
+// that it was given, whose view is over. It returns the indexes that no view
+// served before ctx ended.
+func (c *Cluster) RetryEach(ctx context.Context, n int, try func(v *View, indexes []int) (moved []int)) (left []int) {
+	left = make([]int, n)
+	for i := range left {
+		left[i] = i
+	}
+	_ = c.Retry(ctx, 0, func(v *View) error {
+		if left = try(v, left); len(left) > 0 {
+			return groupcommit.ErrMoved
+		}
+		return nil
+	})
+	return left
+}
+
+// Send sends one item by the current view and waits for the result; send is one
+// of the view's Send methods. After groupcommit.ErrMoved it sends the item again
+// by newer views, for groupcommit.Deadline at most. Errors are those of
+// groupcommit.Ticket.Wait, but counting.ErrUnavailable instead of ErrMoved.
+func (c *Cluster) Send(ctx context.Context, send func(*View) (groupcommit.Ticket, error)) error {
+	v := c.View()
+	err := wait(send(v))
+	if errors.Is(err, groupcommit.ErrMoved) {
+		return c.resend(ctx, v.Epoch(), send)
+	}
+	return err
+}
+
+// SendAll is Send for n items, which share batches. It returns an error for each.
+func (c *Cluster) SendAll(ctx context.Context, n int, send func(v *View, i int) (groupcommit.Ticket, error)) []error {
+	v := c.View()
+	errs := make([]error, n)
+	tickets := make([]groupcommit.Ticket, n)
+	for i := range n {
+		tickets[i], errs[i] = send(v, i)
+	}
+	for i := range n {
+		errs[i] = wait(tickets[i], errs[i])
+		if errors.Is(errs[i], groupcommit.ErrMoved) {
+			errs[i] = c.resend(ctx, v.Epoch(), func(v *View) (groupcommit.Ticket, error) { return send(v, i) })
+		}
+	}
+	return errs
+}
+
+func (c *Cluster) resend(ctx context.Context, after counting.Epoch, send func(*View) (groupcommit.Ticket, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, groupcommit.Deadline)
+	defer cancel()
+	return c.Retry(ctx, after, func(v *View) error { return wait(send(v)) })
+}
+
+func wait(ticket groupcommit.Ticket, err error) error {
+	if err != nil {
+		return err
+	}
+	return ticket.Wait()
+}
+
+// SendVisit adds n visits to the next batch of the page's owner.
+func (v *View) SendVisit(page counting.Page, n int64) (groupcommit.Ticket, error) {
+	arc := v.Arc(page)
+	return v.Nodes[v.Owner(arc)].Visit(v.Epoch(), arc, page, n)
+}
+
+// SendSetCount adds an item to the next batch of the page's owner. It sets s.Arc.
+func (v *View) SendSetCount(s counting.SetCount) (groupcommit.Ticket, error) {
+	s.Arc = v.Arc(s.Page)
+	return v.Nodes[v.Owner(s.Arc)].Set(v.Epoch(), s)
+}
+
+// SendKeyed checks the keys at nodes that may still have them, sends the visits to
+// their owners, and waits. It sets their arcs. It returns an error for each item
+// (checkKeys, groupcommit.Ticket.Wait), nil for one that was counted before.
+func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []error {
+	for i := range items {
+		items[i].Arc = v.Arc(items[i].Page)
+	}
+	errs := v.checkKeys(ctx, items)
+	tickets := make([]groupcommit.Ticket, len(items))
+	for i, k := range items {
+		if errs[i] == nil {
+			tickets[i], errs[i] = v.Nodes[v.Owner(k.Arc)].Once(v.Epoch(), k)
+		}
+	}
+	for i := range items {
+		if errs[i] = wait(tickets[i], errs[i]); errors.Is(errs[i], counting.ErrKeyApplied) {
+			errs[i] = nil
+		}
+	}
+	return errs
+}
+
+// SendID sends an id by the table that now is valid for, and waits. The node picks
+// the window by its own clock. If that window has another table, SendID tries the
+// other tables, until ctx ends. Errors: those of groupcommit.Ticket.Wait;
+// counting.WrongTable, the node accepts the id by none of them now.
+func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) error {
+	first := 0
+	if v.Tables() > 1 {
+		first = v.TableFor(v.Length().At(now))
+	}
+	for tried := 0; ; tried++ {
+		var owner int
+		owner, e.Table = v.IDOwner(e.ID, (first+tried)%v.Tables())
+		err := wait(v.Nodes[owner].Arrive(v.Epoch(), e))
+		if !errors.Is(err, counting.WrongTable) || tried == v.Tables() || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// UntilOpen repeats a read of a node that has not opened the view's epoch yet
+// (counting.ErrAhead), until ctx ends.
+func UntilOpen[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	all, err := read()
+	for errors.Is(err, counting.ErrAhead) && ctx.Err() == nil {
+		time.Sleep(time.Millisecond + rand.N(4*time.Millisecond))
+		all, err = read()
+	}
+	return all, err
+}
