@@ -12,16 +12,23 @@ import (
 	"testing"
 )
 
-// failures is the list of failures, and of promises, that tests cite.
-const failures = "docs/failures.md"
+// promises and failures are the lists that tests cite.
+const (
+	promises = "docs/guarantees.md"
+	failures = "docs/failures.md"
+)
 
-// Tests cite rows of the list of failures, and the list names tests: neither
-// may point to nothing.
+// Tests cite promises and failures, and the list of failures names tests. Both
+// references must resolve.
 func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root, failures))
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, file := range []string{promises, failures} {
+		part, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, part...)
 	}
 	listed := make(map[string]bool)
 	row := regexp.MustCompile(`^\| ([PUV][0-9]+) \|`)
