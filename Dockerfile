@@ -12,7 +12,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/footfall /usr/local/bin/footfall
-# A volume takes over the owner of the folder that it is mounted on.
+# A new volume gets the owner of the folder on which it is mounted.
 COPY --from=build --chown=65532:65532 /out/data /data
 ENV FOOTFALL_STORE=embedded:///data/store FOOTFALL_CAPTURE_LOG=/data/unique_id_capture.log
 USER 65532:65532

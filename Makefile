@@ -7,12 +7,12 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 FUZZTIME  ?= 10s
 BENCH     ?= .
 COUNT     ?= 1
-# The race detector needs cgo, and so a C compiler; Go says whether it found one.
+# The race detector needs cgo, and so a C compiler. Go reports whether it found one.
 RACE      := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 LINT      := go tool -modfile=tools/go.mod golangci-lint
 
-# The version is linked in below; asking git a second time fails where the
-# folder belongs to another user, as in many containers.
+# The version is linked in below. A second call of git would fail where the folder
+# belongs to another user, as in many containers.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .PHONY: help
@@ -84,7 +84,7 @@ format: ## write all files in the one format
 	$(LINT) fmt
 
 .PHONY: generate
-generate: ## write generated files anew
+generate: ## write generated files again
 	go generate ./...
 
 .PHONY: bench
@@ -93,7 +93,7 @@ bench: ## benchmarks: BENCH=regexp COUNT=10; compare with: go tool -modfile=tool
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 
 .PHONY: profile
-profile: ## default.pgo anew, from the service under load: by it the compiler optimises
+profile: ## default.pgo again, the profile for the compiler, from the service under load
 	@scripts/install-test-servers wrk
 	go test -run '^$$' -bench Profile -benchtime 1x ./test/bench -profile '$(abspath default.pgo)'
 
@@ -116,7 +116,7 @@ check-format:
 check-vet:
 	go vet ./...
 
-# Tests behind a build tag would rot unseen.
+# go vet ./... does not see tests behind a build tag.
 .PHONY: check-compose
 check-compose:
 	go vet -tags compose ./test/compose
@@ -125,8 +125,8 @@ check-compose:
 check-build:
 	CGO_ENABLED=0 go build ./...
 
-# Generates in a copy without the generated files, so that a tree that is
-# being worked on stays as it is, and a file that nothing makes any more shows.
+# Generates in a copy without the generated files. So the working tree stays as it
+# is, and a generated file without a generator is noticed.
 .PHONY: check-generated
 check-generated:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/is" "$$dir/should" && \
