@@ -1,12 +1,15 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/golang/mock/gomock"
 
-	"footfall/adapters/httpapi"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
@@ -19,7 +22,7 @@ func pageRig(t *testing.T, f *tallies, err error) *rig {
 	return r
 }
 
-func TestThePageShowsWhatThereIs(t *testing.T) {
+func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
 	f := newTallies()
 	f.counts["a<script>&\"'"], f.counts["home"] = 1234567, 3
 	f.errs["gone"] = inner(counting.ErrUnavailable)
@@ -50,8 +53,8 @@ func TestThePageShowsWhatThereIs(t *testing.T) {
 	golden(t, "home_bad_page", send(t, newRig(t).handler, "GET", "/?page_id=", ""))
 }
 
-func TestNothingOfThePagesIsFromElsewhereOrInline(t *testing.T) {
-	for _, target := range []string{"/", "/docs", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/visits/home/badge.svg"} {
+func TestPagesLoadNothingFromOtherHostsAndHaveNothingInline(t *testing.T) {
+	for _, target := range []string{"/", "/docs", "/assets/page.css", "/assets/page.js", "/assets/docs.css", "/assets/docs.js", "/assets/icon.svg", "/visits/home/badge.svg"} {
 		r := newRig(t, withTallies(newTallies()))
 		r.uniques.EXPECT().Windows(gomock.Any(), gomock.Any()).AnyTimes().Return(nil, nil)
 		w := send(t, r.handler, "GET", target, "")
@@ -86,13 +89,44 @@ func TestBadgesAndAssetsHaveTheirBodies(t *testing.T) {
 	}
 }
 
-func TestTheDocumentationShowsEveryRoute(t *testing.T) {
-	r := newRig(t)
-	body := send(t, r.handler, "GET", "/docs", "").Body.String()
-	for _, route := range httpapi.Routes(r.handler) {
-		method, path, _ := strings.Cut(route, " ")
-		if !strings.Contains(body, `<h3><span class="method">`+method+`</span> <code>`+path+`</code></h3>`) {
-			t.Errorf("it has no %s", route)
+func TestTheDocumentationAdmitsScriptsAndStylesOfItsOwnOriginAlone(t *testing.T) {
+	w := send(t, newRig(t).handler, "GET", "/docs", "")
+	const want = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+	if got := w.Header().Get("Content-Security-Policy"); w.Code != 200 || got != want {
+		t.Errorf("%d with the policy %s", w.Code, got)
+	}
+	// Below a path prefix, only relative URLs lead to this service.
+	for _, bad := range []string{`="/`, "http:", "https:"} {
+		if strings.Contains(w.Body.String(), bad) {
+			t.Errorf("it has %s: %s", bad, w.Body)
+		}
+	}
+}
+
+func TestLargeAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
+	const bundle = "/assets/swagger-ui-bundle.js"
+	plain := send(t, newRig(t).handler, "GET", bundle, "")
+	for accept, compressed := range map[string]bool{
+		"": false, "identity": false, "br, gzip;q=0": false, "gzip": true, "br;q=1, gzip;q=0.5": true,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", bundle, nil)
+		r.Header.Set("Accept-Encoding", accept)
+		w := httptest.NewRecorder()
+		newRig(t).handler.ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Encoding"); w.Code != 200 || (got == "gzip") != compressed || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%q: %d %v", accept, w.Code, w.Header())
+		}
+		var body io.Reader = w.Body
+		if compressed {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := io.ReadAll(body)
+		if err != nil || !bytes.Equal(got, plain.Body.Bytes()) || len(got) < 1<<20 {
+			t.Errorf("%q: %d bytes, %v", accept, len(got), err)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Keeps the page at / up to date by GET /events. What the server rendered
-// stays where the stream can't be had.
+// Keeps the page at / up to date by GET /events. Without the stream, the page
+// stays as the server rendered it.
 
 const status = document.getElementById("status");
 const rows = new Map([...document.querySelectorAll("#pages tr[data-page]")].map((tr) => [tr.dataset.page, tr]));
@@ -19,7 +19,7 @@ const drawn = (name, attributes, ...children) => {
   return e;
 };
 const grouped = (digits) => String(digits).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-// Counts have 63 bits, and JavaScript's numbers 53: they stay as they are written.
+// Counts have 63 bits and JavaScript's numbers 53, so counts keep their source text.
 const exact = (key, value, context) => ((key === "visits" || key === "count") && context?.source) || value;
 const clock = (time) => time.slice(11, 19);
 
@@ -33,7 +33,7 @@ function showVisits({ results }) {
     if (count.textContent === text) continue;
     count.textContent = text;
     count.classList.remove("changed");
-    void count.offsetWidth; // begins the animation anew
+    void count.offsetWidth; // restarts the animation
     count.classList.add("changed");
   }
 }
@@ -51,14 +51,14 @@ function showWindows(list) {
 
 function windowRow(w) {
   const { endpoints, delivered, failed } = w.callbacks;
-  const calls = endpoints ? `${delivered} of ${endpoints}${failed ? `, ${failed} failed` : ""}` : "";
+  const deliveries = endpoints ? `${delivered} of ${endpoints}${failed ? `, ${failed} failed` : ""}` : "";
   const start = element("time", { dateTime: w.window_start }, clock(w.window_start));
   const tr = element("tr", {},
     element("th", { scope: "row" }, start),
     element("td", { className: "number" }, grouped(w.count)),
     element("td", {}, element("span", { className: `state ${w.state}` }, w.state)),
     element("td", {}, w.published_to ?? ""),
-    element("td", { className: "number" }, calls));
+    element("td", { className: "number" }, deliveries));
   tr.dataset.window = w.id;
   return tr;
 }
@@ -73,7 +73,7 @@ function drawChart(newest) {
   }));
 }
 
-// The server's clock decides how much of a window is over.
+// How far the server's clock is ahead of the browser's, in ms.
 let ahead = 0;
 function showOpen() {
   const open = [...windows.values()].find((w) => w.state === "open");
@@ -109,7 +109,7 @@ function follow() {
   events.onopen = () => say("live", "live");
   events.onerror = () => {
     say("lost", "connection lost, trying again");
-    // A browser tries again by itself, but not after a refusal.
+    // Browsers reconnect by themselves, but not after an error status.
     if (events.readyState === EventSource.CLOSED) setTimeout(follow, 1000 + 4000 * Math.random());
   };
 }
