@@ -8,37 +8,39 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 
 	"footfall/adapters/filelog"
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpcallback"
+	"footfall/adapters/prometheus"
 	"footfall/adapters/scheduler"
 	"footfall/application/cluster"
+	"footfall/application/groupcommit"
 	"footfall/application/resharding"
 	"footfall/application/uniques"
 	"footfall/application/visits"
 	"footfall/application/watch"
+	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
 
 const (
-	// startBudget is the time for the start: at the first one of a
-	// deployment every node has to answer within it.
+	// startBudget is the time for the start. At the first start of a deployment
+	// every node has to answer within it.
 	startBudget = 15 * time.Second
-	// agreeTime is the part of it for agreeing with the nodes: fx would say
-	// only that its time is over, not which node does not answer.
+	// agreeTime is the part of it for agreeing with the nodes. It is shorter,
+	// because fx would only report the time-out, and not the node.
 	agreeTime = startBudget - time.Second
 	// startGrace is the time for the rest of a start after a signal.
 	startGrace = 200 * time.Millisecond
-	// stopBudget is more than the stages of the stop take together, so that
-	// none is skipped; docker kills after 10 s by default.
+	// stopBudget is more than all stages of the stop take, so that none is
+	// skipped. Docker kills after 10 s by default.
 	stopBudget = 9500 * time.Millisecond
-	// drainTime is how long a service that stops takes requests as before,
-	// while GET /readyz tells balancers to send none.
+	// drainTime is how long a stopping service continues to serve, while
+	// GET /readyz makes balancers send no more.
 	drainTime = 500 * time.Millisecond
-	// maxInFlight bounds the requests served at once.
+	// maxInFlight bounds the requests served simultaneously.
 	maxInFlight = 4096
 	// requestTime bounds reading a request and answering it.
 	requestTime = 10 * time.Second
@@ -46,15 +48,14 @@ const (
 	profileTime = 2 * time.Minute
 )
 
-// program is all of it. What is started first is stopped last.
+// program is the whole program. What starts first stops last.
 func program(s Settings, log *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.NopLogger,
 		fx.StartTimeout(startBudget), fx.StopTimeout(stopBudget),
 		fx.Supply(s, log),
 		fx.Provide(
-			newRegistry,
-			newFlushMetrics,
+			prometheus.New,
 			openStore,
 			newCluster,
 			newResharding,
@@ -66,12 +67,12 @@ func program(s Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPublicServer, fx.ResultTags(`name:"public"`)),
 			fx.Annotate(newAdminServer, fx.ResultTags(`name:"admin"`)),
 		),
-		fx.Invoke(registerQueues, registerDeployment, startScheduler, startServers),
+		fx.Invoke(exposeDeployment, startScheduler, startServers),
 	)
 }
 
-// stage registers a part's start, and its stop with a budget of its own: fx
-// has one deadline for all, and skips what comes behind it.
+// stage registers the start of a part, and its stop with a budget of its own:
+// fx has one deadline for all, and skips what is left at that time.
 func stage(lc fx.Lifecycle, name string, start, stop func(context.Context) error, budget time.Duration) {
 	lc.Append(fx.Hook{
 		OnStart: start,
@@ -92,10 +93,14 @@ func openStore(lc fx.Lifecycle, s Settings, log *slog.Logger) Store {
 	return store
 }
 
-func newCluster(lc fx.Lifecycle, s Settings, store Store, m *flushMetrics, log *slog.Logger) (*cluster.Cluster, error) {
+func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics, log *slog.Logger) (*cluster.Cluster, error) {
+	observer := func(id counting.NodeID) func(groupcommit.Flush) {
+		observe := m.Batches(id)
+		return func(f groupcommit.Flush) { observe(f.Items, f.Requests, f.Took, f.Err) }
+	}
 	c, err := cluster.New(cluster.Options{
 		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
-		Log: log, Observer: m.observer, Lost: m.countLost,
+		Log: log, Observer: observer, Lost: m.CountLost,
 	})
 	if err != nil {
 		return nil, err
@@ -121,25 +126,26 @@ func newCaptureLog(lc fx.Lifecycle, s Settings) *filelog.Log {
 	return l
 }
 
-// newPublishers are those that are tried in this order until one takes a
-// report: what the first refuses, or leaves in doubt, goes to the capture log.
-func newPublishers(lc fx.Lifecycle, s Settings, captured *filelog.Log, r *prometheus.Registry, log *slog.Logger) []publishing.Publisher {
-	all := []publishing.Publisher{captured}
+// newPublishers returns the publishers in the order in which a report tries
+// them. If the first refuses a report or its outcome is unknown, the report goes
+// to the capture log.
+func newPublishers(lc fx.Lifecycle, s Settings, captured *filelog.Log, m *prometheus.Metrics, log *slog.Logger) []publishing.Publisher {
+	all := []publishing.Publisher{m.Publisher(captured)}
 	if s.Sink != nil {
 		sink := s.Sink(log)
 		stage(lc, "publisher", sink.Start, sink.Stop, 400*time.Millisecond)
-		all = []publishing.Publisher{sink, captured}
+		all = []publishing.Publisher{m.Publisher(sink), all[0]}
 	}
-	return measured(r, all)
+	return all
 }
 
-func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []publishing.Publisher, captured *filelog.Log, r *prometheus.Registry, log *slog.Logger) *uniques.Service {
-	host, _ := os.Hostname() // the name is for people; the random part makes it one of its kind
+func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []publishing.Publisher, captured *filelog.Log, m *prometheus.Metrics, log *slog.Logger) *uniques.Service {
+	host, _ := os.Hostname() // for people; the random part makes the name unique
 	notifier := httpcallback.New(s.CallbackPolicy, httpcallback.Options{Secrets: s.CallbackSecrets})
 	u := uniques.New(uniques.Options{
 		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: captured,
 		Grace: s.Grace, Instance: host + "-" + rand.Text(), Log: log,
-		Observe: newCallbackCounter(r),
+		Observe: m.CountAttempt,
 	})
 	stage(lc, "callbacks", nil, u.Stop, time.Second)
 	return u
@@ -157,18 +163,18 @@ func newWatch(lc fx.Lifecycle, v *visits.Service, u *uniques.Service, c *cluster
 }
 
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
-	r *prometheus.Registry, log *slog.Logger,
+	m *prometheus.Metrics, log *slog.Logger,
 ) (*httpapi.Server, error) {
 	handler, err := httpapi.NewPublic(httpapi.PublicOptions{
-		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: r, Log: log,
+		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		MaxInFlight: maxInFlight, RateLimit: s.RateLimit, TrustedProxies: s.TrustedProxies,
 	})
 	return httpapi.NewServer(s.Listen, httpapi.AllowOrigins(handler, s.CORSOrigins), requestTime, log), err
 }
 
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, r *prometheus.Registry, log *slog.Logger) *httpapi.Server {
+func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) *httpapi.Server {
 	handler := httpapi.NewAdmin(httpapi.AdminOptions{
-		Uniques: u, Ring: ring, Pages: v, Metrics: r, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
+		Uniques: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 	})
 	return httpapi.NewServer(s.AdminListen, handler, profileTime, log)
 }
@@ -179,9 +185,12 @@ type servers struct {
 	Admin  *httpapi.Server `name:"admin"`
 }
 
-// startServers comes last: requests are taken when all else is up, and the
-// first stages of the stop are to say that they should go elsewhere, and to
-// answer those in flight.
+func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *resharding.Service, u *uniques.Service) {
+	m.Expose(prometheus.Deployment{Queued: c.Queued, Epoch: ring.Epoch, Status: ring.Status, Windows: u.Windows})
+}
+
+// startServers comes last: the listeners open when all other parts run. A stop
+// begins with the drain, and then answers the requests in flight.
 func startServers(lc fx.Lifecycle, servers servers, log *slog.Logger) {
 	stage(lc, "admin listener", servers.Admin.Start, servers.Admin.Stop, 500*time.Millisecond)
 	stage(lc, "public listener", servers.Public.Start, servers.Public.Stop, 2500*time.Millisecond)

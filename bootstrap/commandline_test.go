@@ -61,9 +61,9 @@ func TestABadCommandLineIsAnError(t *testing.T) {
 		"ring ad x":                             "unexpected argument ad: want one of add, owner, remove, repair, status, weight",
 		"ring add":                              "footfall ring add wants ADDR",
 		"ring remove":                           "footfall ring remove wants ID...",
-		"ring remove a b":                       "unexpected argument b: only nodes that are given up by --accept-loss go several at once",
+		"ring remove a b":                       "unexpected argument b: only --accept-loss removes several nodes in one change",
 		"ring weight redis_1":                   "footfall ring weight wants WEIGHT",
-		"ring weight redis_1 -1":                "-1 is no flag, and no number that is wanted is negative; words that begin with - go behind --",
+		"ring weight redis_1 -1":                "-1 is not a flag, and no number may be negative; put words that begin with - after --",
 		"ring weight redis_1 two":               `WEIGHT is "two", want a number`,
 		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
 		"ring add x --dry-run=no":               `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,
@@ -97,7 +97,7 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 	}{
 		{"--help", []string{"footfall [command]", "\n  ring ", "\n  publish ", `(default ":8000")`, "($FOOTFALL_LISTEN)"}},
 		{"ring --help", []string{"footfall ring [command]", "\n  repair "}},
-		{"ring add -h", []string{"footfall ring add ADDR [flags]", "Let a new, empty node in", "--dry-run", "--weight int", `(default 1)`, `(default "127.0.0.1:8001")`}},
+		{"ring add -h", []string{"footfall ring add ADDR [flags]", "Add a new, empty node", "--dry-run", "--weight int", `(default 1)`, `(default "127.0.0.1:8001")`}},
 		{"ring remove -h", []string{"(not with --dry-run)"}},
 		{"publish -h", []string{"--replay FILE"}},
 	} {

@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,43 +16,76 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"footfall/adapters/cli"
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpcallback"
 	"footfall/domain/counting"
 )
 
-// flags are the settings as text, each a flag and an environment variable of
-// the same name with FOOTFALL_ in front. They are parsed by settings, so that
-// every bad one gets its line.
+// flags are the settings as text. Each is a flag, and an environment variable
+// with FOOTFALL_ in front.
 type flags struct {
 	Listen, AdminListen, AdminToken, Store, Publisher, CaptureLog, Window, Grace string
 	CallbackAllow, CallbackSecret, CallbackLimit, KeyLimit                       string
 	CorsOrigins, RateLimit, TrustedProxies, LogLevel, LogFormat                  string
 }
 
-// register is the list of all settings.
+// register is the list of all settings. The table in docs/configuration.md is
+// generated from it.
+//
+//go:generate go test -count=1 -run ^TestTheTableOfSettingsIsThatOfTheFlags$ . -update
 func (f *flags) register(set *pflag.FlagSet) {
-	set.StringVar(&f.Listen, "listen", ":8000", "Address of the public listener.")
-	set.StringVar(&f.AdminListen, "admin-listen", "127.0.0.1:8001", "Address of the admin listener.")
-	set.StringVar(&f.AdminToken, "admin-token", "", "Bearer token for the admin listener; obligatory where that isn't loopback.")
-	set.StringVar(&f.Store, "store", "embedded://./data", "Where counts live: embedded://DIR, memory://, or redis://[user:pass@]n1:6379,n2:6379[/db] (rediss:// for TLS).")
-	set.StringVar(&f.Publisher, "publisher", "", "Where counts go: amqp://user:pass@host:5672/vhost?queue=NAME (amqps:// for TLS); to the capture log alone if it isn't set.")
-	set.StringVar(&f.CaptureLog, "capture-log", "unique_id_capture.log", "File for counts and callback responses, one JSON line each.")
-	set.StringVar(&f.Window, "window", "1m", "Length of a window, in whole seconds; a store has one length for ever.")
-	set.StringVar(&f.Grace, "grace", "2s", "How long after its end a window is sealed.")
-	set.StringVar(&f.CallbackAllow, "callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns; comma separated.")
-	set.StringVar(&f.CallbackSecret, "callback-secret", "", "Signs callbacks: whsec_ and base64; two, comma separated, for rotation.")
-	set.StringVar(&f.CallbackLimit, "callback-limit", "1000", "Distinct endpoints kept for a window on each node.")
-	set.StringVar(&f.KeyLimit, "key-limit", "1000000", "Idempotency keys kept on each node.")
-	set.StringVar(&f.CorsOrigins, "cors-origins", "", "Origins whose pages may use the public listener from a browser, comma separated, or *; none if it isn't set.")
-	set.StringVar(&f.RateLimit, "rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; no limit if it isn't set.")
-	set.StringVar(&f.TrustedProxies, "trusted-proxies", "", "CIDRs of proxies whose X-Forwarded-For says who a client is, for the rate limit.")
-	set.StringVar(&f.LogLevel, "log-level", "info", "debug, info, warn or error.")
-	set.StringVar(&f.LogFormat, "log-format", "", "text or json; text on a terminal and json elsewhere if it isn't set.")
-	set.VisitAll(func(s *pflag.Flag) { s.Usage += " ($" + variable(s) + ")" })
+	for _, s := range []struct {
+		value                *string
+		name, standard, help string
+	}{
+		{&f.Listen, "listen", ":8000", "Address of the public listener."},
+		{&f.AdminListen, "admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages."},
+		{&f.AdminToken, "admin-token", "", "Bearer token for the admin listener; required where that isn't loopback."},
+		{&f.Store, "store", "embedded://./data", "Where counts live: embedded://DIR, redis://[user:pass@]n1:6379,n2:6379[/db] (rediss:// with TLS), or memory://, which forgets."},
+		{&f.Publisher, "publisher", "", "Queue of RabbitMQ for counts: amqp://user:pass@host:5672/vhost?queue=NAME (amqps:// with TLS); if it isn't set, counts go to the capture log."},
+		{&f.CaptureLog, "capture-log", "unique_id_capture.log", "File for counts that the publisher did not take, and for every callback's response, one JSON line each."},
+		{&f.Window, "window", "1m", "Length of a window, in whole seconds, aligned to the Unix epoch; a store keeps the length that it was created with."},
+		{&f.Grace, "grace", "2s", "How long after its end a window is sealed."},
+		{&f.CallbackAllow, "callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns (*.example.com; they narrow public); comma separated."},
+		{&f.CallbackSecret, "callback-secret", "", "Signs callbacks (Standard Webhooks): whsec_ and base64; two, comma separated, for rotation."},
+		{&f.CallbackLimit, "callback-limit", "1000", "Distinct endpoints kept for a window on each node; more are refused with 503 failed."},
+		{&f.KeyLimit, "key-limit", "1000000", "Idempotency keys kept on each node, for 24 to 48 hours, about 100 bytes each; more are refused with 503."},
+		{&f.CorsOrigins, "cors-origins", "", "Origins whose pages may use the public listener from a browser, without credentials, comma separated, or *; none if it isn't set."},
+		{&f.RateLimit, "rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; more get 429 with Retry-After; no limit if it isn't set."},
+		{&f.TrustedProxies, "trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for the rate limit."},
+		{&f.LogLevel, "log-level", "info", "debug, info, warn or error."},
+		{&f.LogFormat, "log-format", "", "text or json; if it isn't set, text on a terminal and json elsewhere."},
+	} {
+		set.StringVar(s.value, s.name, s.standard, s.help+" ($"+cli.Variable(s.name)+")")
+	}
 }
 
-// Settings are the values of a configuration that is valid.
+// fromEnvironment sets the settings that the command line doesn't.
+func fromEnvironment(settings *pflag.FlagSet) (err error) {
+	settings.VisitAll(func(f *pflag.Flag) {
+		if value, ok := os.LookupEnv(cli.Variable(f.Name)); ok && !f.Changed {
+			err = errors.Join(err, f.Value.Set(value))
+		}
+	})
+	return err
+}
+
+// unknownVariables are the variables of an environment that look like a setting
+// but are none, sorted.
+func unknownVariables(environ []string, settings *pflag.FlagSet) []string {
+	known, unknown := make(map[string]bool), make(map[string]bool)
+	settings.VisitAll(func(f *pflag.Flag) { known[cli.Variable(f.Name)] = true })
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		if strings.HasPrefix(name, "FOOTFALL_") && !known[name] {
+			unknown[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(unknown))
+}
+
+// Settings are the values of a valid configuration.
 type Settings struct {
 	Listen, AdminListen string
 	AdminToken          string
@@ -72,18 +104,18 @@ type Settings struct {
 	TrustedProxies      []netip.Prefix
 	LogLevel            slog.Level
 	LogFormat           string
-	// GCPercent is how much garbage may gather on the heap, in percent of what is
-	// in use there, before it is collected (package runtime, GOGC); 0 is Go's own.
+	// GCPercent is GOGC (package runtime): the garbage that starts a collection,
+	// in percent of the heap in use; 0 keeps Go's default.
 	GCPercent int
 }
 
-// redisGCPercent is for a heap that holds no counts, but only connections, what is
-// on its way, and the last batches. 200 is worth 4 % of the requests, and more is
-// worth little.
+// redisGCPercent is for a heap without counts: it has only connections, pending
+// items, and the last batches. 200 serves 4 % more requests than the default, and
+// more gains little.
 const redisGCPercent = 200
 
-// settings parses the flags. The error joins one error for each bad value,
-// each a line that names its variable.
+// settings parses the flags. The error has one line for each bad value, which
+// names its variable.
 func (f flags) settings() (Settings, error) {
 	s := Settings{Listen: f.Listen, AdminListen: f.AdminListen, AdminToken: f.AdminToken, CaptureLog: f.CaptureLog, LogFormat: f.LogFormat}
 	var p problems
@@ -95,10 +127,10 @@ func (f flags) settings() (Settings, error) {
 	return s, errors.Join(p...)
 }
 
-// problems are the errors of bad values.
+// problems are the errors of invalid values.
 type problems []error
 
-// check notes what parse has against the value of a variable.
+// check adds the error of parse for the value of a variable.
 func (p *problems) check(name, value string, parse func() error) {
 	if err := parse(); err != nil {
 		*p = append(*p, fmt.Errorf("FOOTFALL_%s=%q: %w", name, redacted(value), err))
@@ -202,7 +234,7 @@ func (s *Settings) parseLog(f flags, p *problems) {
 	})
 }
 
-// checkAddress takes host:port, :port, and port 0 for any.
+// checkAddress accepts host:port and :port; port 0 is any.
 func checkAddress(addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
@@ -220,21 +252,8 @@ func isLoopback(addr string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// redacted hides all that stands between the scheme of a URL and its last @,
-// where user and password are, also in one that can't be parsed.
+// redacted hides user and password: all between the scheme of a URL and its last
+// @, also if the URL is invalid.
 func redacted(value string) string {
 	return regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/+)?.*@`).ReplaceAllString(value, "$1***@")
-}
-
-// unknownVariables are those of the environment that look like a setting of
-// Footfall and are none, in order.
-func unknownVariables(environ []string, known map[string]bool) []string {
-	unknown := make(map[string]bool)
-	for _, e := range environ {
-		name, _, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, "FOOTFALL_") && !known[name] {
-			unknown[name] = true
-		}
-	}
-	return slices.SortedFunc(maps.Keys(unknown), cmp.Compare)
 }

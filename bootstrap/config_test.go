@@ -1,6 +1,7 @@
 package bootstrap_test
 
 import (
+	"flag"
 	"os"
 	"regexp"
 	"slices"
@@ -35,7 +36,7 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_STORE", "redis://n1:port", `"n1:port" is no host:port`},
 		{"FOOTFALL_STORE", "redis://", `"" is no host:port`},
 		{"FOOTFALL_STORE", "rediss://n1:1/x", "the database behind the addresses is no number"},
-		{"FOOTFALL_STORE", "memory://x", "want memory:// and nothing behind it"},
+		{"FOOTFALL_STORE", "memory://x", "want memory:// and nothing after it"},
 		{"FOOTFALL_PUBLISHER", "kafka://h", `unknown scheme "kafka", want one of amqp`},
 		{"FOOTFALL_PUBLISHER", "h:5672", "want a URL with one of the schemes amqp"},
 		{"FOOTFALL_PUBLISHER", "amqp://h", "want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME"},
@@ -149,23 +150,44 @@ func TestVersionIsPrinted(t *testing.T) {
 	}
 }
 
-func TestTheConfigurationPageHasEveryVariableWithItsDefault(t *testing.T) {
-	page, err := os.ReadFile("../docs/configuration.md")
+var update = flag.Bool("update", false, "write the table of settings to docs/configuration.md")
+
+// The page has the table between two marks; make generate writes it.
+func TestTheTableOfSettingsIsThatOfTheFlags(t *testing.T) {
+	const page, begin, end = "../docs/configuration.md", "<!-- settings: generated from the flags by make generate -->\n", "<!-- end of settings -->\n"
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := make(map[string]string)
-	for _, row := range regexp.MustCompile("(?m)^\\| `(FOOTFALL_[A-Z_]+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(string(page), -1) {
-		documented[row[1]] = row[2]
+	before, rest, found := strings.Cut(string(text), begin)
+	table, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s lacks %s%s", page, begin, end)
 	}
-	for name, value := range bootstrap.Defaults() {
-		if got, ok := documented[name]; !ok || got != value {
-			t.Errorf("%s: docs/configuration.md has %q, the code %q", name, got, value)
+	want := bootstrap.SettingsTable()
+	if *update {
+		if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		delete(documented, name)
+	} else if diff := cmp.Diff(want, table); diff != "" {
+		t.Errorf("%s is not that of the flags, run make generate (-flags +page):\n%s", page, diff)
 	}
-	for name := range documented {
-		t.Errorf("%s is in docs/configuration.md only", name)
+}
+
+func TestTheREADMEHasTheDefaultsOfTheSettings(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| `(FOOTFALL_[A-Z_]+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(string(readme), -1)
+	if len(rows) == 0 {
+		t.Error("the README has no table of settings")
+	}
+	defaults := bootstrap.Defaults()
+	for _, row := range rows {
+		if want, known := defaults[row[1]]; !known || row[2] != want {
+			t.Errorf("%s: the README has the default %q, the flags %q", row[1], row[2], want)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/fx"
 
+	"footfall/adapters/cli"
 	"footfall/application/visits"
 	"footfall/domain/counting"
 )
@@ -23,8 +24,8 @@ func Schemes() (ofStores, ofPublishers []string) {
 	return slices.Collect(maps.Keys(stores())), slices.Collect(maps.Keys(publishers()))
 }
 
-// Validate checks that every part of the program on a store and with a
-// publisher, or with none, gets what it needs.
+// Validate checks that every part of the program gets its dependencies, with a
+// store and with a publisher or without.
 func Validate(store, publisher string) error {
 	s, bad := flags{
 		Listen: ":0", AdminListen: "127.0.0.1:0", Store: store, Publisher: publisher, CaptureLog: "log", Window: "1m", Grace: "2s",
@@ -51,19 +52,39 @@ func Defaults() map[string]string {
 	defaults := make(map[string]string)
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
 	new(flags).register(set)
-	set.VisitAll(func(f *pflag.Flag) { defaults[variable(f)] = f.DefValue })
+	set.VisitAll(func(f *pflag.Flag) { defaults[cli.Variable(f.Name)] = f.DefValue })
 	return defaults
 }
 
-// Commands are those of the command line as a table of them has them, such as
-// ring add ADDR [--weight] [--dry-run]: with the flags that are theirs alone,
-// and the only ones that they need.
+// SettingsTable is the table of all settings in Markdown.
+func SettingsTable() string {
+	var f flags
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.register(set)
+	set.SortFlags = false
+	table := "| variable | default | meaning |\n|---|---|---|\n"
+	set.VisitAll(func(f *pflag.Flag) {
+		variable, standard := cli.Variable(f.Name), ""
+		if f.DefValue != "" {
+			standard = "`" + f.DefValue + "` "
+		}
+		meaning, _ := strings.CutSuffix(f.Usage, " ($"+variable+")")
+		table += "| `" + variable + "` | " + standard + "| " + strings.ReplaceAll(meaning, "*", `\*`) + " |\n"
+	})
+	return table
+}
+
+// Commands are the commands with their own flags, as the documentation has them:
+// ring add ADDR [--weight] [--dry-run].
 func Commands() []string {
 	var all []string
-	for _, c := range leaves(commandLine(io.Discard, io.Discard)) {
+	for _, c := range leaves(cli.New(commandLine(io.Discard, io.Discard))) {
 		words := []string{strings.TrimPrefix(c.CommandPath(), "footfall ")}
 		words = append(words, strings.Fields(c.Use)[1:]...)
 		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Hidden {
+				return
+			}
 			if f.Annotations[cobra.BashCompOneRequiredFlag] != nil {
 				words = append(words, "--"+f.Name)
 			} else {
@@ -75,7 +96,7 @@ func Commands() []string {
 	return all
 }
 
-// leaves are the commands that have none below them.
+// leaves are the commands without subcommands.
 func leaves(c *cobra.Command) []*cobra.Command {
 	if !c.HasSubCommands() {
 		return []*cobra.Command{c}
@@ -87,10 +108,10 @@ func leaves(c *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// Parse reads a command line, and does nothing: the command that is meant, its
-// arguments, and the values of all flags that it takes, by their names.
+// Parse parses a command line without executing it. It returns the command, its
+// arguments, and the values of all its flags by name.
 func Parse(args ...string) (command string, words []string, values map[string]string, err error) {
-	program := commandLine(io.Discard, io.Discard)
+	program := cli.New(commandLine(io.Discard, io.Discard))
 	note := func(c *cobra.Command, args []string) error {
 		command, words, values = c.CommandPath(), args, make(map[string]string)
 		c.Flags().VisitAll(func(f *pflag.Flag) { values[f.Name] = f.Value.String() })

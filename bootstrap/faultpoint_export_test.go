@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -9,18 +11,17 @@ import (
 	"footfall/application/cluster"
 )
 
-// Run is Main's way from the environment to the end of the service, with
-// every node of the store wrapped.
+// Run is the service as the environment configures it, with every node of the
+// store wrapped. It returns the exit code.
 func Run(wrap func(cluster.Node) cluster.Node) int {
 	var f flags
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.register(set)
-	if err := fromEnvironment(set); err != nil {
-		return fail(os.Stderr, 2, err)
-	}
+	bad := fromEnvironment(set)
 	settings, err := f.settings()
-	if err != nil {
-		return fail(os.Stderr, 2, err)
+	if err := errors.Join(bad, err); err != nil {
+		fmt.Fprintln(os.Stderr, "footfall:", err)
+		return 2
 	}
 	makeStore := settings.Store
 	settings.Store = func(log *slog.Logger) Store {
@@ -31,7 +32,8 @@ func Run(wrap func(cluster.Node) cluster.Node) int {
 		return store
 	}
 	if err := serve(settings, os.Stderr, nil); err != nil {
-		return fail(os.Stderr, 1, err)
+		fmt.Fprintln(os.Stderr, "footfall:", err)
+		return 1
 	}
 	return 0
 }

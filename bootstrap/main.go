@@ -1,5 +1,5 @@
-// Package bootstrap puts the program together: it alone reads the
-// environment, knows which adapters there are, and joins the parts.
+// Package bootstrap builds the program: it alone reads the environment, knows
+// all adapters, and connects the parts.
 package bootstrap
 
 import (
@@ -7,14 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
+	"log/slog"
+	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
 	"go.uber.org/dig"
 	"go.uber.org/fx"
+
+	"footfall/adapters/cli"
+	"footfall/adapters/filelog"
+	"footfall/domain/publishing"
 )
 
 // version is set by the linker in a release.
@@ -31,28 +35,42 @@ func Version() string {
 	return "(devel)"
 }
 
-// Main runs the program with the arguments behind its name and returns its
-// exit code: 0 after a clean stop, 1 when something failed, 2 for a
-// configuration that is not valid.
+// Main runs the program with its arguments and returns its exit code: 0 after a
+// clean stop, 1 after a failure, 2 for an invalid command line or setting.
 func Main(args []string, stdout, stderr io.Writer) int {
-	program := commandLine(stdout, stderr)
-	program.SetArgs(append([]string{}, args...)) // nil would be those of the process
-	err := program.Execute()
-	var failed failure
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &failed):
-		return fail(stderr, 1, err)
-	}
-	return fail(stderr, 2, err)
+	return cli.Run(commandLine(stdout, stderr), args)
 }
 
-func fail(stderr io.Writer, code int, err error) int {
-	for line := range strings.Lines(err.Error()) {
-		_, _ = fmt.Fprintln(stderr, "footfall:", strings.TrimSuffix(line, "\n"))
+func commandLine(stdout, stderr io.Writer) cli.Options {
+	var f flags
+	var s Settings
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.register(set)
+	return cli.Options{
+		Version: Version(), Stdout: stdout, Stderr: stderr, Settings: set,
+		Load:      func() error { return fromEnvironment(set) },
+		Check:     func() (err error) { s, err = f.settings(); return err },
+		Serve:     func() error { return serve(s, stderr, unknownVariables(os.Environ(), set)) },
+		Publisher: func(ctx context.Context, use func(publishing.Publisher) error) error { return withSink(ctx, s, use) },
+		Reports:   filelog.Reports,
 	}
-	return code
+}
+
+// withSink starts the configured publisher, passes it to use, and stops it.
+func withSink(ctx context.Context, s Settings, use func(publishing.Publisher) error) (err error) {
+	if s.Sink == nil {
+		return errors.New("FOOTFALL_PUBLISHER is not set: there is no publisher for the counts")
+	}
+	sink := s.Sink(slog.New(slog.DiscardHandler))
+	if err := sink.Start(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = errors.Join(err, sink.Stop(ctx))
+	}()
+	return use(sink)
 }
 
 // serve runs the service until a signal or a failure ends it.
@@ -80,8 +98,8 @@ func serve(s Settings, stderr io.Writer, unknown []string) error {
 			return err
 		}
 		signal = <-signals
-	case signal = <-signals: // in the middle of the start
-		// One that is about to end does, any other is broken off and undone.
+	case signal = <-signals: // during the start
+		// A start that is almost complete completes; any other is rolled back.
 		defer time.AfterFunc(startGrace, cancel).Stop()
 		if err := <-started; err != nil {
 			log.Info("stopped before it was ready", "signal", fmt.Sprint(signal.Signal), "error", err)
@@ -95,34 +113,5 @@ func serve(s Settings, stderr io.Writer, unknown []string) error {
 		return err
 	}
 	log.Info("stopped")
-	return nil
-}
-
-// healthcheck asks the service that listens at addr on this machine whether
-// it can serve.
-func healthcheck(ctx context.Context, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("FOOTFALL_LISTEN=%q: want host:port or :port", addr)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	if err := resp.Body.Close(); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return errors.New("not ready: " + resp.Status)
-	}
 	return nil
 }

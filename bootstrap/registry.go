@@ -20,20 +20,20 @@ import (
 	"footfall/domain/sharding"
 )
 
-// Store is the nodes of a deployment with what starts and stops them.
+// Store has the nodes of a deployment, and starts and stops them.
 type Store struct {
 	Nodes       []cluster.Node
 	Start, Stop func(context.Context) error
-	// Dial makes the node of a member that is not configured, and Locate
-	// reads where a new one is. Both are nil where there is one node.
+	// Dial makes the node of a member that is not configured. Locate parses
+	// the address of a new one. Both are nil for a store of a single node.
 	Dial   func(id counting.NodeID, addr string) (cluster.Node, error)
 	Locate func(where string, members []sharding.Member) (counting.NodeID, string, error)
 }
 
-// StoreMaker makes the store of a URL that is valid. It does no I/O.
+// StoreMaker makes the store of a valid URL. It does no I/O.
 type StoreMaker func(*slog.Logger) Store
 
-// stores is the registry of stores: the scheme of FOOTFALL_STORE picks one,
+// stores is the registry of stores. The scheme of FOOTFALL_STORE selects one,
 // and the URL configures it.
 func stores() map[string]func(url string) (StoreMaker, error) {
 	return map[string]func(string) (StoreMaker, error){
@@ -43,29 +43,30 @@ func stores() map[string]func(url string) (StoreMaker, error) {
 	}
 }
 
-// Sink is a publisher with what starts and stops it.
-type Sink struct {
+// Sink is a publisher that has a connection.
+type Sink interface {
 	publishing.Publisher
-	Start, Stop func(context.Context) error
+	Start(context.Context) error
+	Stop(context.Context) error
 }
 
-// SinkMaker makes the sink of a URL that is valid. It does no I/O.
+// SinkMaker makes the sink of a valid URL. It does no I/O.
 type SinkMaker func(*slog.Logger) Sink
 
-// publishers is the registry of publishers: the scheme of FOOTFALL_PUBLISHER
-// picks one, and the URL configures it.
+// publishers is the registry of publishers. The scheme of FOOTFALL_PUBLISHER
+// selects one, and the URL configures it.
 func publishers() map[string]func(url string) (SinkMaker, error) {
 	return map[string]func(string) (SinkMaker, error){
 		"amqp": rabbitSink, // and amqps, the same over TLS
 	}
 }
 
-// parseBy lets the scheme of a URL pick one of a registry.
+// parseBy parses a URL with the entry of a registry that its scheme names.
 func parseBy[T any](registry map[string]func(url string) (T, error), url string) (T, error) {
 	var none T
 	scheme, _, ok := strings.Cut(url, "://")
 	known := strings.Join(slices.Sorted(maps.Keys(registry)), ", ")
-	if !ok || strings.ContainsAny(scheme, ":/@") { // with them it may be a password
+	if !ok || strings.ContainsAny(scheme, ":/@") { // it may contain a password
 		return none, fmt.Errorf("want a URL with one of the schemes %s", known)
 	}
 	name := scheme
@@ -92,7 +93,7 @@ func embeddedStore(url string) (StoreMaker, error) {
 
 func memoryStore(url string) (StoreMaker, error) {
 	if url != "memory://" {
-		return nil, errors.New("want memory:// and nothing behind it")
+		return nil, errors.New("want memory:// and nothing after it")
 	}
 	return func(*slog.Logger) Store {
 		node := memory.New(memory.Options{ID: "memory", Addr: "memory"})
@@ -114,7 +115,7 @@ func redisStore(url string) (StoreMaker, error) {
 
 func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 	var mu sync.Mutex
-	var nodes []*redisnode.Node // all that were made
+	var nodes []*redisnode.Node // configured and dialled
 	open := func(o redisnode.Options) *redisnode.Node {
 		mu.Lock()
 		defer mu.Unlock()
@@ -127,8 +128,8 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 	for _, o := range options {
 		s.Nodes = append(s.Nodes, open(o))
 	}
-	// A member that isn't configured has the credentials of those that are:
-	// the ring never holds any.
+	// A member that isn't configured has the credentials of the first one that
+	// is: the ring holds none.
 	s.Dial = func(id counting.NodeID, addr string) (cluster.Node, error) {
 		o := options[0]
 		o.ID, o.Addr = id, addr
@@ -153,8 +154,5 @@ func rabbitSink(url string) (SinkMaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(log *slog.Logger) Sink {
-		p := rabbitmq.New(options, log)
-		return Sink{Publisher: p, Start: p.Start, Stop: p.Stop}
-	}, nil
+	return func(log *slog.Logger) Sink { return rabbitmq.New(options, log) }, nil
 }

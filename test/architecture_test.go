@@ -149,8 +149,8 @@ func violationOutside(from, fromRoom, to string) string {
 		return fromRoom + " imports the standard library alone"
 	case (within(to, fx) || within(to, dig)) && fromRoom != "bootstrap" && fromRoom != "adapters":
 		return "fx is known in bootstrap alone, and in adapters/*/module.go"
-	case (within(to, cobra) || within(to, pflag)) && fromRoom != "bootstrap":
-		return "the command line is known in bootstrap alone"
+	case (within(to, cobra) || within(to, pflag)) && fromRoom != "bootstrap" && adapter(from) != "cli":
+		return "the command line is known in bootstrap and adapters/cli alone"
 	case within(to, mux) && adapter(from) != "httpapi":
 		return "mux is known in adapters/httpapi alone"
 	case within(to, gomock) && from != "footfall/test/mock":
@@ -212,6 +212,12 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/adapters/memory", "footfall/test/conformance", false, true},
 		{"footfall/adapters/memory", "github.com/gorilla/mux", false, true},
 		{"footfall/adapters/memory", "github.com/spf13/pflag", false, true},
+		{"footfall/adapters/cli", "github.com/spf13/cobra", false, false},
+		{"footfall/adapters/cli", "github.com/spf13/pflag", false, false},
+		{"footfall/adapters/cli", "footfall/domain/sharding", false, false},
+		{"footfall/adapters/cli", "footfall/adapters/httpapi", false, true},
+		{"footfall/adapters/cli", "footfall/bootstrap", false, true},
+		{"footfall/adapters/prometheus", "footfall/application/groupcommit", false, true},
 		{"footfall/adapters/memory", "github.com/golang/mock/gomock", false, true},
 		{"footfall/application/visits", "footfall/application/cluster", false, false},
 		{"footfall/application/visits", "footfall/domain/counting", false, false},

@@ -17,20 +17,11 @@ import (
 // maxLine is more than any line of a log can have.
 const maxLine = 64 << 10
 
-// BadLine is a line that is damaged.
-type BadLine struct {
-	Number int
-	Why    error
-}
-
-func (b BadLine) Error() string { return fmt.Sprintf("line %d: %v", b.Number, b.Why) }
-
-// Reports are the counts in a log, in order and with repetitions; the lines of
-// callbacks are passed over. A line that is damaged is a BadLine, and those behind
-// it still come; a crash or a full disk leaves such lines, and each such count
-// stands whole in a later one. Any other error is the last: what is behind it
-// can't be read.
-func Reports(log io.Reader) iter.Seq2[publishing.Report, error] {
+// Reports returns the counts in a log, in order and with repetitions. It skips
+// the lines of callbacks. It passes the number of each damaged line to damaged,
+// with the reason, and continues: a crash or a full disk leaves such lines, and
+// each count in them is whole in a later line. An error of log is the last element.
+func Reports(log io.Reader, damaged func(line int, why error)) iter.Seq2[publishing.Report, error] {
 	return func(yield func(publishing.Report, error) bool) {
 		lines := bufio.NewReaderSize(log, maxLine)
 		for number := 1; ; number++ {
@@ -44,9 +35,8 @@ func Reports(log io.Reader) iter.Seq2[publishing.Report, error] {
 			}
 			report, ok, err := parseLine(line)
 			if err != nil {
-				err = BadLine{number, err}
-			}
-			if (ok || err != nil) && !yield(report, err) {
+				damaged(number, err)
+			} else if ok && !yield(report, nil) {
 				return
 			}
 		}

@@ -1,4 +1,4 @@
-package bootstrap_test
+package cli_test
 
 import (
 	"io"
@@ -15,8 +15,7 @@ import (
 	"footfall/bootstrap"
 )
 
-// onTerminal runs the program with stdout on a terminal, and returns what
-// stands there.
+// onTerminal runs the program with stdout on a terminal, and returns its text.
 func onTerminal(t *testing.T, args ...string) (code int, shown string) {
 	t.Helper()
 	shown = typed(t, func(screen *os.File) {
@@ -28,8 +27,8 @@ func onTerminal(t *testing.T, args ...string) (code int, shown string) {
 	return code, shown
 }
 
-// typed is what a terminal shows. One that nobody has opened echoes what is typed
-// into it: a return as the end of a line, and escape as ^[.
+// typed returns what a terminal shows. A terminal that no process has opened
+// echoes its input: a return as the end of a line, and escape as ^[.
 func typed(t *testing.T, write func(screen *os.File)) (shown string) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -49,7 +48,7 @@ func typed(t *testing.T, write func(screen *os.File)) (shown string) {
 		some := make([]byte, 4096)
 		n, err := screen.Read(some)
 		if err != nil {
-			t.Fatalf("%v behind %q", err, shown)
+			t.Fatalf("%v after %q", err, shown)
 		}
 		shown += strings.ReplaceAll(string(some[:n]), "\r\n", "\n")
 	}
@@ -61,7 +60,7 @@ func TestTheRingIsATableOnATerminal(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"epoch":1,"fence":1,"nodes":[{"id":"embedded","addr":"embedded","weight":1,"state":"active","share":1,"coming":0}],"moves":{"left":0,"total":0},"losses":[]}`: `epoch 1, nothing moves
 
-NODE      ADDRESS   STATE   WEIGHT  SHARE   ARCS COMING
+NODE      ADDRESS   STATE   WEIGHT  SHARE   INCOMING ARCS
 embedded  embedded  active  1       100.0%  0
 `,
 		`{"epoch":3,"fence":4,"nodes":[{"id":"redis_7070","addr":"n1:7070","weight":1,"state":"active","share":0.3333,"coming":0},` +
@@ -70,15 +69,15 @@ embedded  embedded  active  1       100.0%  0
 			`"losses":[{"node":"redis_7069","epoch":2}],` +
 			`"sweep":{"at":"2025-11-22T08:26:40Z","forgotten":12,"strays":[{"node":"redis_7070","arc":5,"pages":61}],"more_strays":3,"unswept":{"redis_7071":"it does not answer"}}}`: `epoch 3, and a change to 4 is being made; 7 of 100 arcs have to move, 3.5/s, 2 s left
 
-NODE        ADDRESS  STATE    WEIGHT  SHARE  ARCS COMING
+NODE        ADDRESS  STATE    WEIGHT  SHARE  INCOMING ARCS
 redis_7070  n1:7070  active   1       33.3%  0
 redis_7071  n2:7071  leaving  20      66.7%  7  it does not answer
 
-lost: redis_7069, by the change to 2
-leaving: redis_7071; it must stay on until it isn't listed any more
+lost: redis_7069, by the change to epoch 2
+leaving: redis_7071; keep it running until it is no longer listed
 stuck: arc 5 from redis_7070 to redis_7071, refused at redis_7071: "1 of arc 5\x1b"
 not swept: redis_7071: it does not answer
-strays: 4; footfall ring status | cat names them
+orphans: 4; footfall ring status | cat lists them
 `,
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
@@ -96,15 +95,15 @@ strays: 4; footfall ring status | cat names them
 	}
 }
 
-// A note takes the place of a bar, and no line is left empty.
-func TestABarIsClearedBehindIt(t *testing.T) {
+// A note replaces the bar, and no line stays empty.
+func TestANoteReplacesTheBar(t *testing.T) {
 	t.Parallel()
 	_, flag := takingPages(t)
 	for text, want := range map[string]string{
 		"": "<clear><clear>",
 		"{\"page_id\":\"a\",\"count\":null}\n{\"page_id\":\"b\",\"count\":1}\n": "<clear>footfall: line 1: page \"a\" has no count\n" +
 			"<clear>[########################################] 100%, 2 lines<clear><clear>" +
-			"footfall: 1 pages have no count in the file, and were left as they are; all others were set\n",
+			"footfall: 1 pages have no count in the file and were not changed; all others were set\n",
 	} {
 		file := filepath.Join(t.TempDir(), "all.ndjson")
 		writeFile(t, file, text)

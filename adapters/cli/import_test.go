@@ -1,11 +1,10 @@
-package bootstrap_test
+package cli_test
 
 import (
 	"bufio"
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,12 +16,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// takingPages is an admin listener that notes the counts that it is given; the
-// flag that leads there.
+// takingPages starts an admin listener that records the counts that it receives,
+// and returns its flag.
 func takingPages(t *testing.T) (counts map[string]int64, flag string) {
 	t.Helper()
 	counts = make(map[string]int64)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return counts, adminAt(t, func(w http.ResponseWriter, r *http.Request) {
 		var pages []struct {
 			PageID string `json:"page_id"`
 			Count  *int64 `json:"count"`
@@ -34,14 +33,12 @@ func takingPages(t *testing.T) (counts map[string]int64, flag string) {
 			counts[p.PageID] = *p.Count
 		}
 		_, _ = w.Write([]byte("{}"))
-	}))
-	t.Cleanup(s.Close)
-	return counts, "--admin-listen=" + strings.TrimPrefix(s.URL, "http://")
+	})
 }
 
-// V30: an export has pages that could not be read, with the count null. They
-// keep no other page from being imported, and none is passed over silently.
-func TestAPageWithoutACountIsLeftOutOfAnImport(t *testing.T) {
+// V30: an export has pages that could not be read, with the count null. All
+// other pages are imported, and each of these is reported.
+func TestAPageWithoutACountIsNotImported(t *testing.T) {
 	t.Parallel()
 	counts, flag := takingPages(t)
 	file := filepath.Join(t.TempDir(), "all.ndjson")
@@ -60,7 +57,7 @@ func TestAPageWithoutACountIsLeftOutOfAnImport(t *testing.T) {
 	}
 	want := `footfall: line 2: page "b" has no count
 footfall: line 4: page "d\n" has no count
-footfall: 2 pages have no count in the file, and were left as they are; all others were set
+footfall: 2 pages have no count in the file and were not changed; all others were set
 `
 	if diff := cmp.Diff(want, stderr); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
@@ -83,20 +80,19 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, stdout, stderr := run(t, "import", file, flag)
-		if code != 1 || stdout != "" || stderr != "footfall: line 2 is no page with a count (--skip=2 leaves it out)\n" {
+		if code != 1 || stdout != "" || stderr != "footfall: line 2 is not a page with a count (--skip=2 skips it)\n" {
 			t.Errorf("%s: exit code %d, %q, %q", line, code, stdout, stderr)
 		}
 		if diff := cmp.Diff(map[string]int64{"a": 1}, counts); diff != "" {
 			t.Errorf("%s: set (-want +got):\n%s", line, diff)
 		}
 		if code, stdout, stderr := run(t, "import", file, "--skip=2", flag); code != 0 || stdout != `{"lines":3,"without_count":0}`+"\n" {
-			t.Errorf("%s is not left out: exit code %d, %q, %q", line, code, stdout, stderr)
+			t.Errorf("%s is not skipped: exit code %d, %q, %q", line, code, stdout, stderr)
 		}
 	}
 }
 
-// ended runs the program as a process; its stdin has a text, and what it
-// returns is its exit code, stdout and stderr.
+// ended runs the program as a process, with a text on stdin.
 func ended(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -121,7 +117,7 @@ func TestAnImportReadsStdin(t *testing.T) {
 	}
 }
 
-// Whoever pipes into an import and stops writing can still end it.
+// A signal ends an import that waits for a pipe.
 func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	t.Parallel()
 	_, flag := takingPages(t)
@@ -139,7 +135,7 @@ func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// What it tells of this line shows that it has begun.
+	// The note about this line shows that it has begun.
 	if _, err := io.WriteString(stdin, `{"page_id":"a","count":null}`+"\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +147,7 @@ func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	lines.Scan()
-	if got := lines.Text(); got != "footfall: terminated signal received (go on with --skip=0)" {
+	if got := lines.Text(); got != "footfall: terminated signal received (continue with --skip=0)" {
 		t.Errorf("stderr: %q", got)
 	}
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {

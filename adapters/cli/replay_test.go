@@ -1,11 +1,11 @@
-package bootstrap_test
+package cli_test
 
 import (
 	"strings"
 	"testing"
 )
 
-// A log that can't be read to its end is no log with one damaged line.
+// A log that can't be read to its end is not a log with one damaged line.
 func TestAReplayOfALogThatCanNotBeReadFails(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := run(t, "publish", "--replay", t.TempDir(), "--publisher=amqp://127.0.0.1:1?queue=x")

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	// callTimeout bounds one request to the admin listener.
+	callTimeout = 15 * time.Second
+	// healthTimeout bounds the request of a health check.
+	healthTimeout = 3 * time.Second
+	// retryFor is how long a request is repeated that the service refuses for
+	// now.
+	retryFor = time.Minute
+	// The pause between two attempts doubles from firstPause to longestPause.
+	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
+)
+
+// errNoService: no connection to the admin listener could be opened.
+var errNoService = errors.New("no service is at the address in FOOTFALL_ADMIN_LISTEN")
+
+// client sends requests to the admin listener of this machine's service.
+type client struct {
+	base, token string
+	out, err    io.Writer
+}
+
+func (o *Options) newClient() (client, error) {
+	base, err := o.localURL("admin-listen")
+	return client{base: base, token: o.setting("admin-token"), out: o.Stdout, err: o.Stderr}, err
+}
+
+func (o *Options) setting(name string) string { return o.Settings.Lookup(name).Value.String() }
+
+// Variable is the environment variable of a setting.
+func Variable(setting string) string {
+	return "FOOTFALL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
+}
+
+// localURL is the URL of the listener that a setting configures, on this
+// machine.
+func (o *Options) localURL(setting string) (string, error) {
+	host, port, err := net.SplitHostPort(o.setting(setting))
+	if err != nil {
+		return "", fmt.Errorf("%s=%q: want host:port or :port", Variable(setting), o.setting(setting))
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// checkHealth returns an error unless the public listener says that the service
+// is ready.
+func (o *Options) checkHealth(ctx context.Context) error {
+	base, err := o.localURL("listen")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	if err := resp.Body.Close(); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New("not ready: " + resp.Status)
+	}
+	return nil
+}
+
+// call sends a request and returns the body of a 200. Any other answer is a
+// statusError; errNoService is wrapped when no connection could be opened.
+func (c client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var reader io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		reader = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, reader)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return nil, fmt.Errorf("%w: %w", errNoService, dial)
+	case err != nil:
+		return nil, err
+	}
+	answer, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		var problem struct{ Detail, Code string }
+		_ = json.Unmarshal(answer, &problem)
+		return nil, statusError{resp.StatusCode, problem.Code, resp.Status + ": " + problem.Detail}
+	}
+	return answer, nil
+}
+
+// statusError is an answer other than 200.
+type statusError struct {
+	status     int
+	code, text string
+}
+
+// permanent: to repeat the request changes nothing.
+func (e statusError) permanent() bool { return e.status < 500 || e.code == "corrupt" }
+
+func (e statusError) Error() string { return e.text }
+
+// retry repeats an idempotent request for retryFor while the service can't be
+// reached or refuses it for now. The first request of a command, begun false,
+// does not wait for a service that isn't there.
+func (c client) retry(ctx context.Context, begun bool, method, path string, body any) ([]byte, error) {
+	pause := firstPause
+	for begin := time.Now(); ; pause = min(2*pause, longestPause) {
+		answer, err := c.call(ctx, method, path, body)
+		var refused statusError
+		switch {
+		case err == nil, ctx.Err() != nil, errors.As(err, &refused) && refused.permanent(),
+			!begun && errors.Is(err, errNoService), time.Since(begin) > retryFor:
+			return answer, err
+		case pause == firstPause:
+			c.note(fmt.Sprintf("%v; trying again for up to %v", err, retryFor))
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// print writes the answer of a call to stdout.
+func (c client) print(answer []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.out, string(answer))
+	return err
+}
+
+// note writes a line to stderr. On a terminal it replaces the progress bar.
+func (c client) note(line string) {
+	c.bar("")
+	_, _ = fmt.Fprintln(c.err, "footfall:", line)
+}
+
+// bar replaces the last line of a terminal; it writes nothing elsewhere.
+func (c client) bar(line string) {
+	if IsTerminal(c.err) {
+		_, _ = fmt.Fprint(c.err, "\r\x1b[K", line)
+	}
+}
+
+const barWidth = 40
+
+// hashes draws the part of a bar that is done.
+func hashes(done, total int64) string {
+	n := int64(barWidth)
+	if total > 0 {
+		n = min(barWidth, barWidth*done/total)
+	}
+	return strings.Repeat("#", int(n)) + strings.Repeat(".", int(barWidth-n))
+}
+
+// IsTerminal reports whether w is a terminal.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"footfall/domain/sharding"
+)
+
+// printStatus prints the answer of GET /ring: a table on a terminal, JSON
+// elsewhere.
+func (c client) printStatus(answer []byte, err error) error {
+	if err != nil || !IsTerminal(c.out) {
+		return c.print(answer, err)
+	}
+	var st sharding.Status
+	if err := json.Unmarshal(answer, &st); err != nil {
+		return err
+	}
+	_, err = io.WriteString(c.out, table(st))
+	return err
+}
+
+func table(st sharding.Status) string {
+	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "epoch %d", st.Epoch)
+	if st.Fence > st.Epoch {
+		_, _ = fmt.Fprintf(&b, ", and a change to %d is being made", st.Fence)
+	}
+	if m := st.Moves; m.Left > 0 {
+		_, _ = fmt.Fprintf(&b, "; %d of %d arcs have to move, %.1f/s, %.0f s left\n\n", m.Left, m.Total, m.Rate, m.Estimate)
+	} else {
+		b.WriteString(", nothing moves\n\n")
+	}
+	cells := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(cells, "NODE\tADDRESS\tSTATE\tWEIGHT\tSHARE\tINCOMING ARCS")
+	for _, n := range st.Nodes {
+		_, _ = fmt.Fprintf(cells, "%s\t%s\t%s\t%d\t%.1f%%\t%d", n.ID, n.Addr, n.State, n.Weight, 100*n.Share, n.Incoming)
+		if n.Away != "" {
+			_, _ = fmt.Fprint(cells, "\t", n.Away)
+		}
+		_, _ = fmt.Fprintln(cells)
+	}
+	_ = cells.Flush() // to a builder
+	if lines := notes(st); len(lines) > 0 {
+		b.WriteString("\n" + strings.Join(lines, "\n") + "\n")
+	}
+	return b.String()
+}
+
+// notes are what an operator has to know or to act on, one line each.
+func notes(st sharding.Status) []string {
+	var lines []string
+	note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	for _, l := range st.Losses {
+		note("lost: %s, by the change to epoch %d", l.Node, l.Epoch)
+	}
+	for _, n := range st.Nodes {
+		if n.State == sharding.Leaving {
+			note("leaving: %s; keep it running until it is no longer listed", n.ID)
+		}
+	}
+	for _, a := range st.Moves.Stuck {
+		note("stuck: arc %d from %s to %s, %s at %s: %q", a.Arc, a.From, a.To, a.Reason, a.At, a.Why)
+	}
+	if st.Sweep == nil {
+		return lines
+	}
+	for _, node := range slices.Sorted(maps.Keys(st.Sweep.Unswept)) {
+		note("not swept: %s: %s", node, st.Sweep.Unswept[node])
+	}
+	if orphans := len(st.Sweep.Orphans) + st.Sweep.More; orphans > 0 {
+		note("orphans: %d; footfall ring status | cat lists them", orphans)
+	}
+	return lines
+}
+
+// movesBar is the progress of a change in one line.
+func movesBar(m sharding.Progress) string {
+	done := m.Total - m.Left
+	return fmt.Sprintf("[%s] %d of %d arcs, %.0f/s, %.0f s left", hashes(int64(done), int64(m.Total)), done, m.Total, m.Rate, m.Estimate)
+}

@@ -1,0 +1,103 @@
+// Package prometheus counts and exposes what a deployment does, as metrics of
+// Prometheus.
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// Metrics are the metrics of an instance. Its methods are safe for concurrent use.
+type Metrics struct {
+	*prometheus.Registry
+	items, requests, seconds              *prometheus.HistogramVec
+	failures, lost, callbacks, publishing *prometheus.CounterVec
+}
+
+// New registers the metrics of the instance and of its process.
+func New() *Metrics {
+	sizes := prometheus.ExponentialBuckets(1, 2, 13)
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"node"})
+	}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		items:    histogram("footfall_batch_items", "Distinct items of each batch sent to a node.", sizes),
+		requests: histogram("footfall_batch_requests", "Callers' items that each batch sent to a node adds up.", sizes),
+		seconds: histogram("footfall_batch_apply_duration_seconds", "Time for a node to apply a batch.",
+			prometheus.ExponentialBuckets(0.0001, 2, 14)),
+		failures:  counter("footfall_batch_failures_total", "Attempts to apply a batch on a node that failed.", "node"),
+		lost:      counter("footfall_batches_lost_total", "Acknowledged batches that a node lost and that could not be repeated.", "node"),
+		callbacks: counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned counts endpoints.", "outcome"),
+		publishing: counter("footfall_publish_attempts_total",
+			"Attempts to publish a count, by outcome: confirmed, refused (surely not taken), unknown.", "publisher", "outcome"),
+	}
+	for _, o := range []publishing.Outcome{publishing.Delivered, publishing.Refused, publishing.Failed, publishing.Abandoned} {
+		m.callbacks.WithLabelValues(string(o)) // exposed before the first one
+	}
+	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing)
+	return m
+}
+
+// Batches returns the observer of the batches of a node: their distinct items,
+// the callers' items in them, the time to apply them, and the error.
+func (m *Metrics) Batches(id counting.NodeID) func(items, requests int, took time.Duration, err error) {
+	node := string(id)
+	itemsOf, requestsOf, seconds := m.items.WithLabelValues(node), m.requests.WithLabelValues(node), m.seconds.WithLabelValues(node)
+	// Both are exposed before the first one: an alert needs an increase, and a
+	// counter that begins with 1 has not increased.
+	failed, _ := m.failures.WithLabelValues(node), m.lost.WithLabelValues(node)
+	return func(items, requests int, took time.Duration, err error) {
+		itemsOf.Observe(float64(items))
+		requestsOf.Observe(float64(requests))
+		seconds.Observe(took.Seconds())
+		if err != nil {
+			failed.Inc()
+		}
+	}
+}
+
+// CountLost counts batches that a node lost.
+func (m *Metrics) CountLost(id counting.NodeID, batches int64) {
+	m.lost.WithLabelValues(string(id)).Add(float64(batches))
+}
+
+// CountAttempt counts an attempt to notify an endpoint.
+func (m *Metrics) CountAttempt(a publishing.Attempt) {
+	m.callbacks.WithLabelValues(string(a.Outcome)).Inc()
+}
+
+// Publisher returns p with its attempts counted.
+func (m *Metrics) Publisher(p publishing.Publisher) publishing.Publisher {
+	of := func(outcome string) prometheus.Counter { return m.publishing.WithLabelValues(p.Name(), outcome) }
+	return countedPublisher{p, of("confirmed"), of("refused"), of("unknown")}
+}
+
+type countedPublisher struct {
+	publishing.Publisher
+	confirmed, refused, unknown prometheus.Counter
+}
+
+func (c countedPublisher) Publish(ctx context.Context, r publishing.Report) error {
+	err := c.Publisher.Publish(ctx, r)
+	switch {
+	case err == nil:
+		c.confirmed.Inc()
+	case errors.Is(err, publishing.ErrRefused):
+		c.refused.Inc()
+	default:
+		c.unknown.Inc()
+	}
+	return err
+}
