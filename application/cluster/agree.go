@@ -14,22 +14,14 @@ import (
 	"footfall/domain/sharding"
 )
 
-const (
-	// askAgain is the pause between two looks at the nodes.
-	askAgain = 100 * time.Millisecond
-	// takeOver is how long a ring that was begun may stay unopened before
-	// another instance finishes it.
-	takeOver = time.Second
-)
-
-// standing is what one node answered.
+// nodeState is what one node answered.
 type nodeState struct {
 	node Node
 	sharding.RingState
 	err error
 }
 
-// standings asks all configured nodes at once; they are in the order of their ids.
+// nodeStates asks all configured nodes, in the order of their ids, concurrently.
 func (c *Cluster) nodeStates(ctx context.Context) []nodeState {
 	all := make([]nodeState, 0, len(c.opts.Nodes))
 	for _, n := range c.opts.Nodes {
@@ -61,13 +53,13 @@ func newestOpened(all []nodeState) *sharding.Ring {
 	return newest
 }
 
-// agree returns the ring of the deployment (protocols: batches, "first
-// start"): the newest one that a node has opened, or else a new one, which is
-// the one that the first node in the order of ids was fenced for first.
+// agree returns the ring of the deployment (design: ring): the newest one that a node
+// has opened. At the first start it makes one: the ring for which the first node, in
+// the order of ids, was fenced first.
 func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
-	var begun *sharding.Ring // unopened, seen at the first node
+	var begun *sharding.Ring // unopened ring of the first node
 	var since time.Time
-	var before error // what the last look met
+	var before error // error of the last round
 	for {
 		all := c.nodeStates(ctx)
 		if ring := newestOpened(all); ring != nil {
@@ -82,7 +74,7 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 		first := all[0]
 		err := unanswered(all)
 		if ctx.Err() != nil && before != nil {
-			err = before // now every node fails, by ctx
+			err = before // now every call fails because of ctx
 		}
 		switch {
 		case err != nil:
@@ -100,14 +92,14 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("no ring yet: %w", cmp.Or(err, ctx.Err()))
-		case <-time.After(askAgain):
+		case <-time.After(pollStart):
 		}
 		before = err
 	}
 }
 
-// unanswered is the error of a node that said neither its ring nor that it
-// has none.
+// unanswered is the error of a node that returned neither a ring nor
+// ErrUninitialized.
 func unanswered(all []nodeState) error {
 	for _, s := range all {
 		if s.err != nil && !errors.Is(s.err, counting.ErrUninitialized) {
@@ -136,9 +128,8 @@ func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 	return sharding.New(crand.Text(), binary.LittleEndian.Uint64(seed[:]), c.opts.Length, crand.Text(), members)
 }
 
-// establish fences and opens all nodes for a ring, the first one before the
-// others, so that of several instances that try at once only one gets
-// beyond it.
+// establish fences and then opens all nodes for a ring, one after the other. Of several
+// instances that try simultaneously, only one passes the first node.
 func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
 		if _, err := s.node.Fence(ctx, ring); err != nil {
@@ -153,8 +144,8 @@ func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error 
 	return nil
 }
 
-// catchUp opens a ring that is agreed on at a node that is behind. A node
-// that knows no ring came back empty, and is left alone: it is lost, not new.
+// catchUp opens a decided ring on a node that lags. A node that knows no ring came back
+// empty; it is left alone, because its data is lost.
 func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n Node) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
@@ -168,6 +159,6 @@ func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n Node) {
 		}
 	}
 	if err != nil && c.ctx.Err() == nil {
-		c.opts.Log.Warn("node is not in the ring now", "node", n.ID(), "error", err)
+		c.opts.Log.Warn("open ring on node failed", "node", n.ID(), "error", err)
 	}
 }

@@ -18,9 +18,6 @@ import (
 	"footfall/domain/sharding"
 )
 
-// CallTimeout is how long one call of a node may take.
-const CallTimeout = time.Second
-
 // Node is what a deployment consists of.
 type Node interface {
 	counting.Counts

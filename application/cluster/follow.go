@@ -8,13 +8,8 @@ import (
 	"footfall/domain/sharding"
 )
 
-// glance is how long a node may take to say how far it is, and then to hand its
-// ring over: one that hangs must not hold up those that wait for a newer one.
-const glance = 250 * time.Millisecond
-
-// Follow returns when the view is newer than epoch, after looking for the
-// newer ring itself, or when ctx is done or the cluster stopped. Callers share
-// one search.
+// Follow returns when the view is newer than epoch; it searches for the newer ring.
+// The error is that of ctx, or of a stopped cluster. Callers share one search.
 func (c *Cluster) Follow(ctx context.Context, epoch counting.Epoch) error {
 	for c.View().Epoch() <= epoch {
 		c.mu.Lock()
@@ -38,15 +33,15 @@ func (c *Cluster) Follow(ctx context.Context, epoch counting.Epoch) error {
 	return nil
 }
 
-// search looks once for a newer ring and adopts it.
+// search searches once for a newer ring, adopts it, and closes done.
 func (c *Cluster) search(done chan struct{}) {
 	pause := time.Duration(0)
 	switch newer, err := c.findNewer(c.ctx); {
 	case err != nil:
-		c.opts.Log.Error("can't adopt the ring", "error", err)
-		pause = time.Second // nothing here makes it better soon
+		c.opts.Log.Error("adopt ring failed", "error", err)
+		pause = time.Second // an early retry does not help
 	case !newer:
-		// A change is under way: its writers wait about two round trips.
+		// A change is under way, for about two round trips.
 		pause = 5 * time.Millisecond
 		select {
 		case c.alarm <- struct{}{}:
@@ -63,15 +58,15 @@ func (c *Cluster) search(done chan struct{}) {
 	close(done)
 }
 
-// chase adopts the first newer ring that a node shows, and tells whether there
-// was one. All are asked at once how far they are, but only one after the other
-// for the ring, which is large.
+// findNewer adopts the first newer ring that a node returns, and reports whether there
+// was one. It asks all nodes for their epochs concurrently, but for the ring, which is
+// large, one node at a time.
 func (c *Cluster) findNewer(ctx context.Context) (bool, error) {
 	epoch := c.View().Epoch()
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	known := c.known()
-	ahead := make(chan *Member, len(known)) // nil for one that isn't
+	ahead := make(chan *Member, len(known)) // nil for a node that is not
 	for _, m := range known {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, glance)
@@ -90,7 +85,7 @@ func (c *Cluster) findNewer(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// newerRing asks a node that is ahead for the ring that it has opened.
+// newerRing returns the ring that a node has opened, nil if it is not newer.
 func newerRing(ctx context.Context, m *Member, epoch counting.Epoch) *sharding.Ring {
 	if m == nil {
 		return nil

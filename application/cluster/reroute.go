@@ -9,9 +9,6 @@ import (
 	"footfall/domain/counting"
 )
 
-// rerouteTime bounds the attempts to reroute one batch.
-const rerouteTime = 30 * time.Second
-
 // reroute sends the items of a batch, but the refused ones, to the nodes that have
 // their pages now. The node of the batch does not have it, and never will, since
 // the ring has changed. acknowledged: its callers were told that it is applied. If
@@ -60,7 +57,7 @@ func (c *Cluster) place(ctx context.Context, send func(*View) error) bool {
 			return true
 		case errors.Is(err, counting.ErrUnavailable), errors.Is(err, counting.Moving), errors.Is(err, counting.WrongTable):
 			select {
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(reroutePause):
 			case <-ctx.Done():
 			}
 		default:

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,19 +14,11 @@ import (
 	"footfall/domain/sharding"
 )
 
-const (
-	// voteTime is how long a node may take for one step of a decision, while
-	// nobody writes.
-	voteTime = 400 * time.Millisecond
-	// settleTries are made until one is left to the next look.
-	settleTries = 4
-)
+// errNoMajority: too few nodes answer for a decision about a change.
+var errNoMajority = errors.New("too few nodes answer to decide about a change of the ring")
 
-// errNoMajority says that too few nodes are there to decide about a change.
-var errNoMajority = errors.New("too few nodes answer to decide whether a change is made")
-
-// poll asks every node of the view but the lost ones at once, and returns what
-// those answered that did so in time, and the error of one that did not.
+// askAll asks every node of the view but the lost ones, concurrently. It returns the
+// answers that came in time, and the error of a node that did not answer.
 func (v *View) askAll(ctx context.Context, within time.Duration, ask func(context.Context, *Member) (sharding.RingState, error)) (map[counting.NodeID]sharding.RingState, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -42,38 +36,39 @@ func (v *View) askAll(ctx context.Context, within time.Duration, ask func(contex
 	return answers, err
 }
 
-// decides tells whether the nodes that have answered are enough.
-func (v *View) decides(next *sharding.Ring, answers map[counting.NodeID]sharding.RingState, err error) error {
+// checkQuorum is errNoMajority, with the error of a node, unless the nodes that
+// answered are enough to decide on a ring.
+func (v *View) checkQuorum(next *sharding.Ring, answers map[counting.NodeID]sharding.RingState, err error) error {
 	if v.HasQuorum(next, func(id counting.NodeID) bool { _, ok := answers[id]; return ok }) {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", errNoMajority, err)
 }
 
-// Accept has the nodes of a view approve the ring after it, for which they are
-// fenced. When it returns no error, that ring is made for good: whoever settles
-// the change finishes it (protocols: a change). After an error it may be.
+// Accept is the accept phase of a ballot: the nodes of a view accept the ring after it,
+// for which they are fenced. If it returns nil, a majority has accepted, and the ring
+// is decided: every later ballot proposes it (design: ring). After an error the ring
+// may be decided.
 func (c *Cluster) Accept(ctx context.Context, v *View, next *sharding.Ring) error {
 	answers, err := v.askAll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.RingState, error) {
 		return sharding.RingState{}, m.Accept(ctx, next)
 	})
-	return v.decides(next, answers, err)
+	return v.checkQuorum(next, answers, err)
 }
 
-// Settle ends a change that was begun after the ring of a view, and not ended:
-// nodes are fenced, the highest of them at fence. If it may have been made for
-// good, it is finished, and otherwise undone. An error says that neither could
-// be done now.
+// Resolve ends an interrupted change of a view's ring, for which nodes are fenced, the
+// highest of them at fence. It finishes the change if it may have been decided, and
+// rolls it back otherwise. An error says that it could do neither now.
 func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) error {
 	var err error
-	for try := range settleTries {
+	for try := range resolveTries {
 		var ring *sharding.Ring
 		if ring, err = c.resolve(ctx, v, fence); err == nil {
 			return c.Publish(ctx, ring)
 		}
-		// Others may be at it, too.
+		// Other instances may resolve it, too.
 		select {
-		case <-time.After(rand.N(20 * time.Millisecond << try)):
+		case <-time.After(rand.N(resolvePause << try)):
 		case <-ctx.Done():
 			return err
 		}
@@ -81,7 +76,7 @@ func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) er
 	return err
 }
 
-// settle tries once, and returns the ring that is decided on.
+// resolve is one ballot: it reads, prepares and accepts. It returns the decided ring.
 func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
 	before, err := v.askAll(ctx, glance, func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) })
 	if newer := v.opened(before); newer != nil {
@@ -90,9 +85,9 @@ func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*
 	for _, s := range before {
 		fence = max(fence, s.Fenced.Epoch())
 	}
-	// Settlers that know the same make the same ring, and help each other.
+	// Instances that have read the same propose the same ring, and help each other.
 	ring := v.Propose(v.due(before), fence)
-	if err := v.decides(ring, before, err); err != nil {
+	if err := v.checkQuorum(ring, before, err); err != nil {
 		return nil, err
 	}
 	after, err := v.askAll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.RingState, error) {
@@ -107,20 +102,20 @@ func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*
 	if newer := v.opened(after); newer != nil {
 		return newer, nil
 	}
-	if err := v.decides(ring, after, err); err != nil {
+	if err := v.checkQuorum(ring, after, err); err != nil {
 		return nil, err
 	}
 	if due := v.due(after); due.ChangeID() != ring.ChangeID() {
-		return nil, fmt.Errorf("%w: change %s was approved meanwhile", sharding.ErrConflict, due.ChangeID())
+		return nil, fmt.Errorf("%w: change %s was accepted meanwhile", sharding.ErrConflict, due.ChangeID())
 	}
 	if err := c.Accept(ctx, v, ring); err != nil {
 		return nil, err
 	}
-	c.opts.Log.Info("a change of the ring was settled", "epoch", ring.Epoch(), "undone", ring.ChangeID() == v.ChangeID())
+	c.opts.Log.Info("change of the ring resolved", "epoch", ring.Epoch(), "rolled_back", ring.ChangeID() == v.ChangeID())
 	return ring, nil
 }
 
-// opened is the newest ring after the view's that a node has opened.
+// opened is the newest ring, later than the view's, that a node has opened.
 func (v *View) opened(answers map[counting.NodeID]sharding.RingState) *sharding.Ring {
 	var newest *sharding.Ring
 	for _, s := range answers {
@@ -131,16 +126,13 @@ func (v *View) opened(answers map[counting.NodeID]sharding.RingState) *sharding.
 	return newest
 }
 
+// due is the ring that has to be proposed by the answers.
 func (v *View) due(answers map[counting.NodeID]sharding.RingState) *sharding.Ring {
-	standings := make([]sharding.RingState, 0, len(answers))
-	for _, s := range answers {
-		standings = append(standings, s)
-	}
-	return v.MustPropose(standings)
+	return v.MustPropose(slices.Collect(maps.Values(answers)))
 }
 
-// Bring adopts a ring that is made for good, and opens it at all nodes; one
-// that can't be reached is brought up later.
+// Publish is the learn phase: it adopts a decided ring and opens it on all nodes. A
+// node that does not answer opens it later (watch, catchUp).
 func (c *Cluster) Publish(ctx context.Context, ring *sharding.Ring) error {
 	if err := c.adopt(ring); err != nil {
 		return err

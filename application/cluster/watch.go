@@ -10,23 +10,16 @@ import (
 	"footfall/domain/sharding"
 )
 
-const (
-	// lookEvery is the time between two looks at the nodes, with as much
-	// again at random; lookCloser, while a change is under way.
-	lookEvery  = time.Second
-	lookCloser = 100 * time.Millisecond
-)
-
-// watch looks at the nodes until the cluster stops: it learns of newer rings,
-// brings up nodes that are behind, learns which moves are over, and ends
-// changes that whoever began them has left.
+// watch polls the nodes until the cluster stops. It adopts newer rings, opens the ring
+// on nodes that lag, notes which moves have ended, and resolves changes whose
+// coordinator has failed.
 func (c *Cluster) watch() {
-	var left leftBehindState
+	var left unopened
 	for {
 		busy := c.poll(&left)
-		pause := lookEvery + rand.N(lookEvery)
+		pause := pollEvery + rand.N(pollEvery)
 		if busy {
-			pause = lookCloser/2 + rand.N(lookCloser/2)
+			pause = pollChanging + rand.N(pollChanging)
 		}
 		select {
 		case <-c.ctx.Done():
@@ -40,22 +33,22 @@ func (c *Cluster) watch() {
 	}
 }
 
-// leftover is a fence above the open epoch, and since when it is seen.
-type leftBehindState struct {
+// unopened is a fence above the open epoch, and since when it is seen.
+type unopened struct {
 	fence counting.Epoch
 	since time.Time
 }
 
-// look looks once, and tells whether a change is under way.
-func (c *Cluster) poll(left *leftBehindState) bool {
-	pulses := c.pulses(c.ctx)
+// poll asks the nodes once, and reports whether a change is under way.
+func (c *Cluster) poll(left *unopened) bool {
+	summaries := c.summaries(c.ctx)
 	v := c.View()
 	fence := v.Epoch()
-	for m, p := range pulses {
+	for m, p := range summaries {
 		fence = max(fence, p.Fence)
 		if p.Opened > v.Epoch() {
 			if _, err := c.findNewer(c.ctx); err != nil {
-				c.opts.Log.Error("can't adopt the ring", "error", err)
+				c.opts.Log.Error("adopt ring failed", "error", err)
 			}
 			return true
 		}
@@ -65,46 +58,46 @@ func (c *Cluster) poll(left *leftBehindState) bool {
 		}
 	}
 	var wg sync.WaitGroup
-	for m, p := range pulses {
+	for m, p := range summaries {
 		if v.Index(m.ID()) >= 0 && p.Opened < v.Epoch() && p.Fence <= v.Epoch() {
 			wg.Go(func() { c.catchUp(c.ctx, v.Ring, m) })
 		}
 	}
 	wg.Wait()
-	// A node that was to enter by a change that was undone stays fenced.
-	behind := false
-	for m, p := range pulses {
+	// Only members count: one that was to join by a rolled-back change stays fenced.
+	fenced := false
+	for m, p := range summaries {
 		at := v.Index(m.ID())
-		behind = behind || at >= 0 && !v.Away(at) && leftBehind(p, v.Epoch())
+		fenced = fenced || at >= 0 && !v.Away(at) && isUnopened(p, v.Epoch())
 	}
 	switch {
-	case !behind:
-		*left = leftBehindState{}
+	case !fenced:
+		*left = unopened{}
 		return false
 	case left.fence != fence:
-		*left = leftBehindState{fence, time.Now()}
+		*left = unopened{fence, time.Now()}
 	case time.Since(left.since) >= takeOver:
 		if err := c.Resolve(c.ctx, v, fence); err != nil {
-			c.opts.Log.Warn("a change of the ring was left, and can't be ended", "epoch", fence, "error", err)
+			c.opts.Log.Warn("resolve interrupted change of the ring failed", "epoch", fence, "error", err)
 			left.since = time.Now()
 		} else {
-			*left = leftBehindState{}
+			*left = unopened{}
 		}
 	}
 	return true
 }
 
-// leftBehind tells whether a node is fenced so that the ring of an epoch isn't
-// opened at it: at a later epoch, or, for long, at that one by another change.
-func leftBehind(p sharding.RingSummary, epoch counting.Epoch) bool {
+// isUnopened tells whether a node is fenced so that it can't serve an epoch: at a later
+// epoch or, for long, at that one by another change.
+func isUnopened(p sharding.RingSummary, epoch counting.Epoch) bool {
 	return p.Fence > epoch || p.Fence == epoch && p.Opened < epoch
 }
 
-// pulses asks all nodes that this instance knows; those that don't answer in
-// time are not among them.
-func (c *Cluster) pulses(ctx context.Context) map[*Member]sharding.RingSummary {
+// summaries asks all nodes that this instance knows. It omits those that do not answer
+// in time.
+func (c *Cluster) summaries(ctx context.Context) map[*Member]sharding.RingSummary {
 	known := c.known()
-	pulses := make(map[*Member]sharding.RingSummary, len(known))
+	all := make(map[*Member]sharding.RingSummary, len(known))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, m := range known {
@@ -113,11 +106,11 @@ func (c *Cluster) pulses(ctx context.Context) map[*Member]sharding.RingSummary {
 			defer cancel()
 			if p, err := m.RingSummary(ctx); err == nil {
 				mu.Lock()
-				pulses[m] = p
+				all[m] = p
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	return pulses
+	return all
 }

@@ -12,15 +12,15 @@ import (
 	"footfall/domain/sharding"
 )
 
-// entriesAtOnce is how many entries one call asks for, and how many of them and of
-// their calls one gives, but that those of one window go together.
+// entriesAtOnce is the number of entries per read, and of entries and deliveries per
+// write. The deliveries of one window go in one write.
 const entriesAtOnce = 512
 
-// errKept: a member that has left can't be let go.
-var errKept = errors.New("what it knows of windows can't be kept elsewhere")
+// errKept: a member that has left can't be dropped.
+var errKept = errors.New("its ledger entries can't be copied to other nodes")
 
-// leaving are the members of a view that the next ring lets go.
-func leaving(v *cluster.View, next *sharding.Ring) (all []*cluster.Member) {
+// droppedBy are the members of a view that the next ring drops.
+func droppedBy(next *sharding.Ring, v *cluster.View) (all []*cluster.Member) {
 	for i, m := range v.Nodes {
 		if !v.Away(i) && next.Index(m.ID()) < 0 {
 			all = append(all, m)
@@ -29,12 +29,12 @@ func leaving(v *cluster.View, next *sharding.Ring) (all []*cluster.Member) {
 	return all
 }
 
-// handOver gives the entries of windows that members have to their homes by the
-// next ring, which lets these members go: they change no more, as the windows
-// are over everywhere. It may be repeated, by several at once. An error keeps the
-// change from being made: it is counting.ErrUnavailable.
-func (s *Service) handOver(ctx context.Context, v *cluster.View, next *sharding.Ring, gone []*cluster.Member) error {
-	for _, from := range gone {
+// copyEntries copies the ledger entries of dropped members to the new homes of their
+// windows. These windows are over everywhere, so no instance changes the entries any
+// more. It may be repeated, concurrently too. The error is
+// counting.ErrUnavailable: the members must not be dropped.
+func (s *Service) copyEntries(ctx context.Context, v *cluster.View, next *sharding.Ring, dropped []*cluster.Member) error {
+	for _, from := range dropped {
 		for before := counting.Window(math.MaxInt64); ; {
 			entries, err := entriesOf(ctx, from, before)
 			if err == nil {
@@ -58,18 +58,18 @@ func entriesOf(ctx context.Context, m *cluster.Member, before counting.Window) (
 	return m.Entries(ctx, before, entriesAtOnce)
 }
 
-// give gives some entries of a node away, each with its calls.
+// give copies some entries of a node, each with its deliveries, to their new homes.
 func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring, from *cluster.Member, entries []counting.Entry) error {
 	to, size := make([][]counting.FullEntry, len(v.Nodes)), 0
 	for _, e := range entries {
 		if e.State == counting.Damaged {
-			s.Log.Warn("an entry can't be read, and is left on a node that is let go", "window", v.Length().Name(e.Window), "node", from.ID())
+			s.Log.Warn("ledger entry of a dropped node is not readable and not copied", "window", v.Length().Name(e.Window), "node", from.ID())
 			continue
 		}
 		full := counting.FullEntry{Entry: e}
 		if e.Deliveries.Endpoints > 0 {
 			var err error
-			if full.ByEndpoint, err = callsOf(ctx, from, e.Window); err != nil {
+			if full.ByEndpoint, err = deliveriesOf(ctx, from, e.Window); err != nil {
 				return err
 			}
 		}
@@ -85,20 +85,20 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 	return giveAll(ctx, v, to)
 }
 
-// callsOf are the calls of a window, none where they can't be read.
-func callsOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
+// deliveriesOf are the deliveries of a window, none if they are not readable.
+func deliveriesOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	_, calls, err := m.Entry(ctx, w)
+	_, deliveries, err := m.Entry(ctx, w)
 	if errors.Is(err, counting.Corrupt) {
 		return nil, nil
 	}
-	return calls, err
+	return deliveries, err
 }
 
-// homeBy is the member of a view that is to have a window's entry by the next ring.
-// That ring may name its newcomer in place of a lost member; any that stays will
-// do then, since whoever looks for an entry asks all.
+// homeBy is the index of the view's member that is the home of a window by the next
+// ring. If that ring names its joining member, any active member that stays will do,
+// since a lookup of an entry asks all members.
 func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) int {
 	if home := v.Index(next.Members()[next.HomeIndex(w)].ID); home >= 0 {
 		return home
@@ -108,14 +108,14 @@ func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) int {
 	})
 }
 
-// giveAll gives every member of a view what it is to have, all at once, as each may
-// wait for its disk, and leaves nothing to be given.
+// giveAll writes the entries for each member, concurrently, since each may wait for
+// its disk. It empties to.
 func giveAll(ctx context.Context, v *cluster.View, to [][]counting.FullEntry) error {
 	err := v.Each(ctx, func(_ context.Context, i int, m *cluster.Member) error {
 		if len(to[i]) == 0 {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, syncTime)
+		ctx, cancel := context.WithTimeout(ctx, cluster.SyncTime)
 		defer cancel()
 		return m.ImportEntries(ctx, v.Table(), to[i])
 	})

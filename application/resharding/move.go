@@ -11,10 +11,6 @@ import (
 	"footfall/domain/counting"
 )
 
-// syncTime is how long a node may take to have everything on its disk: one
-// that syncs once a second may need two of them when it is busy.
-const syncTime = 6 * time.Second
-
 var (
 	errRefused = errors.New("pages can't be added")
 	errForgot  = errors.New("it has forgotten what it took in")

@@ -51,12 +51,12 @@ func (s *Service) current(v *cluster.View) bool {
 // order of its own, so that instances seldom meet; soonest is when the next of
 // the others may be tried again.
 func (s *Service) left(v *cluster.View) (some group, soonest time.Duration) {
-	s.obstacles.of(v.Table())
+	s.backoffs.of(v.Table())
 	arcs, soonest := s.coming(v)
 	rand.Shuffle(len(arcs), func(i, j int) { arcs[i], arcs[j] = arcs[j], arcs[i] })
 	for _, arc := range arcs {
 		m := s.newMove(v, arc)
-		if wait := s.obstacles.waitFor(m); wait > 0 {
+		if wait := s.backoffs.waitFor(m); wait > 0 {
 			soonest = min(soonest, wait)
 			continue
 		}
@@ -121,7 +121,7 @@ func ask[T any](g group, at *cluster.Member, call func(context.Context, counting
 	for i, m := range g {
 		m.at, m.since, arcs[i] = at, time.Now(), m.arc
 	}
-	ctx, cancel := context.WithTimeout(g[0].ctx, syncTime)
+	ctx, cancel := context.WithTimeout(g[0].ctx, cluster.SyncTime)
 	defer cancel()
 	return call(ctx, g[0].table, arcs)
 }
@@ -136,15 +136,15 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 		if !v.Incoming(i) {
 			return nil
 		}
-		begin, wait := time.Now(), s.obstacles.wait(m.ID())
+		begin, wait := time.Now(), s.backoffs.wait(m.ID())
 		var coming []counting.Arc
 		var err error
 		if wait <= 0 {
 			coming, err = m.IncomingArcs(ctx, v.Table())
 		}
 		if err != nil {
-			s.obstacles.nodeFailed(m.ID(), time.Since(begin))
-			wait = s.obstacles.wait(m.ID())
+			s.backoffs.nodeFailed(m.ID(), time.Since(begin))
+			wait = s.backoffs.wait(m.ID())
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -158,7 +158,7 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 		return nil
 	})
 	if soonest == time.Hour { // all that could have some were asked
-		s.obstacles.keepOnly(arcs)
+		s.backoffs.keepOnly(arcs)
 	}
 	s.keepPace(v.Table(), left)
 	return arcs, soonest
@@ -191,7 +191,7 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 		if !s.current(v) {
 			return
 		}
-		if s.obstacles.waitFor(m) > 0 {
+		if s.backoffs.waitFor(m) > 0 {
 			continue
 		}
 		begin := time.Now()
@@ -210,7 +210,7 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 	destination := brought[0].destination
 	confirmed, err := ask(brought, destination, destination.Confirm)
 	if err != nil {
-		s.obstacles.nodeFailed(destination.ID(), time.Since(brought[0].since)) // no arc is to blame
+		s.backoffs.nodeFailed(destination.ID(), time.Since(brought[0].since)) // no arc is to blame
 		return
 	}
 	for i, m := range brought {
@@ -225,7 +225,7 @@ func (s *Service) ended(v *cluster.View, m *move, err error) {
 	if err == nil {
 		s.arcs.Add(1)
 		s.pages.Add(int64(m.pages))
-		s.obstacles.moved(m)
+		s.backoffs.moved(m)
 		v.Arrived(m.arc)
 		return
 	}
@@ -245,14 +245,14 @@ func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 		// Ahead: the node is behind the ring.
 		there := (!late || alone) && !errors.Is(err, counting.ErrAhead) && s.answers(at)
 		if !there {
-			s.obstacles.nodeFailed(at.ID(), waited)
+			s.backoffs.nodeFailed(at.ID(), waited)
 		}
 		if !there && (!late || !alone) {
 			return
 		}
 	}
 	for _, m := range arcs {
-		if s.obstacles.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
+		if s.backoffs.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
 			s.Log.Error("an arc can't be moved", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
 		}
 	}

@@ -1,9 +1,8 @@
-// Package resharding changes the ring while it is in use (protocols:
-// resharding). Any instance can begin a change; it takes effect at all nodes
-// at once, and then every instance moves arcs to their new owners, a little at
-// a time, until none is left. Nobody has to survive for that: a change that
-// was begun and left is ended by others, and every step of a move can be
-// repeated by anyone.
+// Package resharding changes the ring while it is in use (design: ring). Any instance
+// can coordinate a change (transition.go). Then all instances move arcs to their new
+// owners (movers.go), a few at a time, until none is left. No instance has to survive:
+// other instances resolve an interrupted change, and any instance can repeat any step
+// of a move.
 package resharding
 
 import (
@@ -24,9 +23,8 @@ import (
 // Options of a Service.
 type Options struct {
 	Cluster *cluster.Cluster
-	// Locate reads what an operator says about where a node is, and gives it
-	// an id that no other member has. Nil: the store is one node, and its
-	// ring can't be changed.
+	// Locate parses an operator's address of a node, and picks an id that no
+	// other member has. Nil: the store is one node, and its ring can't change.
 	Locate func(where string, members []sharding.Member) (counting.NodeID, string, error)
 	Log    *slog.Logger
 }
@@ -43,23 +41,23 @@ type Service struct {
 
 	arcs, pages atomic.Int64 // moved by this instance
 
-	obstacles backoffs     // in the way of the moves of the newest table
-	logged    atomic.Int64 // arcs that can't be moved
+	backoffs backoffs     // of the moves of the newest table
+	logged   atomic.Int64 // errors of arcs
 
 	mu    sync.Mutex
 	began pace
 	swept *sharding.Sweep
 }
 
-// New makes a service on a cluster, which must have been started when the
-// other methods are called.
+// New makes a service on a cluster. The cluster must be started before any other
+// method is called.
 func New(o Options) *Service {
 	s := &Service{Options: o, wake: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// Start begins to move arcs whenever there are some.
+// Start moves arcs in the background from now on.
 func (s *Service) Start(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +67,7 @@ func (s *Service) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends that. What was begun is gone on with by others, or later.
+// Stop ends that. Other instances continue interrupted moves.
 func (s *Service) Stop(context.Context) error {
 	s.mu.Lock()
 	s.cancel()
@@ -78,13 +76,12 @@ func (s *Service) Stop(context.Context) error {
 	return nil
 }
 
-// Add lets a new, empty node in and returns what moves. With dry nothing is
-// changed: this is what would. Its errors, and those of the other changes:
-// sharding.ErrBadChange, ErrBusy, ErrNotEmpty, ErrAnswers and
-// counting.ErrUnavailable say that nothing was changed; after any other the
-// status tells.
+// Add adds a new, empty node and returns what moves. With dry it changes nothing and
+// returns what would move. After these errors of Add, Reweight, Remove and Abandon
+// nothing is changed: sharding.ErrBadChange, ErrBusy, ErrNotEmpty, ErrAnswers,
+// ErrMinority, counting.ErrUnavailable. After any other, Status shows the result.
 func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (sharding.Plan, error) {
-	return s.explainBusy(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.change(ctx, dry, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		id, addr, err := s.Locate(where, v.Members())
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
@@ -98,24 +95,73 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
 		}
 		return next, s.checkEmpty(ctx, node, v)
-	}))
+	}})
 }
 
-// told adds to the refusal of a change which arcs hold it up, and why.
-func (s *Service) explainBusy(p sharding.Plan, err error) (sharding.Plan, error) {
-	stuck := s.obstacles.stuck(s.Cluster.View().Table())
+// Reweight gives a node another weight.
+func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error) {
+	return s.change(ctx, dry, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+		return v.Reweight(c, id, weight)
+	}})
+}
+
+// Remove drains a node. A later change drops it from the ring, when its arcs have
+// moved, the windows of which it has ids are closed, and its ledger entries are
+// copied. Until then it has to stay up.
+func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error) {
+	return s.change(ctx, dry, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+		return v.Remove(c, id)
+	}})
+}
+
+// Abandon removes nodes that are permanently lost, with their data: their pages start
+// elsewhere with what had not been moved to them yet, mostly at 0. The losses are
+// recorded in the ring. All nodes that are away have to be abandoned together.
+func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+	plan, err := s.change(ctx, false, planner{abandoned: ids, plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+		return v.Abandon(c, ids...)
+	}})
+	if err == nil {
+		s.Log.Error("nodes were abandoned with their data", "nodes", ids, "epoch", plan.Epoch)
+	}
+	return plan, err
+}
+
+// Repair finishes or rolls back an interrupted change, opens the ring on nodes that
+// lag, retries moves that failed immediately, and sweeps the nodes. Status shows what
+// the sweep found.
+func (s *Service) Repair(ctx context.Context) error {
+	st := s.Status(ctx)
+	v := s.Cluster.View()
+	var err error
+	if st.Fence > v.Epoch() {
+		err = s.Cluster.Resolve(ctx, v, st.Fence)
+	} else {
+		err = s.Cluster.Publish(ctx, v.Ring)
+	}
+	s.backoffs.retry()
+	s.nudge()
+	if err == nil {
+		s.sweep(ctx, s.Cluster.View())
+	}
+	return err
+}
+
+// explainBusy adds to an ErrBusy which arcs hold the change up, and why.
+func (s *Service) explainBusy(err error) error {
+	stuck := s.backoffs.stuck(s.Cluster.View().Table())
 	if len(stuck) > 0 && errors.Is(err, sharding.ErrBusy) {
 		a := stuck[0]
 		err = fmt.Errorf("%w; %d can't be moved, such as arc %d from %s to %s: %s", err, len(stuck), a.Arc, a.From, a.To, a.Why)
 	}
-	return p, err
+	return err
 }
 
-// checkEmpty makes sure that a node holds nothing of any deployment.
+// checkEmpty checks that a node has no data of any deployment.
 func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.View) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	standing, err := n.RingState(ctx)
+	state, err := n.RingState(ctx)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):
 		return nil
@@ -123,29 +169,13 @@ func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.
 		return fmt.Errorf("%w: it is another node", sharding.ErrNotEmpty)
 	case err != nil:
 		return fmt.Errorf("%w: node %s: %w", counting.ErrUnavailable, n.ID(), err)
-	case standing.Opened != nil || standing.Fenced.Deployment() != v.Deployment():
+	case state.Opened != nil || state.Fenced.Deployment() != v.Deployment():
 		return fmt.Errorf("%w: it has been in a ring", sharding.ErrNotEmpty)
 	}
-	return nil // it was to enter by a change that was undone
+	return nil // it was to join by a change that was rolled back
 }
 
-// Reweight gives a node another weight.
-func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error) {
-	return s.explainBusy(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
-		return v.Reweight(c, id, weight)
-	}))
-}
-
-// Remove drains a node. When its arcs have gone, the windows are closed that it
-// has ids of, and others have what it knows of windows, it is forgotten; until
-// then it must go on.
-func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error) {
-	return s.explainBusy(s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
-		return v.Remove(c, id)
-	}))
-}
-
-// run moves arcs and tidies up until the service stops.
+// run moves arcs, and drops members, until the service stops.
 func (s *Service) run() {
 	for s.ctx.Err() == nil {
 		v := s.Cluster.View()
@@ -159,8 +189,7 @@ func (s *Service) run() {
 	}
 }
 
-// tidy lets go of members that have left, once nothing is needed of them but what
-// it gives to others before.
+// tidy drops members that have left the ring, once no window needs them.
 func (s *Service) tidy(v *cluster.View) {
 	gone := false
 	for i, m := range v.Members() {
@@ -169,22 +198,22 @@ func (s *Service) tidy(v *cluster.View) {
 		}
 		gone = gone || m.State != sharding.Active
 	}
-	if !gone || rand.N(4) > 0 { // not all instances at once
+	if !gone || rand.N(4) > 0 { // instances take turns
 		return
 	}
-	plan, err := s.change(s.ctx, false, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	plan, err := s.change(s.ctx, false, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		next, ok := v.Tidy(c)
 		if !ok {
 			return nil, errNothing
 		}
 		return next, nil
-	})
+	}})
 	switch {
 	case err == nil:
-		s.Log.Info("members that have left are forgotten", "epoch", plan.Epoch)
+		s.Log.Info("members that have left are dropped", "epoch", plan.Epoch)
 	case errors.Is(err, errKept):
-		s.Log.Warn("a member that has left can't be let go", "error", err)
+		s.Log.Warn("drop member that has left failed", "error", err)
 	}
 }
 
-var errNothing = errors.New("nothing to do")
+var errNothing = errors.New("no member can be dropped")

@@ -2,6 +2,7 @@ package resharding
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -29,33 +30,33 @@ func (s *Service) keepPace(table counting.Epoch, left int) {
 func (s *Service) Status(ctx context.Context) sharding.Status {
 	v := s.Cluster.View()
 	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: append([]sharding.Loss{}, v.Losses()...), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
-	pulses := make([]sharding.RingSummary, len(v.Nodes))
+	summaries := make([]sharding.RingSummary, len(v.Nodes))
 	errs := make([]error, len(v.Nodes))
 	var mu sync.Mutex
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
 		p, err := m.RingSummary(ctx)
 		mu.Lock()
 		defer mu.Unlock()
-		pulses[i], errs[i] = p, err
+		summaries[i], errs[i] = p, err
 		return nil
 	})
-	coming := make([]int, len(v.Nodes))
+	incoming := make([]int, len(v.Nodes))
 	for _, m := range v.Ring.Moves() {
-		coming[m.To]++
+		incoming[m.To]++
 		st.Moves.Total++
 	}
 	for i, m := range v.Members() {
-		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Incoming: pulses[i].Incoming, Keys: pulses[i].Keys}
-		st.Fence = max(st.Fence, pulses[i].Fence)
+		n := sharding.MemberStatus{Member: m, Share: v.Share(i), Incoming: summaries[i].Incoming, Keys: summaries[i].Keys}
+		st.Fence = max(st.Fence, summaries[i].Fence)
 		switch {
 		case v.Away(i):
 			n.Away = "it was given up"
 		case errs[i] != nil:
 			n.Away = whyAway(errs[i])
-			n.Incoming = coming[i]
-		case pulses[i].Opened < v.Epoch():
+			n.Incoming = incoming[i]
+		case summaries[i].Opened < v.Epoch():
 			n.Away = "it is behind the ring"
-			n.Incoming = coming[i]
+			n.Incoming = incoming[i]
 		}
 		if !v.Incoming(i) {
 			n.Incoming = 0
@@ -72,7 +73,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 
 // progress adds what this instance knows.
 func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
-	p.Arcs, p.Pages, p.Stuck = s.arcs.Load(), s.pages.Load(), s.obstacles.stuck(v.Table())
+	p.Arcs, p.Pages, p.Stuck = s.arcs.Load(), s.pages.Load(), s.backoffs.stuck(v.Table())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	took := time.Since(s.began.since).Seconds()
@@ -96,4 +97,17 @@ func (s *Service) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
 	v := s.Cluster.View()
 	arc := v.Arc(page)
 	return v.Members()[v.Owner(arc)].ID, arc
+}
+
+// whyAway explains to an operator why a node can't be asked.
+func whyAway(err error) string {
+	switch {
+	case errors.Is(err, counting.ErrUninitialized):
+		return "it came back empty"
+	case errors.Is(err, counting.ErrWrongNode):
+		return "it is another node"
+	case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
+		return "it has another ring"
+	}
+	return "it does not answer"
 }

@@ -6,213 +6,281 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
-	"time"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )
 
-// fenceTime is how long the nodes may take to be fenced before the change is
-// undone; nobody writes meanwhile. Others would undo it after a second.
-const fenceTime = 700 * time.Millisecond
+// Phase is how far a change of the ring has come at the instance that coordinates it
+// (design: ring). Preparing, Accepting and Opening are prepare, accept and learn of
+// single-decree Paxos, with the epoch as the ballot.
+type Phase string
 
-// maker computes the ring after a change of the one of a view.
-type maker func(*cluster.View, sharding.Change) (*sharding.Ring, error)
+// The phases.
+const (
+	// Surveying asks all nodes for their state and window, waits until their
+	// stores are durable, and computes the next ring. It writes nothing.
+	Surveying Phase = "surveying"
+	// HandingOver copies the ledger entries of the members that the next ring
+	// drops to the new homes of their windows.
+	HandingOver Phase = "handing_over"
+	// Preparing fences all nodes. No node serves the old epoch from then on.
+	Preparing Phase = "preparing"
+	// Accepting has the voters accept the ring. A majority decides the change.
+	Accepting Phase = "accepting"
+	// Opening opens the decided ring on all nodes.
+	Opening Phase = "opening"
+	// Resolving finishes the change if a majority may have accepted it, and
+	// rolls it back if not (cluster.Resolve).
+	Resolving Phase = "resolving"
 
-// change makes a change of the ring, unless dry; the arcs move later.
-func (s *Service) change(ctx context.Context, dry bool, after maker) (sharding.Plan, error) {
+	// Opened is final: the ring is decided, and this instance uses it.
+	Opened Phase = "opened"
+	// Refused is final: no node was fenced.
+	Refused Phase = "refused"
+	// RolledBack is final: the old ring is open in a later epoch.
+	RolledBack Phase = "rolled_back"
+	// Undecided is final for this instance: another instance resolves the change.
+	Undecided Phase = "undecided"
+)
+
+// Step is the work of a phase and the phases that follow it.
+type step struct {
+	do func(*transition, context.Context) error
+	// ok follows success, failed any error but that of except.
+	ok, failed Phase
+	except     error
+	then       Phase
+}
+
+// steps are the edges of the state machine. A phase without a step is final.
+func steps() map[Phase]step {
+	return map[Phase]step{
+		Surveying:   {do: (*transition).survey, ok: HandingOver, failed: Refused},
+		HandingOver: {do: (*transition).handOver, ok: Preparing, failed: Refused},
+		Preparing:   {do: (*transition).prepare, ok: Accepting, failed: Resolving, except: errUntouched, then: Refused},
+		Accepting:   {do: (*transition).accept, ok: Opening, failed: Resolving},
+		Opening:     {do: (*transition).open, ok: Opened, failed: Opened},
+		Resolving:   {do: (*transition).resolve, ok: RolledBack, failed: Undecided, except: errDecided, then: Opened},
+	}
+}
+
+var (
+	// errUntouched: no node was fenced.
+	errUntouched = errors.New("no node was fenced")
+	// errDecided: a change that seemed to fail was accepted by a majority.
+	errDecided = errors.New("the change was made")
+	// errLate: a node had already reached the first window of the new table.
+	errLate = errors.New("the change came too late for its window")
+)
+
+// transition is one attempt to change the ring.
+type transition struct {
+	*Service
+	planner
+	// from is the lowest first window that the new table may have.
+	from counting.Window
+
+	view    *cluster.View   // whose ring is changed
+	asked   sharding.Change // for next
+	next    *sharding.Ring
+	highest counting.Window // that a node has
+}
+
+// planner computes the ring after a change of a view's ring.
+type planner struct {
+	plan func(*cluster.View, sharding.Change) (*sharding.Ring, error)
+	// abandoned are the members that the ring abandons.
+	abandoned []counting.NodeID
+}
+
+// maxAttempts bounds the attempts to be in time for the first window of the table.
+const maxAttempts = 3
+
+// change changes the ring by a plan; the arcs move later. With dry it changes nothing.
+func (s *Service) change(ctx context.Context, dry bool, p planner) (sharding.Plan, error) {
 	if s.Locate == nil {
 		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
 	}
-	from := counting.Window(0) // before which the new table is for no ids
-	for range 3 {
-		v := s.Cluster.View()
-		c, err := s.prepare(ctx, v)
-		if err != nil {
-			return sharding.Plan{}, err
-		}
-		c.From = max(c.From, from)
-		next, err := after(v, c)
-		if err != nil {
-			return sharding.Plan{}, err
-		}
-		if dry {
-			return next.Plan(), nil
-		}
-		if gone := leaving(v, next); len(gone) > 0 {
-			if err := s.handOver(ctx, v, next, gone); err != nil {
-				return sharding.Plan{}, err
-			}
-			// That may have taken longer than a window. The oldest one gets no
-			// younger, so that nobody else is let go.
-			now, err := s.prepare(ctx, v)
-			if err != nil {
-				return sharding.Plan{}, err
-			}
-			now.From, now.Oldest = max(now.From, from), min(now.Oldest, c.Oldest)
-			if next, err = after(v, now); err != nil {
-				return sharding.Plan{}, err
-			}
-		}
-		highest, err := s.install(ctx, v, next)
+	from := counting.Window(0)
+	for range maxAttempts {
+		t := &transition{Service: s, planner: p, from: from}
+		_, err := t.run(ctx, dry)
 		if err == nil {
-			return next.Plan(), nil
+			return t.next.Plan(), nil
 		}
 		if !errors.Is(err, errLate) {
-			return sharding.Plan{}, err
+			return sharding.Plan{}, s.explainBusy(err)
 		}
-		from = highest + 2
+		from = t.highest + 2
 	}
 	return sharding.Plan{}, fmt.Errorf("%w: the clocks of the nodes are too far apart", counting.ErrUnavailable)
 }
 
-// errLate: a node had a window already for whose ids the new table was to be.
-var errLate = errors.New("the change came too late for its window")
-
-// prepare checks that all nodes are there and that nothing is moving, and asks
-// for their windows.
-func (s *Service) prepare(ctx context.Context, v *cluster.View) (sharding.Change, error) {
-	return s.prepareWithout(ctx, v, nil)
-}
-
-// prepareWithout leaves those members out, by their indexes, that are to be
-// given up; a change that they have left undecided is passed over. Then arcs may be
-// coming, of them alone (othersArrived).
-func (s *Service) prepareWithout(ctx context.Context, v *cluster.View, lost []int) (sharding.Change, error) {
-	if err := s.ensureDurable(ctx, v, lost); err != nil {
-		return sharding.Change{}, err
-	}
-	c := sharding.Change{ID: crand.Text()}
-	var mu sync.Mutex
-	err := v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		if slices.Contains(lost, i) {
-			return nil
-		}
-		p, err := m.RingSummary(ctx)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-		case p.Opened != v.Epoch() || p.Fence != v.Epoch() && len(lost) == 0:
-			return fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, p.Opened, p.Fence)
-		case p.Incoming > 0 && len(lost) == 0:
-			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
-		}
-		a, err := m.Heartbeat(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		c.From = max(c.From, a.Current+2)
-		c.Above = max(c.Above, p.Fence)
-		for _, w := range append(a.Waiting, a.Current) {
-			if c.Oldest == 0 || w < c.Oldest {
-				c.Oldest = w
+// run takes the phases one after the other. It returns the last one with the error
+// that kept the ring from being opened. dry ends after Surveying.
+func (t *transition) run(ctx context.Context, dry bool) (Phase, error) {
+	all := steps()
+	var failure error
+	for phase := Surveying; ; {
+		s, ok := all[phase]
+		if !ok || dry && phase != Surveying {
+			if phase == Opened {
+				t.nudge() // the movers go by the opened ring
 			}
+			return phase, failure
 		}
-		return nil
-	})
-	return c, err
+		err := s.do(t, ctx)
+		switch {
+		case err == nil:
+			phase = s.ok
+		case s.except != nil && errors.Is(err, s.except):
+			phase = s.then
+		default:
+			phase = s.failed
+		}
+		switch {
+		case errors.Is(err, errDecided):
+			failure = nil
+		case phase == Undecided:
+			failure = fmt.Errorf("%w, and it isn't rolled back yet: %w", failure, err)
+		case err != nil:
+			failure = err
+		}
+	}
 }
 
-// ensureDurable makes sure that a power cut takes no node back to before it had opened
-// the ring of a view and closed what came by it: no ring that follows could be
-// brought to it then. Nobody is fenced meanwhile.
-func (s *Service) ensureDurable(ctx context.Context, v *cluster.View, lost []int) error {
-	return v.Each(ctx, func(call context.Context, i int, m *cluster.Member) error {
-		if slices.Contains(lost, i) {
-			return nil
+// survey asks the nodes and computes the next ring.
+func (t *transition) survey(ctx context.Context) error {
+	v := t.Cluster.View()
+	t.view = v
+	var lost []int
+	if len(t.abandoned) > 0 {
+		if _, err := t.plan(v, sharding.Change{}); err != nil { // before any node is asked
+			return err
 		}
-		p, err := m.RingSummary(call)
-		if err == nil && p.Incoming > 0 && len(lost) == 0 {
-			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
+		for _, id := range t.abandoned {
+			lost = append(lost, v.Index(id))
 		}
-		if err == nil {
-			long, cancel := context.WithTimeout(ctx, syncTime)
-			defer cancel()
-			_, err = m.Confirm(long, v.Table(), nil)
+		if err := t.checkAway(ctx, v, lost); err != nil {
+			return err
 		}
-		if errors.Is(err, counting.ErrAhead) || errors.Is(err, counting.ErrStale) {
-			return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-		}
-		return nil
-	})
-}
-
-// install makes a ring the one of all nodes: it fences them, has those of the
-// ring before approve it, which makes it for good, and opens it. If it can't be
-// made, it is undone. It returns the highest window that a node had.
-func (s *Service) install(ctx context.Context, v *cluster.View, next *sharding.Ring) (counting.Window, error) {
-	nodes, err := s.nodes(next)
-	if err != nil {
-		return 0, err
-	}
-	highest, err := fenceAll(ctx, nodes, next)
-	if errors.Is(err, errUntouched) {
-		return 0, err
-	}
-	if err == nil && highest >= next.IDTables()[0].From && next.Table() == next.Epoch() {
-		err = errLate
-	}
-	if err == nil && next.Epoch() > v.Epoch()+1 {
-		err = s.checkNotSuperseded(ctx, v, nodes)
-	}
-	if err == nil {
-		if err = s.Cluster.Accept(ctx, v, next); err != nil {
-			err = fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		if err := t.checkArrived(ctx, v, lost); err != nil {
+			return err
 		}
 	}
-	// Whoever began it ends it, also when ctx is over.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*cluster.CallTimeout)
-	defer cancel()
-	if err == nil {
-		err = s.Cluster.Publish(ending, next)
-		s.nudge() // whoever moves arcs goes by the ring that was brought
-		return highest, err
+	if err := t.replan(ctx, lost); err != nil {
+		return err
 	}
-	if undone := s.Cluster.Resolve(ending, v, next.Epoch()); undone != nil {
-		return highest, fmt.Errorf("%w, and it isn't undone yet: %w", err, undone)
-	}
-	if s.Cluster.View().ChangeID() == next.ChangeID() { // it was made, though nobody said so
-		s.nudge()
-		return highest, nil
-	}
-	return highest, err
-}
-
-// overtaken is an error when a change that was left may have been made: this
-// one passed it over (prepareWithout), and nodes are fenced for it since.
-func (s *Service) checkNotSuperseded(ctx context.Context, v *cluster.View, nodes []*cluster.Member) error {
-	var all []sharding.RingState
-	for _, n := range nodes {
-		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		standing, err := n.RingState(ctx)
-		cancel()
-		if err != nil {
-			return refused(n, err)
-		}
-		all = append(all, standing)
-	}
-	if due := v.MustPropose(all); due != v.Ring {
-		return fmt.Errorf("%w: change %s was approved before", sharding.ErrBusy, due.ChangeID())
+	if len(lost) > 0 {
+		return t.checkAway(ctx, v, lost) // the disks of the others may have taken seconds
 	}
 	return nil
 }
 
-func (s *Service) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+// replan surveys the nodes and plans by what they answer.
+func (t *transition) replan(ctx context.Context, lost []int) error {
+	c, err := t.surveyNodes(ctx, t.view, lost)
+	if err != nil {
+		return err
 	}
+	c.ID, c.From = crand.Text(), max(c.From, t.from)
+	if t.next != nil { // by a later oldest window, members could go that were not handed over
+		c.Oldest = min(c.Oldest, t.asked.Oldest)
+	}
+	t.asked = c
+	t.next, err = t.plan(t.view, c)
+	return err
 }
 
-// nodes are those that take part in a ring.
+// handOver hands over the entries of the members that the next ring drops. That may
+// take longer than a window, so it plans again.
+func (t *transition) handOver(ctx context.Context) error {
+	dropped := droppedBy(t.next, t.view)
+	if len(dropped) == 0 {
+		return nil
+	}
+	if err := t.copyEntries(ctx, t.view, t.next, dropped); err != nil {
+		return err
+	}
+	return t.replan(ctx, nil)
+}
+
+// prepare fences the first node, then the others concurrently: of several changes
+// that begin simultaneously, one passes the first node. All nodes have to answer.
+func (t *transition) prepare(ctx context.Context) error {
+	nodes, err := t.nodes(t.next)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUntouched, err)
+	}
+	if t.highest, err = fenceAll(ctx, nodes, t.next); err != nil {
+		return err
+	}
+	if t.highest >= t.next.IDTables()[0].From && t.next.Table() == t.next.Epoch() {
+		return errLate
+	}
+	if t.next.Epoch() > t.view.Epoch()+1 {
+		return t.checkNotSuperseded(ctx, nodes)
+	}
+	return nil
+}
+
+// accept has the voters accept the ring.
+func (t *transition) accept(ctx context.Context) error {
+	if err := t.Cluster.Accept(ctx, t.view, t.next); err != nil {
+		return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// open opens the ring, also when ctx is over.
+func (t *transition) open(ctx context.Context) error {
+	ctx, cancel := ending(ctx)
+	defer cancel()
+	return t.Cluster.Publish(ctx, t.next)
+}
+
+// resolve ends the change, also when ctx is over. errDecided: it was made after all.
+func (t *transition) resolve(ctx context.Context) error {
+	ctx, cancel := ending(ctx)
+	defer cancel()
+	if err := t.Cluster.Resolve(ctx, t.view, t.next.Epoch()); err != nil {
+		return err
+	}
+	if t.Cluster.View().ChangeID() == t.next.ChangeID() {
+		return errDecided
+	}
+	return nil
+}
+
+// ending is for what the coordinator does after a fence: nodes serve no epoch until
+// the change is opened or rolled back.
+func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cluster.EndingTime)
+}
+
+// checkNotSuperseded is an error when a change of an earlier epoch, which this one
+// passes over, may have been decided. All nodes are fenced, so nothing is accepted
+// for that epoch any more.
+func (t *transition) checkNotSuperseded(ctx context.Context, nodes []*cluster.Member) error {
+	var all []sharding.RingState
+	for _, n := range nodes {
+		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+		state, err := n.RingState(ctx)
+		cancel()
+		if err != nil {
+			return refused(n, err)
+		}
+		all = append(all, state)
+	}
+	if due := t.view.MustPropose(all); due != t.view.Ring {
+		return fmt.Errorf("%w: change %s was accepted before", sharding.ErrBusy, due.ChangeID())
+	}
+	return nil
+}
+
+// nodes are the nodes that take part in a ring.
 func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
 	var nodes []*cluster.Member
 	for _, m := range r.Members() {
@@ -228,14 +296,10 @@ func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
 	return nodes, nil
 }
 
-// errUntouched: no node was fenced.
-var errUntouched = errors.New("nothing was begun")
-
-// fenceAll fences the first node and then the others, so that of several
-// changes that begin at once one goes on, and returns their highest window. The
-// error is that of a change that can't be made.
+// fenceAll fences the nodes, the first one before the others, and returns the highest
+// window that a node has. errUntouched: the first node was fenced for another change.
 func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring) (counting.Window, error) {
-	ctx, cancel := context.WithTimeout(ctx, fenceTime)
+	ctx, cancel := context.WithTimeout(ctx, cluster.FenceTime)
 	defer cancel()
 	highest, err := nodes[0].Fence(ctx, next)
 	if err = refused(nodes[0], err); err != nil {
@@ -263,7 +327,8 @@ func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring)
 	return highest, err
 }
 
-// refused says what a node's error means for the change.
+// refused wraps a node's error as ErrBusy, if the node refused the step because of
+// another change or of moves, and as ErrUnavailable otherwise.
 func refused(n *cluster.Member, err error) error {
 	switch {
 	case err == nil:
@@ -272,4 +337,11 @@ func refused(n *cluster.Member, err error) error {
 		return fmt.Errorf("%w: node %s: %w", sharding.ErrBusy, n.ID(), err)
 	}
 	return fmt.Errorf("%w: node %s: %w", counting.ErrUnavailable, n.ID(), err)
+}
+
+func (s *Service) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }

@@ -9,9 +9,6 @@ import (
 	"footfall/domain/counting"
 )
 
-// keyedTime bounds the retries of a request with a key while the ring changes.
-const keyedTime = 2 * groupcommit.Deadline
-
 // RecordOnce is RecordAll for a request that the client may repeat, at any
 // instance. For at least a day each of its visits is counted once, and a repetition
 // counts those that were not counted before. The second result is an error of the
@@ -40,7 +37,7 @@ func (s *Service) RecordOnce(ctx context.Context, once counting.RequestKey, visi
 // recordKeyed records items, by newer rings where a view is over. It returns an
 // error for each, as Record does.
 func (s *Service) recordKeyed(ctx context.Context, items []counting.KeyedVisit) []error {
-	ctx, cancel := context.WithTimeout(ctx, keyedTime)
+	ctx, cancel := context.WithTimeout(ctx, cluster.KeyedTime)
 	defer cancel()
 	errs := make([]error, len(items))
 	left := s.cluster.RetryEach(ctx, len(items), func(v *cluster.View, indexes []int) (moved []int) {

@@ -44,7 +44,7 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	first, other := r.serverAt(st.Nodes[0].Addr), r.serverAt(st.Nodes[3].Addr)
 	first.Kill()
 	other.Kill()
-	if out, err := r.ringCLI(a, "remove", lost[1], "--accept-loss"); err == nil || !strings.Contains(out, "503") || !strings.Contains(out, "given up together") {
+	if out, err := r.ringCLI(a, "remove", lost[1], "--accept-loss"); err == nil || !strings.Contains(out, "503") || !strings.Contains(out, "abandoned together") {
 		t.Errorf("one of two that are gone: %v %s", err, out)
 	}
 	if out, err := r.ringCLI(a, "remove", lost[0], lost[1], "--accept-loss"); err != nil {
