@@ -10,7 +10,7 @@ import (
 
 // readMoving reads pages whose arcs are on their way between two nodes, the
 // source first and the destination second, so that nothing is missed or seen
-// twice (protocols: resharding), and tells whether both agree with the view.
+// twice (design: ring), and tells whether both agree with the view.
 func readMoving(ctx context.Context, v *cluster.View, g group, pages []counting.Page, readings []counting.Reading, indexes []int) bool {
 	owner, located := v.Nodes[g.owner], locate(v, pages, indexes)
 	sources, err := parts(ctx, v, g.source, located)

@@ -67,7 +67,7 @@ type Part struct {
 }
 
 // Movable is the part of a node whose arcs go to another node, and come from
-// others, when the ring changes (protocols: resharding). A table is named by
+// others, when the ring changes (design: ring). A table is named by
 // its epoch. A move is, at the source, ClaimArcs, for many arcs at once; FetchKeys
 // until there is no more, and after each the same keys to ImportKeys at the
 // destination, and once no keys; FetchPages until there is no more, and after

@@ -53,7 +53,7 @@ type RingSummary struct {
 	Keys int
 }
 
-// RingStore is the part of a node that keeps the ring (protocols: resharding).
+// RingStore is the part of a node that keeps the ring (design: ring).
 // Its methods are safe for concurrent use, may be repeated, and end when
 // their context does. An error that wraps none of those below leaves it
 // unknown whether the call took effect. What Fence, Accept and Open have

@@ -1,6 +1,6 @@
 // Package ringmodel_test changes the ring under whole instances of the service,
 // over nodes behind a network that loses, delays and repeats, and compares what
-// is there with what was promised (protocols: resharding): over memory in virtual
+// is there with what was promised (design: ring): over memory in virtual
 // time, and over Redis servers that are killed and set back, in real time. A run
 // that fails is repeated by -ringmodel.seed; goroutines of one moment may still
 // run in another order, and real time is never the same, so try a few times.

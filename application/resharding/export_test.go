@@ -1,0 +1,17 @@
+package resharding
+
+import "slices"
+
+// Edges are the edges of the state machine of a change.
+func Edges() map[Phase][]Phase {
+	edges := make(map[Phase][]Phase)
+	for phase, s := range steps() {
+		to := []Phase{s.ok, s.failed}
+		if s.except != nil {
+			to = append(to, s.then)
+		}
+		slices.Sort(to)
+		edges[phase] = slices.Compact(to)
+	}
+	return edges
+}
