@@ -184,6 +184,20 @@ func (r *RabbitMQ) Close() {
 	_ = os.RemoveAll(r.dir)
 }
 
+// Ctl runs rabbitmqctl against the server and returns what it prints.
+func (r *RabbitMQ) Ctl(args ...string) (string, error) {
+	script, err := rabbitScript()
+	if err != nil {
+		return "", err
+	}
+	cmd := r.command(filepath.Join(filepath.Dir(script), "rabbitmqctl"), append([]string{"--erlang-cookie", "footfall"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("rabbitmqctl %s: %w", strings.Join(args, " "), err)
+	}
+	return string(out), err
+}
+
 // SetMemoryLimit sets the share of the machine's memory above which the server
 // takes nothing more from publishers, and returns when it does so or has
 // ceased to: 0 raises the alarm, 0.9 ends it.
