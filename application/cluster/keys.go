@@ -9,8 +9,8 @@ import (
 	"footfall/domain/counting"
 )
 
-// checkKeys looks up the keys of items at the sources of moving arcs (protocols:
-// keys). The items' arcs are set. It returns an error for each:
+// checkKeys looks up the keys of items at the sources of moving arcs (design:
+// batches, "idempotency keys"). The items' arcs are set. It returns an error for each:
 //   - nil: send the item to the owner, by this view;
 //   - counting.ErrKeyApplied: the item is counted;
 //   - counting.KeyReused, counting.Corrupt: the item is refused;

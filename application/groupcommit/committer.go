@@ -1,5 +1,5 @@
 // Package groupcommit turns the items of many callers into the batches of one
-// node (protocols: batches). While a batch is on its way the next one fills,
+// node (design: batches). While a batch is on its way the next one fills,
 // so that a lone caller never waits for a timer and many callers share one
 // round trip and one fsync. Reads of single pages share calls the same way.
 package groupcommit

@@ -80,7 +80,7 @@ type IDEvent struct {
 }
 
 // Batch is a sequence of items that a node applies at once, and once
-// (protocols: batches). A pair of Seq and Epoch is bound to one content
+// (design: batches). A pair of Seq and Epoch is bound to one content
 // for ever: a batch is repeated unchanged or not at all. Neither the sender
 // nor the node changes the slices of a batch that has been handed to Apply.
 type Batch struct {

@@ -86,7 +86,7 @@ type HeartbeatResult struct {
 }
 
 // Windows is the part of a node that keeps ids until their window is closed
-// (protocols: windows). The clock is the node's own. Its methods are safe for
+// (design: windows). The clock is the node's own. Its methods are safe for
 // concurrent use, may be repeated, and end when their context does; all of
 // them answer ErrUninitialized and ErrWrongNode as Counts does. Seal, Distinct
 // and Endpoints are Corrupt where what is stored of w is no count or no set;

@@ -81,7 +81,7 @@ func (l WindowLength) suffix() string {
 
 // CurrentWindow is the window that a node adds an id to: the one that its clock
 // shows, but never one that is sealed. So a clock that steps back opens no
-// sealed window again (protocols: windows, "which window").
+// sealed window again (design: windows, "invariants").
 func CurrentWindow(clock, highestSealed Window) Window {
 	return max(clock, highestSealed+1)
 }

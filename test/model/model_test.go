@@ -1,6 +1,6 @@
 // Package model_test runs whole instances of the service against memory nodes
 // behind a network that loses, delays and repeats, in virtual time, and
-// compares what they promised with what is there (protocols: batches, windows).
+// compares what they promised with what is there (design: batches, windows).
 // A run that fails is repeated by -model.seed; goroutines of one moment may
 // still run in another order, so try a few times.
 package model_test

@@ -1,7 +1,7 @@
 // Package redismodel_test runs whole instances of the service against real
 // Redis servers in real time, while requests and replies get lost, late and
 // repeated, TCP connections are cut, and instances and servers are killed, and
-// compares what was promised with what is there (protocols: batches, windows).
+// compares what was promised with what is there (design: batches, windows).
 package redismodel_test
 
 import (
