@@ -44,15 +44,15 @@ func report(count int64) publishing.Report {
 	return publishing.Report{ID: fmt.Sprintf("footfall_%d", count), Start: start, End: start.Add(time.Minute), Count: count}
 }
 
-// reports are those in the whole lines of a file; a line that isn't JSON is
-// left out, as readers do with a torn one.
+// reports returns the reports in the whole lines of a file. It skips lines that
+// are not JSON, as readers skip torn ones.
 func reports(t *testing.T, path string) []publishing.Report {
 	t.Helper()
 	whole, _ := parse(t, read(t, path))
 	return whole
 }
 
-// parse tells the reports in whole lines from the lines that are none.
+// parse returns the reports in whole lines, and the lines that are not whole.
 func parse(t *testing.T, content []byte) (whole []publishing.Report, broken []string) {
 	t.Helper()
 	for line := range bytes.Lines(content) {
@@ -99,8 +99,8 @@ func golden(t *testing.T, path, want string) {
 	}
 }
 
-// limitFiles makes a write beyond the size fail half-way, as a full disk
-// does, until the limit is lifted.
+// limitFiles makes writes beyond a file size fail half-way, as a full disk does,
+// until lift is called.
 func limitFiles(t *testing.T, bytes int64) (lift func()) {
 	t.Helper()
 	signal.Ignore(syscall.SIGXFSZ)
@@ -117,8 +117,7 @@ func limitFiles(t *testing.T, bytes int64) (lift func()) {
 	return func() { set(was) }
 }
 
-// blocked renames the file away and puts a folder in its place; heal brings
-// it back.
+// blocked renames the file and creates a folder at its path; heal restores it.
 func blocked(t *testing.T, path string) (heal func()) {
 	t.Helper()
 	away := path + ".away"

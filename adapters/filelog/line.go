@@ -16,8 +16,8 @@ import (
 const (
 	// stamp is RFC 3339 in UTC with milliseconds, always 24 bytes.
 	stamp = "2006-01-02T15:04:05.000Z"
-	// maxText is the length of the longest answer or error in a line, in
-	// bytes before escaping.
+	// maxText bounds the answer and the error in a line, in bytes before
+	// escaping.
 	maxText = 256
 )
 
@@ -56,14 +56,14 @@ func attemptLine(now time.Time, a publishing.Attempt) []byte {
 	})
 }
 
-// encode makes one line that ends in the only newline in it. All that doesn't
-// print is escaped: control characters of both sets, line and paragraph
-// separators, marks that turn the direction of writing.
+// encode returns v as one line of JSON, whose only newline is at its end. It
+// escapes what is not printable: control characters, line and paragraph
+// separators, marks that change the direction of writing.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // strings and numbers into memory can't fail
+	_ = enc.Encode(v) // encoding strings and numbers into memory cannot fail
 	line := make([]byte, 0, b.Len())
 	for _, r := range strings.TrimSuffix(b.String(), "\n") {
 		switch {
@@ -79,17 +79,17 @@ func encode(v any) []byte {
 	return append(line, '\n')
 }
 
-// clip keeps at most maxText bytes of s, whole runes, and replaces what isn't
-// UTF-8.
+// clip returns at most maxText bytes of s, in whole runes. It replaces bytes
+// that are not UTF-8.
 func clip(s string) string {
-	if len(s) >= maxText { // whoever cut it may have cut a rune
+	if len(s) >= maxText { // the caller may have cut it within a rune
 		s = whole(s[:maxText])
 	}
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	return whole(s[:min(len(s), maxText)])
 }
 
-// whole is s without the beginning of a rune at its end.
+// whole returns s without an incomplete rune at its end.
 func whole(s string) string {
 	for i := len(s) - 1; i >= max(0, len(s)-utf8.UTFMax); i-- {
 		if utf8.RuneStart(s[i]) {
@@ -102,8 +102,8 @@ func whole(s string) string {
 	return s
 }
 
-// scrub takes the queries and users of URLs out of an error's text, and the
-// endpoint's own query wherever it stands.
+// scrub removes the queries and users of URLs from an error's text, and the
+// endpoint's own query everywhere.
 func scrub(text string, e publishing.Endpoint) string {
 	if _, query, _ := strings.Cut(string(e), "?"); query != "" {
 		text = strings.ReplaceAll(text, "?"+query, "")
@@ -125,7 +125,7 @@ func scrub(text string, e publishing.Endpoint) string {
 	}
 }
 
-// bare is what follows the scheme of a URL, without user, query and fragment.
+// bare removes user, query and fragment from url, which has no scheme.
 func bare(url string) string {
 	if i := strings.IndexAny(url, "?#"); i >= 0 {
 		url = url[:i]

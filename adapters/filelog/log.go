@@ -1,9 +1,9 @@
-// Package filelog keeps the capture log: the counts, where no broker takes
-// them, and a line for every call of an endpoint.
+// Package filelog writes the capture log: the counts that no broker takes, and
+// a line for every delivery to an endpoint.
 //
 // Format: JSON lines, each written by one write(2) with O_APPEND and followed
-// by an fsync. Delivery: what returned nil survives a crash of the machine,
-// in the file or in what it was renamed to. Failure: see Log.
+// by an fsync. Delivery: a line whose write returned nil survives a crash of the
+// machine, in the file or in what it was renamed to. Failure: see Log.
 package filelog
 
 import (
@@ -20,8 +20,8 @@ import (
 	"footfall/domain/publishing"
 )
 
-// maxMoves is how often one line is written anew because its file was deleted
-// under it.
+// maxMoves is how often one line is written again because its file was deleted
+// meanwhile.
 const maxMoves = 10
 
 var (
@@ -30,12 +30,13 @@ var (
 )
 
 // Log appends lines to one file. It is safe for concurrent use, and lines
-// never mix. The file may be renamed away or deleted at any time: the next
-// line goes into a new one. Copying and truncating it loses the lines that
-// come between the two.
+// never mix. The file may be renamed or deleted at any time: the next line goes
+// into a new one. Copying and then truncating it loses the lines that are
+// written between the two.
 //
-// An error that wraps publishing.ErrRefused: surely nothing was written. Any
-// other error: the line may be there, whole or torn; a torn line stands alone.
+// Errors: one that wraps publishing.ErrRefused means that nothing was written.
+// After any other, the line may be there, whole or torn. The next line does not
+// continue a torn one.
 type Log struct {
 	path string
 
@@ -43,12 +44,12 @@ type Log struct {
 	file *os.File // nil before Start and after Stop
 }
 
-// New makes a log for the file at path; Start opens it.
+// New returns a log for the file at path. Start opens it.
 func New(path string) *Log { return &Log{path: path} }
 
-// Start opens the file, and makes it (mode 0640) if it isn't there. The path
-// must lead to a regular file that can be read and written. Start of a log
-// that is open does nothing.
+// Start opens the file, and creates it (mode 0640) if there is none. The path
+// must name a regular file that can be read and written. Start of an open log
+// does nothing.
 func (l *Log) Start(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,8 +64,8 @@ func (l *Log) Start(context.Context) error {
 	return nil
 }
 
-// Stop waits for the line that is being written and closes the file; lines
-// after it are refused. It may be called twice, and without Start.
+// Stop waits for the line that is being written and closes the file. Later
+// lines are refused. It may be called twice, and without Start.
 func (l *Log) Stop(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,11 +80,11 @@ func (l *Log) Stop(context.Context) error {
 	return nil
 }
 
-// Name is log.
+// Name returns "log".
 func (l *Log) Name() string { return "log" }
 
-// Publish appends the report. A ctx that has ended refuses it; one that ends
-// later does not stop it.
+// Publish appends the report. It refuses the report if ctx has ended already; a
+// ctx that ends later does not stop the write.
 func (l *Log) Publish(ctx context.Context, r publishing.Report) error {
 	if err := ctx.Err(); err != nil {
 		return refused(err)
@@ -91,8 +92,8 @@ func (l *Log) Publish(ctx context.Context, r publishing.Report) error {
 	return l.append(countLine(time.Now(), r))
 }
 
-// LogAttempt appends what came of a call: at most 256 bytes of the answer,
-// no query and no userinfo, neither of the endpoint nor in the error's text.
+// LogAttempt appends the result of a delivery, with at most 256 bytes of the
+// answer. Neither the endpoint nor the error in the line has a query or userinfo.
 func (l *Log) LogAttempt(a publishing.Attempt) error {
 	return l.append(attemptLine(time.Now(), a))
 }
@@ -115,10 +116,10 @@ func (l *Log) append(line []byte) error {
 			return nil
 		}
 	}
-	return errors.New("capture log: its file is deleted again and again")
+	return errors.New("capture log: its file is deleted repeatedly")
 }
 
-// follow makes sure that the open file is the one at the path.
+// follow ensures that the open file is the one at the path.
 func (l *Log) follow() error {
 	if l.file == nil {
 		return errors.New("it is not open")
@@ -134,7 +135,7 @@ func (l *Log) follow() error {
 	if err != nil {
 		return err
 	}
-	_ = l.file.Close() // every line in it is on disk already
+	_ = l.file.Close() // every line in it is synced already
 	l.file = f
 	return nil
 }
@@ -157,9 +158,9 @@ func (l *Log) write(line []byte) error {
 	return nil
 }
 
-// lead is the newline that a torn last line lacks, left by a crash or a full
-// disk. The file itself is asked, not a memory of the last write, since
-// whoever truncates or edits the file changes the answer.
+// lead returns the newline that a torn last line lacks, after a crash or a full
+// disk. It reads the file instead of remembering the last write, because other
+// programs may truncate or edit the file.
 func (l *Log) lead() ([]byte, error) {
 	info, err := l.file.Stat()
 	if err != nil || info.Size() == 0 {
@@ -170,14 +171,14 @@ func (l *Log) lead() ([]byte, error) {
 	switch {
 	case n == 1 && last[0] != '\n':
 		return []byte{'\n'}, nil
-	case n == 1 || errors.Is(err, io.EOF): // truncated since
+	case n == 1 || errors.Is(err, io.EOF): // truncated meanwhile
 		return nil, nil
 	}
 	return nil, err
 }
 
-// deleted tells whether no name leads to the file any more: what was written
-// last went nowhere.
+// deleted reports whether the file has no name any more, so that the last line
+// is lost.
 func (l *Log) deleted() (bool, error) {
 	info, err := l.file.Stat()
 	if err != nil {
@@ -187,8 +188,8 @@ func (l *Log) deleted() (bool, error) {
 	return ok && stat.Nlink == 0, nil
 }
 
-// open neither hangs on a pipe nor takes anything but a regular file, since
-// only those can be fsynced.
+// open opens only regular files, because only those can be fsynced. It does not
+// block on a pipe.
 func open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
 	if err != nil {
@@ -207,11 +208,11 @@ func open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// syncFolder makes the name of a new file as durable as its lines.
+// syncFolder makes the name of a new file durable, as its lines are.
 func syncFolder(path string) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // renamed or deleted already: there is no name to keep
+		return nil // renamed or deleted already: there is no name to sync
 	}
 	if err != nil {
 		return err
@@ -223,7 +224,7 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// full are the errors of a write that took no byte for want of room.
+// full reports whether a write failed because there was no room.
 func full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }

@@ -14,7 +14,7 @@ import (
 	"footfall/test/conformance"
 )
 
-func TestItIsAPublisher(t *testing.T) {
+func TestLogIsAPublisher(t *testing.T) {
 	conformance.TestPublisher(t, func(t *testing.T) conformance.PublisherHarness {
 		path := filepath.Join(t.TempDir(), "capture.log")
 		l := started(t, path)
@@ -28,8 +28,8 @@ func TestItIsAPublisher(t *testing.T) {
 	})
 }
 
-// U11 of the list of failures: no newline of any kind, no quote and no
-// control character leaves the string in which it came.
+// U11 of the list of failures: no newline of any kind, no quote and no control
+// character gets out of its string.
 func TestLinesAreThoseOfTheContract(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	synctest.Test(t, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestLinesAreThoseOfTheContract(t *testing.T) {
 	golden(t, path, "testdata/lines.golden")
 }
 
-// attempts are answers and failures as callers of all sorts cause them.
+// attempts returns answers and failures of all kinds, hostile ones included.
 func attempts() []publishing.Attempt {
 	const forged = "ok\n" + `{"time":"2026-11-22T10:06:02.000Z","event":"unique_ids","count":9}` + "\n"
 	at := func(e publishing.Endpoint, status int, response string, err error) publishing.Attempt {
@@ -113,7 +113,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 			stop(t, l)
 		}
 		if err := l.LogAttempt(publishing.Attempt{}); err == nil {
-			t.Error("a line was taken after the stop")
+			t.Error("a line was accepted after Stop")
 		}
 	}
 	if got := reports(t, path); len(got) != 3 {

@@ -60,15 +60,15 @@ func TestNoLineIsLostWhileTheFileIsRenamed(t *testing.T) {
 	checkAll(t, found, 1)
 }
 
-// What was in a file when it was deleted is its deleter's to lose; no line
-// may go into a file after that.
+// Lines that are in a file when it is deleted are lost. No line may go into the
+// file after that.
 func TestNoLineGoesIntoADeletedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	l := started(t, path)
 	found := map[int64]int{}
 	deletions, seen := 0, int64(0)
 	writeWhile(t, l, func(lines int64) {
-		if lines == seen { // one line at least comes through between two deletions
+		if lines == seen { // at least one line is written between two deletions
 			return
 		}
 		f, err := os.Open(path)
@@ -92,8 +92,8 @@ func TestNoLineGoesIntoADeletedFile(t *testing.T) {
 	checkAll(t, found, 10)
 }
 
-// Copying and truncating loses lines, and the package says so; it breaks
-// none of those that stay.
+// Copying and truncating loses lines, as the package documents. It breaks none
+// of the lines that stay.
 func TestCopyAndTruncateBreaksNoLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	l := started(t, path)
@@ -117,8 +117,8 @@ func TestCopyAndTruncateBreaksNoLine(t *testing.T) {
 
 const writers, linesEach = 8, 60
 
-// writeWhile publishes writers*linesEach reports, numbered from 0, and goes
-// on doing disturb, told how many are written, until all are.
+// writeWhile publishes writers*linesEach reports, numbered from 0. Until all are
+// written, it calls disturb repeatedly with the number of those written.
 func writeWhile(t *testing.T, l *filelog.Log, disturb func(lines int64)) {
 	t.Helper()
 	var lines atomic.Int64

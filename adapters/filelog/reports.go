@@ -14,11 +14,11 @@ import (
 	"footfall/domain/publishing"
 )
 
-// maxLine is more than any line of a log can have.
+// maxLine is longer than any valid line of a log, in bytes.
 const maxLine = 64 << 10
 
 // Reports returns the counts in a log, in order and with repetitions. It skips
-// the lines of callbacks. It passes the number of each damaged line to damaged,
+// the lines of deliveries. It passes the number of each damaged line to damaged,
 // with the reason, and continues: a crash or a full disk leaves such lines, and
 // each count in them is whole in a later line. An error of log is the last element.
 func Reports(log io.Reader, damaged func(line int, why error)) iter.Seq2[publishing.Report, error] {
@@ -43,8 +43,8 @@ func Reports(log io.Reader, damaged func(line int, why error)) iter.Seq2[publish
 	}
 }
 
-// readLine is the next line without its end; of one that is too long, the
-// beginning, which is no JSON.
+// readLine returns the next line without its newline. Of a line that is too
+// long it returns the beginning, which is not JSON.
 func readLine(lines *bufio.Reader) ([]byte, error) {
 	line, more, err := lines.ReadLine()
 	line = bytes.Clone(line)
@@ -54,7 +54,7 @@ func readLine(lines *bufio.Reader) ([]byte, error) {
 	return line, err
 }
 
-// parseLine reads one line; ok says that it is a count.
+// parseLine reads one line; ok reports whether it is a count.
 func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return r, false, nil
@@ -78,7 +78,7 @@ func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 	}
 	length, err := counting.ParseLength(l.End.Sub(l.Start))
 	if err != nil || length.Name(length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start) {
-		return r, false, errors.New("its id, window_start and window_end do not go together")
+		return r, false, errors.New("its id, window_start and window_end do not match")
 	}
 	if l.Count == nil || *l.Count < 0 {
 		return r, false, errors.New("it has no count")

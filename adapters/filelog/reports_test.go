@@ -14,15 +14,15 @@ import (
 	"footfall/domain/publishing"
 )
 
-// window is a report as the service makes them.
+// window returns a report like those of the service.
 func window(i int, count int64) publishing.Report {
 	l := counting.WindowLength(time.Minute)
 	w := l.At(time.Date(2026, 11, 22, 10, i, 0, 0, time.UTC))
 	return publishing.Report{ID: l.Name(w), Start: l.Start(w), End: l.End(w), Count: count}
 }
 
-// What was written is read back, so that the bodies made of it are the same;
-// lines that are damaged are told by their numbers, and cost no other line.
+// Reports that are read back have the bodies of those that were written.
+// Damaged lines are reported by their numbers, and no other line is lost.
 func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 	path := t.TempDir() + "/log"
 	l := started(t, path)
@@ -81,7 +81,7 @@ func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-func TestALogThatCanNotBeReadIsAnError(t *testing.T) {
+func TestAnUnreadableLogIsAnError(t *testing.T) {
 	broken := errors.New("broken")
 	n := 0
 	damaged := func(line int, why error) { t.Errorf("line %d is damaged: %v", line, why) }

@@ -10,7 +10,7 @@ import (
 	"footfall/domain/publishing"
 )
 
-func TestALineAfterATornOneStandsAlone(t *testing.T) {
+func TestALineAfterATornLineIsWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	for _, torn := range []string{`{"time":"2026-11-22T10:06:0`, "{", "\x00\x00\x00"} {
 		must(t, os.WriteFile(path, []byte("{}\n"+torn), 0o600))
@@ -25,7 +25,7 @@ func TestALineAfterATornOneStandsAlone(t *testing.T) {
 	}
 }
 
-func TestALineTornWhileItRunsIsNotGluedToTheNext(t *testing.T) {
+func TestALineTornByAFullDiskIsNotJoinedToTheNext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	l := started(t, path)
 	publish(t, l, report(1))
@@ -38,7 +38,7 @@ func TestALineTornWhileItRunsIsNotGluedToTheNext(t *testing.T) {
 		onlyNewline := l.Publish(t.Context(), report(3))
 		lift()
 		if torn == nil || errors.Is(torn, publishing.ErrRefused) {
-			t.Errorf("a line of which %d bytes are written: %v, want an error in doubt", room, torn)
+			t.Errorf("a line of which %d bytes are written: %v, want an error that is no refusal", room, torn)
 		}
 		if !errors.Is(none, publishing.ErrRefused) {
 			t.Errorf("a line of which nothing is written: %v, want a refusal", none)
@@ -54,9 +54,9 @@ func TestALineTornWhileItRunsIsNotGluedToTheNext(t *testing.T) {
 	}
 }
 
-// A full disk refuses, keeps what was said to be kept, and is used again
-// once there is room.
-func TestAFullDiskLosesNothingThatWasTaken(t *testing.T) {
+// On a full disk, lines are refused and acknowledged lines stay. The file is
+// used again when there is room.
+func TestAFullDiskLosesNoAcknowledgedLine(t *testing.T) {
 	folder := t.TempDir()
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=16k"); err != nil {
 		t.Skipf("mounting a small disk: %v", err)

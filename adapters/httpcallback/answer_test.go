@@ -49,7 +49,7 @@ func TestTheAnswersStatusAndItsFirstBytesAreKept(t *testing.T) {
 	}
 }
 
-// U21 of the list of failures: no answer is an attempt that says so.
+// U21 of the list of failures.
 func TestAnEndpointThatFailsIsAnAttemptThatSaysHow(t *testing.T) {
 	closed := serve(t, "127.0.0.1:0", hangUp)
 	_ = closed.Close()
@@ -61,7 +61,7 @@ func TestAnEndpointThatFailsIsAnAttemptThatSaysHow(t *testing.T) {
 		handle func(net.Conn)
 		want   string
 	}{
-		"closes at once":             {hangUp, "read: connection reset by peer|write: connection reset by peer|write: broken pipe|" + gone},
+		"closes immediately":         {hangUp, "read: connection reset by peer|write: connection reset by peer|write: broken pipe|" + gone},
 		"closes after the request":   {say(""), gone},
 		"resets":                     {reset, "read: connection reset by peer"},
 		"closes within its header":   {say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"), gone},
@@ -89,7 +89,7 @@ func TestAnEndpointThatFailsIsAnAttemptThatSaysHow(t *testing.T) {
 	checkFailure(t, "refuses", got, "connect to "+closed.Addr().String()+": connection refused")
 }
 
-// patience is short where the end of it is what the test waits for.
+// patience returns a short timeout where the test waits for its end.
 func patience(short bool) time.Duration {
 	if short {
 		return 50 * time.Millisecond
@@ -113,7 +113,7 @@ func checkFailure(t *testing.T, name string, got publishing.Attempt, want string
 	}
 }
 
-func TestANameThatLeadsNowhereIsToldWithoutItsNameServer(t *testing.T) {
+func TestAFailedLookUpIsReportedWithoutTheNameServer(t *testing.T) {
 	r, _ := resolver(t, map[string]func(int) []netip.Addr{"empty.example.com": always()})
 	dead := &net.Resolver{PreferGo: true, Dial: func(_ context.Context, _, _ string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "udp", Err: net.UnknownNetworkError("10.0.0.53:53")}
@@ -131,8 +131,8 @@ func TestANameThatLeadsNowhereIsToldWithoutItsNameServer(t *testing.T) {
 	}
 }
 
-// An answer has come when its header has; what follows may be slow, endless
-// or broken.
+// An answer counts when its header is complete. Its body may be slow, endless or
+// broken.
 func TestABodyWithoutEndCostsNeitherTimeNorMemory(t *testing.T) {
 	const header = "HTTP/1.1 200 OK\r\n\r\n"
 	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -180,7 +180,7 @@ func TestTheTimeThatAnEndpointAsksForIsKept(t *testing.T) {
 	}
 }
 
-func TestNobodyWaitsForMoreOfAnAnswerThanIsRead(t *testing.T) {
+func TestNotifyDoesNotWaitForMoreOfAnAnswerThanItReads(t *testing.T) {
 	for _, length := range []string{"", "Content-Length: 10000\r\n"} {
 		// The server hangs after 4 KiB.
 		s := serve(t, "127.0.0.1:0", flood("HTTP/1.1 200 OK\r\n"+length+"\r\n", strings.Repeat("x", 4<<10), 4<<10))
@@ -191,20 +191,20 @@ func TestNobodyWaitsForMoreOfAnAnswerThanIsRead(t *testing.T) {
 	}
 }
 
-func TestNotifyEndsWithItsContextAndLeavesNothingBehind(t *testing.T) {
+func TestNotifyEndsWithItsContextAndLeavesNoGoroutine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := serve(t, "127.0.0.1:0", func(c net.Conn) { cancel(); hang(c) })
 	others := goleak.IgnoreCurrent()
 	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
-	checkFailure(t, "hangs", n.Notify(ctx, report(), s.endpoint("/"), 1), "given up before an answer")
-	checkFailure(t, "ended before", n.Notify(ctx, report(), s.endpoint("/"), 1), "given up before an answer")
+	checkFailure(t, "hangs", n.Notify(ctx, report(), s.endpoint("/"), 1), "abandoned before an answer")
+	checkFailure(t, "ended before", n.Notify(ctx, report(), s.endpoint("/"), 1), "abandoned before an answer")
 	_ = s.Close()
 	s.all.Wait()
 	goleak.VerifyNone(t, others)
 }
 
 // U2 of the list of failures, as far as a notifier can cause it.
-func TestHangingEndpointsKeepNobodyElseWaiting(t *testing.T) {
+func TestHangingEndpointsDelayNoOthers(t *testing.T) {
 	const hanging = 256
 	ctx, cancel := context.WithCancel(t.Context())
 	var here, all sync.WaitGroup
@@ -232,11 +232,11 @@ func reset(c net.Conn) {
 	_ = c.(*net.TCPConn).SetLinger(0)
 }
 
-// hang reads until the caller gives up.
+// hang reads until the caller closes the connection.
 func hang(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-// drip sends the first text at once and the second every few milliseconds,
-// until the caller gives up.
+// drip sends the first text immediately and the second every few milliseconds,
+// until the caller closes the connection.
 func drip(first, again string) func(net.Conn) {
 	return func(c net.Conn) {
 		_, err := io.WriteString(c, first)
@@ -247,8 +247,8 @@ func drip(first, again string) func(net.Conn) {
 	}
 }
 
-// flood sends the first text, and the second until there are so many bytes of
-// it or the caller gives up.
+// flood sends the first text, and then so many bytes of the second, unless the
+// caller closes the connection before.
 func flood(first, again string, bytes int) func(net.Conn) {
 	return func(c net.Conn) {
 		more := []byte(again) // once: the test counts what is allocated

@@ -18,14 +18,13 @@ import (
 )
 
 const (
-	// maxHeader bounds the header of an answer and of all interim ones
-	// before it, maxBody what is read of its body, maxKept what is kept of
-	// that, all in bytes.
+	// Bounds in bytes: maxHeader of an answer's header with all interim
+	// answers before it, maxBody of what is read of its body, maxKept of
+	// what is kept of that.
 	maxHeader = 16 << 10
 	maxBody   = 4 << 10
 	maxKept   = 256
-	// maxRetryAfter is the longest time for which an endpoint can ask to be
-	// left alone.
+	// maxRetryAfter is the longest pause that an endpoint can ask for.
 	maxRetryAfter = 24 * time.Hour
 )
 
@@ -34,7 +33,7 @@ var (
 	errNotHTTP    = errors.New("the answer is not HTTP")
 )
 
-// request is the POST of a report at a time.
+// request returns the POST of a report, signed for the time at.
 func (n *Notifier) request(ctx context.Context, u *url.URL, r publishing.Report, at time.Time) (*http.Request, error) {
 	body := r.Body()
 	signature, err := n.secrets.sign(r.ID, at, body)
@@ -60,7 +59,7 @@ func (n *Notifier) request(ctx context.Context, u *url.URL, r publishing.Report,
 	return req.WithContext(ctx), nil
 }
 
-// withCount adds the count behind whatever query there is, byte for byte.
+// withCount appends the count to a query and leaves its bytes as they are.
 func withCount(query string, count int64) string {
 	if query != "" && !strings.HasSuffix(query, "&") {
 		query += "&"
@@ -68,7 +67,8 @@ func withCount(query string, count int64) string {
 	return query + "count=" + strconv.FormatInt(count, 10)
 }
 
-// connect ends when ctx does, and closes what it opened if it fails.
+// connect dials the host of u, with TLS for https. It ends when ctx does, and
+// closes what it opened if it fails.
 func (n *Notifier) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	host := u.Hostname()
 	port := u.Port()
@@ -89,13 +89,12 @@ func (n *Notifier) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 }
 
 // exchange sends a request and reads the beginning of the answer into an
-// attempt. It isn't
-// http.Transport's work, since that reads megabytes of header lines into
-// maps, prints what a server says unasked to the log, and leaves goroutines
-// behind that dial on after the end of ctx.
+// attempt. It does not use http.Transport, which reads megabytes of header lines
+// into maps, logs unsolicited answers, and leaves goroutines that dial after the
+// end of ctx.
 func exchange(conn net.Conn, req *http.Request) (a publishing.Attempt, err error) {
-	// Who answers early and hangs up is heard; a send that failed otherwise
-	// shows in the read.
+	// The endpoint may answer early and close the connection, so that the
+	// answer is read even if the write fails. Other failures show in the read.
 	_ = req.Write(conn)
 	limit := &io.LimitedReader{R: conn, N: maxHeader}
 	from := bufio.NewReader(limit)
@@ -109,18 +108,17 @@ func exchange(conn net.Conn, req *http.Request) (a publishing.Attempt, err error
 	limit.N = maxBody
 	kept, err := io.ReadAll(io.LimitReader(answer.Body, maxKept))
 	if err == nil {
-		// An endpoint that says a little more shall not see its connection
-		// reset.
+		// Reading a little more keeps the endpoint from seeing a reset.
 		_, _ = io.CopyN(io.Discard, answer.Body, maxBody-maxKept)
 	}
-	limit.N = 0 // or Close would read on
+	limit.N = 0 // else Close would read more
 	_ = answer.Body.Close()
 	a.Status, a.Response, a.RetryAfter = answer.StatusCode, string(kept), retryAfter(answer.Header, time.Now())
 	return a, nil
 }
 
-// retryAfter reads the header of that name, seconds or a date (RFC 9110,
-// 10.2.3); what is neither is nothing, and more than a day is a day.
+// retryAfter returns the value of Retry-After, which is in seconds or a date
+// (RFC 9110, 10.2.3). It is 0 for anything else, and at most a day.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if at, err := http.ParseTime(text); err == nil {
@@ -136,8 +134,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 }
 
-// readHeader skips interim answers. What doesn't parse is told without
-// quoting it.
+// readHeader reads the answer's header after any interim answers. Its errors
+// quote nothing of what the endpoint sent.
 func readHeader(from *bufio.Reader, req *http.Request) (*http.Response, error) {
 	for {
 		answer, err := http.ReadResponse(from, req)

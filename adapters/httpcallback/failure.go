@@ -12,8 +12,8 @@ import (
 	"footfall/domain/publishing"
 )
 
-// failure has words for the operator's log and keeps the error for those who
-// ask what it is.
+// failure is an error with a text for the operator's log. It unwraps to the
+// original error.
 type failure struct {
 	words string
 	err   error
@@ -22,8 +22,9 @@ type failure struct {
 func (f failure) Error() string { return f.words }
 func (f failure) Unwrap() error { return f.err }
 
-// explain says why an attempt had no answer. What the endpoint sent, the
-// addresses of this machine and those of name servers stay out of it.
+// explain returns an error that says why an attempt had no answer. The text has
+// nothing that the endpoint sent, no address of this machine, and none of a name
+// server.
 func explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -36,13 +37,13 @@ func words(ctx context.Context, err error) string {
 	var op *net.OpError
 	switch isOp := errors.As(err, &op); {
 	case errors.Is(err, publishing.ErrForbidden):
-		if isOp { // the dialer has put its own words before the guard's
+		if isOp { // the dialer has put its own text before the guard's
 			err = op.Err
 		}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "no answer in time"
 	case ctx.Err() != nil:
-		return "given up before an answer"
+		return "abandoned before an answer"
 	case errors.As(err, &lookup) && lookup.IsNotFound:
 		return "host not found"
 	case errors.As(err, &lookup):
@@ -57,8 +58,7 @@ func words(ctx context.Context, err error) string {
 	return printable(err.Error())
 }
 
-// cause is what the system said, without the name of the call that it said it
-// to.
+// cause returns the system's error text without the name of the system call.
 func cause(op *net.OpError) string {
 	var call *os.SyscallError
 	if errors.As(op.Err, &call) {
@@ -67,8 +67,8 @@ func cause(op *net.OpError) string {
 	return printable(op.Err.Error())
 }
 
-// printable is the beginning of a text that may quote an endpoint's
-// certificate.
+// printable returns the beginning of s, which may quote an endpoint's
+// certificate, without unprintable characters.
 func printable(s string) string {
 	const most = 200
 	s = strings.Map(func(r rune) rune {

@@ -12,31 +12,28 @@ import (
 	"footfall/domain/publishing"
 )
 
-// guard applies a policy to hosts as they are written and to addresses as
-// they are connected to.
+// guard applies a policy to hosts in URLs, and to addresses at connect time.
 type guard struct {
 	policy Policy
 	public *ssrf.Guardian
 }
 
 func newGuard(p Policy) guard {
-	// Azure's agent answers every machine there under an address that
-	// belongs to the public internet by all registries.
+	// Every machine on Azure reaches Azure's agent at this address, which
+	// is public by all registries.
 	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
 	return guard{policy: p, public: ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
 }
 
-// host decides what can be decided about the host of an endpoint without
-// looking it up.
+// host checks the host of an endpoint without looking it up.
 func (g guard) host(host string) error {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return g.address(a, host)
 	}
 	switch {
 	case numericEnd(host):
-		// 127.1, 0x7f000001: what a resolver makes of them is its own
-		// affair.
-		return forbidden("its host is an address in an odd spelling")
+		// 127.1, 0x7f000001: resolvers differ in what they make of these.
+		return forbidden("its host is an address in an unusual spelling")
 	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
 		if g.policy.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || g.policy.contains(netip.IPv6Loopback()) {
 			return nil
@@ -48,8 +45,8 @@ func (g guard) host(host string) error {
 	return nil
 }
 
-// address decides about the address that a host led to. An IPv4 address in
-// the clothes of IPv6 is the IPv4 address.
+// address checks an address to which host resolved. An IPv4-mapped IPv6 address
+// is treated as the IPv4 address.
 func (g guard) address(a netip.Addr, host string) error {
 	a = a.Unmap()
 	if g.policy.contains(a) {
@@ -61,13 +58,13 @@ func (g guard) address(a netip.Addr, host string) error {
 	return nil
 }
 
-// control is the Control of a dialer that connects to host: it sees every
-// address right before the connection, after all names are resolved.
+// control returns the Control function of a dialer that connects to host. It
+// checks every address right before the connection, when names are resolved.
 func (g guard) control(host string) func(network, address string, _ syscall.RawConn) error {
 	return func(network, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil || network != "tcp4" && network != "tcp6" {
-			return forbidden("it leads to no address of TCP")
+			return forbidden("it resolves to no TCP address")
 		}
 		if port := ap.Port(); port != 80 && port != 443 && port < 1024 {
 			return forbidden("its port is not 80, 443, or from 1024")
@@ -76,8 +73,8 @@ func (g guard) control(host string) func(network, address string, _ syscall.RawC
 	}
 }
 
-// numericEnd tells whether the last label of a host is a number, so that no
-// top-level domain can be meant: all digits, or 0x and hexadecimal digits.
+// numericEnd reports whether the last label of a host is a number, and so no
+// top-level domain: all digits, or 0x and hexadecimal digits.
 func numericEnd(name string) bool {
 	last := name[strings.LastIndex(name, ".")+1:]
 	if hex, ok := strings.CutPrefix(last, "0x"); ok {
@@ -86,8 +83,8 @@ func numericEnd(name string) bool {
 	return strings.Trim(last, "0123456789") == ""
 }
 
-// isISATAP tells whether an IPv6 address carries an IPv4 address behind the
-// marks of RFC 5214, in any prefix: a tunnel of that kind would unwrap it.
+// isISATAP reports whether an IPv6 address of any prefix embeds an IPv4 address
+// as RFC 5214 says. An ISATAP tunnel would unwrap it.
 func isISATAP(a netip.Addr) bool {
 	if !a.Is6() {
 		return false

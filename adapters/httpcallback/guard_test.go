@@ -12,7 +12,7 @@ import (
 	"footfall/domain/publishing"
 )
 
-// hostile are addresses that no outsider may make the service call.
+// hostile are addresses that a client must not make the service call.
 var hostile = strings.Fields(`
 	127.0.0.1 127.255.255.254 0.0.0.0 0.1.2.3 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1
 	100.64.0.1 100.100.100.200 100.127.255.255 169.254.169.254 169.254.0.23 168.63.129.16
@@ -34,7 +34,7 @@ var harmless = strings.Fields(`
 	198.17.255.255 198.20.0.1 223.255.255.255
 	2001:200::1 2003::1 2400::1 2606:4700::1111 2a00:1450::1 2606:4700::5eff:127.0.0.1`)
 
-// listeners wait for whoever gets through to this machine, on one port of
+// listeners accept every connection that reaches this machine, on one port of
 // both its addresses.
 func listeners(t *testing.T) []*server {
 	t.Helper()
@@ -75,7 +75,7 @@ func TestNoForbiddenAddressIsCalledByItsNumber(t *testing.T) {
 	checkUntouched(t, all)
 }
 
-// U10 of the list of failures: addresses behind a name.
+// U10 of the list of failures: addresses that a name resolves to.
 func TestNoForbiddenAddressIsCalledByAName(t *testing.T) {
 	all := listeners(t)
 	answers := map[string]func(int) []netip.Addr{}

@@ -32,8 +32,8 @@ func report() publishing.Report {
 	return publishing.Report{ID: "footfall_20261122T100500Z", Start: start, End: start.Add(time.Minute), Count: 123}
 }
 
-// server accepts connections, counts them, and hands each to a function that
-// may do with it what it likes; it is closed behind it.
+// server accepts connections and counts them. It passes each to a function, and
+// closes it after that.
 type server struct {
 	net.Listener
 	accepted atomic.Int64
@@ -67,8 +67,8 @@ func serve(t *testing.T, address string, handle func(net.Conn)) *server {
 	return s
 }
 
-// connections are those that others made to the server. It makes one more
-// itself: when that is accepted, so are all that came before.
+// connections returns how many connections others made to the server. It makes
+// one more itself: when that is accepted, so are all earlier ones.
 func (s *server) connections(t *testing.T) int64 {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Addr().String())
@@ -108,8 +108,8 @@ func hear(c net.Conn) {
 	}
 }
 
-// names is a name server in miniature: the addresses of a name, by how often
-// it was asked for them before. Names that it doesn't know don't exist.
+// names is a small name server: the addresses of a name, by how often it was
+// asked for them before. Other names do not exist.
 type names struct {
 	answers map[string]func(nth int) []netip.Addr
 	asked   map[string]int

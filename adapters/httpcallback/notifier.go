@@ -1,10 +1,10 @@
-// Package httpcallback tells endpoints the count of a window.
+// Package httpcallback delivers the count of a window to endpoints.
 //
 // Format: one POST of the report's JSON over HTTP/1.1, with webhook-id and
-// webhook-timestamp, signed where there is a secret, the count in the query
-// too. Delivery: one attempt a call, on a connection of its own. Failure:
-// publishing.Attempt says what happened. Redirects aren't followed, proxies
-// aren't used, and every address is checked when it is connected to.
+// webhook-timestamp, and with the count in the query too. With a secret it is
+// signed. Delivery: one attempt a delivery, on a connection of its own. Failure:
+// publishing.Attempt says what happened. It follows no redirects and uses no
+// proxies. It checks every address at connect time.
 package httpcallback
 
 import (
@@ -21,20 +21,20 @@ import (
 
 var _ publishing.Notifier = (*Notifier)(nil)
 
-// Options of a Notifier; the zero value is fit for service.
+// Options of a Notifier. The zero value is usable.
 type Options struct {
-	// Timeout of an attempt, from the look-up of the host to the last byte
-	// of the answer that is read; 0 is 10 s.
+	// Timeout bounds an attempt, from the look-up of the host to the last
+	// byte of the answer that is read; 0 means 10 s.
 	Timeout time.Duration
-	// Secrets sign every call; none, no signature.
+	// Secrets sign every request; without one there is no signature.
 	Secrets Secrets
-	// Resolver looks hosts up; nil is that of the system's configuration,
-	// in Go.
+	// Resolver looks hosts up; nil means Go's resolver with the system's
+	// configuration.
 	Resolver *net.Resolver
 }
 
-// Notifier calls endpoints. It keeps no connections and no goroutines: when
-// Notify has returned, nothing is left of the call.
+// Notifier calls endpoints. It is safe for concurrent use. When Notify has
+// returned, it leaves no connection and no goroutine.
 type Notifier struct {
 	guard    guard
 	timeout  time.Duration
@@ -42,31 +42,33 @@ type Notifier struct {
 	resolver *net.Resolver
 }
 
-// New makes a notifier that calls whom the policy permits.
+// New returns a notifier that calls only endpoints that the policy permits.
 func New(p Policy, o Options) *Notifier {
 	n := &Notifier{guard: newGuard(p), timeout: o.Timeout, secrets: o.Secrets, resolver: o.Resolver}
 	if n.timeout == 0 {
 		n.timeout = 10 * time.Second
 	}
 	if n.resolver == nil {
-		// The C library's resolver keeps a thread for as long as a slow
-		// name server likes, whatever the context says.
+		// The C library's resolver ignores the context, so a slow name
+		// server would block a thread.
 		n.resolver = &net.Resolver{PreferGo: true}
 	}
 	return n
 }
 
-// Permits refuses addresses that the policy forbids, odd spellings of
-// addresses, this machine by name, and hosts that are on no list. A name that
-// it lets pass may still lead to an address that Notify refuses.
+// Permits returns an error for addresses that the policy forbids, unusual
+// spellings of addresses, names of this machine, and hosts that are on no list.
+// A permitted name may still resolve to an address that Notify refuses.
 func (n *Notifier) Permits(e publishing.Endpoint) error {
 	_, err := n.parse(e)
 	return err
 }
 
-// Notify makes one attempt. Its error tells what failed in a few words; it
-// names no query, no local address and no name server. An answer that breaks
-// off after its header counts as an answer.
+// Notify makes one attempt. An answer that ends early after its header counts as
+// an answer.
+//
+// Errors: the attempt's error says in a few words what failed. It has no query,
+// no local address and no name server.
 func (n *Notifier) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
 	began := time.Now()
 	a, err := n.attempt(ctx, r, e)
@@ -106,7 +108,7 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 	if err != nil {
 		return a, explain(ctx, err)
 	}
-	// Closing the connection ends whatever waits for it.
+	// Closing the connection ends all reads and writes on it.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	defer func() { _ = conn.Close() }()
@@ -114,7 +116,7 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 	return a, explain(ctx, err)
 }
 
-// parse trusts no endpoint, whoever has kept it meanwhile.
+// parse validates the endpoint again, because it comes from a store.
 func (n *Notifier) parse(e publishing.Endpoint) (*url.URL, error) {
 	same, err := publishing.ParseEndpoint(string(e))
 	if err != nil {

@@ -7,21 +7,23 @@ import (
 	"strings"
 )
 
-// Policy says who may be called. The zero Policy, and that of none, permit
-// nobody.
+// Policy says which endpoints may be called. The zero Policy and "none" permit
+// no endpoint.
 type Policy struct {
-	// public allows addresses of the public internet, to hosts that match
-	// one of the patterns, or to all where there are none.
+	// public permits addresses of the public internet for hosts that match
+	// one of the patterns; without patterns, for all hosts.
 	public   bool
 	patterns []string
-	// ranges are allowed whatever the host and whatever they hold.
+	// ranges are permitted for every host.
 	ranges []netip.Prefix
 }
 
-// ParsePolicy reads a list, separated by commas: public, every address of the
-// public internet; host patterns (hooks.example.com, *.example.com for all
-// names below it), which narrow public, and mean it where it isn't listed;
-// CIDRs, each of which allows exactly its range besides; or none, alone.
+// ParsePolicy reads a list, separated by commas. Its items are:
+//   - public: every address of the public internet;
+//   - host patterns (hooks.example.com, or *.example.com for all names below
+//     it), which imply public and restrict it to these hosts;
+//   - CIDRs, each of which permits exactly its range in addition;
+//   - none, alone.
 func ParsePolicy(s string) (Policy, error) {
 	var p Policy
 	items := strings.Split(strings.ToLower(s), ",")
@@ -68,14 +70,15 @@ func parseRange(s string) (netip.Prefix, error) {
 	case err != nil:
 		return netip.Prefix{}, fmt.Errorf("%q is not a CIDR", s)
 	case r.Addr().Is4In6():
-		return netip.Prefix{}, fmt.Errorf("%q is a range of IPv4, and is written as one", s)
+		return netip.Prefix{}, fmt.Errorf("%q is an IPv4 range, write it as one", s)
 	case r != r.Masked():
-		return netip.Prefix{}, fmt.Errorf("%q has bits behind its mask, want %s", s, r.Masked())
+		return netip.Prefix{}, fmt.Errorf("%q has bits outside its mask, want %s", s, r.Masked())
 	}
 	return r, nil
 }
 
-// goodPattern takes names in plain ASCII, with *. before them or without.
+// goodPattern reports whether s is an ASCII host name, with or without *. before
+// it.
 func goodPattern(s string) bool {
 	name := strings.TrimPrefix(s, "*.")
 	if len(name) > 253 || numericEnd(name) {
@@ -89,7 +92,7 @@ func goodPattern(s string) bool {
 	return true
 }
 
-// matches tells whether public applies to a name; an address matches no
+// matches reports whether public applies to a host name. An address matches no
 // pattern.
 func (p Policy) matches(host string) bool {
 	if !p.public || len(p.patterns) == 0 {
@@ -104,7 +107,7 @@ func (p Policy) matches(host string) bool {
 	return false
 }
 
-// contains tells whether the operator's ranges hold an address.
+// contains reports whether one of the ranges has the address.
 func (p Policy) contains(a netip.Addr) bool {
 	for _, r := range p.ranges {
 		if r.Contains(a) {

@@ -64,17 +64,17 @@ func TestAPatternMatchesWholeLabels(t *testing.T) {
 	}
 }
 
-func TestABadPolicyIsToldInOneLine(t *testing.T) {
+func TestABadPolicyIsAnErrorOfOneLine(t *testing.T) {
 	for policy, want := range map[string]string{
 		"":                              "it is empty, want public, none, CIDRs or host patterns",
 		"  ":                            "it is empty, want public, none, CIDRs or host patterns",
 		"public,":                       "an item of the list is empty",
 		"none,public":                   "none stands alone",
 		"10.0.0.0/33":                   `"10.0.0.0/33" is not a CIDR`,
-		"10.0.0.1/8":                    `"10.0.0.1/8" has bits behind its mask, want 10.0.0.0/8`,
+		"10.0.0.1/8":                    `"10.0.0.1/8" has bits outside its mask, want 10.0.0.0/8`,
 		"10.0.0.1":                      `"10.0.0.1" is an address, not a CIDR, want 10.0.0.1/32`,
 		"::1":                           `"::1" is an address, not a CIDR, want ::1/128`,
-		"::ffff:10.0.0.0/104":           `"::ffff:10.0.0.0/104" is a range of IPv4, and is written as one`,
+		"::ffff:10.0.0.0/104":           `"::ffff:10.0.0.0/104" is an IPv4 range, write it as one`,
 		"http://example.com":            `"http://example.com" is not a CIDR`,
 		"example.com:80":                `"example.com:80" is not a CIDR`,
 		"*":                             `"*" is not public, none, a CIDR or a host pattern`,

@@ -66,7 +66,7 @@ func TestTheRequestIsThatOfTheContract(t *testing.T) {
 }
 
 // U12 of the list of failures.
-func TestTheCountIsAddedToWhateverQueryThereIs(t *testing.T) {
+func TestTheCountIsAppendedToTheQuery(t *testing.T) {
 	s, next := recorder(t)
 	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
 	for path, want := range map[string]string{
@@ -114,7 +114,7 @@ func TestARetryIsTheSameRequestUnderTheSameID(t *testing.T) {
 
 // A receiver checks signatures by the rules of Standard Webhooks: base64 of
 // HMAC-SHA256 over id, timestamp and body, joined by dots.
-func TestEverySecretSignsTheCall(t *testing.T) {
+func TestEverySecretSignsTheRequest(t *testing.T) {
 	keys := [][]byte{bytes.Repeat([]byte("a"), 24), bytes.Repeat([]byte("b"), 64)}
 	secrets, err := httpcallback.ParseSecrets("whsec_" + base64.StdEncoding.EncodeToString(keys[0]) +
 		", whsec_" + base64.StdEncoding.EncodeToString(keys[1]))
@@ -139,9 +139,9 @@ func TestEverySecretSignsTheCall(t *testing.T) {
 	}
 }
 
-// A receiver checks a call by the verifier of the standard's own library,
-// with the old secret or the new one while they are changed.
-func TestTheStandardsVerifierTakesACallUnderEachSecret(t *testing.T) {
+// A receiver may verify by the standard's own library, with the old secret or the
+// new one during rotation.
+func TestTheStandardsVerifierAcceptsEachSecret(t *testing.T) {
 	secret := func(c string) string {
 		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(c, 32)))
 	}
@@ -157,7 +157,7 @@ func TestTheStandardsVerifierTakesACallUnderEachSecret(t *testing.T) {
 		return receiver.Verify([]byte(body), req.Header)
 	}
 	s, next := recorder(t)
-	for _, c := range []struct{ signs, taken, refused []string }{
+	for _, c := range []struct{ signs, accepted, refused []string }{
 		{[]string{secret("a")}, []string{secret("a")}, []string{secret("b")}},
 		{[]string{secret("a"), secret("b")}, []string{secret("a"), secret("b")}, []string{secret("c")}},
 		{[]string{secret("b"), secret("c")}, []string{secret("b"), secret("c")}, []string{secret("a")}},
@@ -166,20 +166,20 @@ func TestTheStandardsVerifierTakesACallUnderEachSecret(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for number := range 3 { // a retry is signed anew
+		for number := range 3 { // a retry is signed again
 			notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets}).Notify(t.Context(), report(), s.endpoint("/?a=1"), number+1)
 			seen := next()
-			for _, key := range c.taken {
+			for _, key := range c.accepted {
 				if err := verify(key, seen, body(seen)); err != nil {
 					t.Errorf("attempt %d: %v", number+1, err)
 				}
 				if verify(key, seen, strings.Replace(body(seen), "123", "124", 1)) == nil {
-					t.Error("a call with another count is taken")
+					t.Error("a request with another count is accepted")
 				}
 			}
 			for _, key := range c.refused {
 				if verify(key, seen, body(seen)) == nil {
-					t.Error("a call is taken under a secret that was not set")
+					t.Error("a request is accepted under a secret that was not set")
 				}
 			}
 		}

@@ -10,13 +10,13 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// Secrets sign calls as Standard Webhooks 1.0 asks for, each with a signature
-// of its own. The zero value signs nothing.
+// Secrets sign requests by Standard Webhooks 1.0, one signature for each secret.
+// The zero value signs nothing.
 type Secrets struct{ signers []*standardwebhooks.Webhook }
 
-// ParseSecrets reads whsec_ and the base64 of 24 to 64 bytes; several, for
-// rotation, are separated by commas. Nothing is no secret. An error does not
-// quote what it complains about.
+// ParseSecrets reads secrets, separated by commas: whsec_ and the base64 of 24 to
+// 64 bytes. Two of them serve rotation. An empty text has no secret. Errors do
+// not quote the text.
 func ParseSecrets(s string) (Secrets, error) {
 	if s == "" {
 		return Secrets{}, nil
@@ -29,7 +29,7 @@ func ParseSecrets(s string) (Secrets, error) {
 		}
 		key, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			return Secrets{}, errors.New("a secret is base64 behind whsec_")
+			return Secrets{}, errors.New("a secret is base64 after whsec_")
 		}
 		if len(key) < 24 || len(key) > 64 {
 			return Secrets{}, fmt.Errorf("a secret has 24 to 64 bytes, not %d", len(key))
@@ -43,7 +43,7 @@ func ParseSecrets(s string) (Secrets, error) {
 	return all, nil
 }
 
-// sign is the value of webhook-signature, empty where there is no secret.
+// sign returns the value of webhook-signature, which is empty without secrets.
 func (s Secrets) sign(id string, at time.Time, body []byte) (string, error) {
 	signatures := make([]string, len(s.signers))
 	for i, signer := range s.signers {

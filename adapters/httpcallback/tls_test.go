@@ -20,7 +20,7 @@ import (
 )
 
 // TestMain makes the certificate of httptest's servers (example.com,
-// 127.0.0.1) one that the system trusts, and looks for goroutines left behind.
+// 127.0.0.1) one that the system trusts, and checks for leaked goroutines.
 func TestMain(m *testing.M) {
 	s := httptest.NewTLSServer(nil)
 	s.Close()
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func TestEndpointsBehindTLSAreCalledByTheirName(t *testing.T) {
+func TestHTTPSEndpointsAreCalledByTheirName(t *testing.T) {
 	seen := make(chan *http.Request, 1)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen <- r
@@ -72,7 +72,7 @@ func TestEndpointsBehindTLSAreCalledByTheirName(t *testing.T) {
 }
 
 // U21 of the list of failures.
-func TestAnEndpointThatBreaksTLSIsAnAttemptThatSaysSo(t *testing.T) {
+func TestABrokenTLSHandshakeIsAnAttemptThatSaysSo(t *testing.T) {
 	for name, c := range map[string]struct {
 		handle func(net.Conn)
 		want   string

@@ -12,10 +12,10 @@ import (
 	"footfall/test/servers"
 )
 
-// A broker that ends the channel right behind a confirm has the report all the
-// same: it is not refused. Whether the end is seen first is a matter of luck,
-// so there are several tries.
-func TestAConfirmCountsThoughTheChannelEndsBehindIt(t *testing.T) {
+// A broker that closes the channel right after a confirm has the report, so that
+// the report is not refused. Which of the two is seen first is random, so there
+// are several tries.
+func TestAConfirmCountsIfTheChannelEndsRightAfterIt(t *testing.T) {
 	t.Parallel()
 	// channel.close on channel 1 (AMQP 0-9-1, 4.2.3 and 20.40).
 	const end = "\x01\x00\x01\x00\x00\x00\x0b\x00\x14\x00\x28\x02\x1d\x00\x00\x00\x00\x00\xce"
@@ -35,8 +35,8 @@ func TestAConfirmCountsThoughTheChannelEndsBehindIt(t *testing.T) {
 	}
 }
 
-// A report that is refused because its time was over is never sent later.
-func TestAReportWhoseTimeIsOverIsNotSentLater(t *testing.T) {
+// A report that is refused because its context ended is never sent later.
+func TestARefusedReportIsNotSentLater(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
 	proxy := servers.StartProxy(t, s.Addr)
@@ -45,7 +45,7 @@ func TestAReportWhoseTimeIsOverIsNotSentLater(t *testing.T) {
 	proxy.Stall()
 	var all sync.WaitGroup
 	errs := make([]error, 4)
-	for i := range errs { // one is sent and the others wait behind it
+	for i := range errs { // one is sent and the others wait
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()

@@ -67,7 +67,7 @@ func (l *logged) String() string {
 	return l.buf.String()
 }
 
-// queue is a name that no other test has.
+// queue returns a name that no other test has.
 func queue(t *testing.T) string {
 	return fmt.Sprint(strings.ReplaceAll(t.Name(), "/", "."), ".", time.Now().UnixNano())
 }
@@ -114,8 +114,8 @@ func publish(t *testing.T, p *rabbitmq.Publisher, i int) error {
 	return p.Publish(ctx, report(i))
 }
 
-// silence is what a broker is refused for that takes longer than 5 s to set a
-// link up, as on a machine that stands still; the next attempt may do better.
+// silence is in the refusal when setting up a link takes longer than 5 s, as on a
+// machine that is stalled. The next attempt may succeed.
 const silence = "does not answer"
 
 // mustPublish publishes a report as soon as the broker is there.
@@ -131,8 +131,8 @@ func mustPublish(t *testing.T, p *rabbitmq.Publisher, i int) {
 	must(t, err)
 }
 
-// refusal is the answer of a broker that does answer, to a report that it is
-// not to take.
+// refusal publishes a report that the broker refuses, and returns the error of a
+// broker that answers.
 func refusal(t *testing.T, p *rabbitmq.Publisher) (err error) {
 	t.Helper()
 	waitFor(t, "the broker answers", func() bool {
@@ -142,8 +142,8 @@ func refusal(t *testing.T, p *rabbitmq.Publisher) (err error) {
 	return err
 }
 
-// onceInTheLog wants every line to say that the broker is away, and none to say
-// so for the reason that the line before it had; one has to say why.
+// onceInTheLog fails unless every line says that the broker is away, each for
+// another reason than the line before, and one of them for the reason why.
 func onceInTheLog(t *testing.T, log *logged, why string) {
 	t.Helper()
 	last := ""

@@ -15,20 +15,19 @@ import (
 )
 
 const (
-	// setupTime bounds everything from the connection to the queue's
-	// declaration.
+	// setupTime bounds connecting, login and declaring the queue together.
 	setupTime = 5 * time.Second
-	// writeTime bounds every write, for a broker that reads nothing.
+	// writeTime bounds every write, because the broker may read nothing.
 	writeTime = time.Second
-	// closeTime is for saying goodbye: under an alarm, brokers don't answer.
+	// closeTime bounds closing: under an alarm, brokers do not answer.
 	closeTime = 200 * time.Millisecond
-	// heartbeat is what both sides promise each other; one that is silent
-	// for one and a half of it is taken for dead.
+	// heartbeat is the interval of both sides. A side that is silent for one
+	// and a half of it counts as dead.
 	heartbeat = 5 * time.Second
 )
 
-// link is one connection with one channel in confirm mode, on which the queue
-// was declared. One goroutine uses it.
+// link is a connection with one channel in confirm mode, on which the queue was
+// declared. It is for one goroutine.
 type link struct {
 	queue    string
 	raw      net.Conn
@@ -38,7 +37,7 @@ type link struct {
 	returned chan amqp.Return
 }
 
-// boundedConn ends writes after writeTime.
+// boundedConn bounds each write by writeTime.
 type boundedConn struct{ net.Conn }
 
 func (c boundedConn) Write(b []byte) (int, error) {
@@ -48,7 +47,7 @@ func (c boundedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// open makes a link within setupTime, or less when ctx ends.
+// open returns a new link. It takes at most setupTime, and ends when ctx does.
 func open(ctx context.Context, o Options) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, setupTime)
 	defer cancel()
@@ -56,7 +55,8 @@ func open(ctx context.Context, o Options) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	// The library's calls have no context. Without a connection they end.
+	// The library's calls have no context. They end when the connection is
+	// closed.
 	release := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	l := &link{queue: o.Queue, raw: raw}
 	err = l.setUp(ctx, o)
@@ -97,7 +97,7 @@ func (l *link) setUp(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("open a channel: %w", err)
 	}
 	l.closed = l.channel.NotifyClose(make(chan *amqp.Error, 1))
-	// There is never more than one message under way, and so one return.
+	// One message at most is in flight, so one return at most.
 	l.returned = l.channel.NotifyReturn(make(chan amqp.Return, 1))
 	if err := l.channel.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
@@ -108,20 +108,20 @@ func (l *link) setUp(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// whyNot says why a login failed, in the same words whenever it is the same.
+// loginError returns why a login failed. The same cause has the same text.
 func loginError(err error, o Options) error {
 	var said *amqp.Error
 	switch {
 	case errors.Is(err, amqp.ErrCredentials):
-		return errors.New("the broker hung up, as it does when user or password is wrong")
+		return errors.New("the broker closed the connection, as it does when user or password is wrong")
 	case errors.As(err, &said) && said.Server || errors.Is(err, amqp.ErrSASL):
 		return withoutUser(err, o)
 	default:
-		return errors.New("the broker hung up")
+		return errors.New("the broker closed the connection")
 	}
 }
 
-// withoutUser takes the user's name out of what a broker says.
+// withoutUser masks the user's name in a broker's error.
 func withoutUser(err error, o Options) error {
 	if text := err.Error(); strings.Contains(text, "'"+o.User+"'") {
 		return errors.New(strings.ReplaceAll(text, "'"+o.User+"'", "'***'"))
@@ -129,9 +129,9 @@ func withoutUser(err error, o Options) error {
 	return err
 }
 
-// watch publishes requests, one after the other, until the link is of no more
-// use or ctx ends. The error says why, unless a request was told so.
-func (l *link) watch(ctx context.Context, requests <-chan request) error {
+// serve publishes requests one by one until the link is unusable or ctx ends. Its
+// error says why the link is unusable, unless a request's outcome says so.
+func (l *link) serve(ctx context.Context, requests <-chan request) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -154,16 +154,16 @@ func (l *link) watch(ctx context.Context, requests <-chan request) error {
 	}
 }
 
-// publish sends one message and waits for what becomes of it, until ctx or the
-// request's own ends. over says that the link is of no more use: what comes
-// over it later could be about this message.
+// publish sends one message and waits for its confirm, until ctx or the request's
+// context ends. over means that the link is unusable: a later confirm on it could
+// be for this message.
 func (l *link) publish(ctx context.Context, r request) (over bool, err error) {
 	if err := r.ctx.Err(); err != nil {
 		return false, refused(err)
 	}
 	confirm, err := l.channel.PublishWithDeferredConfirm("", l.queue, true, false, r.message)
 	switch {
-	case errors.Is(err, amqp.ErrClosed): // the end of the message was not sent
+	case errors.Is(err, amqp.ErrClosed): // the message was not sent whole
 		return true, refused(err)
 	case err != nil:
 		return true, inDoubt(err)
@@ -176,32 +176,32 @@ func (l *link) publish(ctx context.Context, r request) (over bool, err error) {
 	case err != nil:
 		return true, inDoubt(fmt.Errorf("no confirm: %w", err))
 	case !taken:
-		// Said by the library when the connection is lost, and by a broker
-		// whose queue failed, which may have kept it.
+		// The library reports a lost connection so, and the broker a failed
+		// queue, which may have kept the message.
 		return true, inDoubt(errors.New("no confirm: the connection or the queue failed"))
 	}
 	select {
-	case back, ok := <-l.returned: // it comes before the confirm
+	case back, ok := <-l.returned: // a return comes before the confirm
 		if ok {
-			return true, refused(fmt.Errorf("no queue takes it: %s", back.ReplyText)) // the next link declares one
+			return true, refused(fmt.Errorf("no queue accepts it: %s", back.ReplyText)) // the next link declares one
 		}
-		// The link was lost right behind the confirm, and watch will see it.
+		// The link was lost right after the confirm; serve will see it.
 	default:
 	}
 	return false, nil
 }
 
-// close ends the link, and the connection if the broker doesn't.
+// close closes the link. It closes the connection if the broker does not.
 func (l *link) close() {
 	bound := time.AfterFunc(closeTime, func() { _ = l.raw.Close() })
 	defer bound.Stop()
 	if l.conn != nil {
-		_ = l.conn.Close() // it is of no use any more, however that ends
+		_ = l.conn.Close() // an error would change nothing
 	}
 	_ = l.raw.Close()
 }
 
-// broken says why a link ended.
+// broken returns why a link ended.
 func broken(e *amqp.Error) error {
 	if e == nil {
 		return errors.New("the connection was closed")

@@ -1,10 +1,11 @@
 // Package rabbitmq publishes reports to a durable queue of a RabbitMQ broker.
 //
 // URL: see ParseURL. Format: one persistent message for each report, through
-// the default exchange; its message_id is the report's, its body Report.Body.
-// Delivery: what returned nil was confirmed by the broker, in the queue; the
-// same report may come twice, with one message_id. Failure: a broker that is
-// away refuses at once and is tried again, at least every 5 s, for ever.
+// the default exchange. Its message_id is the report's id, its body Report.Body.
+// Delivery: when Publish returned nil, the broker has confirmed that the report is
+// in the queue. A report may arrive twice, with the same message_id. Failure: while
+// the broker is away, reports are refused immediately. The publisher reconnects
+// at least every 5 s, without end.
 package rabbitmq
 
 import (
@@ -25,17 +26,16 @@ import (
 const (
 	appID       = "footfall"
 	messageType = "footfall.unique_ids.v1"
-	// firstPause and longestPause bound the time from one attempt to
-	// connect to the next. With setupTime, the longest makes a broker that
-	// is back be found within 10 s.
+	// firstPause and longestPause bound the pause between attempts to
+	// connect. With setupTime, a broker that is back is found within 10 s.
 	firstPause   = 200 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
 var _ publishing.Publisher = (*Publisher)(nil)
 
-// Publisher sends reports over one connection, which it makes anew whenever it
-// is lost. It is safe for concurrent use; reports go one after the other.
+// Publisher sends reports over one connection, and reconnects when that is lost.
+// It is safe for concurrent use; it sends reports one by one.
 type Publisher struct {
 	options  Options
 	log      *slog.Logger
@@ -44,8 +44,8 @@ type Publisher struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc // nil before Start
 	ended  chan struct{}      // closed when the supervisor has ended
-	// away is closed while the broker is known to be away, and why says the
-	// rest; during the first attempt to connect it isn't known yet.
+	// away is closed while the broker is known to be away, and why is the
+	// reason. During the first attempt to connect, that is not known yet.
 	away chan struct{}
 	why  error
 }
@@ -57,15 +57,15 @@ type request struct {
 	outcome chan error // has room for one
 }
 
-// New makes a publisher; Start connects it.
+// New returns a publisher. Start connects it.
 func New(o Options, log *slog.Logger) *Publisher {
 	p := &Publisher{options: o, log: log, requests: make(chan request), away: make(chan struct{})}
 	p.setAway(errors.New("it was not started"))
 	return p
 }
 
-// Start begins to connect and returns at once: a broker that is away is no
-// reason not to start.
+// Start begins to connect and returns immediately. The service starts without a
+// broker as well.
 func (p *Publisher) Start(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,8 +79,8 @@ func (p *Publisher) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends the connection, and what is being published with it; reports after
-// it are refused. It may be called twice, and without Start.
+// Stop closes the connection, which ends a Publish that is in progress. Later
+// reports are refused. It may be called twice, and without Start.
 func (p *Publisher) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	cancel, ended := p.cancel, p.ended
@@ -97,12 +97,14 @@ func (p *Publisher) Stop(ctx context.Context) error {
 	}
 }
 
-// Name is rabbitmq.
+// Name returns "rabbitmq".
 func (p *Publisher) Name() string { return "rabbitmq" }
 
 // Publish sends the report and waits for the broker's confirm until ctx ends.
-// It is refused when the broker is away, or takes nothing, or has no queue
-// that takes it; in doubt when no confirm came.
+//
+// Errors: one that wraps publishing.ErrRefused when the broker is away, reads
+// nothing, or has no queue for the report. Any other error means that no confirm
+// came, so the report may be in the queue.
 func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 	if err := ctx.Err(); err != nil {
 		return refused(err)
@@ -112,7 +114,7 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 	p.mu.Unlock()
 	req := request{ctx: ctx, message: message(r, time.Now()), outcome: make(chan error, 1)}
 	select {
-	case <-away: // first, for the supervisor may be there as well
+	case <-away: // first, because the supervisor may be ready as well
 		return p.refusal()
 	default:
 	}
@@ -123,7 +125,7 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 	case <-ctx.Done():
 		return refused(ctx.Err())
 	}
-	return <-req.outcome // the supervisor minds ctx
+	return <-req.outcome // the supervisor observes ctx
 }
 
 func message(r publishing.Report, now time.Time) amqp.Publishing {
@@ -133,18 +135,17 @@ func message(r publishing.Report, now time.Time) amqp.Publishing {
 	}
 }
 
-// refusal says why the broker is away.
+// refusal returns why the broker is away.
 func (p *Publisher) refusal() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.why == nil { // it is back since
+	if p.why == nil { // it is back meanwhile
 		return refused(errors.New("it was away"))
 	}
 	return refused(p.why)
 }
 
-// setAway says that the broker is known to be away, or, by nil, that it is
-// there.
+// setAway records why the broker is away; nil means that it is connected.
 func (p *Publisher) setAway(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,8 +158,8 @@ func (p *Publisher) setAway(why error) {
 	p.why = why
 }
 
-// supervise connects, and connects anew, until ctx ends. It logs what nobody
-// else is told of: that the broker went, once for each reason, and came back.
+// supervise connects and reconnects until ctx ends. It logs that the broker is
+// away, once for each reason, and that it is connected again.
 func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
 	defer close(ended)
 	defer p.setAway(errors.New("it was stopped"))
@@ -170,10 +171,10 @@ func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
 			p.log.Info("rabbitmq is connected", "queue", p.options.Queue, "addr", p.options.Addr)
 			logged = ""
 			began := time.Now()
-			err = l.watch(ctx, p.requests)
+			err = l.serve(ctx, p.requests)
 			l.close()
 			if time.Since(began) > longestPause {
-				pause = firstPause // one that is lost at once is no success
+				pause = firstPause // a link that is lost immediately is no success
 			}
 		} else {
 			p.setAway(err)
@@ -193,8 +194,8 @@ func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
 	}
 }
 
-// withoutNumbers is what an error says without the ports of this machine,
-// which differ from one attempt to connect to the next.
+// withoutNumbers returns an error's text without digits, because local ports
+// differ between attempts to connect.
 func withoutNumbers(err error) string {
 	return strings.Map(func(c rune) rune {
 		if c >= '0' && c <= '9' {

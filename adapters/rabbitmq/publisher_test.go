@@ -19,7 +19,7 @@ import (
 	"footfall/test/servers"
 )
 
-func TestItIsAPublisher(t *testing.T) {
+func TestPublisherIsAPublisher(t *testing.T) {
 	conformance.TestPublisher(t, func(t *testing.T) conformance.PublisherHarness {
 		s := server(t)
 		name := queue(t)
@@ -64,7 +64,7 @@ func TestItIsAPublisher(t *testing.T) {
 	})
 }
 
-// The message as it is promised: nothing else in it is.
+// The message has what is documented, and nothing else.
 func TestTheMessageIsThatOfTheContract(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
@@ -104,8 +104,7 @@ func TestTheQueueIsOfTheTypeInTheURL(t *testing.T) {
 	}
 }
 
-// A queue of classic type that somebody else declared without naming a type
-// is good for type=classic.
+// A queue that another program declared without a type fits type=classic.
 func TestAQueueWithoutANamedTypeIsClassic(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
@@ -114,8 +113,8 @@ func TestAQueueWithoutANamedTypeIsClassic(t *testing.T) {
 	mustPublish(t, p, 1)
 }
 
-// One line says it, the broker is not asked in a hot loop, and when the
-// operator has put it right it works without a restart.
+// The log has one line, and there is no hot loop. When the operator has corrected
+// the queue, publishing works without a restart.
 func TestAQueueWithOtherArgumentsIsOneClearError(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
@@ -131,9 +130,9 @@ func TestAQueueWithOtherArgumentsIsOneClearError(t *testing.T) {
 	waitFor(t, "it is published", func() bool { return publish(t, p, 1) == nil })
 }
 
-// U5 of the list of failures: what no queue takes is refused, and the queue is
-// declared anew for the next report.
-func TestAReportThatNoQueueTakesIsRefused(t *testing.T) {
+// U5 of the list of failures: a report that no queue accepts is refused, and the
+// queue is declared again for the next report.
+func TestAReportThatNoQueueAcceptsIsRefused(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
 	p, _ := started(t, s.URL(s.Addr, name))
@@ -146,7 +145,7 @@ func TestAReportThatNoQueueTakesIsRefused(t *testing.T) {
 	}
 }
 
-// Neither a hot loop nor the password or the user's name in anything.
+// There is no hot loop. No text has the password or the user's name.
 func TestAWrongPasswordIsOneClearError(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
@@ -169,7 +168,7 @@ func TestAWrongPasswordIsOneClearError(t *testing.T) {
 	}
 }
 
-// A vhost that is somebody else's: the broker names the user.
+// The broker's refusal of another user's vhost names the user.
 func TestABrokersRefusalNamesNoUser(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
@@ -183,9 +182,9 @@ func TestABrokersRefusalNamesNoUser(t *testing.T) {
 	}
 }
 
-// A broker that takes connections and says nothing costs the first caller
-// its own time and the next ones none.
-func TestABrokerThatIsSilentIsFoundOut(t *testing.T) {
+// A broker that accepts connections and sends nothing delays the first caller
+// until its deadline, and later ones not at all.
+func TestASilentBrokerIsDetected(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
 	proxy := servers.StartProxy(t, s.Addr)
@@ -202,8 +201,8 @@ func TestABrokerThatIsSilentIsFoundOut(t *testing.T) {
 	waitFor(t, "it is published", func() bool { return publish(t, p, 2) == nil })
 }
 
-// Whatever is wrong with it, a broker is not asked in a hot loop.
-func TestABrokerThatHangsUpIsAskedNowAndThen(t *testing.T) {
+// A broker that closes every connection is not retried in a hot loop.
+func TestABrokerThatClosesConnectionsIsRetriedWithPauses(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -225,12 +224,12 @@ func TestABrokerThatHangsUpIsAskedNowAndThen(t *testing.T) {
 	if n := asked.Load(); n > 20 {
 		t.Errorf("it was asked %d times", n)
 	}
-	mustRefuse(t, publish(t, p, 1), "the broker hung up")
-	onceInTheLog(t, log, "the broker hung up")
+	mustRefuse(t, publish(t, p, 1), "the broker closed the connection")
+	onceInTheLog(t, log, "the broker closed the connection")
 }
 
-// It may be stopped at any time and leaves nothing.
-func TestItStopsAtAnyTime(t *testing.T) {
+// Stop at any time leaves no goroutine.
+func TestPublisherStopsAtAnyTime(t *testing.T) {
 	s := server(t)
 	leaks := goleak.IgnoreCurrent()
 	proxy := servers.StartProxy(t, s.Addr)

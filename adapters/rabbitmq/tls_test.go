@@ -14,8 +14,8 @@ import (
 	"footfall/test/servers"
 )
 
-// startTLS takes TLS off in front of a server. Its certificate is good for
-// 127.0.0.1, and known to this process from then on.
+// startTLS terminates TLS in front of a server. Its certificate is valid for
+// 127.0.0.1, and this process trusts it.
 func startTLS(t *testing.T, s *servers.RabbitMQ) (port string) {
 	t.Helper()
 	with := httptest.NewTLSServer(nil) // for its certificate

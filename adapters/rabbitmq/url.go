@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Options say where the queue is and who may write to it.
+// Options have the queue's location and the credentials.
 type Options struct {
 	Addr string // host:port
 	// TLS is on for amqps; the name in the certificate must be the host's.
@@ -20,10 +20,9 @@ type Options struct {
 	QueueType string
 }
 
-// ParseURL reads amqp://user:pass@host:5672/vhost?queue=NAME, or amqps. What
-// is left out: the port is 5672 (5671 for amqps), the user and the password
-// guest, the vhost /, and the type of the queue, &type=, quorum. No error
-// repeats anything of the URL.
+// ParseURL reads amqp://user:pass@host:5672/vhost?queue=NAME&type=quorum, or
+// amqps. Defaults: port 5672 (5671 for amqps), user and password guest, vhost /,
+// queue type quorum. Errors quote nothing of the URL.
 func ParseURL(text string) (Options, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -46,7 +45,7 @@ func ParseURL(text string) (Options, error) {
 	}
 	for name, values := range query {
 		if name != "queue" && name != "type" || len(values) > 1 {
-			return Options{}, errors.New("want queue and type behind the question mark, each once, and nothing else")
+			return Options{}, errors.New("want queue and type after the question mark, each once, and nothing else")
 		}
 	}
 	port := u.Port()

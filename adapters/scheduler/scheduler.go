@@ -1,5 +1,5 @@
-// Package scheduler is the clock that drives the closing of windows. It keeps
-// nothing: when a tick is missed, the next one finds what waits.
+// Package scheduler calls the closing of windows by the clock. It stores nothing:
+// after a missed tick, the next one finds the windows that wait.
 package scheduler
 
 import (
@@ -15,11 +15,11 @@ import (
 const (
 	// scanEvery is the longest time between two scans.
 	scanEvery = 5 * time.Second
-	// maxJitter spreads the instances that see a window end at once.
+	// maxJitter spreads the scans of instances after the end of a window.
 	maxJitter = 100 * time.Millisecond
 )
 
-// Windows is what is driven. Both methods end when their context does.
+// Windows is what the scheduler calls. Both methods end when their context does.
 type Windows interface {
 	// Heartbeat is called at the start and at least twice in every window.
 	Heartbeat(ctx context.Context) error
@@ -28,8 +28,8 @@ type Windows interface {
 	Scan(ctx context.Context) error
 }
 
-// Scheduler calls Windows from two goroutines of its own, so that a scan that
-// takes long misses no window.
+// Scheduler calls Windows from two goroutines, so that a slow scan delays no
+// heartbeat. It is safe for concurrent use.
 type Scheduler struct {
 	windows Windows
 	length  counting.WindowLength
@@ -41,13 +41,13 @@ type Scheduler struct {
 	loops  sync.WaitGroup
 }
 
-// New makes a scheduler for windows of one length that are closed when grace
-// is over.
+// New returns a scheduler for windows of a length that are closed when grace has
+// passed after their end.
 func New(w Windows, length counting.WindowLength, grace time.Duration, log *slog.Logger) *Scheduler {
 	return &Scheduler{windows: w, length: length, grace: grace, log: log}
 }
 
-// Start begins to call, at once.
+// Start makes the first calls immediately. A second Start does nothing.
 func (s *Scheduler) Start(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,14 +58,14 @@ func (s *Scheduler) Start(context.Context) error {
 	s.cancel = cancel
 	half := min(time.Duration(s.length)/2, scanEvery)
 	s.loops.Go(func() {
-		s.loop(ctx, "attend", s.windows.Heartbeat, func(now time.Time) time.Time { return now.Add(half) })
+		s.loop(ctx, "heartbeat", s.windows.Heartbeat, func(now time.Time) time.Time { return now.Add(half) })
 	})
 	s.loops.Go(func() { s.loop(ctx, "scan", s.windows.Scan, s.nextScan) })
 	return nil
 }
 
-// Stop ends the calls under way and returns when they have, or with its error
-// when ctx is done.
+// Stop cancels the calls in progress and waits for them. It returns ctx's error if
+// ctx ends first. It may be called twice, and without Start.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 func (s *Scheduler) loop(ctx context.Context, name string, call func(context.Context) error, next func(now time.Time) time.Time) {
 	for {
 		if err := call(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("windows could not be tended", "step", name, "error", err)
+			s.log.Warn("window maintenance failed", "step", name, "error", err)
 		}
 		timer := time.NewTimer(time.Until(next(time.Now())))
 		select {
@@ -101,7 +101,7 @@ func (s *Scheduler) loop(ctx context.Context, name string, call func(context.Con
 	}
 }
 
-// nextScan is soon after the next time at which a window's grace is over, or
+// nextScan returns a time soon after the next end of a window's grace, or
 // scanEvery from now if that is sooner.
 func (s *Scheduler) nextScan(now time.Time) time.Time {
 	due := s.length.End(s.length.At(now.Add(-s.grace))).Add(s.grace + rand.N(maxJitter))

@@ -13,10 +13,10 @@ import (
 	"footfall/domain/counting"
 )
 
-// calls notes when it was called.
+// calls records when it was called.
 type calls struct {
 	mu       sync.Mutex
-	attends  []time.Time
+	beats    []time.Time
 	scans    []time.Time
 	scanning func(context.Context) error
 }
@@ -24,7 +24,7 @@ type calls struct {
 func (c *calls) Heartbeat(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attends = append(c.attends, time.Now())
+	c.beats = append(c.beats, time.Now())
 	return errors.New("one node is away")
 }
 
@@ -91,7 +91,7 @@ func TestScansAreNeverMoreThanFiveSecondsApart(t *testing.T) {
 	})
 }
 
-func TestEveryWindowIsAttendedWhileAScanHangs(t *testing.T) {
+func TestEveryWindowHasAHeartbeatWhileAScanHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{scanning: func(ctx context.Context) error {
 			<-ctx.Done()
@@ -100,12 +100,12 @@ func TestEveryWindowIsAttendedWhileAScanHangs(t *testing.T) {
 		begin := time.Now()
 		run(t, c, 2*time.Second, 2*time.Second, time.Minute)
 		for w := begin; w.Before(begin.Add(58 * time.Second)); w = w.Add(2 * time.Second) {
-			if !anyIn(c.attends, w, w.Add(2*time.Second-1)) {
-				t.Fatalf("the window that starts at %v was not attended", w)
+			if !anyIn(c.beats, w, w.Add(2*time.Second-1)) {
+				t.Fatalf("the window that starts at %v had no heartbeat", w)
 			}
 		}
 		if len(c.scans) != 1 {
-			t.Fatalf("%d scans ran at once", len(c.scans))
+			t.Fatalf("%d scans ran", len(c.scans))
 		}
 	})
 }
@@ -117,7 +117,7 @@ func TestStopWithoutStartReturns(t *testing.T) {
 	}
 }
 
-func TestStopGivesUpOnACallThatDoesNotEnd(t *testing.T) {
+func TestStopReturnsWhenACallDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		c := &calls{scanning: func(context.Context) error { <-release; return nil }}

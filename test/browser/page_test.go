@@ -19,7 +19,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// complaints are errors of a page, and the hosts that it asked.
+// complaints has the errors of a page, and the hosts that it asked.
 type complaints struct {
 	mu     sync.Mutex
 	errors []string
@@ -58,7 +58,7 @@ func (c *complaints) none(t *testing.T, own string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.errors {
-		t.Errorf("the browser says: %s", e)
+		t.Errorf("the browser reports: %s", e)
 	}
 	if u, err := url.Parse(own); err != nil || len(c.hosts) != 1 || !c.hosts[u.Host] {
 		t.Errorf("it asked %v, its own URL is %s", c.hosts, own)
@@ -92,8 +92,8 @@ const latency = `(async () => {
 	return (await shown) - answered;
 })()`
 
-// The promise is 250 ms; a machine that is busy with other tests is given
-// more, and the figures are in the log.
+// The promise is 250 ms. The bound here is for a busy machine; the log has the
+// figures.
 func TestAVisitIsShownOnBothInstances(t *testing.T) {
 	store, _ := startNodes(t, 3)
 	one, two := startInstance(t, store), startInstance(t, store)
@@ -164,7 +164,7 @@ func TestThePageIsUsableByKeyboard(t *testing.T) {
 		t.Errorf("Tab goes to %s, want %s", got, want)
 	}
 	if outline := get(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.activeElement).outlineStyle`)); outline == "none" {
-		t.Error("what has the focus can not be seen")
+		t.Error("the focused element has no outline")
 	}
 	// Back to the field, name a page, and Enter.
 	do(t, ctx, chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("a <b>&"), chromedp.KeyEvent(kb.Enter))
@@ -227,7 +227,7 @@ func TestTheBadgeIsAPicture(t *testing.T) {
 	complaints.none(t, instance)
 }
 
-// The picture in the README is of a service at work.
+// The picture in the README shows a service under load.
 func TestTheScreenshotIsSmall(t *testing.T) {
 	store, _ := startNodes(t, 3)
 	instance := startInstance(t, store, "FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=0s")

@@ -1,5 +1,5 @@
-// Package browser_test looks at the pages with a real browser. It is a module
-// of its own, so that nobody else needs the browser's.
+// Package browser_test tests the pages in a real browser. It is a module of its
+// own, so that footfall's module does not need the browser's.
 package browser_test
 
 import (
@@ -131,7 +131,7 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// tab opens a page and hears what the browser has against it.
+// tab opens a page and collects the errors that the browser reports.
 func tab(t *testing.T, parent context.Context, steps ...chromedp.Action[chromedp.Void]) (context.Context, *complaints) {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent)
@@ -163,7 +163,7 @@ func eventually(t *testing.T, ctx context.Context, expression, want string) {
 	t.Helper()
 	var got string
 	for late := time.Now().Add(time.Minute); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
-		// In the middle of a navigation there is nothing to ask.
+		// During a navigation there is no page to evaluate in.
 		if value, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String("+expression+")")); err == nil {
 			got = value
 		}
