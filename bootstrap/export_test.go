@@ -27,10 +27,11 @@ func Schemes() (ofStores, ofPublishers []string) {
 // Validate checks that every part of the program gets its dependencies, with a
 // store and with a publisher or without.
 func Validate(store, publisher string) error {
-	s, bad := flags{
-		Listen: ":0", AdminListen: "127.0.0.1:0", Store: store, Publisher: publisher, CaptureLog: "log", Window: "1m", Grace: "2s",
-		CallbackAllow: "public", CallbackLimit: "1", KeyLimit: "1", LogLevel: "info",
-	}.settings()
+	var s Settings
+	flags := s.flags()
+	_ = flags.Set("store", store)
+	_ = flags.Set("publisher", publisher)
+	bad := s.parse(flags)
 	if bad != nil {
 		return bad
 	}
@@ -50,27 +51,22 @@ func Start(ctx context.Context, store Store, dir string) (v *visits.Service, sto
 // Defaults are the variables with their defaults.
 func Defaults() map[string]string {
 	defaults := make(map[string]string)
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	new(flags).register(set)
-	set.VisitAll(func(f *pflag.Flag) { defaults[cli.Variable(f.Name)] = f.DefValue })
+	for _, s := range new(Settings).all() {
+		defaults[cli.Variable(s.name)] = s.standard
+	}
 	return defaults
 }
 
 // SettingsTable is the table of all settings in Markdown.
 func SettingsTable() string {
-	var f flags
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.register(set)
-	set.SortFlags = false
 	table := "| variable | default | meaning |\n|---|---|---|\n"
-	set.VisitAll(func(f *pflag.Flag) {
-		variable, standard := cli.Variable(f.Name), ""
-		if f.DefValue != "" {
-			standard = "`" + f.DefValue + "` "
+	for _, s := range new(Settings).all() {
+		standard := ""
+		if s.standard != "" {
+			standard = "`" + s.standard + "` "
 		}
-		meaning, _ := strings.CutSuffix(f.Usage, " ($"+variable+")")
-		table += "| `" + variable + "` | " + standard + "| " + strings.ReplaceAll(meaning, "*", `\*`) + " |\n"
-	})
+		table += "| `" + cli.Variable(s.name) + "` | " + standard + "| " + strings.ReplaceAll(s.help, "*", `\*`) + " |\n"
+	}
 	return table
 }
 

@@ -6,20 +6,15 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/spf13/pflag"
-
 	"footfall/application/cluster"
 )
 
 // Run is the service as the environment configures it, with every node of the
 // store wrapped. It returns the exit code.
 func Run(wrap func(cluster.Node) cluster.Node) int {
-	var f flags
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.register(set)
-	bad := fromEnvironment(set)
-	settings, err := f.settings()
-	if err := errors.Join(bad, err); err != nil {
+	var settings Settings
+	flags := settings.flags()
+	if err := errors.Join(fromEnvironment(flags), settings.parse(flags)); err != nil {
 		fmt.Fprintln(os.Stderr, "footfall:", err)
 		return 2
 	}

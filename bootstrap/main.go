@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/spf13/pflag"
 	"go.uber.org/dig"
 	"go.uber.org/fx"
 
@@ -42,15 +41,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 }
 
 func commandLine(stdout, stderr io.Writer) cli.Options {
-	var f flags
 	var s Settings
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.register(set)
+	flags := s.flags()
 	return cli.Options{
-		Version: Version(), Stdout: stdout, Stderr: stderr, Settings: set,
-		Load:      func() error { return fromEnvironment(set) },
-		Check:     func() (err error) { s, err = f.settings(); return err },
-		Serve:     func() error { return serve(s, stderr, unknownVariables(os.Environ(), set)) },
+		Version: Version(), Stdout: stdout, Stderr: stderr, Settings: flags,
+		Load:      func() error { return fromEnvironment(flags) },
+		Check:     func() error { return s.parse(flags) },
+		Serve:     func() error { return serve(s, stderr, unknownVariables(os.Environ(), flags)) },
 		Publisher: func(ctx context.Context, use func(publishing.Publisher) error) error { return withSink(ctx, s, use) },
 		Reports:   filelog.Reports,
 	}

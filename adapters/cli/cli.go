@@ -188,8 +188,8 @@ func flagError(_ *cobra.Command, err error) error {
 }
 
 // interruptibly cancels the context of run at SIGINT and SIGTERM.
-func interruptibly(c *cobra.Command, run func(context.Context) error) error {
-	ctx, end := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+func interruptibly(ctx context.Context, run func(context.Context) error) error {
+	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer end()
 	return run(ctx)
 }

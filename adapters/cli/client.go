@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 const (
@@ -35,9 +37,15 @@ type client struct {
 	out, err    io.Writer
 }
 
-func (o *Options) newClient() (client, error) {
-	base, err := o.localURL("admin-listen")
-	return client{base: base, token: o.setting("admin-token"), out: o.Stdout, err: o.Stderr}, err
+// adminCommand returns a command that uses the admin listener.
+func (o *Options) adminCommand(use, help string, run func(context.Context, client, []string) error) *cobra.Command {
+	return newCommand(use, help, func(cmd *cobra.Command, args []string) error {
+		base, err := o.localURL("admin-listen")
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), client{base: base, token: o.setting("admin-token"), out: o.Stdout, err: o.Stderr}, args)
+	})
 }
 
 func (o *Options) setting(name string) string { return o.Settings.Lookup(name).Value.String() }

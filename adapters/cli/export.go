@@ -23,13 +23,9 @@ type exportLine struct {
 }
 
 func (o *Options) exportCommand() *cobra.Command {
-	c := newCommand("export FILE", "Write all pages with their counts to a file, or to stdout for -, one JSON object per line, through the admin listener of this machine's service.",
-		func(cmd *cobra.Command, args []string) error {
-			c, err := o.newClient()
-			if err != nil {
-				return err
-			}
-			return interruptibly(cmd, func(ctx context.Context) error { return c.export(ctx, args[0]) })
+	c := o.adminCommand("export FILE", "Write all pages with their counts to a file, or to stdout for -, one JSON object per line, through the admin listener of this machine's service.",
+		func(ctx context.Context, c client, args []string) error {
+			return interruptibly(ctx, func(ctx context.Context) error { return c.export(ctx, args[0]) })
 		})
 	// Every export starts from the beginning, so these have no effect. The
 	// second goes in the next release.

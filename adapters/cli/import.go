@@ -26,13 +26,9 @@ const (
 
 func (o *Options) importCommand() *cobra.Command {
 	var skip int64
-	c := newCommand("import FILE", "Set every page of a file that export has written, or of stdin for -, to its count there, whatever it was before; repeating it changes nothing.",
-		func(cmd *cobra.Command, args []string) error {
-			c, err := o.newClient()
-			if err != nil {
-				return err
-			}
-			return interruptibly(cmd, func(ctx context.Context) error { return c.importAll(ctx, args[0], skip) })
+	c := o.adminCommand("import FILE", "Set every page of a file that export has written, or of stdin for -, to its count there, whatever it was before; repeating it changes nothing.",
+		func(ctx context.Context, c client, args []string) error {
+			return interruptibly(ctx, func(ctx context.Context) error { return c.importAll(ctx, args[0], skip) })
 		})
 	c.Flags().Int64Var(&skip, "skip", 0, "The number of lines to skip at the beginning.")
 	c.PreRunE = func(*cobra.Command, []string) error {

@@ -33,7 +33,7 @@ func (o *Options) publishCommand() *cobra.Command {
 	var log fileName
 	c := newCommand("publish", "Send the counts of a capture log to the publisher, with the same ids; consumers drop those that they have.",
 		func(c *cobra.Command, _ []string) error {
-			return interruptibly(c, func(ctx context.Context) error {
+			return interruptibly(c.Context(), func(ctx context.Context) error {
 				return o.Publisher(ctx, func(p publishing.Publisher) error { return o.replay(ctx, string(log), p) })
 			})
 		})

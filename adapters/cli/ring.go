@@ -31,27 +31,17 @@ func (o *Options) ringCommand() *cobra.Command {
 		},
 	}
 	ring.AddCommand(
-		o.ringVerb("status", "Show nodes, shares and moves: a table on a terminal, JSON elsewhere.", func(ctx context.Context, c client, _ []string) error {
+		o.adminCommand("status", "Show nodes, shares and moves: a table on a terminal, JSON elsewhere.", func(ctx context.Context, c client, _ []string) error {
 			return c.printStatus(c.call(ctx, http.MethodGet, "/ring", nil))
 		}),
-		o.ringVerb("repair", "Finish or roll back interrupted changes, retry stuck moves, and clean up leftovers.", func(ctx context.Context, c client, _ []string) error {
+		o.adminCommand("repair", "Finish or roll back interrupted changes, retry stuck moves, and clean up leftovers.", func(ctx context.Context, c client, _ []string) error {
 			return c.printStatus(c.call(ctx, http.MethodPost, "/ring/repair", nil))
 		}),
-		o.ringVerb("owner PAGE_ID", "Show which node has a page.", func(ctx context.Context, c client, args []string) error {
+		o.adminCommand("owner PAGE_ID", "Show which node has a page.", func(ctx context.Context, c client, args []string) error {
 			return c.print(c.call(ctx, http.MethodGet, "/ring/owner?page_id="+url.QueryEscape(args[0]), nil))
 		}))
 	ring.AddCommand(o.changeCommands()...)
 	return ring
-}
-
-func (o *Options) ringVerb(use, help string, run func(context.Context, client, []string) error) *cobra.Command {
-	return newCommand(use, help, func(cmd *cobra.Command, args []string) error {
-		c, err := o.newClient()
-		if err != nil {
-			return err
-		}
-		return run(cmd.Context(), c, args)
-	})
 }
 
 // changeCommands are the commands that change the ring.
@@ -60,11 +50,11 @@ func (o *Options) changeCommands() []*cobra.Command {
 	var change changeFlags
 	var weight int
 	var acceptLoss bool
-	add := o.ringVerb("add ADDR", "Add a new, empty node, by its address: redis://host:port.", func(ctx context.Context, c client, args []string) error {
+	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": args[0], "weight": weight, "dry_run": change.dryRun}, change)
 	})
 	add.Flags().IntVar(&weight, "weight", 1, "Its share, relative to the others.")
-	reweight := o.ringVerb("weight ID WEIGHT", "Change the weight of a node, by its id in ring status.", func(ctx context.Context, c client, args []string) error {
+	reweight := o.adminCommand("weight ID WEIGHT", "Change the weight of a node, by its id in ring status.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPatch, "/ring/nodes/"+url.PathEscape(args[0]), body{"weight": weight, "dry_run": change.dryRun}, change)
 	})
 	reweight.PreRunE = func(_ *cobra.Command, args []string) (err error) {
@@ -73,7 +63,7 @@ func (o *Options) changeCommands() []*cobra.Command {
 		}
 		return nil
 	}
-	remove := o.ringVerb("remove ID", "Drain a node, by its id in ring status, then remove it.", func(ctx context.Context, c client, args []string) error {
+	remove := o.adminCommand("remove ID", "Drain a node, by its id in ring status, then remove it.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "also": args[1:], "dry_run": change.dryRun}, change)
 	})
 	remove.Use = "remove ID..."

@@ -31,72 +31,51 @@ type Deployment struct {
 
 // Expose registers the queues, the ring, its nodes and the newest windows. Each
 // scrape reads them; it omits what it can't read.
-func (m *Metrics) Expose(d Deployment) {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, nil)
-	}
-	m.MustRegister(&deployment{
-		Deployment: d,
-		queued:     desc("footfall_queue_items", "Callers' items that wait to be sent to a node.", "node"),
-		epoch:      desc("footfall_ring_epoch", "Epoch of the ring that this instance uses."),
-		left:       desc("footfall_ring_arcs_left", "Arcs that the last change of the ring has still to move."),
-		stuck:      desc("footfall_ring_arcs_stuck", "Arcs that this instance repeatedly failed to move."),
-		arcs:       desc("footfall_ring_arcs_moved_total", "Arcs that this instance moved from one node to another."),
-		pages:      desc("footfall_ring_pages_moved_total", "Pages that this instance moved from one node to another."),
-		losses:     desc("footfall_ring_losses", "Nodes that were abandoned with what they had counted."),
-		up:         desc("footfall_node_up", "1 if a node of the ring answers and has its epoch, and 0 if not.", "node"),
-		share:      desc("footfall_node_share_ratio", "Part of all pages that a node of the ring has, 0 to 1.", "node"),
-		keys:       desc("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", "node"),
-		windows:    desc("footfall_windows", "The newest 60 windows by state.", "state"),
-		age:        desc("footfall_window_oldest_age_seconds", "Time since the end of the oldest of the newest 60 windows in a state; 0 for an open one.", "state"),
-	})
-}
+func (m *Metrics) Expose(d Deployment) { m.MustRegister(collector{d}) }
 
-type deployment struct {
-	Deployment
-	queued, epoch, left, stuck, arcs, pages, losses, up, share, keys, windows, age *prometheus.Desc
-}
+type collector struct{ Deployment }
 
-func (d *deployment) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{d.queued, d.epoch, d.left, d.stuck, d.arcs, d.pages, d.losses, d.up, d.share, d.keys, d.windows, d.age} {
-		ch <- desc
-	}
-}
+// Describe sends nothing: the registry checks the metrics at each scrape.
+func (collector) Describe(chan<- *prometheus.Desc) {}
 
-func (d *deployment) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	emit := func(kind prometheus.ValueType, name, help string, value float64, label ...string) {
+		names, values := label[:len(label)/2], label[len(label)/2:]
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
 	}
-	for id, n := range d.Queued() {
-		gauge(d.queued, float64(n), string(id))
+	gauge := func(name, help string, value float64, label ...string) {
+		emit(prometheus.GaugeValue, name, help, value, label...)
 	}
-	if d.Epoch() == 0 {
+	for id, n := range c.Queued() {
+		gauge("footfall_queue_items", "Callers' items that wait to be sent to a node.", float64(n), "node", string(id))
+	}
+	if c.Epoch() == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	st := d.Status(ctx)
-	gauge(d.epoch, float64(st.Epoch))
-	gauge(d.left, float64(st.Moves.Left))
-	gauge(d.stuck, float64(len(st.Moves.Stuck)))
-	gauge(d.losses, float64(len(st.Losses)))
-	ch <- prometheus.MustNewConstMetric(d.arcs, prometheus.CounterValue, float64(st.Moves.Arcs))
-	ch <- prometheus.MustNewConstMetric(d.pages, prometheus.CounterValue, float64(st.Moves.Pages))
+	st := c.Status(ctx)
+	gauge("footfall_ring_epoch", "Epoch of the ring that this instance uses.", float64(st.Epoch))
+	gauge("footfall_ring_arcs_left", "Arcs that the last change of the ring has still to move.", float64(st.Moves.Left))
+	gauge("footfall_ring_arcs_stuck", "Arcs that this instance repeatedly failed to move.", float64(len(st.Moves.Stuck)))
+	gauge("footfall_ring_losses", "Nodes that were abandoned with what they had counted.", float64(len(st.Losses)))
+	emit(prometheus.CounterValue, "footfall_ring_arcs_moved_total", "Arcs that this instance moved from one node to another.", float64(st.Moves.Arcs))
+	emit(prometheus.CounterValue, "footfall_ring_pages_moved_total", "Pages that this instance moved from one node to another.", float64(st.Moves.Pages))
 	for _, n := range st.Nodes {
-		gauge(d.share, n.Share, string(n.ID))
-		if n.Away != "" {
-			gauge(d.up, 0, string(n.ID))
-			continue
+		up := 0.0
+		if n.Away == "" {
+			up = 1
 		}
-		gauge(d.up, 1, string(n.ID))
-		if n.Keys >= 0 {
-			gauge(d.keys, float64(n.Keys), string(n.ID))
+		gauge("footfall_node_up", "1 if a node of the ring answers and has its epoch, and 0 if not.", up, "node", string(n.ID))
+		gauge("footfall_node_share_ratio", "Part of all pages that a node of the ring has, 0 to 1.", n.Share, "node", string(n.ID))
+		if up == 1 && n.Keys >= 0 {
+			gauge("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", float64(n.Keys), "node", string(n.ID))
 		}
 	}
-	if list, err := d.Windows(ctx, scrapedWindows); err == nil {
+	if list, err := c.Windows(ctx, scrapedWindows); err == nil {
 		for state, s := range byState(list, time.Now()) {
-			gauge(d.windows, float64(s.windows), string(state))
-			gauge(d.age, s.oldest.Seconds(), string(state))
+			gauge("footfall_windows", "The newest 60 windows by state.", float64(s.windows), "state", string(state))
+			gauge("footfall_window_oldest_age_seconds", "Time since the end of the oldest of the newest 60 windows in a state; 0 for an open one.", s.oldest.Seconds(), "state", string(state))
 		}
 	}
 }
