@@ -77,8 +77,8 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 			if limit != 60 {
 				t.Errorf("%d windows are read", limit)
 			}
-			future := time.Now().Add(time.Hour)
-			return []publishing.Summary{{State: counting.Open, End: future}, {State: counting.Done, End: future}, {State: counting.Done, End: future}}, nil
+			future := publishing.Report{End: time.Now().Add(time.Hour)}
+			return []publishing.Summary{{State: counting.Open, Report: future}, {State: counting.Done, Report: future}, {State: counting.Done, Report: future}}, nil
 		},
 	})
 	always := []string{
