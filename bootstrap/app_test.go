@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/bootstrap"
 	"footfall/domain/counting"
@@ -14,7 +14,7 @@ import (
 
 // slowNode takes a while for a batch.
 type slowNode struct {
-	*memory.Node
+	*localnode.Node
 	applying chan struct{}
 	applied  atomic.Bool
 }
@@ -30,7 +30,7 @@ func (n *slowNode) Apply(ctx context.Context, b *counting.Batch) (counting.Recei
 // when no request waits for it any more.
 func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
 	t.Parallel()
-	node := &slowNode{Node: memory.New(memory.Options{}), applying: make(chan struct{})}
+	node := &slowNode{Node: localnode.New(localnode.Options{}), applying: make(chan struct{})}
 	store := bootstrap.Store{
 		Nodes: []cluster.Node{node},
 		Start: func(context.Context) error { return nil },

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"footfall/adapters/embedded"
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/adapters/rabbitmq"
 	"footfall/adapters/redisnode"
 	"footfall/application/cluster"
@@ -86,7 +85,7 @@ func embeddedStore(url string) (StoreMaker, error) {
 		return nil, errors.New("want a directory: embedded://DIR")
 	}
 	return func(*slog.Logger) Store {
-		node := embedded.New(embedded.Options{Dir: dir})
+		node := localnode.NewFile(localnode.FileOptions{Dir: dir})
 		return Store{Nodes: []cluster.Node{node}, Start: node.Start, Stop: node.Stop}
 	}, nil
 }
@@ -96,7 +95,7 @@ func memoryStore(url string) (StoreMaker, error) {
 		return nil, errors.New("want memory:// and nothing after it")
 	}
 	return func(*slog.Logger) Store {
-		node := memory.New(memory.Options{ID: "memory", Addr: "memory"})
+		node := localnode.New(localnode.Options{ID: "memory", Addr: "memory"})
 		return Store{
 			Nodes: []cluster.Node{node},
 			Start: func(context.Context) error { return nil },

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -17,7 +17,7 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 		c := newClusterOf(t, cluster.Options{
 			Nodes: asNodes(newNodes(3)),
 			Dial: func(id counting.NodeID, addr string) (cluster.Node, error) {
-				return memory.New(memory.Options{ID: id, Addr: addr}), nil
+				return localnode.New(localnode.Options{ID: id, Addr: addr}), nil
 			},
 		})
 		mustStart(t, c)

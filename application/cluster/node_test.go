@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -18,7 +18,7 @@ import (
 // node is a memory node that can be away, slow, or fail where a start is
 // most delicate.
 type node struct {
-	*memory.Node
+	*localnode.Node
 	away      atomic.Bool
 	hung      atomic.Bool
 	delay     time.Duration
@@ -31,7 +31,7 @@ func newNodes(n int) []*node {
 	nodes := make([]*node, n)
 	for i := range nodes {
 		id := fmt.Sprintf("n%d", i+1)
-		nodes[i] = &node{Node: memory.New(memory.Options{ID: counting.NodeID(id), Addr: id + ":6379"})}
+		nodes[i] = &node{Node: localnode.New(localnode.Options{ID: counting.NodeID(id), Addr: id + ":6379"})}
 	}
 	return nodes
 }

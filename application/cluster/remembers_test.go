@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -32,7 +32,7 @@ func TestANodeThatWasEmptiedRemembersNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := memory.New(memory.Options{ID: "n2", Addr: "n2:1"})
+	n := localnode.New(localnode.Options{ID: "n2", Addr: "n2:1"})
 	do := func(_ any, err error) {
 		t.Helper()
 		if err != nil {
@@ -48,7 +48,7 @@ func TestANodeThatWasEmptiedRemembersNothing(t *testing.T) {
 	do(n.Fence(t.Context(), first))
 	do(nil, n.Open(t.Context(), first))
 	want("in the first ring", 1, true)
-	n.Restore(memory.Snapshot{})
+	n.Restore(localnode.Snapshot{})
 	want("emptied", 1, false)
 	do(n.Fence(t.Context(), again))
 	want("fenced", 1, false)

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -189,7 +189,7 @@ func TestANodeThatCameBackEmptyIsLeftAlone(t *testing.T) {
 		nodes := newNodes(3)
 		first := newCluster(t, nodes)
 		mustStart(t, first)
-		nodes[0].Restore(memory.Snapshot{})
+		nodes[0].Restore(localnode.Snapshot{})
 		later := newCluster(t, nodes)
 		mustStart(t, later)
 		if nodes[0].ring() != nil {

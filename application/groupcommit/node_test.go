@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -18,7 +18,7 @@ var errLost = errors.New("connection reset")
 // node is a memory node whose calls can be failed before or after they take
 // effect. It keeps what it was sent.
 type node struct {
-	*memory.Node
+	*localnode.Node
 	ring *sharding.Ring
 
 	mu     sync.Mutex
@@ -29,7 +29,7 @@ type node struct {
 
 func newNode(t *testing.T) *node {
 	t.Helper()
-	n := &node{Node: memory.New(memory.Options{})}
+	n := &node{Node: localnode.New(localnode.Options{})}
 	n.ring = newRing(t)
 	if _, err := n.Fence(t.Context(), n.ring); err != nil {
 		t.Fatal(err)

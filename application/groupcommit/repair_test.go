@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
 )
@@ -260,7 +260,7 @@ func TestAnItemThatWasRefusedBeforeIsNoLossWhenItIsRefusedAgain(t *testing.T) {
 func TestANodeThatCameBackEmptyTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 0)
-		n.Restore(memory.Snapshot{})
+		n.Restore(localnode.Snapshot{})
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 		if len(*lost) != 0 {
 			t.Errorf("told of lost batches: %v, though the node may come back", *lost)

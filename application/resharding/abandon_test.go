@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -16,10 +16,10 @@ import (
 
 // lose empties nodes, and returns what brings them back.
 func (d *deployment) lose(ids ...counting.NodeID) (bringBack func()) {
-	before := make(map[counting.NodeID]memory.Snapshot)
+	before := make(map[counting.NodeID]localnode.Snapshot)
 	for _, id := range ids {
 		before[id] = d.nodes[id].Snapshot()
-		d.nodes[id].Restore(memory.Snapshot{})
+		d.nodes[id].Restore(localnode.Snapshot{})
 	}
 	return func() {
 		for id, was := range before {

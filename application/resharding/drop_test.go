@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -15,7 +15,7 @@ import (
 
 // syncing is a node that has entries on its disk after some time.
 type syncing struct {
-	*memory.Node
+	*localnode.Node
 	takes time.Duration
 }
 
@@ -75,7 +75,7 @@ func TestASlowHandOverEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u := newCounter(t, newDeploymentOf(t, c.nodes, func(n *memory.Node) cluster.Node { return syncing{n, c.takes} }))
+				u := newCounter(t, newDeploymentOf(t, c.nodes, func(n *localnode.Node) cluster.Node { return syncing{n, c.takes} }))
 				wantListed := u.knows(t, "n2", c.windows, c.calls)
 				if _, err := u.ring.Remove(t.Context(), "n2", false); err != nil {
 					t.Fatal(err)

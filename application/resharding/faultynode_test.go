@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -15,7 +15,7 @@ var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wro
 
 // hurdle is a node with something in the way of its steps of moves.
 type hurdle struct {
-	*memory.Node
+	*localnode.Node
 	*hurdles
 }
 
@@ -32,7 +32,7 @@ type hurdles struct {
 	failed  int
 }
 
-func (h *hurdles) around(n *memory.Node) cluster.Node { return hurdle{n, h} }
+func (h *hurdles) around(n *localnode.Node) cluster.Node { return hurdle{n, h} }
 
 // set changes what is in the way, under the lock.
 func (h *hurdles) set(change func()) {

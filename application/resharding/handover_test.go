@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/application/uniques"
 	"footfall/domain/counting"
@@ -162,7 +162,7 @@ func TestWindowsOutliveTheNodesThatKnewThem(t *testing.T) {
 // reluctant is a node that takes entries over and doesn't say so, or doesn't, for
 // some calls.
 type reluctant struct {
-	*memory.Node
+	*localnode.Node
 	calls *atomic.Int64
 }
 
@@ -184,7 +184,7 @@ func TestANodeIsNotLetGoBeforeOthersKnowItsWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
 		calls.Store(1 << 40)
-		d := newDeploymentOf(t, 3, func(n *memory.Node) cluster.Node { return reluctant{n, &calls} })
+		d := newDeploymentOf(t, 3, func(n *localnode.Node) cluster.Node { return reluctant{n, &calls} })
 		c := newCounter(t, d)
 		c.pass(t, 20)
 		c.changed(t)(c.ring.Remove(t.Context(), "n1", false))

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )
@@ -184,7 +184,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 }
 
 // takeOver moves an arc, as another instance would.
-func takeOver(t *testing.T, from, to *memory.Node, table counting.Epoch, arc counting.Arc) error {
+func takeOver(t *testing.T, from, to *localnode.Node, table counting.Epoch, arc counting.Arc) error {
 	t.Helper()
 	claimed, err := from.ClaimArcs(t.Context(), table, []counting.Arc{arc})
 	if err != nil {
@@ -210,7 +210,7 @@ func takeOver(t *testing.T, from, to *memory.Node, table counting.Epoch, arc cou
 func TestArcsThatAPowerCutOpensAgainAreClosedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, h := filled(t, 3)
-		var kept memory.Snapshot
+		var kept localnode.Snapshot
 		h.confirm = func(_ context.Context, n int) error {
 			if n > 0 {
 				h.set(func() { kept = d.node("new").Snapshot() })

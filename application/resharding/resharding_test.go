@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/application/resharding"
 	"footfall/application/uniques"
@@ -23,15 +23,15 @@ import (
 
 // deployment is some memory nodes, by their ids, and an instance.
 type deployment struct {
-	nodes   map[counting.NodeID]*memory.Node
+	nodes   map[counting.NodeID]*localnode.Node
 	cluster *cluster.Cluster
 	visits  *visits.Service
 	ring    *resharding.Service
 }
 
-func (d *deployment) node(id counting.NodeID) *memory.Node {
+func (d *deployment) node(id counting.NodeID) *localnode.Node {
 	if d.nodes[id] == nil {
-		d.nodes[id] = memory.New(memory.Options{ID: id, Addr: string(id) + ":1"})
+		d.nodes[id] = localnode.New(localnode.Options{ID: id, Addr: string(id) + ":1"})
 	}
 	return d.nodes[id]
 }
@@ -39,13 +39,13 @@ func (d *deployment) node(id counting.NodeID) *memory.Node {
 // newDeployment starts an instance on n nodes, which ends with the test.
 func newDeployment(t *testing.T, n int) *deployment {
 	t.Helper()
-	return newDeploymentOf(t, n, func(n *memory.Node) cluster.Node { return n })
+	return newDeploymentOf(t, n, func(n *localnode.Node) cluster.Node { return n })
 }
 
 // newDeploymentOf has something around its nodes.
-func newDeploymentOf(t *testing.T, n int, around func(*memory.Node) cluster.Node) *deployment {
+func newDeploymentOf(t *testing.T, n int, around func(*localnode.Node) cluster.Node) *deployment {
 	t.Helper()
-	d := &deployment{nodes: make(map[counting.NodeID]*memory.Node)}
+	d := &deployment{nodes: make(map[counting.NodeID]*localnode.Node)}
 	var nodes []cluster.Node
 	for i := range n {
 		nodes = append(nodes, around(d.node(counting.NodeID(fmt.Sprint("n", i+1)))))
@@ -225,7 +225,7 @@ func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrAnswers) {
 			t.Errorf("gave up a node that answers: %v", err)
 		}
-		d.nodes["n1"].Restore(memory.Snapshot{})
+		d.nodes["n1"].Restore(localnode.Snapshot{})
 		if _, err := d.ring.Remove(t.Context(), "n1", false); !errors.Is(err, counting.ErrUnavailable) {
 			t.Errorf("drained an empty node: %v", err)
 		}

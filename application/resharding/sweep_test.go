@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -49,7 +49,7 @@ func TestARepairSweepsTheNodes(t *testing.T) {
 			arc++
 		}
 		d.misplace(t, "n1", arc)
-		d.nodes["n2"].Restore(memory.Snapshot{})
+		d.nodes["n2"].Restore(localnode.Snapshot{})
 		if err := d.ring.Repair(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := d.nodes["n1"].Snapshot()
-		d.nodes["n1"].Restore(memory.Snapshot{})
+		d.nodes["n1"].Restore(localnode.Snapshot{})
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrBusy) {
 			t.Fatalf("gave up a source while arcs of another are on their way: %v", err)
 		}

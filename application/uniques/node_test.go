@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -15,7 +15,7 @@ import (
 
 // deployment is three nodes, which any number of instances join.
 type deployment struct {
-	nodes []*memory.Node
+	nodes []*localnode.Node
 	mu    sync.Mutex
 	away  map[counting.NodeID]bool
 	skew  map[counting.NodeID]time.Duration
@@ -32,7 +32,7 @@ func newDeployment() *deployment {
 // addNode makes one more node; only instances that are made later know it.
 func (d *deployment) addNode() {
 	id := counting.NodeID(fmt.Sprintf("n%d", len(d.nodes)+1))
-	d.nodes = append(d.nodes, memory.New(memory.Options{ID: id, Addr: string(id) + ":6379", Now: func() time.Time {
+	d.nodes = append(d.nodes, localnode.New(localnode.Options{ID: id, Addr: string(id) + ":6379", Now: func() time.Time {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return time.Now().Add(d.skew[id])
@@ -56,7 +56,7 @@ func (d *deployment) setSkew(id counting.NodeID, ahead time.Duration) {
 // link is how one instance reaches a node. Its fail is called before every
 // call that is named there and may make it fail without effect.
 type link struct {
-	*memory.Node
+	*localnode.Node
 	deployment *deployment
 	mu         sync.Mutex
 	fail       func(call string, w counting.Window) error

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/application/visits"
 	"footfall/domain/counting"
@@ -16,7 +16,7 @@ import (
 
 // node is a memory node that can be away, and counts its reads.
 type node struct {
-	*memory.Node
+	*localnode.Node
 	away, hung, replyLost atomic.Bool
 	reads                 atomic.Int64
 }
@@ -58,7 +58,7 @@ func newDeployment() deployment {
 	d := make(deployment, 3)
 	for i := range d {
 		id := fmt.Sprintf("n%d", i+1)
-		d[i] = &node{Node: memory.New(memory.Options{ID: counting.NodeID(id), Addr: id + ":6379"})}
+		d[i] = &node{Node: localnode.New(localnode.Options{ID: counting.NodeID(id), Addr: id + ":6379"})}
 	}
 	return d
 }

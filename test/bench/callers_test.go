@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/application/visits"
 	"footfall/domain/counting"
@@ -22,7 +22,7 @@ import (
 func BenchmarkCallers(b *testing.B) {
 	for _, callers := range []int{1, 8, 64, 512} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			node := embedded.New(embedded.Options{Dir: b.TempDir()})
+			node := localnode.NewFile(localnode.FileOptions{Dir: b.TempDir()})
 			if err := node.Start(b.Context()); err != nil {
 				b.Fatal(err)
 			}

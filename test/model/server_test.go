@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/test/chaos"
@@ -59,7 +59,7 @@ func (c *clock) back(d time.Duration) {
 // node says that it did: the model's own truth about windows.
 type server struct {
 	cluster.Node // below the mutant, if there is one
-	memory       *memory.Node
+	memory       *localnode.Node
 	clock        *clock
 	off          time.Duration // of the clock, when nobody sets it
 	counted      *chaos.Tally
@@ -109,7 +109,7 @@ func put[K comparable](sets map[counting.Window]map[K]struct{}, w counting.Windo
 
 func newServer(i int, length counting.WindowLength, m mutant, counted *chaos.Tally, over <-chan struct{}) *server {
 	s := &server{clock: &clock{}, counted: counted, length: length, over: over}
-	s.memory = memory.New(memory.Options{
+	s.memory = localnode.New(localnode.Options{
 		ID: counting.NodeID(fmt.Sprintf("n%d", i)), Addr: fmt.Sprintf("n%d:1", i), Now: s.clock.now,
 	})
 	s.Node = m.node(s.memory, s.clock)
@@ -143,7 +143,7 @@ func (s *server) reachable() (bool, error) {
 
 // snapshot is the node and what is known of it at one moment.
 type snapshot struct {
-	node memory.Snapshot
+	node localnode.Snapshot
 	seen seen
 }
 

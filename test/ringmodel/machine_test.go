@@ -3,7 +3,7 @@ package ringmodel_test
 import (
 	"sync"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 )
@@ -27,13 +27,13 @@ type machine interface {
 
 // inMemory is a machine of this process.
 func inMemory(id counting.NodeID) machine {
-	return &memoryMachine{Node: memory.New(memory.Options{ID: id, Addr: string(id) + ":1"})}
+	return &memoryMachine{Node: localnode.New(localnode.Options{ID: id, Addr: string(id) + ":1"})}
 }
 
 type memoryMachine struct {
-	*memory.Node
+	*localnode.Node
 	sync.Mutex // one call at a time, so that what is kept is never of two steps
-	safe       memory.Snapshot
+	safe       localnode.Snapshot
 }
 
 func (m *memoryMachine) power(bool) error     { return nil } // its links know

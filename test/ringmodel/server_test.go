@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -107,7 +107,7 @@ func (s *server) fallBack() {
 func (s *server) empty() {
 	m := s.far.(*memoryMachine)
 	m.Lock()
-	m.safe = memory.Snapshot{}
+	m.safe = localnode.Snapshot{}
 	m.Restore(m.safe)
 	m.Unlock()
 	s.sealed.Store(-1 << 62)

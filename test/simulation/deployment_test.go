@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/application/resharding"
 	"footfall/application/visits"
@@ -44,18 +44,18 @@ type deployment struct {
 	*testing.T
 	sent      messages
 	mu        sync.Mutex
-	nodes     map[counting.NodeID]*memory.Node
+	nodes     map[counting.NodeID]*localnode.Node
 	instances [2]*cluster.Cluster
 	ring      *resharding.Service
 	pages     []counting.Page
 	wrote     []atomic.Int64 // by page
 }
 
-func (d *deployment) node(id counting.NodeID) *memory.Node {
+func (d *deployment) node(id counting.NodeID) *localnode.Node {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.nodes[id] == nil {
-		d.nodes[id] = memory.New(memory.Options{ID: id, Addr: string(id)})
+		d.nodes[id] = localnode.New(localnode.Options{ID: id, Addr: string(id)})
 	}
 	return d.nodes[id]
 }
@@ -69,7 +69,7 @@ func (d *deployment) must(err error) {
 
 // start starts the instances on n nodes of equal weight, and visits every page.
 func start(t *testing.T, n, pages int) *deployment {
-	d := &deployment{T: t, nodes: make(map[counting.NodeID]*memory.Node), wrote: make([]atomic.Int64, pages)}
+	d := &deployment{T: t, nodes: make(map[counting.NodeID]*localnode.Node), wrote: make([]atomic.Int64, pages)}
 	d.sent.of = make(map[string]int)
 	var members []sharding.Member
 	for i := range n {

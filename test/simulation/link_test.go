@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"footfall/adapters/memory"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/test/chaos"
 )
@@ -15,11 +15,11 @@ const latency = 500 * time.Microsecond
 // link is a memory node that is latency away.
 type link struct {
 	chaos.Link
-	far  *memory.Node
+	far  *localnode.Node
 	sent *messages
 }
 
-func newLink(far *memory.Node, sent *messages) *link {
+func newLink(far *localnode.Node, sent *messages) *link {
 	l := &link{Link: chaos.Link{Far: far}, far: far, sent: sent}
 	l.Around = func(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
 		defer l.travel(method)()

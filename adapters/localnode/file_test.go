@@ -1,4 +1,4 @@
-package embedded_test
+package localnode_test
 
 import (
 	"bytes"
@@ -14,13 +14,13 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 )
 
 func TestStartMakesAPrivateDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	start(t, embedded.Options{Dir: dir})
+	start(t, localnode.FileOptions{Dir: dir})
 	for path, want := range map[string]fs.FileMode{
 		filepath.Dir(dir): 0o700 | fs.ModeDir, dir: 0o700 | fs.ModeDir, filepath.Join(dir, "footfall.db"): 0o600,
 	} {
@@ -35,7 +35,7 @@ func TestStartMakesAPrivateDirectory(t *testing.T) {
 }
 
 func TestStartAndStopMayBeRepeated(t *testing.T) {
-	n := embedded.New(embedded.Options{Dir: t.TempDir()})
+	n := localnode.NewFile(localnode.FileOptions{Dir: t.TempDir()})
 	stop(t, n)
 	for range 2 {
 		for range 2 {
@@ -55,7 +55,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 }
 
 func TestNodeThatIsNotStartedIsClosed(t *testing.T) {
-	n := embedded.New(embedded.Options{Dir: t.TempDir()})
+	n := localnode.NewFile(localnode.FileOptions{Dir: t.TempDir()})
 	if _, err := n.Apply(t.Context(), batch(1)); !errors.Is(err, counting.ErrClosed) {
 		t.Fatalf("got the error %v, want %v", err, counting.ErrClosed)
 	}
@@ -64,7 +64,7 @@ func TestNodeThatIsNotStartedIsClosed(t *testing.T) {
 func TestStartEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	n := embedded.New(embedded.Options{Dir: t.TempDir()})
+	n := localnode.NewFile(localnode.FileOptions{Dir: t.TempDir()})
 	if err := n.Start(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got the error %v, want %v", err, context.Canceled)
 	}
@@ -84,7 +84,7 @@ func (e *ending) Err() error {
 }
 
 func TestStartEndsWithItsContextWhileItChecksTheFile(t *testing.T) {
-	o := embedded.Options{Dir: t.TempDir()}
+	o := localnode.FileOptions{Dir: t.TempDir()}
 	n := start(t, o)
 	enter(t, n)
 	stop(t, n)
@@ -97,7 +97,7 @@ func TestStartEndsWithItsContextWhileItChecksTheFile(t *testing.T) {
 }
 
 func TestStartTakesAFileThatIsTooLargeToCheck(t *testing.T) {
-	n := start(t, embedded.Options{Dir: t.TempDir()})
+	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
 	apply(t, n, batch(1))
 	stop(t, n)
@@ -111,7 +111,7 @@ func TestStartTakesAFileThatIsTooLargeToCheck(t *testing.T) {
 }
 
 func TestStopWaitsForCallsUnderWay(t *testing.T) {
-	o := embedded.Options{Dir: t.TempDir()}
+	o := localnode.FileOptions{Dir: t.TempDir()}
 	n := start(t, o)
 	enter(t, n)
 	var all sync.WaitGroup
@@ -148,13 +148,13 @@ func TestStopWaitsForCallsUnderWay(t *testing.T) {
 }
 
 func TestSecondProcessIsToldThatTheDirectoryIsInUse(t *testing.T) {
-	o := embedded.Options{Dir: t.TempDir()}
+	o := localnode.FileOptions{Dir: t.TempDir()}
 	start(t, o)
-	err := embedded.New(o).Start(t.Context())
+	err := localnode.NewFile(o).Start(t.Context())
 	if want := "embedded: " + o.Dir + " is in use by another process"; err == nil || err.Error() != want {
 		t.Fatalf("got the error %q, want %q", err, want)
 	}
-	if !errors.Is(err, embedded.ErrInUse) {
+	if !errors.Is(err, localnode.ErrInUse) {
 		t.Fatalf("got the error %v, want one that is ErrInUse", err)
 	}
 }
@@ -165,12 +165,12 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 		plant func(t *testing.T, path string)
 		want  error
 	}{
-		{"a text", func(t *testing.T, path string) { write(t, path, []byte("not a database")) }, embedded.ErrDamaged},
-		{"zeros", func(t *testing.T, path string) { write(t, path, make([]byte, 1<<16)) }, embedded.ErrDamaged},
-		{"a file that was cut off", cutOff, embedded.ErrDamaged},
-		{"a file with a page of zeros", wipe, embedded.ErrDamaged},
-		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, embedded.ErrFormat},
-		{"a database of another version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, embedded.ErrFormat},
+		{"a text", func(t *testing.T, path string) { write(t, path, []byte("not a database")) }, localnode.ErrDamaged},
+		{"zeros", func(t *testing.T, path string) { write(t, path, make([]byte, 1<<16)) }, localnode.ErrDamaged},
+		{"a file that was cut off", cutOff, localnode.ErrDamaged},
+		{"a file with a page of zeros", wipe, localnode.ErrDamaged},
+		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, localnode.ErrFormat},
+		{"a database of another version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat},
 		{"a directory", func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
@@ -180,7 +180,7 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			c.plant(t, filepath.Join(dir, "footfall.db"))
-			n := embedded.New(embedded.Options{Dir: dir})
+			n := localnode.NewFile(localnode.FileOptions{Dir: dir})
 			err := n.Start(t.Context())
 			if err == nil {
 				stop(t, n)
@@ -197,7 +197,7 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 func TestStartGoesOnWithAnEmptyFile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "footfall.db"), nil)
-	enter(t, start(t, embedded.Options{Dir: dir}))
+	enter(t, start(t, localnode.FileOptions{Dir: dir}))
 }
 
 func write(t *testing.T, path string, content []byte) {
@@ -227,7 +227,7 @@ func database(t *testing.T, path, bucket, key, value string) {
 
 // cutOff makes a database and cuts its file in half.
 func cutOff(t *testing.T, path string) {
-	n := start(t, embedded.Options{Dir: filepath.Dir(path)})
+	n := start(t, localnode.FileOptions{Dir: filepath.Dir(path)})
 	enter(t, n)
 	stop(t, n)
 	info, err := os.Stat(path)
@@ -241,7 +241,7 @@ func cutOff(t *testing.T, path string) {
 
 // wipe makes a database and wipes the pages that the last write went to.
 func wipe(t *testing.T, path string) {
-	n := start(t, embedded.Options{Dir: filepath.Dir(path)})
+	n := start(t, localnode.FileOptions{Dir: filepath.Dir(path)})
 	enter(t, n)
 	b := batch(1)
 	for i := range 1000 {

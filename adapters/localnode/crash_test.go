@@ -1,4 +1,4 @@
-package embedded_test
+package localnode_test
 
 import (
 	"bufio"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 )
 
 // crashDir names the environment variable by which the test runs its own
@@ -21,8 +21,8 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 		applyUntilKilled(t, dir)
 		return
 	}
-	o := embedded.Options{Dir: t.TempDir()}
-	n := embedded.New(o)
+	o := localnode.FileOptions{Dir: t.TempDir()}
+	n := localnode.NewFile(o)
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 	answered := int64(0)
 	for round := range int64(5) {
 		answered = max(answered, killAfter(t, o.Dir, answered+20+7*round))
-		n := embedded.New(o)
+		n := localnode.NewFile(o)
 		if err := n.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 
 // applyUntilKilled goes on with the session and prints what was answered.
 func applyUntilKilled(t *testing.T, dir string) {
-	n := start(t, embedded.Options{Dir: dir})
+	n := start(t, localnode.FileOptions{Dir: dir})
 	for seq := visits(t, n) + 1; ; seq++ {
 		if _, err := n.Apply(t.Context(), batch(seq)); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package embedded
+package localnode
 
 import (
 	"context"
@@ -35,34 +35,32 @@ const (
 	checkStep = 4096
 )
 
-// openFile is os.OpenFile, or what stands in for it.
-type openFile func(name string, flag int, mode os.FileMode) (*os.File, error)
-
-// openDB opens the database, made where there is none.
-func (n *Node) openDB(ctx context.Context) (*bolt.DB, error) {
-	dir := n.dir
+// openDB opens the database in dir, and makes it where there is none. An old one
+// is checked first.
+func openDB(ctx context.Context, dir string, open openFile, checking time.Duration) (*bolt.DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
 	path := filepath.Join(dir, fileName)
-	// An empty file was left by a start that was broken off.
+	// An empty file was left by a start that was interrupted.
 	info, err := os.Stat(path)
 	fresh := err != nil || info.Size() == 0
 	if !fresh {
-		if err := check(ctx, path, dir, n.checking); err != nil {
+		if err := check(ctx, path, dir, checking); err != nil {
 			return nil, err
 		}
 	}
 	// The list of free pages is rebuilt at the start, so that no commit has
 	// to write it.
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
-		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true, OpenFile: n.open,
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true, OpenFile: open,
 	})
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	if err := prepare(db, dir); err != nil {
-		return nil, errors.Join(err, db.Close())
+	err = db.Update(func(tx *bolt.Tx) error { return prepare(rootOf(tx), false) })
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("embedded: the database in %s %w", dir, err), db.Close())
 	}
 	if fresh {
 		if err := syncDirs(dir, filepath.Dir(filepath.Clean(dir))); err != nil {

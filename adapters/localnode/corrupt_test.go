@@ -1,4 +1,4 @@
-package embedded_test
+package localnode_test
 
 import (
 	"errors"
@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 )
 
 func TestWindowWhoseNumberIsNoneIsCorrupt(t *testing.T) {
 	c := newClock()
-	n := start(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+	n := start(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
 	w := enter(t, n).Length().At(c.Now()) - 1
 	for name, value := range map[string][]byte{
 		"empty": {}, "3 bytes": {1, 2, 3}, "negative": {255, 255, 255, 255, 255, 255, 255, 255},
@@ -32,7 +32,7 @@ func TestWindowWhoseNumberIsNoneIsCorrupt(t *testing.T) {
 }
 
 func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
-	n := start(t, embedded.Options{Dir: t.TempDir()})
+	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
 	for _, text := range []string{
 		"", "{}", "[]", "null", `{"state":"odd"}`, `{"state":"damaged"}`, `{"state":"sealed","count":-1}`, `{"state":"open"`,
@@ -52,7 +52,7 @@ func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
 }
 
 func TestEntryThatIsABucketIsCorrupt(t *testing.T) {
-	n := start(t, embedded.Options{Dir: t.TempDir()})
+	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
 	if err := n.SpoilEntryByBucket(100); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestEntryThatIsABucketIsCorrupt(t *testing.T) {
 
 func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 	c := newClock()
-	n := start(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+	n := start(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
 	w := enter(t, n).Length().At(c.Now())
 	apply(t, n, batch(1))
 	if _, _, err := n.Claim(t.Context(), w, "a", time.Minute); err != nil {

@@ -1,4 +1,4 @@
-package embedded_test
+package localnode_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 )
 
@@ -20,10 +20,10 @@ type disk struct {
 }
 
 // startOn starts a node whose disk the test holds.
-func startOn(t *testing.T, o embedded.Options) (*embedded.Node, *disk) {
+func startOn(t *testing.T, o localnode.FileOptions) (*localnode.File, *disk) {
 	t.Helper()
 	d := &disk{t: t}
-	n := embedded.New(o)
+	n := localnode.NewFile(o)
 	n.OpenWith(func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
 		d.file, err = os.OpenFile(name, flag, mode)
 		return d.file, err
@@ -58,7 +58,7 @@ func (d *disk) replace(fd int) {
 }
 
 func TestFullDiskLeavesABatchUnknownUntilItIsRepeated(t *testing.T) {
-	n, d := startOn(t, embedded.Options{Dir: t.TempDir()})
+	n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
 	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestFullDiskLeavesABatchUnknownUntilItIsRepeated(t *testing.T) {
 // What a failed commit has left in the file may be lost with the next power
 // cut, so that it is no answer to a repetition.
 func TestDuplicateAfterAFailedCommitNeedsACommit(t *testing.T) {
-	n, d := startOn(t, embedded.Options{Dir: t.TempDir()})
+	n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
 	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestDuplicateAfterAFailedCommitNeedsACommit(t *testing.T) {
 
 func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 	c := newClock()
-	n, d := startOn(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+	n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
 	r := enter(t, n)
 	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
 		t.Fatal(err)
@@ -127,19 +127,19 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 // What is written between a batch that failed and its repetition says nothing
 // about the ids of the batch.
 func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
-	for name, between := range map[string]func(t *testing.T, n *embedded.Node, w counting.Window) error{
-		"attend": func(t *testing.T, n *embedded.Node, _ counting.Window) error {
+	for name, between := range map[string]func(t *testing.T, n *localnode.File, w counting.Window) error{
+		"attend": func(t *testing.T, n *localnode.File, _ counting.Window) error {
 			_, err := n.Heartbeat(t.Context())
 			return err
 		},
-		"claim and renew": func(t *testing.T, n *embedded.Node, w counting.Window) error {
+		"claim and renew": func(t *testing.T, n *localnode.File, w counting.Window) error {
 			token, _, err := n.Claim(t.Context(), w-1, "a", time.Minute)
 			if err != nil {
 				return err
 			}
 			return n.Renew(t.Context(), w-1, token, time.Minute)
 		},
-		"a scan": func(t *testing.T, n *embedded.Node, w counting.Window) error {
+		"a scan": func(t *testing.T, n *localnode.File, w counting.Window) error {
 			if _, err := n.Heartbeat(t.Context()); err != nil {
 				return err
 			}
@@ -148,13 +148,13 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			}
 			return n.Retire(t.Context(), w-1)
 		},
-		"a visit": func(t *testing.T, n *embedded.Node, _ counting.Window) error {
+		"a visit": func(t *testing.T, n *localnode.File, _ counting.Window) error {
 			other := batch(1)
 			other.Session, other.IDEvents = "b", nil
 			_, err := n.Apply(t.Context(), other)
 			return err
 		},
-		"another failure": func(t *testing.T, n *embedded.Node, w counting.Window) error {
+		"another failure": func(t *testing.T, n *localnode.File, w counting.Window) error {
 			if _, err := n.Seal(t.Context(), w+1, 0); !errors.Is(err, counting.ErrTooEarly) {
 				return fmt.Errorf("got the error %w, want %w", err, counting.ErrTooEarly)
 			}
@@ -163,7 +163,7 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClock()
-			n, d := startOn(t, embedded.Options{Dir: t.TempDir(), Now: c.Now})
+			n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
 			w := enter(t, n).Length().At(c.Now())
 			apply(t, n, batch(1))
 			d.fill()

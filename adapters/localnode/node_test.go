@@ -1,4 +1,4 @@
-package embedded_test
+package localnode_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/conformance"
@@ -35,9 +35,9 @@ func (c *clock) Advance(d time.Duration) {
 }
 
 // start starts a node, and stops it when the test ends.
-func start(t testing.TB, o embedded.Options) *embedded.Node {
+func start(t testing.TB, o localnode.FileOptions) *localnode.File {
 	t.Helper()
-	n := embedded.New(o)
+	n := localnode.NewFile(o)
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -45,53 +45,90 @@ func start(t testing.TB, o embedded.Options) *embedded.Node {
 	return n
 }
 
-func stop(t testing.TB, n *embedded.Node) {
+func stop(t testing.TB, n *localnode.File) {
 	t.Helper()
 	if err := n.Stop(context.Background()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestNodeKeepsTheContract(t *testing.T) {
-	kept := make(map[conformance.Node]embedded.Options)
+// spoiler is what a node of either kind lets the tests do.
+type spoiler interface {
+	SpoilPage(at counting.Located) error
+	SpoilWindow(w counting.Window) error
+	SpoilEntry(w counting.Window, text string) error
+}
+
+// harness is what nodes of both kinds have in common; clocks has the clock of
+// each.
+func harness(clocks map[conformance.Node]*clock) conformance.Harness {
+	spoil := func(t *testing.T, n conformance.Node, how func(spoiler) error) {
+		t.Helper()
+		if err := how(n.(spoiler)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return conformance.Harness{
+		Advance: func(_ *testing.T, n conformance.Node, d time.Duration) { clocks[n].Advance(d) },
+		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
+			spoil(t, n, func(s spoiler) error { return s.SpoilPage(at) })
+		},
+		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
+			spoil(t, n, func(s spoiler) error { return s.SpoilWindow(w) })
+		},
+		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
+			spoil(t, n, func(s spoiler) error { return s.SpoilEntry(w, "no entry") })
+		},
+	}
+}
+
+func TestFileKeepsTheContract(t *testing.T) {
+	kept := make(map[conformance.Node]localnode.FileOptions)
 	clocks := make(map[conformance.Node]*clock)
 	open := func(t *testing.T, dir string, c *clock) conformance.Node {
-		o := embedded.Options{Dir: dir, Now: c.Now}
+		o := localnode.FileOptions{Dir: dir, Now: c.Now}
 		n := start(t, o)
 		kept[n], clocks[n] = o, c
 		return n
 	}
-	conformance.TestNode(t, conformance.Harness{
-		Open:  func(t *testing.T) conformance.Node { return open(t, t.TempDir(), newClock()) },
-		Close: func(t *testing.T, n conformance.Node) { stop(t, n.(*embedded.Node)) },
-		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
-			stop(t, n.(*embedded.Node))
-			return open(t, kept[n].Dir, clocks[n])
-		},
-		Immovable: "a file is the one node of its ring",
-		Advance:   func(_ *testing.T, n conformance.Node, d time.Duration) { clocks[n].Advance(d) },
-		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
-			if err := n.(*embedded.Node).SpoilPage(at); err != nil {
-				t.Fatal(err)
-			}
-		},
-		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
-			if err := n.(*embedded.Node).SpoilWindow(w); err != nil {
-				t.Fatal(err)
-			}
-		},
-		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
-			if err := n.(*embedded.Node).SpoilEntry(w, "no entry"); err != nil {
-				t.Fatal(err)
-			}
-		},
-	})
+	h := harness(clocks)
+	h.Open = func(t *testing.T) conformance.Node { return open(t, t.TempDir(), newClock()) }
+	h.Close = func(t *testing.T, n conformance.Node) { stop(t, n.(*localnode.File)) }
+	h.Reopen = func(t *testing.T, n conformance.Node) conformance.Node {
+		stop(t, n.(*localnode.File))
+		return open(t, kept[n].Dir, clocks[n])
+	}
+	h.Immovable = "a file is the one node of its ring"
+	conformance.TestNode(t, h)
+}
+
+func TestMemoryKeepsTheContract(t *testing.T) {
+	clocks := make(map[conformance.Node]*clock)
+	open := func(t *testing.T, o localnode.Options) *localnode.Node {
+		c := newClock()
+		o.Now = c.Now
+		n := localnode.New(o)
+		clocks[n] = c
+		t.Cleanup(n.Close)
+		return n
+	}
+	h := harness(clocks)
+	h.Open = func(t *testing.T) conformance.Node {
+		return open(t, localnode.Options{ID: "memory_1", Addr: "one"})
+	}
+	h.Close = func(_ *testing.T, n conformance.Node) { n.(*localnode.Node).Close() }
+	h.Impostor = func(t *testing.T, n conformance.Node) conformance.Node {
+		other := open(t, localnode.Options{ID: "memory_2", Addr: "one"})
+		other.Restore(n.(*localnode.Node).Snapshot())
+		return other
+	}
+	conformance.TestNode(t, h)
 }
 
 // A backup may take the file's place while the node is stopped.
 func TestNodeKnowsOnlyWhatIsInTheFileThatItStartsWith(t *testing.T) {
 	c := newClock()
-	o := embedded.Options{Dir: t.TempDir(), Now: c.Now}
+	o := localnode.FileOptions{Dir: t.TempDir(), Now: c.Now}
 	n := start(t, o)
 	r := enter(t, n)
 	backups := t.TempDir()
@@ -112,7 +149,7 @@ func TestNodeKnowsOnlyWhatIsInTheFileThatItStartsWith(t *testing.T) {
 	}
 }
 
-func apply(t *testing.T, n *embedded.Node, b *counting.Batch) {
+func apply(t *testing.T, n *localnode.File, b *counting.Batch) {
 	t.Helper()
 	if r, err := n.Apply(t.Context(), b); err != nil || r.Duplicate || len(r.Refused) > 0 {
 		t.Fatalf("got %+v and the error %v", r, err)
@@ -128,7 +165,7 @@ func next(t *testing.T, r *sharding.Ring, change string) *sharding.Ring {
 	return r
 }
 
-func fence(t *testing.T, n *embedded.Node, r *sharding.Ring) {
+func fence(t *testing.T, n *localnode.File, r *sharding.Ring) {
 	t.Helper()
 	if _, err := n.Fence(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -139,7 +176,7 @@ func fence(t *testing.T, n *embedded.Node, r *sharding.Ring) {
 }
 
 // copyFile copies the file of a node, which is stopped for it.
-func copyFile(t *testing.T, n *embedded.Node, dir, backups, name string) {
+func copyFile(t *testing.T, n *localnode.File, dir, backups, name string) {
 	t.Helper()
 	stop(t, n)
 	replace(t, filepath.Join(dir, "footfall.db"), filepath.Join(backups, name))
@@ -149,7 +186,7 @@ func copyFile(t *testing.T, n *embedded.Node, dir, backups, name string) {
 }
 
 // restore puts a copy in the place of a node's file.
-func restore(t *testing.T, n *embedded.Node, dir, backups, name string) {
+func restore(t *testing.T, n *localnode.File, dir, backups, name string) {
 	t.Helper()
 	stop(t, n)
 	replace(t, filepath.Join(backups, name), filepath.Join(dir, "footfall.db"))
@@ -170,7 +207,7 @@ func replace(t *testing.T, from, to string) {
 }
 
 // enter makes a node all of a ring of epoch 1.
-func enter(t testing.TB, n *embedded.Node) *sharding.Ring {
+func enter(t testing.TB, n *localnode.File) *sharding.Ring {
 	t.Helper()
 	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
 	r, err := sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members)
@@ -196,7 +233,7 @@ func batch(seq int64) *counting.Batch {
 }
 
 // visits is the count of home.
-func visits(t testing.TB, n *embedded.Node) int64 {
+func visits(t testing.TB, n *localnode.File) int64 {
 	t.Helper()
 	got, err := n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})
 	if err != nil {

@@ -1,4 +1,4 @@
-package embedded_test
+package localnode_test
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )
@@ -16,7 +16,7 @@ import (
 // V29: keys that count no more are deleted some at a time, and all of them.
 func TestKeysAreForgottenInSteps(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
-	n := start(t, embedded.Options{Dir: dir, Now: c.Now})
+	n := start(t, localnode.FileOptions{Dir: dir, Now: c.Now})
 	ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,11 @@
-package embedded_test
+package localnode_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
-	"footfall/adapters/embedded"
+	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 )
 
@@ -15,7 +15,7 @@ func BenchmarkApply(b *testing.B) {
 	for _, kind := range []string{"visits", "ids"} {
 		for _, size := range []int{1, 16, 64, 512} {
 			b.Run(fmt.Sprintf("%s/%d", kind, size), func(b *testing.B) {
-				n := start(b, embedded.Options{Dir: b.TempDir()})
+				n := start(b, localnode.FileOptions{Dir: b.TempDir()})
 				enter(b, n)
 				random := rand.New(rand.NewPCG(1, 2))
 				seq := int64(0)

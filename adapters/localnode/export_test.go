@@ -1,0 +1,74 @@
+package localnode
+
+import (
+	"os"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// OpenWith lets the test hold the file that the node opens at its next start.
+func (f *File) OpenWith(open func(name string, flag int, mode os.FileMode) (*os.File, error)) {
+	f.open = open
+}
+
+// CheckFor bounds how long the next starts check the file.
+func (f *File) CheckFor(d time.Duration) { f.checking = d }
+
+// spoil changes the store past the node.
+func (n *core) spoil(change func(t *tx) error) error {
+	return n.driver.Update(func(root bucket) (bool, error) {
+		return true, change(&tx{core: n, root: root})
+	})
+}
+
+// SpoilPage puts something under a page that is no count.
+func (n *core) SpoilPage(at counting.Located) error {
+	return n.spoil(func(t *tx) error {
+		return t.table(inPages).Put(t.appendPage(nil, at.Arc, at.Page), []byte("no count at all"))
+	})
+}
+
+// SpoilWindow puts something under the ids of a window that is no set.
+func (n *core) SpoilWindow(w counting.Window) error {
+	return n.spoil(func(t *tx) error { return t.table(inWindows).Put(ordered(w), []byte("no set")) })
+}
+
+// SpoilNumber puts something in the place of the number of a window's ids.
+func (n *core) SpoilNumber(w counting.Window, value []byte) error {
+	return n.spoil(func(t *tx) error {
+		kept, err := t.table(inWindows).Create(ordered(w))
+		if err != nil {
+			return err
+		}
+		return kept.Put([]byte("n"), value)
+	})
+}
+
+// SpoilEntry puts a text in the place of the entry of a window.
+func (n *core) SpoilEntry(w counting.Window, text string) error {
+	return n.spoil(func(t *tx) error { return t.table(inEntries).Put(ordered(w), []byte(text)) })
+}
+
+// SpoilEntryByBucket puts a bucket in the place of the entry of a window.
+func (n *core) SpoilEntryByBucket(w counting.Window) error {
+	return n.spoil(func(t *tx) error {
+		_, err := t.table(inEntries).Create(ordered(w))
+		return err
+	})
+}
+
+// SpoilKeys puts keys among the waiting windows and the entries that name no
+// window.
+func (n *core) SpoilKeys() error {
+	return n.spoil(func(t *tx) error {
+		for _, in := range []string{inWaiting, inEntries} {
+			for _, key := range []string{"a", "\x80 no window"} {
+				if err := t.table(in).Put([]byte(key), present()); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}

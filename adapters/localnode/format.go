@@ -1,0 +1,186 @@
+package localnode
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// format is the version of what follows. A number is 8 bytes, big-endian, and
+// as a key or a part of one its sign is flipped, so that keys are in order. ARC
+// is 2 bytes, big-endian.
+//
+//	meta/format            the version, in decimals
+//	meta/sealed            number: the highest window that takes no ids
+//	ring/version           number: how often those below have changed
+//	ring/fenced, approved, opened
+//	                       documents of sharding.Ring
+//	pages/PAGE             number of visits
+//	sessions/SESSION       see encodeSession
+//	waiting/WINDOW         a byte, as wherever only the key counts
+//	windows/WINDOW/n, e    numbers: of its ids, of its endpoints
+//	windows/WINDOW/ids/NO  the ids that a batch added, 8 bytes each
+//	windows/WINDOW/endpoints/ENDPOINT
+//	entries/WINDOW         JSON of savedEntry
+//	calls/WINDOW/ENDPOINT  JSON of savedDelivery
+//	keys/DAY/ARC KEY       the fingerprint of an idempotency key; the sequence
+//	                       of a day is the number of its keys
+//	forget/MS KIND NAME    what is to be looked at then, see forget.go
+//
+// A node whose arcs move has, in memory only:
+//
+//	ring/owner             the id of the node
+//	pages/ARC PAGE         instead of pages/PAGE
+//	incoming/ARC           a byte, 1 when all keys have come, and the number of
+//	                       marks; the sequence is the number of arcs
+//	marks/ARC PAGE         pages of an incoming arc that were imported
+//	moves/ARC              a byte, the counting.Stage, and the number of pages
+//	frozen/ARC PAGE        as pages, of arcs that are claimed
+//	quarantine/EPOCH KIND ARC PAGE
+//	                       as pages, of no count; see quarantine
+const format = "1"
+
+// The buckets.
+const (
+	inMeta     = "meta"
+	inRing     = "ring"
+	inPages    = "pages"
+	inSessions = "sessions"
+	inWaiting  = "waiting"
+	inWindows  = "windows"
+	inEntries  = "entries"
+	inCalls    = "calls"
+	inForget   = "forget"
+	inKeys     = "keys" // made with the first key
+
+	inIncoming   = "incoming"
+	inMarks      = "marks"
+	inMoves      = "moves"
+	inFrozen     = "frozen"
+	inQuarantine = "quarantine"
+)
+
+// prepare makes the buckets of an empty store, also those that moving arcs
+// need. It checks the version of a store that is not empty; ErrFormat.
+func prepare(root bucket, byArc bool) error {
+	for range root.Scan(nil) {
+		return checkFormat(root)
+	}
+	names := []string{inMeta, inRing, inPages, inSessions, inWaiting, inWindows, inEntries, inCalls, inForget}
+	if byArc {
+		names = append(names, inIncoming, inMarks, inMoves, inFrozen, inQuarantine)
+	}
+	for _, name := range names {
+		if _, err := root.Create([]byte(name)); err != nil {
+			return fmt.Errorf("can't be made: %w", err)
+		}
+	}
+	meta, err := root.Bucket([]byte(inMeta))
+	if err != nil {
+		return err
+	}
+	return meta.Put([]byte("format"), []byte(format))
+}
+
+func checkFormat(root bucket) error {
+	meta, err := root.Bucket([]byte(inMeta))
+	if err != nil || meta == nil {
+		return fmt.Errorf("is %w: it is not Footfall's", ErrFormat)
+	}
+	if got := string(meta.Get([]byte("format"))); got != format {
+		return fmt.Errorf("is %w: version %q, this program reads %s", ErrFormat, got, format)
+	}
+	return nil
+}
+
+// notApplied marks an error that surely had no effect; nil stays nil.
+func notApplied(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", counting.ErrNotApplied, err)
+}
+
+// errBroken is wrapped by errors about values that the format doesn't allow,
+// but for those of one page or window: they are counting.Corrupt.
+var errBroken = fmt.Errorf("%w: broken value", counting.ErrNotApplied)
+
+// present returns the value of a key that is only to be there.
+func present() []byte { return []byte{1} }
+
+func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+
+// readNumber reads a number; absent when there is none.
+func readNumber(v []byte, absent int64) (int64, error) {
+	switch {
+	case v == nil:
+		return absent, nil
+	case len(v) == 8:
+		return int64(binary.BigEndian.Uint64(v)), nil
+	}
+	return 0, fmt.Errorf("%w: a number of %d bytes", errBroken, len(v))
+}
+
+// readCount reads a number of something, 0 where there is none; the error is
+// counting.Corrupt.
+func readCount(v []byte) (int64, error) {
+	if v == nil {
+		return 0, nil
+	}
+	if len(v) != 8 || v[0] >= 0x80 {
+		return 0, counting.Corrupt
+	}
+	return int64(binary.BigEndian.Uint64(v)), nil
+}
+
+// ordered makes a key, or a part of one, whose order is that of the numbers.
+func ordered[T ~int64](n T) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(n)^1<<63)
+}
+
+// readOrdered reads a key that ordered made; any other is passed over.
+func readOrdered[T ~int64](key []byte) (n T, ok bool) {
+	if len(key) != 8 {
+		return 0, false
+	}
+	return T(binary.BigEndian.Uint64(key) ^ 1<<63), true
+}
+
+func arcKey(arc counting.Arc) []byte { return binary.BigEndian.AppendUint16(nil, uint16(arc)) }
+
+// appendPage appends the key of a page in the bucket pages.
+func (n *core) appendPage(key []byte, arc counting.Arc, page counting.Page) []byte {
+	if n.byArc {
+		key = binary.BigEndian.AppendUint16(key, uint16(arc))
+	}
+	return append(key, page...)
+}
+
+// encodeSession: number of the last batch, time in ms, and of each refusal
+// the item in 4 bytes and the reason in one.
+func encodeSession(s counting.Applied, at time.Time) []byte {
+	b := make([]byte, 0, 16+5*len(s.Refused))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Seq))
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
+	for _, r := range s.Refused {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(r.Item)), byte(r.Reason))
+	}
+	return b
+}
+
+func decodeSession(b []byte) (s counting.Applied, at time.Time, err error) {
+	if b == nil {
+		return s, at, nil
+	}
+	if len(b) < 16 || (len(b)-16)%5 != 0 {
+		return s, at, fmt.Errorf("%w: a session of %d bytes", errBroken, len(b))
+	}
+	s.Seq = int64(binary.BigEndian.Uint64(b))
+	at = time.UnixMilli(int64(binary.BigEndian.Uint64(b[8:])))
+	for b = b[16:]; len(b) > 0; b = b[5:] {
+		s.Refused = append(s.Refused, counting.Refusal{Item: int(binary.BigEndian.Uint32(b)), Reason: counting.Reason(b[4])})
+	}
+	return s, at, nil
+}

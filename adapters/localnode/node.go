@@ -1,0 +1,173 @@
+// Package localnode is a node of this process, over a driver that stores
+// buckets of keys in transactions (driver.go). What it stores is in format.go.
+// There are two kinds.
+//
+// memory:// is Node, over a B-tree. Nothing outlives the process. It is for
+// tests, for simulations of many nodes, and for trying Footfall out. It fails
+// only when it is closed, or when the context of a call is over.
+//
+// embedded://DIR is File, the durable store of a single Footfall, over the bbolt
+// file DIR/footfall.db. One process at a time may have it open, and it never
+// shrinks. Every change is one transaction, which is synced before the answer.
+// So an answered change survives a crash and, where the disk keeps what it was
+// told to sync, a power cut. An error before the commit wraps
+// counting.ErrNotApplied. An error of the commit (a full or broken disk) leaves
+// the outcome unknown until the change is repeated.
+package localnode
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// core implements every port of a node but counting.Movable, over a driver.
+// Its methods are safe for concurrent use. The ids of the current window are
+// in memory as well.
+type core struct {
+	id     counting.NodeID
+	addr   string
+	now    func() time.Time
+	driver driver
+	// byArc: pages are stored by arc, which movable needs, and the store
+	// knows its owner.
+	byArc bool
+	// listed is the most pages that one List returns.
+	listed int
+
+	// writing has room for the one writer, so that waiting for it ends with
+	// the context of the call. The writer owns seen and saved.
+	writing chan struct{}
+	seen    seen
+	// saved is the ring that the transaction under way has stored, ring the
+	// last one that was stored or decoded.
+	saved *knownRing
+	ring  atomic.Pointer[knownRing]
+}
+
+var (
+	_ counting.Counts    = (*core)(nil)
+	_ counting.Windows   = (*core)(nil)
+	_ counting.Ledger    = (*core)(nil)
+	_ sharding.RingStore = (*core)(nil)
+)
+
+// tx is one transaction of a node.
+type tx struct {
+	*core
+	root bucket
+	at   time.Time // by the clock of the node
+	// state is what the node knows of the ring, version its version there.
+	state   sharding.RingState
+	version int64
+}
+
+// table is a bucket of the root that is always there.
+func (t *tx) table(name string) bucket {
+	b, _ := t.root.Bucket([]byte(name))
+	return b
+}
+
+// ID implements sharding.RingStore.
+func (n *core) ID() counting.NodeID { return n.id }
+
+// Addr implements sharding.RingStore.
+func (n *core) Addr() string { return n.addr }
+
+// view reads what is committed, on a node that is part of a ring. Its error
+// says what was done.
+func (n *core) view(ctx context.Context, what string, read func(*tx) error) error {
+	err := ctx.Err()
+	if err != nil {
+		return n.failed(what, notApplied(err))
+	}
+	return n.failed(what, n.driver.View(func(root bucket) error {
+		t, err := n.begin(root)
+		if err != nil {
+			return err
+		}
+		if err := t.checkMember(); err != nil {
+			return err
+		}
+		return read(t)
+	}))
+}
+
+// update makes a change that is durable when update returns nil, on a node
+// that is part of a ring. change says whether it has changed anything; its
+// error rolls everything back.
+func (n *core) update(ctx context.Context, what string, change func(*tx) (changed bool, err error)) error {
+	return n.updateAny(ctx, what, func(t *tx) (bool, error) {
+		if err := t.checkMember(); err != nil {
+			return false, err
+		}
+		return change(t)
+	})
+}
+
+// updateAny is update for a node that may be part of no ring.
+func (n *core) updateAny(ctx context.Context, what string, change func(*tx) (changed bool, err error)) error {
+	if err := n.lock(ctx); err != nil {
+		return n.failed(what, notApplied(err))
+	}
+	defer n.unlock()
+	if err := ctx.Err(); err != nil {
+		return n.failed(what, notApplied(err))
+	}
+	err := n.driver.Update(func(root bucket) (bool, error) {
+		t, err := n.begin(root)
+		if err != nil {
+			return false, err
+		}
+		return change(t)
+	})
+	n.seen.resolve(err == nil)
+	if err == nil && n.saved != nil {
+		n.ring.Store(n.saved)
+	}
+	n.saved = nil
+	return n.failed(what, err)
+}
+
+// lock makes the caller the writer.
+func (n *core) lock(ctx context.Context) error {
+	select {
+	case n.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (n *core) unlock() { <-n.writing }
+
+func (n *core) failed(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s on %s: %w", what, n.id, err)
+	}
+	return nil
+}
+
+// current is the window that an id would go to by a ring.
+func (t *tx) current(s sharding.RingState) (counting.Window, error) {
+	sealed, err := t.highestSealed()
+	if err != nil {
+		return 0, err
+	}
+	return counting.CurrentWindow(s.Fenced.Length().At(t.at), sealed), nil
+}
+
+// highestSealed is the highest window that takes no ids any more.
+func (t *tx) highestSealed() (counting.Window, error) {
+	n, err := readNumber(t.table(inMeta).Get([]byte("sealed")), math.MinInt64)
+	return counting.Window(n), err
+}
+
+func (t *tx) seal(w counting.Window) error {
+	return t.table(inMeta).Put([]byte("sealed"), number(int64(w)))
+}
