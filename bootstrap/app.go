@@ -12,6 +12,9 @@ import (
 
 	"footfall/adapters/filelog"
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/admin"
+	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/public"
 	"footfall/adapters/httpcallback"
 	"footfall/adapters/prometheus"
 	"footfall/adapters/scheduler"
@@ -165,16 +168,16 @@ func newWatch(lc fx.Lifecycle, v *visits.Service, u *uniques.Service, c *cluster
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
 	m *prometheus.Metrics, log *slog.Logger,
 ) (*httpapi.Server, error) {
-	handler, err := httpapi.NewPublic(httpapi.PublicOptions{
+	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		MaxInFlight: maxInFlight, RateLimit: s.RateLimit, TrustedProxies: s.TrustedProxies,
+		MaxInFlight: maxInFlight, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
 	})
-	return httpapi.NewServer(s.Listen, httpapi.AllowOrigins(handler, s.CORSOrigins), requestTime, log), err
+	return httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log), err
 }
 
 func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) *httpapi.Server {
-	handler := httpapi.NewAdmin(httpapi.AdminOptions{
-		Uniques: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
+	handler := admin.New(admin.Options{
+		Windows: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 	})
 	return httpapi.NewServer(s.AdminListen, handler, profileTime, log)
 }

@@ -106,8 +106,8 @@ func violation(from, to string, standard bool) string {
 			return "bootstrap imports adapters, application and domain"
 		}
 	case "adapters":
-		if toRoom == "adapters" && adapter(from) != adapter(to) {
-			return "an adapter imports no other adapter"
+		if toRoom == "adapters" && adapter(from) != adapter(to) && !slices.Contains(libraryFree(), to) {
+			return "an adapter imports no other adapter, but for the packages of httpapi that know no HTTP library"
 		}
 		if toRoom != "adapters" && toRoom != "domain" {
 			return "an adapter imports domain"
@@ -128,6 +128,45 @@ func violation(from, to string, standard bool) string {
 		return "no room of the module is called " + fromRoom
 	}
 	return ""
+}
+
+// libraryFree are the packages of httpapi that another adapter for HTTP may
+// import. So they import neither net/http nor any other library for HTTP.
+func libraryFree() []string {
+	return []string{"footfall/adapters/httpapi/limits", "footfall/adapters/httpapi/problem", "footfall/adapters/httpapi/request"}
+}
+
+func TestWhatAnotherHTTPAdapterImportsKnowsNoHTTPLibrary(t *testing.T) {
+	t.Parallel()
+	packages := make(map[string]pkg)
+	for _, p := range list(t) {
+		packages[p.ImportPath] = p
+	}
+	for _, name := range libraryFree() {
+		if _, ok := packages[name]; !ok {
+			t.Errorf("there is no package %s", name)
+		}
+		if chain := importChain(packages, name, "net/http"); chain != nil {
+			t.Errorf("net/http is imported: %s", strings.Join(chain, " > "))
+		}
+	}
+}
+
+// importChain is how a package imports another one, maybe by others of the
+// module; nil if it doesn't.
+func importChain(packages map[string]pkg, from, to string) []string {
+	if from == to {
+		return []string{to}
+	}
+	for _, next := range packages[from].Imports {
+		if next != to && !own(next) {
+			continue
+		}
+		if chain := importChain(packages, next, to); chain != nil {
+			return append([]string{from}, chain...)
+		}
+	}
+	return nil
 }
 
 // doesIO tells whether a standard package is about files, processes, sockets or a
@@ -207,6 +246,12 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/adapters/httpapi", "go.uber.org/fx", false, false}, // its file is checked below
 		{"footfall/adapters/httpapi", "footfall/adapters/localnode", false, true},
 		{"footfall/adapters/httpapi", "footfall/adapters/httpapinext", false, true},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/request", false, false},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/problem", false, false},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/limits", false, false},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/netconn", false, true},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/public", false, true},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi", false, true},
 		{"footfall/adapters/httpapi", "footfall/application/visits", false, true},
 		{"footfall/adapters/httpapi", "footfall/bootstrap", false, true},
 		{"footfall/adapters/localnode", "footfall/test/conformance", false, true},

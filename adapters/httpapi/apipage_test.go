@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
-	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/admin"
+	"footfall/adapters/httpapi/public"
 )
 
 // docs/api.md names every route of both listeners, and none that does not exist.
@@ -24,9 +26,12 @@ func TestTheAPIPageHasTheRoutesAndNoOthers(t *testing.T) {
 	for _, m := range regexp.MustCompile("`((?:GET|POST|PUT|PATCH|DELETE) /[^ `?]*)[^`]*`").FindAllStringSubmatch(prose, -1) {
 		documented = append(documented, m[1])
 	}
-	admin, _ := newAdmin(t, "", true)
+	handler, err := public.New(public.Options{Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var served, prefixed []string
-	for _, route := range slices.Concat(httpapi.Routes(newRig(t).handler), httpapi.AdminRoutes(admin)) {
+	for _, route := range slices.Concat(handler.Routes(), admin.New(admin.Options{Metrics: prometheus.NewRegistry()}).Routes()) {
 		if strings.Contains(route, prefix) {
 			prefixed = append(prefixed, strings.Replace(route, prefix, "", 1))
 		} else {

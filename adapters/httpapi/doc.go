@@ -1,8 +1,14 @@
-// Package httpapi is the driving adapter for HTTP: the public listener, which
-// counts and tells counts, and the admin listener. It reads requests strictly,
-// hands domain values to Visits and Uniques, and turns their errors into
-// statuses by one table (faults.go). Formats: openapi.json beside this file,
-// errors as application/problem+json (RFC 9457), those of the accept route as
-// the text "failed". Failure: 503 says that nothing was counted, 504 that it
-// isn't known; no answer holds a node's address or the text of an inner error.
+// Package httpapi has what the listeners of the driving adapter for HTTP have
+// in common: a server, a handler of routes, answers and metrics.
+//
+//   - public and admin are the two listeners, each with its routes and the ports
+//     that they use.
+//   - request, problem and limits read requests, say what is wrong with them,
+//     and bound them, without net/http: another adapter for HTTP may import them.
+//   - page renders HTML, and netconn makes net/http cheaper.
+//
+// Errors are application/problem+json (RFC 9457); those of the accept route are
+// the text "failed". 503 says that nothing was counted, 504 that it isn't known.
+// No answer holds a node's address or the text of an inner error, but for the
+// ring's on the admin listener.
 package httpapi

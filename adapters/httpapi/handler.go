@@ -10,124 +10,151 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/netconn"
+	"footfall/adapters/httpapi/problem"
 )
 
-// action answers a request with 200 and returns nil, or writes nothing and
-// returns an error. param is the value of the path's parameter.
-type action func(w http.ResponseWriter, r *http.Request, param string) error
+// Action answers a request with 200 and returns nil, or writes nothing and
+// returns an error. variable is the value of the path's variable.
+type Action func(w http.ResponseWriter, r *http.Request, variable string) error
 
-// route is one line of a listener's table.
-type route struct {
-	method string
-	path   pattern
-	do     action
-	// counts: the route changes counts, so a failure may be in doubt, and
+// Route is one line of a listener's table.
+type Route struct {
+	Method string
+	// Path has at most one variable, such as /visit/{page_id}.
+	Path string
+	Do   Action
+	// Writes: the route changes something, so a failure may be in doubt, and
 	// HEAD isn't GET.
-	counts bool
-	// brief: the route waits for a node at most, and ends by itself, so that it is
-	// not worth knowing when its caller goes: its request's context doesn't tell.
-	ignoresDisconnect bool
-	// plain: errors are the text "failed" instead of a problem.
-	plain bool
-	// vital: the route answers however busy the listener is, and whoever
-	// asks how often.
-	vital bool
-	// stream: the answer goes on until somebody ends it, so it has a bound
-	// of its own in place of the listener's.
-	stream bool
+	Writes bool
+	// IgnoresDisconnect: the route ends soon by itself, so its request's
+	// context does not end when the caller disconnects.
+	IgnoresDisconnect bool
+	// Plain: errors are the text "failed" instead of a problem.
+	Plain bool
+	// Vital: no limit applies to the route.
+	Vital bool
+	// Stream: the answer goes on until the caller or the server ends it, so
+	// the limit of requests in flight does not apply.
+	Stream bool
 }
 
-func (rt *route) methods() []string {
-	if rt.method == http.MethodGet && !rt.counts && !rt.stream {
+func (rt *Route) methods() []string {
+	if rt.Method == http.MethodGet && !rt.Writes && !rt.Stream {
 		return []string{http.MethodGet, http.MethodHead}
 	}
-	return []string{rt.method}
+	return []string{rt.Method}
+}
+
+// HandlerOptions is what a handler needs.
+type HandlerOptions struct {
+	// Routes are tried in their order, so the busiest come first.
+	Routes []Route
+	// Metrics may be nil.
+	Metrics *Metrics
+	// MaxInFlight is how many requests are served at a time; 0 is no limit.
+	MaxInFlight int
+	// Clients may be nil, for no limit.
+	Clients *limits.Clients
+	Log     *slog.Logger
 }
 
 // Handler answers the requests of one listener.
 type Handler struct {
-	replies
-	router *mux.Router
-	routes []route
-	meters *meters
-	gate   gate
-	limit  *limiter // nil: none
-	log    *slog.Logger
+	Replies
+	options  HandlerOptions
+	router   *mux.Router
+	noVars   map[string]string
+	inFlight limits.InFlight
 }
 
-// newHandler registers the routes, which are tried in their order. meters and
-// limit may be nil; maxInFlight of 0 is no limit.
-func newHandler(routes []route, m *meters, maxInFlight int, limit *limiter, log *slog.Logger) *Handler {
+// NewHandler registers the routes.
+func NewHandler(o HandlerOptions) *Handler {
 	h := &Handler{
-		replies: newReplies(),
-		// Nothing in mux may look at a decoded or a cleaned path.
-		router: mux.NewRouter().UseEncodedPath().SkipClean(true),
-		routes: routes,
-		meters: m,
-		gate:   gate{limit: int64(maxInFlight)},
-		limit:  limit,
-		log:    log,
+		Replies: NewReplies(),
+		options: o,
+		// mux must not look at a decoded or a cleaned path.
+		router:   mux.NewRouter().UseEncodedPath().SkipClean(true),
+		noVars:   map[string]string{},
+		inFlight: limits.InFlight{Limit: int64(o.MaxInFlight)},
 	}
-	// Matched routes share this map instead of getting an empty one each.
-	noVars := map[string]string{}
-	for i := range h.routes {
-		e := &endpoint{route: &h.routes[i], handler: h}
-		if m != nil {
-			e.meter = m.of(e.route)
+	for i := range o.Routes {
+		e := &endpoint{Route: &o.Routes[i], path: newPathMatcher(o.Routes[i].Path), handler: h}
+		if o.Metrics != nil {
+			e.meter = o.Metrics.of(e.Route)
 		}
-		methods := e.methods()
-		h.router.NewRoute().Name(e.method + " " + e.path.String()).Handler(e).
-			MatcherFunc(func(r *http.Request, match *mux.RouteMatch) bool {
-				if !slices.Contains(methods, r.Method) || !e.path.matches(r.URL) {
-					return false
-				}
-				match.Vars = noVars
-				return true
-			})
+		h.router.MatcherFunc(e.path.match).Methods(e.methods()...).Name(e.Method + " " + e.Path).Handler(e)
 	}
-	h.router.NotFoundHandler = http.HandlerFunc(h.miss)
+	h.router.NotFoundHandler = http.HandlerFunc(h.notFound)
+	h.router.MethodNotAllowedHandler = http.HandlerFunc(h.methodNotAllowed)
 	return h
 }
 
-// ServeHTTP uses the match alone: mux's own ServeHTTP copies the request twice
-// to hang variables on it that nobody here reads.
+// Routes are the methods and paths that are registered, such as
+// "GET /visits/{page_id}".
+func (h *Handler) Routes() []string {
+	var names []string
+	_ = h.router.Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		names = append(names, r.GetName())
+		return nil
+	})
+	return names
+}
+
+// ServeHTTP uses mux's match alone: mux.Router.ServeHTTP copies the request
+// twice, for variables that no route has.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var match mux.RouteMatch
+	match := mux.RouteMatch{Vars: h.noVars} // without it, mux makes a map
 	h.router.Match(r, &match)
 	match.Handler.ServeHTTP(w, r)
 }
 
-// miss answers 405 where the path exists, and otherwise 404.
-func (h *Handler) miss(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
+func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
+	h.refuse(w, r, &Route{Path: unmatched}, problem.NotFound("no_such_route", "Nothing is served at this path."))
+}
+
+func (h *Handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	var allow []string
-	label, plain := unmatched, false
-	for i := range h.routes {
-		if rt := &h.routes[i]; rt.path.matches(r.URL) {
-			allow = append(allow, rt.methods()...)
-			label, plain = rt.path.String(), rt.plain
+	var at *Route
+	_ = h.router.Walk(func(rt *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		var match mux.RouteMatch
+		if rt.Match(r, &match); match.MatchErr == mux.ErrMethodMismatch { //nolint:errorlint // mux doesn't wrap it
+			at = rt.GetHandler().(*endpoint).Route
+			allow = append(allow, at.methods()...)
 		}
+		return nil
+	})
+	slices.Sort(allow)
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	h.refuse(w, r, at, problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "The Allow header has the methods that this path takes."))
+}
+
+// refuse answers a request that no route takes.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, at *Route, f problem.Fault) {
+	start := time.Now()
+	if err := h.checkRate(r); err != nil {
+		f = problem.Of(err, false)
+		w.Header().Del("Allow")
 	}
-	f := notFound("no_such_route", "Nothing is served at this path.")
-	if err := h.limit.check(r); err != nil {
-		f = faultOf(err, false)
-	} else if allow != nil {
-		slices.Sort(allow)
-		w.Header().Set("Allow", strings.Join(allow, ", "))
-		f = fault{
-			status: http.StatusMethodNotAllowed, code: "method_not_allowed",
-			detail: "The Allow header has the methods that this path takes.",
-		}
+	h.Fail(w, f, at.Plain)
+	if h.options.Metrics != nil {
+		h.options.Metrics.refused(at.Path, r.Method, f.Status, time.Since(start))
 	}
-	h.fail(w, f, plain)
-	if h.meters != nil {
-		h.meters.missed(label, r.Method, f.status, time.Since(start))
+}
+
+func (h *Handler) checkRate(r *http.Request) error {
+	if h.options.Clients == nil {
+		return nil
 	}
+	return h.options.Clients.Check(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
 }
 
 // endpoint serves one route.
 type endpoint struct {
-	*route
+	*Route
+	path    pathMatcher
 	handler *Handler
 	meter   *meter
 }
@@ -135,41 +162,41 @@ type endpoint struct {
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	status, code := http.StatusOK, ""
-	traced := e.handler.log.Enabled(r.Context(), slog.LevelDebug)
+	traced := e.handler.options.Log.Enabled(r.Context(), slog.LevelDebug)
 	if traced {
-		requestID(w, r) // now, while the answer's header can be written
+		RequestID(w, r) // now, while the answer's header can be written
 	}
 	if err := e.run(w, r); err != nil {
-		f := faultOf(err, e.counts)
-		if f.unexpected {
-			e.handler.log.Error("http request failed", "request_id", requestID(w, r), "route", e.path.String(), "error", err)
+		f := problem.Of(err, e.Writes)
+		if f.Unexpected {
+			e.handler.options.Log.Error("http request failed", "request_id", RequestID(w, r), "route", e.Path, "error", err)
 		}
-		status, code = f.status, f.code
-		e.handler.fail(w, f, e.plain)
+		status, code = f.Status, f.Code
+		e.handler.Fail(w, f, e.Plain)
 	}
 	took := time.Since(start)
 	if e.meter != nil {
 		e.meter.observe(r.Method, status, took)
 	}
 	if traced {
-		e.handler.log.Debug("http request", "request_id", requestID(w, r), "route", e.path.String(), "method", r.Method,
+		e.handler.options.Log.Debug("http request", "request_id", RequestID(w, r), "route", e.Path, "method", r.Method,
 			"status", status, "code", code, "duration", took)
 	}
 }
 
-// run turns a panic into an error of the request, so that the table decides
-// what the caller is told: a write that panicked may have been applied.
+// run applies the limits and runs the action. It turns a panic into an error:
+// a write that panicked may have been applied, so it is in doubt.
 func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
-	if l := e.handler.limit; l != nil && !e.vital {
-		if err := l.check(r); err != nil {
+	if !e.Vital {
+		if err := e.handler.checkRate(r); err != nil {
 			return err
 		}
 	}
-	if !e.vital && !e.stream {
-		if !e.handler.gate.enter() {
-			return unavailable("overloaded", "Too many requests at once; this one changed nothing.", 1)
+	if !e.Vital && !e.Stream {
+		if !e.handler.inFlight.Acquire() {
+			return problem.Unavailable("overloaded", "Too many requests at once; this one changed nothing.", 1)
 		}
-		defer e.handler.gate.leave()
+		defer e.handler.inFlight.Release()
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -179,13 +206,13 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			err = panicError{value: v, stack: debug.Stack()}
 		}
 	}()
-	if e.ignoresDisconnect && r.Body == http.NoBody {
-		if c := connOf(r.Context()); c != nil {
-			c.pauseBackgroundRead()
-			defer c.resumeBackgroundRead()
+	if e.IgnoresDisconnect && r.Body == http.NoBody {
+		if c := netconn.Of(r.Context()); c != nil {
+			c.PauseBackgroundRead()
+			defer c.ResumeBackgroundRead()
 		}
 	}
-	return e.do(w, r, e.path.value(r.URL))
+	return e.Do(w, r, e.path.value(r.URL))
 }
 
 // panicError is a handler's panic.

@@ -5,25 +5,26 @@ import (
 	"net/http"
 )
 
-const requestIDHeader = "X-Request-Id"
+// RequestIDHeader is the header of a request's id.
+const RequestIDHeader = "X-Request-Id"
 
-// requestID names a request in the log, and in its answer by the header of this
-// name, unless the answer has begun. A caller may give the id; one that is too
-// long or has odd characters is replaced. Only requests that are logged get
-// one: the others need none.
-func requestID(w http.ResponseWriter, r *http.Request) string {
-	if id := w.Header().Get(requestIDHeader); id != "" {
+// RequestID is the id of a request in the log, and in the header of its answer
+// unless the answer has begun. A caller may choose the id; one that is longer
+// than 64 bytes or has other characters than A-Z a-z 0-9 - _ . is replaced. Only
+// requests that are logged have an id.
+func RequestID(w http.ResponseWriter, r *http.Request) string {
+	if id := w.Header().Get(RequestIDHeader); id != "" {
 		return id
 	}
-	id := r.Header.Get(requestIDHeader)
+	id := r.Header.Get(RequestIDHeader)
 	if !plainID(id) {
 		id = rand.Text()[:16]
 	}
-	w.Header().Set(requestIDHeader, id)
+	w.Header().Set(RequestIDHeader, id)
 	return id
 }
 
-// plainID tells whether an id can stand in a log as it is.
+// plainID reports whether an id can stand in a log as it is.
 func plainID(id string) bool {
 	for _, c := range []byte(id) {
 		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.' {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"footfall/adapters/httpapi/netconn"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 	// writeTime is added to the time of a request, so that one whose body
 	// took all of it can still be answered.
 	writeTime = 5 * time.Second
-	// callerTime is how long a stop waits for callers who have not sent all of
+	// callerTime is how long a stop waits for callers that have not sent all of
 	// their requests.
 	callerTime = time.Second
 	// headerGrace is how long it waits for the headers of new connections,
@@ -43,7 +45,7 @@ type Server struct {
 	life           context.Context // ends when draining begins
 	drain          context.CancelFunc
 	working        atomic.Int64 // handlers that don't wait for their callers
-	awaitingHeader sync.Map     // *conn: those that have sent no whole header yet
+	awaitingHeader sync.Map     // *netconn.Conn: those that have sent no whole header yet
 
 	mu       sync.Mutex
 	used     bool
@@ -51,40 +53,57 @@ type Server struct {
 	served   chan struct{} // closed when the accepting goroutine is gone
 }
 
-// serverKey and connKey are keys of a request's context.
-type (
-	serverKey struct{}
-	connKey   struct{}
-)
+// serverKey is the key of a request's context under which its server is.
+type serverKey struct{}
 
-// isDraining tells whether the server of a request's context is draining.
-func isDraining(ctx context.Context) bool {
+// IsDraining reports whether the server of a request's context is draining.
+func IsDraining(ctx context.Context) bool {
 	s, ok := ctx.Value(serverKey{}).(*Server)
 	return ok && s.draining.Load()
 }
 
+// StreamContext is the context of a request whose answer is a stream of unknown
+// length. It ends when the caller disconnects or the server drains, and Stop
+// doesn't wait for it. The system buffers at most sendBuffer bytes for a caller
+// that does not read. The caller of StreamContext must call leave.
+func StreamContext(r *http.Request, sendBuffer int) (ctx context.Context, leave func()) {
+	if c := netconn.Of(r.Context()); c != nil {
+		c.LimitWriteBuffer(sendBuffer)
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	s, ok := ctx.Value(serverKey{}).(*Server)
+	if !ok {
+		return ctx, cancel
+	}
+	s.working.Add(-1)
+	stop := context.AfterFunc(s.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		s.working.Add(1)
+	}
+}
+
 // NewServer makes a server that will listen on addr (host:port; port 0 takes
-// any). requestTime bounds the reading of a request; an answer that isn't
-// written 5 s after it is cut off. The contexts of requests have no deadline.
+// any). requestTime bounds the reading of a request. A connection is closed when
+// its answer isn't written 5 s later. Contexts of requests have no deadline.
 func NewServer(addr string, handler http.Handler, requestTime time.Duration, log *slog.Logger) *Server {
 	s := &Server{addr: addr, log: log}
 	s.life, s.drain = context.WithCancel(context.Background())
 	base := context.WithValue(context.Background(), serverKey{}, s)
 	s.http = &http.Server{
-		Handler:           s.watched(handler),
-		ConnState:         s.listen,
+		Handler:           s.tracked(handler),
+		ConnState:         s.trackHeader,
 		ReadHeaderTimeout: min(headerTime, requestTime),
 		ReadTimeout:       requestTime,
 		WriteTimeout:      requestTime + writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, conn)
-		},
+		ConnContext:       netconn.WithConn,
 		// OPTIONS * is answered as every other path that nothing serves.
 		DisableGeneralOptionsHandler: true,
-		// What net/http says is about single connections of callers.
+		// net/http logs about single connections of callers.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -105,15 +124,15 @@ func (s *Server) Start(ctx context.Context) error {
 	s.used, s.listener, s.served = true, accepting, make(chan struct{})
 	go func() {
 		defer close(s.served)
-		if err := s.http.Serve(listener{accepting}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(netconn.Listener{Listener: accepting}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("http listener failed", "addr", s.addr, "error", err)
 		}
 	}()
 	return nil
 }
 
-// Addr is where the server listens, once it does, and before that the address
-// it was made with.
+// Addr is the address on which the server listens. Before Start it is the one
+// given to NewServer.
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,20 +142,21 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Drain makes GET /readyz say 503, and every answer close its connection, so
-// that balancers send their requests elsewhere, and ends streams. Other
-// requests are served as before, and connections without one stay open.
+// Drain ends streams, makes GET /readyz say 503, and makes every answer close
+// its connection, so that load balancers send requests elsewhere. Other requests
+// are served as before, and idle connections stay open.
 func (s *Server) Drain() {
 	s.draining.Store(true)
 	s.drain()
 }
 
-// Stop drains, stops listening and waits for the requests in flight. Callers
-// who have not sent all of a request are waited for a second at most, and 0.1 s
-// when its header isn't whole; then their connections are closed. When ctx
-// ends first, it closes all connections, which ends the contexts of their
-// requests but of brief ones, which end by themselves, and returns the error of
-// ctx if a request was at work.
+// Stop drains, stops listening and waits for the requests in flight. It waits
+// for callers that have not sent all of a request for a second at most, and for
+// 0.1 s when the header is incomplete; then it closes their connections.
+//
+// When ctx ends first, Stop closes all connections. That ends the contexts of
+// their requests, but for routes that ignore a disconnect, which end soon by
+// themselves. It then returns the error of ctx if a request was at work.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Drain()
 	s.mu.Lock()
@@ -148,58 +168,58 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	_ = s.listener.Close()
 	<-served
-	s.hear(ctx)
+	s.awaitHeaders(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- s.http.Shutdown(ctx) }()
-	err := s.await(ended)
-	_ = s.http.Close() // the listener is closed already, what is left is cut off
+	err := s.awaitShutdown(ended)
+	_ = s.http.Close() // the listener is closed already; it closes the other connections
 	if err != nil {
 		return fmt.Errorf("stop listening on %s: %w", s.addr, err)
 	}
 	return nil
 }
 
-// hear waits for the headers of connections that have not sent one, and closes
-// those that don't send it soon: net/http would wait for them, for 5 s, and
-// serve no request whose header it reads after its shutdown began.
-func (s *Server) hear(ctx context.Context) {
+// awaitHeaders waits for the headers of connections that have not sent one, and
+// closes those that don't send it soon. net/http would wait for them for 5 s,
+// and would serve no request whose header it reads after its shutdown began.
+func (s *Server) awaitHeaders(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, headerGrace)
 	defer cancel()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
 	for ctx.Err() == nil {
-		silent := false
+		awaited := false
 		s.awaitingHeader.Range(func(any, any) bool {
-			silent = true
+			awaited = true
 			return false
 		})
-		if !silent {
+		if !awaited {
 			return
 		}
 		select {
-		case <-look.C:
+		case <-poll.C:
 		case <-ctx.Done():
 		}
 	}
 	s.awaitingHeader.Range(func(c, _ any) bool {
-		_ = c.(*conn).Close()
+		_ = c.(*netconn.Conn).Close()
 		return true
 	})
 }
 
-// quietLooks is how many looks in a row have to find no handler at work.
-const quietLooks = 10
+// quietPolls is how many polls in a row have to find no handler at work.
+const quietPolls = 10
 
-// await returns when a shutdown has ended, with its error if a handler is at
-// work then, or when there is nobody to wait for but callers who have not sent
-// all of their requests.
-func (s *Server) await(ended <-chan error) error {
+// awaitShutdown returns when a shutdown has ended, with its error if a handler
+// is at work then. It also returns when only callers that have not sent all of
+// their requests are left.
+func (s *Server) awaitShutdown(ended <-chan error) error {
 	patience := time.NewTimer(callerTime)
 	defer patience.Stop()
 	over := patience.C
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	quiet := 0 // looks in a row at which no handler was at work
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	quiet := 0 // polls in a row at which no handler was at work
 	for {
 		select {
 		case err := <-ended:
@@ -209,32 +229,32 @@ func (s *Server) await(ended <-chan error) error {
 			return err
 		case <-over:
 			over = nil
-		case <-look.C:
+		case <-poll.C:
 			if s.working.Load() > 0 {
 				quiet = 0
 			}
 			// An answer is sent a moment after its handler has returned.
-			if quiet++; over == nil && quiet > quietLooks {
+			if quiet++; over == nil && quiet > quietPolls {
 				return nil
 			}
 		}
 	}
 }
 
-// listen knows the connections that have not sent a header, nor ended. For one
-// connection net/http calls it in turn.
-func (s *Server) listen(of net.Conn, state http.ConnState) {
-	c := of.(*conn)
+// trackHeader keeps awaitingHeader. net/http calls it for one connection at a
+// time.
+func (s *Server) trackHeader(of net.Conn, state http.ConnState) {
+	c := of.(*netconn.Conn)
 	if state == http.StateNew {
 		s.awaitingHeader.Store(c, nil)
-	} else if !c.sawHeader {
-		c.sawHeader = true
+	} else if !c.SawHeader {
+		c.SawHeader = true
 		s.awaitingHeader.Delete(c)
 	}
 }
 
-// watched is a handler of whose requests s knows when it works on them.
-func (s *Server) watched(handler http.Handler) http.Handler {
+// tracked counts the requests on which a handler is at work.
+func (s *Server) tracked(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.working.Add(1)
 		defer s.working.Add(-1)
@@ -243,19 +263,19 @@ func (s *Server) watched(handler http.Handler) http.Handler {
 		}
 		if r.Body != http.NoBody {
 			r = r.WithContext(r.Context()) // a copy: net/http looks at the body of its own
-			r.Body = &sentBody{ReadCloser: r.Body, working: &s.working}
+			r.Body = &callerBody{ReadCloser: r.Body, working: &s.working}
 		}
 		handler.ServeHTTP(w, r)
 	})
 }
 
-// sentBody is a body whose reading is no work, but waiting for its caller.
-type sentBody struct {
+// callerBody is a body whose reading is not work, but waiting for its caller.
+type callerBody struct {
 	io.ReadCloser
 	working *atomic.Int64
 }
 
-func (b *sentBody) Read(p []byte) (int, error) {
+func (b *callerBody) Read(p []byte) (int, error) {
 	b.working.Add(-1)
 	defer b.working.Add(1)
 	return b.ReadCloser.Read(p)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"footfall/test/httpcheck"
 )
 
 // untilClosed returns when nobody listens at addr, which Stop brings about
@@ -27,7 +29,7 @@ func untilClosed(t *testing.T, addr string) {
 
 func TestStopWaitsForRequestsInFlight(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	s := newServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := httpcheck.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-release
 		_, _ = io.WriteString(w, "done")
@@ -35,10 +37,10 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c, addr := client(t), s.Addr()
+	c, addr := httpcheck.Client(t), s.Addr()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, body := ask(t, c, "GET", "http://"+addr); body != "done" {
+		if _, body := httpcheck.Ask(t, c, "GET", "http://"+addr); body != "done" {
 			t.Errorf("body %q", body)
 		}
 	})
@@ -60,7 +62,7 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 
 func TestStopCutsOffWhatOutlivesItsContext(t *testing.T) {
 	entered, gone := make(chan struct{}), make(chan struct{})
-	s := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := httpcheck.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
 		close(gone)
@@ -68,7 +70,7 @@ func TestStopCutsOffWhatOutlivesItsContext(t *testing.T) {
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c, addr := client(t), s.Addr()
+	c, addr := httpcheck.Client(t), s.Addr()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if resp, err := c.Get("http://" + addr); err == nil {
@@ -90,7 +92,7 @@ func TestStopCutsOffWhatOutlivesItsContext(t *testing.T) {
 // is little time to send the rest of it, so one of several has to make it.
 func TestStopHearsRequestsThatAreOnTheirWay(t *testing.T) {
 	for range 10 {
-		s := newServer(http.NotFoundHandler())
+		s := httpcheck.NewServer(http.NotFoundHandler())
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +102,7 @@ func TestStopHearsRequestsThatAreOnTheirWay(t *testing.T) {
 		}
 		defer conn.Close()
 		// The first connection is accepted when a later one is served.
-		ask(t, client(t), "GET", "http://"+s.Addr())
+		httpcheck.Ask(t, httpcheck.Client(t), "GET", "http://"+s.Addr())
 		stopped := make(chan error)
 		go func() { stopped <- s.Stop(context.Background()) }()
 		untilClosed(t, s.Addr())
@@ -120,7 +122,7 @@ func TestStopHearsRequestsThatAreOnTheirWay(t *testing.T) {
 // P10: a caller who goes on with no request makes no stop unclean.
 func TestStopCutsOffSilentCallersWithoutAnError(t *testing.T) {
 	entered, gone := make(chan struct{}), make(chan error, 1)
-	s := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := httpcheck.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
 		_, err := io.ReadAll(r.Body)
 		gone <- err

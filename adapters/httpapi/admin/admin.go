@@ -1,0 +1,146 @@
+// Package admin is the listener for operators: metrics, profiles, the ring,
+// pages and windows. Changes are sent as application/json.
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"net/url"
+	runtimepprof "runtime/pprof"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/problem"
+)
+
+// Options is what the admin listener needs.
+type Options struct {
+	Windows Windows
+	Ring    Ring
+	Pages   Pages
+	Metrics prometheus.Gatherer
+	Log     *slog.Logger
+	// Token, unless it is empty, must come with every request as a bearer
+	// token. It may be empty only where the listener is on loopback.
+	Token string
+	// Loopback: the listener is on loopback, so a request for another host
+	// came by a name that a foreign DNS server resolves.
+	Loopback bool
+}
+
+// New builds the handler of the admin listener.
+func New(o Options) *Handler {
+	replies := httpapi.NewReplies()
+	windows, ring, pages := &windowRoutes{replies, o.Windows}, &ringRoutes{replies, o.Ring}, &pageRoutes{replies, o.Pages}
+	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	const get, post = http.MethodGet, http.MethodPost
+	return &Handler{
+		Handler: httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: []httpapi.Route{
+			{Method: get, Path: "/metrics", Do: wrap(metrics)},
+			{Method: get, Path: "/debug/pprof/{profile}", Do: profile},
+			{Method: get, Path: "/windows/{id}", Do: windows.show},
+			{Method: get, Path: "/ring", Do: ring.status},
+			{Method: get, Path: "/ring/owner", Do: ring.owner},
+			{Method: post, Path: "/ring/nodes", Do: ring.add, Writes: true},
+			{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: ring.reweight, Writes: true},
+			{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: ring.remove, Writes: true},
+			{Method: post, Path: "/ring/repair", Do: ring.repair, Writes: true},
+			{Method: get, Path: "/pages", Do: pages.list},
+			{Method: post, Path: "/pages", Do: pages.setMany, Writes: true},
+			{Method: http.MethodPut, Path: "/pages/{page_id}", Do: pages.set, Writes: true},
+			{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: pages.remove, Writes: true},
+		}}),
+		token:     sha256.Sum256([]byte(o.Token)),
+		needToken: o.Token != "",
+		needLocal: o.Token == "" || o.Loopback,
+	}
+}
+
+// wrap makes an action of a handler that writes its own answers.
+func wrap(h http.Handler) httpapi.Action {
+	return func(w http.ResponseWriter, r *http.Request, _ string) error {
+		h.ServeHTTP(w, r)
+		return nil
+	}
+}
+
+// profile serves /debug/pprof/. It leaves out cmdline: flags can hold
+// credentials.
+func profile(w http.ResponseWriter, r *http.Request, name string) error {
+	switch name {
+	case "profile":
+		pprof.Profile(w, r)
+	case "symbol":
+		pprof.Symbol(w, r)
+	case "trace":
+		pprof.Trace(w, r)
+	default:
+		if name != "" && runtimepprof.Lookup(name) == nil {
+			return problem.NotFound("no_such_profile", "There is no profile of this name.")
+		}
+		pprof.Index(w, r)
+	}
+	return nil
+}
+
+// Handler answers the requests of those who may use the admin listener.
+type Handler struct {
+	*httpapi.Handler
+	token                [sha256.Size]byte
+	needToken, needLocal bool
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case h.needLocal && !isLoopback(r.Host):
+		h.Fail(w, problem.New(http.StatusForbidden, "foreign_host", "The admin listener is asked for by a loopback address or localhost."), false)
+	case foreignOrigin(r):
+		h.Fail(w, problem.New(http.StatusForbidden, "foreign_origin", "Pages of other origins may not use the admin listener."), false)
+	case h.needToken && !h.hasToken(r):
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		h.Fail(w, problem.New(http.StatusUnauthorized, "unauthorized", "The admin listener wants its bearer token."), false)
+	default:
+		h.Handler.ServeHTTP(w, r)
+	}
+}
+
+// hasToken compares hashes, so that its time depends on neither the token's text
+// nor its length.
+func (h *Handler) hasToken(r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sum := sha256.Sum256([]byte(token))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], h.token[:]) == 1
+}
+
+// isLoopback reports whether a Host header, with or without a port, names this
+// machine without the help of DNS.
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback()
+}
+
+// foreignOrigin reports whether a browser sent the request for a page that the
+// requested host didn't serve.
+func foreignOrigin(r *http.Request) bool {
+	for _, origin := range r.Header.Values("Origin") {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
+			return true
+		}
+	}
+	return false
+}

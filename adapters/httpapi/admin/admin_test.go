@@ -1,0 +1,154 @@
+package admin_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang/mock/gomock"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"footfall/adapters/httpapi/admin"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/test/httpcheck"
+	"footfall/test/mock"
+)
+
+func newAdmin(t *testing.T, token string, loopback bool) (http.Handler, *mock.MockWindows) {
+	t.Helper()
+	windows := mock.NewMockWindows(gomock.NewController(t))
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "footfall_test", Help: "A number."}))
+	return admin.New(admin.Options{
+		Windows: windows, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Token: token, Loopback: loopback,
+	}), windows
+}
+
+// query sends a GET with headers, of which Host is the requested host.
+func query(t *testing.T, h http.Handler, target string, headers map[string]string) *httptest.ResponseRecorder {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
+	req.Host = "127.0.0.1:8001"
+	for name, value := range headers {
+		if name == "Host" {
+			req.Host = value
+			continue
+		}
+		req.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w
+}
+
+// summary is a window that was published and called back.
+func summary() publishing.Summary {
+	start := time.Date(2026, 11, 22, 10, 5, 0, 0, time.FixedZone("elsewhere", 3600))
+	return publishing.Summary{
+		Report: publishing.Report{ID: "footfall_20261122T090500Z", Start: start, End: start.Add(time.Minute), Count: 123},
+		State:  counting.Done, Sink: "rabbitmq",
+		Deliveries: counting.DeliveryTotals{Endpoints: 3, Delivered: 1, Failed: 1},
+	}
+}
+
+func TestAdminShowsAWindowWithItsEndpoints(t *testing.T) {
+	const id = "footfall_20261122T090500Z"
+	for _, c := range []struct {
+		name  string
+		calls map[string]counting.Delivery
+		err   error
+	}{
+		{"admin_window", map[string]counting.Delivery{
+			"http://b.example/hook?a=1": {Attempts: 3, Status: 500, Final: true},
+			"http://a.example/":         {Attempts: 1, Status: 204, Final: true},
+			"http://c.example/":         {Attempts: 1},
+			"http://d.example/":         {},
+		}, nil},
+		{"admin_window_quiet", nil, nil},
+		{"admin_window_unknown", nil, httpcheck.Inner(counting.ErrBadWindow)},
+		{"admin_window_unavailable", nil, httpcheck.Inner(counting.ErrUnavailable)},
+		{"admin_window_internal", nil, httpcheck.Inner(errors.New("anything else"))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, windows := newAdmin(t, "", true)
+			s := summary()
+			if c.err != nil {
+				s = publishing.Summary{}
+			}
+			windows.EXPECT().Deliveries(gomock.Any(), id).Return(s, c.calls, c.err)
+			w := query(t, h, "/windows/"+id, nil)
+			httpcheck.Golden(t, c.name, w)
+			httpcheck.NothingInner(t, w)
+		})
+	}
+}
+
+func TestAdminServesMetricsAndProfiles(t *testing.T) {
+	h, _ := newAdmin(t, "", true)
+	for target, want := range map[string]string{
+		"/metrics":                       "footfall_test 0",
+		"/debug/pprof/":                  "goroutine",
+		"/debug/pprof/goroutine?debug=1": "goroutine profile",
+		"/debug/pprof/symbol":            "num_symbols",
+	} {
+		if w := query(t, h, target, nil); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d without %q", target, w.Code, want)
+		}
+	}
+}
+
+// The flags of the process may hold credentials.
+func TestAdminDoesNotShowTheCommandLine(t *testing.T) {
+	h, _ := newAdmin(t, "", true)
+	httpcheck.Golden(t, "admin_no_profile", query(t, h, "/debug/pprof/cmdline", nil))
+}
+
+func TestAdminHasRoutesOfItsOwn(t *testing.T) {
+	h, _ := newAdmin(t, "", true)
+	httpcheck.Golden(t, "no_such_route", query(t, h, "/visits/home", nil))
+}
+
+func TestAdminRefusesStrangers(t *testing.T) {
+	type headers = map[string]string
+	for _, c := range []struct {
+		name, token string
+		loopback    bool
+		headers     headers
+	}{
+		{"", "", true, nil},
+		{"", "", true, headers{"Host": "LOCALHOST:9"}},
+		{"", "", true, headers{"Host": "localhost"}},
+		{"", "", true, headers{"Host": "[::1]:8001"}},
+		{"", "", true, headers{"Host": "[::1]"}},
+		{"", "", true, headers{"Origin": "http://127.0.0.1:8001"}},
+		{"admin_foreign_host", "", true, headers{"Host": "rebound.example:8001"}},
+		{"admin_foreign_host", "", false, headers{"Host": "10.0.0.1:8001"}},
+		{"admin_foreign_host", "", true, headers{"Host": "localhost.example"}},
+		{"admin_foreign_host", "", true, headers{"Host": ""}},
+		{"admin_foreign_host", "secret", true, headers{"Host": "rebound.example", "Authorization": "Bearer secret"}},
+		{"admin_foreign_origin", "", true, headers{"Origin": "http://evil.example"}},
+		{"admin_foreign_origin", "", true, headers{"Origin": "http://127.0.0.1:8002"}},
+		{"admin_foreign_origin", "", true, headers{"Origin": "null"}},
+		{"admin_foreign_origin", "secret", false, headers{"Origin": "http://evil.example", "Authorization": "Bearer secret"}},
+		{"", "secret", false, headers{"Host": "admin.example", "Authorization": "Bearer secret"}},
+		{"", "secret", true, headers{"Authorization": "bearer secret"}},
+		{"admin_unauthorized", "secret", false, nil},
+		{"admin_unauthorized", "secret", false, headers{"Authorization": "Bearer secre"}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization": "Bearer "}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization": "Basic secret"}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization": "secret"}},
+	} {
+		h, _ := newAdmin(t, c.token, c.loopback)
+		w := query(t, h, "/metrics", c.headers)
+		if c.name != "" {
+			httpcheck.Golden(t, c.name, w)
+		} else if w.Code != 200 {
+			t.Errorf("%v: %d %s", c.headers, w.Code, w.Body)
+		}
+	}
+}

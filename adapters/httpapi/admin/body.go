@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"net/http"
+
+	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/problem"
+	"footfall/adapters/httpapi/request"
+)
+
+// maxChange is the largest body of a change that has one object, in bytes.
+const maxChange = 4096
+
+// readJSON reads a body of a type that no page of another origin can send
+// without a preflight.
+func readJSON(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if !request.IsJSON(r.Header.Get("Content-Type")) {
+		return nil, notJSON()
+	}
+	return httpapi.ReadBody(w, r, limit)
+}
+
+// readChange reads a body that is one object.
+func readChange(w http.ResponseWriter, r *http.Request, fields ...request.Field) error {
+	body, err := readJSON(w, r, maxChange)
+	if err != nil {
+		return err
+	}
+	return request.Object(body, fields)
+}
+
+// readOptional is readChange where the body may be missing. It then needs no
+// type.
+func readOptional(w http.ResponseWriter, r *http.Request, fields ...request.Field) error {
+	body, err := httpapi.ReadBody(w, r, maxChange)
+	kind := r.Header.Get("Content-Type")
+	switch {
+	case err != nil:
+		return err
+	case (kind != "" || len(body) > 0) && !request.IsJSON(kind):
+		return notJSON()
+	case len(body) == 0:
+		return nil
+	}
+	return request.Object(body, fields)
+}
+
+func notJSON() error {
+	return problem.New(http.StatusUnsupportedMediaType, "not_json", "A change is sent as application/json.")
+}

@@ -1,0 +1,106 @@
+package admin_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/golang/mock/gomock"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"footfall/adapters/httpapi/admin"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/httpcheck"
+	"footfall/test/mock"
+)
+
+func newPagesAdmin(t *testing.T) (http.Handler, *mock.MockPages) {
+	t.Helper()
+	pages := mock.NewMockPages(gomock.NewController(t))
+	return admin.New(admin.Options{
+		Pages: pages, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Loopback: true,
+	}), pages
+}
+
+func TestPagesAreListed(t *testing.T) {
+	list := func(cursor, next string, err error, pages ...counting.Visit) func(*mock.MockPages) {
+		return func(m *mock.MockPages) { m.EXPECT().List(gomock.Any(), cursor).Return(pages, next, err) }
+	}
+	some := []counting.Visit{{Page: "home", Count: 12}, {Page: "a/\"b<", Count: 0}, {Page: "damaged", Count: -1}}
+	for _, c := range []struct {
+		name, query string
+		expect      func(*mock.MockPages)
+	}{
+		{"admin_pages", "", list("", "here", nil, some...)},
+		{"admin_pages", "?cursor=", list("", "here", nil, some...)},
+		{"admin_pages_end", "?cursor=a%2Fb", list("a/b", "", nil)},
+		{"admin_pages_two_cursors", "?cursor=a&cursor=b", nil},
+		{"admin_pages_moving", "", list("", "", fmt.Errorf("%w: pages are moving between nodes", sharding.ErrBusy))},
+		{"admin_pages_unavailable", "", list("", "", httpcheck.Inner(counting.ErrUnavailable))},
+		{"admin_pages_internal", "", list("", "", httpcheck.Inner(errors.New("anything else")))},
+	} {
+		h, pages := newPagesAdmin(t)
+		if c.expect != nil {
+			c.expect(pages)
+		}
+		w := administer(t, h, "GET", "/pages"+c.query, "", "")
+		httpcheck.Golden(t, c.name, w)
+		httpcheck.NothingInner(t, w)
+	}
+}
+
+func TestPagesAreSetAndForgotten(t *testing.T) {
+	set := func(err error, settings ...counting.SetCount) func(*mock.MockPages) {
+		return func(m *mock.MockPages) {
+			errs := make([]error, len(settings))
+			errs[len(errs)-1] = err
+			m.EXPECT().SetAll(gomock.Any(), settings).Return(errs)
+		}
+	}
+	slash := counting.SetCount{Page: "a/b", Count: 12}
+	home := counting.SetCount{Page: "home"}
+	const one, two = `{"count":12}`, `[{"page_id":"a/b","count":12},{"page_id":"home","count":0}]`
+	for _, c := range []struct {
+		name, method, path, kind, body string
+		expect                         func(*mock.MockPages)
+	}{
+		{"admin_page_set", "PUT", "/pages/a%2Fb", asJSON, one, set(nil, slash)},
+		{"admin_page_forgotten", "DELETE", "/pages/home", "", "", set(nil, counting.SetCount{Page: "home", Delete: true})},
+		{"admin_pages_set", "POST", "/pages", asJSON, two, set(nil, slash, home)},
+		{"admin_pages_set_none", "POST", "/pages", asJSON, `[]`, func(m *mock.MockPages) { m.EXPECT().SetAll(gomock.Any(), gomock.Len(0)) }},
+		{"admin_pages_bad_body", "POST", "/pages", asJSON, `{"page_id":"a","count":1}`, nil},
+		{"admin_pages_bad_body", "POST", "/pages", asJSON, `[{"page_id":"a","count":1,"more":2}]`, nil},
+		{"admin_pages_bad_body", "POST", "/pages", asJSON, two + "[]", nil},
+		{"admin_pages_bad_count", "POST", "/pages", asJSON, `[{"page_id":"a"}]`, nil},
+		{"admin_pages_bad_count", "POST", "/pages", asJSON, `[{"page_id":"a","count":-1}]`, nil},
+		{"admin_pages_bad_page", "POST", "/pages", asJSON, `[{"page_id":"","count":1}]`, nil},
+		{"admin_pages_too_many", "POST", "/pages", asJSON, "[" + strings.Repeat(`{"page_id":"a","count":1},`, 2000) + `{"page_id":"a","count":1}]`, nil},
+		{"admin_pages_not_json", "POST", "/pages", "text/plain", two, nil},
+		{"admin_pages_not_json", "PUT", "/pages/home", "", one, nil},
+		{"admin_page_bad_count", "PUT", "/pages/home", asJSON, `{}`, nil},
+		{"admin_page_bad_count", "PUT", "/pages/home", asJSON, `{"count":-1}`, nil},
+		{"admin_page_bad_count", "PUT", "/pages/home", asJSON, `{"count":9223372036854775808}`, nil},
+		{"admin_pages_bad_page", "PUT", "/pages/", asJSON, one, nil},
+		{"admin_pages_bad_page", "DELETE", "/pages/", "", "", nil},
+		{"admin_page_moving", "PUT", "/pages/a%2Fb", asJSON, one, set(httpcheck.Inner(counting.Moving), slash)},
+		{"admin_page_moving", "POST", "/pages", asJSON, two, set(httpcheck.Inner(counting.Moving), slash, home)},
+		{"admin_page_unavailable", "PUT", "/pages/a%2Fb", asJSON, one, set(httpcheck.Inner(counting.ErrUnavailable), slash)},
+		{"admin_page_in_doubt", "DELETE", "/pages/home", "", "", set(httpcheck.Inner(errors.New("anything else")), counting.SetCount{Page: "home", Delete: true})},
+		{"admin_pages_wrong_method", "PATCH", "/pages", asJSON, two, nil},
+		{"admin_page_wrong_method", "GET", "/pages/home", "", "", nil},
+	} {
+		t.Run(c.name+" "+c.method, func(t *testing.T) {
+			h, pages := newPagesAdmin(t)
+			if c.expect != nil {
+				c.expect(pages)
+			}
+			w := administer(t, h, c.method, c.path, c.kind, c.body)
+			httpcheck.Golden(t, c.name, w)
+			httpcheck.NothingInner(t, w)
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang/mock/gomock"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"footfall/adapters/httpapi/admin"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/httpcheck"
+	"footfall/test/mock"
+)
+
+func newRingAdmin(t *testing.T) (http.Handler, *mock.MockRing) {
+	t.Helper()
+	ring := mock.NewMockRing(gomock.NewController(t))
+	return admin.New(admin.Options{
+		Ring: ring, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Loopback: true,
+	}), ring
+}
+
+// administer sends a request; a body comes with the type.
+func administer(t *testing.T, h http.Handler, method, target, kind, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	req.Host = "127.0.0.1:8001"
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w
+}
+
+func ringStatus() sharding.Status {
+	return sharding.Status{
+		Epoch: 3, Fence: 3,
+		Nodes: []sharding.MemberStatus{
+			{Member: sharding.Member{ID: "redis_7070", Addr: "n1:7070", Weight: 1, State: sharding.Active}, Share: 0.5},
+			{Member: sharding.Member{ID: "redis_7071", Addr: "n2:7071", Weight: 1, State: sharding.Active}, Share: 0.5, Incoming: 7, Away: "it does not answer"},
+		},
+		Losses: []sharding.Loss{{Node: "redis_7069", Epoch: 2}},
+		Moves: sharding.Progress{Left: 7, Total: 100, Arcs: 40, Pages: 400, Rate: 3.5, Estimate: 2, Stuck: []sharding.StuckArc{
+			{Arc: 5, From: "redis_7070", To: "redis_7071", At: "redis_7071", Reason: "refused", Why: "pages can't be added: 1 of arc 5 on redis_7071"},
+		}},
+	}
+}
+
+const asJSON = "application/json"
+
+func TestTheRingIsShown(t *testing.T) {
+	h, ring := newRingAdmin(t)
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
+	httpcheck.Golden(t, "ring", administer(t, h, "GET", "/ring", "", ""))
+	ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{}, Losses: []sharding.Loss{}})
+	httpcheck.Golden(t, "ring_empty", administer(t, h, "GET", "/ring", "", ""))
+	ring.EXPECT().Owner(counting.Page("a/b")).Return(counting.NodeID("redis_7070"), counting.Arc(17))
+	httpcheck.Golden(t, "ring_owner", administer(t, h, "GET", "/ring/owner?page_id=a%2Fb", "", ""))
+	httpcheck.Golden(t, "ring_bad_page", administer(t, h, "GET", "/ring/owner?page_id=", "", ""))
+}
+
+func TestTheRingIsChanged(t *testing.T) {
+	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
+	h, ring := newRingAdmin(t)
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(5) // for the verbs about a node
+	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
+	httpcheck.Golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
+	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
+	httpcheck.Golden(t, "ring_dry", administer(t, h, "POST", "/ring/nodes", asJSON+"; charset=utf-8", `{"addr":"redis://n3:7072","weight":5,"dry_run":true}`))
+	ring.EXPECT().Reweight(gomock.Any(), counting.NodeID("redis_7071"), 2, false).Return(plan, nil)
+	httpcheck.Golden(t, "ring_planned", administer(t, h, "PATCH", "/ring/nodes/redis_7071", asJSON, `{"weight":2}`))
+	ring.EXPECT().Remove(gomock.Any(), counting.NodeID("redis_7071"), false).Return(plan, nil)
+	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", "", ""))
+	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
+	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
+	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
+	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7070"]}`))
+	ring.EXPECT().Abandon(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+		if len(ids) != 1 || ids[0] != "redis_7071" {
+			t.Errorf("%v are given up, want redis_7071 once", ids)
+		}
+		return plan, nil
+	})
+	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7071"]}`))
+	ring.EXPECT().Repair(gomock.Any()).Return(nil)
+	swept := ringStatus()
+	swept.Sweep = &sharding.Sweep{
+		At: time.Unix(1763800000, 0).UTC(), Forgotten: 12, More: 3,
+		Orphans: []sharding.Orphan{
+			{Node: "redis_7070", Orphan: counting.Orphan{Arc: 5, Pages: 61}},
+			{Node: "redis_7071", Orphan: counting.Orphan{Arc: 6, Table: 2, Pages: 1}},
+			{Node: "redis_7071", Orphan: counting.Orphan{Arc: 7, Table: 3, Quarantined: true, Pages: 2}},
+		},
+		Unswept: map[counting.NodeID]string{"redis_7071": "it does not answer"},
+	}
+	ring.EXPECT().Status(gomock.Any()).Return(swept)
+	httpcheck.Golden(t, "ring_swept", administer(t, h, "POST", "/ring/repair", "", ""))
+}
+
+func TestAChangeOfTheRingIsRefused(t *testing.T) {
+	wrapped := func(err error) error { return fmt.Errorf("node redis_7071: %w", err) }
+	for _, c := range []struct {
+		name, method, target, kind, body string
+		err                              error
+	}{
+		{"ring_not_json", "POST", "/ring/nodes", "text/plain", `{"addr":"n3:7072"}`, nil},
+		{"ring_not_json", "POST", "/ring/nodes", "", `{"addr":"n3:7072"}`, nil},
+		{"ring_not_json", "PATCH", "/ring/nodes/redis_7070", "application/x-www-form-urlencoded", `weight=2`, nil},
+		{"ring_not_json", "DELETE", "/ring/nodes/redis_7070", "text/plain", "", nil},
+		{"ring_not_json", "POST", "/ring/repair", "text/plain", "", nil},
+		{"ring_no_object", "POST", "/ring/nodes", asJSON, `[]`, nil},
+		{"ring_bad_body", "POST", "/ring/nodes", asJSON, ``, nil},
+		{"ring_no_addr", "POST", "/ring/nodes", asJSON, `{"weight":2}`, nil},
+		{"ring_no_weight", "PATCH", "/ring/nodes/redis_7070", asJSON, `{}`, nil},
+		{"ring_no_trial", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"dry_run":true}`, nil},
+		{"ring_no_node", "PATCH", "/ring/nodes/nobody", asJSON, `{"weight":2}`, nil},
+		{"ring_no_node", "DELETE", "/ring/nodes/nobody", "", "", nil},
+		{"ring_no_node", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"also":["nobody"]}`, nil},
+		{"ring_also", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"also":["redis_7071"]}`, nil},
+		{"ring_too_large", "POST", "/ring/nodes", asJSON, `{"addr":"` + strings.Repeat("x", 5000) + `"}`, nil},
+		{"ring_bad_change", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, fmt.Errorf("%w: node redis_7072 is in it already", sharding.ErrBadChange)},
+		{"ring_busy", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(sharding.ErrBusy)},
+		{"ring_not_empty", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(sharding.ErrNotEmpty)},
+		{"ring_away", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(counting.ErrUnavailable)},
+		{"ring_in_doubt", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(errors.New("cut off"))},
+	} {
+		h, ring := newRingAdmin(t)
+		ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
+		if c.err != nil {
+			ring.EXPECT().Add(gomock.Any(), "n3:7072", 1, false).Return(sharding.Plan{}, c.err)
+		}
+		httpcheck.Golden(t, c.name, administer(t, h, c.method, c.target, c.kind, c.body))
+	}
+	h, ring := newRingAdmin(t)
+	for name, err := range map[string]error{"ring_answers": fmt.Errorf("node redis_7071: %w", sharding.ErrAnswers), "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be given up", sharding.ErrMinority)} {
+		ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
+		ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
+		httpcheck.Golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
+	}
+	// A page of another origin can't change the ring.
+	req := httptest.NewRequestWithContext(t.Context(), "POST", "/ring/repair", nil)
+	req.Host = "127.0.0.1:8001"
+	req.Header.Set("Origin", "http://evil.example")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	httpcheck.Golden(t, "admin_foreign_origin", w)
+}

@@ -1,0 +1,58 @@
+package admin
+
+import (
+	"context"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/sharding"
+)
+
+//go:generate go tool mockgen -source=services.go -destination=../../../test/mock/mock_httpapi_admin.go -package=mock
+
+// Windows shows windows with their endpoints. Every port here is safe for
+// concurrent use. Every call ends within a time that the callee bounds: the
+// contexts have no deadline, and end when the caller disconnects.
+type Windows interface {
+	// Deliveries returns a window by its id, and the last delivery to each
+	// of its endpoints: one without attempts has not been made yet. The error
+	// for an id of no window is ErrBadWindow.
+	Deliveries(ctx context.Context, windowID string) (publishing.Summary, map[string]counting.Delivery, error)
+}
+
+// Pages lists and changes the counts themselves.
+type Pages interface {
+	// SetAll sets or deletes the counts of pages, whatever they were. It
+	// returns an error for each, in their order: those of counting a visit,
+	// or counting.Moving. The arcs are not set. The callee owns the slice
+	// from then on.
+	SetAll(ctx context.Context, settings []counting.SetCount) []error
+
+	// List returns some of all pages from cursor on, which is empty at
+	// first; next is empty after the last. A count of -1 can't be read.
+	List(ctx context.Context, cursor string) (pages []counting.Visit, next string, err error)
+}
+
+// Ring shows and changes which node has which pages. After an error of a change
+// that problem.Of doesn't name, the change may have been made.
+type Ring interface {
+	// Status is the ring as it is now.
+	Status(ctx context.Context) sharding.Status
+
+	// Owner is the node that has a page.
+	Owner(page counting.Page) (counting.NodeID, counting.Arc)
+
+	// Add, Reweight and Remove change the ring and return what moves; with
+	// dry they only return it. where is the address of a new, empty node.
+	Add(ctx context.Context, where string, weight int, dry bool) (sharding.Plan, error)
+	Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error)
+	Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error)
+
+	// Abandon removes nodes that do not answer, with the loss of all that
+	// they have.
+	Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error)
+
+	// Repair finishes or rolls back interrupted changes, retries stuck moves
+	// and cleans up what they left.
+	Repair(ctx context.Context) error
+}

@@ -1,0 +1,64 @@
+package limits
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ParseProxies reads addresses and CIDRs, comma separated.
+func ParseProxies(text string) ([]netip.Prefix, error) {
+	var proxies []netip.Prefix
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if text == "" {
+			break
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			var addr netip.Addr
+			if addr, err = netip.ParseAddr(part); err == nil {
+				p = netip.PrefixFrom(addr, addr.BitLen())
+			}
+		}
+		if err != nil {
+			return nil, errors.New("want CIDRs or addresses, comma separated")
+		}
+		proxies = append(proxies, p.Masked())
+	}
+	return proxies, nil
+}
+
+// clientOf is the client of a request: its address, or the one for which trusted
+// proxies have forwarded it. Of IPv6 it is the network of 64 bits, which is the
+// least that one customer has. All addresses that can't be read are one client.
+func clientOf(addr string, forwarded []string, proxies []netip.Prefix) netip.Prefix {
+	client := hostOf(addr)
+	trusted := func(p netip.Prefix) bool { return p.Contains(client) }
+	hops := strings.Split(strings.Join(forwarded, ","), ",")
+	// Each proxy adds the address that it sees at the end. Addresses before
+	// the last one that is no trusted proxy may be invented.
+	for i := len(hops) - 1; i >= 0 && slices.ContainsFunc(proxies, trusted); i-- {
+		before := hostOf(strings.TrimSpace(hops[i]))
+		if !before.IsValid() {
+			break
+		}
+		client = before
+	}
+	bits := 32
+	if client.Is6() {
+		bits = 64
+	}
+	prefix, _ := client.Prefix(bits) // the zero value for no address
+	return prefix
+}
+
+// hostOf is the address in host, host:port or [host]:port; not valid for none.
+func hostOf(text string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr().Unmap().WithZone("")
+	}
+	addr, _ := netip.ParseAddr(strings.Trim(text, "[]"))
+	return addr.Unmap().WithZone("")
+}

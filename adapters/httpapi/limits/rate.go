@@ -1,0 +1,91 @@
+package limits
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"footfall/adapters/httpapi/problem"
+)
+
+// Rate is how many requests a client may send: a burst of Requests, and as many
+// again in every Per. The zero value is no limit.
+type Rate struct {
+	Requests int
+	Per      time.Duration
+}
+
+// ParseRate reads 100/s, 600/m or 10000/h; the empty text is no limit.
+func ParseRate(text string) (Rate, error) {
+	if text == "" {
+		return Rate{}, nil
+	}
+	number, unit, _ := strings.Cut(text, "/")
+	per := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > 1_000_000 || per == 0 {
+		return Rate{}, errors.New("want a number from 1 to 1000000 for each s, m or h, such as 100/s")
+	}
+	return Rate{n, per}, nil
+}
+
+// maxClients bounds the memory for clients. Beyond it those are forgotten that
+// have sent nothing for the longest time, and may send a whole burst again.
+const maxClients = 65536
+
+// Clients bounds the requests of each client. A nil one admits all. It is safe
+// for concurrent use.
+type Clients struct {
+	rate    Rate
+	proxies []netip.Prefix
+
+	mu sync.Mutex
+	// Two generations: when recent is full, it becomes older, and the clients
+	// in older are forgotten.
+	recent, older map[netip.Prefix]*rate.Limiter
+}
+
+// NewClients returns nil for no limit. Clients are told apart by their
+// addresses, or by those for which the proxies have forwarded.
+func NewClients(r Rate, proxies []netip.Prefix) *Clients {
+	if r.Requests == 0 {
+		return nil
+	}
+	return &Clients{rate: r, proxies: proxies, recent: map[netip.Prefix]*rate.Limiter{}}
+}
+
+// Check counts a request that came from an address, with or without a port,
+// and with values of X-Forwarded-For. Its error is the fault rate_limited.
+func (c *Clients) Check(addr string, forwarded []string) error {
+	now := time.Now()
+	reservation := c.of(clientOf(addr, forwarded, c.proxies)).ReserveN(now, 1)
+	wait := reservation.DelayFrom(now)
+	if wait == 0 {
+		return nil
+	}
+	reservation.CancelAt(now)
+	return problem.RateLimited(wait)
+}
+
+// of is the limiter of one client.
+func (c *Clients) of(client netip.Prefix) *rate.Limiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one := c.recent[client]
+	if one != nil {
+		return one
+	}
+	if one = c.older[client]; one == nil {
+		one = rate.NewLimiter(rate.Limit(float64(c.rate.Requests)/c.rate.Per.Seconds()), c.rate.Requests)
+	}
+	if len(c.recent) >= maxClients/2 {
+		c.older, c.recent = c.recent, map[netip.Prefix]*rate.Limiter{}
+	}
+	c.recent[client] = one
+	return one
+}

@@ -1,0 +1,53 @@
+package limits_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"footfall/adapters/httpapi/limits"
+)
+
+// The table of clients is bounded: a client with many addresses takes no memory.
+func TestClientsThatAreRememberedAreBounded(t *testing.T) {
+	rate, err := limits.ParseRate("1/h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := limits.NewClients(rate, nil)
+	for n := range 100_000 {
+		addr := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		_ = c.Check(addr.String()+":1", nil)
+		if n == 1000 && c.Check("10.0.0.0:1", nil) == nil {
+			t.Error("a client that was just there is forgotten")
+		}
+	}
+	if n := limits.Remembered(c); n > 65536 {
+		t.Errorf("%d clients are remembered", n)
+	}
+}
+
+func TestRatesAndProxiesAreRead(t *testing.T) {
+	for text, want := range map[string]limits.Rate{"": {}, "100/s": {100, time.Second}, "1/m": {1, time.Minute}, "1000000/h": {1_000_000, time.Hour}} {
+		if got, err := limits.ParseRate(text); err != nil || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"100", "0/s", "-1/s", "1.5/s", "1000001/s", "100/d", "100/", "/s", "100/s/s", "x/s"} {
+		if got, err := limits.ParseRate(text); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	proxies, err := limits.ParseProxies("10.1.2.3/8, 192.0.2.1,2001:db8::/32")
+	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32")}
+	if err != nil || !cmp.Equal(proxies, want, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) {
+		t.Error(proxies, err)
+	}
+	for _, text := range []string{",", "proxy.example", "10.0.0.0/33"} {
+		if proxies, err := limits.ParseProxies(text); err == nil {
+			t.Errorf("%q: %v", text, proxies)
+		}
+	}
+}

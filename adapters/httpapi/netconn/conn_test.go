@@ -1,0 +1,173 @@
+package netconn_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/httpapi/netconn"
+)
+
+// counted is a connection that counts how often its deadlines are set and how
+// often it is read.
+type counted struct {
+	net.Conn
+	deadlines, reads atomic.Int64
+}
+
+func (c *counted) SetReadDeadline(t time.Time) error {
+	c.deadlines.Add(1)
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *counted) SetWriteDeadline(t time.Time) error {
+	c.deadlines.Add(1)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	c.reads.Add(1)
+	return c.Conn.Read(p)
+}
+
+// pair is a connection with its other end, in a bubble of virtual time.
+func pair(t *testing.T) (c *netconn.Conn, inner *counted, far net.Conn) {
+	near, far := net.Pipe()
+	inner = &counted{Conn: near}
+	c = netconn.New(inner)
+	t.Cleanup(func() {
+		_ = c.Close()
+		_ = far.Close()
+	})
+	return c, inner, far
+}
+
+type (
+	call   = func([]byte) (int, error)
+	setter = func(time.Time) error
+)
+
+// wait is how long a call takes until its deadline ends it.
+func wait(t *testing.T, do call) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	if _, err := do(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a call without an answer gave %v", err)
+	}
+	return time.Since(begin)
+}
+
+// long is a deadline that lies far behind those that are asked for.
+const long = time.Hour
+
+func TestDeadlinesOfConnectionsComeInTime(t *testing.T) {
+	for name, of := range map[string]func(*netconn.Conn, net.Conn) (do call, set setter, answer call){
+		"read":  func(c *netconn.Conn, far net.Conn) (call, setter, call) { return c.Read, c.SetReadDeadline, far.Write },
+		"write": func(c *netconn.Conn, far net.Conn) (call, setter, call) { return c.Write, c.SetWriteDeadline, far.Read },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, far := pair(t)
+				do, set, answer := of(c, far)
+				for _, after := range []time.Duration{5 * time.Second, long, 2 * time.Second, 2500 * time.Millisecond} {
+					_ = set(time.Now().Add(long))
+					go func() { _, _ = answer(make([]byte, 1)) }()
+					if _, err := do(make([]byte, 1)); err != nil {
+						t.Fatal(err)
+					}
+					_ = set(time.Now().Add(after))
+					if took := wait(t, do); took < after || took > after+time.Second {
+						t.Errorf("a deadline after %v came after %v", after, took)
+					}
+				}
+				_ = set(time.Now().Add(time.Second))
+				_ = set(time.Now().Add(5 * time.Second)) // the first one is not the last word
+				if took := wait(t, do); took < 5*time.Second || took > 6*time.Second {
+					t.Errorf("a deadline that was put off to 5 s came after %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestADeadlineCanBeSetWhileTheCallIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, _ := pair(t)
+		time.AfterFunc(time.Minute, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
+		if took := wait(t, c.Read); took != time.Minute {
+			t.Errorf("a read was ended after %v, not at once", took)
+		}
+		_ = c.SetReadDeadline(time.Time{})
+		time.AfterFunc(long, func() { _ = c.SetReadDeadline(time.Now().Add(5 * time.Second)) })
+		if took := wait(t, c.Read); took != long+5*time.Second {
+			t.Errorf("a read was ended after %v", took)
+		}
+	})
+}
+
+// A deadline that is put off with each request is set about once in the time
+// that it leaves.
+func TestADeadlineThatIsPutOffIsSetSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, inner, far := pair(t)
+		go func() { _, _ = io.Copy(far, far) }()
+		const requests, every, leaves = 10_000, 10 * time.Millisecond, 5 * time.Second
+		for range requests {
+			_ = c.SetReadDeadline(time.Now().Add(leaves))
+			_ = c.SetWriteDeadline(time.Now().Add(leaves))
+			time.Sleep(every)
+			if _, err := c.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if most := int64(2 * (requests*every/leaves + 1)); inner.deadlines.Load() > most {
+			t.Errorf("%d requests set %d deadlines, want at most %d", requests, inner.deadlines.Load(), most)
+		}
+	})
+}
+
+// A write whose deadline was put off meanwhile goes on where it was.
+func TestAWriteThatIsCutTooSoonGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, far := pair(t)
+		_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))
+		go func() { _, _ = io.ReadFull(far, make([]byte, 1)) }()
+		if _, err := c.Write([]byte("a")); err != nil { // the real deadline is set now
+			t.Fatal(err)
+		}
+		_ = c.SetWriteDeadline(time.Now().Add(long))
+		got := make([]byte, 6)
+		go func() {
+			_, _ = io.ReadFull(far, got[:3])
+			time.Sleep(time.Minute)
+			_, _ = io.ReadFull(far, got[3:])
+		}()
+		if n, err := c.Write([]byte("abcdef")); n != 6 || err != nil || string(got) != "abcdef" {
+			t.Errorf("wrote %d of 6 bytes, and %q arrived: %v", n, got, err)
+		}
+	})
+}
+
+func TestACallerWhoIsIgnoredIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, inner, far := pair(t)
+		c.PauseBackgroundRead()
+		go func() { _, _ = far.Write([]byte("next")) }()
+		got := make([]byte, 8)
+		if n, err := c.Read(got); n != 0 || err != nil || inner.reads.Load() > 0 {
+			t.Errorf("a read ahead gave %d bytes, %v, and %d reads", n, err, inner.reads.Load())
+		}
+		c.ResumeBackgroundRead()
+		if n, err := c.Read(got); string(got[:n]) != "next" || err != nil {
+			t.Errorf("read %q, %v", got[:n], err)
+		}
+	})
+}

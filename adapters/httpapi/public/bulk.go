@@ -1,0 +1,94 @@
+package public
+
+import (
+	"net/http"
+
+	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/problem"
+	"footfall/adapters/httpapi/request"
+	"footfall/domain/counting"
+)
+
+// bulkShare: of so many requests in flight, one may be a bulk.
+const bulkShare = 32
+
+// bulkResult is one result of POST /visits.
+type bulkResult struct {
+	PageID string `json:"page_id"`
+	// Status is success, failed (not counted), or in_doubt.
+	Status string `json:"status"`
+	*problem.Item
+}
+
+// recordMany serves POST /visits. The body is read and checked as a whole
+// before anything is counted. The answer is 200 with a result per item, unless
+// each visit is refused for now.
+func (v *visitRoutes) recordMany(w http.ResponseWriter, r *http.Request, _ string) error {
+	if !v.bulk.Acquire() {
+		return problem.Unavailable("overloaded", "Too many bulk requests at once; this one changed nothing.", 1)
+	}
+	defer v.bulk.Release()
+	body, err := httpapi.ReadBody(w, r, request.MaxBytes)
+	if err != nil {
+		return err
+	}
+	items, err := request.Visits(body)
+	if err != nil {
+		return err
+	}
+	if err := v.recordItems(r, body, items); err != nil {
+		return err
+	}
+	results := make([]bulkResult, len(items))
+	for i, item := range items {
+		v.logUnexpected(w, r, item.Err, true)
+		results[i] = bulkResultOf(item)
+	}
+	return v.JSON(w, struct {
+		Results []bulkResult `json:"results"`
+	}{results})
+}
+
+// recordItems records the items without an error, once if the request has a key,
+// and gives the others theirs. Its error is about all of them.
+func (v *visitRoutes) recordItems(r *http.Request, body []byte, items []request.Visit) error {
+	visits := make([]counting.Visit, 0, len(items))
+	origin := make([]int, 0, len(items)) // index of each visit in items
+	for i := range items {
+		if items[i].Err == nil {
+			visits, origin = append(visits, items[i].Visit), append(origin, i)
+		}
+	}
+	var errs []error
+	switch keys := keysOf(r); {
+	case len(keys) > 0:
+		key, err := request.Key(keys, "visits", body)
+		if err != nil {
+			return err
+		}
+		if len(visits) == 0 {
+			return nil
+		}
+		if errs, err = v.visits.RecordOnce(r.Context(), key, visits); err != nil {
+			return err
+		}
+	case len(visits) > 0:
+		errs = v.visits.RecordAll(r.Context(), visits)
+	}
+	for i, at := range origin {
+		items[at].Err = errs[i]
+	}
+	return problem.AllRefused(errs, true)
+}
+
+func bulkResultOf(item request.Visit) bulkResult {
+	result := bulkResult{PageID: request.Echo(item.Name), Status: "success"}
+	if item.Err != nil {
+		f := problem.Of(item.Err, true)
+		result.Status, result.Item = "failed", f.Item()
+		if f.InDoubt() {
+			result.Status = "in_doubt"
+		}
+	}
+	return result
+}

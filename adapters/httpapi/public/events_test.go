@@ -1,0 +1,242 @@
+package public_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang/mock/gomock"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/public"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/watching"
+	"footfall/test/httpcheck"
+)
+
+// news are some of each kind.
+func news() watching.News {
+	return watching.News{
+		ID: "LIFE-42",
+		Pages: []watching.Page{
+			{Page: "home", Reading: counting.Reading{Tally: counting.Tally{Visits: 12}, Via: "redis_7070"}},
+			{Page: "line\u2028end", Reading: counting.Reading{Tally: counting.Tally{Err: httpcheck.Inner(counting.ErrUnavailable)}}},
+		},
+		Windows: []publishing.Summary{summary()},
+		Nodes:   []watching.Node{{ID: "redis_7070", Share: 1, Answers: true}},
+	}
+}
+
+// shows is a Watch that shows some news and ends.
+func shows(all ...watching.News) func(context.Context, []counting.Page, string, func(watching.News) error) error {
+	return func(_ context.Context, _ []counting.Page, _ string, show func(watching.News) error) error {
+		for _, n := range all {
+			if err := show(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func TestEventsHaveTheirForm(t *testing.T) {
+	r := newRig(t)
+	lost := watching.News{ID: "LIFE-43", WindowsErr: httpcheck.Inner(counting.ErrUnavailable)}
+	r.watching.EXPECT().Watch(gomock.Any(), []counting.Page{"home", "a b"}, "LIFE-7", gomock.Any()).
+		DoAndReturn(shows(news(), watching.News{ID: "LIFE-42"}, lost))
+	w := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(t.Context(), "GET", "/events?page_id=home&page_id=a%20b&page_id=home", nil)
+	request.Header.Set("Last-Event-ID", "LIFE-7")
+	r.handler.ServeHTTP(w, request)
+	httpcheck.NothingInner(t, w)
+	// What differs from one time to the next.
+	retry, rest, _ := strings.Cut(w.Body.String(), "\n")
+	hello, rest, _ := strings.Cut(rest, "\n\n")
+	if !strings.HasPrefix(retry, "retry: ") || !strings.HasPrefix(hello, "event: hello\ndata: {\"time\":\"20") {
+		t.Errorf("it begins with %q, %q", retry, hello)
+	}
+	w.Body.Reset()
+	w.Body.WriteString(rest)
+	httpcheck.Golden(t, "events", w)
+}
+
+func TestEventsAreRefusedWithAReason(t *testing.T) {
+	for _, c := range []struct {
+		name, query string
+		err         error
+	}{
+		{"events_full", "page_id=home", watching.ErrFull},
+		{"events_unavailable", "page_id=home", counting.ErrUnavailable},
+		{"events_bad_page", "page_id=", nil},
+		{"events_too_many", strings.Repeat("page_id=a&", 51), nil},
+	} {
+		r := newRig(t)
+		if c.err != nil {
+			r.watching.EXPECT().Watch(gomock.Any(), gomock.Any(), "", gomock.Any()).Return(c.err)
+		}
+		httpcheck.Golden(t, c.name, httpcheck.Send(t, r.handler, "GET", "/events?"+c.query, ""))
+	}
+}
+
+// streaming is a server whose Watch goes on until its context ends.
+func streaming(t *testing.T, watch func(ctx context.Context, show func(watching.News) error) error) (*httpapi.Server, *rig) {
+	t.Helper()
+	r := newRig(t, withTallies(newTallies()), func(o *public.Options) { o.MaxInFlight = 1 })
+	r.watching.EXPECT().Watch(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).AnyTimes().DoAndReturn(
+		func(ctx context.Context, _ []counting.Page, _ string, show func(watching.News) error) error {
+			return watch(ctx, show)
+		})
+	// The time of a request is much shorter than its streams.
+	s := httpapi.NewServer("127.0.0.1:0", r.handler, time.Second, slog.New(slog.DiscardHandler))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	return s, r
+}
+
+func openStream(t *testing.T, s *httpapi.Server) *http.Response {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(client.CloseIdleConnections)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Addr()+"/events?page_id=home", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+// A server that is made for 4,096 requests of 10 s serves streams beyond both.
+func TestStreamsOutliveTheTimeOfARequestAndTakeNoPlaceOfOne(t *testing.T) {
+	next := make(chan struct{})
+	s, r := streaming(t, func(ctx context.Context, show func(watching.News) error) error {
+		if err := show(news()); err != nil {
+			return err
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil
+		}
+		err := show(news())
+		<-ctx.Done()
+		return err
+	})
+	answers := []*http.Response{openStream(t, s), openStream(t, s)}
+	for _, answer := range answers {
+		if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/event-stream" {
+			t.Fatalf("%d %v", answer.StatusCode, answer.Header)
+		}
+	}
+	time.Sleep(7 * time.Second) // past the deadlines for reading, 1 s, and for writing, 6 s
+	close(next)
+	for _, answer := range answers {
+		lines, seen := bufio.NewScanner(answer.Body), 0
+		for seen < 2 && lines.Scan() {
+			if lines.Text() == "event: visits" {
+				seen++
+			}
+		}
+		if seen < 2 {
+			t.Errorf("saw %d of 2 events: %v", seen, lines.Err())
+		}
+	}
+	if n, err := testutil.GatherAndCount(r.metrics, "footfall_event_streams"); err != nil || n != 1 {
+		t.Error(n, err)
+	}
+	httpcheck.Golden(t, "record", httpcheck.Send(t, r.handler, "POST", "/visit/home", ""))
+}
+
+func TestStreamsEndWhenTheServerDrains(t *testing.T) {
+	s, _ := streaming(t, func(ctx context.Context, show func(watching.News) error) error {
+		err := show(news())
+		<-ctx.Done()
+		return err
+	})
+	answer := openStream(t, s)
+	s.Drain()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, answer.Body)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("it did not end cleanly: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on")
+	}
+	if again := openStream(t, s); again.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a new one while the server drains: %d", again.StatusCode)
+	}
+}
+
+// A client that reads nothing holds up neither the stop nor memory: after what
+// fits into the buffers of the connection, show waits.
+func TestAClientThatReadsNothingIsNotWrittenToForEver(t *testing.T) {
+	wrote, blocked := make(chan int), make(chan error, 1)
+	s, _ := streaming(t, func(_ context.Context, show func(watching.News) error) error {
+		large := news()
+		for range 1000 {
+			large.Windows = append(large.Windows, summary())
+		}
+		for n := 0; ; n++ {
+			if err := show(large); err != nil {
+				blocked <- err
+				return err
+			}
+			wrote <- n
+		}
+	})
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+	if _, err := io.WriteString(conn, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	news, quiet := 0, false
+	for !quiet {
+		select {
+		case news = <-wrote:
+		case <-time.After(2 * time.Second):
+			quiet = true
+		}
+	}
+	if news > 20 {
+		t.Errorf("%d MB were taken for a client that reads nothing", news/4)
+	}
+	// An event may take 10 s to be sent, and the stop has less.
+	stop, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	defer cancel()
+	if err := s.Stop(stop); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-blocked:
+		if err == nil || errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the stream is still written to after the stop")
+	}
+}

@@ -1,0 +1,133 @@
+package public_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/golang/mock/gomock"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/test/httpcheck"
+)
+
+// pageRig is a rig whose windows are asked for once, with an error or without.
+func pageRig(t *testing.T, f *tallies, err error) *rig {
+	t.Helper()
+	r := newRig(t, withTallies(f))
+	r.uniques.EXPECT().Windows(gomock.Any(), 60).Return([]publishing.Summary{{Report: summary().Report, State: counting.Open}, summary()}, err)
+	return r
+}
+
+func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
+	f := newTallies()
+	f.counts["a<script>&\"'"], f.counts["home"] = 1234567, 3
+	f.errs["gone"] = httpcheck.Inner(counting.ErrUnavailable)
+	r := pageRig(t, f, nil)
+	r.nodes[1].Answers = false
+	w := httpcheck.Send(t, r.handler, "GET", "/?page_id=a%3Cscript%3E%26%22%27&page_id=gone", "")
+	httpcheck.NothingInner(t, w)
+	for _, want := range []string{
+		`<tr data-page="a&lt;script&gt;&amp;&#34;&#39;"><th scope="row">a&lt;script&gt;&amp;&#34;&#39;</th><td class="number count">1` + "\u202f234\u202f567</td>",
+		`<td class="number count">–</td><td class="via">The store can&#39;t be reached now; nothing was changed.</td><td><a href="/?page_id=a%3Cscript%3E%26%22%27"`,
+		`<span id="open-count" class="large">123</span>`, `class="done"><title>09:05:00 UTC: 123</title>`, `<td class="number">1 of 3, 1 failed</td>`,
+		`redis_7071</th><td class="number">50.0 %</td><td><span class="state down">no answer</span>`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("it has no %s", want)
+		}
+	}
+	if strings.Contains(w.Body.String(), "<script>&") || w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self';") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if t.Failed() {
+		t.Log(w.Body)
+	}
+	w = httpcheck.Send(t, pageRig(t, f, httpcheck.Inner(counting.ErrUnavailable)).handler, "GET", "/", "")
+	if body := w.Body.String(); !strings.Contains(body, `<p id="windows-lost">The windows`) || !strings.Contains(body, `<tr data-page="home">`) {
+		t.Errorf("without windows: %s", body)
+	}
+	httpcheck.Golden(t, "home_bad_page", httpcheck.Send(t, newRig(t).handler, "GET", "/?page_id=", ""))
+}
+
+func TestPagesLoadNothingFromOtherHostsAndHaveNothingInline(t *testing.T) {
+	for _, target := range []string{"/", "/docs", "/assets/page.css", "/assets/page.js", "/assets/docs.css", "/assets/docs.js", "/assets/icon.svg", "/visits/home/badge.svg"} {
+		r := newRig(t, withTallies(newTallies()))
+		r.uniques.EXPECT().Windows(gomock.Any(), gomock.Any()).AnyTimes().Return(nil, nil)
+		w := httpcheck.Send(t, r.handler, "GET", target, "")
+		body := strings.NewReplacer("http://www.w3.org/2000/svg", "", "http://www.w3.org/1999/xhtml", "").Replace(w.Body.String())
+		if w.Code != 200 || w.Body.Len() == 0 || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %v", target, w.Code, w.Header())
+		}
+		for _, bad := range []string{"src=\"http", "href=\"http", "url(", "@import", "style=\"", "onclick", "<style", "<script>"} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%s has %s", target, bad)
+			}
+		}
+	}
+}
+
+func TestBadgesAndAssetsHaveTheirBodies(t *testing.T) {
+	f := newTallies()
+	f.counts["home"] = 9876
+	f.errs["gone"] = httpcheck.Inner(counting.ErrUnavailable)
+	for _, c := range []struct{ name, target string }{
+		{"badge", "/visits/home/badge.svg"},
+		{"badge", "/api/v1/counter/visits/home/badge.svg"},
+		{"badge_unavailable", "/visits/gone/badge.svg"},
+		{"badge_bad_page", "/visits//badge.svg"},
+		{"asset_unknown", "/assets/page.html"},
+		{"no_such_route", "/visits/a/b/badge.svg"},
+		{"no_such_route", "/visits/badge.svg/"},
+	} {
+		w := httpcheck.Send(t, newRig(t, withTallies(f)).handler, "GET", c.target, "")
+		httpcheck.Golden(t, c.name, w)
+		httpcheck.NothingInner(t, w)
+	}
+}
+
+func TestTheDocumentationAdmitsScriptsAndStylesOfItsOwnOriginAlone(t *testing.T) {
+	w := httpcheck.Send(t, newRig(t).handler, "GET", "/docs", "")
+	const want = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+	if got := w.Header().Get("Content-Security-Policy"); w.Code != 200 || got != want {
+		t.Errorf("%d with the policy %s", w.Code, got)
+	}
+	// Below a path prefix, only relative URLs lead to this service.
+	for _, bad := range []string{`="/`, "http:", "https:"} {
+		if strings.Contains(w.Body.String(), bad) {
+			t.Errorf("it has %s: %s", bad, w.Body)
+		}
+	}
+}
+
+func TestLargeAssetsAreCompressedForClientsThatAcceptIt(t *testing.T) {
+	const bundle = "/assets/swagger-ui-bundle.js"
+	plain := httpcheck.Send(t, newRig(t).handler, "GET", bundle, "")
+	for accept, compressed := range map[string]bool{
+		"": false, "identity": false, "br, gzip;q=0": false, "gzip": true, "br;q=1, gzip;q=0.5": true,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", bundle, nil)
+		r.Header.Set("Accept-Encoding", accept)
+		w := httptest.NewRecorder()
+		newRig(t).handler.ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Encoding"); w.Code != 200 || (got == "gzip") != compressed || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%q: %d %v", accept, w.Code, w.Header())
+		}
+		var body io.Reader = w.Body
+		if compressed {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := io.ReadAll(body)
+		if err != nil || !bytes.Equal(got, plain.Body.Bytes()) || len(got) < 1<<20 {
+			t.Errorf("%q: %d bytes, %v", accept, len(got), err)
+		}
+	}
+}

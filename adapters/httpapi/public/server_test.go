@@ -1,0 +1,184 @@
+package public_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang/mock/gomock"
+
+	"footfall/domain/counting"
+	"footfall/test/httpcheck"
+)
+
+// Row V22: page ids go through as they are, or not at all.
+func TestPageIDsAreCountedAsSent(t *testing.T) {
+	f := newTallies()
+	base := "http://" + httpcheck.Serve(t, newRig(t, withTallies(f)).handler).Addr()
+	c := httpcheck.Client(t)
+	for _, p := range []struct {
+		sent   string
+		page   counting.Page // empty: refused
+		status int
+	}{
+		{"visit:x", "visit:x", 200},
+		{"%F0%9F%98%80", "😀", 200},
+		{"😀", "😀", 200},
+		{"a%2Fb", "a/b", 200},
+		{"a%2fb%20c+d", "a/b c+d", 200},
+		{"%2E%2E", "..", 200},
+		{"a%252Fb", "a%2Fb", 200},
+		{"%3Cb%3E%22%5C%E2%80%A8", "<b>\"\\\u2028", 200},
+		{"%22", `"`, 200},
+		{"a%5Cb", `a\b`, 200},
+		{"{page_id}", "{page_id}", 200},
+		{strings.Repeat("%C3%A9", 128), counting.Page(strings.Repeat("é", 128)), 200},
+		{strings.Repeat("x", 257), "", 400},
+		{"", "", 400},
+		{"%00", "", 400},
+		{"a%0Ab", "", 400},
+		{"%C2%85", "", 400},
+		{"%FF", "", 400},
+		{"a/b", "", 404},
+		{strings.Repeat("x", 1<<20+8<<10), "", 431},
+	} {
+		name := p.sent[:min(len(p.sent), 30)]
+		resp, body := httpcheck.Ask(t, c, "POST", base+"/visit/"+p.sent)
+		if resp.StatusCode != p.status {
+			t.Errorf("POST %s: %d %s, want %d", name, resp.StatusCode, body, p.status)
+		}
+		if p.page == "" {
+			continue
+		}
+		before := f.counts[p.page]
+		if before < 1 {
+			t.Errorf("POST %s counted %v", name, f.counts)
+		}
+		resp, body = httpcheck.Ask(t, c, "HEAD", base+"/visits/"+p.sent)
+		if resp.StatusCode != 200 || body != "" || resp.ContentLength < 10 {
+			t.Errorf("HEAD %s: %d %q, length %d", name, resp.StatusCode, body, resp.ContentLength)
+		}
+		_, one := httpcheck.Ask(t, c, "GET", base+"/visits/"+p.sent)
+		_, many := httpcheck.Ask(t, c, "GET", base+"/visits?page_id="+strings.ReplaceAll(p.sent, "+", "%2B"))
+		if many != `{"results":[`+one+`]}` || f.counts[p.page] != before {
+			t.Errorf("GET %s: %s, among many %s", name, one, many)
+		}
+	}
+	if len(f.counts) != 11 {
+		t.Errorf("counted %v", f.counts)
+	}
+}
+
+func TestAThousandPagesFitIntoAURL(t *testing.T) {
+	base := "http://" + httpcheck.Serve(t, newRig(t, withTallies(newTallies())).handler).Addr()
+	query := strings.Repeat("page_id="+strings.Repeat("%C3%A9", 128)+"&", 1000) // 256 bytes each
+	if resp, _ := httpcheck.Ask(t, httpcheck.Client(t), "GET", base+"/visits?"+query); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+func TestNothingIsServedAtTheAsterisk(t *testing.T) {
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, newRig(t).handler).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 404 || got != "application/problem+json" {
+		t.Errorf("%s, %s", resp.Status, got)
+	}
+}
+
+// Row V26: a service that drains isn't ready.
+func TestDrainingServesButIsNotReady(t *testing.T) {
+	r := newRig(t)
+	r.visits.EXPECT().Record(gomock.Any(), counting.Page("home"), int64(1)).Return(nil)
+	s := httpcheck.Serve(t, r.handler)
+	c := httpcheck.Client(t)
+	if resp, _ := httpcheck.Ask(t, c, "GET", "http://"+s.Addr()+"/readyz"); resp.StatusCode != 200 || resp.Close {
+		t.Errorf("before: %d, closed: %v", resp.StatusCode, resp.Close)
+	}
+	s.Drain()
+	resp, body := httpcheck.Ask(t, c, "GET", "http://"+s.Addr()+"/readyz")
+	if resp.StatusCode != 503 || !strings.Contains(body, `"code":"draining"`) || !resp.Close {
+		t.Errorf("draining: %d %s, closed: %v", resp.StatusCode, body, resp.Close)
+	}
+	if resp, _ := httpcheck.Ask(t, c, "GET", "http://"+s.Addr()+"/healthz"); resp.StatusCode != 200 {
+		t.Errorf("healthz: %d", resp.StatusCode)
+	}
+	if resp, _ := httpcheck.Ask(t, c, "POST", "http://"+s.Addr()+"/visit/home"); resp.StatusCode != 200 {
+		t.Errorf("visit: %d", resp.StatusCode)
+	}
+}
+
+// While a brief request waits for a node, nothing else runs for its connection:
+// the read ahead has ended, unless it came before the handler.
+func TestABriefRequestHasNoReadAhead(t *testing.T) {
+	r := newRig(t)
+	stacks, ended := make([]byte, 1<<20), false
+	r.visits.EXPECT().Record(gomock.Any(), counting.Page("home"), int64(1)).AnyTimes().Do(func(any, any, any) {
+		for late := time.Now().Add(100 * time.Millisecond); !ended && time.Now().Before(late); time.Sleep(time.Millisecond) {
+			ended = !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*connReader)"))
+		}
+	})
+	c, addr := httpcheck.Client(t), httpcheck.Serve(t, r.handler).Addr()
+	for i := 0; i < 50 && !ended; i++ {
+		if answer, body := httpcheck.Ask(t, c, "POST", "http://"+addr+"/visit/home"); answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s %s", answer.Status, body)
+		}
+	}
+	if !ended {
+		t.Error("the read ahead goes on in each of 50 requests")
+	}
+}
+
+// Requests that are sent before the one before them is answered are answered,
+// in their order.
+func TestPipelinedRequestsAreAnswered(t *testing.T) {
+	r := newRig(t)
+	var sent sync.WaitGroup
+	sent.Add(1)
+	const pages = "abc"
+	for i := range pages {
+		r.visits.EXPECT().Record(gomock.Any(), counting.Page(pages[i:i+1]), int64(1)).Do(func(any, any, any) { sent.Wait() })
+	}
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, r.handler).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, page := range pages {
+		if _, err := fmt.Fprintf(conn, "POST /visit/%c HTTP/1.1\r\nHost: localhost\r\n\r\n", page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent.Done()
+	answers := bufio.NewReader(conn)
+	for _, page := range pages {
+		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		answer, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if want := fmt.Sprintf("page %c\"}", page); err != nil || !strings.HasSuffix(string(body), want) {
+			t.Errorf("%s, %v, want %s", body, err, want)
+		}
+	}
+}

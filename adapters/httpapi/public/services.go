@@ -1,0 +1,61 @@
+package public
+
+import (
+	"context"
+
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/domain/watching"
+)
+
+//go:generate go tool mockgen -source=services.go -destination=../../../test/mock/mock_httpapi_public.go -package=mock
+
+// Visits counts visits of pages and reads the counts. It is safe for concurrent
+// use. Every call ends within a time that the callee bounds: the contexts here
+// have no deadline, and end when the caller disconnects.
+//
+// After ErrInDoubt, and after an error of a write that problem.Of doesn't name,
+// it is unknown whether the visits are counted. After other errors they are not
+// counted, and never will be.
+type Visits interface {
+	// Record returns nil when n visits of the page are applied.
+	Record(ctx context.Context, page counting.Page, n int64) error
+
+	// RecordAll does the same for many, and returns one error for each, in
+	// their order. The arcs of the visits are not set. The callee owns the
+	// slice from then on.
+	RecordAll(ctx context.Context, visits []counting.Visit) []error
+
+	// RecordOnce does the same for a request that may be repeated, to any
+	// instance: each of its visits is counted once. The second result is
+	// about the request as a whole, of which nothing is counted then.
+	RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error)
+
+	// Read returns a reading for each page, in their order.
+	Read(ctx context.Context, pages []counting.Page) []counting.Reading
+}
+
+// Uniques collects ids and lists the windows that have them. Concurrency,
+// contexts, and the errors of Accept are as with Visits.
+type Uniques interface {
+	// Accept returns nil when the id is in the current window. The endpoint,
+	// unless it is empty, will be notified of the window's count.
+	Accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) error
+
+	// Windows returns the newest windows, newest first, at most limit.
+	Windows(ctx context.Context, limit int) ([]publishing.Summary, error)
+}
+
+// Watching shows a deployment while it counts. It is safe for concurrent use.
+type Watching interface {
+	// Watch calls show immediately with the state of the pages, the windows
+	// and the nodes, and then with every change. After some time without a
+	// change it calls show with empty news. Changes during a call of show are
+	// combined into the next one. since is the ID of news of the same pages
+	// whose content isn't shown again, or empty.
+	//
+	// Watch returns nil when ctx ends or nothing more will be shown, and the
+	// error of show. Errors before the first call: watching.ErrFull,
+	// counting.ErrUnavailable.
+	Watch(ctx context.Context, pages []counting.Page, since string, show func(watching.News) error) error
+}

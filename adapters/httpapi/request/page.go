@@ -1,0 +1,103 @@
+// Package request reads what callers send: names, ids, counts, bodies, keys and
+// query parameters. It is strict, and its errors are problem.Fault values that
+// say what is wrong. It knows no HTTP library, so that another adapter for HTTP
+// may read requests by it.
+package request
+
+import (
+	"strconv"
+
+	"footfall/adapters/httpapi/problem"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+)
+
+// The limits of a query.
+const (
+	MaxReadPages    = 1000
+	MaxWatchedPages = 50
+	DefaultWindows  = 60
+	maxWindows      = 1000
+)
+
+// Page reads a page id. Its error is bad_page_id.
+func Page(name string) (counting.Page, error) {
+	page, err := counting.ParsePage(name)
+	if err != nil {
+		return "", problem.BadRequest("bad_page_id", err.Error())
+	}
+	return page, nil
+}
+
+// Echo is the name of a refused item as far as it is worth repeating.
+func Echo(name string) string {
+	if len(name) > counting.MaxPageBytes {
+		return ""
+	}
+	return name
+}
+
+// WatchedPages reads the parameters page_id of a query, each page once.
+func WatchedPages(rawQuery string) ([]counting.Page, error) {
+	names, err := Params(rawQuery, "page_id", MaxWatchedPages)
+	if err != nil {
+		return nil, err
+	}
+	pages := make([]counting.Page, 0, len(names))
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		page, err := Page(name)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
+	}
+	return pages, nil
+}
+
+// IDEvent reads the parameters id and endpoint of a query. An empty endpoint is
+// none. Its errors are faults, counting.ErrBadID and publishing.ErrBadEndpoint.
+func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err error) {
+	given, _, err := Param(rawQuery, "id")
+	if err != nil {
+		return 0, "", err
+	}
+	if id, err = counting.ParseID(given); err != nil {
+		return 0, "", err
+	}
+	if given, _, err = Param(rawQuery, "endpoint"); err == nil && given != "" {
+		endpoint, err = publishing.ParseEndpoint(given)
+	}
+	return id, endpoint, err
+}
+
+// Limit reads the parameter limit of a query for windows.
+func Limit(rawQuery string) (int, error) {
+	text, given, err := Param(rawQuery, "limit")
+	if err != nil || !given {
+		return DefaultWindows, err
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > maxWindows {
+		return 0, problem.BadRequest("bad_limit", "The parameter limit is an integer from 1 to "+strconv.Itoa(maxWindows)+".")
+	}
+	return limit, nil
+}
+
+// Key names a request by the values of its header Idempotency-Key, of which
+// there is at least one. kind names the route: a key belongs to one request,
+// whatever its route.
+func Key(values []string, kind string, payload []byte) (counting.RequestKey, error) {
+	if len(values) > 1 {
+		return counting.RequestKey{}, problem.BadRequest("bad_idempotency_key", "The header Idempotency-Key is there more than once.")
+	}
+	key, err := counting.ParseKey(values[0])
+	if err != nil {
+		return counting.RequestKey{}, problem.BadRequest("bad_idempotency_key", err.Error())
+	}
+	return counting.RequestKey{Key: key, Print: counting.FingerprintOf(kind, payload)}, nil
+}
