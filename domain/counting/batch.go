@@ -7,20 +7,20 @@ import (
 	"strconv"
 )
 
-// Errors of the ports of this package. What wraps one of the first six had
-// no effect on the node; any error that wraps none of them leaves it unknown
-// whether the call took effect, now or later.
+// Errors of the ports of this package. An error that wraps one of them guarantees
+// that the call had no effect on the node. After any other error it is unknown
+// whether the call took effect, or will.
 var (
-	// ErrNotApplied: the call surely had no effect and never will have one:
-	// the node wasn't reached, or refused it whole.
+	// ErrNotApplied: the call had no effect and never will: the node was not
+	// reached, or refused the whole call.
 	ErrNotApplied = errors.New("not applied")
-	// ErrUninitialized: the node belongs to no ring. One that was in use
-	// and says so came back empty: its counts are lost, not zero.
+	// ErrUninitialized: the node belongs to no ring. If it was in use, it came
+	// back empty: its counts are lost, not zero.
 	ErrUninitialized = errors.New("node is not initialised")
-	// ErrWrongNode: the store is that of another node.
+	// ErrWrongNode: the store belongs to another node.
 	ErrWrongNode = errors.New("node is another one")
-	// ErrStale: the call's epoch is below the node's fence. It had no
-	// effect, and a repetition never will.
+	// ErrStale: the call's epoch is below the node's fence. A repetition never
+	// has an effect either.
 	ErrStale = errors.New("epoch is over")
 	// ErrAhead: the node has not opened the call's epoch yet.
 	ErrAhead = errors.New("epoch is not open yet")
@@ -28,20 +28,20 @@ var (
 	ErrClosed = fmt.Errorf("%w: node is closed", ErrNotApplied)
 )
 
-// What a caller of Footfall is told about a request that has no receipt.
+// Errors that clients of Footfall receive.
 var (
-	// ErrUnavailable: nothing was counted, and never will be; or, of a read,
-	// the number can't be had now.
+	// ErrUnavailable: nothing was counted, and nothing will be. After a read: the
+	// number is not available now.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrInDoubt: the request was sent to its node and may be counted.
+	// ErrInDoubt: the request was sent to its node, and may be counted.
 	ErrInDoubt = errors.New("in doubt")
 )
 
-// GapError answers a batch that is not the next one of its session: the node
-// lost some that it had applied. It had no effect.
+// GapError answers a batch that is not the next one of its session: the node has lost
+// batches that it had applied. The call had no effect.
 type GapError struct {
-	// Last is the sequence number of the last batch of the session that the
-	// node remembers; 0 is none.
+	// Last is the sequence number of the session's last batch that the node
+	// remembers; 0 if it remembers none.
 	Last int64
 }
 
@@ -50,15 +50,15 @@ func (e *GapError) Error() string {
 }
 
 type (
-	// NodeID names a node of the ring, for ever: redis_7070, embedded.
+	// NodeID names a node of the ring permanently: redis_7070, embedded.
 	NodeID string
 	// Epoch numbers the states of the ring, from 1.
 	Epoch int64
-	// Arc is one of the equal parts of the hash circle; a page's arc says
-	// which node has it.
+	// Arc is one of the equal parts of the hash circle. The arc of a page
+	// determines its node.
 	Arc uint16
-	// Session is one start of one instance of Footfall, at one node: a
-	// random text that no other start has.
+	// Session is one start of one instance of Footfall at one node: a random,
+	// unique text.
 	Session string
 )
 
@@ -69,43 +69,42 @@ type Visit struct {
 	Count int64
 }
 
-// Arrival is an id to add to the current window, with the endpoint that is
-// to be told the window's count: both are kept, or neither.
+// IDEvent is an id for the current window, and an endpoint to notify of the window's
+// count. The node stores both or neither.
 type IDEvent struct {
 	ID ID
-	// Endpoint is empty or an absolute URL; a node doesn't interpret it.
+	// Endpoint is empty or an absolute URL. Nodes do not interpret it.
 	Endpoint string
 	// Table is the epoch of the ring by which the id was routed here.
 	Table Epoch
 }
 
-// Batch is a sequence of items that a node applies at once, and once
-// (design: batches). A pair of Seq and Epoch is bound to one content
-// for ever: a batch is repeated unchanged or not at all. Neither the sender
-// nor the node changes the slices of a batch that has been handed to Apply.
+// Batch is a sequence of items that a node applies in one step, exactly once (design:
+// batches). A pair of Seq and Epoch has one content permanently: a batch is repeated
+// unchanged or not at all. Neither the sender nor the node changes the slices of a
+// batch that was passed to Apply.
 type Batch struct {
 	Epoch   Epoch
 	Session Session
-	// Seq is 1 for a session's first batch at this node, and then one more
-	// for each.
+	// Seq numbers the session's batches at this node from 1.
 	Seq      int64
 	Visits   []Visit
 	IDEvents []IDEvent
-	// EndpointLimit is how many distinct endpoints the node may keep for
-	// the window that the arrivals fall into.
+	// EndpointLimit bounds the distinct endpoints that the node stores for the
+	// window of the ids.
 	EndpointLimit int
 	Keyed         []KeyedVisit
-	// KeyLimit is how many keys the node may keep for batches.
+	// KeyLimit bounds the keys that the node stores.
 	KeyLimit  int
 	SetCounts []SetCount
 }
 
-// Setting gives a page a count, whatever it had before.
+// SetCount replaces the count of a page.
 type SetCount struct {
 	Arc  Arc
 	Page Page
-	// Count is at least 0; Delete: the page is forgotten instead, and reads
-	// as one that was never visited.
+	// Count is at least 0. Delete: the page is deleted instead, and reads like
+	// one that was never visited.
 	Count  int64
 	Delete bool
 }
@@ -115,27 +114,27 @@ func (b *Batch) Len() int {
 	return len(b.Visits) + len(b.IDEvents) + len(b.Keyed) + len(b.SetCounts)
 }
 
-// Reason says why one item of a batch was refused; it is the error that the
-// item's caller gets.
+// Reason says why one item of a batch was refused. The item's caller receives it as
+// the error.
 type Reason uint8
 
 // The reasons.
 const (
-	// Overflow: the page's count would pass 2^63-1.
+	// Overflow: the page's count would exceed 2^63-1.
 	Overflow Reason = iota + 1
-	// Corrupt: what the node keeps under the item's key is no count or set.
+	// Corrupt: the value stored under the item's key is no count or set.
 	Corrupt
 	// EndpointLimit: the window has as many endpoints as the batch allows.
 	EndpointLimit
-	// WrongTable: the id was routed by a table that isn't the one of the
-	// window that the node picked.
+	// WrongTable: the id was routed by a table that is not valid for the window
+	// that the node picked.
 	WrongTable
-	// KeyReused: the node has the key, with another payload.
+	// KeyReused: the node has the key with another payload.
 	KeyReused
-	// KeyLimit: the node keeps as many keys as the batch allows.
+	// KeyLimit: the node stores as many keys as the batch allows.
 	KeyLimit
-	// Moving: the page's arc is on its way to the node, so that its count is
-	// not all there yet.
+	// Moving: the page's arc is moving to the node, which has only a part of
+	// the count.
 	Moving
 )
 
@@ -161,32 +160,31 @@ func (r Reason) Error() string {
 
 // Refusal is an item of a batch that was not applied, though the others were.
 type Refusal struct {
-	// Item indexes the batch's visits, after them its arrivals, what is
-	// keyed, and its settings.
+	// Item indexes Visits, IDEvents, Keyed and SetCounts, as if they were one
+	// slice in this order.
 	Item   int
 	Reason Reason
 }
 
-// Receipt is a node's answer to a batch that is applied.
+// Receipt is a node's answer to an applied batch.
 type Receipt struct {
-	// Duplicate: an earlier call had applied the batch already.
+	// Duplicate: an earlier call has applied the batch.
 	Duplicate bool
-	// Refused is in ascending order of Item. A duplicate of a session's
-	// last batch is answered with the refusals of the first answer, that of
-	// an older one with none.
+	// Refused is in ascending order of Item. A duplicate of a session's last
+	// batch has the refusals of the first answer; an older duplicate has none.
 	Refused []Refusal
 }
 
-// Applied is what a node remembers of a session: its last batch.
+// Applied is what a node stores of a session: its last batch.
 type Applied struct {
 	Seq     int64
 	Refused []Refusal
 }
 
-// Admit decides whether a node that has opened epoch open, and is fenced
-// below epoch fence, applies b after last. It returns (nil, nil) when b is to
-// be applied, and otherwise the answer. The order of the tests is part of the
-// protocol: a duplicate is known as one in whatever epoch it returns.
+// Admit decides whether a node applies b after last. The node has opened epoch open,
+// and is fenced below epoch fence. Admit returns (nil, nil) if the node has to apply
+// b, and otherwise the answer. The order of the checks is part of the protocol: a
+// duplicate is recognised in any epoch.
 func (last Applied) Admit(b *Batch, fence, open Epoch) (*Receipt, error) {
 	switch {
 	case b.Seq == last.Seq:
@@ -203,8 +201,7 @@ func (last Applied) Admit(b *Batch, fence, open Epoch) (*Receipt, error) {
 	return nil, nil
 }
 
-// Sum adds a number of visits to a count; ok is false when the result would
-// not fit.
+// AddChecked adds n visits to a count. ok is false if the sum exceeds 2^63-1.
 func AddChecked(count, n int64) (sum int64, ok bool) {
 	if count > 0 && n > math.MaxInt64-count {
 		return count, false

@@ -9,10 +9,10 @@ import (
 // ErrBadID is wrapped by every error of ParseID.
 var ErrBadID = errors.New("bad id")
 
-// ID is what unique counting counts: a signed 64-bit integer.
+// ID is an id whose distinct values are counted per window.
 type ID int64
 
-// ParseID reads a decimal integer, without a plus in front; 007 is 7.
+// ParseID reads a decimal integer without a plus sign; 007 is 7.
 func ParseID(s string) (ID, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || s[0] == '+' {

@@ -21,13 +21,13 @@ type (
 	Fingerprint [8]byte
 )
 
-// Once names a request that is to be done once, however often it comes.
+// RequestKey names a request that is applied once, however often it is repeated.
 type RequestKey struct {
 	Key   Key
 	Print Fingerprint
 }
 
-// ParseKey hashes the key of a request: 1 to 255 printable bytes of ASCII.
+// ParseKey hashes the key of a request: 1 to 255 printable ASCII characters.
 func ParseKey(s string) (Key, error) {
 	if s == "" {
 		return Key{}, fmt.Errorf("%w: it is empty", ErrBadKey)
@@ -44,13 +44,13 @@ func ParseKey(s string) (Key, error) {
 	return Key(sum[:16]), nil
 }
 
-// Item is the key of one of the visits of a request, which lie on many nodes.
+// Item derives the key of one visit of a request; its visits lie on many nodes.
 func (k Key) Item(i int) Key {
 	sum := sha256.Sum256(binary.BigEndian.AppendUint32(k[:], uint32(i)))
 	return Key(sum[:16])
 }
 
-// FingerprintOf hashes a payload and what tells it from others of another kind.
+// FingerprintOf hashes a payload together with the kind of the request.
 func FingerprintOf(kind string, payload []byte) Fingerprint {
 	h := sha256.New()
 	h.Write([]byte(kind))
@@ -59,8 +59,8 @@ func FingerprintOf(kind string, payload []byte) Fingerprint {
 	return Fingerprint(h.Sum(nil)[:8])
 }
 
-// Keyed is a number of visits that is added unless the node has the key
-// already; with a Count of 0 nothing is added, and the key alone is kept.
+// KeyedVisit is a number of visits that the node adds unless it has the key. With a
+// Count of 0 the node only stores the key.
 type KeyedVisit struct {
 	Visit
 	RequestKey
@@ -72,22 +72,22 @@ type LocatedKey struct {
 	Key Key
 }
 
-// StoredKey is what a node keeps of a Keyed: beside the arc, with the day on
+// StoredKey is what a node stores of a KeyedVisit, beside its arc. Day is the day on
 // which it came.
 type StoredKey struct {
 	RequestKey
 	Day Day
 }
 
-// Found is what a node has of a key.
+// KeyLookup is the result of looking up one key on a node.
 type KeyLookup struct {
 	Stored bool
 	Print  Fingerprint
-	// Err, when set, says why this alone can't be read.
+	// Err, when set, says why this key can't be read.
 	Err error
 }
 
-// Is tells what a Keyed with this print is told: nil when the node doesn't
+// Match is the answer to a KeyedVisit with this fingerprint: nil if the node does not
 // have its key, ErrKeyApplied, KeyReused, or Err.
 func (f KeyLookup) Match(p Fingerprint) error {
 	switch {
@@ -101,8 +101,7 @@ func (f KeyLookup) Match(p Fingerprint) error {
 	return KeyReused
 }
 
-// ErrKeyApplied says that a node has a key, with the same payload: what came with it
-// is counted.
+// ErrKeyApplied: the node has the key with the same payload, so the visits are counted.
 var ErrKeyApplied = errors.New("the key is known, and its visits are counted")
 
 // Day numbers the days of a node's clock since the Unix epoch, in UTC.
@@ -122,7 +121,7 @@ func DayOf(t time.Time) Day {
 // Start is when the day begins.
 func (d Day) Start() time.Time { return time.Unix(int64(d)*24*60*60, 0) }
 
-// Keeps tells whether a key of another day counts on this one: until the end of
-// the next day, which is 24 to 48 hours. A key may be of tomorrow, for it may
-// have come from a node with another clock, or the clock was set back.
+// Keeps tells whether a key of another day is valid on this one: until the end of the
+// next day, which is 24 to 48 hours. A key of tomorrow is valid, too: it may come from
+// a node with another clock, or the clock may have stepped back.
 func (d Day) Keeps(other Day) bool { return other >= d-1 && other <= d+1 }

@@ -1,7 +1,6 @@
-// Package counting says what is counted, visits of pages and unique ids of
-// windows, and what Footfall asks of a node where the counts live: the ports
-// Counts, Windows and Ledger. An adapter implements them; the conformance
-// suite in test/conformance checks every sentence of their comments.
+// Package counting defines what is counted, visits of pages and unique ids of windows,
+// and the ports of a node that stores the counts: Counts, Windows, Ledger and Movable.
+// Adapters implement them. test/conformance checks every sentence of their comments.
 package counting
 
 import (
@@ -17,8 +16,8 @@ const MaxPageBytes = 256
 // ErrBadPage is wrapped by every error of ParsePage.
 var ErrBadPage = errors.New("bad page id")
 
-// Page names something that is visited: 1 to 256 bytes of valid UTF-8 without
-// control characters. Pages are equal when their bytes are.
+// Page is the name of a page: 1 to 256 bytes of valid UTF-8 without control
+// characters. Pages are equal if their bytes are.
 type Page string
 
 // ParsePage checks a page name that has been percent-decoded.

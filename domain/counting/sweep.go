@@ -1,28 +1,27 @@
 package counting
 
-// Keep says what a sweep of a node leaves alone. What a move was given up in
-// the middle of, and what a store brought back that was set back, lies where
-// nobody asks for it: most of it is a copy, but a sweep takes only that for
-// one of which these fields prove it.
+// SweepPolicy says what a sweep of a node must not delete. Cancelled moves, and stores
+// that were rolled back, leave data that no reader looks for. Most of it is a copy. A
+// sweep deletes only what these fields prove to be one.
 type SweepPolicy struct {
-	// Arcs that the node owns by the open table, or that are leaving it by
-	// moves that may be under way, in ascending order. Keys of all others are
-	// forgotten, as nobody looks for them there.
+	// Arcs are those that the node owns by the open table, or that may still be
+	// moving from it, in ascending order. The sweep deletes the keys of all
+	// others: they are not looked up there.
 	Arcs []Arc
-	// Ended: all moves of the tables up to this one have ended at all nodes,
-	// so that what they left behind has come to its destination.
+	// Ended: all moves of the tables up to this one have ended on all nodes. The
+	// frozen pages that they left are copies.
 	Ended Epoch
-	// Since: the destination of a move of an earlier table may have been given
-	// up, so that its residue may be all that is left of the arc.
+	// Since: the destination of a move of an earlier table may have been
+	// abandoned. The frozen pages of such a move may be all that is left.
 	Since Epoch
 }
 
 // SweepResult is what a sweep has done.
 type SweepResult struct {
-	// Forgotten is the number of residues, sets of marks, and sets of keys
-	// that are no more.
+	// Forgotten is the number of deleted things: the frozen pages, the marks, and
+	// the keys of an arc count as one each.
 	Forgotten int
-	// Strays were left alone: what may be counted nowhere else.
+	// Orphans were not deleted: they may be counted nowhere else.
 	Orphans []Orphan
 }
 
@@ -32,7 +31,7 @@ type Orphan struct {
 	Arc Arc `json:"arc"`
 	// Table is that of the move which left these frozen pages; 0: they are live.
 	Table Epoch `json:"table,omitempty"`
-	// Quarantined: the node put the data aside when that table gave it the arc
+	// Quarantined: the node quarantined the data when that table gave it the arc
 	// (sharding.RingStore.Open).
 	Quarantined bool `json:"aside,omitempty"`
 	// Pages is the number of pages; -1 if the data is not pages.

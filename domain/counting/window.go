@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrBadWindow is wrapped by every error of ParseLength and Length.Parse.
+// ErrBadWindow is wrapped by every error of ParseLength and WindowLength.Parse.
 var ErrBadWindow = errors.New("bad window")
 
 // nameLayout is how the start of a window stands in its name, in UTC.
@@ -18,7 +18,7 @@ const nameLayout = "20060102T150405Z"
 // covers the times from w*L up to, not including, (w+1)*L.
 type Window int64
 
-// Length is how long a window is: a whole number of seconds, at least one.
+// WindowLength is the length of a window: whole seconds, at least one.
 type WindowLength time.Duration
 
 // ParseLength checks a duration that is to be the length of a window.
@@ -47,14 +47,14 @@ func (l WindowLength) Start(w Window) time.Time {
 // End is the first moment after w, in UTC.
 func (l WindowLength) End(w Window) time.Time { return l.Start(w + 1) }
 
-// Name is the id under which w is published: footfall_20261122T100500Z, with
-// its length in seconds behind it (_2s) where that isn't a minute.
+// Name is the id under which w is published: footfall_20261122T100500Z. A suffix such
+// as _2s gives the length in seconds, unless it is a minute.
 func (l WindowLength) Name(w Window) string {
 	return "footfall_" + l.Start(w).Format(nameLayout) + l.suffix()
 }
 
-// Parse reads what Name made; the name of a window of another length, or of
-// a moment at which no window starts, is an error.
+// Parse reads what Name has made. It is an error if the name is of another length, or
+// of a time at which no window starts.
 func (l WindowLength) Parse(name string) (Window, error) {
 	bad := fmt.Errorf("%w: %q is no window of %v", ErrBadWindow, name, time.Duration(l))
 	middle, ok := strings.CutPrefix(name, "footfall_")
@@ -79,9 +79,9 @@ func (l WindowLength) suffix() string {
 	return "_" + strconv.Itoa(int(time.Duration(l)/time.Second)) + "s"
 }
 
-// CurrentWindow is the window that a node adds an id to: the one that its clock
-// shows, but never one that is sealed. So a clock that steps back opens no
-// sealed window again (design: windows, "invariants").
+// CurrentWindow is the window to which a node adds an id: the one of its clock, but
+// never a sealed one. So a clock that steps back reopens no sealed window (design: windows,
+// "invariants").
 func CurrentWindow(clock, highestSealed Window) Window {
 	return max(clock, highestSealed+1)
 }

@@ -18,18 +18,18 @@ const MaxEndpointBytes = 2048
 var (
 	// ErrBadEndpoint is wrapped by every error of ParseEndpoint.
 	ErrBadEndpoint = errors.New("bad endpoint")
-	// ErrForbidden is wrapped by errors about endpoints that may not be called.
+	// ErrForbidden is wrapped by errors about endpoints that must not be called.
 	ErrForbidden = errors.New("forbidden endpoint")
 )
 
-// Endpoint is an absolute URL that wants to be told a window's count, in the
-// form in which ParseEndpoint wrote it anew.
+// Endpoint is an absolute URL to notify of a window's count, as normalised by
+// ParseEndpoint.
 type Endpoint string
 
-// ParseEndpoint checks a URL and writes it anew in ASCII, so that whoever reads
-// it later reads the same: http or https, a host in lower-case ASCII without
-// empty labels (so no dot at its end) or percent signs, port 80, 443 or from
-// 1024, no userinfo, no fragment. The result parses to itself.
+// ParseEndpoint checks a URL and normalises it to ASCII, so that every later parser
+// reads the same. It has to have: scheme http or https; a host in ASCII without empty
+// labels (so no dot at its end) or percent signs; port 80, 443 or from 1024; no
+// userinfo; no fragment. The result parses to itself.
 func ParseEndpoint(s string) (Endpoint, error) {
 	bad := func(why string) (Endpoint, error) { return "", fmt.Errorf("%w: %s", ErrBadEndpoint, why) }
 	if len(s) > MaxEndpointBytes {
@@ -74,7 +74,7 @@ func (e Endpoint) Host() string {
 	return rest
 }
 
-// Redacted is the endpoint without its query, fit for logs.
+// Redacted is the endpoint without its query, for logs.
 func (e Endpoint) Redacted() string {
 	before, _, _ := strings.Cut(string(e), "?")
 	return before
@@ -101,10 +101,10 @@ func goodPort(port string) bool {
 	return err == nil && port[0] != '0' && (n == 80 || n == 443 || n >= 1024)
 }
 
-// goodHost takes labels of letters, digits, hyphens and underscores, and IPv6
-// addresses without a zone. Spellings of IPv4 addresses that a resolver may
-// read its own way (127.1, 0x7f000001) are left to the guard at connect time.
-// Lower case is made only afterwards: it turns some letters into ASCII.
+// goodHost accepts labels of letters, digits, hyphens and underscores, and IPv6
+// addresses without a zone. Odd spellings of IPv4 addresses (127.1, 0x7f000001) are
+// left to the guard at connect time. The host must be lowered only after this check:
+// that turns some letters into ASCII.
 func goodHost(host string) bool {
 	if strings.Contains(host, ":") {
 		a, err := netip.ParseAddr(host)

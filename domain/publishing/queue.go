@@ -8,12 +8,12 @@ import (
 const (
 	// maxPerHost is the number of attempts at one host at once.
 	maxPerHost = 2
-	// maxTroubles is the number of attempts in a row that show a host in
-	// trouble before its breaker opens.
+	// maxTroubles is the number of consecutive host failures after which the
+	// host's breaker opens.
 	maxTroubles = 5
 )
 
-// Call is an endpoint that is to be told a window's count.
+// Delivery is the notification of one endpoint of a window's count.
 type Delivery struct {
 	Endpoint Endpoint
 	// Attempts that were made, and the status of the last one.
@@ -23,25 +23,25 @@ type Delivery struct {
 	due  time.Time
 }
 
-// Queue decides which of a window's endpoints is tried next. A retry waits
-// while any first attempt could begin; two attempts are under way at one host
-// at most. A host that was in trouble five times in a row has its breaker
-// open: its first attempts go on, since each endpoint is owed one, but of its
-// retries only one goes ahead in 10 s (of a 45 s budget), until one shows that
-// the host is back.
+// Queue decides which of a window's endpoints is tried next. A retry waits while any
+// first attempt can begin. At most two attempts run at one host at a time.
 //
-// A Queue isn't safe for concurrent use.
+// A host that failed five times in a row has its breaker open. Its first attempts go
+// on, since each endpoint is owed one. Of its retries only one begins per 10 s (of a
+// 45 s budget), until an attempt shows that the host is back.
+//
+// A Queue is not safe for concurrent use.
 type Queue struct {
 	Schedule
 	places int
-	// waiting are first attempts, and retries, that have not begun.
+	// waiting counts first attempts, and retries, that have not begun.
 	waiting [classes]int
 	hosts   map[string]*host
-	ready   [classes][]*host // those that could begin an attempt
+	ready   [classes][]*host // hosts that could begin an attempt
 	later   []*Delivery      // retries that are not due yet, by time
 }
 
-// What is ready: first attempts, and retries.
+// The classes of attempts: first attempts and retries.
 const (
 	first = iota
 	again
@@ -52,20 +52,20 @@ type host struct {
 	free    int          // attempts that may begin
 	waiting [classes]int // as in the Queue
 	calls   [classes][]*Delivery
-	offered [classes]int // how often it stands in Queue.ready
-	// troubles in a row; probe is when the next retry may begin while the
-	// breaker is open.
+	offered [classes]int // how often it is in Queue.ready
+	// troubles counts consecutive failures; probe is when the next retry may
+	// begin while the breaker is open.
 	troubles int
 	probe    time.Time
 }
 
-// NewQueue makes a queue for as many attempts at once as there are places.
+// NewQueue makes a queue; places bounds the concurrent attempts.
 func NewQueue(s Schedule, places int) *Queue {
 	return &Queue{Schedule: s, places: places, hosts: make(map[string]*host)}
 }
 
-// Add adds an endpoint; one at which attempts were made before, by somebody
-// who didn't finish, is taken as if the last had begun now.
+// Add adds an endpoint. If another instance has made attempts before, the last one
+// counts as begun now.
 func (q *Queue) Add(c Delivery, now time.Time) {
 	name := c.Endpoint.Host()
 	h := q.hosts[name]
@@ -84,8 +84,8 @@ func (q *Queue) Add(c Delivery, now time.Time) {
 	q.offer(h)
 }
 
-// Next takes the call that is to begin now, and says when it has to end. It
-// is nil when none is.
+// Next removes the delivery that has to begin now, nil if there is none. It returns
+// when the attempt has to end.
 func (q *Queue) Next(now time.Time) (*Delivery, time.Time) {
 	q.advance(now)
 	for class := range q.ready {
@@ -94,7 +94,7 @@ func (q *Queue) Next(now time.Time) (*Delivery, time.Time) {
 			q.ready[class] = q.ready[class][1:]
 			h.offered[class]--
 			if h.free == 0 || len(h.calls[class]) == 0 {
-				continue // it was offered before the other class took its place
+				continue // it was offered before the other class used it
 			}
 			c := h.calls[class][0]
 			h.calls[class] = h.calls[class][1:]
@@ -124,23 +124,22 @@ func (c *Delivery) class() int {
 	return again
 }
 
-// count adds n to the calls of c's class that have not begun.
+// count adds n to the waiting deliveries of c's class.
 func (q *Queue) count(c *Delivery, n int) {
 	q.waiting[c.class()] += n
 	c.host.waiting[c.class()] += n
 }
 
-// until is the end of an attempt that begins now: after 10 s, or after its
-// share of the time that is left, so that every one of its class behind it
-// has its turn even if all of them hang.
+// until is the end of an attempt that begins now: after 10 s, or after its share of
+// the remaining time. So all others of its class have their turn, even if all hang.
 func (q *Queue) until(c *Delivery, now time.Time) time.Time {
 	class := c.class()
 	rounds := max((q.waiting[class]+q.places-1)/q.places, (c.host.waiting[class]+maxPerHost-1)/maxPerHost)
 	return now.Add(min(q.end.Sub(now)/time.Duration(rounds), maxAttemptTime))
 }
 
-// Due is when Next will have a call, unless an attempt ends before; false when
-// it has none until then.
+// Due is when Next will return a delivery, unless an attempt ends before. It is false
+// if Next returns none until an attempt ends.
 func (q *Queue) Due(now time.Time) (time.Time, bool) {
 	q.advance(now)
 	if len(q.ready[first])+len(q.ready[again]) > 0 {
@@ -152,8 +151,8 @@ func (q *Queue) Due(now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Done takes a call back whose attempt has ended; where again is set, it is
-// to be tried again when it is due.
+// Done returns a delivery whose attempt has ended. If again is set, it is retried when
+// it is due.
 func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	h := c.host
 	h.free++
@@ -170,7 +169,7 @@ func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	q.offer(h)
 }
 
-// Left takes all calls out that have not begun.
+// Left removes and returns all deliveries that have not begun.
 func (q *Queue) Left() []*Delivery {
 	left := q.later
 	for _, h := range q.hosts {
@@ -184,7 +183,7 @@ func (q *Queue) Left() []*Delivery {
 	return left
 }
 
-// postpone keeps a call until it is due.
+// postpone keeps a delivery until it is due.
 func (q *Queue) postpone(c *Delivery) {
 	at, _ := slices.BinarySearchFunc(q.later, c, func(a, b *Delivery) int {
 		if a.due.After(b.due) {
@@ -195,7 +194,7 @@ func (q *Queue) postpone(c *Delivery) {
 	q.later = slices.Insert(q.later, at, c)
 }
 
-// advance makes the retries ready that are due.
+// advance makes retries ready that are due.
 func (q *Queue) advance(now time.Time) {
 	for len(q.later) > 0 && !q.later[0].due.After(now) {
 		c := q.later[0]
@@ -205,7 +204,7 @@ func (q *Queue) advance(now time.Time) {
 	}
 }
 
-// offer lets a host stand among the ready ones as often as it could begin.
+// offer adds a host to the ready ones as often as it could begin an attempt.
 func (q *Queue) offer(h *host) {
 	for class := range h.calls {
 		for h.offered[class] < min(h.free, len(h.calls[class])) {

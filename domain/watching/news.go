@@ -1,5 +1,4 @@
-// Package watching says what those are shown who watch a deployment while it
-// counts.
+// Package watching defines what watchers of a deployment receive.
 package watching
 
 import (
@@ -9,42 +8,41 @@ import (
 	"footfall/domain/publishing"
 )
 
-// ErrFull says that as many watch as may, or as many pages are watched.
+// ErrFull: too many watchers or watched pages.
 var ErrFull = errors.New("no more can be watched")
 
-// Page is a watched page with what is known of it.
+// Page is a watched page with its last reading.
 type Page struct {
 	Page counting.Page
 	counting.Reading
 }
 
-// Node is a node of the ring as everybody may see it.
+// Node is a node of the ring without its address.
 type Node struct {
 	ID counting.NodeID
-	// Share of the pages that the ring gives it, 0 to 1.
+	// Share is the part of the pages that it owns, 0 to 1.
 	Share float64
-	// Answers: it answered when it was asked last.
+	// Answers: it answered the last time.
 	Answers bool
 }
 
-// News is what changed since a watcher was told the last time. It holds values
-// as they are now, never what they were in between.
+// News is what changed since a watcher's last News. It has current values; values in
+// between are skipped.
 type News struct {
-	// ID names the state that a watcher knows who has seen this and all
-	// news before it.
+	// ID names the state of a watcher that has received this and all News before.
 	ID string
-	// Pages of the watcher that changed, in his order.
+	// Pages are the watched pages that changed, in the order of the watcher.
 	Pages []Page
 	// Windows that changed, newest first.
 	Windows []publishing.Summary
-	// WindowsErr is set when the windows can't be read any more. All of them
-	// come again when they can.
+	// WindowsErr is set when the windows become unreadable. When they are readable
+	// again, all of them are sent.
 	WindowsErr error
-	// Nodes are all nodes, when something about one changed.
+	// Nodes are all nodes, if one of them changed.
 	Nodes []Node
 }
 
-// Empty tells whether there is nothing new.
+// Empty tells whether nothing changed.
 func (n *News) Empty() bool {
 	return len(n.Pages) == 0 && len(n.Windows) == 0 && n.WindowsErr == nil && len(n.Nodes) == 0
 }
