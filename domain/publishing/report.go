@@ -1,5 +1,5 @@
-// Package publishing says what leaves Footfall when a window is closed: a
-// report to a publisher, and a call to each endpoint that was named.
+// Package publishing defines what is sent when a window is closed: a report to a
+// publisher, and a notification to each endpoint that was named.
 package publishing
 
 import (
@@ -9,17 +9,17 @@ import (
 	"footfall/domain/counting"
 )
 
-// Report is the one number of one window.
+// Report is the count of one window.
 type Report struct {
-	// ID is the window's name, the same however often it is published.
+	// ID is the window's name; every repetition has the same one.
 	ID         string
 	Start, End time.Time
 	// Count of distinct ids.
 	Count int64
 }
 
-// Body is the JSON of the report, as it stands in a message and a callback;
-// its times are in UTC and RFC 3339.
+// Body is the JSON of the report in messages and callbacks. Times are UTC, in the
+// format of RFC 3339.
 func (r Report) Body() []byte {
 	// Strings and a number can't fail, as a time of the year 10000 would.
 	b, _ := json.Marshal(struct {
@@ -31,13 +31,12 @@ func (r Report) Body() []byte {
 	return b
 }
 
-// Summary is how far a window has come. Count is that of now for a window
-// that is open.
+// Summary is the state of a window. For an open window Count is the present count.
 type Summary struct {
 	Report
 	State counting.State
-	// Sink names where the report was published, if it was.
+	// Sink names the publisher that took the report, if one did.
 	Sink string
-	// Calls counts the endpoints that were named and called so far.
+	// Deliveries counts the endpoints that were named and notified so far.
 	Deliveries counting.DeliveryTotals
 }

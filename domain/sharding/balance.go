@@ -2,8 +2,8 @@ package sharding
 
 import "footfall/domain/counting"
 
-// balance knows in exact integers how far members are from their quotas. With
-// MaxMembers of MaxWeight no product passes 2^46.
+// balance computes in exact integers how far members are from their quotas. With
+// MaxMembers of MaxWeight no product exceeds 2^46.
 type balance struct {
 	owners *[Arcs]uint16
 	count  []int64
@@ -11,7 +11,7 @@ type balance struct {
 	total  int64
 }
 
-// balance weighs the owners of a table, which it may change.
+// balance is the balance of a table's owners, which take and give change.
 func (r *Ring) balance(owners *[Arcs]uint16) *balance {
 	b := &balance{owners: owners, count: make([]int64, len(r.members)), weight: make([]int64, len(r.members))}
 	for i, m := range r.members {
@@ -40,7 +40,7 @@ func (b *balance) neediest() int {
 	return best
 }
 
-// richest is the member but i with the largest surplus, the first of equals.
+// richest is the member other than i with the largest surplus, the first of equals.
 func (b *balance) richest(i int) int {
 	best := -1
 	for j := range b.count {
@@ -51,8 +51,8 @@ func (b *balance) richest(i int) int {
 	return best
 }
 
-// take moves arcs to member i, each from the one with the largest surplus,
-// while i has too few and that brings both together nearer to their quotas.
+// take moves arcs to member i, each from the member with the largest surplus, while i
+// has too few and the move brings both nearer to their quotas in sum.
 func (b *balance) take(i int) {
 	want := make([]int64, len(b.count)) // arcs to take from each
 	for b.deficit(i) > 0 {
@@ -72,9 +72,9 @@ func (b *balance) take(i int) {
 	}
 }
 
-// give moves arcs away from member i, each to the one with the largest
-// deficit: all of them when i has no weight, and otherwise while i has too
-// many and that brings both together nearer to their quotas.
+// give moves arcs from member i, each to the member with the largest deficit. It moves
+// all if i has no weight, and otherwise while i has too many and the move brings both
+// nearer to their quotas in sum.
 func (b *balance) give(i int) {
 	for arc, o := range b.owners {
 		if int(o) != i {

@@ -9,28 +9,26 @@ import (
 
 // Change identifies a step from one ring to the next.
 //
-// The quota of a member is Arcs times its weight divided by the sum of the
-// weights. A change moves arcs from or to the member that it names, none
-// between two others. Add and Reweight leave that member with its quota,
-// rounded up or down; while all weights are equal, every member has that after
-// any history. Where they differ, the others may drift: never by a whole arc
-// in 10^5 random changes, by 3.6 arcs in the worst history that a search
-// found. Reweight with its present weight takes a member back to its quota.
+// The quota of a member is Arcs times its weight, divided by the sum of the weights. A
+// change moves arcs from or to the member that it names, and none between two others.
+// Add and Reweight leave that member with its quota, rounded up or down. While all
+// weights are equal, every member has its quota after any history. If weights differ,
+// other members may drift: by less than one arc in 10^5 random changes, by 3.6 arcs in
+// the worst history that a search found. Reweight to the same weight restores a quota.
 type Change struct {
-	// ID tells apart two changes that were begun at once.
+	// ID tells apart changes that begin simultaneously.
 	ID string
-	// From is the first window whose ids are routed by the new table.
+	// From is the first window whose ids use the new table.
 	From counting.Window
-	// Oldest is the oldest window that is not done yet: tables that decide
-	// about earlier ones only are dropped.
+	// Oldest is the oldest window that is not done. Tables that are valid for
+	// earlier windows only are dropped.
 	Oldest counting.Window
-	// Above is the highest epoch that a node is known to be fenced at: the
-	// new ring has the next one, or the one after the ring's own, if that
-	// is higher.
+	// Above is the highest known fence. The new epoch is higher than it, and than
+	// that of the ring.
 	Above counting.Epoch
 }
 
-// Add makes the ring with one more member. Only the newcomer takes arcs.
+// Add makes the ring with one more member. Arcs move to that member only.
 func (r *Ring) Add(c Change, m Member) (*Ring, error) {
 	n := r.next(c)
 	if n.Index(m.ID) >= 0 {
@@ -60,8 +58,8 @@ func (r *Ring) Remove(c Change, id counting.NodeID) (*Ring, error) {
 	return n, nil
 }
 
-// Reweight makes the ring in which a member has another weight. It alone
-// takes arcs, or gives some away; it never does both.
+// Reweight makes the ring in which a member has another weight. Arcs move either to
+// that member or from it.
 func (r *Ring) Reweight(c Change, id counting.NodeID, weight int) (*Ring, error) {
 	n := r.next(c)
 	at, err := n.active(id)
@@ -81,10 +79,10 @@ func (r *Ring) Reweight(c Change, id counting.NodeID, weight int) (*Ring, error)
 	return n, nil
 }
 
-// Abandon makes the ring in which some members are Lost: their arcs go to others
-// with nothing in them but what had not left the member from which it was on its
-// way to one of them, and their losses are on record for ever. Moves between the
-// others must have ended. ErrMinority: the others couldn't decide on it.
+// Abandon makes the ring in which some members are Lost. Their arcs get new owners, and
+// are empty there, except for what had not left the source of a move to a lost member.
+// The losses are recorded permanently. Moves between other members must have ended.
+// ErrMinority: the other members have no quorum.
 func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 	n := r.copy(c) // with all tables: they say where arcs were on their way from
 	n.losses = slices.Clone(n.losses)
@@ -100,7 +98,7 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 		return nil, err
 	}
 	if !r.HasQuorum(n, func(counting.NodeID) bool { return true }) {
-		return nil, fmt.Errorf("%w: of %d nodes %d are to be given up", ErrMinority, len(r.voters()), len(ids))
+		return nil, fmt.Errorf("%w: %d of %d nodes are to be abandoned", ErrMinority, len(ids), len(r.voters()))
 	}
 	b := n.balance(n.tables[0].owners)
 	for _, m := range r.Moves() {
@@ -114,16 +112,15 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 	return n, nil
 }
 
-// again is the same ring in a later epoch, by another change.
+// withEpoch is the same ring in a later epoch, by another change.
 func (r *Ring) withEpoch(c Change) *Ring {
 	n := *r
 	n.epoch, n.parent, n.change = max(r.epoch, c.Above)+1, r.epoch, c.ID
 	return &n
 }
 
-// Tidy makes the ring without the tables, and members, that no window needs
-// any more; it moves nothing. Every move must have ended. ok is false when
-// there is nothing to drop.
+// Tidy makes the ring without the tables and members that no window needs. It moves
+// nothing. All moves must have ended. ok is false if there is no member to drop.
 func (r *Ring) Tidy(c Change) (tidy *Ring, ok bool) {
 	n := r.withEpoch(c)
 	for len(n.tables) > 1 && n.tables[len(n.tables)-2].from <= c.Oldest {
@@ -135,7 +132,7 @@ func (r *Ring) Tidy(c Change) (tidy *Ring, ok bool) {
 	return n, len(n.members) < len(r.members)
 }
 
-// active is the index of a member that can be changed.
+// active is the index of an active member.
 func (r *Ring) active(id counting.NodeID) (int, error) {
 	at := r.Index(id)
 	if at < 0 || r.members[at].State != Active {
@@ -144,9 +141,8 @@ func (r *Ring) active(id counting.NodeID) (int, error) {
 	return at, nil
 }
 
-// copy is the ring of the next epoch. Its members and its newest table, which is
-// that of r under a new epoch, are copies: the caller changes and checks them
-// before anyone sees them.
+// copy is the ring of the next epoch. Its members, and its newest table, which has the
+// owners of r, are copies, which the caller may change.
 func (r *Ring) copy(c Change) *Ring {
 	n := r.withEpoch(c)
 	n.members = slices.Clone(r.members)
@@ -155,7 +151,7 @@ func (r *Ring) copy(c Change) *Ring {
 	return n
 }
 
-// next is copy without what isn't needed any more.
+// next is copy without the tables and members that are not needed.
 func (r *Ring) next(c Change) *Ring {
 	n := r.copy(c)
 	// A table is needed while it may decide about a window, and the one
@@ -167,7 +163,7 @@ func (r *Ring) next(c Change) *Ring {
 	return n
 }
 
-// forget drops the members that have left and own nothing in any table.
+// forget drops the members that are not active and own nothing in any table.
 func (r *Ring) forget() {
 	left := func(m Member) bool { return m.State != Active }
 	if !slices.ContainsFunc(r.members, left) {
@@ -191,7 +187,7 @@ func (r *Ring) forget() {
 	r.renumber(index)
 }
 
-// insert puts a member at its place and returns the index of it.
+// insert inserts a member in order, and returns its index.
 func (r *Ring) insert(m Member) int {
 	at, _ := slices.BinarySearchFunc(r.members, m.ID, byID)
 	index := make([]uint16, len(r.members))
@@ -206,8 +202,7 @@ func (r *Ring) insert(m Member) int {
 	return at
 }
 
-// renumber gives the ring copies of its tables in which member i has become
-// member index[i].
+// renumber replaces the tables by copies in which member i is member index[i].
 func (r *Ring) renumber(index []uint16) {
 	for i := range r.tables {
 		owners := new([Arcs]uint16)

@@ -2,19 +2,19 @@ package sharding
 
 import "footfall/domain/counting"
 
-// Which ring follows another is decided once, by a vote of the members of the
-// ring before (Lamport, "Paxos Made Simple", 2001). Epochs are the ballots:
-// a fence is the promise to approve nothing under a lower one, an approval is
-// the vote. What is voted on is a change, known by its id, and the change that
-// made the ring before stands for "none": so all rings that follow one ring
-// and that nodes open are of one change.
+// Which ring follows another is decided by single-decree Paxos among the members of
+// the ring before (Lamport, "Paxos Made Simple", 2001; design: ring). Epochs are the
+// ballots. A fence is the promise to accept nothing of a lower epoch. The value is a
+// change, by its id; the change that made the ring before means "no change". So all
+// rings that follow one ring, and that nodes open, are of one change.
 
-// HasQuorum tells whether nodes that say yes are enough for next to follow r. The
-// active members of r have one vote each; if their number is even, the first
-// one has two; one that is leaving has none, since next may have forgotten it. So
-// of two nodes the first decides, and of more than two any one may be away. More
-// than half of the votes are needed, also where next gives members up, whose votes
-// count as a no; but of two members the second alone gives up the first.
+// HasQuorum tells whether the nodes that say yes are enough for next to follow r. Each
+// active member of r has one vote; if their number is even, the first one has two. A
+// leaving member has none, since next may have dropped it. So of two nodes the first
+// decides, and of more than two any one may be away.
+//
+// A quorum is more than half of the votes. Members that next abandons count as no. But
+// of two members, the second alone can abandon the first.
 func (r *Ring) HasQuorum(next *Ring, yes func(counting.NodeID) bool) bool {
 	voters := r.voters()
 	ayes, all := 0, 0
@@ -45,28 +45,28 @@ func (r *Ring) voters() []counting.NodeID {
 	return ids
 }
 
-// abandons tells whether a member is lost.
+// abandons tells whether a member is Lost.
 func (r *Ring) abandons(id counting.NodeID) bool {
 	at := r.Index(id)
 	return at >= 0 && r.members[at].State == Lost
 }
 
-// Propose is what r or a ring after it is under an epoch above all that are
-// known, to follow r: r itself undoes what was begun after it and not decided.
+// Propose is a ring, r or one that follows it, in an epoch above all known ones, as a
+// ring that follows r. Proposing r itself rolls back an undecided change.
 func (r *Ring) Propose(value *Ring, above counting.Epoch) *Ring {
 	n := *value
 	n.epoch, n.parent = max(r.epoch, value.epoch, above)+1, r.epoch
 	return &n
 }
 
-// Due is what has to be proposed to follow r by one who has been told the
-// standings of enough nodes (HasQuorum) after they were fenced: the ring that was
-// approved under the highest epoch, since it may have been decided, or r. One
-// that follows a ring after r counts, too: nobody begins another change before
-// all nodes have opened that ring, so that it is that ring again.
-func (r *Ring) MustPropose(standings []RingState) *Ring {
+// MustPropose is the value that a proposer has to propose, given the states of a
+// quorum (HasQuorum) after it was fenced: the ring accepted in the highest epoch, since
+// it may be decided, or r if there is none. A ring that follows a ring after r counts,
+// too: no change begins before all nodes have opened the ring before, so it is that
+// ring again.
+func (r *Ring) MustPropose(states []RingState) *Ring {
 	due := r
-	for _, s := range standings {
+	for _, s := range states {
 		if a := s.Accepted; a != nil && a.parent >= r.epoch && a.epoch > due.epoch {
 			due = a
 		}

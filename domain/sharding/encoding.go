@@ -33,7 +33,7 @@ type documentTable struct {
 	Owners []byte `json:"owners"`
 }
 
-// Encode makes the document that nodes keep; Decode reads it.
+// Encode makes the document that nodes store; Decode reads it.
 func (r *Ring) Encode() []byte {
 	d := document{
 		Version: 1, Deployment: r.deployment, Seed: r.seed, Window: r.length, Epoch: r.epoch,
@@ -95,7 +95,7 @@ func (r *Ring) decodeOwners(b []byte) (*[Arcs]uint16, error) {
 	for arc := range owners {
 		owners[arc] = binary.LittleEndian.Uint16(b[2*arc:])
 		if int(owners[arc]) >= len(r.members) {
-			return nil, fmt.Errorf("arc %d belongs to nobody", arc)
+			return nil, fmt.Errorf("arc %d has no owner", arc)
 		}
 	}
 	return owners, nil

@@ -9,22 +9,19 @@ import (
 	"footfall/domain/counting"
 )
 
-// Arc is the arc in which a page lies: the highest bits of the XXH3-64 of its
-// name under the deployment's seed. The same name and seed give the same arc
-// in every process and every release.
+// Arc is the arc of a page: the highest bits of the XXH3-64 of its name, with the
+// deployment's seed. It is the same in every process and every release.
 func (r *Ring) Arc(page counting.Page) counting.Arc {
 	return counting.Arc(xxh3.HashStringSeed(string(page), r.seed) >> (64 - arcBits))
 }
 
-// Owner is the index of the member that has the arc's pages; arc is one that
-// Arc gave, or any other below Arcs.
+// Owner is the index of the member that owns an arc, which must be below Arcs.
 func (r *Ring) Owner(arc counting.Arc) int { return int(r.tables[0].owners[arc]) }
 
 // Tables is the number of tables by which ids may be routed, at least 1.
 func (r *Ring) Tables() int { return len(r.tables) }
 
-// TableFor is the number of the table that is valid for a window, 0 being the
-// newest.
+// TableFor is the number of the table that is valid for a window; 0 is the newest.
 func (r *Ring) TableFor(w counting.Window) int {
 	for i, t := range r.tables {
 		if t.from <= w {
@@ -34,8 +31,8 @@ func (r *Ring) TableFor(w counting.Window) int {
 	return len(r.tables) - 1
 }
 
-// IDOwner is the index of the member that collects an id by a table, and the
-// epoch that names the table.
+// IDOwner is the index of the member that collects an id by a table, and the table's
+// epoch.
 func (r *Ring) IDOwner(id counting.ID, tableNumber int) (int, counting.Epoch) {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(id))
@@ -46,9 +43,9 @@ func (r *Ring) IDOwner(id counting.ID, tableNumber int) (int, counting.Epoch) {
 // IDTable is the epoch of the table that is valid for a window.
 func (r *Ring) IDTable(w counting.Window) counting.Epoch { return r.tables[r.TableFor(w)].epoch }
 
-// Home is the index of the member whose Ledger has the window's entry, from its
-// first claim on: by the window's table, but the first active one where that
-// member is lost.
+// HomeIndex is the index of the member whose Ledger has the window's entry, from its
+// first claim on. It follows from the window's table. If that member is lost, it is the
+// first active one.
 func (r *Ring) HomeIndex(w counting.Window) int {
 	home := int(r.tables[r.TableFor(w)].owners[r.Arc(counting.Page(r.length.Name(w)))])
 	if r.members[home].State != Lost {
@@ -78,14 +75,14 @@ func (r *Ring) Share(member int) float64 {
 	return float64(n) / Arcs
 }
 
-// IDTable says which table ids go by from a window on, until the next later one.
+// IDTable is a table with the first window for which it is valid.
 type IDTable struct {
 	Epoch counting.Epoch
 	From  counting.Window
 }
 
-// IDTables are the tables by which ids may be routed, newest first; the last
-// one is valid for all windows before, too.
+// IDTables are the tables by which ids may be routed, newest first. The last one is
+// also valid for all earlier windows.
 func (r *Ring) IDTables() []IDTable {
 	all := make([]IDTable, len(r.tables))
 	for i, t := range r.tables {

@@ -6,16 +6,15 @@ import (
 	"footfall/domain/counting"
 )
 
-// Move is an arc that a change gives to another member.
+// Move is an arc that a change moves from one member to another, by their indexes.
 type Move struct {
 	Arc      counting.Arc
 	From, To int
 }
 
-// From is the index of the member that had the arc before the newest table; if
-// that is lost, of the one from which the arc was on its way to it, which has
-// what had not left it yet. It is the owner itself where the arc did not move, or
-// nobody is left who had it.
+// From is the index of the member that had the arc before the newest table. If that
+// member is lost, it is the source from which the arc was moving to it. It is the owner
+// itself if the arc does not move, or if no member that had it is left.
 func (r *Ring) From(arc counting.Arc) int {
 	if from := r.holder(arc); from >= 0 {
 		return from
@@ -23,21 +22,21 @@ func (r *Ring) From(arc counting.Arc) int {
 	return r.Owner(arc)
 }
 
-// holder is From, but -1 where nobody is left who had the arc.
+// holder is From, but -1 if no member that had the arc is left.
 func (r *Ring) holder(arc counting.Arc) int {
 	for i := 1; i < len(r.tables); i++ {
 		from := int(r.tables[i].owners[arc])
 		if r.members[from].State != Lost {
 			return from
 		}
-		if r.lostAt(from) > r.tables[i-1].epoch { // it was lost with what it had not sent yet
+		if r.lostAt(from) > r.tables[i-1].epoch { // it was lost with the pages that it had
 			return -1
 		}
 	}
 	return -1
 }
 
-// lostAt is the epoch in which a lost member was given up.
+// lostAt is the epoch in which a lost member was abandoned.
 func (r *Ring) lostAt(member int) counting.Epoch {
 	for _, l := range slices.Backward(r.losses) {
 		if l.Node == r.members[member].ID {
@@ -47,8 +46,8 @@ func (r *Ring) lostAt(member int) counting.Epoch {
 	return 0
 }
 
-// Moves are the arcs that the newest table gave to another member than the one
-// that has them (From), in ascending order.
+// Moves are the arcs whose owner is not the member that has them (From), in ascending
+// order.
 func (r *Ring) Moves() []Move {
 	var moves []Move
 	for arc := range counting.Arc(Arcs) {
@@ -59,8 +58,15 @@ func (r *Ring) Moves() []Move {
 	return moves
 }
 
-// Coming are the arcs that the newest table brings to a node, in ascending
-// order.
+// When a node opens a ring with another table, the next four sets of arcs say what it
+// does (design: ring, "An arc"):
+//
+//	Incoming        their moves to the node begin
+//	AddedArcs       what it has live of them is quarantined
+//	ReclaimedArcs   what it has frozen of them is live again
+//	CancelledMoves  their moves to the node end
+
+// Incoming are the arcs that move to a node by the newest table, in ascending order.
 func (r *Ring) Incoming(id counting.NodeID) []counting.Arc {
 	to := r.Index(id)
 	var arcs []counting.Arc
@@ -72,9 +78,9 @@ func (r *Ring) Incoming(id counting.NodeID) []counting.Arc {
 	return arcs
 }
 
-// Ends are the arcs that the table before the newest brought to a node from members
-// that are given up by the newest, in ascending order: nothing of them will come, and
-// nothing is lost of them before r is open.
+// CancelledMoves are the arcs that moved to a node, by the table before the newest, from
+// members that the newest abandons; in ascending order. They can still move until r is
+// open.
 func (r *Ring) CancelledMoves(id counting.NodeID) []counting.Arc {
 	if len(r.tables) < 2 {
 		return nil
@@ -90,22 +96,22 @@ func (r *Ring) CancelledMoves(id counting.NodeID) []counting.Arc {
 	})
 }
 
-// AddedArcs are the arcs that the newest table gives to a node and the one before
-// did not, but those of ReclaimedArcs: what comes to it, and what a lost member had; in
-// ascending order.
+// AddedArcs are the arcs that a node owns by the newest table and did not own by the
+// one before, without ReclaimedArcs; in ascending order. They move to it, or a lost
+// member had them.
 func (r *Ring) AddedArcs(id counting.NodeID) []counting.Arc {
 	return r.changed(id, func(arc counting.Arc, node int) bool { return r.Owner(arc) == node && r.holder(arc) != node })
 }
 
-// ReclaimedArcs are the arcs that were on their way from a node to a member that is
-// lost, in ascending order: what had not left the node is what there is of them,
-// and it keeps them or they go to another.
+// ReclaimedArcs are the arcs that were moving from a node to a lost member, in ascending
+// order. What had not left the node is all that exists of them. The node owns them
+// again, or they move to another member.
 func (r *Ring) ReclaimedArcs(id counting.NodeID) []counting.Arc {
 	return r.changed(id, func(arc counting.Arc, node int) bool { return r.holder(arc) == node })
 }
 
-// changed are some of the arcs that a member did not own by the table before the
-// newest.
+// changed are the arcs that a node did not own by the table before the newest, and that
+// which selects.
 func (r *Ring) changed(id counting.NodeID, which func(arc counting.Arc, node int) bool) []counting.Arc {
 	node := r.Index(id)
 	if len(r.tables) < 2 || node < 0 {

@@ -1,7 +1,7 @@
-// Package sharding says which node has which page. The hash circle is divided
-// into equal arcs, each owned by one node (strategy 3 of DeCandia et al.,
-// "Dynamo: Amazon's Highly Available Key-value Store", 2007, section 6.2). A
-// Ring is one immutable state of that division; changing it makes another.
+// Package sharding decides which node has which page. The hash circle is divided into
+// equal arcs, each owned by one node (strategy 3 of DeCandia et al., "Dynamo: Amazon's
+// Highly Available Key-value Store", 2007, section 6.2). A Ring is one immutable state
+// of that division; a change makes another.
 package sharding
 
 import (
@@ -20,23 +20,23 @@ const (
 	arcBits = 14
 	// Arcs is the number of equal arcs of the hash circle.
 	Arcs = 1 << arcBits
-	// MaxMembers bounds the ring so that each can own some arcs.
+	// MaxMembers bounds the ring, so that each member can own some arcs.
 	MaxMembers = 4096
 	// MaxWeight bounds the weight of a member.
 	MaxWeight = 1 << 20
 )
 
-// ErrBadChange is wrapped by every error of New and of the methods that make
-// the ring after a change.
+// ErrBadChange is wrapped by every error of New, and of the methods that make the ring
+// after a change.
 var ErrBadChange = errors.New("bad change of the ring")
 
-// MemberState tells whether a member takes part in the division.
+// MemberState tells whether a member owns arcs.
 type MemberState string
 
-// The states: a member that is leaving owns no arcs, and one that is lost was
-// given up with all that it had. The first change after the windows are done
-// for which they collected ids forgets them; whoever makes it has what the former
-// knows of windows kept elsewhere before (counting.Movable).
+// The states. A Leaving member owns no arcs by the newest table. A Lost member was
+// abandoned with its data. The first change after all their windows are done drops
+// both. Before that, the coordinator copies the ledger entries of a Leaving member to
+// their new homes.
 const (
 	Active  MemberState = "active"
 	Leaving MemberState = "leaving"
@@ -50,13 +50,13 @@ type Member struct {
 	Addr   string          `json:"addr"`
 	Weight int             `json:"weight"`
 	State  MemberState     `json:"state"`
-	// Since is the epoch of the ring with which it came, 0 for the first one: it
-	// has nothing of what a node of its name was sent in an epoch before.
+	// Since is the epoch of the ring that added it, 0 for the first ring. It has
+	// nothing of what a node of its id was sent in earlier epochs.
 	Since counting.Epoch `json:"since,omitempty"`
 }
 
-// Ring is one state of the division of the circle, immutable and so safe for
-// concurrent use. Members are known by their index in Members.
+// Ring is one state of the division of the circle. It is immutable, and so safe for
+// concurrent use. Methods name members by their index in Members.
 type Ring struct {
 	deployment string
 	seed       uint64
@@ -66,28 +66,27 @@ type Ring struct {
 	change     string
 	members    []Member
 	losses     []Loss
-	// tables are newest first. The first says where pages are; the ids of a
-	// window go by the first one whose from isn't after it.
+	// tables are newest first. Pages use the first one. The ids of a window use
+	// the first one whose from is not after the window.
 	tables []table
 }
 
-// Loss says that counts were given up: what a node had when the ring of an
-// epoch was made. It stays in the ring for ever.
+// Loss records that a node was abandoned, with its counts, by the ring of an epoch. It
+// stays in the ring permanently.
 type Loss struct {
 	Node  counting.NodeID `json:"node"`
 	Epoch counting.Epoch  `json:"epoch"`
 }
 
-// table says which member owns each arc, and since when.
+// table is the owner of each arc, and the epoch that made it.
 type table struct {
 	epoch  counting.Epoch
 	from   counting.Window
 	owners *[Arcs]uint16
 }
 
-// New divides the circle between members, which may come in any order. The
-// seed enters every hash, so that nobody can choose page names for one node.
-// It is the ring of epoch 1.
+// New makes the ring of epoch 1. The members may be in any order. The seed enters every
+// hash, so that clients can't choose page names for one node.
 func New(deployment string, seed uint64, length counting.WindowLength, change string, members []Member) (*Ring, error) {
 	r := &Ring{deployment: deployment, seed: seed, length: length, epoch: 1, change: change, members: slices.Clone(members)}
 	slices.SortFunc(r.members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
@@ -103,7 +102,7 @@ func New(deployment string, seed uint64, length counting.WindowLength, change st
 	return r, nil
 }
 
-// check reports what makes the members no ring.
+// check is an error if the members make no valid ring.
 func (r *Ring) check() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrBadChange}, args...)...)
@@ -144,7 +143,7 @@ func (r *Ring) check() error {
 	return nil
 }
 
-// check reports what makes m no member of any ring.
+// check is an error if m is no valid member.
 func (m Member) check() error {
 	switch {
 	case m.ID == "" || m.Addr == "":
@@ -161,17 +160,17 @@ func (m Member) check() error {
 	return nil
 }
 
-// Deployment is the name of the set of nodes, made at its first start.
+// Deployment is the random name of the set of nodes, made at the first start.
 func (r *Ring) Deployment() string { return r.deployment }
 
 // Length is the length of the deployment's windows.
 func (r *Ring) Length() counting.WindowLength { return r.length }
 
-// Epoch numbers the rings of a deployment from 1.
+// Epoch is the number of the ring in its deployment, from 1.
 func (r *Ring) Epoch() counting.Epoch { return r.epoch }
 
-// Parent is the epoch of the ring that the change began with, 0 for the first
-// ring. A node that has opened a later one takes no part in the change.
+// Parent is the epoch of the ring that the change began with, 0 for the first ring. A
+// node that has opened a later one refuses the change.
 func (r *Ring) Parent() counting.Epoch { return r.parent }
 
 // First is the id of the first member that is not lost.
@@ -184,11 +183,11 @@ func (r *Ring) First() counting.NodeID {
 	return "" // a ring has an active member
 }
 
-// Losses are what was given up, oldest first; the caller must not change them.
+// Losses are the losses, oldest first. The caller must not change them.
 func (r *Ring) Losses() []Loss { return r.losses }
 
-// ChangeID is the id of the change that made the ring. Rings of different
-// epochs that one change made are the same but for their epochs (Propose).
+// ChangeID is the id of the change that made the ring. Rings of one change differ only
+// in their epochs (Propose).
 func (r *Ring) ChangeID() string { return r.change }
 
 // Members are in ascending order of their ids; the caller must not change them.
@@ -203,8 +202,7 @@ func (r *Ring) Index(id counting.NodeID) int {
 	return i
 }
 
-// Since is the epoch with which a member came into the ring; ok is false where
-// it isn't in it.
+// Since is the epoch that added a member. ok is false if it is no member.
 func (r *Ring) Since(id counting.NodeID) (epoch counting.Epoch, ok bool) {
 	at := r.Index(id)
 	if at < 0 {
@@ -215,12 +213,12 @@ func (r *Ring) Since(id counting.NodeID) (epoch counting.Epoch, ok bool) {
 
 func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
 
-// Table is the epoch of the newest table: it names the moves that made it.
+// Table is the epoch of the newest table. It names the moves to that table.
 func (r *Ring) Table() counting.Epoch { return r.tables[0].epoch }
 
-// Admits tells whether a node that knows no ring may open this one: at the
-// first start of a deployment, and as the newcomer of the change. Any other
-// such node came back empty.
+// Admits tells whether a node that stores no ring may open this one: at the first start
+// of a deployment, or as the joining member of the change. Any other such node came
+// back empty.
 func (r *Ring) Admits(id counting.NodeID) bool {
 	if r.parent == 0 {
 		return r.Index(id) >= 0
@@ -228,8 +226,8 @@ func (r *Ring) Admits(id counting.NodeID) bool {
 	return r.tables[0].epoch > r.parent && r.IsJoining(id)
 }
 
-// IsJoining tells whether a member owns arcs by no table but the newest. If it
-// was let in and has opened no ring yet, it may open this one.
+// IsJoining tells whether a member owns arcs by no table but the newest. If it was
+// admitted and has opened no ring yet, it may open this one.
 func (r *Ring) IsJoining(id counting.NodeID) bool {
 	at := r.Index(id)
 	if at < 0 {
@@ -245,8 +243,8 @@ func (r *Ring) IsJoining(id counting.NodeID) bool {
 	return true
 }
 
-// CanFollow tells whether a node whose newest opened table is of an epoch can
-// open this ring next without having missed moves.
+// CanFollow tells whether a node that has opened a table can open this ring next,
+// without missing moves.
 func (r *Ring) CanFollow(table counting.Epoch) bool {
 	return r.tables[0].epoch == table || len(r.tables) > 1 && r.tables[1].epoch == table
 }

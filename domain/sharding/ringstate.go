@@ -6,8 +6,8 @@ import (
 	"footfall/domain/counting"
 )
 
-// Epochs are the epochs of the fence and of the opened ring, which is 0 when
-// there is none; counting.ErrUninitialized when the node knows no ring.
+// Epochs are the epochs of the fence and of the opened ring, 0 if there is none. The
+// error is counting.ErrUninitialized if the node stores no ring.
 func (s RingState) Epochs() (fence, opened counting.Epoch, err error) {
 	if s.Fenced == nil {
 		return 0, 0, counting.ErrUninitialized
@@ -18,8 +18,8 @@ func (s RingState) Epochs() (fence, opened counting.Epoch, err error) {
 	return s.Fenced.epoch, opened, nil
 }
 
-// Serves tells whether the node answers a read of an epoch; the error is the
-// one that counting.Counts names.
+// Serves is nil if the node serves reads of an epoch. Errors are those of
+// counting.Counts.
 func (s RingState) Serves(epoch counting.Epoch) error {
 	fence, opened, err := s.Epochs()
 	switch {
@@ -33,16 +33,16 @@ func (s RingState) Serves(epoch counting.Epoch) error {
 	return nil
 }
 
-// RingSummary is the standing without its rings; the keys are the adapter's.
+// Summary is the state without its rings. The adapter adds Keys.
 func (s RingState) Summary() (RingSummary, error) {
 	fence, opened, err := s.Epochs()
 	return RingSummary{Fence: fence, Opened: opened, Incoming: s.Incoming}, err
 }
 
-// Fence is the standing of node id after RingStore.Fence(r), for adapters that
-// keep values; s itself where nothing changes. Of the arcs that are coming, ending
-// are of r.Ends.
-func (s RingState) Fence(id counting.NodeID, r *Ring, ending int) (RingState, error) {
+// Fence is the state of node id after RingStore.Fence(r), for adapters that store
+// values; s itself if nothing changes. cancelled is the number of incoming arcs that
+// are in r.CancelledMoves.
+func (s RingState) Fence(id counting.NodeID, r *Ring, cancelled int) (RingState, error) {
 	if s.Fenced != nil {
 		if err := s.compare(r); err != nil {
 			return s, err
@@ -59,15 +59,15 @@ func (s RingState) Fence(id counting.NodeID, r *Ring, ending int) (RingState, er
 		return s, fmt.Errorf("%w: the node has opened epoch %d", ErrConflict, s.Opened.epoch)
 	case !r.CanFollow(s.Opened.Table()):
 		return s, fmt.Errorf("%w: the node has missed a change", counting.ErrAhead)
-	case s.Incoming > ending && r.Table() != s.Opened.Table():
-		return s, fmt.Errorf("%w: %d", ErrMoving, s.Incoming-ending)
+	case s.Incoming > cancelled && r.Table() != s.Opened.Table():
+		return s, fmt.Errorf("%w: %d", ErrMoving, s.Incoming-cancelled)
 	}
 	s.Fenced = r
 	return s, nil
 }
 
-// Accept is the standing after RingStore.Accept(r), for adapters that keep
-// values; s itself where nothing changes.
+// Accept is the state after RingStore.Accept(r), for adapters that store values; s
+// itself if nothing changes.
 func (s RingState) Accept(r *Ring) (RingState, error) {
 	if err := s.fencedFor(r); err != nil {
 		return s, err
@@ -80,7 +80,7 @@ func (s RingState) Accept(r *Ring) (RingState, error) {
 	return s, nil
 }
 
-// fencedFor is the error of a step that the node is not fenced for.
+// fencedFor is an error unless the node is fenced for r.
 func (s RingState) fencedFor(r *Ring) error {
 	if s.Fenced == nil {
 		return fmt.Errorf("%w: the node is not fenced", ErrConflict)
@@ -94,9 +94,9 @@ func (s RingState) fencedFor(r *Ring) error {
 	return nil
 }
 
-// Open is the standing of node id after RingStore.Open(r), for adapters that keep
-// values; s itself where nothing changes. Where it has another table than s,
-// the arcs of r.Coming(id) begin to come.
+// Open is the state of node id after RingStore.Open(r), for adapters that store
+// values; s itself if nothing changes. If r has another table than s, the arcs of
+// r.Incoming(id) are incoming.
 func (s RingState) Open(id counting.NodeID, r *Ring) (RingState, error) {
 	if err := s.fencedFor(r); err != nil {
 		return s, err
@@ -111,8 +111,8 @@ func (s RingState) Open(id counting.NodeID, r *Ring) (RingState, error) {
 	return s, nil
 }
 
-// Moves tells whether the moves of a table are those of the opened ring; the
-// errors are those of counting.Movable.
+// Moves is nil if the table is that of the opened ring. Errors are those of
+// counting.Movable.
 func (s RingState) Moves(table counting.Epoch) error {
 	_, _, err := s.Epochs()
 	switch {
@@ -126,7 +126,7 @@ func (s RingState) Moves(table counting.Epoch) error {
 	return nil
 }
 
-// compare finds what keeps r from following the fence, or from being it.
+// compare is an error if r can neither be the fence nor follow it.
 func (s RingState) compare(r *Ring) error {
 	f := s.Fenced
 	switch {
