@@ -53,9 +53,9 @@ func newestOpened(all []nodeState) *sharding.Ring {
 	return newest
 }
 
-// agree returns the ring of the deployment (design: ring): the newest one that a node
-// has opened. At the first start it makes one: the ring for which the first node, in
-// the order of ids, was fenced first.
+// agree returns the ring of the deployment: the newest one that a node has opened. At
+// the first start it makes one: the ring for which the first node, in the order of ids,
+// was fenced first (design: batches, "first start").
 func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	var begun *sharding.Ring // unopened ring of the first node
 	var since time.Time

@@ -59,7 +59,7 @@ func (r *Ring) Moves() []Move {
 }
 
 // When a node opens a ring with another table, the next four sets of arcs say what it
-// does (design: ring, "An arc"):
+// does (design: ring, "an arc"):
 //
 //	Incoming        their moves to the node begin
 //	AddedArcs       what it has live of them is quarantined
