@@ -14,10 +14,12 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	args := []any{
 		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packArrivals(b.IDEvents), b.EndpointLimit,
 	}
+	script := n.scripts.apply
 	if len(b.Keyed)+len(b.SetCounts) > 0 {
+		script = n.scripts.applyMore
 		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packSettings(b.SetCounts))
 	}
-	word, answer, err := n.run(ctx, n.scripts.apply, args...)
+	word, answer, err := n.run(ctx, script, args...)
 	if err != nil {
 		return counting.Receipt{}, fmt.Errorf("apply on %s: %w", n.id, err)
 	}

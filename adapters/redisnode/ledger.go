@@ -30,7 +30,7 @@ func (n *Node) Record(ctx context.Context, w counting.Window, token string, coun
 	if err != nil {
 		return 0, err
 	}
-	return toInt(answer[0]), nil
+	return parseEntry(w, answer[0]).Count, nil
 }
 
 // MarkLost implements counting.Ledger.
@@ -63,7 +63,7 @@ func callText(c counting.Delivery) string {
 
 // step changes the entry of a window for the owner of a token.
 func (n *Node) step(ctx context.Context, w counting.Window, token, step string, args ...any) ([]any, error) {
-	_, answer, err := n.run(ctx, n.scripts.step, append([]any{int64(w), seconds(counting.EntryLife), token, step}, args...)...)
+	_, answer, err := n.run(ctx, n.scripts.advance, append([]any{int64(w), seconds(counting.EntryLife), token, step}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%s window %d on %s: %w", step, w, n.id, err)
 	}

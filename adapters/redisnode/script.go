@@ -2,9 +2,7 @@ package redisnode
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // Redis names scripts by it
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -17,82 +15,102 @@ import (
 //go:embed lua
 var sources embed.FS
 
-// script is a Lua script, run by its hash.
-type script struct{ text, sha string }
-
-// The flags of scripts: one that closes windows or changes the ring has to
-// run on a full server too, or nothing could ever be freed there; the others
-// that write are refused as a whole then.
+// The flags of scripts. Those that close windows or change the ring also run on
+// a server that is full, because they free its memory. Others that write are
+// refused there as a whole.
 const (
 	writes = "#!lua\n"
 	frees  = "#!lua flags=allow-oom\n"
 	reads  = "#!lua flags=no-writes\n"
 )
 
-// load joins the files of a script behind its flags.
-func load(flags string, names ...string) script {
+// How a script ends: it checks the first arguments and calls a function with the
+// others.
+const (
+	forAny  = "return %s(unpack(ARGV, 2))\n"
+	forNode = `if not T[1] then return {'NOINIT'} end
+if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
+` + forAny
+	forEpoch = `if not T[1] then return {'NOINIT'} end
+if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
+if tonumber(ARGV[2]) < fence then return {'STALE'} end
+if tonumber(ARGV[2]) > open then return {'AHEAD'} end
+return %s(unpack(ARGV, 3))
+`
+	forTable = `if not T[1] then return {'NOINIT'} end
+if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
+return check_table(ARGV[2]) or %s(unpack(ARGV, 3))
+`
+	forFenced = "return check_fenced(unpack(ARGV, 2, 4)) or %s(unpack(ARGV, 5))\n"
+)
+
+// newScript is the script that calls a function of the last of the files.
+func newScript(flags, ending, function string, files ...string) *redis.Script {
 	var text strings.Builder
 	text.WriteString(flags)
-	for _, name := range names {
+	for _, name := range append([]string{"node"}, files...) {
 		b, err := sources.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			panic("redisnode: " + err.Error()) // the files are part of the program
 		}
 		text.Write(b)
 	}
-	sum := sha1.Sum([]byte(text.String())) //nolint:gosec // Redis names scripts by it
-	return script{text.String(), hex.EncodeToString(sum[:])}
+	fmt.Fprintf(&text, ending, function)
+	return redis.NewScript(text.String())
 }
 
 // scripts are those of a node, one for each call of the ports.
 type scripts struct {
-	apply, read, list                         script
-	attend, seal, distinct, endpoints, retire script
-	claim, step, entry, entries               script
-	fence, approve, open, standing, pulse     script
-	coming, claimArcs, fetch, takeIn          script
-	retireArc, closeArc, parts                script
-	fetchKeys, takeKeys, findKeys             script
-	confirm, sweep, takeEntries               script
+	apply, applyMore, read, list                     *redis.Script
+	heartbeat, seal, distinct, endpoints, retire     *redis.Script
+	claim, advance, entry, entries, importEntries    *redis.Script
+	fence, accept, open, state, summary              *redis.Script
+	incoming, claimArcs, fetch, importPages, confirm *redis.Script
+	fetchKeys, importKeys, findKeys, readParts       *redis.Script
+	retireArc, closeArc, sweep                       *redis.Script
 }
 
 func newScripts() scripts {
+	ledger := []string{"tables", "ledger"}
+	ring := []string{"tables", "keys", "ring"}
+	moves := []string{"tables", "items", "keys", "moves"}
 	return scripts{
-		apply:       load(writes, "gate", "reasons", "keys", "once", "set", "apply"),
-		read:        load(reads, "gate", "read"),
-		list:        load(reads, "gate", "list"),
-		attend:      load(frees, "gate", "keys", "attend"),
-		seal:        load(frees, "gate", "seal"),
-		distinct:    load(reads, "gate", "distinct"),
-		endpoints:   load(reads, "gate", "endpoints"),
-		retire:      load(frees, "gate", "retire"),
-		claim:       load(frees, "gate", "ledger", "claim"),
-		step:        load(frees, "gate", "ledger", "step"),
-		entry:       load(reads, "gate", "ledger", "entry"),
-		entries:     load(frees, "gate", "entries"),
-		fence:       load(frees, "tables", "lasting", "fence"),
-		approve:     load(frees, "lasting", "fenced", "approve"),
-		open:        load(frees, "tables", "lasting", "keys", "fenced", "aside", "open"),
-		standing:    load(reads, "gate", "standing"),
-		pulse:       load(reads, "gate", "keys", "pulse"),
-		coming:      load(reads, "gate", "tables", "opened", "coming"),
-		claimArcs:   load(frees, "gate", "tables", "lasting", "opened", "stage", "keys", "claimarcs"),
-		fetch:       load(reads, "gate", "tables", "opened", "stage", "move", "fetch"),
-		takeIn:      load(frees, "gate", "tables", "opened", "stage", "move", "reasons", "takein"),
-		retireArc:   load(frees, "gate", "tables", "lasting", "opened", "stage", "move", "keys", "retirearc"),
-		fetchKeys:   load(reads, "gate", "tables", "opened", "stage", "move", "keys", "fetchkeys"),
-		takeKeys:    load(frees, "gate", "tables", "opened", "stage", "move", "keys", "takekeys"),
-		findKeys:    load(reads, "gate", "keys", "findkeys"),
-		takeEntries: load(frees, "gate", "tables", "lasting", "opened", "takeentries"),
-		closeArc:    load(frees, "gate", "tables", "lasting", "opened", "stage", "move", "closearc"),
-		confirm:     load(frees, "gate", "tables", "lasting", "opened", "confirm"),
-		sweep:       load(frees, "gate", "tables", "opened", "keys", "sweep"),
-		parts:       load(reads, "gate", "tables", "parts"),
+		apply:         newScript(writes, forNode, "apply", "items", "apply"),
+		applyMore:     newScript(writes, forNode, "apply", "items", "apply", "keys", "keyed"),
+		read:          newScript(reads, forEpoch, "read", "read"),
+		readParts:     newScript(reads, forEpoch, "read_parts", moves...),
+		list:          newScript(reads, forEpoch, "list", "read"),
+		heartbeat:     newScript(frees, forNode, "heartbeat", "keys", "windows"),
+		seal:          newScript(frees, forNode, "seal", "windows"),
+		distinct:      newScript(reads, forNode, "distinct", "windows"),
+		endpoints:     newScript(reads, forNode, "endpoints", "windows"),
+		retire:        newScript(frees, forNode, "retire", "windows"),
+		claim:         newScript(frees, forNode, "claim", ledger...),
+		advance:       newScript(frees, forNode, "advance", ledger...),
+		entry:         newScript(reads, forNode, "entry", ledger...),
+		entries:       newScript(frees, forNode, "entries", ledger...),
+		importEntries: newScript(frees, forTable, "import_entries", ledger...),
+		fence:         newScript(frees, forAny, "fence_ring", ring...),
+		accept:        newScript(frees, forFenced, "accept_ring", ring...),
+		open:          newScript(frees, forFenced, "open_ring", ring...),
+		state:         newScript(reads, forNode, "ring_state", ring...),
+		summary:       newScript(reads, forNode, "ring_summary", ring...),
+		incoming:      newScript(reads, forTable, "incoming", moves...),
+		claimArcs:     newScript(frees, forTable, "claim_arcs", moves...),
+		fetch:         newScript(reads, forTable, "fetch", moves...),
+		importPages:   newScript(frees, forTable, "import", moves...),
+		confirm:       newScript(frees, forTable, "confirm", moves...),
+		fetchKeys:     newScript(reads, forTable, "fetch_keys", moves...),
+		importKeys:    newScript(frees, forTable, "import_keys", moves...),
+		findKeys:      newScript(reads, forEpoch, "find_keys", moves...),
+		retireArc:     newScript(frees, forTable, "retire_arc", moves...),
+		closeArc:      newScript(frees, forTable, "close_arc", moves...),
+		sweep:         newScript(frees, forTable, "sweep", "tables", "keys", "sweep"),
 	}
 }
 
-// refusal is the error for a word that a script answers instead of OK; nil
-// for any other word.
+// refusal is the error for the word with which a script refuses; nil for any
+// other word.
 func refusal(word string) error {
 	switch word {
 	case "NOINIT":
@@ -122,29 +140,21 @@ func refusal(word string) error {
 	case "CORRUPT":
 		return counting.Corrupt
 	case "ORDER":
-		return fmt.Errorf("%w: the window has not come so far", counting.ErrNotApplied)
+		return fmt.Errorf("%w: an earlier step of the window is missing", counting.ErrNotApplied)
 	}
 	return nil
 }
 
-// run runs a script with the node's id and args, and returns its answer,
-// whose first element is the word that tells how it went.
-func (n *Node) run(ctx context.Context, s script, args ...any) (word string, answer []any, err error) {
+// run runs a script with the node's id and args. It returns the first element
+// of the answer, which is OK or another word of the script, and the rest. The
+// error is that of the client (Node.failed), or the one that refusal returns.
+func (n *Node) run(ctx context.Context, s *redis.Script, args ...any) (word string, answer []any, err error) {
 	return n.runOn(ctx, n.client, s, args...)
 }
 
-// doer is the client, or one connection of it.
-type doer interface {
-	Do(ctx context.Context, args ...any) *redis.Cmd
-}
-
-func (n *Node) runOn(ctx context.Context, on doer, s script, args ...any) (word string, answer []any, err error) {
-	call := append([]any{"evalsha", s.sha, 0, string(n.id)}, args...)
-	v, err := on.Do(ctx, call...).Slice()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		call[0], call[1] = "eval", s.text
-		v, err = on.Do(ctx, call...).Slice()
-	}
+// runOn is run on the client, or on one connection of it.
+func (n *Node) runOn(ctx context.Context, on redis.Scripter, s *redis.Script, args ...any) (word string, answer []any, err error) {
+	v, err := s.Run(ctx, on, nil, append([]any{string(n.id)}, args...)...).Slice()
 	if err != nil {
 		return "", nil, n.failed("call", err)
 	}
@@ -154,8 +164,5 @@ func (n *Node) runOn(ctx context.Context, on doer, s script, args ...any) (word 
 	if word == "" {
 		return "", nil, fmt.Errorf("node %s answered %v", n.id, v)
 	}
-	if refused := refusal(word); refused != nil {
-		return word, v[1:], refused
-	}
-	return word, v[1:], nil
+	return word, v[1:], refusal(word)
 }

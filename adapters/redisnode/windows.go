@@ -10,7 +10,7 @@ import (
 
 // Heartbeat implements counting.Windows.
 func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	_, answer, err := n.run(ctx, n.scripts.attend, seconds(counting.SessionLife), counting.MaxWaiting)
+	_, answer, err := n.run(ctx, n.scripts.heartbeat, seconds(counting.SessionLife), counting.MaxWaiting)
 	if err != nil {
 		return counting.HeartbeatResult{}, fmt.Errorf("attend %s: %w", n.id, err)
 	}

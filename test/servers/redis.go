@@ -33,6 +33,22 @@ type Redis struct {
 // the usual ones. A machine without redis-server fails the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
+	return startRedis(tb, nil, args)
+}
+
+// RestoreRedis starts a server from a copy of a snapshot (an RDB file). It
+// writes no append-only file.
+func RestoreRedis(tb testing.TB, snapshot string) *Redis {
+	tb.Helper()
+	data, err := os.ReadFile(snapshot)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return startRedis(tb, data, []string{"--appendonly", "no"})
+}
+
+func startRedis(tb testing.TB, snapshot []byte, args []string) *Redis {
+	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
 	}
@@ -40,6 +56,11 @@ func StartRedis(tb testing.TB, args ...string) *Redis {
 	for range 5 { // somebody else may take the port before the server does
 		r := &Redis{Addr: FreeAddr(tb), dir: tempDir(tb), args: args}
 		tb.Cleanup(r.Kill)
+		if snapshot != nil {
+			if err := os.WriteFile(filepath.Join(r.dir, "dump.rdb"), snapshot, 0o600); err != nil {
+				tb.Fatal(err)
+			}
+		}
 		if err = r.Start(); err == nil {
 			return r
 		}

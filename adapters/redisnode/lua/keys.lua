@@ -1,30 +1,40 @@
--- Idempotency keys are kept by the day, in UTC, on which they came: ff:k:{day}:{arc}
--- has those of an arc, ff:ka:{day} the arcs, ff:kn the number of keys of each
--- day. Those of yesterday, today and, as clocks differ, tomorrow count.
+-- Idempotency keys. They are stored by the day, in UTC, on which they came:
+-- ff:k:{day}:{arc} holds those of an arc, ff:ka:{day} the arcs, and ff:kn the number
+-- of keys of each day. Keys of yesterday, today and tomorrow count; tomorrow's
+-- exist because clocks differ.
 local function today() return math.floor(now() / 86400000) end
 local function keys_of(day, arc) return 'ff:k:' .. day .. ':' .. arc end
 
--- days are those of which there are keys, oldest first.
+-- days lists the days that have keys, oldest first.
 local function days()
   local all = redis.call('HKEYS', 'ff:kn')
   table.sort(all, function(a, b) return tonumber(a) < tonumber(b) end)
   return all
 end
 
--- keep keeps a key unless it is there, and tells whether it was not.
-local function keep(day, arc, key, print)
-  if redis.call('HSETNX', keys_of(day, arc), key, print) == 0 then return false end
+-- store_key stores a key unless it exists.
+local function store_key(day, arc, key, print)
+  if redis.call('HSETNX', keys_of(day, arc), key, print) == 0 then return end
   redis.call('HINCRBY', 'ff:kn', day, 1)
   redis.call('SADD', 'ff:ka:' .. day, arc)
-  return true
 end
 
--- drop_keys forgets the keys of an arc and a day, and tells whether there were any.
+-- drop_keys deletes the keys of an arc and a day. It returns 1 if there were any.
 local function drop_keys(day, arc)
   local n = redis.pcall('HLEN', keys_of(day, arc))
   if type(n) ~= 'table' and n > 0 and redis.call('HEXISTS', 'ff:kn', day) == 1 then
-    redis.call('SREM', 'ff:ka:' .. day, arc) -- first, as an error must not leave them counted off
+    redis.call('SREM', 'ff:ka:' .. day, arc) -- first: if it fails, the number must not be reduced
     redis.call('HINCRBY', 'ff:kn', day, -n)
   end
   return redis.call('UNLINK', keys_of(day, arc))
+end
+
+-- find_key returns what is stored for a key on the given days: its fingerprint,
+-- the error of a broken hash, or false.
+local function find_key(among, arc, key)
+  for _, day in ipairs(among) do
+    local print = redis.pcall('HGET', keys_of(day, arc), key)
+    if print then return print end
+  end
+  return false
 end

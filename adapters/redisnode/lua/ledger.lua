@@ -1,20 +1,121 @@
--- Scripts about one window's entry go on here. ARGV[2] is the window. A key
--- of another type is an error of this window alone.
-local key, calls = 'ff:win:' .. ARGV[2], 'ff:cb:' .. ARGV[2]
-if type(redis.pcall('HLEN', key)) == 'table' then return {'CORRUPT'} end
+-- The entry of a window: ff:win:{w}, with its deliveries in ff:cb:{w}. A key of
+-- another type is an error of this window only.
+local function entry_of(w) return 'ff:win:' .. w end
+local function deliveries_of(w) return 'ff:cb:' .. w end
+local function is_corrupt(key) return type(redis.pcall('HLEN', key)) == 'table' end
 
--- field reads one field of the entry.
-local function field(name) return redis.call('HGET', key, name) end
+-- values answers an entry without its claim.
+local function values(key) return redis.call('HMGET', key, 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed') end
 
--- token names the owner as well as the number of claims, so that a node that
--- came back in an older state gives none that another owner holds.
-local function token() return (field('claims') or '0') .. '-' .. (field('owner') or '') end
+-- token names the owner and the number of claims, so that a store restored to an
+-- older state issues no token that another owner holds.
+local function token(key)
+  local c = redis.call('HMGET', key, 'claims', 'owner')
+  return (c[1] or '0') .. '-' .. (c[2] or '')
+end
 
--- entry is all that is kept but the claim.
-local function entry() return redis.call('HMGET', key, 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed') end
-
--- change writes fields and lets the entry live on for ARGV[3] seconds.
-local function change(...)
+-- change writes fields and lets the entry live for life seconds more.
+local function change(key, life, ...)
   redis.call('HSET', key, ...)
-  redis.call('EXPIRE', key, ARGV[3])
+  redis.call('EXPIRE', key, life)
+end
+
+-- claim answers the new token, which is empty for a finished window, and the entry.
+-- life is in seconds, lease in milliseconds.
+local function claim(w, life, owner, lease)
+  local key = entry_of(w)
+  if is_corrupt(key) then return {'CORRUPT'} end
+  local has = redis.call('HMGET', key, 'state', 'owner', 'until')
+  if has[1] == 'done' or has[1] == 'lost' then return {'OK', '', values(key)} end
+  local ms = now()
+  if has[2] and has[2] ~= owner and ms < tonumber(has[3]) then return {'BUSY'} end
+  redis.call('HINCRBY', key, 'claims', 1)
+  redis.call('HSETNX', key, 'state', 'open')
+  change(key, life, 'owner', owner, 'until', int(ms + lease))
+  redis.call('ZADD', 'ff:wins', w, w)
+  return {'OK', token(key), values(key)}
+end
+
+-- advance changes an entry for the owner of a claim, and answers it. life is that
+-- of the entry in seconds. A step that was done before changes nothing, and no step
+-- moves a window back. What follows the action: renew, lease in milliseconds;
+-- record, count; lose; publish, sink; finish, endpoints, delivered, failed, life of
+-- the deliveries in seconds; call, endpoint, result.
+local function advance(w, life, given, action, a, b, c, d)
+  local key = entry_of(w)
+  if is_corrupt(key) then return {'CORRUPT'} end
+  if token(key) ~= given then return {'STALETOKEN'} end
+  local state = redis.call('HGET', key, 'state')
+  local open, recorded = state == 'open', state == 'sealed'
+  if action == 'renew' then
+    change(key, life, 'until', int(now() + a))
+  elseif action == 'record' and open then
+    change(key, life, 'state', 'sealed', 'count', a)
+  elseif action == 'lose' and open then
+    change(key, life, 'state', 'lost')
+  elseif open and action == 'publish' or (open or recorded) and action == 'finish' then
+    return {'ORDER'}
+  elseif action == 'publish' and recorded then
+    change(key, life, 'state', 'published', 'sink', a)
+  elseif action == 'finish' and state == 'published' then
+    change(key, life, 'state', 'done', 'endpoints', a, 'delivered', b, 'failed', c)
+    redis.call('EXPIRE', deliveries_of(w), d)
+  elseif action == 'call' then
+    redis.call('HSET', deliveries_of(w), a, b)
+    change(key, life, 'state', state)
+  end
+  return {'OK', values(key)}
+end
+
+-- entry answers an entry and its deliveries.
+local function entry(w)
+  local key = entry_of(w)
+  if is_corrupt(key) then return {'CORRUPT'} end
+  local deliveries = redis.pcall('HGETALL', deliveries_of(w))
+  if deliveries.err then return {'CORRUPT'} end
+  return {'OK', values(key), deliveries}
+end
+
+-- entries answers window, entry, ... of the newest limit entries before a window. It
+-- removes an expired entry from the list, and answers 'damaged' for a broken one.
+local function entries(before, limit)
+  local answer, left = {'OK'}, tonumber(limit)
+  while left > 0 do
+    local some = redis.call('ZREVRANGEBYSCORE', 'ff:wins', '(' .. before, '-inf', 'LIMIT', 0, left)
+    if #some == 0 then break end
+    for _, w in ipairs(some) do
+      local e = redis.pcall('HMGET', entry_of(w), 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed')
+      if e.err then e = 'damaged' end
+      if e == 'damaged' or e[1] then
+        answer[#answer + 1] = w
+        answer[#answer + 1] = e
+        left = left - 1
+      else
+        redis.call('ZREM', 'ff:wins', w)
+      end
+      before = w
+    end
+  end
+  return answer
+end
+
+-- import_entries stores entries of another node, unless the window has one here that
+-- is not open. The lives of entries and of deliveries are in seconds. all: window,
+-- state, count, sink, endpoints, delivered, failed, {endpoint, result, ...}; ...
+local function import_entries(life, deliveries_life, all)
+  for _, e in ipairs(cmsgpack.unpack(all)) do
+    local key, deliveries = entry_of(e[1]), deliveries_of(e[1])
+    local state = redis.pcall('HGET', key, 'state')
+    if type(state) == 'table' then return {'CORRUPT'} end
+    if not state or state == 'open' then
+      -- The state comes last: if a broken key ends the script before, the entry is
+      -- imported again.
+      redis.call('ZADD', 'ff:wins', e[1], e[1])
+      redis.call('DEL', deliveries)
+      for i = 1, #e[8], 2 do redis.call('HSET', deliveries, e[8][i], e[8][i + 1]) end
+      redis.call('EXPIRE', deliveries, deliveries_life)
+      change(key, life, 'state', e[2], 'count', e[3], 'sink', e[4], 'endpoints', e[5], 'delivered', e[6], 'failed', e[7])
+    end
+  end
+  return durable()
 end

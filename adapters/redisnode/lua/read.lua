@@ -1,13 +1,36 @@
--- ARGV: node, epoch, then key of the arc, page, ... as a MessagePack array.
--- Answers OK and the counts; false is a page that was never visited.
-local epoch = tonumber(ARGV[2])
-if epoch < fence then return {'STALE'} end
-if epoch > open then return {'AHEAD'} end
-local pages = cmsgpack.unpack(ARGV[3])
-local counts = {'OK'}
-for i = 1, #pages, 2 do
-  local r = redis.pcall('HGET', pages[i], pages[i + 1])
-  if type(r) == 'table' then r = 'corrupt' end
-  counts[#counts + 1] = r
+-- Reads of counts.
+
+-- read answers a count for each page: false where it was never visited, 'corrupt'
+-- where it is no count. pages: key of the arc, page, ...
+local function read(pages)
+  pages = cmsgpack.unpack(pages)
+  local answer = {'OK'}
+  for i = 1, #pages, 2 do
+    local r = redis.pcall('HGET', pages[i], pages[i + 1])
+    if type(r) == 'table' then r = 'corrupt' end
+    answer[#answer + 1] = r
+  end
+  return answer
 end
-return counts
+
+-- list answers the next arc and the cursor in it, and then arc, {page, count, ...}
+-- of about limit pages. The next arc is arcs, the number of all, after the last one.
+local function list(arc, cursor, limit, arcs)
+  if redis.call('BITCOUNT', 'ff:coming') > 0 then return {'ARRIVING'} end
+  arc, arcs = tonumber(arc), tonumber(arcs)
+  local answer, left = {'OK', '', ''}, tonumber(limit)
+  for _ = 1, 1024 do
+    if left <= 0 or arc >= arcs then break end
+    local r = redis.pcall('HSCAN', 'ff:c:' .. int(arc), cursor, 'COUNT', limit)
+    if r.err then return {'CORRUPT'} end
+    if #r[2] > 0 then
+      answer[#answer + 1] = int(arc)
+      answer[#answer + 1] = r[2]
+      left = left - #r[2] / 2
+    end
+    cursor = r[1]
+    if cursor == '0' then arc = arc + 1 end
+  end
+  answer[2], answer[3] = int(arc), cursor
+  return answer
+end

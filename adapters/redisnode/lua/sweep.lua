@@ -1,52 +1,60 @@
--- ARGV: node, table, tables whose moves have ended, the first of them whose
--- residues are copies, bits of the arcs to keep, cursor, number of keys to look
--- at. Answers the next cursor, how many keys are forgotten, and kind,
--- arc, table (0: live), pages (-1: no hash) of each that was left alone.
-local ended, since = tonumber(ARGV[3]), tonumber(ARGV[4])
-local answer, forgotten = {'OK', '', ''}, 0
+-- Leftovers of moves, found by the names of keys. kinds: c live, s quarantined,
+-- x frozen, in marks, k idempotency keys.
 
-local function kept(arc)
-  local byte = string.byte(ARGV[5], math.floor(arc / 8) + 1) or 0
-  return bit.band(byte, bit.rshift(0x80, arc % 8)) ~= 0
-end
+-- size is the number of pages of a hash, -1 where the key is none.
 local function size(key)
   local n = redis.pcall('HLEN', key)
   return type(n) == 'table' and -1 or n
 end
-local function forget(key)
-  forgotten = forgotten + redis.call('UNLINK', key)
-end
-local function stray(kind, arc, table, key)
-  for _, v in ipairs({kind, arc, table, int(size(key))}) do answer[#answer + 1] = v end
+
+-- is_obsolete_copy tells whether frozen pages have reached their destination.
+local function is_obsolete_copy(by, ended, since) return by <= ended and by >= since end
+
+-- is_leftover_mark tells whether no move needs the marks of an arc.
+local function is_leftover_mark(arc, by)
+  local newest_table = tonumber(opened)
+  return by < newest_table or by == newest_table and redis.call('GETBIT', 'ff:coming', arc) == 0
 end
 
-local function residue(key, arc, table)
-  local claimed = table == opened and redis.call('HGET', 'ff:st', arc) == 'c'
-  if table <= ended and table >= since then
-    if claimed then redis.call('HSET', 'ff:st', arc, 'd:' .. int(math.max(size(key), 0))) end
-    forget(key)
-  elseif not (claimed and table > ended) then
-    stray('x', arc, int(table), key)
+-- sweep scans about limit keys. The moves of tables up to ended have ended; frozen
+-- pages of tables before since may be the only copy. arcs has a bit for each arc to
+-- keep. It answers the next cursor, the number of deleted keys, and kind, arc, table (0: live),
+-- pages of each orphan.
+local function sweep(ended, since, arcs, cursor, limit)
+  ended, since = tonumber(ended), tonumber(since)
+  local answer, deleted = {'OK', '', ''}, 0
+  local function is_kept(arc)
+    local byte = string.byte(arcs, math.floor(arc / 8) + 1) or 0
+    return bit.band(byte, bit.rshift(0x80, arc % 8)) ~= 0
   end
-end
-local function marks(key, arc, table)
-  if table < opened or table == opened and redis.call('GETBIT', 'ff:coming', arc) == 0 then forget(key) end
-end
+  local function orphan(kind, arc, by, key)
+    for _, v in ipairs({kind, arc, int(by), int(size(key))}) do answer[#answer + 1] = v end
+  end
+  local function sweep_frozen(key, arc, by)
+    local claimed = by == tonumber(opened) and redis.call('HGET', 'ff:st', arc) == 'c'
+    if is_obsolete_copy(by, ended, since) then
+      if claimed then redis.call('HSET', 'ff:st', arc, 'd:' .. int(math.max(size(key), 0))) end
+      deleted = deleted + redis.call('UNLINK', key)
+    elseif not (claimed and by > ended) then
+      orphan('x', arc, by, key)
+    end
+  end
 
-local scanned = redis.call('SCAN', ARGV[6], 'MATCH', 'ff:*', 'COUNT', ARGV[7])
-for _, key in ipairs(scanned[2]) do
-  local kind, first, second = string.match(key, '^ff:(%l+):(%d+):?(%d*)$')
-  if kind == 'c' and second == '' and not kept(tonumber(first)) then
-    stray(kind, first, '0', key)
-  elseif kind == 's' and second ~= '' then
-    stray(kind, first, second, key)
-  elseif kind == 'x' and second ~= '' then
-    residue(key, first, tonumber(second))
-  elseif kind == 'in' and second ~= '' then
-    marks(key, first, tonumber(second))
-  elseif kind == 'k' and second ~= '' and not kept(tonumber(second)) then
-    forgotten = forgotten + drop_keys(first, second)
+  local scanned = redis.call('SCAN', cursor, 'MATCH', 'ff:*', 'COUNT', limit)
+  for _, key in ipairs(scanned[2]) do
+    local kind, first, second = string.match(key, '^ff:(%l+):(%d+):?(%d*)$')
+    if kind == 'c' and second == '' and not is_kept(tonumber(first)) then
+      orphan(kind, first, 0, key)
+    elseif kind == 's' and second ~= '' then
+      orphan(kind, first, tonumber(second), key)
+    elseif kind == 'x' and second ~= '' then
+      sweep_frozen(key, first, tonumber(second))
+    elseif kind == 'in' and second ~= '' and is_leftover_mark(first, tonumber(second)) then
+      deleted = deleted + redis.call('UNLINK', key)
+    elseif kind == 'k' and second ~= '' and not is_kept(tonumber(second)) then
+      deleted = deleted + drop_keys(first, second)
+    end
   end
+  answer[2], answer[3] = scanned[1], int(deleted)
+  return answer
 end
-answer[2], answer[3] = scanned[1], int(forgotten)
-return answer

@@ -13,7 +13,7 @@ const fetchPages = counting.MaxImport
 
 // IncomingArcs implements counting.Movable.
 func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
-	_, answer, err := n.run(ctx, n.scripts.coming, int64(table))
+	_, answer, err := n.run(ctx, n.scripts.incoming, int64(table))
 	if err != nil {
 		return nil, fmt.Errorf("list coming arcs on %s: %w", n.id, err)
 	}
@@ -25,7 +25,7 @@ func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counti
 // that took this node back behind a claim would take back batches that the
 // destination has got with the residue, and they would be sent again.
 func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
-	answer, err := n.resolve(ctx, true, n.scripts.claimArcs, int64(table), packArcList(arcs))
+	answer, err := n.synced(ctx, n.scripts.claimArcs, int64(table), packArcList(arcs))
 	if err != nil {
 		return nil, fmt.Errorf("claim %d arcs on %s: %w", len(arcs), n.id, err)
 	}
@@ -74,7 +74,7 @@ func (n *Node) FetchPages(ctx context.Context, table counting.Epoch, arc countin
 
 // Import implements counting.Movable.
 func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
-	_, answer, err := n.run(ctx, n.scripts.takeIn, int64(table), uint64(arc), packTaken(pages))
+	_, answer, err := n.run(ctx, n.scripts.importPages, int64(table), uint64(arc), packTaken(pages))
 	if err != nil {
 		return counting.ImportResult{}, fmt.Errorf("take in arc %d on %s: %w", arc, n.id, err)
 	}
@@ -90,7 +90,7 @@ func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Ar
 // a second must not take what was counted in years. What it has found and what
 // it waits for are of one server, whatever came between it and Import.
 func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	answer, err := n.resolve(ctx, true, n.scripts.confirm, int64(table), packArcList(arcs))
+	answer, err := n.synced(ctx, n.scripts.confirm, int64(table), packArcList(arcs))
 	if err != nil {
 		return nil, fmt.Errorf("confirm %d arcs on %s: %w", len(arcs), n.id, err)
 	}
@@ -112,7 +112,7 @@ func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []countin
 // ImportEntries implements counting.Movable. It waits for the disk, as Confirm does:
 // the node that had them is let go next.
 func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	_, err := n.resolve(ctx, true, n.scripts.takeEntries,
+	_, err := n.synced(ctx, n.scripts.importEntries,
 		int64(table), seconds(counting.EntryLife), seconds(counting.WindowLife), packEntries(entries))
 	if err != nil {
 		return fmt.Errorf("take %d entries on %s: %w", len(entries), n.id, err)
@@ -122,7 +122,7 @@ func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries 
 
 // RetireArc implements counting.Movable.
 func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	if _, err := n.lasting(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages); err != nil {
+	if _, err := n.replicated(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages); err != nil {
 		return fmt.Errorf("retire arc %d on %s: %w", arc, n.id, err)
 	}
 	return nil
@@ -130,7 +130,7 @@ func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting
 
 // CloseArc implements counting.Movable.
 func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	if _, err := n.lasting(ctx, n.scripts.closeArc, int64(table), uint64(arc), pages); err != nil {
+	if _, err := n.replicated(ctx, n.scripts.closeArc, int64(table), uint64(arc), pages); err != nil {
 		return fmt.Errorf("close arc %d on %s: %w", arc, n.id, err)
 	}
 	return nil
@@ -138,7 +138,7 @@ func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.
 
 // ReadParts implements counting.Movable.
 func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
-	_, answer, err := n.run(ctx, n.scripts.parts, int64(epoch), packPages(pages))
+	_, answer, err := n.run(ctx, n.scripts.readParts, int64(epoch), packPages(pages))
 	if err != nil {
 		return nil, fmt.Errorf("read parts on %s: %w", n.id, err)
 	}

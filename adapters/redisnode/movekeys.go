@@ -33,7 +33,7 @@ func (n *Node) FetchKeys(ctx context.Context, table counting.Epoch, arc counting
 
 // ImportKeys implements counting.Movable.
 func (n *Node) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (closed bool, err error) {
-	_, answer, err := n.run(ctx, n.scripts.takeKeys, int64(table), uint64(arc), packKept(keys))
+	_, answer, err := n.run(ctx, n.scripts.importKeys, int64(table), uint64(arc), packKept(keys))
 	if err != nil {
 		return false, fmt.Errorf("take keys of arc %d on %s: %w", arc, n.id, err)
 	}

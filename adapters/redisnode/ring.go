@@ -12,7 +12,7 @@ import (
 
 // RingState implements sharding.RingStore.
 func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
-	_, answer, err := n.run(ctx, n.scripts.standing)
+	_, answer, err := n.run(ctx, n.scripts.state)
 	if err != nil {
 		return sharding.RingState{}, fmt.Errorf("standing of %s: %w", n.id, err)
 	}
@@ -32,7 +32,7 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 
 // RingSummary implements sharding.RingStore.
 func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	_, answer, err := n.run(ctx, n.scripts.pulse)
+	_, answer, err := n.run(ctx, n.scripts.summary)
 	if err != nil {
 		return sharding.RingSummary{}, fmt.Errorf("pulse of %s: %w", n.id, err)
 	}
@@ -50,7 +50,7 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	for _, t := range r.IDTables() {
 		fmt.Fprintf(&tables, "%d %d;", t.From, t.Epoch)
 	}
-	answer, err := n.lasting(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
+	answer, err := n.replicated(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
 		int64(r.Parent()), r.Admits(n.id), r.IsJoining(n.id), packArcs(r.Incoming(n.id)), packArcList(r.CancelledMoves(n.id)))
 	if err != nil {
@@ -61,7 +61,7 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 
 // Accept implements sharding.RingStore.
 func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
-	if _, err := n.lasting(ctx, n.scripts.approve, r.Deployment(), int64(r.Epoch()), r.ChangeID()); err != nil {
+	if _, err := n.replicated(ctx, n.scripts.accept, r.Deployment(), int64(r.Epoch()), r.ChangeID()); err != nil {
 		return fmt.Errorf("approve on %s: %w", n.id, err)
 	}
 	return nil
@@ -69,7 +69,7 @@ func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
 
 // Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
-	_, err := n.lasting(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)))
+	_, err := n.replicated(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)))
 	if err != nil {
 		return fmt.Errorf("open %s: %w", n.id, err)
 	}

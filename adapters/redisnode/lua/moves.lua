@@ -1,0 +1,213 @@
+-- Moves of arcs by the newest open table. The stage of an arc at its source is in
+-- ff:st: nothing, 'c' for frozen, or 'd:' and its number of pages for released. At
+-- its destination ff:coming has its bit, and a set has the pages that were imported.
+-- The empty member of that set, which no page is, says that all keys were imported.
+local function stage_of(arc) return string.match(redis.call('HGET', 'ff:st', arc) or '', '^(%a):?(%d*)$') end
+local function set_stage(arc, s) redis.call('HSET', 'ff:st', arc, s) end
+local function is_coming(arc) return redis.call('GETBIT', 'ff:coming', arc) == 1 end
+
+local function live_of(arc) return 'ff:c:' .. arc end
+local function frozen_of(arc) return 'ff:x:' .. arc .. ':' .. opened end
+local function marks_of(arc) return 'ff:in:' .. arc .. ':' .. opened end
+
+-- marked is the number of pages of an arc that were imported.
+local function marked(marks) return redis.call('SCARD', marks) - redis.call('SISMEMBER', marks, '') end
+
+-- incoming answers a bit for each arc that is coming.
+local function incoming() return {'OK', redis.call('GET', 'ff:coming')} end
+
+-- has_keys tells whether there are keys of an arc.
+local function has_keys(arc, among)
+  for _, day in ipairs(among) do
+    if redis.call('EXISTS', keys_of(day, arc)) == 1 then return true end
+  end
+  return false
+end
+
+-- claim_arc freezes an arc that has no stage, and returns its stage and pages.
+local function claim_arc(arc, all_days)
+  local pages = redis.pcall('HLEN', live_of(arc))
+  if type(pages) == 'table' then return '', 0 end
+  if pages == 0 and not has_keys(arc, all_days) then
+    set_stage(arc, 'd:0')
+    return 'd', 0
+  end
+  if pages > 0 then redis.call('RENAME', live_of(arc), frozen_of(arc)) end
+  set_stage(arc, 'c')
+  return 'c', pages
+end
+
+-- claim_arcs answers the stage and the number of pages of each arc. The stage is ''
+-- where the pages are no hash, which is no error of the other arcs.
+local function claim_arcs(arcs)
+  local answer, all = {}, days()
+  for _, arc in ipairs(cmsgpack.unpack(arcs)) do
+    local stage, pages = stage_of(arc)
+    if not stage then
+      stage, pages = claim_arc(arc, all)
+    elseif stage == 'c' then
+      pages = redis.pcall('HLEN', frozen_of(arc))
+      if type(pages) == 'table' then stage, pages = '', 0 end
+    end
+    answer[#answer + 1] = stage
+    answer[#answer + 1] = int(pages)
+  end
+  return durable(unpack(answer))
+end
+
+-- fetch answers the next cursor and page, count, ... of a frozen arc.
+local function fetch(arc, cursor, limit)
+  if stage_of(arc) ~= 'c' then return {'UNFINISHED'} end
+  local r = redis.call('HSCAN', frozen_of(arc), cursor, 'COUNT', limit)
+  return {'OK', r[1], r[2]}
+end
+
+-- fetch_keys answers the next cursor, a day, and key, print, ... of a frozen arc.
+-- A cursor is "day cursor". The keys stay in place when an arc is frozen, since no
+-- batch of an open epoch adds to them.
+local function fetch_keys(arc, cursor, limit)
+  if stage_of(arc) ~= 'c' then return {'UNFINISHED'} end
+  local at, inside = string.match(cursor, '^(%S+) (%d+)$')
+  local all = days()
+  for i, day in ipairs(all) do
+    if not at or tonumber(day) >= tonumber(at) then
+      local r = redis.call('HSCAN', keys_of(day, arc), day == at and inside or '0', 'COUNT', limit)
+      local following = ''
+      if r[1] ~= '0' then
+        following = day .. ' ' .. r[1]
+      elseif all[i + 1] then
+        following = all[i + 1] .. ' 0'
+      end
+      return {'OK', following, day, r[2]}
+    end
+  end
+  return {'OK', '', '0', {}}
+end
+
+-- recent_days lists the days whose keys count.
+local function recent_days()
+  local recent, first = {}, today() - 1
+  for _, day in ipairs(days()) do
+    if tonumber(day) >= first then recent[#recent + 1] = day end
+  end
+  return recent
+end
+
+-- find_keys answers for each key its fingerprint, or false. keys: arc, key, ...
+local function find_keys(keys)
+  local answer, recent = {'OK'}, recent_days()
+  keys = cmsgpack.unpack(keys)
+  for i = 1, #keys, 2 do
+    local found = find_key(recent, keys[i], keys[i + 1])
+    answer[#answer + 1] = type(found) == 'table' and 'corrupt' or found
+  end
+  return answer
+end
+
+-- import adds pages that are not marked, and answers the number of marked ones and
+-- what was refused; nothing where the arc is not coming. pages: page, count, ...
+local function import(arc, pages)
+  if not is_coming(arc) then return {'OK'} end
+  local live, marks, refused = live_of(arc), marks_of(arc), {}
+  pages = pages ~= '' and cmsgpack.unpack(pages) or {}
+  for i = 1, #pages, 2 do
+    if redis.call('SISMEMBER', marks, pages[i]) == 0 then
+      local reason
+      if string.sub(pages[i + 1], 1, 1) == '-' then
+        reason = CORRUPT
+      else
+        local r = redis.pcall('HINCRBY', live, pages[i], pages[i + 1])
+        if type(r) == 'table' then reason = reason_of(r) end
+      end
+      -- The mark comes last: one without its count would lose the page.
+      if reason then
+        refused[#refused + 1] = int((i - 1) / 2) .. reason
+      else
+        redis.call('SADD', marks, pages[i])
+      end
+    end
+  end
+  return {'OK', int(marked(marks)), table.concat(refused, ',')}
+end
+
+-- import_keys stores keys that the node does not have. No keys say that these were
+-- all. It answers nothing where the arc is not coming. keys: day, key, print, ...
+local function import_keys(arc, keys)
+  if not is_coming(arc) then return {'OK'} end
+  local recent = recent_days()
+  keys = keys ~= '' and cmsgpack.unpack(keys) or {}
+  for i = 1, #keys, 3 do
+    local known = false
+    for _, day in ipairs(recent) do
+      known = known or redis.call('HEXISTS', keys_of(day, arc), keys[i + 1]) == 1
+    end
+    if not known then store_key(keys[i], arc, keys[i + 1], keys[i + 2]) end
+  end
+  if #keys == 0 then redis.call('SADD', marks_of(arc), '') end
+  return {'OK', '1'}
+end
+
+-- confirm answers for each arc the number of marked pages, -1 where the marks are
+-- broken, and whether all keys were imported; nothing where the arc is not coming.
+local function confirm(arcs)
+  local answer = {}
+  for i, arc in ipairs(cmsgpack.unpack(arcs)) do
+    local marks = marks_of(arc)
+    local pages, keys = redis.pcall('SCARD', marks), redis.pcall('SISMEMBER', marks, '')
+    if type(pages) == 'table' then pages, keys = -1, 0 end
+    answer[i] = is_coming(arc) and {int(pages - keys), int(keys)} or {}
+  end
+  return durable(unpack(answer))
+end
+
+-- retire_arc deletes the frozen pages and the keys of an arc with that many pages.
+local function retire_arc(arc, pages)
+  local stage, frozen = stage_of(arc), frozen_of(arc)
+  if stage ~= 'd' then
+    if stage ~= 'c' or redis.call('HLEN', frozen) ~= tonumber(pages) then return {'UNFINISHED'} end
+    -- The pages go last: if a broken key ends the script before, their number lets
+    -- it be repeated.
+    for _, day in ipairs(days()) do drop_keys(day, arc) end
+    redis.call('UNLINK', frozen)
+    set_stage(arc, 'd:' .. pages)
+  end
+  return durable()
+end
+
+-- close_arc ends the move of an arc that has that many marked pages.
+local function close_arc(arc, pages)
+  if is_coming(arc) then
+    local marks = marks_of(arc)
+    if marked(marks) < tonumber(pages) then return {'UNFINISHED'} end
+    redis.call('SETBIT', 'ff:coming', arc, 0)
+    redis.call('UNLINK', marks)
+  end
+  return durable()
+end
+
+-- count_of is the count of a page, false where there is none, 'corrupt' where it is
+-- no count.
+local function count_of(key, page)
+  local r = redis.pcall('HGET', key, page)
+  if type(r) == 'table' then return 'corrupt' end
+  return r
+end
+
+-- read_parts answers for each page of a moving arc: the live count, the frozen
+-- count, and three letters. They are the stage (h live, c frozen, d released),
+-- whether the page is marked as imported, and whether the arc is closed.
+-- pages: key of the arc, page, ...
+local function read_parts(pages)
+  pages = cmsgpack.unpack(pages)
+  local answer, by = {'OK'}, newest(tables)
+  for i = 1, #pages, 2 do
+    local live, page = pages[i], pages[i + 1]
+    local arc = string.sub(live, #'ff:c:' + 1)
+    local move = arc .. ':' .. by
+    local stage, n = string.sub(redis.call('HGET', 'ff:st', arc) or 'h', 1, 1), #answer
+    answer[n + 1] = count_of(live, page)
+    answer[n + 2] = stage == 'c' and count_of('ff:x:' .. move, page)
+    answer[n + 3] = stage .. redis.call('SISMEMBER', 'ff:in:' .. move, page) .. 1 - redis.call('GETBIT', 'ff:coming', arc)
+  end
+  return answer
+end

@@ -1,0 +1,27 @@
+-- Every script begins with this file. The last line of a script checks ARGV and
+-- calls one function (script.go). ARGV[1] is the node's id. Scripts declare no KEYS,
+-- because a node is one server and not a cluster. Lists among the arguments are
+-- MessagePack arrays of strings.
+
+-- What the store says about itself. tables lists the tables that route ids, newest
+-- first, as "first window epoch;". sealed is nil before the first seal.
+local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables')
+local fence, open, length = tonumber(T[2]), tonumber(T[3] or '0'), tonumber(T[4])
+local sealed, tables = T[5] and tonumber(T[5]), T[6]
+
+-- int writes a whole number of up to 2^53 as Redis reads it.
+local function int(n) return string.format('%d', n) end
+
+-- now is the server's clock in milliseconds.
+local function now()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- current_window is the window of the clock, or the one after the highest sealed
+-- window if that is later.
+local function current_window()
+  local w = math.floor(now() / length)
+  if sealed and w <= sealed then w = sealed + 1 end
+  return w
+end

@@ -1,0 +1,124 @@
+-- The ring as the node has it, in ff:T: fence, change and fenced (a document) of the
+-- last Fence, approved of the last Accept, open, openchange, opened and tables of the
+-- last Open.
+
+-- fence_ring answers the current window. It initialises an empty store. window is
+-- the length in milliseconds, parent the epoch that the ring follows. admits is '1'
+-- if the ring admits empty nodes, joining if the node joins by its newest table.
+-- incoming has a bit for each arc that comes; cancelled lists the arcs whose moves end.
+local function fence_ring(deployment, epoch, change, document, window, list, parent, admits, joining, incoming, cancelled)
+  local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'sealed', 'open', 'tables', 'openchange')
+  local fenced, last = tonumber(t[3] or '0'), tonumber(t[6] or '0')
+  if t[1] then
+    if t[1] ~= ARGV[1] or t[2] ~= deployment then return {'WRONGNODE'} end
+    if tonumber(epoch) < fenced then return {'STALE'} end
+    if tonumber(epoch) == fenced and t[4] ~= change then return {'CONFLICT'} end
+  end
+  if tonumber(epoch) > fenced then
+    local has = newest(t[7])
+    if last == 0 then
+      if admits ~= '1' and not (t[1] and joining == '1') then return {'NOINIT'} end
+    elseif last > tonumber(parent) and t[8] ~= change then
+      return {'CONFLICT'}
+    elseif has ~= newest(list) then
+      if has ~= previous(list) then return {'AHEAD'} end
+      local left = redis.call('BITCOUNT', 'ff:coming')
+      for _, arc in ipairs(cmsgpack.unpack(cancelled)) do
+        if left == 0 then break end
+        left = left - redis.call('GETBIT', 'ff:coming', arc)
+      end
+      if left > 0 then return {'MOVING'} end
+    end
+    redis.call('HSET', 'ff:T', 'node', ARGV[1], 'deployment', deployment, 'fence', epoch, 'change', change,
+      'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
+  end
+  length, sealed = tonumber(window), t[5] and tonumber(t[5])
+  return durable(int(current_window()))
+end
+
+-- check_fenced refuses any change but the one that the node is fenced for. ring
+-- gets what the node knows of it.
+local ring
+local function check_fenced(deployment, epoch, change)
+  local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'open', 'fenced', 'tables', 'nexttables', 'nextcoming')
+  if not t[1] then return {'CONFLICT'} end
+  if t[1] ~= ARGV[1] or t[2] ~= deployment then return {'WRONGNODE'} end
+  if tonumber(epoch) < tonumber(t[3]) then return {'STALE'} end
+  if epoch ~= t[3] or t[4] ~= change then return {'CONFLICT'} end
+  ring = {epoch = t[3], change = t[4], open = t[5] == t[3], document = t[6], tables = t[7], next = t[8], incoming = t[9]}
+end
+
+-- accept_ring stores the document as accepted. Later fences keep it; opening
+-- deletes it.
+local function accept_ring()
+  if not ring.open then redis.call('HSET', 'ff:T', 'approved', ring.document) end
+  return durable()
+end
+
+-- quarantine renames the live pages of an arc, by the table that gave it to the node.
+local function quarantine(arc, by)
+  local live = 'ff:c:' .. arc
+  if redis.call('EXISTS', live) == 1 then redis.call('RENAME', live, 'ff:s:' .. arc .. ':' .. by) end
+end
+
+-- quarantine_arcs also deletes the keys of the arcs. Broken keys do not stop a change
+-- of the ring.
+local function quarantine_arcs(arcs, by)
+  local whole, all = pcall(days)
+  for _, arc in ipairs(arcs) do
+    quarantine(arc, by)
+    for _, day in ipairs(whole and all or {}) do pcall(drop_keys, day, arc) end
+  end
+end
+
+-- reclaim_arcs makes the frozen pages of arcs live again that were leaving by a
+-- table. What came since the claim is quarantined, and so are released arcs.
+local function reclaim_arcs(arcs, leaving, by)
+  local released = {}
+  for _, arc in ipairs(arcs) do
+    local stage, frozen = redis.pcall('HGET', 'ff:st', arc), 'ff:x:' .. arc .. ':' .. leaving
+    if stage == 'c' then
+      quarantine(arc, by)
+      if redis.call('EXISTS', frozen) == 1 then redis.call('RENAME', frozen, 'ff:c:' .. arc) end
+    elseif type(stage) == 'string' then
+      released[#released + 1] = arc
+    end
+  end
+  quarantine_arcs(released, by)
+end
+
+-- open_ring opens the ring. If it has another table, the moves of that table begin,
+-- and those of the last one are forgotten.
+local function open_ring(added, reclaimed)
+  if not ring.open then
+    local last, by = newest(ring.tables), newest(ring.next)
+    if last ~= by then
+      quarantine_arcs(cmsgpack.unpack(added), by)
+      reclaim_arcs(cmsgpack.unpack(reclaimed), last, by)
+      redis.call('UNLINK', 'ff:st', 'ff:coming')
+      if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
+    end
+    redis.call('HSET', 'ff:T', 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
+    redis.call('HDEL', 'ff:T', 'nextcoming', 'approved')
+  end
+  return durable()
+end
+
+-- ring_state answers the documents of the opened, the fenced and the accepted ring,
+-- and the number of arcs that are coming.
+local function ring_state()
+  local docs = redis.call('HMGET', 'ff:T', 'opened', 'fenced', 'approved')
+  return {'OK', docs[1], docs[2], docs[3], int(redis.call('BITCOUNT', 'ff:coming'))}
+end
+
+-- ring_summary answers the fence, the open epoch, the number of arcs that are coming,
+-- and that of the keys that count, -1 where these are broken.
+local function ring_summary()
+  local day, stored = today(), 0
+  local counts = redis.pcall('HMGET', 'ff:kn', int(day - 1), int(day), int(day + 1))
+  for i = 1, 3 do
+    local n = not counts.err and tonumber(counts[i] or '0')
+    stored = n and stored >= 0 and stored + math.max(n, 0) or -1
+  end
+  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', 'ff:coming')), int(stored)}
+end
