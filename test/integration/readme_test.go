@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The README's calls, run by curl as they stand there but for the port, print
-// what it says.
+// The calls of README and docs/api.md, run by curl with another port, print what
+// the pages say.
 func TestTheCallsOfTheREADME(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
@@ -24,6 +24,22 @@ func TestTheCallsOfTheREADME(t *testing.T) {
 		t.Fatal("the README has no calls")
 	}
 	in := newDeployment(t).start()
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```sh\ncurl (.*?)\n```(?:\n\n```json\n(.*?)\n```)?").FindAllSubmatch(page, -1)
+	if len(examples) != 2 {
+		t.Errorf("docs/api.md has %d calls, want two", len(examples))
+	}
+	local := strings.NewReplacer("localhost:8000", strings.TrimPrefix(in.public, "http://"), "visit/home", "visit/other",
+		`"home"`, `"other"`)
+	for _, example := range examples {
+		got, err := exec.Command("sh", "-c", curl+" -sSf "+local.Replace(string(example[1]))).CombinedOutput()
+		if want := local.Replace(string(example[2])); err != nil || want != "" && strings.TrimSuffix(string(got), "\n") != want {
+			t.Errorf("curl %s\nprints %q (%v), docs/api.md says %q", example[1], got, err, want)
+		}
+	}
 	calls := 0
 	for call := range strings.SplitSeq(strings.TrimPrefix(string(block[1]), "$ "), "\n$ ") {
 		command, want, _ := strings.Cut(strings.TrimSuffix(call, "\n"), "\n")
