@@ -1,5 +1,6 @@
-// Package cluster joins the nodes of a deployment by its ring: it agrees on
-// the ring at the start, follows it, and has a group commit for each node.
+// Package cluster joins the nodes of a deployment by its ring. It agrees on the ring at
+// the start, follows and resolves changes of it, and routes items to the group commit of
+// each node.
 package cluster
 
 import (
@@ -18,7 +19,7 @@ import (
 	"footfall/domain/sharding"
 )
 
-// Node is what a deployment consists of.
+// Node is a node of a deployment.
 type Node interface {
 	counting.Counts
 	counting.Movable
@@ -29,26 +30,26 @@ type Node interface {
 
 // Options of a Cluster.
 type Options struct {
-	// Nodes that are configured, at least one.
+	// Nodes are the configured nodes, at least one.
 	Nodes []Node
-	// Dial makes the node of a member of the ring that is not configured,
-	// without connecting to it. Nil: the ring has no such member.
+	// Dial makes the node of a member that is not configured, without connecting
+	// to it. Nil: there are no such members.
 	Dial func(id counting.NodeID, addr string) (Node, error)
-	// Length of the windows: that of the deployment, or Start fails.
+	// Length of the windows. Start fails if the deployment has another one.
 	Length counting.WindowLength
-	// EndpointLimit is how many endpoints a node keeps for a window.
+	// EndpointLimit bounds the endpoints that a node stores for a window.
 	EndpointLimit int
-	// KeyLimit is how many idempotency keys a node keeps; 0 is none at all.
+	// KeyLimit bounds the idempotency keys that a node stores; 0 is none at all.
 	KeyLimit int
 	Log      *slog.Logger
-	// Observer makes what is called after every flush of a node. Nil: nothing is.
+	// Observer returns the function to call after every flush of a node. Nil is a
+	// no-op.
 	Observer func(counting.NodeID) func(groupcommit.Flush)
-	// Lost is called when batches of an instance may be lost. Nil is a no-op.
+	// Lost is called when acknowledged batches may be lost. Nil is a no-op.
 	Lost func(node counting.NodeID, batches int64)
 }
 
-// Member is a node with the group commit in front of it, and Reads for reads
-// of single pages.
+// Member is a node with its group commit, and Reads for single pages.
 type Member struct {
 	Node
 	*groupcommit.Committer
@@ -60,18 +61,18 @@ type Cluster struct {
 	opts Options
 	view atomic.Pointer[View]
 
-	ctx        context.Context // of what goes on in the background; ends with Stop
+	ctx        context.Context // of the background work; ends with Stop
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	alarm      chan struct{} // capacity 1: a change is under way, so watch it
 
 	mu sync.Mutex
-	// members are all nodes that were ever in the ring or are configured: a
-	// batch in doubt is resolved where it was sent, and a node that has left
-	// may be the one that knows who is there now.
+	// members are all nodes that are configured, or were ever in the ring. A batch
+	// in doubt is resolved where it was sent. A node that has left may be the only
+	// one that knows the newer ring.
 	members   map[counting.NodeID]*Member
 	started   bool
-	following chan struct{} // closed when the search for a newer ring has ended; nil when none is on
+	following chan struct{} // closed when the search for a newer ring has ended; nil without a search
 }
 
 // New makes a cluster; Start connects it.
@@ -115,27 +116,27 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 	return o
 }
 
-// remembers tells whether a node was opened in an epoch, or before, and not
-// emptied since; the view may know less of that than the node.
+// remembers tells whether a node has been in the ring since an epoch, without being
+// emptied. It asks the node, whose ring may be newer than the view.
 func remembers(ctx context.Context, n Node, epoch counting.Epoch) (bool, error) {
 	s, err := n.RingState(ctx)
 	if err != nil || s.Opened == nil {
 		return false, err
 	}
-	since, _ := s.Opened.Since(n.ID()) // one that has left the ring it opened was there before
+	since, _ := s.Opened.Since(n.ID()) // a node that is not in the ring it opened was there before
 	return since <= epoch, nil
 }
 
 func (c *Cluster) lost(node counting.NodeID, batches int64) {
-	c.opts.Log.Error("node forgot what it had applied", "node", node, "batches", batches)
+	c.opts.Log.Error("node lost acknowledged batches", "node", node, "batches", batches)
 	if c.opts.Lost != nil {
 		c.opts.Lost(node, batches)
 	}
 }
 
-// Start agrees with the nodes, and with other instances that start at once,
-// on a ring, and goes on to watch it. At the very first start every node has
-// to answer; later one that is down is just that.
+// Start agrees on a ring with the nodes, and with other instances that start
+// simultaneously, and watches it from then on. At the first start of a deployment every
+// node has to answer. Later, nodes may be down.
 func (c *Cluster) Start(ctx context.Context) error {
 	ring, err := c.agree(ctx)
 	if err != nil {
@@ -153,7 +154,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	}
 	for _, n := range c.opts.Nodes {
 		if c.View().Index(n.ID()) < 0 {
-			c.opts.Log.Warn("node is configured and not in the stored ring, which wins", "node", n.ID())
+			c.opts.Log.Warn("configured node is not in the stored ring, and is not used", "node", n.ID())
 		}
 	}
 	c.mu.Lock()
@@ -168,12 +169,12 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop flushes what was accepted and refuses more.
+// Stop refuses new items and flushes accepted ones.
 func (c *Cluster) Stop(ctx context.Context) error {
 	members := c.known()
 	all := stopAll(ctx, members)
 	c.mu.Lock()
-	c.cancel() // nothing begins after this
+	c.cancel() // no background work begins after this
 	c.mu.Unlock()
 	late := slices.DeleteFunc(c.known(), func(m *Member) bool { return slices.Contains(members, m) })
 	all = errors.Join(all, stopAll(ctx, late))
@@ -191,7 +192,7 @@ func stopAll(ctx context.Context, members []*Member) error {
 	return errors.Join(errs...)
 }
 
-// known are all nodes that this instance has met, in the order of their ids.
+// known are all known nodes, in the order of their ids.
 func (c *Cluster) known() []*Member {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,15 +203,15 @@ func (c *Cluster) known() []*Member {
 	return all
 }
 
-// Node is the node of a member, new where this instance hasn't met it yet, or
-// has met a server of its id at another address that has left the ring.
+// Node is the node of a member. It is a new one if the member is unknown, or if a known
+// server with its id has left the ring, and the member has another address.
 func (c *Cluster) Node(m sharding.Member) (*Member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.node(m)
 }
 
-// node is Node for callers that have the mutex.
+// node is Node for callers that hold the mutex.
 func (c *Cluster) node(m sharding.Member) (*Member, error) {
 	known := c.members[m.ID]
 	if known != nil && (c.opts.Dial == nil || known.Addr() == m.Addr || c.isStill(m)) {
@@ -234,8 +235,8 @@ func (c *Cluster) node(m sharding.Member) (*Member, error) {
 	return added, nil
 }
 
-// isStill tells whether a member is the one that this instance knows by its id. A
-// node that is configured goes by the address that it has there.
+// isStill tells whether a member is the known node of its id, at another address: a
+// configured node is used at its configured address.
 func (c *Cluster) isStill(m sharding.Member) bool {
 	v := c.View()
 	if v == nil {
@@ -245,19 +246,19 @@ func (c *Cluster) isStill(m sharding.Member) bool {
 	return ok && since == m.Since
 }
 
-// dismiss ends the group commit of a server that has left the ring.
+// dismiss stops the group commit of a server that has left the ring.
 func (c *Cluster) dismiss(m *Member) {
 	ctx, cancel := context.WithTimeout(c.ctx, groupcommit.Deadline)
 	defer cancel()
 	if err := m.Committer.Stop(ctx); err != nil {
-		c.opts.Log.Warn("what was on its way to a server that has left is in doubt", "node", m.ID(), "addr", m.Addr())
+		c.opts.Log.Warn("batches sent to a node that has left the ring are in doubt", "node", m.ID(), "addr", m.Addr())
 	}
 }
 
-// View is the ring as it is now; nil before Start.
+// View is the current view; nil before Start.
 func (c *Cluster) View() *View { return c.view.Load() }
 
-// adopt makes a ring the one by which items are routed, unless a newer one is.
+// adopt makes a ring the current view, unless that is newer.
 func (c *Cluster) adopt(ring *sharding.Ring) error {
 	if ring.Length() != c.opts.Length {
 		return fmt.Errorf("the stored windows are %v long, the configuration says %v: one store has one length",
@@ -283,14 +284,14 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 		return nil
 	}
 	for i, m := range v.Nodes {
-		if !v.Away(i) { // one that is back, and has missed changes, would never answer
+		if !v.Away(i) { // an abandoned node that has missed changes never answers
 			m.Check()
 		}
 	}
 	return nil
 }
 
-// Queued is the number of items that wait for each node.
+// Queued is the number of waiting items of each node.
 func (c *Cluster) Queued() map[counting.NodeID]int {
 	q := make(map[counting.NodeID]int)
 	for _, m := range c.known() {

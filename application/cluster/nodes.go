@@ -8,8 +8,8 @@ import (
 	"footfall/domain/watching"
 )
 
-// Nodes asks every node of the ring whether it answers, and takes CallTimeout
-// at most. There are none before Start.
+// Nodes asks every node of the ring whether it answers, for CallTimeout at most. It
+// returns nil before Start.
 func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 	v := c.View()
 	if v == nil {
@@ -21,7 +21,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 	}
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
 		_, err := m.Read(ctx, v.Epoch(), nil)
-		// In a change of the ring a node and the view may differ for a moment.
+		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
 		return nil
 	})

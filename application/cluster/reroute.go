@@ -11,7 +11,7 @@ import (
 
 // reroute sends the items of a batch, but the refused ones, to the nodes that have
 // their pages now. The node of the batch does not have it, and never will, since
-// the ring has changed. acknowledged: its callers were told that it is applied. If
+// the ring has changed. acknowledged: its callers have received a success. If
 // such a batch can't be rerouted within rerouteTime, it is reported as lost.
 func (c *Cluster) reroute(node counting.NodeID, b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
 	c.mu.Lock()

@@ -11,25 +11,26 @@ import (
 	"footfall/domain/sharding"
 )
 
-// View is one ring with its members, in the order of the ring's. It doesn't
-// change but in what is known of the moves.
+// View is one ring with its nodes, in the order of the ring's members. It is immutable,
+// except for what is known of the moves.
 type View struct {
 	*sharding.Ring
 	Nodes []*Member
 	moves *moves
 }
 
-// moves is what this instance knows of the moves of a table.
+// moves is what this instance knows of the moves to a table.
 type moves struct {
 	table counting.Epoch
-	// done, by member: it has closed all of its coming arcs. If a power cut takes
-	// that back, they have to be closed again.
+	// done, by member: all of its incoming arcs are closed. After a power cut they
+	// may have to be closed again.
 	done []atomic.Bool
-	// closed are arcs that are there for good, whatever becomes of their closing.
+	// closed are the arcs that have arrived permanently, even if the node forgets
+	// that it has closed them.
 	closed [sharding.Arcs / 64]atomic.Uint64
 }
 
-// newMoves takes over what is known already of the moves of a table.
+// newMoves keeps what the view before knows of the moves, if it has the same table.
 func newMoves(before *View, ring *sharding.Ring) *moves {
 	n := &moves{table: ring.Table(), done: make([]atomic.Bool, len(ring.Members()))}
 	if before == nil || before.moves.table != n.table {
@@ -46,8 +47,8 @@ func newMoves(before *View, ring *sharding.Ring) *moves {
 	return n
 }
 
-// Source is the node from which an arc is on its way to its owner; nil when it
-// is known to be there.
+// Source is the node from which an arc moves to its owner; nil if it is known to have
+// arrived.
 func (v *View) Source(arc counting.Arc) *Member {
 	from, owner := v.From(arc), v.Owner(arc)
 	if from == owner || v.moves.done[owner].Load() || v.moves.closed[arc/64].Load()&(1<<(arc%64)) != 0 {
@@ -56,16 +57,16 @@ func (v *View) Source(arc counting.Arc) *Member {
 	return v.Nodes[from]
 }
 
-// Arrived notes that the move of an arc is over.
+// Arrived notes that the move of an arc has ended.
 func (v *View) Arrived(arc counting.Arc) { v.moves.closed[arc/64].Or(1 << (arc % 64)) }
 
-// Coming tells whether arcs may be on their way to a member.
+// Incoming tells whether arcs may be moving to a member.
 func (v *View) Incoming(member int) bool { return !v.moves.done[member].Load() }
 
-// Away tells whether a member is lost, and isn't to be asked.
+// Away tells whether a member is Lost, so that it is not asked.
 func (v *View) Away(member int) bool { return v.Members()[member].State == sharding.Lost }
 
-// RingStore is the node whose ledger has the entry of a window while it is closed.
+// Home is the node whose ledger has the entry of a window that is being closed.
 func (v *View) Home(w counting.Window) *Member { return v.Nodes[v.HomeIndex(w)] }
 
 // Each calls do for every member but the lost ones, concurrently, with CallTimeout

@@ -13,39 +13,38 @@ import (
 	"footfall/domain/sharding"
 )
 
-// How long something that failed is left alone: first, then twice that, up to
-// most; a part of it is chance, so that not all come back at once.
+// The pause after a failure doubles from the first value to the last. Up to half of it
+// is random, so that retries spread.
 const (
-	arcFirst, arcMost   = 100 * time.Millisecond, 30 * time.Second
-	nodeFirst, nodeMost = 20 * time.Millisecond, 2 * time.Second
+	arcFirst, arcLast   = 100 * time.Millisecond, 30 * time.Second
+	nodeFirst, nodeLast = 20 * time.Millisecond, 2 * time.Second
 )
 
-// stuckAfter is how many failures in a row make an arc one that can't be moved.
+// stuckAfter is the number of consecutive failures after which an arc is stuck.
 const stuckAfter = 3
 
-// spared is how many times as long as others have waited for a node in vain it is
-// left alone at least, since those that are asked beside it wait as well.
-const spared = 5
+// pauseFactor makes the pause after a time-out of a node at least this many times as
+// long as the time-out, since calls of other nodes wait as well.
+const pauseFactor = 5
 
-// obstacle is an arc, or a node, that failed the last times.
+// backoff is the state of an arc, or a node, whose last calls failed.
 type backoff struct {
 	failures int
-	until    time.Time // it is left alone
+	until    time.Time // no retry before
 	stuck    sharding.StuckArc
 }
 
-func (o *backoff) fail(first, most time.Duration) {
-	pause := most
+func (o *backoff) fail(first, last time.Duration) {
+	pause := last
 	if o.failures < 16 {
-		pause = min(most, first<<o.failures)
+		pause = min(last, first<<o.failures)
 	}
 	o.failures++
 	o.until = time.Now().Add(pause/2 + rand.N(pause/2+1))
 }
 
-// backoffs are what stands in the way of the moves of a table. One that is
-// left alone holds up nothing else: an arc no other arc, a node only the arcs
-// that come from it or go to it.
+// backoffs are the backoffs of the moves of a table. An arc that backs off holds up no
+// other arc; a node only the arcs that move from it or to it.
 type backoffs struct {
 	mu    sync.Mutex
 	table counting.Epoch
@@ -53,8 +52,8 @@ type backoffs struct {
 	nodes map[counting.NodeID]*backoff
 }
 
-// of forgets those of other tables.
-func (o *backoffs) of(table counting.Epoch) {
+// reset forgets the backoffs of other tables.
+func (o *backoffs) reset(table counting.Epoch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.table != table || o.arcs == nil {
@@ -62,22 +61,21 @@ func (o *backoffs) of(table counting.Epoch) {
 	}
 }
 
-// keepOnly forgets what stood in the way of all arcs but some: others have moved
-// them.
-func (o *backoffs) keepOnly(coming []counting.Arc) {
+// keepOnly forgets all arcs but the incoming ones: other instances have moved them.
+func (o *backoffs) keepOnly(incoming []counting.Arc) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.arcs) == 0 {
 		return
 	}
-	is := make(map[counting.Arc]bool, len(coming))
-	for _, arc := range coming {
+	is := make(map[counting.Arc]bool, len(incoming))
+	for _, arc := range incoming {
 		is[arc] = true
 	}
 	maps.DeleteFunc(o.arcs, func(arc counting.Arc, _ *backoff) bool { return !is[arc] })
 }
 
-// wait is how long a node is to be left alone.
+// wait is how long a node backs off.
 func (o *backoffs) wait(node counting.NodeID) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -87,7 +85,7 @@ func (o *backoffs) wait(node counting.NodeID) time.Duration {
 	return 0
 }
 
-// waitFor is how long a move is to be left alone.
+// waitFor is how long a move backs off.
 func (o *backoffs) waitFor(m *move) time.Duration {
 	wait := max(o.wait(m.source.ID()), o.wait(m.destination.ID()))
 	o.mu.Lock()
@@ -98,8 +96,8 @@ func (o *backoffs) waitFor(m *move) time.Duration {
 	return wait
 }
 
-// nodeFailed notes that a node did not answer, and how long that was waited for,
-// once for those that asked it at the same time.
+// nodeFailed notes that a node did not answer within the waited time. Concurrent calls
+// count as one failure.
 func (o *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -109,15 +107,15 @@ func (o *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
 		o.nodes[node] = n
 	}
 	if !time.Now().Before(n.until) {
-		n.fail(nodeFirst, nodeMost)
-		if least := time.Now().Add(spared * waited); n.until.Before(least) {
+		n.fail(nodeFirst, nodeLast)
+		if least := time.Now().Add(pauseFactor * waited); n.until.Before(least) {
 			n.until = least
 		}
 	}
 }
 
-// arcFailed notes why an arc was not moved, and tells whether it is stuck and
-// that is news.
+// arcFailed notes why an arc was not moved. news: the arc became stuck, or for another
+// reason.
 func (o *backoffs) arcFailed(m *move, err error) (news bool) {
 	reason, own := reasonOf(err)
 	o.mu.Lock()
@@ -130,7 +128,7 @@ func (o *backoffs) arcFailed(m *move, err error) (news bool) {
 		a = &backoff{}
 		o.arcs[m.arc] = a
 	}
-	a.fail(arcFirst, arcMost)
+	a.fail(arcFirst, arcLast)
 	if !own && a.failures < stuckAfter {
 		return false
 	}
@@ -141,7 +139,7 @@ func (o *backoffs) arcFailed(m *move, err error) (news bool) {
 	return news
 }
 
-// retry lets everything be tried again at once.
+// retry ends all backoffs.
 func (o *backoffs) retry() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -151,7 +149,7 @@ func (o *backoffs) retry() {
 	clear(o.nodes)
 }
 
-// moved notes that an arc is there.
+// moved forgets the backoffs of an arc that was moved, and of its nodes.
 func (o *backoffs) moved(m *move) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -160,7 +158,7 @@ func (o *backoffs) moved(m *move) {
 	delete(o.nodes, m.destination.ID())
 }
 
-// stuck are the arcs of a table that can't be moved, in ascending order.
+// stuck are the stuck arcs of a table, in ascending order.
 func (o *backoffs) stuck(table counting.Epoch) []sharding.StuckArc {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -177,8 +175,8 @@ func (o *backoffs) stuck(table counting.Epoch) []sharding.StuckArc {
 	return all
 }
 
-// reasonOf puts an error into a word. own: the node answers, and it is this
-// arc that it can't do anything with.
+// reasonOf is the sharding.StuckArc.Reason of an error. own: the arc is to blame, not
+// the node.
 func reasonOf(err error) (reason string, own bool) {
 	switch {
 	case errors.Is(err, errRefused):

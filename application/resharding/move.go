@@ -13,13 +13,13 @@ import (
 
 var (
 	errRefused = errors.New("pages can't be added")
-	errForgot  = errors.New("it has forgotten what it took in")
-	// errOvertaken: the source has given the arc up since it was claimed, as
-	// another mover was first; the next look at what is left tells.
-	errOvertaken = errors.New("the arc is claimed no more")
+	errForgot  = errors.New("it has lost what it imported")
+	// errSuperseded: the source has released the arc since it was claimed, because
+	// another mover was first. The next round sees that.
+	errSuperseded = errors.New("the arc is not claimed any more")
 )
 
-// move is one arc on its way.
+// move is the move of one arc.
 type move struct {
 	ctx                 context.Context
 	table               counting.Epoch
@@ -27,35 +27,35 @@ type move struct {
 	source, destination *cluster.Member
 
 	claimed counting.FrozenPages
-	pages   int             // that it has
-	keyed   bool            // it has keys, too
-	at      *cluster.Member // that was called last
-	since   time.Time       // then
+	pages   int             // of the arc
+	keyed   bool            // the arc has keys, too
+	at      *cluster.Member // called last
+	since   time.Time       // of that call
 }
 
 func (s *Service) newMove(v *cluster.View, arc counting.Arc) *move {
 	return &move{ctx: s.ctx, table: v.Table(), arc: arc, source: v.Nodes[v.From(arc)], destination: v.Nodes[v.Owner(arc)]}
 }
 
-// bring copies what the source has of a claimed arc to the destination. closed:
-// nothing more is to be done.
-func (m *move) bring() (closed bool, err error) {
+// transfer copies the keys and frozen pages of a claimed arc to the destination.
+// closed: nothing is left to do.
+func (m *move) transfer() (closed bool, err error) {
 	m.pages = m.claimed.Pages
-	if m.claimed.Stage == counting.Released { // somebody has confirmed it before
+	if m.claimed.Stage == counting.Released { // another mover has confirmed it
 		return true, m.close()
 	}
 	closed, err = m.copyKeys()
 	if err == nil && !closed {
-		closed, err = m.copy()
+		closed, err = m.copyPages()
 	}
 	if closed {
-		m.pages = 0 // that another mover has moved
+		m.pages = 0 // another mover has moved them
 	}
 	return closed, err
 }
 
-// finish lets the source forget what the destination has confirmed: in is
-// that.
+// finish retires the arc at the source, as far as the destination has confirmed it, and
+// closes it at the destination.
 func (m *move) finish(in counting.ImportResult) error {
 	if in.Closed {
 		m.pages = 0
@@ -64,8 +64,8 @@ func (m *move) finish(in counting.ImportResult) error {
 	if m.keyed && !in.Keys {
 		return fmt.Errorf("keys of arc %d on %s: %w", m.arc, m.destination.ID(), errForgot)
 	}
-	// The number is that of the marks at the destination: it has to be that
-	// of the pages, or the residue stays.
+	// The number is that of the marks at the destination. The source compares it
+	// with that of its frozen pages.
 	err := m.call(m.source, func(ctx context.Context) error { return m.source.RetireArc(ctx, m.table, m.arc, in.Pages) })
 	if err != nil {
 		return err
@@ -77,9 +77,9 @@ func (m *move) close() error {
 	return m.call(m.destination, func(ctx context.Context) error { return m.destination.CloseArc(ctx, m.table, m.arc, m.pages) })
 }
 
-// copyKeys brings the idempotency keys of the arc to the destination, and says
-// there that these are all. To keep one again changes nothing. closed: another
-// mover was first.
+// copyKeys copies the idempotency keys of the arc to the destination, and then notes
+// there that these are all. Importing a key twice changes nothing. closed: another mover
+// was first.
 func (m *move) copyKeys() (closed bool, err error) {
 	for cursor, more := "", true; more; more = cursor != "" {
 		var keys []counting.StoredKey
@@ -92,7 +92,7 @@ func (m *move) copyKeys() (closed bool, err error) {
 		}
 		for part := range slices.Chunk(keys, counting.MaxImport) {
 			m.keyed = true
-			if closed, err := m.takeKeys(part); err != nil || closed {
+			if closed, err := m.importKeys(part); err != nil || closed {
 				return closed, err
 			}
 		}
@@ -100,10 +100,10 @@ func (m *move) copyKeys() (closed bool, err error) {
 	if !m.keyed {
 		return false, nil
 	}
-	return m.takeKeys(nil)
+	return m.importKeys(nil)
 }
 
-func (m *move) takeKeys(keys []counting.StoredKey) (closed bool, err error) {
+func (m *move) importKeys(keys []counting.StoredKey) (closed bool, err error) {
 	err = m.call(m.destination, func(ctx context.Context) (err error) {
 		closed, err = m.destination.ImportKeys(ctx, m.table, m.arc, keys)
 		return err
@@ -111,8 +111,8 @@ func (m *move) takeKeys(keys []counting.StoredKey) (closed bool, err error) {
 	return closed, err
 }
 
-// copy brings the residue to the destination. closed: another mover was first.
-func (m *move) copy() (closed bool, err error) {
+// copyPages copies the frozen pages to the destination. closed: another mover was first.
+func (m *move) copyPages() (closed bool, err error) {
 	refused := 0
 	for cursor, more := "", true; more; more = cursor != "" {
 		var pages []counting.Visit
@@ -141,16 +141,16 @@ func (m *move) copy() (closed bool, err error) {
 	return false, nil
 }
 
-// fetch asks the source for some of what was claimed.
+// fetch makes one read of the claimed arc at the source.
 func (m *move) fetch(do func(context.Context) error) error {
 	err := m.call(m.source, do)
 	if errors.Is(err, counting.ErrUnfinished) {
-		return errOvertaken
+		return errSuperseded
 	}
 	return err
 }
 
-// call makes one call of a node, which is the one to blame if it fails.
+// call makes one call of a node, and notes the node, to blame it if the call fails.
 func (m *move) call(node *cluster.Member, do func(context.Context) error) error {
 	m.at, m.since = node, time.Now()
 	ctx, cancel := context.WithTimeout(m.ctx, cluster.CallTimeout)

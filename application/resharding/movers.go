@@ -13,23 +13,22 @@ import (
 )
 
 const (
-	// workers move arcs at once; each of them rests as long as it works, so
-	// that nodes have time for their callers.
+	// workers move arcs concurrently. Each rests as long as it works, to leave the
+	// nodes time for requests.
 	workers = 4
-	// round is how many arcs are moved before the nodes are asked again what
-	// is left, since other instances move arcs too.
+	// round is the number of arcs that are moved before the nodes are asked again
+	// for the remaining ones, since other instances move arcs, too.
 	round = 512
-	// mostLogged is how many lines an instance writes about arcs that can't be
-	// moved: the status and the metrics tell of all.
-	mostLogged = 100
+	// maxLogged bounds the log lines about arcs that can't be moved. The status and
+	// the metrics show all of them.
+	maxLogged = 100
 )
 
-// group is arcs of which a member is asked at once.
+// group is moves whose arcs go into one call of a member.
 type group []*move
 
-// moveAll moves the arcs that are still coming by a view, until none is left,
-// or the view is over, or nothing can be moved now. It returns after how long
-// it may be worth to try again.
+// moveAll moves the incoming arcs of a view until none is left, the view is over, or
+// none can be moved now. It returns the pause before the next attempt.
 func (s *Service) moveAll(v *cluster.View) time.Duration {
 	pause := time.Second/2 + rand.N(time.Second)
 	for s.current(v) {
@@ -42,17 +41,16 @@ func (s *Service) moveAll(v *cluster.View) time.Duration {
 	return 0
 }
 
-// current tells whether moves by a view are worth going on with.
+// current tells whether a view's moves should continue.
 func (s *Service) current(v *cluster.View) bool {
 	return s.ctx.Err() == nil && s.Cluster.View().Epoch() == v.Epoch()
 }
 
-// left are some of the arcs that are to be moved and aren't left alone, in an
-// order of its own, so that instances seldom meet; soonest is when the next of
-// the others may be tried again.
+// left are some of the arcs that have to move and are not backing off, in random order,
+// so that instances seldom meet. soonest is when the next of the others may be retried.
 func (s *Service) left(v *cluster.View) (some group, soonest time.Duration) {
-	s.backoffs.of(v.Table())
-	arcs, soonest := s.coming(v)
+	s.backoffs.reset(v.Table())
+	arcs, soonest := s.incoming(v)
 	rand.Shuffle(len(arcs), func(i, j int) { arcs[i], arcs[j] = arcs[j], arcs[i] })
 	for _, arc := range arcs {
 		m := s.newMove(v, arc)
@@ -67,7 +65,7 @@ func (s *Service) left(v *cluster.View) (some group, soonest time.Duration) {
 	return some, soonest
 }
 
-// by parts arcs by the member that is to be asked of them.
+// by splits moves by the member to call, into calls of at most MaxTogether arcs.
 func (g group) by(asked func(*move) *cluster.Member) (groups []group) {
 	of := make(map[*cluster.Member]group)
 	for _, m := range g {
@@ -79,9 +77,9 @@ func (g group) by(asked func(*move) *cluster.Member) (groups []group) {
 	return groups
 }
 
-// claim freezes arcs at their sources, at all of them at once, and returns those
-// that are: all of a round, so that they wait for the disks once. Nothing may be
-// done at a destination before.
+// claim claims all arcs of a round at their sources, concurrently, so that they wait for
+// the disks once. It returns the claimed ones. Nothing may be done at a destination
+// before.
 func (s *Service) claim(v *cluster.View, g group) (claimed group) {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
@@ -115,7 +113,7 @@ func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 	return claimed
 }
 
-// ask calls a member for all arcs of a group, which may take as long as a sync.
+// ask calls a member with all arcs of a group. The call may wait for a sync.
 func ask[T any](g group, at *cluster.Member, call func(context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
@@ -126,9 +124,8 @@ func ask[T any](g group, at *cluster.Member, call func(context.Context, counting
 	return call(ctx, g[0].table, arcs)
 }
 
-// coming asks the members what is coming to them, but those that are left
-// alone.
-func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Duration) {
+// incoming asks the members, but those that are backing off, for their incoming arcs.
+func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.Duration) {
 	soonest = time.Hour
 	var mu sync.Mutex
 	left := 0
@@ -137,10 +134,10 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 			return nil
 		}
 		begin, wait := time.Now(), s.backoffs.wait(m.ID())
-		var coming []counting.Arc
+		var some []counting.Arc
 		var err error
 		if wait <= 0 {
-			coming, err = m.IncomingArcs(ctx, v.Table())
+			some, err = m.IncomingArcs(ctx, v.Table())
 		}
 		if err != nil {
 			s.backoffs.nodeFailed(m.ID(), time.Since(begin))
@@ -153,18 +150,18 @@ func (s *Service) coming(v *cluster.View) (arcs []counting.Arc, soonest time.Dur
 			soonest = min(soonest, wait)
 			return nil
 		}
-		left += len(coming)
-		arcs = append(arcs, coming...)
+		left += len(some)
+		arcs = append(arcs, some...)
 		return nil
 	})
-	if soonest == time.Hour { // all that could have some were asked
+	if soonest == time.Hour { // all members were asked
 		s.backoffs.keepOnly(arcs)
 	}
-	s.keepPace(v.Table(), left)
+	s.notePace(v.Table(), left)
 	return arcs, soonest
 }
 
-// moveSome takes claimed arcs over.
+// moveSome moves claimed arcs.
 func (s *Service) moveSome(v *cluster.View, g group) {
 	groups := g.by(func(m *move) *cluster.Member { return m.destination })
 	next := make(chan group, len(groups))
@@ -183,10 +180,10 @@ func (s *Service) moveSome(v *cluster.View, g group) {
 	working.Wait()
 }
 
-// moveGroup takes claimed arcs from their sources to the member that they go to. Every
-// step can be repeated, and others may be at the same arcs.
+// moveGroup moves claimed arcs to one member. Every step can be repeated, and other
+// instances may move the same arcs.
 func (s *Service) moveGroup(v *cluster.View, g group) {
-	var brought group
+	var copied group
 	for _, m := range g {
 		if !s.current(v) {
 			return
@@ -195,32 +192,32 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 			continue
 		}
 		begin := time.Now()
-		switch closed, err := m.bring(); {
-		case errors.Is(err, errOvertaken):
+		switch closed, err := m.transfer(); {
+		case errors.Is(err, errSuperseded):
 		case err == nil && !closed:
-			brought = append(brought, m)
+			copied = append(copied, m)
 		default:
 			s.ended(v, m, err)
 		}
 		rest(s.ctx, time.Since(begin))
 	}
-	if len(brought) == 0 {
+	if len(copied) == 0 {
 		return
 	}
-	destination := brought[0].destination
-	confirmed, err := ask(brought, destination, destination.Confirm)
+	destination := copied[0].destination
+	confirmed, err := ask(copied, destination, destination.Confirm)
 	if err != nil {
-		s.backoffs.nodeFailed(destination.ID(), time.Since(brought[0].since)) // no arc is to blame
+		s.backoffs.nodeFailed(destination.ID(), time.Since(copied[0].since)) // no arc is to blame
 		return
 	}
-	for i, m := range brought {
+	for i, m := range copied {
 		begin := time.Now()
 		s.ended(v, m, m.finish(confirmed[i]))
 		rest(s.ctx, time.Since(begin))
 	}
 }
 
-// ended notes what became of an arc.
+// ended notes the result of a move.
 func (s *Service) ended(v *cluster.View, m *move, err error) {
 	if err == nil {
 		s.arcs.Add(1)
@@ -232,34 +229,34 @@ func (s *Service) ended(v *cluster.View, m *move, err error) {
 	s.failed(v, err, m)
 }
 
-// failed notes that arcs can't be moved, because of an error of the member that
-// was called last for all of them.
+// failed notes that arcs could not be moved, because of an error of the member that was
+// called last for all of them. It decides whether the arcs or the member are to blame.
 func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 	if !s.current(v) {
-		return // the steps are refused now
+		return // nodes refuse the steps now
 	}
 	at, waited := arcs[0].at, time.Since(arcs[0].since)
 	if _, own := reasonOf(err); !own {
 		late := errors.Is(err, context.DeadlineExceeded)
-		alone := len(arcs) == 1 // it may be what takes so long
-		// Ahead: the node is behind the ring.
-		there := (!late || alone) && !errors.Is(err, counting.ErrAhead) && s.answers(at)
-		if !there {
+		alone := len(arcs) == 1 // the arc may be what takes so long
+		// ErrAhead: the node has not opened the ring.
+		answers := (!late || alone) && !errors.Is(err, counting.ErrAhead) && s.answers(at)
+		if !answers {
 			s.backoffs.nodeFailed(at.ID(), waited)
 		}
-		if !there && (!late || !alone) {
+		if !answers && (!late || !alone) {
 			return
 		}
 	}
 	for _, m := range arcs {
-		if s.backoffs.arcFailed(m, err) && s.logged.Add(1) <= mostLogged {
-			s.Log.Error("an arc can't be moved", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
+		if s.backoffs.arcFailed(m, err) && s.logged.Add(1) <= maxLogged {
+			s.Log.Error("move arc failed repeatedly", "arc", m.arc, "from", m.source.ID(), "to", m.destination.ID(), "error", err)
 		}
 	}
 }
 
-// answers tells whether a node that had an error is there: then it is the arc
-// that something is wrong with.
+// answers tells whether a node that returned an error answers another call. Then the arc
+// is to blame.
 func (s *Service) answers(m *cluster.Member) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, cluster.CallTimeout)
 	defer cancel()

@@ -11,14 +11,15 @@ import (
 	"footfall/domain/sharding"
 )
 
-// pace is where the moves of a table were when this instance first looked.
+// pace is the number of arcs that were left of a table's moves when this instance first
+// asked.
 type pace struct {
 	table counting.Epoch
 	left  int
 	since time.Time
 }
 
-func (s *Service) keepPace(table counting.Epoch, left int) {
+func (s *Service) notePace(table counting.Epoch, left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.began.table != table {
@@ -26,7 +27,7 @@ func (s *Service) keepPace(table counting.Epoch, left int) {
 	}
 }
 
-// Status asks every node.
+// Status asks every node for its state of the ring.
 func (s *Service) Status(ctx context.Context) sharding.Status {
 	v := s.Cluster.View()
 	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: append([]sharding.Loss{}, v.Losses()...), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
@@ -50,12 +51,12 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		st.Fence = max(st.Fence, summaries[i].Fence)
 		switch {
 		case v.Away(i):
-			n.Away = "it was given up"
+			n.Away = "it was abandoned"
 		case errs[i] != nil:
 			n.Away = whyAway(errs[i])
 			n.Incoming = incoming[i]
 		case summaries[i].Opened < v.Epoch():
-			n.Away = "it is behind the ring"
+			n.Away = "it has not opened the ring"
 			n.Incoming = incoming[i]
 		}
 		if !v.Incoming(i) {
@@ -71,7 +72,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	return st
 }
 
-// progress adds what this instance knows.
+// progress adds what this instance has measured.
 func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
 	p.Arcs, p.Pages, p.Stuck = s.arcs.Load(), s.pages.Load(), s.backoffs.stuck(v.Table())
 	s.mu.Lock()
@@ -84,7 +85,7 @@ func (s *Service) progress(v *cluster.View, p *sharding.Progress) {
 	p.Estimate = time.Duration(float64(p.Left) / p.Rate * float64(time.Second)).Seconds()
 }
 
-// Epoch is that of the ring that the instance goes by; 0 before the start.
+// Epoch is the epoch of the instance's view; 0 before the start.
 func (s *Service) Epoch() counting.Epoch {
 	if v := s.Cluster.View(); v != nil {
 		return v.Epoch()
@@ -92,7 +93,7 @@ func (s *Service) Epoch() counting.Epoch {
 	return 0
 }
 
-// Owner is the node that has a page.
+// Owner is the node that owns a page, and the page's arc.
 func (s *Service) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
 	v := s.Cluster.View()
 	arc := v.Arc(page)

@@ -10,11 +10,10 @@ import (
 	"footfall/domain/sharding"
 )
 
-// sweepTime is how long a repair looks for what moves have left behind.
-const sweepTime = 10 * time.Second
+// sweepTime bounds the sweep of all nodes, which takes many calls.
+const sweepTime = 10 * cluster.CallTimeout
 
-// sweep lets every node forget what moves have left behind, and notes what it
-// has found.
+// sweep sweeps every node, and stores the result for Status.
 func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
@@ -30,7 +29,7 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 			continue
 		}
 		k := keep
-		k.Arcs = kept(v, i, keep.Ended)
+		k.Arcs = needed(v, i, keep.Ended)
 		sweeping.Go(func() { swept[i], errs[i] = sweepNode(ctx, m, v.Table(), k) })
 	}
 	sweeping.Wait()
@@ -38,10 +37,10 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 		add(found, m.ID(), swept[i])
 		if errs[i] != nil {
 			found.Unswept[m.ID()] = whyAway(errs[i])
-			s.Log.Warn("a node was not swept", "node", m.ID(), "error", errs[i])
+			s.Log.Warn("sweep node failed", "node", m.ID(), "error", errs[i])
 		}
 	}
-	s.Log.Info("the ring was swept", "forgotten", found.Forgotten, "strays", len(found.Orphans)+found.More)
+	s.Log.Info("ring swept", "forgotten", found.Forgotten, "orphans", len(found.Orphans)+found.More)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.swept = found
@@ -62,8 +61,8 @@ func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k c
 	return all, nil
 }
 
-// ended is the newest table whose moves have ended at all nodes. No table is
-// opened before those of the last one have.
+// ended is the newest table whose moves have ended on all nodes. No table is opened
+// before the moves of the last one have ended.
 func ended(ctx context.Context, v *cluster.View) counting.Epoch {
 	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
 		p, err := m.RingSummary(ctx)
@@ -78,8 +77,8 @@ func ended(ctx context.Context, v *cluster.View) counting.Epoch {
 	return v.Table()
 }
 
-// kept are the arcs of which a member has something that is needed.
-func kept(v *cluster.View, member int, ended counting.Epoch) []counting.Arc {
+// needed are the arcs of which a member has something that is needed.
+func needed(v *cluster.View, member int, ended counting.Epoch) []counting.Arc {
 	var arcs []counting.Arc
 	for arc := range counting.Arc(sharding.Arcs) {
 		if v.Owner(arc) == member || v.From(arc) == member && v.Table() > ended {
@@ -91,11 +90,11 @@ func kept(v *cluster.View, member int, ended counting.Epoch) []counting.Arc {
 
 func add(to *sharding.Sweep, node counting.NodeID, s counting.SweepResult) {
 	to.Forgotten += s.Forgotten
-	for _, stray := range s.Orphans {
+	for _, orphan := range s.Orphans {
 		if len(to.Orphans) == sharding.MaxOrphans {
 			to.More++
 			continue
 		}
-		to.Orphans = append(to.Orphans, sharding.Orphan{Node: node, Orphan: stray})
+		to.Orphans = append(to.Orphans, sharding.Orphan{Node: node, Orphan: orphan})
 	}
 }

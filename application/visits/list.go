@@ -13,15 +13,15 @@ import (
 	"footfall/domain/sharding"
 )
 
-// ErrBadCursor says that a cursor is none that List returned.
+// ErrBadCursor: List has not returned this cursor.
 var ErrBadCursor = fmt.Errorf("%w: the cursor is of no listing", sharding.ErrBadChange)
 
-// List returns some of all pages with their counts, node by node, from cursor
-// on, which is empty at first; next is empty after the last. Each count is that
-// of its moment, not of one moment for all. A page may come twice; one that is
-// no count has the count -1. Errors: sharding.ErrBusy, arcs are moving, or have
-// moved since the listing began, which has to begin anew then; ErrBadCursor;
-// counting.ErrUnavailable.
+// List returns some pages with their counts, node by node, from cursor on, which is
+// empty at first. next is empty after the last page. The counts are read at different
+// times. A page may come twice. A corrupt count is -1. Errors:
+//   - sharding.ErrBusy: arcs are moving, or have moved since the listing began, which
+//     has to start over;
+//   - ErrBadCursor, counting.Corrupt, counting.ErrUnavailable.
 func (s *Service) List(ctx context.Context, cursor string) (pages []counting.Visit, next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
@@ -37,7 +37,7 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 	if err != nil {
 		return nil, "", err
 	}
-	for member < len(v.Nodes) && v.Away(member) { // what it had is another's, or lost
+	for member < len(v.Nodes) && v.Away(member) { // its pages are on another node, or lost
 		member, inNode = member+1, ""
 	}
 	if member == len(v.Nodes) {
@@ -73,7 +73,8 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 	return pages, base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %s", v.Table(), member, next)), nil
 }
 
-// parseCursor reads the table, the member, and the cursor of that.
+// parseCursor returns the member, by its index, and the cursor within it. The cursor
+// also has the table, which must be the present one.
 func parseCursor(v *cluster.View, cursor string) (member int, inNode string, err error) {
 	if cursor == "" {
 		return 0, "", nil
@@ -92,7 +93,7 @@ func parseCursor(v *cluster.View, cursor string) (member int, inNode string, err
 		return 0, "", ErrBadCursor
 	}
 	if counting.Epoch(table) != v.Table() || member >= len(v.Nodes) {
-		return 0, "", fmt.Errorf("%w: it was changed since the listing began, which has to begin anew", sharding.ErrBusy)
+		return 0, "", fmt.Errorf("%w: it was changed since the listing began, which has to start over", sharding.ErrBusy)
 	}
 	return member, fields[2], nil
 }

@@ -8,9 +8,9 @@ import (
 	"footfall/domain/counting"
 )
 
-// readMoving reads pages whose arcs are on their way between two nodes, the
-// source first and the destination second, so that nothing is missed or seen
-// twice (design: ring), and tells whether both agree with the view.
+// readMoving reads pages whose arcs are moving: from the source first and the
+// destination second, so that no visit is missed or counted twice (design: ring). It is
+// false when a node refused the view as stale.
 func readMoving(ctx context.Context, v *cluster.View, g group, pages []counting.Page, readings []counting.Reading, indexes []int) bool {
 	owner, located := v.Nodes[g.owner], locate(v, pages, indexes)
 	sources, err := parts(ctx, v, g.source, located)

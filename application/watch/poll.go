@@ -11,7 +11,7 @@ import (
 	"footfall/domain/watching"
 )
 
-// watchPages reads the watched pages again and again, until nobody watches.
+// watchPages reads the watched pages periodically until ctx ends.
 func (s *Service) watchPages(ctx context.Context) {
 	for {
 		began := time.Now()
@@ -27,7 +27,7 @@ func (s *Service) watchPages(ctx context.Context) {
 	}
 }
 
-// watched are the pages to be read, and the time from one reading to the next.
+// watched are the pages to read, and the time between two readings.
 func (s *Service) watched() ([]counting.Page, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,12 +38,12 @@ func (s *Service) watched() ([]counting.Page, time.Duration) {
 	return pages, max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
 }
 
-// keepPages keeps readings and wakes those who watch one that changed.
+// keepPages stores readings and wakes the watchers of changed ones.
 func (s *Service) keepPages(ctx context.Context, pages []counting.Page, readings []counting.Reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
-		return // broken off, and others may watch since then
+		return // stopped; other watchers may have started new loops
 	}
 	for i, reading := range readings {
 		p := s.pages[pages[i]]
@@ -58,7 +58,7 @@ func (s *Service) keepPages(ctx context.Context, pages []counting.Page, readings
 	}
 }
 
-// same tells whether two readings show the same.
+// same tells whether two readings have the same value or error.
 func same(a, b counting.Reading) bool {
 	if a.Err != nil && b.Err != nil {
 		return a.Err.Error() == b.Err.Error()
@@ -66,7 +66,7 @@ func same(a, b counting.Reading) bool {
 	return a == b
 }
 
-// rouse wakes a watcher; one who is busy looks again when he is ready.
+// rouse wakes a watcher. A busy one checks again when it is ready.
 func (w *watcher) rouse() {
 	select {
 	case w.wake <- struct{}{}:
@@ -74,7 +74,7 @@ func (w *watcher) rouse() {
 	}
 }
 
-// watchBoard looks at nodes and windows again and again, until nobody watches.
+// watchBoard reads nodes and windows periodically until ctx ends.
 func (s *Service) watchBoard(ctx context.Context) {
 	for {
 		s.keepNodes(ctx, s.Nodes(ctx))
@@ -115,7 +115,7 @@ func (s *Service) keepWindows(ctx context.Context, list []publishing.Summary, er
 			s.version++
 			s.trouble = trouble{err, s.version}
 		}
-		s.windows = nil // all are shown again when they can be read
+		s.windows = nil // all are sent again when they are readable
 	} else {
 		kept := make(map[string]window, len(list))
 		for _, sum := range list {
@@ -139,7 +139,7 @@ func (s *Service) rouseAll() {
 	}
 }
 
-// newsFor is what a watcher has not seen; from then on he has.
+// newsFor is what a watcher has not seen, and marks it as seen.
 func (s *Service) newsFor(w *watcher) watching.News {
 	s.mu.Lock()
 	defer s.mu.Unlock()

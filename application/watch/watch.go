@@ -1,5 +1,5 @@
-// Package watch shows a deployment to those who look on while it counts. What
-// all of them watch is read together, and only while somebody watches.
+// Package watch sends watchers the changes of pages, windows and nodes. It reads what
+// all of them watch together, and only while there are watchers.
 package watch
 
 import (
@@ -19,43 +19,41 @@ const (
 	// PageInterval is the time between two readings of the watched pages,
 	// unless there are many watchers.
 	PageInterval = 100 * time.Millisecond
-	// BoardInterval is the time between two looks at windows and nodes.
+	// BoardInterval is the time between two readings of windows and nodes.
 	BoardInterval = time.Second
-	// Heartbeat is the longest time without a word to a watcher.
+	// Heartbeat is the longest time between two calls of a watcher.
 	Heartbeat = 15 * time.Second
-	// MaxWatchers is how many may watch at once.
+	// MaxWatchers bounds the concurrent watchers.
 	MaxWatchers = 16384
-	// MaxPages is how many distinct pages are watched at once.
+	// MaxPages bounds the distinct watched pages.
 	MaxPages = 1000
-	// Windows is how many of the newest windows are shown.
+	// Windows is the number of newest windows that watchers receive.
 	Windows = 60
 
-	// troubleInterval is the time until windows that could not be read are
-	// read again.
+	// troubleInterval is the pause after windows could not be read.
 	troubleInterval = 5 * time.Second
-	// perWatcher is added up to the least time between two readings: telling
-	// all watchers of every one must leave time to count.
+	// perWatcher times the number of watchers is the shortest time between two
+	// readings: notifying all watchers must leave time to count.
 	perWatcher = 50 * time.Microsecond
 )
 
-// Options are where a Service looks.
+// Options are the sources that a Service reads.
 type Options struct {
 	Read    func(context.Context, []counting.Page) []counting.Reading
 	Windows func(ctx context.Context, limit int) ([]publishing.Summary, error)
 	Nodes   func(context.Context) []watching.Node
 }
 
-// Service tells watchers what changes. Its methods are safe for concurrent
-// use.
+// Service notifies watchers of changes. Its methods are safe for concurrent use.
 type Service struct {
 	Options
-	name  string // of this life of this instance, in the ids of news
+	name  string // unique for this start of the instance; part of the ids of news
 	ctx   context.Context
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 
 	mu       sync.Mutex
-	quit     context.CancelFunc // ends the loops; nil when nobody watches
+	quit     context.CancelFunc // ends the loops; nil without watchers
 	watchers map[*watcher]struct{}
 	version  uint64 // grows by 1 with every change
 	pages    map[counting.Page]*page
@@ -65,7 +63,7 @@ type Service struct {
 	nodesAt  uint64 // version of nodes
 }
 
-// page is one that is watched. Its version is 0 until it was read.
+// page is a watched page. Its version is 0 until it was read.
 type page struct {
 	reading  counting.Reading
 	version  uint64
@@ -77,17 +75,17 @@ type window struct {
 	version uint64
 }
 
-// trouble is why the windows can't be read, if they can't.
+// trouble is the error of the last reading of the windows, if it failed.
 type trouble struct {
 	err     error
 	version uint64
 }
 
-// watcher is one who watches. There is no queue of news for him: what he has
-// not seen is found by its version when he is ready to see it.
+// watcher is one call of Watch. It has no queue: when it is ready, everything with a
+// version that it has not seen is sent.
 type watcher struct {
 	pages []counting.Page
-	seen  uint64        // version up to which he knows everything
+	seen  uint64        // version up to which everything was sent
 	wake  chan struct{} // capacity 1
 }
 
@@ -98,7 +96,7 @@ func New(o Options) *Service {
 	return s
 }
 
-// Stop ends all watching, and returns when nothing is read any more.
+// Stop ends all calls of Watch, and returns when all readings have ended.
 func (s *Service) Stop(context.Context) error {
 	s.mu.Lock()
 	s.stop()
@@ -107,14 +105,14 @@ func (s *Service) Stop(context.Context) error {
 	return nil
 }
 
-// Watch calls show with what there is to see of the pages, of the windows and
-// of the nodes, and then with every change, until ctx ends, the service stops
-// or show returns an error, which is returned. The first call comes at once,
-// and at least one every Heartbeat, with empty news if need be. While show is at
-// work, changes add up to one call. since, unless it is empty, is the ID of news
-// that were seen of the same pages: what didn't change since then isn't shown,
-// where that is still known. Errors before the first call: watching.ErrFull, and
-// counting.ErrUnavailable once the service is stopped.
+// Watch calls show with the state of the pages, the windows and the nodes, and then with
+// every change. It returns when ctx ends, the service stops, or show returns an error,
+// which it returns. The first call is immediate. At least one call follows per
+// Heartbeat, with empty news if nothing changed. Changes during a call add up to one.
+//
+// since is empty or the ID of the last news of the same pages: what has not changed
+// since then is left out, if this service still knows it. Errors before the first call:
+// watching.ErrFull; counting.ErrUnavailable, the service is stopped.
 func (s *Service) Watch(ctx context.Context, pages []counting.Page, since string, show func(watching.News) error) error {
 	w := &watcher{pages: pages, wake: make(chan struct{}, 1)}
 	if err := s.enter(w, since); err != nil {
@@ -143,7 +141,7 @@ func (s *Service) Watch(ctx context.Context, pages []counting.Page, since string
 	}
 }
 
-// Watchers is how many watch now.
+// Watchers is the present number of watchers.
 func (s *Service) Watchers() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +186,7 @@ func (s *Service) enter(w *watcher, since string) error {
 	return nil
 }
 
-// leave forgets what nobody watches any more: it isn't read, so it gets old.
+// leave forgets what has no watcher any more: it is not read, so it would be outdated.
 func (s *Service) leave(w *watcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
