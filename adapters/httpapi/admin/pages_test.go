@@ -104,3 +104,25 @@ func TestPagesAreSetAndForgotten(t *testing.T) {
 		})
 	}
 }
+
+func TestPagesOfABadBodyAreNotSet(t *testing.T) {
+	for _, c := range []struct{ method, target, body, code string }{
+		{"PUT", "/pages/home", `{"count":1,"count":2}`, "bad_count"},
+		{"PUT", "/pages/home", `{"COUNT":1}`, "bad_count"},
+		{"PUT", "/pages/home", `{"count":1,"dry_run":true}`, "bad_count"},
+		{"PUT", "/pages/home", `{"count":1}}`, "bad_count"},
+		{"PUT", "/pages/home", `{"count":1} ` + "\xff", "bad_count"},
+		{"DELETE", "/pages/home", `{"dry_run":true}`, "bad_body"},
+		{"POST", "/pages", `[{"page_id":"a","count":1},{"page_id":"b","count":1,"count":2}]`, "bad_body"},
+		{"POST", "/pages", `[{"page_id":"a","count":1},{"PAGE_ID":"b","count":1}]`, "bad_body"},
+		{"POST", "/pages", `[{"page_id":"a","count":1}]]`, "bad_body"},
+		{"POST", "/pages", `[{"page_id":"x\udcff","count":1},{"page_id":"x\udcfe","count":2}]`, "bad_body"},
+		{"POST", "/pages", `[{"page_id":"\ufffd","count":1},{"page_id":"\udcfe","count":2}]`, "bad_body"},
+		{"POST", "/pages", `[{"page_id":"a","count":1},{"count":2}]`, "bad_page_id"},
+	} {
+		h, _ := newPagesAdmin(t)
+		if w := administer(t, h, c.method, c.target, asJSON, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"`+c.code+`"`) {
+			t.Errorf("%s %s %s: %d %s", c.method, c.target, c.body, w.Code, w.Body)
+		}
+	}
+}

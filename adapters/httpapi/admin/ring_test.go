@@ -155,3 +155,35 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 	h.ServeHTTP(w, req)
 	httpcheck.Golden(t, "admin_foreign_origin", w)
 }
+
+// A misspelt dry_run must not make the change. None of these asks the ring.
+func TestAChangeWithABadBodyChangesNothing(t *testing.T) {
+	for _, c := range []struct{ method, target, body string }{
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5,"dryrun":true}`},
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5,"DRY_RUN":true}`},
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5,"addr":"n3:7072"}`},
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5,"weight":6}`},
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5} {"dry_run":true}`},
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5.0}`},
+		{"PATCH", "/ring/nodes/redis_7070", `{"weight":5,"dry_run":null}`},
+		{"POST", "/ring/nodes", `{"addr":"n3:7072","dryrun":true}`},
+		{"POST", "/ring/nodes", `{"addr":"n3:7072","addr":"n4:7072"}`},
+		{"POST", "/ring/nodes", `{"addr":"n3\udcff:7072"}`},
+		{"POST", "/ring/nodes", "{\"addr\":\"n3\xff:7072\"}"},
+		{"POST", "/ring/nodes", `{"addr":"n3:7072"}]`},
+		{"POST", "/ring/nodes", `{"addr":"n3:7072","accept_loss":true}`},
+		{"DELETE", "/ring/nodes/redis_7070", `{"dryrun":true}`},
+		{"DELETE", "/ring/nodes/redis_7070", `{"dry_run":true,"weight":0}`},
+		{"DELETE", "/ring/nodes/redis_7070", `{"accept_loss":true,"accept_loss":false}`},
+		{"DELETE", "/ring/nodes/redis_7070", `{"accept_loss":true,"also":["redis_7071"],"also":[]}`},
+		{"POST", "/ring/repair", `{"dry_run":true}`},
+		{"POST", "/ring/repair", `{}{}`},
+	} {
+		h, _ := newRingAdmin(t)
+		if w := administer(t, h, c.method, c.target, asJSON, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"bad_body"`) {
+			t.Errorf("%s %s %s: %d %s", c.method, c.target, c.body, w.Code, w.Body)
+		}
+	}
+	h, _ := newRingAdmin(t)
+	httpcheck.Golden(t, "ring_unknown_field", administer(t, h, "PATCH", "/ring/nodes/redis_7070", asJSON, `{"weight":5,"dryrun":true}`))
+}

@@ -1,0 +1,46 @@
+package problem_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"footfall/adapters/httpapi/problem"
+	"footfall/domain/counting"
+)
+
+func TestEveryFaultHasAStatusOfHTTP(t *testing.T) {
+	for _, f := range []problem.Fault{
+		problem.BadRequest("a", ""), problem.NotFound("a", ""), problem.TooLarge(""), problem.Unavailable("a", "", 1), problem.RateLimited(1500),
+		problem.Of(counting.ErrInDoubt, true), problem.Of(counting.KeyReused, true), problem.Of(counting.Overflow, true), problem.Of(errors.New("x"), false),
+	} {
+		if title := http.StatusText(f.Status); title == "" || !strings.Contains(string(f.JSON(title)), `"title":"`+title+`"`) {
+			t.Errorf("%+v: %s", f, f.JSON(title))
+		}
+	}
+}
+
+// An error that is in doubt stays in doubt, whatever else it wraps.
+func TestDoubtWins(t *testing.T) {
+	for _, err := range []error{
+		fmt.Errorf("%w: %w", counting.ErrUnavailable, counting.ErrInDoubt), errors.Join(counting.Overflow, counting.ErrInDoubt), errors.New("anything else"),
+	} {
+		if f := problem.Of(err, true); !f.InDoubt() {
+			t.Errorf("%v: %+v", err, f)
+		}
+	}
+}
+
+func TestAllRefusedIsAboutAllItems(t *testing.T) {
+	gone := fmt.Errorf("node: %w", counting.ErrUnavailable)
+	for want, errs := range map[error][]error{gone: {gone, counting.Moving}, nil: {gone, nil}} {
+		if got := problem.AllRefused(errs, true); !errors.Is(got, want) {
+			t.Errorf("%v: %v", errs, got)
+		}
+	}
+	if err := problem.AllRefused(nil, true); err != nil {
+		t.Error(err)
+	}
+}
