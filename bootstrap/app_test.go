@@ -12,7 +12,7 @@ import (
 	"footfall/domain/counting"
 )
 
-// slowNode takes a while for a batch.
+// slowNode needs 0.8 s for a batch.
 type slowNode struct {
 	*localnode.Node
 	applying chan struct{}
@@ -21,13 +21,13 @@ type slowNode struct {
 
 func (n *slowNode) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	close(n.applying)
-	time.Sleep(800 * time.Millisecond) // beyond the drain, which is the first stage of a stop
+	time.Sleep(800 * time.Millisecond) // longer than the drain, which is the first stage of a stop
 	defer n.applied.Store(true)
 	return n.Node.Apply(ctx, b)
 }
 
-// V23, P10: what was accepted is applied before the store is closed, also
-// when no request waits for it any more.
+// V23, P10: accepted visits are applied before the store is closed, also when no
+// request waits for them any more.
 func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
 	t.Parallel()
 	node := &slowNode{Node: localnode.New(localnode.Options{}), applying: make(chan struct{})}

@@ -9,15 +9,15 @@ import (
 	"footfall/bootstrap"
 )
 
-// What is given on the command line comes first, then the environment, then
-// the default. Flags may stand anywhere behind their command.
+// The command line precedes the environment, and that the default. Flags may be
+// anywhere after their command.
 func TestTheCommandLineIsRead(t *testing.T) {
 	for name, value := range map[string]string{"LISTEN": ":1", "ADMIN_TOKEN": "", "DRY_RUN": "true", "ADDR": "x", "STORE": "", "HELP": "true", "VERSION": "true"} {
 		t.Setenv("FOOTFALL_"+name, value)
 	}
 	for _, c := range []struct {
 		line, command, args string
-		want                map[string]string // else the environment, or the default
+		want                map[string]string // all others are from the environment, or the default
 	}{
 		{"", "footfall", "", map[string]string{"listen": ":1", "store": "", "admin-listen": "127.0.0.1:8001"}},
 		{"serve", "footfall serve", "", nil},
@@ -79,7 +79,7 @@ func TestABadCommandLineIsAnError(t *testing.T) {
 	}
 }
 
-// A command that is understood and fails is no bad command line.
+// A command that fails is not a bad command line.
 func TestAFailureHasAnotherExitCode(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"healthcheck --listen=:http:", "ring status --admin-listen=nowhere", "import " + t.TempDir()} {
@@ -119,8 +119,8 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 	}
 }
 
-// The help of a command has the settings alone that have an effect there; all
-// are taken everywhere, so that one set of flags does for every command.
+// The help of a command has only the settings that have an effect on it. Every
+// command accepts all settings.
 func TestTheHelpOfACommandHasItsSettings(t *testing.T) {
 	t.Parallel()
 	every := slices.Sorted(maps.Keys(bootstrap.Defaults()))

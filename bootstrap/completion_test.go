@@ -11,8 +11,8 @@ import (
 	"footfall/bootstrap"
 )
 
-// offered is what the program offers for the last of some words, as every
-// shell's script asks it.
+// offered returns the completions of the last of some words, as the script of
+// every shell requests them.
 func offered(t *testing.T, words ...string) []string {
 	t.Helper()
 	code, stdout, stderr := run(t, append([]string{"__complete"}, words...)...)
@@ -35,11 +35,11 @@ func TestAllCommandsAndFlagsAreOffered(t *testing.T) {
 			switch flag := strings.Trim(word, "[]"); {
 			case strings.HasPrefix(flag, "--"):
 				if got := offered(t, append(path, "--")...); !slices.Contains(got, flag) {
-					t.Errorf("%s is not offered behind %q, but %q", flag, path, got)
+					t.Errorf("%s is not offered after %q, but %q", flag, path, got)
 				}
 			case strings.ToLower(word) == word:
 				if got := offered(t, append(path, "")...); !slices.Contains(got, word) {
-					t.Errorf("%s is not offered behind %q, but %q", word, path, got)
+					t.Errorf("%s is not offered after %q, but %q", word, path, got)
 				}
 				path = append(path, word)
 			}
@@ -50,15 +50,15 @@ func TestAllCommandsAndFlagsAreOffered(t *testing.T) {
 		for name := range maps.Keys(bootstrap.Defaults()) {
 			flag := "--" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "FOOTFALL_"), "_", "-"))
 			if !slices.Contains(got, flag) {
-				t.Errorf("%s is not offered behind %q, but %q", flag, path, got)
+				t.Errorf("%s is not offered after %q, but %q", flag, path, got)
 			}
 		}
 	}
 }
 
-// Files are offered where one is meant, and nowhere else. The last line of an
-// answer is :4 where none are wanted.
-func TestFilesAreOfferedWhereTheyAreMeant(t *testing.T) {
+// Files are offered only for an argument that is a file. The last line of an
+// answer is :4 for all others.
+func TestFilesAreOfferedForFileArguments(t *testing.T) {
 	t.Parallel()
 	for _, command := range bootstrap.Commands() {
 		var words []string
@@ -77,7 +77,7 @@ func TestFilesAreOfferedWhereTheyAreMeant(t *testing.T) {
 	}
 }
 
-func TestEveryShellAsksTheProgram(t *testing.T) {
+func TestEveryShellCallsTheProgram(t *testing.T) {
 	t.Parallel()
 	for shell, registered := range map[string]string{"bash": "-F __start_footfall footfall\n", "zsh": "#compdef footfall\n", "fish": "complete -c footfall "} {
 		code, script, stderr := run(t, "completion", shell)
@@ -88,8 +88,8 @@ func TestEveryShellAsksTheProgram(t *testing.T) {
 }
 
 // askBash calls the function that a script has registered for footfall, as
-// bash does at a tab. The program is this test's binary; _init_completion is
-// that of bash-completion, as far as no word has a colon or an equals sign.
+// bash does at a tab. The program is this test's binary. _init_completion is
+// that of bash-completion for words without a colon or an equals sign.
 const askBash = `
 footfall() { FOOTFALL_UNDER_TEST=1 "$program" "$@"; }
 _init_completion() {
@@ -110,7 +110,7 @@ func TestBashCompletes(t *testing.T) {
 		line string
 		want []string
 	}{
-		{"footfall he", []string{"healthcheck"}},
+		{"footfall hea", []string{"healthcheck"}},
 		{"footfall --admin-", []string{"--admin-listen", "--admin-token"}},
 		{"footfall completion ", []string{"bash", "zsh", "fish"}},
 		{"footfall --window 1m completion z", []string{"zsh"}},

@@ -13,7 +13,7 @@ import (
 	"footfall/bootstrap"
 )
 
-// run starts the program with one or more bad settings, so that it ends at once.
+// run executes a command that ends by itself.
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -101,8 +101,7 @@ func TestCredentialsAreNotRepeated(t *testing.T) {
 	}
 }
 
-// The password of a publisher that is refused for another reason, or that
-// can't be parsed.
+// The URL is invalid for another reason.
 func TestThePublishersCredentialsAreNotRepeated(t *testing.T) {
 	for publisher, want := range map[string]string{
 		"amqp://user:secret@h/vhost":         "amqp://***@h/vhost",
@@ -120,24 +119,6 @@ func TestABadSecretIsNotRepeated(t *testing.T) {
 	code, _, stderr := run(t, "--callback-secret=whsec_c2VjcmV0")
 	if want := "footfall: FOOTFALL_CALLBACK_SECRET=\"***\": a secret has 24 to 64 bytes, not 6\n"; code != 2 || stderr != want {
 		t.Errorf("exit code %d, stderr %q, want 2, %q", code, stderr, want)
-	}
-}
-
-func TestAnUnknownFlagIsAnError(t *testing.T) {
-	if code, _, stderr := run(t, "--sotre=memory://"); code != 2 || !strings.Contains(stderr, "--sotre") {
-		t.Errorf("exit code %d, stderr %q", code, stderr)
-	}
-}
-
-func TestHelpNamesEveryVariable(t *testing.T) {
-	code, stdout, _ := run(t, "--help")
-	if code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-	for name := range bootstrap.Defaults() {
-		if !strings.Contains(stdout, "$"+name) {
-			t.Errorf("%s is not in the help:\n%s", name, stdout)
-		}
 	}
 }
 
@@ -191,8 +172,7 @@ func TestTheREADMEHasTheDefaultsOfTheSettings(t *testing.T) {
 	}
 }
 
-// Commands, their arguments and the flags of their own; those that are
-// settings are in the table of variables.
+// The table has the arguments of each command, and its own flags.
 func TestTheConfigurationPageHasEveryCommand(t *testing.T) {
 	page, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {

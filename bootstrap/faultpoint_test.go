@@ -14,15 +14,15 @@ import (
 	"footfall/test/chaos"
 )
 
-// TestMain is the program itself where FAULTPOINT is set: as built, but that
-// the process dies, or stops, at one step of the close, and that leases last
-// 3 s in place of 15. test/integration compiles this package for it.
+// TestMain is the service if FAULTPOINT is set: its process is killed or stopped
+// at one step of the close, and its leases last 3 s instead of 15.
+// test/integration compiles this package for it.
 //
-// FAULTPOINT is "kill", SIGKILL, or "stop", SIGSTOP, with a place, "after
-// seal", and the number of times that the place is passed before: "kill after
-// seal 2". "none" is no fault.
+// FAULTPOINT is "kill" (SIGKILL) or "stop" (SIGSTOP), a place such as "after
+// seal", and the number of passes before the fault: "kill after seal 2". "none"
+// is no fault.
 //
-// With FOOTFALL_UNDER_TEST it is the program without any change.
+// If FOOTFALL_UNDER_TEST is set, it is the program without a change.
 func TestMain(m *testing.M) {
 	if os.Getenv("FOOTFALL_UNDER_TEST") != "" {
 		os.Exit(bootstrap.Main(os.Args[1:], os.Stdout, os.Stderr))
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// faultpoint is the place at which the process dies or stops, once.
+// faultpoint kills or stops the process once, at a place.
 type faultpoint struct {
 	act, place string
 	passes     int64
@@ -61,10 +61,10 @@ func (p *faultpoint) pass(when, step string) {
 		signal = syscall.SIGSTOP
 	}
 	_ = syscall.Kill(os.Getpid(), signal)
-	time.Sleep(100 * time.Millisecond) // the other threads get it as well
+	time.Sleep(100 * time.Millisecond) // the other threads receive the signal as well
 }
 
-// around is the fault point at each call of a node.
+// around passes the fault point before and after each call of a node.
 func (p *faultpoint) around(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
 	p.pass("before", method)
 	v, err := do(ctx)

@@ -22,7 +22,10 @@ const (
 
 // pending are files and folders that are not checked yet, unless -words.all is
 // set. docs/failures.md has names of tests.
-var pending = []string{"adapters/", "application/", "bootstrap/", "domain/", "test/", "docs/failures.md"}
+var pending = []string{
+	"adapters/filelog/", "adapters/httpapi/", "adapters/httpcallback/", "adapters/localnode/", "adapters/rabbitmq/", "adapters/redisnode/", "adapters/scheduler/",
+	"application/", "domain/", "test/", "docs/failures.md",
+}
 
 var checkPending = flag.Bool("words.all", false, "check the words of pending folders as well")
 

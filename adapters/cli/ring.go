@@ -102,7 +102,7 @@ func (c client) change(ctx context.Context, method, path string, body any, f cha
 }
 
 // wait prints the status when all arcs have moved. If no arc moves any more, it
-// prints the obstacles and returns an error.
+// prints why and returns an error.
 func (c client) wait(ctx context.Context, plan sharding.Plan) error {
 	defer c.bar("")
 	left, same := 0, 0
