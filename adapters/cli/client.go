@@ -28,68 +28,56 @@ const (
 	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 )
 
-// errNoService: no connection to the admin listener could be opened.
-var errNoService = errors.New("no service is at the address in FOOTFALL_ADMIN_LISTEN")
+// errNoService: no connection to the listener could be opened.
+var errNoService = errors.New("no service is at the address")
 
-// client sends requests to the admin listener of this machine's service.
+// client sends requests to a listener of this machine's service.
 type client struct {
-	base, token string
-	out, err    io.Writer
+	setting, base, token string
+	out, err             io.Writer
 }
 
 // adminCommand returns a command that uses the admin listener.
 func (o *Options) adminCommand(use, help string, run func(context.Context, client, []string) error) *cobra.Command {
 	return newCommand(use, help, func(cmd *cobra.Command, args []string) error {
-		base, err := o.localURL("admin-listen")
+		c, err := o.newClient("admin-listen")
 		if err != nil {
 			return err
 		}
-		return run(cmd.Context(), client{base: base, token: o.setting("admin-token"), out: o.Stdout, err: o.Stderr}, args)
+		c.token = o.Settings.Lookup("admin-token").Value.String()
+		return run(cmd.Context(), c, args)
 	})
 }
 
-func (o *Options) setting(name string) string { return o.Settings.Lookup(name).Value.String() }
+// newClient returns a client of the listener whose address is a setting.
+func (o *Options) newClient(setting string) (client, error) {
+	addr := o.Settings.Lookup(setting).Value.String()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return client{}, fmt.Errorf("%s=%q: want host:port or :port", Variable(setting), addr)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return client{setting: setting, base: "http://" + net.JoinHostPort(host, port), out: o.Stdout, err: o.Stderr}, nil
+}
 
 // Variable is the environment variable of a setting.
 func Variable(setting string) string {
 	return "FOOTFALL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }
 
-// localURL is the URL of the listener that a setting configures, on this
-// machine.
-func (o *Options) localURL(setting string) (string, error) {
-	host, port, err := net.SplitHostPort(o.setting(setting))
-	if err != nil {
-		return "", fmt.Errorf("%s=%q: want host:port or :port", Variable(setting), o.setting(setting))
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port), nil
-}
-
 // checkHealth returns an error unless the public listener says that the service
 // is ready.
 func (o *Options) checkHealth(ctx context.Context) error {
-	base, err := o.localURL("listen")
+	c, err := o.newClient("listen")
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	if err := resp.Body.Close(); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return errors.New("not ready: " + resp.Status)
+	if _, err = c.call(ctx, http.MethodGet, "/readyz", nil); err != nil {
+		return fmt.Errorf("not ready: %w", err)
 	}
 	return nil
 }
@@ -121,7 +109,7 @@ func (c client) call(ctx context.Context, method, path string, body any) ([]byte
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return nil, fmt.Errorf("%w: %w", errNoService, dial)
+		return nil, fmt.Errorf("%w in %s: %w", errNoService, Variable(c.setting), dial)
 	case err != nil:
 		return nil, err
 	}
@@ -131,8 +119,11 @@ func (c client) call(ctx context.Context, method, path string, body any) ([]byte
 	}
 	if resp.StatusCode != http.StatusOK {
 		var problem struct{ Detail, Code string }
-		_ = json.Unmarshal(answer, &problem)
-		return nil, statusError{resp.StatusCode, problem.Code, resp.Status + ": " + problem.Detail}
+		text := resp.Status
+		if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
+			text += ": " + problem.Detail
+		}
+		return nil, statusError{resp.StatusCode, problem.Code, text}
 	}
 	return answer, nil
 }

@@ -127,7 +127,7 @@ func TestAnInterruptedExportStartsOver(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "all.ndjson")
 	writeFile(t, file, "of the last export\n")
 	code, stdout, stderr := run(t, "export", file, flag)
-	if want := "footfall: 409 Conflict:  (after 1 pages; run the command again to start over)\n"; code != 1 || stdout != "" || stderr != want {
+	if want := "footfall: 409 Conflict (after 1 pages; run the command again to start over)\n"; code != 1 || stdout != "" || stderr != want {
 		t.Errorf("exit code %d, %q, %q, want %q", code, stdout, stderr, want)
 	}
 	mustHave(t, file, "of the last export\n")

@@ -47,3 +47,21 @@ func mustHave(t *testing.T, name, want string) {
 		t.Errorf("%s is %q, %v, want %q", name, text, err, want)
 	}
 }
+
+func TestTheHealthIsThatOfThePublicListener(t *testing.T) {
+	t.Parallel()
+	status := http.StatusOK
+	flag := strings.Replace(adminAt(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" || r.Header.Get("Authorization") != "" {
+			t.Errorf("%s with the header %v", r.URL, r.Header)
+		}
+		w.WriteHeader(status)
+	}), "--admin-", "--", 1)
+	if code, stdout, stderr := run(t, "healthcheck", flag, "--admin-token=secret"); code != 0 || stdout != "" || stderr != "" {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	status = http.StatusServiceUnavailable
+	if code, _, stderr := run(t, "healthcheck", flag); code != 1 || stderr != "footfall: not ready: 503 Service Unavailable\n" {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}
