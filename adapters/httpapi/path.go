@@ -13,9 +13,9 @@ import (
 // and a slash doesn't.
 //
 // It is a mux.MatcherFunc because mux's own templates see a decoded path, or one
-// that mux has encoded again, in which a%2Fb and a/b can't be told apart beside
-// bytes that were sent without encoding. They also take four times the time of
-// all else that is done here for a request.
+// that mux has encoded again, in which a%2Fb equals a/b beside bytes that
+// were sent without encoding. They also take four times as long as all else that
+// is done here for a request.
 type pathMatcher struct {
 	prefix, suffix string
 	variable       bool

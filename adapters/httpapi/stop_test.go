@@ -14,8 +14,8 @@ import (
 	"footfall/test/httpcheck"
 )
 
-// untilClosed returns when nobody listens at addr, which Stop brings about
-// before it waits.
+// untilClosed returns when nothing listens at addr: Stop has closed its listener,
+// and waits.
 func untilClosed(t *testing.T, addr string) {
 	t.Helper()
 	for {
@@ -60,7 +60,7 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 	wg.Wait()
 }
 
-func TestStopCutsOffWhatOutlivesItsContext(t *testing.T) {
+func TestStopClosesConnectionsWhenItsContextEnds(t *testing.T) {
 	entered, gone := make(chan struct{}), make(chan struct{})
 	s := httpcheck.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -88,9 +88,9 @@ func TestStopCutsOffWhatOutlivesItsContext(t *testing.T) {
 	wg.Wait()
 }
 
-// P10: a request that is on its way when the listener closes is served. There
-// is little time to send the rest of it, so one of several has to make it.
-func TestStopHearsRequestsThatAreOnTheirWay(t *testing.T) {
+// P10: a request that arrives while the listener closes is served. There is
+// little time to send it, so one of ten attempts has to succeed.
+func TestStopServesRequestsThatArriveMeanwhile(t *testing.T) {
 	for range 10 {
 		s := httpcheck.NewServer(http.NotFoundHandler())
 		if err := s.Start(t.Context()); err != nil {
@@ -116,11 +116,11 @@ func TestStopHearsRequestsThatAreOnTheirWay(t *testing.T) {
 			return
 		}
 	}
-	t.Error("no request was heard")
+	t.Error("no request was served")
 }
 
-// P10: a caller who goes on with no request makes no stop unclean.
-func TestStopCutsOffSilentCallersWithoutAnError(t *testing.T) {
+// P10: a caller that sends no complete request makes no stop unclean.
+func TestStopClosesSilentConnectionsWithoutAnError(t *testing.T) {
 	entered, gone := make(chan struct{}), make(chan error, 1)
 	s := httpcheck.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)

@@ -113,7 +113,7 @@ func TestAdminHasRoutesOfItsOwn(t *testing.T) {
 	httpcheck.Golden(t, "no_such_route", query(t, h, "/visits/home", nil))
 }
 
-func TestAdminRefusesStrangers(t *testing.T) {
+func TestAdminChecksHostOriginAndToken(t *testing.T) {
 	type headers = map[string]string
 	for _, c := range []struct {
 		name, token string

@@ -53,7 +53,7 @@ func TestPagesAreListed(t *testing.T) {
 	}
 }
 
-func TestPagesAreSetAndForgotten(t *testing.T) {
+func TestPagesAreSetAndDeleted(t *testing.T) {
 	set := func(err error, settings ...counting.SetCount) func(*mock.MockPages) {
 		return func(m *mock.MockPages) {
 			errs := make([]error, len(settings))

@@ -87,7 +87,7 @@ func TestTheRingIsChanged(t *testing.T) {
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7070"]}`))
 	ring.EXPECT().Abandon(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
 		if len(ids) != 1 || ids[0] != "redis_7071" {
-			t.Errorf("%v are given up, want redis_7071 once", ids)
+			t.Errorf("%v are abandoned, want redis_7071 once", ids)
 		}
 		return plan, nil
 	})
@@ -123,9 +123,9 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_no_addr", "POST", "/ring/nodes", asJSON, `{"weight":2}`, nil},
 		{"ring_no_weight", "PATCH", "/ring/nodes/redis_7070", asJSON, `{}`, nil},
 		{"ring_no_trial", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"dry_run":true}`, nil},
-		{"ring_no_node", "PATCH", "/ring/nodes/nobody", asJSON, `{"weight":2}`, nil},
-		{"ring_no_node", "DELETE", "/ring/nodes/nobody", "", "", nil},
-		{"ring_no_node", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"also":["nobody"]}`, nil},
+		{"ring_no_node", "PATCH", "/ring/nodes/unknown", asJSON, `{"weight":2}`, nil},
+		{"ring_no_node", "DELETE", "/ring/nodes/unknown", "", "", nil},
+		{"ring_no_node", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"also":["unknown"]}`, nil},
 		{"ring_also", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"also":["redis_7071"]}`, nil},
 		{"ring_too_large", "POST", "/ring/nodes", asJSON, `{"addr":"` + strings.Repeat("x", 5000) + `"}`, nil},
 		{"ring_bad_change", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, fmt.Errorf("%w: node redis_7072 is in it already", sharding.ErrBadChange)},
@@ -142,7 +142,7 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		httpcheck.Golden(t, c.name, administer(t, h, c.method, c.target, c.kind, c.body))
 	}
 	h, ring := newRingAdmin(t)
-	for name, err := range map[string]error{"ring_answers": fmt.Errorf("node redis_7071: %w", sharding.ErrAnswers), "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be given up", sharding.ErrMinority)} {
+	for name, err := range map[string]error{"ring_answers": fmt.Errorf("node redis_7071: %w", sharding.ErrAnswers), "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be abandoned", sharding.ErrMinority)} {
 		ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
 		ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
 		httpcheck.Golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))

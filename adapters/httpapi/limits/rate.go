@@ -50,8 +50,8 @@ type Clients struct {
 	recent, older map[netip.Prefix]*rate.Limiter
 }
 
-// NewClients returns nil for no limit. Clients are told apart by their
-// addresses, or by those for which the proxies have forwarded.
+// NewClients returns nil for no limit. A client is an address, or the one for
+// which the proxies have forwarded.
 func NewClients(r Rate, proxies []netip.Prefix) *Clients {
 	if r.Requests == 0 {
 		return nil

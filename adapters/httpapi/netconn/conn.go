@@ -89,7 +89,7 @@ func (h *half) begin() {
 }
 
 // end reports whether the call that ended with err was ended by a deadline that
-// has been put off since.
+// has been postponed since.
 func (h *half) end(err error) (tooSoon bool) {
 	h.busy = false
 	if !errors.Is(err, os.ErrDeadlineExceeded) {

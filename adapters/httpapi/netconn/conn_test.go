@@ -86,9 +86,9 @@ func TestDeadlinesOfConnectionsComeInTime(t *testing.T) {
 					}
 				}
 				_ = set(time.Now().Add(time.Second))
-				_ = set(time.Now().Add(5 * time.Second)) // the first one is not the last word
+				_ = set(time.Now().Add(5 * time.Second)) // it replaces the first one
 				if took := wait(t, do); took < 5*time.Second || took > 6*time.Second {
-					t.Errorf("a deadline that was put off to 5 s came after %v", took)
+					t.Errorf("a deadline that was postponed to 5 s came after %v", took)
 				}
 			})
 		})
@@ -100,7 +100,7 @@ func TestADeadlineCanBeSetWhileTheCallIsUnderWay(t *testing.T) {
 		c, _, _ := pair(t)
 		time.AfterFunc(time.Minute, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 		if took := wait(t, c.Read); took != time.Minute {
-			t.Errorf("a read was ended after %v, not at once", took)
+			t.Errorf("a read was ended after %v, not immediately", took)
 		}
 		_ = c.SetReadDeadline(time.Time{})
 		time.AfterFunc(long, func() { _ = c.SetReadDeadline(time.Now().Add(5 * time.Second)) })
@@ -110,9 +110,9 @@ func TestADeadlineCanBeSetWhileTheCallIsUnderWay(t *testing.T) {
 	})
 }
 
-// A deadline that is put off with each request is set about once in the time
+// A deadline that is postponed with each request is set about once in the time
 // that it leaves.
-func TestADeadlineThatIsPutOffIsSetSeldom(t *testing.T) {
+func TestADeadlineThatIsPostponedIsSetSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, inner, far := pair(t)
 		go func() { _, _ = io.Copy(far, far) }()
@@ -134,8 +134,8 @@ func TestADeadlineThatIsPutOffIsSetSeldom(t *testing.T) {
 	})
 }
 
-// A write whose deadline was put off meanwhile goes on where it was.
-func TestAWriteThatIsCutTooSoonGoesOn(t *testing.T) {
+// A write whose deadline was postponed meanwhile resumes where it was.
+func TestAWriteResumesWhenItsDeadlineWasPostponed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, far := pair(t)
 		_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))
@@ -156,14 +156,14 @@ func TestAWriteThatIsCutTooSoonGoesOn(t *testing.T) {
 	})
 }
 
-func TestACallerWhoIsIgnoredIsNotRead(t *testing.T) {
+func TestPausedReadsReachNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, inner, far := pair(t)
 		c.PauseBackgroundRead()
 		go func() { _, _ = far.Write([]byte("next")) }()
 		got := make([]byte, 8)
 		if n, err := c.Read(got); n != 0 || err != nil || inner.reads.Load() > 0 {
-			t.Errorf("a read ahead gave %d bytes, %v, and %d reads", n, err, inner.reads.Load())
+			t.Errorf("a background read gave %d bytes, %v, and %d reads", n, err, inner.reads.Load())
 		}
 		c.ResumeBackgroundRead()
 		if n, err := c.Read(got); string(got[:n]) != "next" || err != nil {

@@ -92,7 +92,7 @@ func TestBulkThatSaysItIsTooLargeIsNotRead(t *testing.T) {
 	httpcheck.Golden(t, "bulk_too_large", w)
 }
 
-func TestBulkThatBreaksOffCountsNothing(t *testing.T) {
+func TestBulkThatIsIncompleteCountsNothing(t *testing.T) {
 	r := newRig(t)
 	body := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(`[{"page_id":"home"}]`)))
 	w := httptest.NewRecorder()
@@ -140,19 +140,19 @@ func FuzzBulkCountsWhatItSaysItCounted(f *testing.F) {
 		default:
 			t.Fatalf("status %d", w.Code)
 		}
-		told := map[counting.Page]bool{}
+		succeeded := map[counting.Page]bool{}
 		for _, result := range reply.Results {
 			if result.Status == "success" {
-				told[result.PageID] = true
+				succeeded[result.PageID] = true
 			}
 		}
 		for page, n := range counted.counts {
-			if _, err := counting.ParsePage(string(page)); err != nil || n < 1 || !told[page] {
-				t.Errorf("counted %q %d times, told so: %v", page, n, told[page])
+			if _, err := counting.ParsePage(string(page)); err != nil || n < 1 || !succeeded[page] {
+				t.Errorf("counted %q %d times, reported: %v", page, n, succeeded[page])
 			}
 		}
-		if len(told) != len(counted.counts) {
-			t.Errorf("told of %d pages, counted %d", len(told), len(counted.counts))
+		if len(succeeded) != len(counted.counts) {
+			t.Errorf("%d pages succeeded, counted %d", len(succeeded), len(counted.counts))
 		}
 	})
 }

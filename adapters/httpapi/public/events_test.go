@@ -190,7 +190,7 @@ func TestStreamsEndWhenTheServerDrains(t *testing.T) {
 
 // A client that reads nothing holds up neither the stop nor memory: after what
 // fits into the buffers of the connection, show waits.
-func TestAClientThatReadsNothingIsNotWrittenToForEver(t *testing.T) {
+func TestAStreamToAClientThatReadsNothingEnds(t *testing.T) {
 	wrote, blocked := make(chan int), make(chan error, 1)
 	s, _ := streaming(t, func(_ context.Context, show func(watching.News) error) error {
 		large := news()

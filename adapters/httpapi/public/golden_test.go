@@ -67,7 +67,7 @@ func TestEveryVisitRouteHasItsBodies(t *testing.T) {
 	}
 }
 
-func TestOnlyErrorsWithoutARowAreLogged(t *testing.T) {
+func TestOnlyUnexpectedErrorsAreLogged(t *testing.T) {
 	f := newTallies()
 	f.errs["gone"] = httpcheck.Inner(counting.ErrUnavailable)
 	f.errs["strange"] = httpcheck.Inner(errors.New("anything else"))

@@ -60,7 +60,7 @@ func newRig(t *testing.T, change ...func(*public.Options)) *rig {
 	return r
 }
 
-// tallies is a Visits that keeps what it was told in a map; pages in errs fail.
+// tallies is a Visits that counts in a map; pages in errs fail.
 type tallies struct {
 	mu     sync.Mutex
 	counts map[counting.Page]int64

@@ -33,7 +33,7 @@ func limited(rate string, proxies string) func(*public.Options) {
 	}
 }
 
-func TestAClientThatSendsTooManyIsRefusedAndNobodyElse(t *testing.T) {
+func TestOnlyTheClientThatSendsTooManyIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, withTallies(newTallies()), limited("6/m", ""))
 		for n := range 6 {
@@ -52,7 +52,7 @@ func TestAClientThatSendsTooManyIsRefusedAndNobodyElse(t *testing.T) {
 	})
 }
 
-func TestClientsAreToldApartByWhatCantBeMadeUp(t *testing.T) {
+func TestClientsAreDistinguishedByAddressesThatCannotBeForged(t *testing.T) {
 	for _, c := range []struct {
 		name, proxies string
 		one, other    []string // address, and X-Forwarded-For

@@ -17,7 +17,7 @@ import (
 	"footfall/test/httpcheck"
 )
 
-func TestRequestsBeyondTheLimitAreRefusedAtOnce(t *testing.T) {
+func TestRequestsBeyondTheLimitAreRefusedImmediately(t *testing.T) {
 	r := newRig(t, func(o *public.Options) { o.MaxInFlight = 1 })
 	entered, release := make(chan struct{}), make(chan struct{})
 	r.visits.EXPECT().Record(gomock.Any(), counting.Page("home"), int64(1)).DoAndReturn(

@@ -126,9 +126,10 @@ func TestDrainingServesButIsNotReady(t *testing.T) {
 	}
 }
 
-// While a brief request waits for a node, nothing else runs for its connection:
-// the read ahead has ended, unless it came before the handler.
-func TestABriefRequestHasNoReadAhead(t *testing.T) {
+// While a request that ignores a disconnect waits for a node, nothing else runs
+// for its connection: the background read has ended, unless it came before the
+// handler.
+func TestARequestThatIgnoresDisconnectHasNoBackgroundRead(t *testing.T) {
 	r := newRig(t)
 	stacks, ended := make([]byte, 1<<20), false
 	r.visits.EXPECT().Record(gomock.Any(), counting.Page("home"), int64(1)).AnyTimes().Do(func(any, any, any) {
@@ -143,7 +144,7 @@ func TestABriefRequestHasNoReadAhead(t *testing.T) {
 		}
 	}
 	if !ended {
-		t.Error("the read ahead goes on in each of 50 requests")
+		t.Error("the background read goes on in each of 50 requests")
 	}
 }
 
