@@ -6,23 +6,22 @@ import (
 	"footfall/domain/counting"
 )
 
-// batch is a counting.Batch with those who wait for it. Once it is sent, the
-// embedded Batch doesn't change.
+// batch is a counting.Batch with its waiting callers. Once it is sent, the embedded
+// Batch does not change.
 type batch struct {
 	counting.Batch
 	requests int
 	timer    *time.Timer
-	sent     bool // by the committer's mutex
+	sent     bool // guarded by the committer's mutex
 
 	done     chan struct{} // closed when err and refused are final
-	answered bool          // by the committer's mutex
+	answered bool          // guarded by the committer's mutex
 	err      error
 	refused  []counting.Refusal
 }
 
-// answer releases the callers, with the first answer only: a batch in doubt
-// is resolved later, but its callers have been told. The caller has the
-// committer's mutex.
+// answer releases the callers; only the first answer counts. A batch in doubt is
+// resolved after its callers were answered. The caller holds the committer's mutex.
 func (b *batch) answer(err error, refused []counting.Refusal) {
 	if b.answered {
 		return
@@ -40,20 +39,21 @@ type Ticket struct {
 	kind  kind
 }
 
-// kind says which of its batch's items a ticket is for.
+// kind is the slice of the batch that has a ticket's item.
 type kind uint8
 
 const (
 	visit kind = iota
-	arrival
+	idEvent
 	keyed
-	setting
+	setCount
 )
 
-// Wait returns when the fate of the item is known, Deadline after its batch
-// began to fill at the latest: nil, the node has applied it; a
-// counting.Reason, it alone was refused; counting.ErrUnavailable or ErrMoved,
-// it was not applied and never will be; counting.ErrInDoubt.
+// Wait returns the result of the item, at most Deadline after its batch began to fill:
+//   - nil: the node has applied it;
+//   - a counting.Reason: the node refused this item;
+//   - counting.ErrUnavailable, ErrMoved: it was not applied and never will be;
+//   - counting.ErrInDoubt: it may be applied.
 func (t Ticket) Wait() error {
 	<-t.batch.done
 	if t.batch.err != nil {
@@ -69,7 +69,7 @@ func (t Ticket) Wait() error {
 	if t.kind >= keyed {
 		item += len(t.batch.IDEvents)
 	}
-	if t.kind == setting {
+	if t.kind == setCount {
 		item += len(t.batch.Keyed)
 	}
 	for _, r := range t.batch.refused {

@@ -1,7 +1,7 @@
 // Package groupcommit turns the items of many callers into the batches of one
-// node (design: batches). While a batch is on its way the next one fills,
-// so that a lone caller never waits for a timer and many callers share one
-// round trip and one fsync. Reads of single pages share calls the same way.
+// node (design: batches). While a batch is in flight the next one fills. So a lone
+// caller never waits for a timer, and many callers share one round trip and one fsync.
+// Reads of single pages share calls in the same way.
 package groupcommit
 
 import (
@@ -14,27 +14,26 @@ import (
 	"footfall/domain/counting"
 )
 
-// ErrMoved says that items were not counted and never will be, because the ring
-// changed before their batch arrived. They may be routed anew.
+// ErrMoved: the items were not counted and never will be, because the ring changed
+// before their batch arrived. They may be sent again by the newer ring.
 var ErrMoved = errors.New("the ring has changed")
 
 const (
-	// Deadline is how long a caller waits at most for its batch.
+	// Deadline bounds the time that a caller waits for its batch.
 	Deadline = time.Second
 	// MaxBatch is the largest number of distinct items of one batch.
 	MaxBatch = 512
-	// maxAddedUp is the largest number of visits that is added up with those
-	// of other callers: a larger one could make the page's count overflow
-	// for all of them.
+	// maxAddedUp bounds the visits that are added to those of other callers: a
+	// larger number could make the page's count overflow for all of them.
 	maxAddedUp = 1 << 31
-	// MaxQueued is the number of callers' items that one node may keep
-	// waiting; beyond it they are refused at once.
+	// MaxQueued bounds the waiting items of one node. Beyond it items are refused
+	// immediately.
 	MaxQueued = 16_384
 )
 
-// Flush is what became of one call of a node, for metrics.
+// Flush is the result of one call of a node, for metrics.
 type Flush struct {
-	// Items of the batch, and the callers' items that were added up in it.
+	// Items are those of the batch, Requests those of its callers.
 	Items, Requests int
 	Took            time.Duration
 	Err             error
@@ -43,31 +42,32 @@ type Flush struct {
 // Options of a Committer.
 type Options struct {
 	Node counting.Counts
-	// Epoch is that of the ring by which items are routed now.
+	// Epoch returns the epoch of the current view.
 	Epoch func() counting.Epoch
-	// Since is the epoch with which the node came into the ring: one of its name
-	// that was there before has handed over all that it had applied. Nil is 0.
+	// Since returns the epoch that added the node to the ring. A node of its id
+	// before that has handed over all that it had applied. Nil is 0.
 	Since func() counting.Epoch
-	// Remembers asks the node whether it has what it was sent in an epoch that is
-	// over, and wasn't emptied since. Nil is a yes.
+	// Remembers asks the node whether it has been in the ring since an epoch,
+	// without being emptied. Nil is a yes.
 	Remembers func(context.Context, counting.Epoch) (bool, error)
 	// EndpointLimit goes into every batch.
 	EndpointLimit int
 	// KeyLimit goes into every batch with keys.
 	KeyLimit int
-	// Behind is called when the node has not opened a batch's epoch yet,
-	// and returns when it may have. Nil is a no-op.
+	// Behind is called when the node has not opened a batch's epoch. It returns
+	// when the node may have opened it. Nil is a no-op.
 	Behind func(context.Context)
 	// Observe is called after every call of the node, from one goroutine.
 	// Nil is a no-op.
 	Observe func(Flush)
-	// Orphaned is called with a batch that was answered, as acknowledged or
-	// in doubt, and that the node doesn't have and will never take, since the
-	// ring has changed. What was not refused of it is to be routed anew. It
-	// must not block. Nil: such batches are not applied.
+	// Orphaned is called with a batch that the node does not have and will never
+	// apply, since the ring has changed. Its callers have been answered: with
+	// success if acknowledged, otherwise with counting.ErrInDoubt. Its items, but
+	// the refused ones, have to be sent by the newer ring. It must not block. Nil:
+	// such batches are dropped.
 	Orphaned func(b *counting.Batch, refused []counting.Refusal, acknowledged bool)
-	// Lost is called when the node forgot batches that can't be repeated,
-	// or not with all that they had counted: how many. Nil is a no-op.
+	// Lost is called with the number of acknowledged batches that the node has
+	// lost and that can't be repeated completely. Nil is a no-op.
 	Lost func(batches int64)
 }
 
@@ -75,7 +75,7 @@ type Options struct {
 // goroutine, one batch at a time. Its methods are safe for concurrent use.
 type Committer struct {
 	opts   Options
-	ctx    context.Context // ends when Stop gives up
+	ctx    context.Context // ends when Stop runs out of time
 	cancel context.CancelFunc
 	wake   chan struct{} // capacity 1: there may be something to flush
 	ended  chan struct{} // closed when the flusher has returned
@@ -85,13 +85,13 @@ type Committer struct {
 	index   map[counting.Page]int // of filling's visits
 	full    []*batch              // waiting to be sent, oldest first
 	queued  int                   // callers' items in filling and full
-	enough  int                   // of them, for which the flusher waits
-	refuse  time.Time             // until then the node is taken for down
+	enough  int                   // number of queued items for which the flusher waits
+	refuse  time.Time             // until then the node counts as down
 	started bool
 	stopped bool
-	check   bool // ask the node whether it has everything
+	check   bool // ask the node whether it has all batches
 
-	// The flusher's own.
+	// Used by the flusher only.
 	session session
 	pace    pace
 }
@@ -106,7 +106,7 @@ func New(o Options) *Committer {
 	}
 }
 
-// Start begins to flush.
+// Start starts the flusher.
 func (c *Committer) Start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,8 +116,8 @@ func (c *Committer) Start() {
 	}
 }
 
-// Stop refuses new items, flushes the others, and returns when all callers
-// have their answer or, with its error, when ctx is done.
+// Stop refuses new items and flushes the others. It returns when all callers are
+// answered, or with the error of ctx.
 func (c *Committer) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	c.stopped = true
@@ -138,9 +138,8 @@ func (c *Committer) Stop(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Check lets the flusher ask the node, by an empty batch, whether it still has
-// all that it has applied: when the ring changes there may be no other batch
-// for it before long.
+// Check has the flusher ask the node, by an empty batch, whether it still has all
+// applied batches. After a change of the ring no other batch may follow for long.
 func (c *Committer) Check() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,9 +163,8 @@ func (c *Committer) Queued() int {
 	return c.queued
 }
 
-// Visit adds n visits of a page, routed by epoch, to the next batch, where
-// they are added up with those of other callers. The error is
-// counting.ErrUnavailable.
+// Visit adds n visits of a page, routed by the ring of an epoch, to the next batch, and
+// to the visits of other callers there. The error is counting.ErrUnavailable.
 func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,7 +176,7 @@ func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.
 		b.Visits[i].Count += n // at most MaxQueued times maxAddedUp
 		return Ticket{batch: b, item: i}, nil
 	}
-	// A clone, for the page may be a part of a long URL, and the batch is kept.
+	// A clone: the page may be a part of a long URL, and the batch is kept.
 	own := counting.Page(strings.Clone(string(page)))
 	b.Visits = append(b.Visits, counting.Visit{Arc: arc, Page: own, Count: n})
 	if n <= maxAddedUp {
@@ -187,7 +185,7 @@ func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.
 	return Ticket{batch: b, item: len(b.Visits) - 1}, nil
 }
 
-// Arrive adds an id, routed by epoch, to the next batch. The error is
+// Arrive adds an id, routed by the ring of an epoch, to the next batch. The error is
 // counting.ErrUnavailable.
 func (c *Committer) Arrive(epoch counting.Epoch, a counting.IDEvent) (Ticket, error) {
 	c.mu.Lock()
@@ -197,11 +195,11 @@ func (c *Committer) Arrive(epoch counting.Epoch, a counting.IDEvent) (Ticket, er
 		return Ticket{}, err
 	}
 	b.IDEvents = append(b.IDEvents, a)
-	return Ticket{batch: b, item: len(b.IDEvents) - 1, kind: arrival}, nil
+	return Ticket{batch: b, item: len(b.IDEvents) - 1, kind: idEvent}, nil
 }
 
-// Once adds what is keyed, routed by epoch, to the next batch; it is never
-// added up with anything. The error is counting.ErrUnavailable.
+// Once adds a keyed visit, routed by the ring of an epoch, to the next batch. It is
+// never merged with others. The error is counting.ErrUnavailable.
 func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -214,7 +212,7 @@ func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) (Ticket, e
 	return Ticket{batch: b, item: len(b.Keyed) - 1, kind: keyed}, nil
 }
 
-// Set adds a setting, routed by epoch, to the next batch. The error is
+// Set adds an item, routed by the ring of an epoch, to the next batch. The error is
 // counting.ErrUnavailable.
 func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) (Ticket, error) {
 	c.mu.Lock()
@@ -225,10 +223,10 @@ func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) (Ticket, erro
 	}
 	s.Page = counting.Page(strings.Clone(string(s.Page)))
 	b.SetCounts = append(b.SetCounts, s)
-	return Ticket{batch: b, item: len(b.SetCounts) - 1, kind: setting}, nil
+	return Ticket{batch: b, item: len(b.SetCounts) - 1, kind: setCount}, nil
 }
 
-// batchFor counts one more caller's item and returns the batch that takes it.
+// batchFor counts one more item and returns the batch for it.
 func (c *Committer) batchFor(epoch counting.Epoch) (*batch, error) {
 	if c.stopped || c.queued >= MaxQueued || !c.refuse.IsZero() && time.Now().Before(c.refuse) {
 		return nil, counting.ErrUnavailable
@@ -252,7 +250,7 @@ func (c *Committer) batchFor(epoch counting.Epoch) (*batch, error) {
 	return c.filling, nil
 }
 
-// signal wakes the flusher; a signal that is there already is enough.
+// signal wakes the flusher. One pending signal is enough.
 func (c *Committer) signal() {
 	select {
 	case c.wake <- struct{}{}:
@@ -260,8 +258,8 @@ func (c *Committer) signal() {
 	}
 }
 
-// expire answers the callers of a batch whose deadline has come: it was not
-// sent and is withdrawn, or it was sent and is in doubt.
+// expire answers the callers of a batch at its deadline. If it was not sent, it is
+// withdrawn; otherwise it is in doubt.
 func (c *Committer) expire(b *batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -272,7 +270,7 @@ func (c *Committer) expire(b *batch) {
 	c.withdraw(b)
 }
 
-// withdraw takes a batch that was not sent out of the queue.
+// withdraw removes an unsent batch from the queue.
 func (c *Committer) withdraw(b *batch) {
 	if c.filling == b {
 		c.filling = nil
@@ -287,8 +285,7 @@ func (c *Committer) withdraw(b *batch) {
 	b.answer(counting.ErrUnavailable, nil)
 }
 
-// take removes the oldest batch from the queue for being sent, nil when
-// there is none.
+// take removes the oldest batch from the queue to send it; nil if there is none.
 func (c *Committer) take() *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// attemptTimeout ends one call of the node.
+	// attemptTimeout bounds one call of the node.
 	attemptTimeout = time.Second
-	// idle is after how long without a batch an empty one is sent, so that
-	// the node keeps the session and a node that was rolled back is noticed.
+	// idle is the time without a batch after which an empty one is sent. The node
+	// keeps the session by it, and a node that was rolled back is noticed.
 	idle = time.Hour
-	// downAfter is the number of failures in a row after which the node is
-	// taken for down: then callers are refused at once between attempts.
+	// downAfter is the number of consecutive failures after which the node counts
+	// as down: callers are refused immediately between attempts.
 	downAfter = 5
 )
 
-// run flushes batches until the committer is stopped and nothing is left.
+// run flushes batches until the committer is stopped and the queue is empty.
 func (c *Committer) run() {
 	defer close(c.ended)
 	c.session.begin()
@@ -48,8 +48,7 @@ func (c *Committer) run() {
 	}
 }
 
-// next gives callers time to join the batch, and takes it, nil when there is
-// none.
+// next waits for callers to join the batch, and takes it; nil if there is none.
 func (c *Committer) next() *batch {
 	if c.Queued() > 0 {
 		c.pace.waitForBatch(c.await, c.wake)
@@ -57,7 +56,7 @@ func (c *Committer) next() *batch {
 	return c.take()
 }
 
-// await is what pace.gather wants.
+// await is for pace.waitForBatch.
 func (c *Committer) await(enough int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,24 +67,22 @@ func (c *Committer) await(enough int) int {
 	return c.queued
 }
 
-// isStopped tells whether no batch will come any more; it is asked after the
-// queue was found empty.
+// isStopped tells whether no batch will follow.
 func (c *Committer) isStopped() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stopped && c.filling == nil && len(c.full) == 0
 }
 
-// heartbeat is an empty batch that nobody waits for.
+// heartbeat is an empty batch without callers.
 func (c *Committer) heartbeat() *batch {
 	b := &batch{sent: true, answered: true}
 	b.Epoch = c.opts.Epoch()
 	return b
 }
 
-// resolve sends a batch, unchanged, until its fate is known, and answers its
-// callers. It is pinned to the node: while its outcome is unknown nothing
-// else is sent in this session.
+// resolve sends a batch, unchanged, until its result is known, and answers its callers.
+// While the result is unknown, nothing else is sent in this session.
 func (c *Committer) resolve(b *batch) {
 	b.Session, b.Seq = c.session.name, c.session.seq+1
 	for doubt := false; ; {
@@ -125,9 +122,9 @@ func (c *Committer) resolve(b *batch) {
 	}
 }
 
-// outdated answers a batch whose epoch is over, and tells whether it could: of
-// one in doubt the node says that it didn't apply it, which is worth nothing
-// where the node was emptied since.
+// outdated answers a batch whose epoch is over. ErrStale means that the node has not
+// applied it, unless the node was emptied since. So it asks the node about a batch in
+// doubt, and is false if the node does not answer.
 func (c *Committer) outdated(b *batch, doubt bool) bool {
 	if doubt && b.Len() > 0 && c.opts.Remembers != nil {
 		ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
@@ -143,17 +140,17 @@ func (c *Committer) outdated(b *batch, doubt bool) bool {
 		}
 	}
 	if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
-		c.opts.Orphaned(&b.Batch, nil, false) // its callers wait no more
+		c.opts.Orphaned(&b.Batch, nil, false) // its callers do not wait any more
 	}
 	return true
 }
 
-// hadNoEffect tells whether the call that returned err left nothing behind.
+// hadNoEffect tells whether the call that returned err had no effect.
 func hadNoEffect(err error) bool {
 	return errors.Is(err, counting.ErrNotApplied) || errors.Is(err, counting.ErrUninitialized) || errors.Is(err, counting.ErrWrongNode)
 }
 
-// apply makes one call of the node and counts failures in a row.
+// apply makes one call of the node and counts consecutive failures.
 func (c *Committer) apply(b *batch) (counting.Receipt, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
 	defer cancel()
@@ -172,7 +169,7 @@ func (c *Committer) apply(b *batch) (counting.Receipt, error) {
 	return receipt, err
 }
 
-// up says that the node answers.
+// up notes that the node answers.
 func (c *Committer) up() {
 	if c.session.failures == 0 {
 		return
@@ -183,9 +180,8 @@ func (c *Committer) up() {
 	c.mu.Unlock()
 }
 
-// backOff takes the node for down after some failures in a row. pinned: the
-// batch will be repeated, so wait before that; while it is pinned and the
-// node is down, nobody need queue up behind it.
+// backOff refuses callers after downAfter consecutive failures. pinned: the batch will be
+// repeated after a pause, and callers are refused until that attempt has ended.
 func (c *Committer) backOff(pinned bool) {
 	delay := delayAfter(c.session.failures)
 	if c.session.failures >= downAfter {
@@ -206,8 +202,8 @@ func (c *Committer) backOff(pinned bool) {
 	}
 }
 
-// delayAfter is 5 ms doubling up to downAfter failures, and from there 1 s
-// doubling to 10 s, each with half of it at random.
+// delayAfter is 5 ms, doubling, up to downAfter failures, and then 1 s, doubling to 10 s.
+// Half of it is random.
 func delayAfter(failures int) time.Duration {
 	d := 5 * time.Millisecond << min(failures, downAfter)
 	if failures >= downAfter {
@@ -216,8 +212,8 @@ func delayAfter(failures int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// answer releases the callers of a batch that was sent, and tells whether they
-// waited for it still.
+// answer releases the callers of a batch that was sent, and reports whether they were
+// still waiting.
 func (c *Committer) answer(b *batch, err error, refused []counting.Refusal) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -226,7 +222,7 @@ func (c *Committer) answer(b *batch, err error, refused []counting.Refusal) bool
 	return waited
 }
 
-// abandon answers a batch that Stop has no more time for.
+// abandon answers a batch when Stop runs out of time.
 func (c *Committer) abandon(b *batch, doubt bool) {
 	if doubt {
 		c.answer(b, counting.ErrInDoubt, nil)

@@ -9,31 +9,30 @@ import (
 )
 
 const (
-	// keepFor and keepBytes bound the applied batches that are kept to be
-	// repeated to a node that lost them: the last one, and those that were
-	// applied less than keepFor before it. They are kept while no batch
-	// follows, for then nothing has shown yet that the node has them still.
+	// keepFor and keepBytes bound the applied batches that are kept, to repeat
+	// them to a node that has lost them: the last one, and those applied less than
+	// keepFor before it. They are kept until another batch follows, since only
+	// that shows that the node still has them.
 	keepFor   = 10 * time.Second
 	keepBytes = 16 << 20
 )
 
-// keptBatch is a batch that was applied. Its visits and arrivals are packed: as
-// they are, they would be most of the heap, and strings that the garbage
-// collector follows one by one.
+// keptBatch is an applied batch. Its visits and ids are packed: as slices they would be
+// most of the heap, with strings that the garbage collector scans one by one.
 type keptBatch struct {
-	rest             counting.Batch // without them
-	visits, arrivals int
-	packed           []byte
-	applied          time.Time // last
-	refused          []counting.Refusal
+	rest        counting.Batch // without them
+	visits, ids int
+	packed      []byte
+	applied     time.Time // last
+	refused     []counting.Refusal
 }
 
-// keep remembers a batch that is applied.
+// keep keeps an applied batch.
 func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 	s := &c.session
 	now := time.Now()
 	s.seq = b.Seq
-	k := keptBatch{rest: *b, visits: len(b.Visits), arrivals: len(b.IDEvents), applied: now, refused: refused}
+	k := keptBatch{rest: *b, visits: len(b.Visits), ids: len(b.IDEvents), applied: now, refused: refused}
 	k.rest.Visits, k.rest.IDEvents = nil, nil
 	s.packing = appendItems(s.packing[:0], b)
 	k.packed = bytes.Clone(s.packing)
@@ -48,7 +47,7 @@ func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 	s.kept = s.kept[drop:]
 }
 
-// size is about what a kept batch takes in memory.
+// size is about the memory of a kept batch, in bytes.
 func (k *keptBatch) size() int {
 	bytes := 300 + len(k.packed)
 	for i := range k.rest.SetCounts {
@@ -60,7 +59,7 @@ func (k *keptBatch) size() int {
 	return bytes
 }
 
-// appendItems packs the visits and the arrivals of a batch.
+// appendItems packs the visits and ids of a batch.
 func appendItems(p []byte, b *counting.Batch) []byte {
 	text := func(s string) {
 		p = binary.AppendUvarint(p, uint64(len(s)))
@@ -103,7 +102,7 @@ func (k *keptBatch) batch() *counting.Batch {
 	for range k.visits {
 		b.Visits = append(b.Visits, counting.Visit{Arc: counting.Arc(unsigned()), Page: counting.Page(text()), Count: number()})
 	}
-	for range k.arrivals {
+	for range k.ids {
 		b.IDEvents = append(b.IDEvents, counting.IDEvent{ID: counting.ID(number()), Endpoint: text(), Table: counting.Epoch(number())})
 	}
 	return &b

@@ -5,25 +5,24 @@ import (
 	"time"
 )
 
-// longestPause is the longest time for which a flush waits for more callers.
+// longestPause bounds the time that a flush waits for more callers.
 const longestPause = 2 * time.Millisecond
 
-// pace decides when a flush has waited enough for callers to join it. Those
-// whom the last one has answered are likely to come again, and a call of a
-// node costs the more the fewer share it. So a flush waits until as many have
-// come as the last one answered, but no longer than the last one took: it
-// follows the load by itself, and whoever was alone waits for nobody. It is
-// used by one goroutine.
+// pace decides how long a flush waits for callers to join it. Callers that the last
+// flush has answered are likely to come again, and a call costs less per caller the more
+// share it. So a flush waits until as many have come as the last one answered, but no
+// longer than the last one took. It adapts to the load, and a lone caller never waits.
+// It is used by one goroutine.
 type pace struct {
-	callers int // whom the last flush answered
+	callers int // that the last flush answered
 	took    time.Duration
 }
 
-// flushed says what a flush was like.
+// flushed notes the last flush.
 func (p *pace) flushed(callers int, took time.Duration) { p.callers, p.took = callers, took }
 
-// gather returns when it is time to flush. await tells how many callers wait,
-// and lets wake have a value when there are enough, or none will come any more.
+// waitForBatch returns when it is time to flush. await returns the number of waiting
+// callers. It makes wake receive a value when there are enough, or none will follow.
 func (p *pace) waitForBatch(await func(enough int) (waiting int), wake <-chan struct{}) {
 	enough := min(p.callers, MaxBatch)
 	// Callers that are ready to run join first, as long as some do.

@@ -8,43 +8,42 @@ import (
 	"footfall/domain/counting"
 )
 
-// Reader lets the reads of many callers share round trips, as a Committer
-// does for writes: while one call is on its way, the pages of the next one
-// collect. A read is never older than its call. The methods are safe for
-// concurrent use.
+// Reader merges the reads of many callers into calls, as a Committer does for writes:
+// while one call is in flight, the next one fills. A result is never older than the call
+// of Read. The methods are safe for concurrent use.
 type Reader struct {
 	node counting.Counts
 
 	mu      sync.Mutex
 	waiting []*reading // not sent yet, oldest first; the last one fills
 	queued  int        // callers in waiting
-	enough  int        // of them, for which the goroutine waits
-	flying  bool       // a goroutine sends what waits
+	enough  int        // number of queued callers for which the goroutine waits
+	flying  bool       // a goroutine sends waiting readings
 
-	wake chan struct{} // capacity 1: enough callers have come
-	pace pace          // the goroutine's own
+	wake chan struct{} // capacity 1: enough callers are queued
+	pace pace          // used by the goroutine only
 }
 
-// reading is one call of the node and those who wait for it.
+// reading is one call of the node with its waiting callers.
 type reading struct {
 	epoch counting.Epoch
 	pages []counting.Located
 	timer *time.Timer
 
 	done     chan struct{} // closed when tallies and err are final
-	answered bool          // by the reader's mutex
+	answered bool          // guarded by the reader's mutex
 	tallies  []counting.Tally
 	err      error
 }
 
-// NewReader makes a reader of a node. It has nothing to be stopped: its
-// goroutine ends with the last call, which has a deadline.
+// NewReader makes a reader of a node. It need not be stopped: its goroutine ends with the
+// last call, which has a deadline.
 func NewReader(node counting.Counts) *Reader {
 	return &Reader{node: node, wake: make(chan struct{}, 1)}
 }
 
-// Read returns the tally of one page. Errors are those of counting.Counts, and
-// counting.ErrUnavailable when Deadline has passed or too many wait.
+// Read returns the tally of one page. Errors are those of counting.Counts.Read, and
+// counting.ErrUnavailable after Deadline, or if too many callers wait.
 func (r *Reader) Read(epoch counting.Epoch, page counting.Located) (counting.Tally, error) {
 	g, i := r.join(epoch, page)
 	if g == nil {
@@ -57,7 +56,7 @@ func (r *Reader) Read(epoch counting.Epoch, page counting.Located) (counting.Tal
 	return g.tallies[i], nil
 }
 
-// join adds a page to the reading that fills, nil when too many wait.
+// join adds a page to the filling reading; nil if too many callers wait.
 func (r *Reader) join(epoch counting.Epoch, page counting.Located) (*reading, int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +86,7 @@ func (r *Reader) join(epoch counting.Epoch, page counting.Located) (*reading, in
 	return g, len(g.pages) - 1
 }
 
-// fly sends what waits until nothing does.
+// fly sends readings until none waits.
 func (r *Reader) fly() {
 	for {
 		r.pace.waitForBatch(r.await, r.wake)
@@ -114,7 +113,7 @@ func (r *Reader) fly() {
 	}
 }
 
-// await is what pace.gather wants.
+// await is for pace.waitForBatch.
 func (r *Reader) await(enough int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,7 +124,7 @@ func (r *Reader) await(enough int) int {
 	return r.queued
 }
 
-// answer releases the callers, with the first answer only.
+// answer releases the callers; only the first answer counts.
 func (r *Reader) answer(g *reading, tallies []counting.Tally, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,27 +9,27 @@ import (
 	"footfall/domain/counting"
 )
 
-// session is the flusher's state at the node.
+// session is the flusher's session at the node.
 type session struct {
 	name counting.Session
-	seq  int64 // of the last batch that is applied
+	seq  int64 // of the last applied batch
 	// kept are the last applied batches, oldest first, without a gap.
 	kept    []keptBatch
 	bytes   int    // of kept, about
 	packing []byte // where keep packs, again and again
-	// failures in a row of calls to the node.
+	// failures is the number of consecutive failed calls.
 	failures int
 }
 
-// begin begins another session: nothing is kept of the one before.
+// begin begins another session and forgets the one before.
 func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
 
-// repair brings a node that remembers only last of the session up to date by
-// repeating the kept batches. When one is of an epoch that is over, the node
-// will never take it, nor any behind it: they are handed on to be routed anew.
-// Where the kept ones don't reach back so far counts may be lost: that is told,
-// and a new session goes on. A node that fails meanwhile, or forgets more, is
-// asked again. One that came new into the ring has forgotten nothing.
+// repair repeats the kept batches after last, the last one that the node remembers.
+//
+// If a batch is stale, the node will never apply it, nor any later one: they are
+// orphaned. If a missing batch is not kept, it is reported as lost. In both cases a new
+// session begins. If the node fails meanwhile, or loses more, the next batch meets the
+// gap again. A node that was added to the ring since has lost nothing.
 func (c *Committer) repair(last int64) {
 	s := &c.session
 	if n := len(s.kept); n > 0 && c.isBefore(s.kept[n-1].rest.Epoch) {
@@ -68,8 +68,8 @@ func (c *Committer) repair(last int64) {
 	s.begin()
 }
 
-// repeat sends a batch that was applied before. An item that is refused now
-// and wasn't then, since others came first this time, is lost.
+// repeat sends a batch that was applied before. An item that was not refused before and
+// is refused now, because other items came first this time, is lost.
 func (c *Committer) repeat(k *keptBatch) error {
 	receipt, err := c.apply(&batch{Batch: *k.batch()})
 	if err != nil {
@@ -87,8 +87,8 @@ func (c *Committer) repeat(k *keptBatch) error {
 	return nil
 }
 
-// isBefore tells whether an epoch is one in which the node was not in the ring
-// yet, though one of its name may have been.
+// isBefore tells whether the node was added to the ring after an epoch. Another node of
+// its id may have been in the ring then.
 func (c *Committer) isBefore(epoch counting.Epoch) bool {
 	return c.opts.Since != nil && epoch < c.opts.Since()
 }

@@ -20,39 +20,36 @@ import (
 // Options of a Service.
 type Options struct {
 	Cluster *cluster.Cluster
-	// Publishers in the order in which they are tried until one takes the
-	// report; at least one.
+	// Publishers, at least one, are tried in this order until one takes the report.
 	Publishers []publishing.Publisher
 	Notifier   publishing.Notifier
 	Journal    publishing.Journal
 	// Grace is how long after its end a window is sealed.
 	Grace time.Duration
-	// Instance is a name that no other instance, nor an earlier start of
-	// this one, has.
+	// Instance is a name that is unique for this start of this instance.
 	Instance string
 	Log      *slog.Logger
-	// Observe, unless nil, is called with every attempt that is logged.
+	// Observe is called with every attempt that is logged. Nil is a no-op.
 	Observe func(publishing.Attempt)
 }
 
-// Service accepts ids and closes windows. Its methods are safe for concurrent
-// use.
+// Service accepts ids and closes windows. Its methods are safe for concurrent use.
 type Service struct {
 	Options
-	attempts chan struct{} // a place for each attempt until its result is saved
-	saves    chan struct{} // a place for each result that is being saved
+	attempts chan struct{} // one slot per attempt, until its result is saved
+	saves    chan struct{} // one slot per result that is being saved
 
-	ctx    context.Context // of the calls in the background; ends with Stop
+	ctx    context.Context // of the deliveries in the background; ends with Stop
 	cancel context.CancelFunc
 	mu     sync.Mutex
-	// closing are the windows whose endpoints this instance is calling now.
+	// closing are the windows whose endpoints this instance is notifying.
 	closing map[counting.Window]struct{}
 	stopped bool
 	calling sync.WaitGroup
 }
 
-// New makes a service on a cluster, which must have been started when the
-// other methods are called.
+// New makes a service on a cluster. The cluster must be started before any other method
+// is called.
 func New(o Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{

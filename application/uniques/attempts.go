@@ -11,16 +11,14 @@ import (
 )
 
 const (
-	// maxAttempts is the number of attempts under way at once, over all
-	// windows.
+	// maxAttempts bounds the concurrent attempts, over all windows.
 	maxAttempts = 256
-	// maxSaves is the number of results that are logged and saved at once:
-	// hundreds that end in one moment shall not stand between the next
-	// window, or somebody's visit, and the disk.
+	// maxSaves bounds the results that are logged and saved concurrently: hundreds
+	// of simultaneous results must not delay other writes to the disk.
 	maxSaves = 4
 )
 
-// result is what came of one call of a queue.
+// result is the result of one attempt of a queue's delivery.
 type result struct {
 	call    *publishing.Delivery
 	attempt publishing.Attempt
@@ -29,12 +27,12 @@ type result struct {
 	err     error // the result could not be saved
 }
 
-// callAll tries each endpoint without a final result, as the queue says, and
-// abandons what is left when the time is over. On an error, or when ctx has
-// ended, no more attempts begin, and the window isn't finished: the next scan
-// comes back to what has no final result. To go on after a result that may
-// not be saved would also let a late repetition undo the next one's.
-func (c closing) callAll(ctx context.Context, r publishing.Report, endpoints []publishing.Endpoint, known map[string]counting.Delivery) error {
+// notifyAll tries each endpoint that has no final result, in the order of the queue, and
+// abandons the others when the budget is spent. After an error, or when ctx has ended,
+// no more attempts begin, and the window is not finished: the next scan continues. If
+// attempts went on after a result that may not be saved, a late repetition of that save
+// could overwrite the next result.
+func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints []publishing.Endpoint, known map[string]counting.Delivery) error {
 	now := time.Now()
 	queue := publishing.NewQueue(publishing.NewSchedule(c.view.Length(), now), maxAttempts)
 	for _, e := range endpoints {
@@ -53,8 +51,7 @@ func (c closing) callAll(ctx context.Context, r publishing.Report, endpoints []p
 	return nil
 }
 
-// attemptAll returns when nothing is left to be tried, or nothing can be any
-// more, and all attempts have ended.
+// attemptAll returns when no attempt is left or can begin, and all have ended.
 func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *publishing.Queue) error {
 	results := make(chan result)
 	wake := time.NewTimer(0)
@@ -69,8 +66,8 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 		if !waiting && running == 0 {
 			return cmp.Or(failed, ctx.Err())
 		}
-		var places chan<- struct{} // nil while nothing is to begin
-		var over <-chan struct{}   // nil when nothing is to begin any more
+		var places chan<- struct{} // nil while no attempt may begin
+		var over <-chan struct{}   // nil when no attempt waits
 		if waiting {
 			over = ctx.Done()
 			if !due.After(now) {
@@ -85,7 +82,7 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 				break
 			}
 			call, until := queue.Next(now)
-			if call == nil { // what was due has to wait for its host
+			if call == nil { // the due one waits for its host
 				<-c.attempts
 				break
 			}
@@ -101,8 +98,8 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 	}
 }
 
-// attempt makes one and keeps its result. It gives back the place that the
-// caller took for it.
+// attempt makes one attempt and saves its result. It releases the slot that the caller
+// has acquired.
 func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.Schedule, call *publishing.Delivery, until time.Time) result {
 	defer func() { <-c.attempts }()
 	began := time.Now()
@@ -111,7 +108,7 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 	a := c.Notifier.Notify(limited, r, call.Endpoint, call.Attempts+1)
 	done := result{call: call, attempt: a}
 	if a.Status == 0 && ctx.Err() != nil {
-		// It was cut off because the service stops, or lost the window: it
+		// It was cancelled, since the service stops or has lost the claim: it
 		// has no result, and is repeated.
 		done.err = ctx.Err()
 		return done
@@ -121,26 +118,25 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 	if !done.again && a.Outcome == publishing.Failed && a.Number < publishing.MaxAttempts {
 		lines = append(lines, abandoned(r, a.Endpoint, a.Number))
 	}
-	done.err = c.keep(ctx, a.Endpoint, counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
+	done.err = c.save(ctx, a.Endpoint, counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
 	return done
 }
 
-// abandon gives a call up that could not be made in time.
+// abandon saves that a delivery was not made in time.
 func (c closing) abandon(ctx context.Context, r publishing.Report, call *publishing.Delivery) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	final := counting.Delivery{Attempts: call.Attempts, Status: call.Status, Final: true}
-	return c.keep(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts))
+	return c.save(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts))
 }
 
 func abandoned(r publishing.Report, e publishing.Endpoint, made int) publishing.Attempt {
 	return publishing.Attempt{ReportID: r.ID, Number: made, Endpoint: e, Outcome: publishing.Abandoned, Err: publishing.ErrAbandoned}
 }
 
-// keep logs what there is to be said of an endpoint and saves how far it has
-// come.
-func (c closing) keep(ctx context.Context, e publishing.Endpoint, known counting.Delivery, lines ...publishing.Attempt) error {
+// save logs attempts at an endpoint and saves its state.
+func (c closing) save(ctx context.Context, e publishing.Endpoint, known counting.Delivery, lines ...publishing.Attempt) error {
 	c.saves <- struct{}{}
 	defer func() { <-c.saves }()
 	for _, a := range lines {
@@ -148,7 +144,7 @@ func (c closing) keep(ctx context.Context, e publishing.Endpoint, known counting
 			c.Observe(a)
 		}
 		if err := c.Journal.LogAttempt(a); err != nil {
-			c.Log.Error("callback is not in the log", "window", a.ReportID, "error", err)
+			c.Log.Error("log callback failed", "window", a.ReportID, "error", err)
 		}
 	}
 	return c.atHome(context.WithoutCancel(ctx), func(ctx context.Context) error {

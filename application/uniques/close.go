@@ -14,29 +14,29 @@ import (
 )
 
 const (
-	// lease is how long a claim holds unless it is renewed.
+	// lease is the time after which a claim ends unless it is renewed.
 	lease = 15 * time.Second
-	// publishTimeout ends one attempt of one publisher.
+	// publishTimeout bounds one attempt of one publisher.
 	publishTimeout = 5 * time.Second
 )
 
-// Heartbeat tells every node that an instance is there, so that its current
-// window is published even if no id comes. It has to be called at least once
-// in every window. The error is of the first node that did not answer.
+// Heartbeat tells every node that an instance is running, so that the node's current
+// window is published even if it gets no id. It has to be called at least once per
+// window. The error is that of the first node that did not answer.
 func (s *Service) Heartbeat(ctx context.Context) error {
-	_, _, err := attend(ctx, s.Cluster.View())
+	_, _, err := heartbeat(ctx, s.Cluster.View())
 	return err
 }
 
-// attend also returns the windows that wait to be closed on any node that
-// answered, oldest first, and the current one of each node.
-func attend(ctx context.Context, v *cluster.View) (waiting, current []counting.Window, err error) {
-	attended := make([]counting.HeartbeatResult, len(v.Nodes))
+// heartbeat also returns the windows that wait on the nodes that answered, oldest first,
+// and the current window of each of them.
+func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []counting.Window, err error) {
+	answers := make([]counting.HeartbeatResult, len(v.Nodes))
 	err = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) (err error) {
-		attended[i], err = m.Heartbeat(ctx)
+		answers[i], err = m.Heartbeat(ctx)
 		return err
 	})
-	for i, a := range attended {
+	for i, a := range answers {
 		if v.Away(i) {
 			continue
 		}
@@ -47,14 +47,12 @@ func attend(ctx context.Context, v *cluster.View) (waiting, current []counting.W
 	return slices.Compact(waiting), current, err
 }
 
-// Scan closes the windows that have ended and wait, oldest first, whoever has
-// begun with them. It is called by one goroutine at the start, at the end of
-// every window, and in between: what another instance is doing, or failed to
-// do, is found here. Calls of endpoints go on in the background when it
-// returns.
+// Scan closes the waiting windows that have ended, oldest first, also those that another
+// instance has begun to close. One goroutine calls it at the start, at the end of every
+// window, and in between. When it returns, deliveries go on in the background.
 func (s *Service) Scan(ctx context.Context) error {
 	v := s.Cluster.View()
-	waiting, _, err := attend(ctx, v)
+	waiting, _, err := heartbeat(ctx, v)
 	for _, w := range waiting {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -64,31 +62,31 @@ func (s *Service) Scan(ctx context.Context) error {
 		}
 		switch e := s.close(ctx, v, w); {
 		case e == nil, errors.Is(e, counting.ErrBusy), errors.Is(e, counting.ErrTooEarly), errors.Is(e, counting.ErrStaleToken):
-		case errors.Is(e, counting.Corrupt), errors.Is(e, counting.ErrRetired): // this one alone has no number
+		case errors.Is(e, counting.Corrupt), errors.Is(e, counting.ErrRetired): // this window alone has no count
 			err = errors.Join(err, fmt.Errorf("close window %s: %w", v.Length().Name(w), e))
 		default:
-			// What stops this window, a node or every sink away, stops
-			// the later ones too.
+			// The cause, a node or all publishers being away, stops the later
+			// windows, too.
 			return errors.Join(err, fmt.Errorf("close window %s: %w", v.Length().Name(w), e))
 		}
 	}
 	return err
 }
 
-// close brings a window as far as it goes: from open to sealed, to published,
-// and then the endpoints are called in the background.
+// close takes a window as far as possible: from open to sealed and published. Then its
+// endpoints are notified in the background.
 func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window) error {
 	home := v.Home(w)
 	token, entry, err := s.claim(ctx, home, w)
 	if err != nil {
 		return err
 	}
-	if token == "" { // done or lost, but not yet retired everywhere
+	if token == "" { // done or lost, but not retired on all nodes
 		return retire(ctx, v, w)
 	}
 	c := closing{Service: s, view: v, home: home, window: w, token: token}
 	if entry.State == counting.Open && v.Loses(w) {
-		return c.lose(ctx)
+		return c.markLost(ctx)
 	}
 	if entry.State == counting.Open {
 		if entry.Count, err = c.seal(ctx); err != nil {
@@ -102,7 +100,7 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window)
 			return err
 		}
 	}
-	s.callInBackground(c, report)
+	s.notifyInBackground(c, report)
 	return nil
 }
 
@@ -112,7 +110,7 @@ func (s *Service) claim(ctx context.Context, home *cluster.Member, w counting.Wi
 	return home.Claim(ctx, w, s.Instance, lease)
 }
 
-// closing is one claimed window on its way to being done.
+// closing is the closing of one claimed window.
 type closing struct {
 	*Service
 	view   *cluster.View
@@ -121,19 +119,19 @@ type closing struct {
 	token  string
 }
 
-// lose gives up a window whose number nobody can know any more.
-func (c closing) lose(ctx context.Context) error {
+// markLost ends a window whose count is lost.
+func (c closing) markLost(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	if err := c.home.MarkLost(call, c.window, c.token); err != nil {
 		return err
 	}
-	c.Log.Error("window is lost: a node with a part of it was given up", "window", c.view.Length().Name(c.window))
+	c.Log.Error("window is lost: a node with a part of it was abandoned", "window", c.view.Length().Name(c.window))
 	return retire(ctx, c.view, c.window)
 }
 
-// seal freezes the window on every node and records the sum; if one was
-// recorded before, that is the count.
+// seal freezes the window on every node, and records the sum of their counts. It returns
+// the recorded count, which may be an earlier one.
 func (c closing) seal(ctx context.Context) (int64, error) {
 	var sum atomic.Int64
 	err := c.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
@@ -152,10 +150,10 @@ func (c closing) seal(ctx context.Context) (int64, error) {
 	return c.home.Record(ctx, c.window, c.token, sum.Load())
 }
 
-// upToDate is counting.ErrStale where a node has opened a newer ring than that
-// of the view: there may be a node with a part of the window that the view
-// lacks. A ring is opened before the first window that goes by it has begun, so
-// a window that is sealed has no part elsewhere if this finds nothing.
+// upToDate is counting.ErrStale if a node has opened a newer ring than the view's: the
+// view may lack a node that has a part of the window. A ring is opened before the first
+// window that uses its table begins. So if this is nil after the window was sealed, no
+// other node has a part of it.
 func (c closing) upToDate(ctx context.Context, m *cluster.Member) error {
 	p, err := m.RingSummary(ctx)
 	if err == nil && p.Opened > c.view.Epoch() {
@@ -164,8 +162,8 @@ func (c closing) upToDate(ctx context.Context, m *cluster.Member) error {
 	return err
 }
 
-// publish gives the report to the first publisher that takes it. One whose
-// answer is unknown may have taken it too: the id is the same.
+// publish publishes the report with the first publisher that takes it. A publisher whose
+// answer is unknown may have taken it, too, with the same id.
 func (c closing) publish(ctx context.Context, r publishing.Report) error {
 	var errs error
 	for _, p := range c.Publishers {
@@ -175,7 +173,7 @@ func (c closing) publish(ctx context.Context, r publishing.Report) error {
 			continue
 		}
 		if errs != nil {
-			c.Log.Warn("publishers before it did not confirm", "window", r.ID, "error", errs)
+			c.Log.Warn("earlier publishers did not confirm", "window", r.ID, "error", errs)
 		}
 		c.Log.Info("window published", "window", r.ID, "count", r.Count, "publisher", p.Name())
 		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
@@ -191,7 +189,7 @@ func publishTo(ctx context.Context, p publishing.Publisher, r publishing.Report)
 	return p.Publish(ctx, r)
 }
 
-// retire lets every node forget a window that is done.
+// retire retires a window that is done or lost on every node.
 func retire(ctx context.Context, v *cluster.View, w counting.Window) error {
 	return v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error { return m.Retire(ctx, w) })
 }

@@ -16,15 +16,14 @@ import (
 	"footfall/domain/publishing"
 )
 
-// Windows returns the newest windows, newest first, at most limit: those of
-// the ledger, and those that wait to be closed or are current, with their live
-// count. It is counting.ErrUnavailable when a node is away: the list would lack
-// something.
+// Windows returns the newest windows, newest first, at most limit: those of the ledgers,
+// and those that wait or are current, with their present count. The error is
+// counting.ErrUnavailable if a node is away, since the list would be incomplete.
 func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary, error) {
 	v := s.Cluster.View()
-	// First those that wait, then the ledger: one that is finished in between
-	// is in both, rather than in neither.
-	waiting, current, err := attend(ctx, v)
+	// First the waiting ones, then the ledgers: a window that is finished in
+	// between is in both, rather than in neither.
+	waiting, current, err := heartbeat(ctx, v)
 	var mu sync.Mutex
 	entries := make(map[counting.Window]counting.Entry)
 	add := func(e counting.Entry) {
@@ -42,10 +41,10 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 		return err
 	})
 	if err = cmp.Or(err, listErr); err != nil {
-		s.Log.Warn("can't list the windows", "error", err)
+		s.Log.Warn("list windows failed", "error", err)
 		return nil, counting.ErrUnavailable
 	}
-	// The ledger has a window from its first claim on.
+	// A ledger has a window only after its first claim.
 	for _, w := range append(waiting, current...) {
 		add(counting.Entry{Window: w, State: counting.Open})
 	}
@@ -55,7 +54,7 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	for _, e := range newest {
 		summary, err := s.summarize(ctx, v, e)
 		if err != nil {
-			s.Log.Warn("can't list the windows", "error", err)
+			s.Log.Warn("list windows failed", "error", err)
 			return nil, counting.ErrUnavailable
 		}
 		summaries = append(summaries, summary)
@@ -63,37 +62,36 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	return summaries, nil
 }
 
-// Calls returns one window, by its id, with what is known of each endpoint.
-// Errors: counting.ErrBadWindow, also for a window of which nothing is known;
-// counting.ErrUnavailable.
+// Deliveries returns one window, by its id, with the state of each endpoint. Errors:
+// counting.ErrBadWindow, also for an unknown window; counting.ErrUnavailable.
 func (s *Service) Deliveries(ctx context.Context, id string) (publishing.Summary, map[string]counting.Delivery, error) {
 	v := s.Cluster.View()
 	w, err := v.Length().Parse(id)
 	if err != nil {
 		return publishing.Summary{}, nil, err
 	}
-	// As in Windows, first those that wait: one that is finished in between has
-	// an entry.
-	waiting, current, attendErr := attend(ctx, v)
+	// As in Windows, first the waiting ones: a window that is finished in between
+	// has an entry.
+	waiting, current, heartbeatErr := heartbeat(ctx, v)
 	summary, calls, err := s.show(ctx, v, w)
 	switch {
 	case errors.Is(err, counting.Corrupt):
 		return damaged(v, counting.Entry{Window: w}), nil, nil
 	case err != nil:
-		s.Log.Warn("can't show the window", "window", id, "error", err)
+		s.Log.Warn("show window failed", "window", id, "error", err)
 		return publishing.Summary{}, nil, counting.ErrUnavailable
 	case summary.State != counting.Open, slices.Contains(waiting, w), slices.Contains(current, w):
-	case attendErr != nil:
-		s.Log.Warn("can't show the window", "window", id, "error", attendErr)
+	case heartbeatErr != nil:
+		s.Log.Warn("show window failed", "window", id, "error", heartbeatErr)
 		return publishing.Summary{}, nil, counting.ErrUnavailable
 	case summary.Count == 0, w < slices.Min(current) && len(waiting) < counting.MaxWaiting:
-		// Also one that is over, whose entry a node had that was given up.
+		// Also a window whose entry was on an abandoned node.
 		return publishing.Summary{}, nil, fmt.Errorf("%w: nothing is known of %s", counting.ErrBadWindow, id)
 	}
 	return summary, calls, nil
 }
 
-// show asks the nodes for one window with its endpoints.
+// show asks the nodes for one window and its endpoints.
 func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) (publishing.Summary, map[string]counting.Delivery, error) {
 	entry, known, err := find(ctx, v, w)
 	if err != nil {
@@ -103,7 +101,7 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 	if err != nil {
 		return publishing.Summary{}, nil, err
 	}
-	// Calls are kept for longer than the endpoints they were made to.
+	// Deliveries are stored for longer than the endpoints.
 	endpoints, err := endpointsOf(ctx, v, w)
 	calls := make(map[string]counting.Delivery, len(known)+len(endpoints))
 	for _, e := range endpoints {
@@ -113,8 +111,8 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 	return summary, calls, err
 }
 
-// find returns the entry of a window, whichever node has it, with its calls: the
-// ring may have changed since the window was done, so that its home was another.
+// find returns the entry of a window with its deliveries. It asks all nodes, since the
+// ring may have changed after the window was done.
 func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	var mu sync.Mutex
 	found := counting.FullEntry{Entry: counting.Entry{Window: w, State: counting.Open}}
@@ -136,16 +134,16 @@ func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Ent
 	return found.Entry, found.ByEndpoint, err
 }
 
-// callsOf are the calls of a window that is being closed, from its home.
-func callsOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
+// deliveriesOf are the deliveries of a window that is being closed, from its home.
+func deliveriesOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	_, calls, err := home.Entry(ctx, w)
 	return calls, err
 }
 
-// summarize adds to an entry what is only known by asking the nodes. A window
-// of which something can't be read is shown as damaged, without a number.
+// summarize makes the summary of an entry; it asks the nodes for what the entry lacks. A
+// window with a corrupt part is damaged, without a count.
 func (s *Service) summarize(ctx context.Context, v *cluster.View, e counting.Entry) (publishing.Summary, error) {
 	sum, err := s.ask(ctx, v, e)
 	if errors.Is(err, counting.Corrupt) {
@@ -159,8 +157,8 @@ func damaged(v *cluster.View, e counting.Entry) publishing.Summary {
 	return publishing.Summary{Report: reportOf(v, e), State: counting.Damaged, Sink: e.Sink}
 }
 
-// ask finds the count of a window that is open, and the calls of one that may
-// have more of them.
+// ask asks for the count of an open window, and for the deliveries of a window that is
+// not done.
 func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (publishing.Summary, error) {
 	sum := publishing.Summary{State: e.State, Sink: e.Sink, Deliveries: e.Deliveries}
 	if e.State == counting.Open {
@@ -181,7 +179,7 @@ func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (p
 		if err != nil {
 			return sum, err
 		}
-		calls, err := callsOf(ctx, v.Home(e.Window), e.Window)
+		calls, err := deliveriesOf(ctx, v.Home(e.Window), e.Window)
 		if err != nil {
 			return sum, err
 		}

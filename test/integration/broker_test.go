@@ -16,7 +16,7 @@ func TestPublisherIsWhereCountsGo(t *testing.T) {
 	p.queueGrows(2)
 	p.resolve(f)
 	// On a machine that stands still a confirm may be late.
-	if n := len(p.reports()); n > strings.Count(in.logged(), "publishers before it did not confirm") {
+	if n := len(p.reports()); n > strings.Count(in.logged(), "earlier publishers did not confirm") {
 		t.Errorf("%d counts are in the log as well", n)
 	}
 	if _, body := get(t, in.public+"/api/verve/windows", ""); !strings.Contains(body, `"published_to":"rabbitmq"`) {

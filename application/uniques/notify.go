@@ -11,7 +11,7 @@ import (
 	"footfall/domain/publishing"
 )
 
-// maxClosing is the number of windows whose endpoints are called at once.
+// maxClosing bounds the windows whose endpoints are notified concurrently.
 const maxClosing = 4
 
 func (s *Service) isClosing(w counting.Window) bool {
@@ -21,10 +21,9 @@ func (s *Service) isClosing(w counting.Window) bool {
 	return ok
 }
 
-// callInBackground calls the endpoints of a published window and finishes it.
-// When too many windows are at that stage it does nothing: the next scan
-// comes back to it.
-func (s *Service) callInBackground(c closing, r publishing.Report) {
+// notifyInBackground notifies the endpoints of a published window and finishes it. If
+// too many windows are in that phase, it does nothing: the next scan tries again.
+func (s *Service) notifyInBackground(c closing, r publishing.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || len(s.closing) >= maxClosing {
@@ -39,14 +38,13 @@ func (s *Service) callInBackground(c closing, r publishing.Report) {
 		}()
 		err := c.finish(s.ctx, r)
 		if err != nil && s.ctx.Err() == nil && !errors.Is(err, counting.ErrStaleToken) {
-			s.Log.Warn("window is not finished", "window", r.ID, "error", err)
+			s.Log.Warn("finish window failed", "window", r.ID, "error", err)
 		}
 	})
 }
 
-// Stop ends the calls in the background; what they had not finished is found
-// by the next scan of any instance. It returns when they have ended, or with
-// its error when ctx is done.
+// Stop ends the deliveries in the background. The next scan of any instance continues
+// them. It returns when they have ended, or with the error of ctx.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
@@ -65,10 +63,10 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 }
 
-// finish calls every endpoint of the window that has no final result yet,
-// within the window's budget, and then the window is done.
+// finish notifies every endpoint of the window that has no final result, within the
+// window's budget. Then the window is done.
 func (c closing) finish(ctx context.Context, r publishing.Report) error {
-	// Whoever has taken the window over makes the calls: those here end.
+	// If another instance takes over the claim, it makes the deliveries: end them here.
 	ctx, cancel := context.WithCancel(ctx)
 	var renewal sync.WaitGroup
 	renewal.Go(func() {
@@ -86,14 +84,14 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 	if err != nil {
 		return err
 	}
-	calls, err := callsOf(ctx, c.home, c.window)
+	calls, err := deliveriesOf(ctx, c.home, c.window)
 	if err != nil {
 		return err
 	}
-	if err := c.callAll(ctx, r, endpoints, calls); err != nil {
+	if err := c.notifyAll(ctx, r, endpoints, calls); err != nil {
 		return err
 	}
-	if calls, err = callsOf(ctx, c.home, c.window); err != nil {
+	if calls, err = deliveriesOf(ctx, c.home, c.window); err != nil {
 		return err
 	}
 	if err := c.atHome(ctx, func(ctx context.Context) error {
@@ -104,7 +102,7 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 	return retire(ctx, c.view, c.window)
 }
 
-// renew keeps the lease until ctx is done or another instance has it.
+// renew renews the lease until ctx is done or another instance has claimed the window.
 func (c closing) renew(ctx context.Context) {
 	ticker := time.NewTicker(lease / 3)
 	defer ticker.Stop()
@@ -121,14 +119,14 @@ func (c closing) renew(ctx context.Context) {
 	}
 }
 
-// atHome makes one call of the home node.
+// atHome makes one call of the home.
 func (c closing) atHome(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	return do(ctx)
 }
 
-// endpointsOf returns the endpoints that any node has for a window, each once.
+// endpointsOf returns the distinct endpoints that the nodes have of a window.
 func endpointsOf(ctx context.Context, v *cluster.View, w counting.Window) ([]publishing.Endpoint, error) {
 	var mu sync.Mutex
 	var all []publishing.Endpoint
@@ -148,9 +146,9 @@ func endpointsOf(ctx context.Context, v *cluster.View, w counting.Window) ([]pub
 	return all, err
 }
 
-func totals(endpoints int, calls map[string]counting.Delivery) counting.DeliveryTotals {
+func totals(endpoints int, deliveries map[string]counting.Delivery) counting.DeliveryTotals {
 	t := counting.DeliveryTotals{Endpoints: endpoints}
-	for _, c := range calls {
+	for _, c := range deliveries {
 		switch {
 		case c.Delivered():
 			t.Delivered++
