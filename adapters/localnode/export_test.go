@@ -72,3 +72,31 @@ func (n *core) SpoilKeys() error {
 		return nil
 	})
 }
+
+// Stored is what the store has past what the ports show.
+type Stored struct {
+	Sessions map[counting.Session]counting.Applied
+	Keyed    []counting.KeyedVisit // without visits
+}
+
+// Stored reads it.
+func (n *core) Stored() (s Stored, err error) {
+	s.Sessions = make(map[counting.Session]counting.Applied)
+	return s, n.driver.View(func(root bucket) error {
+		t := &tx{core: n, root: root}
+		for name, value := range t.table(inSessions).Scan(nil) {
+			if s.Sessions[counting.Session(name)], _, err = decodeSession(value); err != nil {
+				return err
+			}
+		}
+		for _, of := range t.keyDays(true) {
+			for name, value := range of.Scan(nil) {
+				k := counting.KeyedVisit{Visit: counting.Visit{Arc: counting.Arc(name[0])<<8 | counting.Arc(name[1])}}
+				copy(k.Key[:], name[2:])
+				copy(k.Print[:], value)
+				s.Keyed = append(s.Keyed, k)
+			}
+		}
+		return nil
+	})
+}

@@ -130,7 +130,11 @@ func (a *arriving) open() (err error) {
 	if err := a.seen.load(a.w, a.log, a.idCount); err != nil {
 		return err
 	}
-	return a.tx.table(inWaiting).Put(key, present())
+	waiting := a.tx.table(inWaiting)
+	if waiting.Get(key) != nil {
+		return nil
+	}
+	return waiting.Put(key, present())
 }
 
 // finish writes what has been added, and how many there are now.

@@ -60,7 +60,7 @@ func (m *Node) Close() {
 // of a node that came back empty.
 type Snapshot struct {
 	items  *items
-	lastID uint64
+	lastID uint32
 	ring   *knownRing
 }
 
@@ -80,7 +80,7 @@ func (m *Node) Restore(to Snapshot) {
 		_ = prepare(&treeBucket{t: empty}, true) // it can't fail in memory
 		to.items, to.lastID = empty.items, empty.lastID
 	}
-	m.tree.items, m.tree.lastID = to.items.Clone(), to.lastID
+	m.tree.load(to.items.Clone(), to.lastID)
 	m.ring.Store(to.ring)
 	m.seen = seen{}
 }

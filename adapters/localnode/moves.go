@@ -72,13 +72,12 @@ func (t *tx) startMoves(r *sharding.Ring) error {
 			return err
 		}
 	}
-	incoming, arcs := t.table(inIncoming), r.Incoming(t.id)
-	for _, arc := range arcs {
-		if err := incoming.Put(arcKey(arc), incomingArc{}.encode()); err != nil {
+	for _, arc := range r.Incoming(t.id) {
+		if err := t.setIncoming(arc, incomingArc{}); err != nil {
 			return err
 		}
 	}
-	return incoming.SetSequence(uint64(len(arcs)))
+	return nil
 }
 
 // setAside moves what is live of an arc into quarantine.
@@ -346,11 +345,12 @@ func (m movable) CloseArc(ctx context.Context, table counting.Epoch, arc countin
 		if _, err := clearPrefix(t.table(inMarks), arcKey(arc)); err != nil {
 			return false, err
 		}
-		incoming := t.table(inIncoming)
-		if err := incoming.Delete(arcKey(arc)); err != nil {
+		if err := t.table(inIncoming).Delete(arcKey(arc)); err != nil {
 			return false, err
 		}
-		return true, incoming.SetSequence(uint64(t.state.Incoming - 1))
+		next := t.state
+		next.Incoming--
+		return true, t.saveRing(next)
 	})
 }
 

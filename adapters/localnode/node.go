@@ -139,6 +139,11 @@ func (n *core) lock(ctx context.Context) error {
 	select {
 	case n.writing <- struct{}{}:
 		return nil
+	default: // the select below costs more
+	}
+	select {
+	case n.writing <- struct{}{}:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -30,15 +30,15 @@ func (n *core) begin(root bucket) (*tx, error) {
 		if known, err = decodeKnown(b, version); err != nil {
 			return nil, notApplied(err)
 		}
+		if n.byArc {
+			known.state.Incoming = int(t.table(inIncoming).Sequence())
+		}
 		n.ring.Store(known)
 	}
 	if known.owner != "" && known.owner != n.id {
 		return nil, fmt.Errorf("%w: it is %s", counting.ErrWrongNode, known.owner)
 	}
 	t.version, t.state = version, known.state
-	if n.byArc {
-		t.state.Incoming = int(t.table(inIncoming).Sequence())
-	}
 	return t, nil
 }
 
@@ -76,6 +76,9 @@ func (t *tx) saveRing(next sharding.RingState) error {
 	}
 	if t.byArc {
 		saved.owner = t.id
+		if err := t.table(inIncoming).SetSequence(uint64(next.Incoming)); err != nil {
+			return err
+		}
 		if err := b.Put([]byte("owner"), []byte(t.id)); err != nil {
 			return err
 		}

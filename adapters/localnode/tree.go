@@ -18,16 +18,18 @@ type tree struct {
 	mu     sync.RWMutex
 	items  *items
 	closed bool
-	lastID uint64 // the highest id of a bucket
+	lastID uint32 // the highest id of a bucket
 	undo   []undo // of the transaction that runs, to roll it back
+	// tables are the buckets of the root, which holds nothing else.
+	tables map[string]*treeBucket
 }
 
 type items = btree.BTreeG[item]
 
 // item is a value, or a bucket with its sequence as the value.
 type item struct {
-	in         uint64 // id of the bucket that it lies in
-	child      uint64 // id of the bucket that it is; 0 for a value
+	in         uint32 // id of the bucket that it lies in
+	child      uint32 // id of the bucket that it is; 0 for a value
 	key, value []byte
 }
 
@@ -42,7 +44,7 @@ const (
 )
 
 func newTree() *tree {
-	return &tree{items: btree.NewG(treeDegree, func(a, b item) bool {
+	return &tree{tables: make(map[string]*treeBucket), items: btree.NewG(treeDegree, func(a, b item) bool {
 		if a.in != b.in {
 			return a.in < b.in
 		}
@@ -68,9 +70,9 @@ func (t *tree) Update(change func(bucket) (bool, error)) error {
 	changed, err := change(&treeBucket{t: t, id: treeRoot})
 	for ; (err != nil || !changed) && len(t.undo) > 0; t.undo = t.undo[:len(t.undo)-1] {
 		if last := t.undo[len(t.undo)-1]; last.had {
-			t.items.ReplaceOrInsert(last.before)
+			t.set(last.before)
 		} else {
-			t.items.Delete(last.before)
+			t.unset(last.before)
 		}
 	}
 	clear(t.undo)
@@ -78,12 +80,39 @@ func (t *tree) Update(change func(bucket) (bool, error)) error {
 	return err
 }
 
-func (t *tree) put(i item) {
-	before, had := t.items.ReplaceOrInsert(i)
-	if !had {
-		before = i
+// load gives the tree other items; lastID is the highest id of a bucket there.
+func (t *tree) load(all *items, lastID uint32) {
+	t.items, t.lastID = all, lastID
+	clear(t.tables)
+	all.AscendRange(item{in: treeRoot}, item{in: treeRoot + 1}, func(i item) bool {
+		t.tables[string(i.key)] = &treeBucket{t, i.child, treeRoot, i.key}
+		return true
+	})
+}
+
+func (t *tree) set(i item) (before item, had bool) {
+	before, had = t.items.ReplaceOrInsert(i)
+	if i.in == treeRoot && before.child != i.child {
+		t.tables[string(i.key)] = &treeBucket{t, i.child, treeRoot, i.key}
 	}
-	t.undo = append(t.undo, undo{before, had})
+	return before, had
+}
+
+func (t *tree) unset(i item) {
+	t.items.Delete(i)
+	if i.in == treeRoot {
+		delete(t.tables, string(i.key))
+	}
+}
+
+func (t *tree) put(i item) (before item) {
+	before, had := t.set(i)
+	if had {
+		t.undo = append(t.undo, undo{before, true})
+	} else {
+		t.undo = append(t.undo, undo{i, false})
+	}
+	return before
 }
 
 // delete deletes an item; all that lies in a bucket goes first.
@@ -102,15 +131,15 @@ func (t *tree) delete(i item) {
 			t.delete(i)
 		}
 	}
-	t.items.Delete(found)
+	t.unset(found)
 	t.undo = append(t.undo, undo{found, true})
 }
 
 // treeBucket is a bucket of a tree; in and name are those of its own item.
 type treeBucket struct {
 	t    *tree
-	id   uint64
-	in   uint64
+	id   uint32
+	in   uint32
 	name []byte
 }
 
@@ -130,10 +159,10 @@ func (b *treeBucket) Get(key []byte) []byte { return b.find(key).bytes() }
 
 func (b *treeBucket) Put(key, value []byte) error {
 	stored := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
-	if b.find(key).child != 0 {
+	before := b.t.put(item{in: b.id, key: stored[:len(key):len(key)], value: stored[len(key):]})
+	if before.child != 0 { // the error rolls it back
 		return fmt.Errorf("%w: a bucket is in the place of a value", counting.ErrNotApplied)
 	}
-	b.t.put(item{in: b.id, key: stored[:len(key):len(key)], value: stored[len(key):]})
 	return nil
 }
 
@@ -159,6 +188,9 @@ func (b *treeBucket) ScanBack(before []byte) iter.Seq2[[]byte, []byte] {
 }
 
 func (b *treeBucket) Bucket(name []byte) (bucket, error) {
+	if table := b.t.tables[string(name)]; table != nil && b.id == treeRoot {
+		return table, nil
+	}
 	switch found := b.find(name); {
 	case found.child != 0:
 		return &treeBucket{b.t, found.child, b.id, found.key}, nil
