@@ -248,7 +248,7 @@ func (p phrase) matches(text string, words []word) (end int, ok bool) {
 	}
 	for i, want := range p.words {
 		got := words[i].text
-		if stem, open := strings.CutSuffix(want, "*"); got != want && !(open && strings.HasPrefix(got, stem)) {
+		if stem, open := strings.CutSuffix(want, "*"); got != want && (!open || !strings.HasPrefix(got, stem)) {
 			return 0, false
 		}
 		if i > 0 && !joint.MatchString(text[words[i-1].end:words[i].start]) {
