@@ -270,32 +270,44 @@ func (w *world) mend() {
 	}
 }
 
-// settle waits until the last change is through.
+// resolve waits until every instance follows the newest ring and no arc is left
+// to move. It fails when nothing has changed for as long as patience says: a busy
+// machine is slow, and a ring that is stuck makes no progress.
 func (w *world) resolve(ctx context.Context) {
 	patience := w.span(10 * time.Minute)
 	if w.plan.real && w.mutant.name != "" {
 		patience = 15 * time.Second
 	}
-	for begin := time.Now(); ; time.Sleep(w.span(time.Second)) {
-		var open []string
-		for _, i := range w.instances {
-			if i == nil {
-				open = append(open, "an instance is dead")
-				continue
-			}
-			st := i.ring.Status(ctx)
-			if st.Moves.Left > 0 || st.Fence != st.Epoch || st.Epoch != w.instances[0].cluster.View().Epoch() {
-				open = append(open, fmt.Sprintf("%s: epoch %d, fence %d, %d arcs left, stuck %v", i.name, st.Epoch, st.Fence, st.Moves.Left, st.Moves.Stuck))
-			}
-		}
-		if len(open) == 0 {
+	before := ""
+	for since := time.Now(); ; time.Sleep(w.span(time.Second)) {
+		open := w.unresolved(ctx)
+		if open == "" {
 			return
 		}
-		if time.Since(begin) > patience {
-			w.violate("the ring does not settle: %s", strings.Join(open, "; "))
+		if open != before {
+			before, since = open, time.Now()
+		}
+		if time.Since(since) > patience {
+			w.violate("the ring does not settle: %s", open)
 			return
 		}
 	}
+}
+
+// unresolved describes what is left to do, and is empty when nothing is.
+func (w *world) unresolved(ctx context.Context) string {
+	var open []string
+	for _, i := range w.instances {
+		if i == nil {
+			open = append(open, "an instance is dead")
+			continue
+		}
+		st := i.ring.Status(ctx)
+		if st.Moves.Left > 0 || st.Fence != st.Epoch || st.Epoch != w.instances[0].cluster.View().Epoch() {
+			open = append(open, fmt.Sprintf("%s: epoch %d, fence %d, %d arcs left, stuck %v", i.name, st.Epoch, st.Fence, st.Moves.Left, st.Moves.Stuck))
+		}
+	}
+	return strings.Join(open, "; ")
 }
 
 // end stops every instance cleanly: what is in doubt gets resolved, and windows
