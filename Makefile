@@ -7,6 +7,8 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 FUZZTIME  ?= 10s
 BENCH     ?= .
 COUNT     ?= 1
+# How long the tests of one package may take; a busy machine needs more.
+TIMEOUT   ?= 15m
 # The race detector needs cgo, and so a C compiler. Go reports whether it found one.
 RACE      := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 LINT      := go tool -modfile=tools/go.mod golangci-lint
@@ -27,26 +29,40 @@ run: ## run Footfall with the embedded store in ./data
 build: ## build bin/footfall, linked statically
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X footfall/bootstrap.version=$(VERSION)' -o bin/footfall .
 
-.PHONY: test
-test: check-format check-vet check-compose check-generated check-build test-servers ## all tests, after format, vet, generated files and build
-	$(if $(RACE),,@echo 'no C compiler: tests run without the race detector' >&2)
-	go test $(RACE) -vet=off -count=1 -parallel 8 -timeout 15m ./...
+# The domain starts no goroutine, and the models run on one processor at a time:
+# the race detector would make them eight times as slow and find nothing more. It
+# watches what has goroutines: a lookup beside a change, and one short model.
+SEQUENTIAL := ./domain/... ./test/model/... ./test/ringmodel/...
+CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel))(/|$$)')
+# Tests that search for what shows each defect that is built into the models.
+SEARCH     := Defect
+TEST       := go test -vet=off -count=1
 
-# What goes wrong in them is what they are about: the models, and the tests of
-# the built program in these files.
-FAULTS := $(addprefix test/integration/, away_test.go broker_test.go brokerfault_test.go closestorm_test.go closing_test.go \
-	closinglog_test.go endpoints_test.go forbidden_test.go hostile_test.go instances_test.go planted_test.go refusing_test.go reshardfail_test.go)
+.PHONY: check
+check: check-format check-vet check-build ## format, vet, build, unit tests, conformance over memory, a short model: less than a minute
+	$(TEST) -short -skip '$(SEARCH)|Redis' ./domain/... ./application/... ./adapters/memory ./adapters/httpapi ./adapters/scheduler ./adapters/filelog ./adapters/httpcallback ./test/model ./test
+
+.PHONY: test
+test: check-format check-vet check-compose check-generated check-build test-servers ## all tests but the searches, after format, vet, generated files and build
+	$(if $(RACE),,@echo 'no C compiler: tests run without the race detector' >&2)
+	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
+	$(TEST) $(RACE) -run Race ./domain/sharding
+	$(TEST) $(RACE) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
+	$(TEST) $(RACE) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
+
+.PHONY: test-search
+test-search: test-servers ## searches over many seeds: every defect that is built into the models is found
+	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/redismodel/... ./test/ringmodel/...
 
 .PHONY: test-faults
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail
-	go test $(RACE) -vet=off -count=1 -parallel 8 -timeout 15m ./test/model ./test/redismodel ./test/ringmodel
-	go test $(RACE) -vet=off -count=1 -timeout 9m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p' $(FAULTS) | paste -sd '|'))$$" ./test/integration
+	$(TEST) -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/redismodel/... ./test/ringmodel/... ./test/integration/faults
 
 .PHONY: test-long
 test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages: about 20 minutes
-	FOOTFALL_TEST_LONG=1 go test -vet=off -count=1 -timeout 30m -v -run '^TestInstancesThatAreKilledLoseNoWindowAndNoID$$' ./test/integration
-	FOOTFALL_TEST_LONG=1 go test -vet=off -count=1 -timeout 30m -v -run '^TestTheRingGrowsAndShrinksUnderLoad$$' ./test/integration
-	go test -vet=off -count=1 -timeout 30m -v -run 'Storm|FallBack|PowerCuts|Squall|EveryDefect' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
+	FOOTFALL_TEST_LONG=1 $(TEST) -timeout 30m -v -run '^TestInstancesThatAreKilledLoseNoWindowAndNoID$$' ./test/integration/faults
+	FOOTFALL_TEST_LONG=1 $(TEST) -timeout 30m -v -run '^TestTheRingGrowsAndShrinksUnderLoad$$' ./test/integration/ring
+	$(TEST) -timeout 30m -v -run 'Storm|FallBack|PowerCuts|Squall|EveryDefect' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
 
 .PHONY: test-compose
 test-compose: check-compose ## the stack of docker-compose.yml under faults, and its alerts; needs a Docker engine

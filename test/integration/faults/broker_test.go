@@ -1,0 +1,125 @@
+package faults_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+func TestPublisherIsWhereCountsGo(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil, "")
+	in := p.Start()
+	f := newFeed(t, in)
+	p.queueGrows(2)
+	p.resolve(f)
+	// On a machine that stands still a confirm may be late.
+	if n := len(p.Reports()); n > strings.Count(in.Logged(), "earlier publishers did not confirm") {
+		t.Errorf("%d counts are in the log as well", n)
+	}
+	if _, body := service.Get(t, in.Public+"/api/verve/windows", ""); !strings.Contains(body, `"published_to":"rabbitmq"`) {
+		t.Errorf("no window says where it was published: %s", body)
+	}
+	if _, body := service.Get(t, in.Admin+"/metrics", ""); !strings.Contains(body, "\n"+`footfall_publish_attempts_total{outcome="confirmed",publisher="rabbitmq"} `) {
+		t.Error("the metrics don't count it")
+	}
+	if code := in.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	p.hidesPassword(in)
+}
+
+// U5 of the list of failures: the queue is deleted while the service runs.
+// What no queue took is in the log, and the next window in a new queue.
+func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil, "")
+	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(p.broker.Addr, p.queue)+"&type=classic")
+	in := p.Start()
+	f := newFeed(t, in)
+	p.queueGrows(1)
+	for !p.broker.DeleteEmptyQueue(t, p.queue) {
+		p.queued() // takes what came in between
+	}
+	p.logGrows(1)
+	service.WaitFor(t, "the broker returns a count", 60*time.Second, func() bool { return strings.Contains(in.Logged(), "NO_ROUTE") })
+	p.queueGrows(1)
+	p.resolve(f)
+}
+
+// A password that is wrong: the log has the counts, the service's own log one
+// line, and the service is ready all the same.
+func TestAWrongPasswordSendsCountsToTheLog(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil, "")
+	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+strings.Replace(p.broker.URL(p.broker.Addr, p.queue), p.broker.Secret(), "wrong-"+p.broker.Secret(), 1))
+	before := p.broker.Logins()
+	in := p.Start()
+	f := newFeed(t, in)
+	p.logGrows(2)
+	p.resolve(f)
+	if p.broker.Logins() == before {
+		t.Error("the broker refused no login")
+	}
+	p.isReady(in)
+	p.loggedOnce(in, "user or password is wrong")
+}
+
+// A queue that somebody declared otherwise: one line says so, the log has the
+// counts, and when the operator has put it right they go to the queue.
+func TestAQueueWithOtherArgumentsSendsCountsToTheLog(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil, "")
+	p.broker.DeclareQueue(t, p.queue, map[string]any{"x-queue-type": "classic"})
+	in := p.Start()
+	f := newFeed(t, in)
+	p.logGrows(2)
+	if n := len(p.queued()); n != 0 {
+		t.Errorf("%d counts are in the queue", n)
+	}
+	p.loggedOnce(in, "inequivalent arg 'x-queue-type'")
+	p.broker.DeleteQueue(t, p.queue)
+	service.WaitFor(t, "the queue is declared", 60*time.Second, func() bool { return p.broker.HasQueue(t, p.queue) })
+	p.queueGrows(1)
+	p.resolve(f)
+}
+
+// confirmMethod begins the frame by which a broker confirms on channel 1.
+const confirmMethod = "\x01\x00\x01\x00\x00\x00\x0d\x00\x3c\x00\x50"
+
+// A confirm that is lost on its way: the window is in the queue and in the
+// log, with one id and one number.
+func TestALostConfirmRepeatsTheCountUnderItsID(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil, "")
+	proxy := servers.StartProxy(t, p.broker.Addr)
+	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
+	in := p.Start()
+	f := newFeed(t, in)
+	p.queueGrows(1)
+	dropped, _ := proxy.DropReply(confirmMethod)
+	select {
+	case <-dropped:
+	case <-time.After(60 * time.Second):
+		t.Fatal("no confirm came by")
+	}
+	service.WaitFor(t, "the count is in the log", 60*time.Second, func() bool { return len(p.Reports()) > 0 })
+	p.queueGrows(1)
+	p.resolve(f)
+	queued := p.queued()
+	both := 0
+	for id := range p.Reports() {
+		if _, ok := queued[id]; ok {
+			both++
+		}
+	}
+	if both == 0 {
+		t.Errorf("no window is in queue and log:\n%s", in.Logged())
+	}
+	if _, body := service.Get(t, in.Admin+"/metrics", ""); strings.Contains(body, `footfall_publish_attempts_total{outcome="unknown",publisher="rabbitmq"} 0`) {
+		t.Error("the metrics don't count the doubt")
+	}
+}

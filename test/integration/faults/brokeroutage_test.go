@@ -1,0 +1,100 @@
+package faults_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// U3, U4, U6 of the list of failures, in one life of the service: the broker
+// is not there at the start, comes, raises a memory alarm, is killed under it
+// and away for two windows and more, comes back, freezes, and goes on. While
+// it takes nothing the counts are in the log, and when it is well they are in
+// the queue; none is lost, and nothing is started anew but the broker.
+func TestABrokerThatComesAndGoesLosesNoCount(t *testing.T) {
+	t.Parallel()
+	broker, err := servers.OpenRabbitMQ()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	p := newPublication(t, broker, "")
+	in := p.Start()
+	f := newFeed(t, in)
+
+	p.logGrows(2) // absent
+	p.isReady(in)
+	p.recovers("its first start", broker.Start)
+
+	if err := broker.SetMemoryLimit(0); err != nil {
+		t.Fatal(err)
+	}
+	p.logGrows(1)
+	p.isReady(in)
+	broker.Kill()
+	p.logGrows(3) // one of them may have been on its way at the kill
+	p.recovers("its return after two windows", broker.Start)
+
+	broker.Freeze()
+	p.logGrows(2)
+	p.recovers("its thaw", func() error { broker.Thaw(); return nil })
+	p.resolve(f)
+	p.hidesPassword(in)
+}
+
+// recovers waits until a window's count is in the queue after the broker is
+// well again.
+func (p *publication) recovers(what string, heal func() error) {
+	p.T.Helper()
+	if err := heal(); err != nil {
+		p.T.Fatal(err)
+	}
+	well := time.Now()
+	p.queueGrows(1)
+	// 15 s and a window are promised; a machine that is busy adds to that.
+	p.T.Logf("a count is in the queue %v after %s", time.Since(well).Round(100*time.Millisecond), what)
+}
+
+// U18 of the list of failures: neither the broker nor the log takes a count.
+// The window waits, and is published when one of them is back.
+func TestACountThatNobodyTakesWaits(t *testing.T) {
+	t.Parallel()
+	for name, heal := range map[string]func(*publication, *servers.Proxy) error{
+		"until the broker is back": func(_ *publication, proxy *servers.Proxy) error { return proxy.Accept() },
+		"until the log is back":    func(p *publication, _ *servers.Proxy) error { return syscall.Rmdir(p.CaptureLog()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPublication(t, nil, "")
+			proxy := servers.StartProxy(t, p.broker.Addr)
+			p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
+			in := p.Start()
+			f := newFeed(t, in)
+			p.queueGrows(1)
+			// A folder in its place: it can't be opened anew.
+			if err := os.Remove(p.CaptureLog()); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(p.CaptureLog(), 0o750); err != nil {
+				t.Fatal(err)
+			}
+			proxy.Refuse()
+			waits := func() bool {
+				_, body := service.Get(t, in.Public+"/api/verve/windows", "")
+				return strings.Contains(body, `"state":"sealed"`)
+			}
+			service.WaitFor(t, "a window waits", 60*time.Second, waits)
+			if err := heal(p, proxy); err != nil {
+				t.Fatal(err)
+			}
+			service.WaitFor(t, "none waits", 60*time.Second, func() bool { return !waits() })
+			_ = syscall.Rmdir(p.CaptureLog()) // if it is still one
+			p.resolve(f)
+		})
+	}
+}

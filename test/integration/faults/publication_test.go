@@ -1,0 +1,196 @@
+package faults_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// publication is a deployment with a broker and what both have published.
+type publication struct {
+	*service.Deployment
+	broker *servers.RabbitMQ
+	queue  string
+}
+
+// newPublication is a deployment with windows of 2 s that knows the broker by
+// addr, or by its own address. Supersedes settings win.
+func newPublication(t *testing.T, broker *servers.RabbitMQ, addr string, env ...string) *publication {
+	t.Helper()
+	if broker == nil {
+		service.Shared.Once.Do(func() {
+			if service.Shared.Broker, service.Shared.Err = servers.OpenRabbitMQ(); service.Shared.Err == nil {
+				service.Shared.Err = service.Shared.Broker.Start()
+			}
+		})
+		if service.Shared.Err != nil {
+			t.Fatal(service.Shared.Err)
+		}
+		broker = service.Shared.Broker
+	}
+	if addr == "" {
+		addr = broker.Addr
+	}
+	queue := fmt.Sprint("counts.", t.Name(), ".", time.Now().UnixNano())
+	env = append([]string{"FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=100ms", "FOOTFALL_PUBLISHER=" + broker.URL(addr, queue)}, env...)
+	return &publication{service.NewDeployment(t, env...), broker, queue}
+}
+
+// queued are the counts that were found in the queue by window; those with one
+// id must not differ.
+func (p *publication) queued() map[string]service.Line {
+	p.T.Helper()
+	all := make(map[string]service.Line)
+	for _, m := range p.broker.Messages(p.T, p.queue) {
+		var l service.Line
+		if err := json.Unmarshal(m.Body, &l); err != nil || l.ID != m.MessageId {
+			p.T.Fatalf("message %q has the body %s: %v", m.MessageId, m.Body, err)
+		}
+		if other, ok := all[l.ID]; ok && other.Count != l.Count {
+			p.T.Fatalf("window %s has the counts %d and %d", l.ID, other.Count, l.Count)
+		}
+		all[l.ID] = l
+	}
+	return all
+}
+
+// everything is what the queue and the log have together: one number a window.
+func (p *publication) everything() map[string]service.Line {
+	p.T.Helper()
+	all := p.queued()
+	for id, l := range p.Reports() {
+		if other, ok := all[id]; ok && other.Count != l.Count {
+			p.T.Fatalf("window %s has the count %d in the queue and %d in the log", id, other.Count, l.Count)
+		}
+		all[id] = l
+	}
+	return all
+}
+
+// logGrows and queueGrows wait for n counts more than there are.
+func (p *publication) logGrows(n int) {
+	p.T.Helper()
+	before := len(p.Reports())
+	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the log", n), 2*time.Minute, func() bool { return len(p.Reports()) >= before+n })
+}
+
+func (p *publication) queueGrows(n int) {
+	p.T.Helper()
+	before := len(p.queued())
+	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the queue", n), 2*time.Minute, func() bool {
+		time.Sleep(100 * time.Millisecond) // each look is a connection
+		return len(p.queued()) >= before+n
+	})
+}
+
+// feed sends new ids until its end is called.
+type feed struct {
+	t    *testing.T
+	ids  service.Account
+	stop chan struct{}
+	done chan struct{}
+}
+
+func newFeed(t *testing.T, in *service.Instance) *feed {
+	f := &feed{t: t, stop: make(chan struct{}), done: make(chan struct{})}
+	c := service.NewClient()
+	go func() {
+		defer close(f.done)
+		defer c.CloseIdleConnections()
+		for id := 0; ; id++ {
+			select {
+			case <-f.stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			// One may be refused or in doubt on a machine that stands still.
+			got, body, err := service.Send(c, http.MethodGet, fmt.Sprintf("%s/api/verve/accept?id=%d", in.Public, id))
+			if err != nil {
+				t.Errorf("accept: %v %s %v", got, body, err)
+				return
+			}
+			f.ids.Add(service.Reply{Outcome: got})
+		}
+	}()
+	t.Cleanup(f.end)
+	return f
+}
+
+func (f *feed) end() {
+	select {
+	case <-f.stop:
+	default:
+		close(f.stop)
+	}
+	<-f.done
+}
+
+// settle ends the feed and checks P5: every id that was acknowledged is in one
+// window's number, none that was refused is, and no window is left out.
+func (p *publication) resolve(f *feed) {
+	p.T.Helper()
+	f.end()
+	low, high := f.ids.Acked.Load(), f.ids.Acked.Load()+f.ids.Maybe.Load()
+	service.WaitFor(p.T, "every id is published", 2*time.Minute, func() bool {
+		time.Sleep(100 * time.Millisecond)
+		return service.Total(p.everything()) >= low
+	})
+	all := p.everything()
+	if got := service.Total(all); low == 0 || got > high {
+		p.T.Errorf("%d ids are published, %d were acknowledged, %d are in doubt, %d were refused", got, low, high-low, f.ids.Denied.Load())
+	}
+	var starts []time.Time
+	for _, l := range all {
+		starts = append(starts, l.WindowStart)
+	}
+	slices.SortFunc(starts, time.Time.Compare)
+	for i, at := range starts[1:] {
+		if gap := at.Sub(starts[i]); gap != 2*time.Second {
+			p.T.Errorf("%v lie between the windows of %v and %v", gap, starts[i], at)
+		}
+	}
+}
+
+// loggedOnce checks that the service's log says why its publisher is away, not
+// again and again, and without the password.
+func (p *publication) loggedOnce(in *service.Instance, why string) {
+	p.T.Helper()
+	last := ""
+	for text := range strings.Lines(in.Logged()) {
+		var l struct{ Msg, Error string }
+		if json.Unmarshal([]byte(text), &l) != nil || l.Msg != "rabbitmq is away" {
+			continue
+		}
+		if l.Error == last {
+			p.T.Errorf("it says so again: %s", text)
+		}
+		last = l.Error
+	}
+	if !strings.Contains(last, why) {
+		p.T.Errorf("%q, want %q:\n%s", last, why, in.Logged())
+	}
+	p.hidesPassword(in)
+}
+
+// isReady checks that the service is: a broker that is away is no reason not
+// to be.
+func (p *publication) isReady(in *service.Instance) {
+	p.T.Helper()
+	if status, body := service.Get(p.T, in.Public+"/readyz", ""); status != http.StatusOK {
+		p.T.Errorf("/readyz: %d %s", status, body)
+	}
+}
+
+func (p *publication) hidesPassword(in *service.Instance) {
+	p.T.Helper()
+	if strings.Contains(in.Logged(), p.broker.Secret()) {
+		p.T.Error("the password is in the log")
+	}
+}

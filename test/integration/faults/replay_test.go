@@ -1,0 +1,89 @@
+package faults_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// publish runs the subcommand, which is to end by itself.
+func (p *publication) publish(args ...string) (code int, out string) {
+	p.T.Helper()
+	cmd := p.Command(p.T.Context(), append([]string{"publish", "--replay"}, args...)...)
+	b, _ := cmd.CombinedOutput()
+	if strings.Contains(string(b), p.broker.Secret()) {
+		p.T.Errorf("the password is in %s", b)
+	}
+	return cmd.ProcessState.ExitCode(), string(b)
+}
+
+// A log whose broker was away is sent to it on request, with the same ids and
+// bodies: all of it, whatever is damaged, and again when asked again.
+func TestReplaySendsTheLogToTheBroker(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil, "")
+	proxy := servers.StartProxy(t, p.broker.Addr)
+	proxy.Refuse()
+	e := service.NewEndpoint(t)
+	p.Env = append(p.Env, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
+	in := p.Start()
+	service.Accept(t, in, 1, e.URL)
+	service.WaitFor(t, "counts and a callback are in the log", 60*time.Second, func() bool {
+		counts, callbacks := 0, 0
+		for _, l := range p.Lines() {
+			if l.Event == "callback" {
+				callbacks++
+			} else {
+				counts++
+			}
+		}
+		return counts >= 3 && callbacks >= 1
+	})
+	in.Kill()
+	want := p.Reports()
+
+	if code, out := p.publish(p.CaptureLog()); code != 1 || !strings.Contains(out, "connection refused") || !strings.Contains(out, "0 windows were sent to rabbitmq") {
+		t.Errorf("without a broker: exit code %d, %s", code, out)
+	}
+	if err := proxy.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := p.publish(p.CaptureLog()); code != 0 || !strings.Contains(out, " windows were sent to rabbitmq") {
+		t.Fatalf("exit code %d, %s", code, out)
+	}
+	p.sent(want, 1)
+
+	whole, err := os.ReadFile(p.CaptureLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := p.CaptureLog() + ".torn"
+	if err := os.WriteFile(torn, append([]byte(`{"time":"2026-11-`+"\n"), whole...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := p.publish(torn); code != 1 || !strings.Contains(out, torn+": line 1: it is not a whole line") {
+		t.Errorf("with a torn line: exit code %d, %s", code, out)
+	}
+	p.sent(want, 2)
+	if code, out := p.publish(p.CaptureLog() + ".none"); code != 1 || !strings.Contains(out, "no such file") {
+		t.Errorf("without a file: exit code %d, %s", code, out)
+	}
+}
+
+// sent checks that the queue has had each count so many times, and no other.
+func (p *publication) sent(want map[string]service.Line, times int) {
+	p.T.Helper()
+	got := p.queued()
+	for id, w := range want {
+		if g := got[id]; g.Count != w.Count || !g.WindowStart.Equal(w.WindowStart) || !g.WindowEnd.Equal(w.WindowEnd) {
+			p.T.Errorf("the queue has %+v, the log %+v", g, w)
+		}
+	}
+	if n := len(p.broker.Messages(p.T, p.queue)); n != times*len(want) || len(got) != len(want) {
+		p.T.Errorf("%d messages for %d windows, want %d for %d", n, len(got), times*len(want), len(want))
+	}
+}

@@ -1,0 +1,156 @@
+package process_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// metric is one line of a table of metrics.
+type metric struct{ kind, labels, help string }
+
+// exposed reads what GET /metrics answers: the metrics of Footfall by their
+// names. The label le belongs to every histogram.
+func exposed(body string) map[string]metric {
+	found := make(map[string]metric)
+	labels := make(map[string]map[string]bool)
+	for line := range strings.Lines(body) {
+		line = strings.TrimSpace(line)
+		if name, help, ok := strings.Cut(strings.TrimPrefix(line, "# HELP "), " "); ok && strings.HasPrefix(line, "# HELP footfall_") {
+			found[name] = metric{help: help}
+			labels[name] = make(map[string]bool)
+			continue
+		}
+		if name, kind, ok := strings.Cut(strings.TrimPrefix(line, "# TYPE "), " "); ok && strings.HasPrefix(line, "# TYPE footfall_") {
+			m := found[name]
+			m.kind = kind
+			found[name] = m
+			continue
+		}
+		sample := regexp.MustCompile(`^(footfall_[a-z_]+?)(_bucket|_sum|_count)?\{(.*)\} `).FindStringSubmatch(line)
+		if sample == nil {
+			continue
+		}
+		of := labels[sample[1]]
+		if of == nil { // it ends like a part of a histogram, and is none
+			of = labels[sample[1]+sample[2]]
+		}
+		for _, label := range regexp.MustCompile(`([a-z_]+)="`).FindAllStringSubmatch(sample[3], -1) {
+			if label[1] != "le" {
+				of[label[1]] = true
+			}
+		}
+	}
+	for name, m := range found {
+		m.labels = strings.Join(slices.Sorted(maps.Keys(labels[name])), ", ")
+		found[name] = m
+	}
+	return found
+}
+
+// The page of metrics has what a program that does all that it can shows, and
+// nothing else: names, kinds, labels and help texts.
+func TestEveryMetricIsInItsPage(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 2, "--appendfsync", "everysec")
+	d := r.Deployment()
+	d.Env = append(d.Env, "FOOTFALL_PUBLISHER=amqp://127.0.0.1:1?queue=counts") // it is away
+	in := d.Start()
+	for i := range 64 { // each node has some
+		if got := r.Visit(in, fmt.Sprint("page", i)); got.Status != 200 {
+			t.Fatalf("%d %s", got.Status, got.Body)
+		}
+	}
+	_, body := service.Get(t, in.Admin+"/metrics", "")
+	text, err := os.ReadFile("../../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]metric)
+	for _, row := range regexp.MustCompile("(?m)^\\| `(footfall_[a-z_]+)` \\| ([a-z]+) \\| ([a-z_, `]*) ?\\| (.+) \\|$").FindAllStringSubmatch(string(text), -1) {
+		documented[row[1]] = metric{row[2], strings.ReplaceAll(strings.TrimSpace(row[3]), "`", ""), row[4]}
+	}
+	if diff := cmp.Diff(exposed(body), documented, cmp.AllowUnexported(metric{})); diff != "" {
+		t.Errorf("the program and docs/metrics.md differ (-program +page):\n%s", diff)
+	}
+	// One that the table has in another form would not be compared.
+	for _, name := range regexp.MustCompile(`footfall_[a-z_]+`).FindAllString(string(text), -1) {
+		if _, ok := documented[name]; !ok {
+			t.Errorf("docs/metrics.md names %s outside its table", name)
+		}
+	}
+}
+
+// sample is the value of one line of GET /metrics, as it stands there.
+func sample(t *testing.T, in *service.Instance, series string) string {
+	t.Helper()
+	_, body := service.Get(t, in.Admin+"/metrics", "")
+	_, rest, ok := strings.Cut(body, "\n"+series+" ")
+	if !ok {
+		return "none"
+	}
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
+func TestMetricsShowNodesWindowsAndMoves(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 2, "--appendfsync", "everysec")
+	d := r.Deployment()
+	d.Env = append(d.Env, "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=0s")
+	in := d.Start()
+	shows := func(series string, ok func(value string) bool) {
+		t.Helper()
+		service.WaitFor(t, series+" is right", 60*time.Second, func() bool { return ok(sample(t, in, series)) })
+	}
+	is := func(want string) func(string) bool { return func(got string) bool { return got == want } }
+	above0 := func(got string) bool { return got != "0" && got != "none" }
+
+	shows(`footfall_windows{state="done"}`, above0)
+	shows(`footfall_windows{state="open"}`, above0)
+	shows(`footfall_window_oldest_age_seconds{state="done"}`, above0)
+	shows(`footfall_windows{state="lost"}`, is("0"))
+
+	for i := range 64 {
+		if got := r.Visit(in, fmt.Sprint("page", i)); got.Status != 200 {
+			t.Fatalf("%d %s", got.Status, got.Body)
+		}
+	}
+	shows("footfall_ring_epoch", is("1"))
+	third := servers.StartRedis(t, "--appendfsync", "everysec")
+	if status, body := in.Administer("POST", "/ring/nodes", `{"addr":"redis://`+third.Addr+`"}`); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	shows("footfall_ring_epoch", is("2"))
+	shows("footfall_ring_arcs_moved_total", above0)
+	shows("footfall_ring_pages_moved_total", above0)
+	shows("footfall_ring_arcs_left", is("0"))
+
+	node := func(s *servers.Redis) string { return "redis_" + s.Addr[strings.LastIndexByte(s.Addr, ':')+1:] }
+	up := func(s *servers.Redis) string { return `footfall_node_up{node="` + node(s) + `"}` }
+	shows(up(third), is("1"))
+	shows(`footfall_node_share_ratio{node="`+node(third)+`"}`, func(v string) bool { return strings.HasPrefix(v, "0.333") })
+	keys := `footfall_node_idempotency_keys{node="` + node(third) + `"}`
+	shows(keys, is("0"))
+	for i := range 64 {
+		if got := service.AskOnce(t, in, fmt.Sprint("/visit/page", i), fmt.Sprint("key", i), ""); got.Status != 200 {
+			t.Fatalf("%d %s", got.Status, got.Body)
+		}
+	}
+	shows(keys, above0)
+	third.Kill()
+	shows(keys, is("none"))
+	shows(up(third), is("0"))
+	shows(up(r.Servers[0]), is("1"))
+	shows(`footfall_windows{state="done"}`, is("none")) // they can't be read
+}

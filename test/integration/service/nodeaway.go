@@ -1,0 +1,157 @@
+package service
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/application/groupcommit"
+)
+
+// asleep is longer than the phase of the fault with the answers that it
+// brings, so that nothing ends early by itself.
+const asleep = 4000 * time.Millisecond
+
+// stuck are the ways in which a node doesn't answer for some seconds.
+func Stuck() map[string]func(r *Ring, node int) (end func()) {
+	ignore := func(r *Ring, node int, args ...any) {
+		c := r.Servers[node].Client()
+		defer c.Close()
+		_ = c.Do(context.Background(), args...).Err() // DEBUG SLEEP answers when it is over
+	}
+	return map[string]func(r *Ring, node int) func(){
+		"killed": func(r *Ring, node int) func() {
+			r.Servers[node].Kill()
+			return func() {
+				if err := r.Servers[node].Start(); err != nil {
+					r.T.Error(err)
+				}
+			}
+		},
+		"frozen": func(r *Ring, node int) func() {
+			r.Servers[node].Freeze()
+			return r.Servers[node].Thaw
+		},
+		"paused": func(r *Ring, node int) func() {
+			ignore(r, node, "client", "pause", asleep.Milliseconds(), "all")
+			return func() {}
+		},
+		"asleep": func(r *Ring, node int) func() {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				ignore(r, node, "debug", "sleep", asleep.Seconds())
+			}()
+			return func() { <-done }
+		},
+	}
+}
+
+// answers tells whether a server answers at once.
+func (r *Ring) Answers(node int) bool {
+	c, err := net.Dial("tcp", r.Servers[node].Addr)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(200 * time.Millisecond))
+	_, _ = io.WriteString(c, "PING\r\n")
+	answer, _ := bufio.NewReader(c).ReadString('\n')
+	return answer == "+PONG\r\n"
+}
+
+// checkReads reads while the first node is away: no number for its pages,
+// and those of the others as ever; the service is ready.
+func (r *Ring) CheckReads(in *Instance, by [][]string) {
+	r.T.Helper()
+	var away, there, many, ready Reply
+	var wg sync.WaitGroup
+	wg.Go(func() { away = r.Read(in, by[0][0]) })
+	wg.Go(func() { there = r.Read(in, by[1][0]) })
+	wg.Go(func() { many = r.ReadAll(in, []string{by[0][1], by[1][1], by[2][1]}) })
+	wg.Go(func() { ready = r.Ask(in, "GET", "/readyz", "") })
+	wg.Wait()
+	if away.Status != 503 || away.Header.Get("Retry-After") == "" {
+		r.T.Errorf("read of a page that is away: %d %s, Retry-After %q", away.Status, away.Body, away.Header.Get("Retry-After"))
+	}
+	if there.Status != 200 {
+		r.T.Errorf("read of a page that is there: %d %s", there.Status, there.Body)
+	}
+	all := r.Results(many)
+	if all[0].Visits != nil || all[0].Error != "unavailable" || all[1].Visits == nil || all[2].Visits == nil {
+		r.T.Errorf("read of pages of all nodes: %s", many.Body)
+	}
+	if ready.Status != 200 {
+		r.T.Errorf("/readyz with two of three nodes: %d %s", ready.Status, ready.Body)
+	}
+	if slowest := max(away.Took, there.Took, many.Took, ready.Took); slowest > Patience {
+		r.T.Errorf("an answer took %v", slowest)
+	}
+}
+
+// checkRefused checks the answers for pages of a node that was away: none was
+// counted, and none was late. What was under way when the node hung is in doubt.
+func (tr *Traffic) CheckRefused(t *testing.T, hung bool) {
+	t.Helper()
+	_, earlier := tr.Answers(before)
+	_, statuses := tr.Answers(During)
+	t.Logf("its pages: %v, while it was away: %v", earlier, statuses)
+	if hung && earlier[504]+statuses[504] == 0 {
+		t.Error("nothing was in doubt")
+	}
+	if statuses[503] == 0 || len(statuses) > 2 || len(statuses) == 2 && statuses[504] == 0 {
+		t.Errorf("the answers are %v, want 503, and 504 for what is in doubt", statuses)
+	}
+	tr.Mu.Lock()
+	defer tr.Mu.Unlock()
+	for _, got := range slices.Concat(tr.replies[before], tr.replies[During]) {
+		if got.Took > Patience || got.Status == 503 && got.Header.Get("Retry-After") == "" {
+			t.Errorf("%d %s after %v, Retry-After %q", got.Status, got.Body, got.Took, got.Header.Get("Retry-After"))
+			return
+		}
+	}
+}
+
+// checkUnharmed checks that all other pages were counted, and that their
+// callers did not wait for the node that is away: its own callers wait for a
+// second, so half of that is a wait which no busy machine explains.
+func (tr *Traffic) CheckUnharmed(t *testing.T) {
+	t.Helper()
+	was, _ := tr.Answers(before)
+	is, statuses := tr.Answers(During)
+	t.Logf("the other pages: p99 %v before, %v while it was away, %v", was, is, statuses)
+	if len(statuses) != 1 || statuses[200] < 20 {
+		t.Errorf("the answers for the other pages are %v", statuses)
+	}
+	if is > groupcommit.Deadline/2 {
+		t.Errorf("p99 of the other pages went from %v to %v, want %v at most", was, is, groupcommit.Deadline/2)
+	}
+}
+
+// fill lets a server write n commands to its append-only file.
+func (r *Ring) Fill(server, n int) {
+	r.T.Helper()
+	c := r.Servers[server].Client()
+	defer c.Close()
+	p := c.Pipeline()
+	for range n {
+		p.Incr(r.T.Context(), "filler")
+	}
+	if _, err := p.Exec(r.T.Context()); err != nil {
+		r.T.Fatal(err)
+	}
+}
+
+// refuses tells whether a server answers a write with an error of that word.
+func (r *Ring) Refuses(server int, word string) bool {
+	c := r.Servers[server].Client()
+	defer c.Close()
+	err := c.Incr(r.T.Context(), "filler").Err()
+	return err != nil && strings.HasPrefix(err.Error(), word)
+}

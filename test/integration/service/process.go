@@ -1,0 +1,296 @@
+// Package service starts the built program as its users do, and talks to it over
+// HTTP, with signals, and through its files. The folders beside it hold the tests.
+package service
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programs are the binaries under test. Each is built when a test first needs it.
+type programs struct {
+	normal, fault func() string
+}
+
+var built programs
+
+// program is the path of the program as users build it.
+func Program() string { return built.normal() }
+
+// faultyProgram is the path of the program with a fault point, which is the test
+// binary of bootstrap.
+func FaultyProgram() string { return built.fault() }
+
+// Main runs the tests of a folder and returns the exit code for os.Exit.
+func Main(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "footfall")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	defer endSharedBroker()
+	build := func(name, source string, args ...string) func() string {
+		return sync.OnceValue(func() string {
+			path := filepath.Join(dir, name)
+			if out, err := exec.Command("go", append(args, "-o", path, source)...).CombinedOutput(); err != nil {
+				panic(fmt.Sprintf("build: %v\n%s", err, out))
+			}
+			return path
+		})
+	}
+	built = programs{build("footfall", "footfall", "build"), build("faulty", "footfall/bootstrap", "test", "-c")}
+	// The tests wait for clocks and processes more than they compute.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8")
+	return m.Run()
+}
+
+// instance is one run of the program.
+type Instance struct {
+	t           *testing.T
+	Cmd         *exec.Cmd
+	Public      string // http://host:port
+	Admin       string
+	Ready       chan struct{} // closed when it says that it is
+	Done        chan struct{} // closed when the process has ended
+	mu          sync.Mutex
+	log         strings.Builder
+	releaseOnce sync.Once
+}
+
+// deployment is a folder with the store and the capture log of an instance.
+type Deployment struct {
+	T       *testing.T
+	Program string
+	Dir     string
+	Env     []string
+}
+
+func NewDeployment(t *testing.T, env ...string) *Deployment {
+	return &Deployment{T: t, Program: Program(), Dir: t.TempDir(), Env: env}
+}
+
+func (d *Deployment) CaptureLog() string { return filepath.Join(d.Dir, "unique_id_capture.log") }
+
+// command is the program with the deployment's environment, and no other
+// setting of Footfall.
+func (d *Deployment) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, d.Program, args...)
+	cmd.Dir = d.Dir
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "FOOTFALL_") {
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	cmd.Env = append(cmd.Env, "FOOTFALL_LISTEN=127.0.0.1:0", "FOOTFALL_ADMIN_LISTEN=127.0.0.1:0", "FOOTFALL_LOG_FORMAT=json")
+	cmd.Env = append(cmd.Env, d.Env...)
+	return cmd
+}
+
+// start runs the program and returns when it says that it is ready.
+func (d *Deployment) Start() *Instance {
+	d.T.Helper()
+	in := d.Launch()
+	in.AwaitReady()
+	return in
+}
+
+// launch runs the program.
+func (d *Deployment) Launch() *Instance {
+	d.T.Helper()
+	in := &Instance{t: d.T, Cmd: d.Command(context.Background()), Ready: make(chan struct{}), Done: make(chan struct{})}
+	stderr, err := in.Cmd.StderrPipe()
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	if err := in.Cmd.Start(); err != nil {
+		d.T.Fatal(err)
+	}
+	go in.follow(stderr)
+	d.T.Cleanup(in.Kill)
+	return in
+}
+
+// awaitReady returns when the program says that it is ready.
+func (in *Instance) AwaitReady() {
+	in.t.Helper()
+	select {
+	case <-in.Ready:
+	case <-in.Done:
+		in.t.Fatalf("the program ended before it was ready, %v:\n%s", in.Cmd.ProcessState, in.Logged())
+	case <-time.After(60 * time.Second):
+		in.t.Fatalf("the program is not ready after 60s:\n%s", in.Logged())
+	}
+}
+
+// follow keeps the log and looks for the line that says where it listens.
+func (in *Instance) follow(stderr io.Reader) {
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		in.mu.Lock()
+		in.log.WriteString(lines.Text() + "\n")
+		in.mu.Unlock()
+		var line struct {
+			Msg         string `json:"msg"`
+			Listen      string `json:"listen"`
+			AdminListen string `json:"admin_listen"`
+		}
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+			in.Public, in.Admin = "http://"+line.Listen, "http://"+line.AdminListen
+			in.releaseOnce.Do(func() { close(in.Ready) })
+		}
+	}
+	_ = in.Cmd.Wait()
+	close(in.Done)
+}
+
+func (in *Instance) Logged() string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.log.String()
+}
+
+// kill is kill -9; it returns when the process is gone.
+func (in *Instance) Kill() {
+	_ = in.Cmd.Process.Signal(syscall.SIGKILL)
+	<-in.Done
+}
+
+// stop is SIGTERM; it returns the exit code.
+func (in *Instance) Stop() int {
+	in.t.Helper()
+	if err := in.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		in.t.Fatal(err)
+	}
+	select {
+	case <-in.Done:
+	case <-time.After(60 * time.Second):
+		in.t.Fatalf("still there 60s after SIGTERM:\n%s", in.Logged())
+	}
+	return in.Cmd.ProcessState.ExitCode()
+}
+
+// outcome of a counting request, as P2 distinguishes them.
+type Outcome int
+
+const (
+	Acknowledged Outcome = iota
+	Refused              // 503: not counted, and never will be
+	Unknown              // 504, or no answer
+)
+
+// newClient doesn't share connections with other tests.
+func NewClient() *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+}
+
+// outcomeOf is that of a request without an answer.
+func outcomeOf(err error) Outcome {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return Refused
+	}
+	return Unknown
+}
+
+func Send(c *http.Client, method, url string) (Outcome, string, error) {
+	req, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		return Unknown, "", err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return outcomeOf(err), "", nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil || resp.StatusCode == http.StatusGatewayTimeout:
+		return Unknown, "", nil
+	case resp.StatusCode == http.StatusOK:
+		return Acknowledged, string(body), nil
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		return Refused, string(body), nil
+	}
+	return Unknown, "", fmt.Errorf("%s %s: %s %s", method, url, resp.Status, body)
+}
+
+// visits reads one page.
+func (in *Instance) Visits(page string) int64 {
+	in.t.Helper()
+	got, body, err := Send(NewClient(), http.MethodGet, in.Public+"/visits/"+url.PathEscape(page))
+	if err != nil || got != Acknowledged {
+		in.t.Fatalf("GET /visits/%s: %v %v", page, got, err)
+	}
+	var answer struct {
+		Visits int64 `json:"visits"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		in.t.Fatal(err)
+	}
+	return answer.Visits
+}
+
+// line of the capture log.
+type Line struct {
+	Time        time.Time `json:"time"`
+	Event       string    `json:"event"`
+	ID          string    `json:"id"`
+	WindowStart time.Time `json:"window_start"`
+	WindowEnd   time.Time `json:"window_end"`
+	Count       int64     `json:"count"`
+	Endpoint    string    `json:"endpoint"`
+	Attempt     int       `json:"attempt"`
+	Error       string    `json:"error"`
+	Status      int       `json:"status"`
+	Response    string    `json:"response"`
+}
+
+// lines are those of the capture log, and of what it was renamed to.
+func (d *Deployment) Lines() []Line {
+	d.T.Helper()
+	files, err := filepath.Glob(d.CaptureLog() + "*")
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	var all []Line
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			d.T.Fatal(err)
+		}
+		for text := range strings.Lines(string(b)) {
+			var l Line
+			if err := json.Unmarshal([]byte(text), &l); err != nil {
+				d.T.Fatalf("line %q: %v", text, err)
+			}
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// waitFor polls until ok, for things that another process does.
+func WaitFor(t *testing.T, what string, within time.Duration, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("%s: not within %v", what, within)
+}

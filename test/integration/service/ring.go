@@ -1,0 +1,274 @@
+package service
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"footfall/test/servers"
+)
+
+// patience is how long a caller waits at most for an answer: the second that
+// is promised, and what a busy machine adds.
+const Patience = 2 * time.Second
+
+// ring is a deployment on several Redis servers.
+type Ring struct {
+	T       *testing.T
+	Servers []*servers.Redis
+	Seeds   []string // addresses by which the program knows them
+	Env     []string
+	Client  *http.Client
+	Lone    bool // every request has a connection of its own: the client repeats none
+}
+
+// newRing starts n servers, each with args. They sync at every write: by
+// appendfsync everysec Redis answers before it writes while a sync is on, and
+// kill -9 then loses what was answered.
+func NewRing(t *testing.T, n int, args ...string) *Ring {
+	r := &Ring{T: t, Client: NewClient()}
+	t.Cleanup(r.Client.CloseIdleConnections)
+	for range n {
+		s := servers.StartRedis(t, args...)
+		r.Servers = append(r.Servers, s)
+		r.Seeds = append(r.Seeds, s.Addr)
+	}
+	return r
+}
+
+// deployment is a folder for one instance.
+func (r *Ring) Deployment() *Deployment {
+	return NewDeployment(r.T, append([]string{"FOOTFALL_STORE=redis://" + strings.Join(r.Seeds, ",")}, r.Env...)...)
+}
+
+// start starts an instance in a folder of its own.
+func (r *Ring) Start() *Instance {
+	r.T.Helper()
+	return r.Deployment().Start()
+}
+
+// reply is what a caller got.
+type Reply struct {
+	Outcome Outcome
+	Status  int // 0: no answer
+	Header  http.Header
+	Body    string
+	Took    time.Duration
+}
+
+// ask sends one request. V19 of the list of failures: no answer may name the
+// address of a node.
+func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
+	req, err := http.NewRequest(method, in.Public+path, strings.NewReader(body))
+	if err != nil {
+		r.T.Error(err)
+		return Reply{Outcome: Unknown}
+	}
+	begin := time.Now()
+	resp, err := r.Client.Do(req)
+	if err != nil {
+		got := Reply{Outcome: Unknown, Took: time.Since(begin)}
+		if method == http.MethodPost || r.Lone { // others are repeated by the client
+			got.Outcome = outcomeOf(err)
+		}
+		return got
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	got := Reply{Outcome: Unknown, Status: resp.StatusCode, Header: resp.Header, Body: string(text), Took: time.Since(begin)}
+	switch {
+	case err != nil:
+		got.Status = 0
+	case resp.StatusCode == http.StatusOK:
+		got.Outcome = Acknowledged
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		got.Outcome = Refused
+	}
+	for _, s := range r.Servers {
+		if strings.Contains(fmt.Sprint(got.Body, got.Header), s.Addr) {
+			r.T.Errorf("%s %s: the address of a node is in %d %s", method, path, got.Status, got.Body)
+		}
+	}
+	return got
+}
+
+func (r *Ring) Visit(in *Instance, page string) Reply {
+	return r.Ask(in, http.MethodPost, "/visit/"+url.PathEscape(page), "")
+}
+
+func (r *Ring) Read(in *Instance, page string) Reply {
+	return r.Ask(in, http.MethodGet, "/visits/"+url.PathEscape(page), "")
+}
+
+func (r *Ring) Accept(in *Instance, id int, endpoint string) Reply {
+	query := url.Values{"id": {fmt.Sprint(id)}}
+	if endpoint != "" {
+		query.Set("endpoint", endpoint)
+	}
+	return r.Ask(in, http.MethodGet, "/api/verve/accept?"+query.Encode(), "")
+}
+
+// results are the items of a bulk answer.
+type results []struct {
+	PageID    string `json:"page_id"`
+	Status    string `json:"status"`
+	Visits    *int64 `json:"visits"`
+	ServedVia string `json:"served_via"`
+	Error     string `json:"error"`
+}
+
+func (r *Ring) Results(got Reply) results {
+	r.T.Helper()
+	var answer struct {
+		Results results `json:"results"`
+	}
+	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || got.Status != http.StatusOK {
+		r.T.Fatalf("%d %s: %v", got.Status, got.Body, err)
+	}
+	return answer.Results
+}
+
+// bulk records one visit of each page.
+func (r *Ring) Bulk(in *Instance, pages []string) Reply {
+	var body strings.Builder
+	for _, p := range pages {
+		fmt.Fprintf(&body, "{\"page_id\":%q}\n", p)
+	}
+	return r.Ask(in, http.MethodPost, "/visits", body.String())
+}
+
+func (r *Ring) ReadAll(in *Instance, pages []string) Reply {
+	return r.Ask(in, http.MethodGet, "/visits?"+url.Values{"page_id": pages}.Encode(), "")
+}
+
+// pages are n pages of each server, in the order of the servers.
+func (r *Ring) Pages(in *Instance, n int) [][]string {
+	r.T.Helper()
+	var candidates []string
+	for i := range 900 { // a request takes no more than 1,000
+		candidates = append(candidates, fmt.Sprintf("p%d", i))
+	}
+	by := make([][]string, len(r.Servers))
+	for _, page := range r.Results(r.ReadAll(in, candidates)) {
+		for i, seed := range r.Seeds {
+			if page.ServedVia == "redis_"+seed[strings.LastIndex(seed, ":")+1:] && len(by[i]) < n {
+				by[i] = append(by[i], page.PageID)
+			}
+		}
+	}
+	for i := range by {
+		if len(by[i]) < n {
+			r.T.Fatalf("server %d has %d of %d pages", i, len(by[i]), len(candidates))
+		}
+	}
+	return by
+}
+
+// do is a command of the test's own to a server.
+func (r *Ring) Do(server int, args ...any) *redis.Cmd {
+	r.T.Helper()
+	c := r.Servers[server].Client()
+	defer c.Close()
+	cmd := c.Do(r.T.Context(), args...)
+	if cmd.Err() != nil {
+		r.T.Fatalf("%v: %v", args, cmd.Err())
+	}
+	return cmd
+}
+
+// arcKey is where a server keeps a page that was visited.
+func (r *Ring) ArcKey(server int, page string) string {
+	r.T.Helper()
+	c := r.Servers[server].Client()
+	defer c.Close()
+	keys, err := c.Keys(r.T.Context(), "ff:c:*").Result()
+	for _, key := range keys {
+		if has, _ := c.HExists(r.T.Context(), key, page).Result(); has {
+			return key
+		}
+	}
+	r.T.Fatalf("page %s is under none of %d keys: %v", page, len(keys), err)
+	return ""
+}
+
+// heals waits until a page is counted again: a node that is down is asked
+// every 10 s at least.
+func (r *Ring) Heals(in *Instance, page string, a *Account) {
+	r.T.Helper()
+	WaitFor(r.T, "the node's pages are counted again", 30*time.Second, func() bool {
+		return a.Add(r.Visit(in, page)) == Acknowledged
+	})
+}
+
+// kept are the counts of the pages that a server has.
+func (r *Ring) Kept(server int) map[string]string {
+	r.T.Helper()
+	c := r.Servers[server].Client()
+	defer c.Close()
+	arcs, err := c.Keys(r.T.Context(), "ff:c:*").Result()
+	if err != nil {
+		r.T.Fatal(err)
+	}
+	pages := make(map[string]string)
+	for some := range slices.Chunk(arcs, 1000) {
+		answers, err := c.Pipelined(r.T.Context(), func(p redis.Pipeliner) error {
+			for _, arc := range some {
+				p.HGetAll(r.T.Context(), arc)
+			}
+			return nil
+		})
+		if err != nil {
+			r.T.Fatal(err)
+		}
+		for _, a := range answers {
+			for page, count := range a.(*redis.MapStringStringCmd).Val() {
+				pages[page] = count
+			}
+		}
+	}
+	return pages
+}
+
+// counter is the value of a metric, 0 where it isn't there yet.
+func (r *Ring) Counter(in *Instance, name string) int {
+	r.T.Helper()
+	_, text, err := Send(r.Client, "GET", in.Admin+"/metrics")
+	if err != nil {
+		r.T.Fatal(err)
+	}
+	sum := 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, name+"{") {
+			var v float64
+			_, _ = fmt.Sscan(line[strings.LastIndex(line, " "):], &v)
+			sum += int(v)
+		}
+	}
+	return sum
+}
+
+// plant puts a list under keys of a window.
+func (r *Ring) Plant(server int, keys []string, window int64) {
+	r.T.Helper()
+	c := r.Servers[server].Client()
+	defer c.Close()
+	p := c.Pipeline()
+	for _, key := range keys {
+		if strings.Contains(key, "%d") {
+			key = fmt.Sprintf(key, window)
+		}
+		p.Del(r.T.Context(), key)
+		p.RPush(r.T.Context(), key, "x")
+	}
+	if _, err := p.Exec(r.T.Context()); err != nil {
+		r.T.Fatal(err)
+	}
+}

@@ -1,0 +1,65 @@
+package visits_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"testing"
+
+	"footfall/test/integration/service"
+)
+
+// V21 of the list of failures: reading a million pages that were never
+// visited fills no memory.
+func TestReadingUnknownPagesKeepsNothing(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("this system has no /proc")
+	}
+	in := service.NewDeployment(t).Start()
+	c := service.NewClient()
+	defer c.CloseIdleConnections()
+	read := func(from, to int) {
+		for first := from; first < to; first += 1000 {
+			query := make(url.Values)
+			for i := range 1000 {
+				query.Add("page_id", fmt.Sprintf("unknown%d", first+i))
+			}
+			resp, err := c.Get(in.Public + "/visits?" + query.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, _ := io.Copy(io.Discard, resp.Body); resp.StatusCode != http.StatusOK || n < 1000 {
+				t.Fatalf("%s, %d bytes", resp.Status, n)
+			}
+			_ = resp.Body.Close()
+		}
+	}
+	read(0, 200_000) // buffers and pools reach their size
+	before := in.ResidentKB()
+	read(200_000, 1_200_000)
+	if after := in.ResidentKB(); after > before+20_000 {
+		t.Errorf("a million reads left %d kB, before there were %d kB", after, before)
+	}
+}
+
+// An instance that has nothing to do holds less than 40 MB.
+func TestAnIdleInstanceIsSmall(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("this system has no /proc")
+	}
+	t.Parallel()
+	r := service.NewRing(t, 3, "--appendfsync", "everysec")
+	in := r.Start()
+	for i := range 64 { // it has spoken with every node
+		if got := r.Visit(in, fmt.Sprint("page", i)); got.Status != http.StatusOK {
+			t.Fatalf("%d %s", got.Status, got.Body)
+		}
+	}
+	kb := in.ResidentKB()
+	t.Logf("%.1f MB", float64(kb)/1024)
+	if kb >= 40*1000 {
+		t.Errorf("it holds %d KB", kb)
+	}
+}
