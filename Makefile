@@ -34,13 +34,15 @@ build: ## build bin/footfall, linked statically
 # watches what has goroutines: a lookup beside a change, and one short model.
 SEQUENTIAL := ./domain/... ./test/model/... ./test/ringmodel/...
 CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel))(/|$$)')
+# Adapters whose tests start no server.
+SERVERLESS  = $(shell go list ./adapters/... | grep -vE '/(redisnode|rabbitmq)$$')
 # Tests that search for what shows each defect that is built into the models.
 SEARCH     := Defect
 TEST       := go test -vet=off -count=1
 
 .PHONY: check
 check: check-format check-vet check-build ## format, vet, build, unit tests, conformance over memory, a short model: less than a minute
-	$(TEST) -short -skip '$(SEARCH)|Redis' ./domain/... ./application/... ./adapters/memory ./adapters/httpapi ./adapters/scheduler ./adapters/filelog ./adapters/httpcallback ./test/model ./test
+	$(TEST) -short -skip '$(SEARCH)|Redis' ./domain/... ./application/... $(SERVERLESS) ./test/model ./test
 
 .PHONY: test
 test: check-format check-vet check-compose check-generated check-build test-servers ## all tests but the searches, after format, vet, generated files and build
