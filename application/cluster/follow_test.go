@@ -115,7 +115,7 @@ func TestFollowAsksOneNodeForTheRing(t *testing.T) {
 		synctest.Wait() // the first look is over, and the next a second away
 		change(t, nodes, true)
 		for _, n := range nodes {
-			n.standings.Store(0)
+			n.states.Store(0)
 			n.delay = time.Millisecond
 		}
 		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
@@ -123,7 +123,7 @@ func TestFollowAsksOneNodeForTheRing(t *testing.T) {
 		}
 		asked := int64(0)
 		for _, n := range nodes {
-			asked += n.standings.Load()
+			asked += n.states.Load()
 		}
 		if asked != 1 {
 			t.Errorf("%d nodes were asked for the ring, want 1", asked)
@@ -131,7 +131,7 @@ func TestFollowAsksOneNodeForTheRing(t *testing.T) {
 	})
 }
 
-// One that shows a newer ring and doesn't hand it over holds up nobody for long.
+// One that shows a newer ring and doesn't hand it over holds up no caller for long.
 func TestFollowAsksTheNextNodeForTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := newNodes(4)
@@ -152,7 +152,7 @@ func TestFollowAsksTheNextNodeForTheRing(t *testing.T) {
 	})
 }
 
-// A node behind a ring that is open elsewhere is brought up by whoever sends
+// A node behind a ring that is open elsewhere is brought up by the instance that sends
 // it something.
 func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
 	})
 }
 
-func TestALossIsToldWithTheNode(t *testing.T) {
+func TestALossIsReportedWithTheNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := newNodes(1)
 		lost := make(map[counting.NodeID]int64)
@@ -306,7 +306,7 @@ func TestALossIsToldWithTheNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if lost["n1"] != 3 {
-			t.Errorf("told of %v, want 3 batches of n1", lost)
+			t.Errorf("reported %v, want 3 batches of n1", lost)
 		}
 	})
 }

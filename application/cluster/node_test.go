@@ -19,10 +19,10 @@ import (
 // most delicate.
 type node struct {
 	*localnode.Node
-	away      atomic.Bool
-	hung      atomic.Bool
-	delay     time.Duration
-	standings atomic.Int64 // how often it was asked for its rings
+	away   atomic.Bool
+	hung   atomic.Bool
+	delay  time.Duration
+	states atomic.Int64 // how often it was asked for its rings
 	// open, when set, is called before Open.
 	open func() error
 }
@@ -50,7 +50,7 @@ func (n *node) reach(ctx context.Context) error {
 }
 
 func (n *node) RingState(ctx context.Context) (sharding.RingState, error) {
-	n.standings.Add(1)
+	n.states.Add(1)
 	if err := n.reach(ctx); err != nil {
 		return sharding.RingState{}, err
 	}

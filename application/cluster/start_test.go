@@ -107,7 +107,7 @@ func (m *mortal) Open(ctx context.Context, r *sharding.Ring) error {
 }
 
 // A start that is slow, and not dead, still ends with one ring.
-func TestAFirstStarterThatWasOvertakenJoins(t *testing.T) {
+func TestAFirstStarterThatWasSupersededJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := newNodes(3)
 		stall := make(chan struct{})

@@ -143,7 +143,7 @@ func TestVisitsOfOnePageAreAddedUp(t *testing.T) {
 }
 
 // V24: a count that would overflow is refused, alone.
-func TestAnOverflowIsToldToItsOwnCallersOnly(t *testing.T) {
+func TestAnOverflowIsReportedToItsOwnCallersOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
 		c := start(t, n, groupcommit.Options{})
@@ -207,7 +207,7 @@ func TestVisitsThatDoNotAddUpStayApart(t *testing.T) {
 			}
 			callers.Go(func() {
 				if err := ticket.Wait(); !errors.Is(err, want) {
-					t.Errorf("told %v, want %v", err, want)
+					t.Errorf("got %v, want %v", err, want)
 				}
 			})
 		}

@@ -89,7 +89,7 @@ func TestWhatIsNotSentInTimeIsWithdrawn(t *testing.T) {
 	})
 }
 
-func TestABatchThatWasSurelyNotAppliedIsDissolvedAndItsNumberUsedAnew(t *testing.T) {
+func TestABatchThatWasSurelyNotAppliedIsDissolvedAndItsNumberReused(t *testing.T) {
 	for _, err := range []error{counting.ErrNotApplied, counting.ErrUninitialized, counting.ErrWrongNode} {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNode(t)
@@ -152,7 +152,7 @@ func TestANodeThatIsDownRefusesAtOnceAndHeals(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			if !refused {
-				t.Errorf("%s: nobody was refused without a call", name)
+				t.Errorf("%s: no item was refused without a call", name)
 			}
 			n.fail(nil, nil)
 			time.Sleep(15 * time.Second)

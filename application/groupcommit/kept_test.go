@@ -16,7 +16,7 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
 		c := start(t, n, groupcommit.Options{
-			EndpointLimit: 10, KeyLimit: 10, Lost: func(batches int64) { t.Errorf("told of %d lost batches", batches) },
+			EndpointLimit: 10, KeyLimit: 10, Lost: func(batches int64) { t.Errorf("%d lost batches", batches) },
 		})
 		before := n.Snapshot()
 		var tickets []groupcommit.Ticket

@@ -124,11 +124,11 @@ func held() (func(context.Context, int) error, chan struct{}) {
 // count is what the node has for a page.
 func (n *node) count(t *testing.T, page counting.Page) int64 {
 	t.Helper()
-	standing, err := n.RingState(t.Context())
+	state, err := n.RingState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	tallies, err := n.Read(t.Context(), standing.Opened.Epoch(), []counting.Located{{Page: page}})
+	tallies, err := n.Read(t.Context(), state.Opened.Epoch(), []counting.Located{{Page: page}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func start(t *testing.T, n *node, o groupcommit.Options) *groupcommit.Committer 
 	return c
 }
 
-// visit counts one visit of a page and returns what its caller is told.
+// visit counts one visit of a page and returns the error of its caller.
 func visit(c *groupcommit.Committer, page counting.Page) error {
 	ticket, err := c.Visit(1, 0, page, 1)
 	if err != nil {
@@ -172,10 +172,10 @@ func visit(c *groupcommit.Committer, page counting.Page) error {
 	return ticket.Wait()
 }
 
-// wantVisit fails the test unless a visit's caller is told want.
+// wantVisit fails the test unless a visit's caller gets want.
 func wantVisit(t *testing.T, c *groupcommit.Committer, page counting.Page, want error) {
 	t.Helper()
 	if err := visit(c, page); !errors.Is(err, want) {
-		t.Errorf("the caller of %s is told %v, want %v", page, err, want)
+		t.Errorf("the caller of %s gets %v, want %v", page, err, want)
 	}
 }

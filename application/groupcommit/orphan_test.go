@@ -11,7 +11,7 @@ import (
 
 // A node that fell back behind a change of the ring will never take what it
 // has lost: that is handed on, even when no other batch comes.
-func TestWhatANodeLostBeforeAChangeIsRoutedAnew(t *testing.T) {
+func TestWhatANodeLostBeforeAChangeIsRoutedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
 		var orphans int64
@@ -26,7 +26,7 @@ func TestWhatANodeLostBeforeAChangeIsRoutedAnew(t *testing.T) {
 					t.Errorf("refused %v, acknowledged %v", refused, acknowledged)
 				}
 			},
-			Lost: func(batches int64) { t.Errorf("told of %d lost batches", batches) },
+			Lost: func(batches int64) { t.Errorf("%d lost batches", batches) },
 		})
 		before := n.Snapshot()
 		for range 3 {
@@ -45,14 +45,14 @@ func TestWhatANodeLostBeforeAChangeIsRoutedAnew(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if orphans != 3 {
-			t.Errorf("%d visits are to be routed anew, want 3", orphans)
+			t.Errorf("%d visits are to be routed again, want 3", orphans)
 		}
 	})
 }
 
-// A batch in doubt whose callers have left is routed anew when the node says
+// A batch in doubt whose callers have left is routed again when the node says
 // that it never took it.
-func TestABatchInDoubtThatWasNotAppliedIsRoutedAnew(t *testing.T) {
+func TestABatchInDoubtThatWasNotAppliedIsRoutedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
 		n.fail(until(100, errLost), nil)
@@ -71,7 +71,7 @@ func TestABatchInDoubtThatWasNotAppliedIsRoutedAnew(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if orphans != 1 {
-			t.Errorf("%d items are to be routed anew, want 1", orphans)
+			t.Errorf("%d items are to be routed again, want 1", orphans)
 		}
 	})
 }

@@ -106,7 +106,7 @@ func TestANodeThatForgotIsRepairedByTheKeptBatches(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 6)
 		if len(*lost) != 0 {
-			t.Errorf("told of lost batches: %v", *lost)
+			t.Errorf("lost batches: %v", *lost)
 		}
 	})
 }
@@ -130,7 +130,7 @@ func TestWhatWasRepeatedIsKeptAsIfItWereNew(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 5)
 		if lost != 0 {
-			t.Errorf("%d batches are told as lost", lost)
+			t.Errorf("%d batches are reported as lost", lost)
 		}
 	})
 }
@@ -142,7 +142,7 @@ func TestARepairGoesOnWhenTheNodeFailsInTheMiddle(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 6)
 		if len(*lost) != 0 {
-			t.Errorf("told of lost batches: %v", *lost)
+			t.Errorf("lost batches: %v", *lost)
 		}
 	})
 }
@@ -160,7 +160,7 @@ func TestARepairGoesOnWhenTheNodeForgetsMoreInTheMiddle(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 6)
 		if len(*lost) != 0 {
-			t.Errorf("told of lost batches: %v", *lost)
+			t.Errorf("lost batches: %v", *lost)
 		}
 	})
 }
@@ -173,7 +173,7 @@ func TestAnIdleSessionFindsThatTheNodeForgot(t *testing.T) {
 		time.Sleep(time.Hour + time.Second)
 		wantCount(t, n, "home", 5)
 		if len(*lost) != 0 {
-			t.Errorf("told of lost batches: %v", *lost)
+			t.Errorf("lost batches: %v", *lost)
 		}
 		calls := n.calls()
 		if last := calls[len(calls)-1]; last.Len() != 0 {
@@ -182,13 +182,13 @@ func TestAnIdleSessionFindsThatTheNodeForgot(t *testing.T) {
 	})
 }
 
-func TestWhatNoKeptBatchCoversIsToldAndANewSessionGoesOn(t *testing.T) {
+func TestWhatNoKeptBatchCoversIsReportedAndANewSessionGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 11*time.Second)
 		old := n.calls()[0].Session
 		wantVisit(t, c, "home", nil)
 		if len(*lost) != 1 || (*lost)[0] != 3 {
-			t.Errorf("told of lost batches: %v, want 3 at once", *lost)
+			t.Errorf("lost batches: %v, want 3 in one call", *lost)
 		}
 		wantCount(t, n, "home", 3)
 		wantVisit(t, c, "home", nil)
@@ -201,7 +201,7 @@ func TestWhatNoKeptBatchCoversIsToldAndANewSessionGoesOn(t *testing.T) {
 }
 
 // Kept batches of an epoch that is over can't be repeated.
-func TestWhatIsOfAnOldEpochIsToldAsLost(t *testing.T) {
+func TestWhatIsOfAnOldEpochIsReportedAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 0)
 		second := next(t, n.ring)
@@ -219,14 +219,14 @@ func TestWhatIsOfAnOldEpochIsToldAsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(*lost) != 1 || (*lost)[0] != 3 {
-			t.Errorf("told of lost batches: %v, want 3 at once", *lost)
+			t.Errorf("lost batches: %v, want 3 in one call", *lost)
 		}
 		wantCount(t, n, "home", 3)
 	})
 }
 
 // What is repeated after others may not fit any more: that is a loss, too.
-func TestARepetitionThatIsRefusedInPartIsToldAsLost(t *testing.T) {
+func TestARepetitionThatIsRefusedInPartIsReportedAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 0)
 		ahead := &counting.Batch{Epoch: 1, Session: "another", Seq: 1, Visits: []counting.Visit{{Page: "home", Count: math.MaxInt64 - 4}}}
@@ -235,7 +235,7 @@ func TestARepetitionThatIsRefusedInPartIsToldAsLost(t *testing.T) {
 		}
 		wantVisit(t, c, "other", nil)
 		if len(*lost) != 1 || (*lost)[0] != 1 {
-			t.Errorf("told of lost batches: %v, want 1", *lost)
+			t.Errorf("lost batches: %v, want 1", *lost)
 		}
 		wantCount(t, n, "home", math.MaxInt64)
 	})
@@ -244,7 +244,7 @@ func TestARepetitionThatIsRefusedInPartIsToldAsLost(t *testing.T) {
 func TestAnItemThatWasRefusedBeforeIsNoLossWhenItIsRefusedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
-		c := start(t, n, groupcommit.Options{Lost: func(batches int64) { t.Errorf("told of %d lost batches", batches) }})
+		c := start(t, n, groupcommit.Options{Lost: func(batches int64) { t.Errorf("%d lost batches", batches) }})
 		ticket, err := c.Visit(1, 0, "home", math.MaxInt64)
 		if err != nil || ticket.Wait() != nil {
 			t.Fatal(err)
@@ -263,7 +263,7 @@ func TestANodeThatCameBackEmptyTakesNothing(t *testing.T) {
 		n.Restore(localnode.Snapshot{})
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 		if len(*lost) != 0 {
-			t.Errorf("told of lost batches: %v, though the node may come back", *lost)
+			t.Errorf("lost batches: %v, though the node may come back", *lost)
 		}
 	})
 }

@@ -61,12 +61,12 @@ func TestANodeThatIsAddedAgainHasForgottenNothing(t *testing.T) {
 		}
 		wantCount(t, n, "home", 2)
 		if *orphans != 0 || *lost != 0 {
-			t.Errorf("%d items were routed anew, %d batches told as lost", *orphans, *lost)
+			t.Errorf("%d items were routed again, %d batches reported as lost", *orphans, *lost)
 		}
 	})
 }
 
-// P1, P2: nobody can say any more whether a batch in doubt was applied before the
+// P1, P2: no node knows any more whether a batch in doubt was applied before the
 // node was removed.
 func TestABatchInDoubtStaysSoWhenTheNodeIsAddedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestABatchInDoubtStaysSoWhenTheNodeIsAddedAgain(t *testing.T) {
 		})
 		wantVisit(t, c, "home", counting.ErrInDoubt)
 		if *orphans != 0 || *lost != 1 {
-			t.Errorf("%d items were routed anew, %d batches told as lost, want none and 1", *orphans, *lost)
+			t.Errorf("%d items were routed again, %d batches reported as lost, want none and 1", *orphans, *lost)
 		}
 	})
 }

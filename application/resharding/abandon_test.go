@@ -28,9 +28,9 @@ func (d *deployment) lose(ids ...counting.NodeID) (bringBack func()) {
 	}
 }
 
-// V19, P3, P4: two nodes of five that are gone at once are given up at once, and
+// V19, P3, P4: two nodes of five that are away simultaneously are abandoned together, and
 // neither alone. When they come back, they are in no count and no vote.
-func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
+func TestNodesThatAreAwayAreAbandonedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 5)
 		const pages = 300
@@ -39,10 +39,10 @@ func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
 		bringBack := d.lose("n1", "n4")
 		_, err := d.ring.Abandon(t.Context(), "n4")
 		if !errors.Is(err, counting.ErrUnavailable) || !strings.Contains(err.Error(), "node n1") || !strings.Contains(err.Error(), "abandoned together") {
-			t.Errorf("one of two is given up: %v", err)
+			t.Errorf("one of two is abandoned: %v", err)
 		}
 		if _, err := d.ring.Abandon(t.Context(), "n4", "n5"); !errors.Is(err, sharding.ErrAnswers) || !strings.Contains(err.Error(), "n5") {
-			t.Errorf("one that answers is given up with another: %v", err)
+			t.Errorf("one that answers is abandoned with another: %v", err)
 		}
 		if st := d.ring.Status(t.Context()); st.Epoch != 1 || len(st.Losses) != 0 {
 			t.Fatalf("what was refused has changed the ring: %+v", st)
@@ -84,9 +84,9 @@ func TestNodesThatAreGoneAtOnceAreGivenUpAtOnce(t *testing.T) {
 	})
 }
 
-// V17, P4: of three nodes two aren't given up, nor half of four with the first, which
+// V17, P4: of three nodes two aren't abandoned, nor half of four with the first, which
 // might go on by themselves.
-func TestAMinorityGivesUpNobody(t *testing.T) {
+func TestAMinorityAbandonsNoNode(t *testing.T) {
 	for n, ids := range map[int][]counting.NodeID{3: {"n2", "n3"}, 4: {"n1", "n3"}} {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDeployment(t, n)
@@ -94,7 +94,7 @@ func TestAMinorityGivesUpNobody(t *testing.T) {
 			d.count(t, pages)
 			bringBack := d.lose(ids...)
 			if _, err := d.ring.Abandon(t.Context(), ids...); !errors.Is(err, sharding.ErrMinority) {
-				t.Errorf("%v of %d nodes are given up: %v", ids, n, err)
+				t.Errorf("%v of %d nodes are abandoned: %v", ids, n, err)
 			}
 			bringBack()
 			time.Sleep(time.Minute)
@@ -107,8 +107,8 @@ func TestAMinorityGivesUpNobody(t *testing.T) {
 }
 
 // V17, P4: two nodes die in a change that a majority has approved, as has one of them.
-// They are given up after it, not in its place.
-func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
+// They are abandoned after it, not in its place.
+func TestAChangeThatWasApprovedIsMadeBeforeNodesAreAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 5)
 		v := d.cluster.View()
@@ -145,10 +145,10 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreGivenUp(t *testing.T) {
 	})
 }
 
-// V13, P4: a destination is given up when the moves to it have begun. What had not left
+// V13, P4: a destination is abandoned when the moves to it have begun. What had not left
 // its source counts on, claimed or not, and whatever the destination had taken in;
 // what had left, and what came to the destination alone, is lost with it.
-func TestWhatDidNotReachANodeThatIsGivenUpCountsOn(t *testing.T) {
+func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 100
@@ -197,7 +197,7 @@ func TestWhatDidNotReachANodeThatIsGivenUpCountsOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s := d.ring.Status(t.Context()).Sweep; len(s.Orphans) > 0 {
-			t.Errorf("told are %+v", s.Orphans)
+			t.Errorf("orphans are %+v", s.Orphans)
 		}
 		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
 			t.Fatal(err)

@@ -88,12 +88,12 @@ func TestASlowHandOverEnds(t *testing.T) {
 	}
 }
 
-// V31: the home of a lost member's windows may be the newcomer of the change that lets
-// somebody go. Others take the entries then.
-func TestWindowsOfALostNodeAreNotHandedToANewcomer(t *testing.T) {
+// V31: the home of a lost member's windows may be the joining node of the change that
+// drops a member. Another node takes the entries then.
+func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounter(t, newDeployment(t, 5))
-		_ = c.ring.Stop(t.Context()) // nobody tidies up in between
+		_ = c.ring.Stop(t.Context()) // no instance tidies up in between
 		wantListed := c.knows(t, "n5", 100, 1)
 		gone := func(_ sharding.Plan, err error) {
 			t.Helper()

@@ -13,14 +13,14 @@ import (
 
 var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
 
-// hurdle is a node with something in the way of its steps of moves.
-type hurdle struct {
+// faultyNode is a node with something in the way of its steps of moves.
+type faultyNode struct {
 	*localnode.Node
-	*hurdles
+	*faults
 }
 
-// hurdles are shared by all nodes. What they do is done before the call.
-type hurdles struct {
+// faults are shared by all nodes. What they do is done before the call.
+type faults struct {
 	mu sync.Mutex
 	// claim and confirm get the number of arcs.
 	claim   func(ctx context.Context, node counting.NodeID, arcs int) error
@@ -32,17 +32,17 @@ type hurdles struct {
 	failed  int
 }
 
-func (h *hurdles) around(n *localnode.Node) cluster.Node { return hurdle{n, h} }
+func (h *faults) around(n *localnode.Node) cluster.Node { return faultyNode{n, h} }
 
 // set changes what is in the way, under the lock.
-func (h *hurdles) set(change func()) {
+func (h *faults) set(change func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change()
 }
 
-// meet lets a hurdle act.
-func (h *hurdles) meet(do func() error) error {
+// meet lets a faultyNode act.
+func (h *faults) meet(do func() error) error {
 	err := do()
 	if err != nil {
 		h.set(func() { h.failed++ })
@@ -50,7 +50,7 @@ func (h *hurdles) meet(do func() error) error {
 	return err
 }
 
-func (h hurdle) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
+func (h faultyNode) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	h.mu.Lock()
 	claim, corrupt := h.claim, h.corrupt
 	h.mu.Unlock()
@@ -68,7 +68,7 @@ func (h hurdle) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []coun
 	return all, err
 }
 
-func (h hurdle) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
+func (h faultyNode) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
 	h.mu.Lock()
 	wrong := h.wrong
 	h.mu.Unlock()
@@ -78,7 +78,7 @@ func (h hurdle) FetchKeys(ctx context.Context, table counting.Epoch, arc countin
 	return h.Node.FetchKeys(ctx, table, arc, cursor)
 }
 
-func (h hurdle) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
+func (h faultyNode) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
 	h.mu.Lock()
 	take := h.take
 	h.mu.Unlock()
@@ -90,7 +90,7 @@ func (h hurdle) Import(ctx context.Context, table counting.Epoch, arc counting.A
 	return h.Node.Import(ctx, table, arc, pages)
 }
 
-func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
+func (h faultyNode) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
 	h.mu.Lock()
 	confirm := h.confirm
 	h.mu.Unlock()
@@ -102,7 +102,7 @@ func (h hurdle) Confirm(ctx context.Context, table counting.Epoch, arcs []counti
 	return h.Node.Confirm(ctx, table, arcs)
 }
 
-func (h hurdle) Accept(ctx context.Context, r *sharding.Ring) error {
+func (h faultyNode) Accept(ctx context.Context, r *sharding.Ring) error {
 	h.mu.Lock()
 	approve := h.approve
 	h.mu.Unlock()

@@ -192,7 +192,7 @@ func TestANodeIsNotLetGoBeforeOthersKnowItsWindows(t *testing.T) {
 			t.Errorf("a change that would let the node go: %v", err)
 		}
 		if v := c.cluster.View(); v.Index("n1") < 0 || calls.Load() == 1<<40 {
-			t.Errorf("members are %+v, and nobody was to take anything", v.Members())
+			t.Errorf("members are %+v, and no node had to take anything", v.Members())
 		}
 		calls.Store(7)
 		c.forgotten(t, 2)
@@ -251,7 +251,7 @@ func (c *counter) wantCalls(t *testing.T) {
 	for w := now - 9; w < now; w++ {
 		id := counting.WindowLength(time.Minute).Name(w)
 		if len(c.sink.reports[id]) == 0 {
-			continue // nobody was there
+			continue // no instance was running
 		}
 		summary, calls, err := c.Deliveries(t.Context(), id)
 		if err != nil || summary.Count > 0 && !calls["http://e.example/"].Delivered() {

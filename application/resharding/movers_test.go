@@ -15,11 +15,11 @@ import (
 	"footfall/domain/sharding"
 )
 
-// filled is a deployment of n nodes with hurdles between them, a page in
+// filled is a deployment of n nodes with faults between them, a page in
 // almost every arc.
-func filled(t *testing.T, n int) (*deployment, *hurdles) {
+func filled(t *testing.T, n int) (*deployment, *faults) {
 	t.Helper()
-	h := &hurdles{}
+	h := &faults{}
 	d := newDeploymentOf(t, n, h.around)
 	for from := 0; from < manyPages; from += 5000 {
 		var some []counting.Visit
@@ -116,7 +116,7 @@ func TestOneSyncIsForManyArcs(t *testing.T) {
 	}
 }
 
-// Arcs that can't be moved hold up no others, are told with the node and the
+// Arcs that can't be moved hold up no others, are reported with the node and the
 // reason, and go over soon after what is in the way is gone.
 func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -144,11 +144,11 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		time.Sleep(time.Minute) // each was tried often enough
 		st := d.ring.Status(t.Context()).Moves
 		if st.Left != stuck || len(st.Stuck) != stuck {
-			t.Fatalf("%d are left and %d told of %d", st.Left, len(st.Stuck), stuck)
+			t.Fatalf("%d are left and %d of %d are stuck", st.Left, len(st.Stuck), stuck)
 		}
 		for _, s := range st.Stuck {
-			told := wrong(s.Arc) && s.Reason == "failed" && strings.Contains(s.Why, "WRONGTYPE") || corrupt(s.Arc) && s.Reason == "corrupt"
-			if !told || s.At != s.From || s.To != "new" {
+			named := wrong(s.Arc) && s.Reason == "failed" && strings.Contains(s.Why, "WRONGTYPE") || corrupt(s.Arc) && s.Reason == "corrupt"
+			if !named || s.At != s.From || s.To != "new" {
 				t.Errorf("stuck is %+v", s)
 			}
 		}
@@ -161,7 +161,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		time.Sleep(time.Minute)
 		st = d.ring.Status(t.Context()).Moves
 		if st.Left != stuck || len(st.Stuck) != stuck || st.Stuck[0].Arc == other.Arc {
-			t.Errorf("%d are left and %d told of %d", st.Left, len(st.Stuck), stuck)
+			t.Errorf("%d are left and %d of %d are stuck", st.Left, len(st.Stuck), stuck)
 		}
 		before := 0
 		h.set(func() { before = h.failed })

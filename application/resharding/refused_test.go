@@ -14,7 +14,7 @@ import (
 )
 
 // halfWay adds n4 to three nodes. What the others send has arrived; the arcs of n3 are
-// at all stages of their moves, which nobody goes on with until resume is called.
+// at all stages of their moves, which no mover continues until resume is called.
 func (d *deployment) halfWay(t *testing.T) (resume func()) {
 	t.Helper()
 	_ = d.ring.Stop(t.Context())
@@ -36,15 +36,15 @@ func (d *deployment) halfWay(t *testing.T) (resume func()) {
 	}
 }
 
-// V13, V19, P4: a node is to be given up while arcs are on their way from it, and the
+// V13, V19, P4: a node is to be abandoned while arcs are on their way from it, and the
 // others refuse, early or late. It comes back, and nothing is lost: its moves go on.
-func TestMovesFromANodeGoOnWhenItWasNotGivenUp(t *testing.T) {
+func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 	for step, why := range map[string]error{
 		"confirm": errors.New("append-only file: no answer within 5s"),
 		"approve": errors.New("it is read-only"),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var h hurdles
+			var h faults
 			d := newDeploymentOf(t, 3, h.around)
 			const pages = 300
 			d.count(t, pages)
@@ -59,7 +59,7 @@ func TestMovesFromANodeGoOnWhenItWasNotGivenUp(t *testing.T) {
 				}
 			})
 			if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, counting.ErrUnavailable) || !errors.Is(err, why) {
-				t.Fatalf("n3 is given up though others fail to %s: %v", step, err)
+				t.Fatalf("n3 is abandoned though others fail to %s: %v", step, err)
 			}
 			h.set(func() { h.confirm, h.approve = nil, nil })
 			bringBack()
@@ -73,15 +73,15 @@ func TestMovesFromANodeGoOnWhenItWasNotGivenUp(t *testing.T) {
 				t.Error(err)
 			}
 			if s := d.ring.Status(t.Context()).Sweep; s.Forgotten > 0 || len(s.Orphans) > 0 {
-				t.Errorf("swept are %d, told %+v", s.Forgotten, s.Orphans)
+				t.Errorf("swept are %d, orphans %+v", s.Forgotten, s.Orphans)
 			}
 		})
 	}
 }
 
-// V13, P4: a source is given up when the moves from it have begun. What the destination
+// V13, P4: a source is abandoned when the moves from it have begun. What the destination
 // has taken in counts on, nothing more comes, and the next change is held up by nothing.
-func TestMovesFromANodeThatIsGivenUpEndAsTheyStand(t *testing.T) {
+func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 3)
 		const pages = 300
@@ -124,10 +124,10 @@ func TestMovesFromANodeThatIsGivenUpEndAsTheyStand(t *testing.T) {
 }
 
 // V19, P4: the disks of the others are waited for, and meanwhile the node that was to
-// be given up is back.
-func TestANodeThatIsBackWhileDisksAreWaitedForIsNotGivenUp(t *testing.T) {
+// be abandoned is back.
+func TestANodeThatIsBackWhileDisksAreWaitedForIsNotAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var h hurdles
+		var h faults
 		d := newDeploymentOf(t, 3, h.around)
 		const pages = 100
 		d.count(t, pages)
@@ -143,7 +143,7 @@ func TestANodeThatIsBackWhileDisksAreWaitedForIsNotGivenUp(t *testing.T) {
 			}
 		})
 		if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, sharding.ErrAnswers) {
-			t.Errorf("n3, which is back, is given up: %v", err)
+			t.Errorf("n3, which is back, is abandoned: %v", err)
 		}
 		if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {
 			t.Errorf("status: %+v", st)

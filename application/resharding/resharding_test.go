@@ -163,8 +163,8 @@ type press struct{}
 func (press) Name() string                                     { return "press" }
 func (press) Publish(context.Context, publishing.Report) error { return nil }
 
-// An arc with a page that can't be added stays where it is, and is told.
-func TestAnArcThatOverflowsIsToldAndStays(t *testing.T) {
+// An arc with a page that can't be added stays where it is, and is reported.
+func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 1)
 		v := d.cluster.View()
@@ -211,9 +211,9 @@ func TestAnArcThatOverflowsIsToldAndStays(t *testing.T) {
 	})
 }
 
-// P3: a node that came back empty is given up in so many words only, and its
+// P3: a node that came back empty is abandoned only by name, and its
 // windows are lost.
-func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
+func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 3)
 		log := slog.New(slog.DiscardHandler)
@@ -223,7 +223,7 @@ func TestANodeThatCameBackEmptyIsGivenUp(t *testing.T) {
 		}
 		w := counting.WindowLength(time.Minute).At(time.Now())
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrAnswers) {
-			t.Errorf("gave up a node that answers: %v", err)
+			t.Errorf("abandoned a node that answers: %v", err)
 		}
 		d.nodes["n1"].Restore(localnode.Snapshot{})
 		if _, err := d.ring.Remove(t.Context(), "n1", false); !errors.Is(err, counting.ErrUnavailable) {

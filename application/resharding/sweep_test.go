@@ -34,7 +34,7 @@ func (d *deployment) misplace(t *testing.T, node counting.NodeID, arc counting.A
 	}
 }
 
-// A repair forgets keys that nobody looks for, tells of counts where they
+// A repair forgets keys that are not looked up, reports counts where they
 // don't belong, and of nodes that it could not look through.
 func TestARepairSweepsTheNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestARepairSweepsTheNodes(t *testing.T) {
 			t.Fatalf("swept %+v", s)
 		}
 		if want := []sharding.Orphan{{Node: "n1", Orphan: counting.Orphan{Arc: arc, Pages: 1}}}; !slices.Equal(s.Orphans, want) {
-			t.Errorf("told are %+v, want %+v", s.Orphans, want)
+			t.Errorf("orphans are %+v, want %+v", s.Orphans, want)
 		}
 		for i := range 50 {
 			page := counting.Page(fmt.Sprint(i))
@@ -111,7 +111,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 			}
 		}
 		if frozen == 0 {
-			t.Fatal("no page is in a residue")
+			t.Fatal("no page is frozen")
 		}
 		if err := d.ring.Repair(t.Context()); err != nil {
 			t.Fatal(err)
@@ -126,7 +126,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 	})
 }
 
-// P3: a source is given up in the middle of a change, which is refused since
+// P3: a source is abandoned in the middle of a change, which is refused since
 // arcs of another are on their way as well. When the source is back, all is there.
 func TestWhatIsRefusedDropsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		before := d.nodes["n1"].Snapshot()
 		d.nodes["n1"].Restore(localnode.Snapshot{})
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrBusy) {
-			t.Fatalf("gave up a source while arcs of another are on their way: %v", err)
+			t.Fatalf("abandoned a source while arcs of another are on their way: %v", err)
 		}
 		d.nodes["n1"].Restore(before)
 		_ = mover.Start(t.Context())

@@ -102,7 +102,7 @@ func TestAnIDWithAForbiddenEndpointIsNotCounted(t *testing.T) {
 		o := newOutside()
 		i := newDeployment().run(t, "a", o)
 		if err := i.Accept(t.Context(), 1, "http://forbidden/"); !errors.Is(err, publishing.ErrForbidden) {
-			t.Errorf("told %v, want %v", err, publishing.ErrForbidden)
+			t.Errorf("got %v, want %v", err, publishing.ErrForbidden)
 		}
 		until(minute + 10*time.Second)
 		o.wantReports(t, "rabbitmq", 0)
@@ -145,7 +145,7 @@ func TestIDsOfANodeThatIsAwayAreRefused(t *testing.T) {
 		i := d.run(t, "a", o)
 		d.setAway("n2", true)
 		if err := i.Accept(t.Context(), idOn(t, i.cluster, "n2", 0), ""); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("told %v, want %v", err, counting.ErrUnavailable)
+			t.Errorf("got %v, want %v", err, counting.ErrUnavailable)
 		}
 		i.mustAccept(t, "", idOn(t, i.cluster, "n1", 0), idOn(t, i.cluster, "n3", 0))
 		until(30 * time.Second)
@@ -216,7 +216,7 @@ func TestAStopInAMinuteLosesNothing(t *testing.T) {
 			got = append(got, fmt.Sprint(r.Start.Minute(), ":", r.Count))
 		}
 		if want := "[0:7 2:5]"; fmt.Sprint(got) != want {
-			t.Errorf("the reports are %v, want %s: nobody lived in minute 1", got, want)
+			t.Errorf("the reports are %v, want %s: no instance ran in minute 1", got, want)
 		}
 	})
 }
@@ -236,7 +236,7 @@ func TestAcceptEndsWhenAChangeStalls(t *testing.T) {
 		}
 		begin := time.Now()
 		if err := i.Accept(t.Context(), 1, ""); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("told %v, want %v", err, counting.ErrUnavailable)
+			t.Errorf("got %v, want %v", err, counting.ErrUnavailable)
 		}
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("it took %v", took)

@@ -15,7 +15,7 @@ import (
 )
 
 // lines are the lines of the log about an endpoint: number, status, and
-// whether it is one of an endpoint that was given up.
+// whether it is one of an endpoint that was abandoned.
 func (o *outside) lines(e publishing.Endpoint) string {
 	var all []string
 	for _, a := range o.attempts()[e] {
@@ -39,7 +39,7 @@ func (i *instance) firstOf(t *testing.T) (publishing.Summary, map[string]countin
 }
 
 // inTurn answers the attempts at an endpoint one after the other, the last one
-// for ever, and tells when they were made.
+// permanently, and tells when they were made.
 func (o *outside) inTurn(statuses ...int) func() []time.Duration {
 	var mu sync.Mutex
 	var at []time.Duration
@@ -61,7 +61,7 @@ func (o *outside) inTurn(statuses ...int) func() []time.Duration {
 }
 
 // U16: a callback isn't lost because its first try fails.
-func TestAnEndpointThatFailsOnceIsToldInTheEnd(t *testing.T) {
+func TestAnEndpointThatFailsOnceIsNotifiedInTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		statuses []int
@@ -206,7 +206,7 @@ func TestStopBetweenTwoAttempts(t *testing.T) {
 }
 
 // P7, U2: of 400 endpoints 200 hang, half of those at one host; every other
-// one is told at once, and every window is published in time.
+// one is notified immediately, and every window is published in time.
 func TestHangingEndpointsDelayNeitherOthersNorTheNextClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()

@@ -15,7 +15,7 @@ import (
 func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 	const named = publishing.Endpoint("http://named/")
 	deaf := func(call string, _ counting.Window) error {
-		if call == "pulse" {
+		if call == "summary" {
 			return errDead
 		}
 		return nil

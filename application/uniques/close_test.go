@@ -40,7 +40,7 @@ func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
 		}
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 			if len(o.taken("rabbitmq")) == 0 {
-				t.Error("the endpoint was told before anyone took the report")
+				t.Error("the endpoint was notified before anyone took the report")
 			}
 			return 200, nil
 		}
@@ -192,7 +192,7 @@ func TestABusyWindowIsLeftToItsOwner(t *testing.T) {
 		o.wantReports(t, "rabbitmq", 7)
 		close(frozen) // a goes on, long after its lease
 		if err := <-scanned; err != nil {
-			t.Errorf("a closer that was overtaken: %v", err)
+			t.Errorf("a closer that was superseded: %v", err)
 		}
 		synctest.Wait()
 		for _, r := range o.taken("rabbitmq") {

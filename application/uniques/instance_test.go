@@ -62,7 +62,7 @@ func (s sink) Publish(ctx context.Context, r publishing.Report) error {
 	if publish != nil {
 		err = publish(ctx, s.name, r)
 	}
-	if !errors.Is(err, publishing.ErrRefused) { // taken, or nobody knows
+	if !errors.Is(err, publishing.ErrRefused) { // taken, or unknown
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.reports[s.name] = append(s.reports[s.name], r)

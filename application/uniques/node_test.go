@@ -92,14 +92,14 @@ func (l *link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 }
 
 func (l *link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	if err := l.reach("pulse", 0); err != nil {
+	if err := l.reach("summary", 0); err != nil {
 		return sharding.RingSummary{}, err
 	}
 	return l.Node.RingSummary(ctx)
 }
 
 func (l *link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	if err := l.reach("attend", 0); err != nil {
+	if err := l.reach("heartbeat", 0); err != nil {
 		return counting.HeartbeatResult{}, err
 	}
 	return l.Node.Heartbeat(ctx)

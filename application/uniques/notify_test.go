@@ -14,16 +14,16 @@ import (
 	"footfall/domain/publishing"
 )
 
-func TestEveryEndpointIsToldOnceAfterThePublication(t *testing.T) {
+func TestEveryEndpointIsNotifiedOnceAfterThePublication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
 		d := newDeployment()
-		var told atomic.Int64
+		var notified atomic.Int64
 		o.answer = func(_ context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
 			if len(o.taken("rabbitmq")) == 0 || r.Count != 90 {
-				t.Errorf("told %+v before it was published", r)
+				t.Errorf("notified of %+v before it was published", r)
 			}
-			told.Add(1)
+			notified.Add(1)
 			return 204, nil
 		}
 		a, b := d.run(t, "a", o), d.run(t, "b", o)
@@ -33,7 +33,7 @@ func TestEveryEndpointIsToldOnceAfterThePublication(t *testing.T) {
 			b.mustAccept(t, e, ids(100*n+50, 1)...)
 		}
 		until(minute + 30*time.Second)
-		if n := told.Load(); n != 30 {
+		if n := notified.Load(); n != 30 {
 			t.Errorf("%d calls, want 30", n)
 		}
 		for e, attempts := range o.attempts() {
@@ -66,7 +66,7 @@ func TestASlowEndpointLosesNoIDs(t *testing.T) {
 }
 
 // U2, P7: endpoints that hang stop neither the reports nor other endpoints.
-func TestAnEndpointThatHangsStopsNobody(t *testing.T) {
+func TestAnEndpointThatHangsStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
 		i := newDeployment().run(t, "a", o)
@@ -82,7 +82,7 @@ func TestAnEndpointThatHangsStopsNobody(t *testing.T) {
 			i.mustAccept(t, "http://good/", counting.ID(100+m))
 			until(time.Duration(m+1)*minute + 3*time.Second)
 			if n := len(o.attempts()["http://good/"]); n != m+1 {
-				t.Errorf("after %d windows the good endpoint was told %d", m+1, n)
+				t.Errorf("after %d windows the good endpoint was notified %d times", m+1, n)
 			}
 		}
 		until(5*minute + 50*time.Second)
@@ -162,7 +162,7 @@ func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 		until(2 * minute)
 		for n := range 10 {
 			if a := o.attempts()[publishing.Endpoint(fmt.Sprintf("http://good%d/", n))]; len(a) != 1 || a[0].Status != 200 {
-				t.Errorf("good%d was told %+v", n, a)
+				t.Errorf("good%d was notified of %+v", n, a)
 			}
 		}
 		if n := most.Load(); n != 2 {
@@ -209,7 +209,7 @@ func TestTheEndpointsOfFewWindowsAreCalledAtOnce(t *testing.T) {
 	})
 }
 
-// What is left when the time for a window is over is logged and given up.
+// What is left when the time for a window is over is logged and abandoned.
 func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()

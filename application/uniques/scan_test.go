@@ -102,7 +102,7 @@ func TestScanTellsWhatIsAway(t *testing.T) {
 		}
 		d.setAway("n3", true)
 		if err := i.Heartbeat(t.Context()); err == nil {
-			t.Error("nobody says that n3 did not attend")
+			t.Error("no error says that n3 did not answer the heartbeat")
 		}
 		until(minute + 3*time.Second)
 		if err := i.Scan(t.Context()); !errors.Is(err, counting.ErrNotApplied) {

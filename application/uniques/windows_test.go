@@ -57,7 +57,7 @@ func TestWindowsShowHowFarEachHasCome(t *testing.T) {
 	})
 }
 
-func TestAWindowThatNobodyTakesStaysSealed(t *testing.T) {
+func TestAWindowThatNoPublisherTakesStaysSealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
 		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }

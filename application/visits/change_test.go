@@ -92,8 +92,8 @@ func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
 }
 
 // V19, P3: a page that was taken in is read at its destination alone, also when its
-// source was set back behind the move.
-func TestASourceThatWasSetBackHoldsUpNoRead(t *testing.T) {
+// source was rolled back behind the move.
+func TestASourceThatWasRolledBackHoldsUpNoRead(t *testing.T) {
 	d := newDeployment()
 	s, c := d.instance(t)
 	next, err := c.View().Reweight(sharding.Change{ID: "next"}, "n1", 2)

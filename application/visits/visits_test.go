@@ -182,7 +182,7 @@ func TestALostReplyCountsOnce(t *testing.T) {
 	})
 }
 
-// V18: a slow node stalls nobody else.
+// V18: a slow node stalls no other.
 func TestAHungNodeDelaysNoOtherNodesPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment()

@@ -15,13 +15,13 @@ import (
 	"footfall/domain/watching"
 )
 
-func TestWhatAllWatchIsReadTogetherAndOnlyWhileSomebodyWatches(t *testing.T) {
+func TestWhatAllWatchIsReadTogetherAndOnlyWhileThereAreWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.service()
 		after(time.Minute)
 		if len(w.reads) > 0 || w.looks > 0 {
-			t.Errorf("%d reads and %d looks while nobody watches", len(w.reads), w.looks)
+			t.Errorf("%d reads and %d looks without a watcher", len(w.reads), w.looks)
 		}
 		a, b := enter(s, "", 0, "home", "about"), enter(s, "", 0, "home", "news")
 		after(10*time.Second + time.Millisecond)
@@ -42,7 +42,7 @@ func TestWhatAllWatchIsReadTogetherAndOnlyWhileSomebodyWatches(t *testing.T) {
 		after(time.Second)
 		w.change(func() {
 			if last := w.reads[len(w.reads)-1]; slices.Contains(last, "news") {
-				t.Errorf("nobody watches news, and it is read: %v", last)
+				t.Errorf("news has no watcher, and it is read: %v", last)
 			}
 		})
 		a.leaves(t)
@@ -74,7 +74,7 @@ func TestAVisitIsShownWithTheNextReading(t *testing.T) {
 			t.Errorf("%v after %d calls more", visits, calls-before)
 		}
 		if _, calls := other.seen(); calls != otherBefore {
-			t.Errorf("one who does not watch the page was told %d times", calls-otherBefore)
+			t.Errorf("one who does not watch the page was notified %d times", calls-otherBefore)
 		}
 		w.change(func() { w.errs["home"] = fmt.Errorf("read: %w", counting.ErrUnavailable) })
 		after(watch.PageInterval)
@@ -83,7 +83,7 @@ func TestAVisitIsShownWithTheNextReading(t *testing.T) {
 		}
 		after(time.Second)
 		if _, calls := v.seen(); calls != before+2 {
-			t.Errorf("told %d times of one error", calls-before-1)
+			t.Errorf("notified %d times of one error", calls-before-1)
 		}
 		end(t, s, v, other)
 	})
@@ -122,7 +122,7 @@ func TestWindowsAndNodesAreShownAsTheyChange(t *testing.T) {
 	})
 }
 
-func TestASlowWatcherSeesTheNewestAndHoldsUpNobody(t *testing.T) {
+func TestASlowWatcherSeesTheNewestAndHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.service()
@@ -146,7 +146,7 @@ func TestASlowWatcherSeesTheNewestAndHoldsUpNobody(t *testing.T) {
 	})
 }
 
-func TestOneWhoComesBackSeesWhatHeMissedAndNoMore(t *testing.T) {
+func TestAWatcherThatComesBackSeesWhatItMissedAndNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		s := w.service()
@@ -171,7 +171,7 @@ func TestOneWhoComesBackSeesWhatHeMissedAndNoMore(t *testing.T) {
 		}
 		stays.leaves(t)
 		back.leaves(t)
-		// Nobody watched for a while, so nothing is known of the time between.
+		// There was no watcher for a while, so nothing is known of the time between.
 		w.change(func() { w.counts["home"] = 9 })
 		again := enter(s, back.id, 0, "home", "about", "news")
 		after(time.Second)
@@ -220,7 +220,7 @@ func TestThereIsABoundForWatchersAndPages(t *testing.T) {
 		if err := s.Watch(t.Context(), []counting.Page{"0-0"}, "", nil); !errors.Is(err, watching.ErrFull) {
 			t.Errorf("one more watcher: %v", err)
 		}
-		// As many as these are told less often, so that there is time to count.
+		// As many as these are notified less often, so that there is time to count.
 		after(time.Second)
 		synctest.Wait()
 		w.change(func() { w.reads = nil })

@@ -73,7 +73,7 @@ func (w *world) service() *watch.Service {
 	})
 }
 
-// viewer is somebody who watches, and what he sees.
+// viewer is a watcher and what it sees.
 type viewer struct {
 	mu      sync.Mutex
 	calls   int
@@ -83,7 +83,7 @@ type viewer struct {
 	trouble error
 	nodes   []watching.Node
 	id      string
-	hold    time.Duration // how long it takes him to look at news
+	hold    time.Duration // how long it takes to look at news
 	leave   context.CancelFunc
 	done    chan error
 }
@@ -121,7 +121,7 @@ func (v *viewer) show(n watching.News) error {
 	return nil
 }
 
-// seen is what the viewer saw until now, and the calls that told him.
+// seen is what the viewer saw until now, and the calls that notified it.
 func (v *viewer) seen() (visits map[counting.Page]int64, calls int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -134,7 +134,7 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
-// leaves lets a viewer leave and waits until he has.
+// leaves lets a viewer leave and waits until it has.
 func (v *viewer) leaves(t *testing.T) {
 	t.Helper()
 	v.leave()

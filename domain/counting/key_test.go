@@ -62,7 +62,7 @@ func TestAKeyCountsForADay(t *testing.T) {
 			t.Errorf("a key of %v is kept for 48 hours", at)
 		}
 		if now := counting.DayOf(at.Add(-time.Hour)); !now.Keeps(day) {
-			t.Errorf("a key of %v is forgotten by a clock that is set back", at)
+			t.Errorf("a key of %v is forgotten by a clock that steps back", at)
 		}
 	}
 }

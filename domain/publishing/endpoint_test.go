@@ -11,7 +11,7 @@ import (
 	"footfall/domain/publishing"
 )
 
-func TestParseEndpointWritesURLsAnew(t *testing.T) {
+func TestParseEndpointNormalisesURLs(t *testing.T) {
 	for in, want := range map[string]string{
 		"http://h":                              "http://h",
 		"http://h/":                             "http://h/",

@@ -171,7 +171,7 @@ func TestEveryEndpointOfAHostHasItsFirstAttempt(t *testing.T) {
 			}
 		}
 		if delivered != n/2 {
-			t.Errorf("of %d endpoints at one host that answer %d were told", n/2, delivered)
+			t.Errorf("of %d endpoints at one host that answer %d were notified", n/2, delivered)
 		}
 		if got := tally(turns)[1]; got != n {
 			t.Errorf("of %d endpoints at one host %d had an attempt", n, got)
@@ -193,7 +193,7 @@ func TestRetriesShareTheTimeThatIsLeft(t *testing.T) {
 		return says(200)
 	})
 	if !delivered {
-		t.Errorf("the endpoint that fails once was not told; there were %v attempts", tally(turns))
+		t.Errorf("the endpoint that fails once was not notified; there were %v attempts", tally(turns))
 	}
 }
 

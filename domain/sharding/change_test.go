@@ -92,7 +92,7 @@ func TestAChangeLeavesTheRingBeforeItAlone(t *testing.T) {
 	}
 }
 
-func TestAnAddMovesExactlyTheQuotaOfTheNewcomer(t *testing.T) {
+func TestAnAddMovesExactlyTheQuotaOfTheJoiningNode(t *testing.T) {
 	r := newRing(t, equalMembers(3)...)
 	next := must(t)(r.Add(sharding.Change{ID: "add"}, member("a", 1)))
 	moves := next.Moves()

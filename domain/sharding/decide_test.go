@@ -73,7 +73,7 @@ func TestALostMemberHasNoVote(t *testing.T) {
 	}
 	pair := ringOf(t, "ab")
 	if left := must(t)(pair.Abandon(sharding.Change{ID: "lost"}, "a")); !pair.HasQuorum(left, among("b")) || pair.HasQuorum(left, among("a")) {
-		t.Error("the other of two doesn't decide that the first is given up")
+		t.Error("the other of two doesn't decide that the first is abandoned")
 	}
 }
 
@@ -118,9 +118,9 @@ func membersIn(r *sharding.Ring, set int) (ids []counting.NodeID) {
 	return ids
 }
 
-// So many nodes can be given up as leave a majority of the votes; of an even
+// So many nodes can be abandoned as leave a majority of the votes; of an even
 // number the first has two.
-func TestAMajorityIsLeftWhenNodesAreGivenUp(t *testing.T) {
+func TestAMajorityIsLeftWhenNodesAreAbandoned(t *testing.T) {
 	for _, c := range []struct {
 		members, lost string
 		want          error
@@ -144,7 +144,7 @@ func TestAMajorityIsLeftWhenNodesAreGivenUp(t *testing.T) {
 			ids = append(ids, counting.NodeID(l))
 		}
 		if _, err := r.Abandon(sharding.Change{ID: "lost"}, ids...); !errors.Is(err, c.want) {
-			t.Errorf("%q of %q are given up: %v, want %v", c.lost, c.members, err, c.want)
+			t.Errorf("%q of %q are abandoned: %v, want %v", c.lost, c.members, err, c.want)
 		}
 	}
 	r := ringOf(t, "abcde")

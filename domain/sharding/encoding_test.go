@@ -79,39 +79,39 @@ func TestDecodeTakesWhatEncodeMade(t *testing.T) {
 
 func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
 	for name, replace := range map[string]func(doc map[string]any){
-		"another version":       func(d map[string]any) { d["version"] = 2 },
-		"no version":            func(d map[string]any) { delete(d, "version") },
-		"no window length":      func(d map[string]any) { delete(d, "window_ns") },
-		"odd window length":     func(d map[string]any) { d["window_ns"] = 1_500_000_000 },
-		"negative length":       func(d map[string]any) { d["window_ns"] = int64(-time.Minute) },
-		"epoch 0":               func(d map[string]any) { d["epoch"] = 0 },
-		"epoch before a table":  func(d map[string]any) { d["epoch"] = 1 },
-		"a member to come":      func(d map[string]any) { memberOf(d, 0)["since"] = 3 },
-		"it follows itself":     func(d map[string]any) { d["follows"] = 2 },
-		"it follows nothing":    func(d map[string]any) { d["follows"] = -1 },
-		"seed is no number":     func(d map[string]any) { d["seed"] = "x" },
-		"no members":            func(d map[string]any) { d["members"] = []any{} },
-		"members out of order":  func(d map[string]any) { m := d["members"].([]any); m[0], m[2] = m[2], m[0] },
-		"a member twice":        func(d map[string]any) { memberOf(d, 1)["id"] = "a" },
-		"an address twice":      func(d map[string]any) { memberOf(d, 1)["addr"] = "a:6379" },
-		"a member without id":   func(d map[string]any) { memberOf(d, 0)["id"] = "" },
-		"a member without addr": func(d map[string]any) { delete(memberOf(d, 0), "addr") },
-		"a weight of 0":         func(d map[string]any) { memberOf(d, 0)["weight"] = 0 },
-		"a weight too high":     func(d map[string]any) { memberOf(d, 0)["weight"] = sharding.MaxWeight + 1 },
-		"a leaver with weight":  func(d map[string]any) { memberOf(d, 1)["weight"] = 1 },
-		"a leaver with arcs":    func(d map[string]any) { memberOf(d, 0)["state"], memberOf(d, 0)["weight"] = "leaving", 0 },
-		"a state of no name":    func(d map[string]any) { memberOf(d, 0)["state"] = "gone" },
-		"no tables":             func(d map[string]any) { d["tables"] = []any{} },
-		"tables out of order":   func(d map[string]any) { m := d["tables"].([]any); m[0], m[1] = m[1], m[0] },
-		"a table twice":         func(d map[string]any) { tableOf(d, 1)["epoch"] = 2 },
-		"a table of epoch 0":    func(d map[string]any) { tableOf(d, 1)["epoch"] = 0 },
-		"an empty table":        func(d map[string]any) { tableOf(d, 0)["owners"] = "" },
-		"a table cut short":     func(d map[string]any) { o := tableOf(d, 1); o["owners"] = o["owners"].(string)[4:] },
-		"a table too long":      func(d map[string]any) { o := tableOf(d, 1); o["owners"] = "AAAA" + o["owners"].(string) },
-		"not in base64":         func(d map[string]any) { o := tableOf(d, 1); o["owners"] = "!" + o["owners"].(string)[1:] },
-		"an arc of nobody":      func(d map[string]any) { o := tableOf(d, 0); o["owners"] = withOwner(o, 0, 3) },
-		"an old arc of nobody":  func(d map[string]any) { o := tableOf(d, 1); o["owners"] = withOwner(o, sharding.Arcs-1, 0xffff) },
-		"an arc of a leaver":    func(d map[string]any) { o := tableOf(d, 0); o["owners"] = withOwner(o, 77, 1) },
+		"another version":          func(d map[string]any) { d["version"] = 2 },
+		"no version":               func(d map[string]any) { delete(d, "version") },
+		"no window length":         func(d map[string]any) { delete(d, "window_ns") },
+		"odd window length":        func(d map[string]any) { d["window_ns"] = 1_500_000_000 },
+		"negative length":          func(d map[string]any) { d["window_ns"] = int64(-time.Minute) },
+		"epoch 0":                  func(d map[string]any) { d["epoch"] = 0 },
+		"epoch before a table":     func(d map[string]any) { d["epoch"] = 1 },
+		"a member to come":         func(d map[string]any) { memberOf(d, 0)["since"] = 3 },
+		"it follows itself":        func(d map[string]any) { d["follows"] = 2 },
+		"it follows nothing":       func(d map[string]any) { d["follows"] = -1 },
+		"seed is no number":        func(d map[string]any) { d["seed"] = "x" },
+		"no members":               func(d map[string]any) { d["members"] = []any{} },
+		"members out of order":     func(d map[string]any) { m := d["members"].([]any); m[0], m[2] = m[2], m[0] },
+		"a member twice":           func(d map[string]any) { memberOf(d, 1)["id"] = "a" },
+		"an address twice":         func(d map[string]any) { memberOf(d, 1)["addr"] = "a:6379" },
+		"a member without id":      func(d map[string]any) { memberOf(d, 0)["id"] = "" },
+		"a member without addr":    func(d map[string]any) { delete(memberOf(d, 0), "addr") },
+		"a weight of 0":            func(d map[string]any) { memberOf(d, 0)["weight"] = 0 },
+		"a weight too high":        func(d map[string]any) { memberOf(d, 0)["weight"] = sharding.MaxWeight + 1 },
+		"a leaver with weight":     func(d map[string]any) { memberOf(d, 1)["weight"] = 1 },
+		"a leaver with arcs":       func(d map[string]any) { memberOf(d, 0)["state"], memberOf(d, 0)["weight"] = "leaving", 0 },
+		"a state of no name":       func(d map[string]any) { memberOf(d, 0)["state"] = "gone" },
+		"no tables":                func(d map[string]any) { d["tables"] = []any{} },
+		"tables out of order":      func(d map[string]any) { m := d["tables"].([]any); m[0], m[1] = m[1], m[0] },
+		"a table twice":            func(d map[string]any) { tableOf(d, 1)["epoch"] = 2 },
+		"a table of epoch 0":       func(d map[string]any) { tableOf(d, 1)["epoch"] = 0 },
+		"an empty table":           func(d map[string]any) { tableOf(d, 0)["owners"] = "" },
+		"a table cut short":        func(d map[string]any) { o := tableOf(d, 1); o["owners"] = o["owners"].(string)[4:] },
+		"a table too long":         func(d map[string]any) { o := tableOf(d, 1); o["owners"] = "AAAA" + o["owners"].(string) },
+		"not in base64":            func(d map[string]any) { o := tableOf(d, 1); o["owners"] = "!" + o["owners"].(string)[1:] },
+		"an arc without owner":     func(d map[string]any) { o := tableOf(d, 0); o["owners"] = withOwner(o, 0, 3) },
+		"an old arc without owner": func(d map[string]any) { o := tableOf(d, 1); o["owners"] = withOwner(o, sharding.Arcs-1, 0xffff) },
+		"an arc of a leaver":       func(d map[string]any) { o := tableOf(d, 0); o["owners"] = withOwner(o, 77, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r, err := sharding.Decode(change(t, replace)); !errors.Is(err, sharding.ErrBadDocument) || r != nil {
@@ -158,12 +158,12 @@ func FuzzDecode(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		next, err := r.Add(sharding.Change{ID: "add", From: 7, Oldest: 3}, member("newcomer", 1))
+		next, err := r.Add(sharding.Change{ID: "add", From: 7, Oldest: 3}, member("joining", 1))
 		if err != nil && !errors.Is(err, sharding.ErrBadChange) {
 			t.Fatal(err)
 		}
-		if err == nil && len(next.Moves()) != counts(next)[next.Index("newcomer")] {
-			t.Fatalf("%d arcs move to a newcomer that has %d", len(next.Moves()), counts(next)[next.Index("newcomer")])
+		if err == nil && len(next.Moves()) != counts(next)[next.Index("joining")] {
+			t.Fatalf("%d arcs move to a joining node that has %d", len(next.Moves()), counts(next)[next.Index("joining")])
 		}
 	})
 }

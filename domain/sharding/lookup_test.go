@@ -114,7 +114,7 @@ func BenchmarkAdd(b *testing.B) {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
 			r := newRing(b, equalMembers(nodes)...)
 			for b.Loop() {
-				if _, err := r.Add(sharding.Change{ID: "add"}, member("newcomer", 1)); err != nil {
+				if _, err := r.Add(sharding.Change{ID: "add"}, member("joining", 1)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -126,7 +126,7 @@ func BenchmarkAdd(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	for _, nodes := range []int{3, 1000} {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
-			r, err := newRing(b, equalMembers(nodes)...).Add(sharding.Change{ID: "add"}, member("newcomer", 1))
+			r, err := newRing(b, equalMembers(nodes)...).Add(sharding.Change{ID: "add"}, member("joining", 1))
 			if err != nil {
 				b.Fatal(err)
 			}

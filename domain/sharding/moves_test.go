@@ -36,14 +36,14 @@ func TestComingArcsAreThoseThatMoveToTheNode(t *testing.T) {
 	if got := r.Incoming("c"); !slices.Equal(got, want) || len(got) != sharding.Arcs/2 {
 		t.Errorf("%d arcs come, %d move", len(got), len(want))
 	}
-	for _, id := range []counting.NodeID{"a", "nobody"} {
+	for _, id := range []counting.NodeID{"a", "none"} {
 		if got := r.Incoming(id); got != nil {
 			t.Errorf("%d arcs come to %s", len(got), id)
 		}
 	}
 }
 
-func TestOnlyANewcomerEntersARing(t *testing.T) {
+func TestOnlyAJoiningNodeEntersARing(t *testing.T) {
 	first := newRing(t, member("a", 1), member("b", 1))
 	second := must(t)(first.Add(sharding.Change{ID: "add"}, member("c", 1)))
 	for _, c := range []struct {
@@ -107,7 +107,7 @@ func TestTidyingForgetsAMemberWhoseWindowsAreDone(t *testing.T) {
 	}
 }
 
-// What had not left for a member that is given up is where it was, and moves on
+// What had not left for a member that is abandoned is where it was, and moves on
 // from there if it must.
 func TestWhatHadNotLeftForALostMemberIsWhereItWas(t *testing.T) {
 	r := newRing(t, member("a", 1), member("b", 1))
@@ -140,7 +140,7 @@ func TestWhatHadNotLeftForALostMemberIsWhereItWas(t *testing.T) {
 	}
 }
 
-// Random nodes are given up again and again, while what is on its way to them has
+// Random nodes are abandoned again and again, while what is on its way to them has
 // not left: the ring knows who has it.
 func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -149,7 +149,7 @@ func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
 			weight = rapid.Just(1)
 		}
 		r := drawRing(t, weight)
-		has := make([]counting.NodeID, sharding.Arcs) // who has each arc; nobody where it is empty
+		has := make([]counting.NodeID, sharding.Arcs) // who has each arc; empty where none has
 		for n := range rapid.IntRange(1, 4).Draw(t, "steps") {
 			if equal && drift(r) >= 1 {
 				t.Fatalf("a node is %v arcs away from its share", drift(r))

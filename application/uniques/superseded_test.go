@@ -21,11 +21,11 @@ func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
 		d := newDeployment()
 		crash := make(chan struct{})
 		var mu sync.Mutex
-		told := make(map[publishing.Endpoint]int)
+		notified := make(map[publishing.Endpoint]int)
 		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
 			mu.Lock()
-			told[e]++
-			first := told[e] == 1
+			notified[e]++
+			first := notified[e] == 1
 			mu.Unlock()
 			if e == "http://cut/" && first {
 				select {
@@ -47,12 +47,12 @@ func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
 		until(2*minute - 10*time.Second)
 		mu.Lock()
 		defer mu.Unlock()
-		if got, want := fmt.Sprint(told), "map[http://a/:1 http://b/:1 http://cut/:2]"; got != want {
-			t.Errorf("the endpoints were told %s times, want %s", got, want)
+		if got, want := fmt.Sprint(notified), "map[http://a/:1 http://b/:1 http://cut/:2]"; got != want {
+			t.Errorf("the endpoints were notified %s times, want %s", got, want)
 		}
 		windows, err := b.Windows(t.Context(), 2)
 		if want := (counting.DeliveryTotals{Endpoints: 3, Delivered: 3}); err != nil || windows[1].Deliveries != want || windows[1].State != counting.Done {
-			t.Errorf("the windows are %+v, %v; want all three told", windows, err)
+			t.Errorf("the windows are %+v, %v; want all three notified", windows, err)
 		}
 	})
 }
@@ -92,7 +92,7 @@ func TestStopInTheCallbacksEndsThemSoon(t *testing.T) {
 	})
 }
 
-// What is closed after the stop is called by somebody else.
+// What is closed after the stop is called by another instance.
 func TestNoCallsBeginAfterTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
@@ -135,7 +135,7 @@ func TestALeaseIsRenewedWhileEndpointsAreCalled(t *testing.T) {
 		d.run(t, "b", o)
 		until(2 * minute)
 		if n := calls.Load(); n != 1 {
-			t.Errorf("the endpoint was told %d times, want once", n)
+			t.Errorf("the endpoint was notified %d times, want once", n)
 		}
 	})
 }
@@ -169,9 +169,9 @@ func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
 	})
 }
 
-// A closer that froze in the callbacks was overtaken: it finishes nothing, and
-// what it does late is told once more at most.
-func TestACloserThatWasOvertakenInTheCallbacksLeavesTheWindowAlone(t *testing.T) {
+// A closer that froze in the callbacks was superseded: it finishes nothing, and
+// what it does late is one more notification at most.
+func TestACloserThatWasSupersededInTheCallbacksLeavesTheWindowAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
 		d := newDeployment()
@@ -199,7 +199,7 @@ func TestACloserThatWasOvertakenInTheCallbacksLeavesTheWindowAlone(t *testing.T)
 		close(frozen)
 		until(2 * minute)
 		if n := calls.Load(); n != 2 {
-			t.Errorf("the endpoint was told %d times, want 2", n)
+			t.Errorf("the endpoint was notified %d times, want 2", n)
 		}
 	})
 }
