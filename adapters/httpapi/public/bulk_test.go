@@ -97,7 +97,7 @@ func TestBulkThatIsIncompleteCountsNothing(t *testing.T) {
 	body := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(`[{"page_id":"home"}]`)))
 	w := httptest.NewRecorder()
 	r.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/visits", body))
-	httpcheck.Golden(t, "bulk_broken_off", w)
+	httpcheck.Golden(t, "bulk_interrupted", w)
 }
 
 // A write that panicked may have been applied.
