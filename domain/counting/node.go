@@ -167,7 +167,9 @@ type FullEntry struct {
 type DeliveryTotals struct {
 	// Endpoints that were named; of them, those that took the count, and
 	// those that were given up.
-	Endpoints, Delivered, Failed int
+	Endpoints int `json:"endpoints"`
+	Delivered int `json:"delivered"`
+	Failed    int `json:"failed"`
 }
 
 // Call is the last that is known of telling one endpoint about one window.

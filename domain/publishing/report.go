@@ -12,10 +12,11 @@ import (
 // Report is the count of one window.
 type Report struct {
 	// ID is the window's name; every repetition has the same one.
-	ID         string
-	Start, End time.Time
+	ID    string    `json:"id"`
+	Start time.Time `json:"window_start"`
+	End   time.Time `json:"window_end"`
 	// Count of distinct ids.
-	Count int64
+	Count int64 `json:"count"`
 }
 
 // Body is the JSON of the report in messages and callbacks. Times are UTC, in the
@@ -34,9 +35,15 @@ func (r Report) Body() []byte {
 // Summary is the state of a window. For an open window Count is the present count.
 type Summary struct {
 	Report
-	State counting.State
+	State counting.State `json:"state"`
 	// Sink names the publisher that took the report, if one did.
-	Sink string
+	Sink string `json:"published_to,omitempty"`
 	// Deliveries counts the endpoints that were named and notified so far.
-	Deliveries counting.DeliveryTotals
+	Deliveries counting.DeliveryTotals `json:"callbacks"`
+}
+
+// UTC is the summary with its times in UTC, as its JSON shows them.
+func (s Summary) UTC() Summary {
+	s.Start, s.End = s.Start.UTC(), s.End.UTC()
+	return s
 }

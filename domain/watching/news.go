@@ -19,11 +19,11 @@ type Page struct {
 
 // Node is a node of the ring without its address.
 type Node struct {
-	ID counting.NodeID
+	ID counting.NodeID `json:"id"`
 	// Share is the part of the pages that it owns, 0 to 1.
-	Share float64
+	Share float64 `json:"share"`
 	// Answers: it answered the last time.
-	Answers bool
+	Answers bool `json:"answers"`
 }
 
 // News is what changed since a watcher's last News. It has current values; values in

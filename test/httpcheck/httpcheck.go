@@ -117,7 +117,7 @@ func Ask(t *testing.T, c *http.Client, method, url string) (answer *http.Respons
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"footfall/adapters/httpapi"
+	"footfall/domain/publishing"
 )
 
 // windowRoutes serves windows with their endpoints.
@@ -43,7 +44,7 @@ func (u *windowRoutes) show(w http.ResponseWriter, r *http.Request, id string) e
 	}
 	slices.SortFunc(endpoints, func(a, b endpointJSON) int { return strings.Compare(a.Endpoint, b.Endpoint) })
 	return u.JSON(w, struct {
-		httpapi.Window
+		publishing.Summary
 		Endpoints []endpointJSON `json:"endpoints"`
-	}{httpapi.WindowOf(summary), endpoints})
+	}{summary.UTC(), endpoints})
 }

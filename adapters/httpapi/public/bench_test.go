@@ -19,7 +19,7 @@ import (
 )
 
 // instant is a service that does nothing.
-type instant struct{ *tallies }
+type instant struct{}
 
 func (instant) Record(context.Context, counting.Page, int64) error { return nil }
 
@@ -38,10 +38,6 @@ func (instant) RecordOnce(_ context.Context, _ counting.RequestKey, visits []cou
 func (instant) Accept(context.Context, counting.ID, publishing.Endpoint) error { return nil }
 
 func (instant) Windows(context.Context, int) ([]publishing.Summary, error) { return nil, nil }
-
-func (instant) Deliveries(context.Context, string) (publishing.Summary, map[string]counting.Delivery, error) {
-	return publishing.Summary{}, nil, nil
-}
 
 // sink is a ResponseWriter that keeps its header and nothing else.
 type sink struct{ header http.Header }

@@ -13,7 +13,6 @@ import (
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
-	"footfall/domain/counting"
 	"footfall/domain/watching"
 )
 
@@ -82,13 +81,6 @@ func greet(w http.ResponseWriter, out *bytes.Buffer) {
 	}{time.Now().UTC()})
 }
 
-// nodeJSON is a node as all callers may see it.
-type nodeJSON struct {
-	ID      counting.NodeID `json:"id"`
-	Share   float64         `json:"share"`
-	Answers bool            `json:"answers"`
-}
-
 // writeNews writes an event for each kind of news, or a comment where there
 // are none. The last event has the id: a client that received only some of them
 // has not received the news.
@@ -112,13 +104,7 @@ func writeNews(out *bytes.Buffer, news watching.News) error {
 		events = append(events, event{"windows_error", problem.Of(news.WindowsErr, false).Item()})
 	}
 	if len(news.Nodes) > 0 {
-		nodes := make([]nodeJSON, len(news.Nodes))
-		for i, n := range news.Nodes {
-			nodes[i] = nodeJSON(n)
-		}
-		events = append(events, event{"nodes", struct {
-			Nodes []nodeJSON `json:"nodes"`
-		}{nodes}})
+		events = append(events, event{"nodes", map[string][]watching.Node{"nodes": news.Nodes}})
 	}
 	if len(events) == 0 {
 		out.WriteString(":\n\n")

@@ -42,13 +42,13 @@ func (u *uniqueRoutes) windows(w http.ResponseWriter, r *http.Request, _ string)
 }
 
 type windowsJSON struct {
-	Windows []httpapi.Window `json:"windows"`
+	Windows []publishing.Summary `json:"windows"`
 }
 
 func windowsOf(summaries []publishing.Summary) windowsJSON {
-	windows := make([]httpapi.Window, len(summaries))
+	windows := make([]publishing.Summary, len(summaries))
 	for i, s := range summaries {
-		windows[i] = httpapi.WindowOf(s)
+		windows[i] = s.UTC()
 	}
 	return windowsJSON{windows}
 }

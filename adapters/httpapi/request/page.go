@@ -5,6 +5,7 @@
 package request
 
 import (
+	"slices"
 	"strconv"
 
 	"footfall/adapters/httpapi/problem"
@@ -44,17 +45,14 @@ func WatchedPages(rawQuery string) ([]counting.Page, error) {
 		return nil, err
 	}
 	pages := make([]counting.Page, 0, len(names))
-	seen := make(map[string]bool, len(names))
 	for _, name := range names {
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
 		page, err := Page(name)
 		if err != nil {
 			return nil, err
 		}
-		pages = append(pages, page)
+		if !slices.Contains(pages, page) {
+			pages = append(pages, page)
+		}
 	}
 	return pages, nil
 }

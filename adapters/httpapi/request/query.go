@@ -13,56 +13,50 @@ import (
 // Param returns the value of a parameter. given reports whether it is there. Its
 // errors are repeated_parameter and bad_parameter.
 func Param(rawQuery, name string) (value string, given bool, err error) {
-	for rawQuery != "" {
-		var pair string
-		pair, rawQuery, _ = strings.Cut(rawQuery, "&")
-		v, ok, err := valueOf(pair, name)
-		switch {
-		case err != nil:
-			return "", false, err
-		case ok && given:
-			return "", false, problem.BadRequest("repeated_parameter", "The parameter "+name+" is given twice.")
-		case ok:
-			value, given = v, true
+	err = eachValue(rawQuery, name, func(v string) error {
+		if given {
+			return problem.BadRequest("repeated_parameter", "The parameter "+name+" is given twice.")
 		}
-	}
-	return value, given, nil
+		value, given = v, true
+		return nil
+	})
+	return value, given, err
 }
 
 // Params returns the values of a parameter, in their order. Its errors are
 // too_many_parameters for more than limit of them, and bad_parameter.
-func Params(rawQuery, name string, limit int) ([]string, error) {
-	var values []string
+func Params(rawQuery, name string, limit int) (values []string, err error) {
+	err = eachValue(rawQuery, name, func(v string) error {
+		if len(values) == limit {
+			return problem.BadRequest("too_many_parameters", "The parameter "+name+" is given too often.")
+		}
+		values = append(values, v)
+		return nil
+	})
+	return values, err
+}
+
+// eachValue calls take with each value of a parameter.
+func eachValue(rawQuery, name string, take func(value string) error) error {
 	for rawQuery != "" {
 		var pair string
 		pair, rawQuery, _ = strings.Cut(rawQuery, "&")
-		v, ok, err := valueOf(pair, name)
-		switch {
-		case err != nil:
-			return nil, err
-		case ok && len(values) == limit:
-			return nil, problem.BadRequest("too_many_parameters", "The parameter "+name+" is given too often.")
-		case ok:
-			values = append(values, v)
+		key, value, _ := strings.Cut(pair, "=")
+		if key != name {
+			// A name that can't be decoded is another one.
+			if decoded, err := unescape(key); err != nil || decoded != name {
+				continue
+			}
+		}
+		value, err := unescape(value)
+		if err != nil {
+			return problem.BadRequest("bad_parameter", "The parameter "+name+" is not percent-encoded rightly.")
+		}
+		if err := take(value); err != nil {
+			return err
 		}
 	}
-	return values, nil
-}
-
-// valueOf returns the value of a name=value pair if it is of the name.
-func valueOf(pair, name string) (value string, ok bool, err error) {
-	key, value, _ := strings.Cut(pair, "=")
-	if key != name {
-		// A name that can't be decoded is another one.
-		decoded, bad := unescape(key)
-		if bad != nil || decoded != name {
-			return "", false, nil //nolint:nilerr // it is no error here
-		}
-	}
-	if value, err = unescape(value); err != nil {
-		return "", false, problem.BadRequest("bad_parameter", "The parameter "+name+" is not percent-encoded rightly.")
-	}
-	return value, true, nil
+	return nil
 }
 
 func unescape(s string) (string, error) {

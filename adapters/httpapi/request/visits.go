@@ -27,13 +27,11 @@ type Visit struct {
 // is wrong by itself has its own: bad_item, bad_page_id or bad_count.
 func Visits(body []byte) ([]Visit, error) {
 	body = bytes.TrimLeft(body, " \t\r\n")
-	r := newVisitReader()
+	r := &visitReader{visits: []Visit{}}
+	r.fields = Fields{{"page_id", r.pageID}, {"count", r.count}}
 	switch {
 	case bytes.HasPrefix(body, []byte("[")):
-		err := Array(body, MaxItems, func(text []byte) error {
-			r.read(text)
-			return nil
-		})
+		err := Array(body, MaxItems, r.read)
 		return r.visits, err
 	case bytes.HasPrefix(body, []byte("{")):
 		return r.readLines(body)
@@ -48,32 +46,29 @@ type visitReader struct {
 	fields Fields
 }
 
-func newVisitReader() *visitReader {
-	r := &visitReader{visits: []Visit{}}
-	r.fields = Fields{
-		{"page_id", func(v Value) (err error) {
-			if r.one.Name, err = v.Text(); err != nil {
-				return problem.BadRequest("bad_page_id", "A page id is a string without half of a surrogate pair.")
-			}
-			return nil
-		}},
-		{"count", func(v Value) (err error) {
-			if r.one.Count, err = v.Int(); err != nil || r.one.Count < 1 {
-				return problem.BadRequest("bad_count", "A count is an integer from 1 to 2^63-1, without fraction or exponent.")
-			}
-			return nil
-		}},
+func (r *visitReader) pageID(v Value) (err error) {
+	if r.one.Name, err = v.Text(); err != nil {
+		return problem.BadRequest("bad_page_id", "A page id is a string without half of a surrogate pair.")
 	}
-	return r
+	return nil
 }
 
-// read appends the item of which text, valid JSON, is.
-func (r *visitReader) read(text []byte) {
+func (r *visitReader) count(v Value) (err error) {
+	if r.one.Count, err = v.Int(); err != nil || r.one.Count < 1 {
+		return problem.BadRequest("bad_count", "A count is an integer from 1 to 2^63-1, without fraction or exponent.")
+	}
+	return nil
+}
+
+// read appends the item that text, which is valid JSON, has. An item that is
+// wrong is no error of the body.
+func (r *visitReader) read(text []byte) error {
 	r.one = Visit{Visit: counting.Visit{Count: 1}}
 	if r.one.Err = readObject(text, "item", r.fields); r.one.Err == nil {
 		r.one.Page, r.one.Err = Page(r.one.Name)
 	}
 	r.visits = append(r.visits, r.one)
+	return nil
 }
 
 // readLines reads every line by itself, but a body in which no line is JSON is
@@ -88,7 +83,7 @@ func (r *visitReader) readLines(body []byte) ([]Visit, error) {
 			return nil, tooManyItems(MaxItems)
 		case json.Valid(line):
 			valid = true
-			r.read(line)
+			_ = r.read(line)
 		default:
 			r.visits = append(r.visits, Visit{Err: problem.BadRequest("bad_item", "The line is not JSON.")})
 		}
