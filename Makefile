@@ -8,7 +8,7 @@ FUZZTIME  ?= 10s
 BENCH     ?= .
 COUNT     ?= 1
 # How long the tests of one package may take; a busy machine needs more.
-TIMEOUT   ?= 15m
+TIMEOUT   ?= 30m
 # The race detector needs cgo, and so a C compiler. Go reports whether it found one.
 RACE      := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 LINT      := go tool -modfile=tools/go.mod golangci-lint

@@ -30,6 +30,7 @@ type world struct {
 	seed     uint64
 	counted  *chaos.Tally
 	relapses *chaos.Dice
+	begun    time.Time
 	calmed   chan struct{} // closed when nothing goes wrong any more
 	pages    []counting.Page
 	books    map[counting.Page]*chaos.Account
@@ -61,7 +62,7 @@ type world struct {
 
 func newWorld(seed uint64, p plan, m mutant) *world {
 	w := &world{
-		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), relapses: chaos.NewDice(seed, "relapse"), calmed: make(chan struct{}),
+		plan: p, mutant: m, seed: seed, counted: chaos.NewTally(), begun: time.Now(), relapses: chaos.NewDice(seed, "relapse"), calmed: make(chan struct{}),
 		books: make(map[counting.Page]*chaos.Account), servers: make(map[counting.NodeID]*server),
 		instances: make([]*instance, p.instances), tables: make(map[counting.Epoch]bool),
 		opens: make(map[counting.Epoch]bool), decided: make(map[counting.Epoch]string), made: map[string]bool{"first": true},
@@ -163,8 +164,15 @@ func (w *world) isBroken() bool {
 	return len(w.violations) > 0
 }
 
-// span is a time in which nothing is waited for but time.
-func (w *world) span(d time.Duration) time.Duration { return d / time.Duration(max(1, w.plan.haste)) }
+// span is a time in which nothing is waited for but time. On a busy machine faults
+// come more rarely, or nothing would be finished between two of them.
+func (w *world) span(d time.Duration) time.Duration {
+	haste := time.Duration(max(1, w.plan.haste))
+	if elapsed := time.Since(w.begun); w.plan.real && *lastsFlag == 0 && elapsed > busy {
+		haste = max(1, haste*busy/elapsed)
+	}
+	return d / haste
+}
 
 // rest waits, and tells whether the world isn't calm yet.
 func (w *world) rest(d time.Duration) bool {
