@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -190,69 +189,6 @@ func stopAll(ctx context.Context, members []*Member) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// known are all known nodes, in the order of their ids.
-func (c *Cluster) known() []*Member {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var all []*Member
-	for _, id := range slices.Sorted(maps.Keys(c.members)) {
-		all = append(all, c.members[id])
-	}
-	return all
-}
-
-// Node is the node of a member. It is a new one if the member is unknown, or if a known
-// server with its id has left the ring, and the member has another address.
-func (c *Cluster) Node(m sharding.Member) (*Member, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.node(m)
-}
-
-// node is Node for callers that hold the mutex.
-func (c *Cluster) node(m sharding.Member) (*Member, error) {
-	known := c.members[m.ID]
-	if known != nil && (c.opts.Dial == nil || known.Addr() == m.Addr || c.isStill(m)) {
-		return known, nil
-	}
-	if c.opts.Dial == nil {
-		return nil, fmt.Errorf("node %s is in the stored ring, but not in the configuration", m.ID)
-	}
-	n, err := c.opts.Dial(m.ID, m.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("node %s: %w", m.ID, err)
-	}
-	added := c.newMember(n)
-	c.members[m.ID] = added
-	if c.started && c.ctx.Err() == nil {
-		added.Committer.Start()
-		if known != nil {
-			c.background.Go(func() { c.dismiss(known) })
-		}
-	}
-	return added, nil
-}
-
-// isStill tells whether a member is the known node of its id, at another address: a
-// configured node is used at its configured address.
-func (c *Cluster) isStill(m sharding.Member) bool {
-	v := c.View()
-	if v == nil {
-		return true
-	}
-	since, ok := v.Since(m.ID)
-	return ok && since == m.Since
-}
-
-// dismiss stops the group commit of a server that has left the ring.
-func (c *Cluster) dismiss(m *Member) {
-	ctx, cancel := context.WithTimeout(c.ctx, groupcommit.Deadline)
-	defer cancel()
-	if err := m.Committer.Stop(ctx); err != nil {
-		c.opts.Log.Warn("batches sent to a node that has left the ring are in doubt", "node", m.ID(), "addr", m.Addr())
-	}
 }
 
 // View is the current view; nil before Start.

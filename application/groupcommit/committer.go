@@ -14,7 +14,7 @@ import (
 	"footfall/domain/counting"
 )
 
-// ErrMoved: the items were not counted and never will be, because the ring changed
+// ErrMoved says that items were not counted and never will be, because the ring changed
 // before their batch arrived. They may be sent again by the newer ring.
 var ErrMoved = errors.New("the ring has changed")
 

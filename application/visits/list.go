@@ -13,7 +13,7 @@ import (
 	"footfall/domain/sharding"
 )
 
-// ErrBadCursor: List has not returned this cursor.
+// ErrBadCursor says that List has not returned a cursor.
 var ErrBadCursor = fmt.Errorf("%w: the cursor is of no listing", sharding.ErrBadChange)
 
 // List returns some pages with their counts, node by node, from cursor on, which is

@@ -101,7 +101,8 @@ func (f KeyLookup) Match(p Fingerprint) error {
 	return KeyReused
 }
 
-// ErrKeyApplied: the node has the key with the same payload, so the visits are counted.
+// ErrKeyApplied says that the node has the key with the same payload, so that the visits
+// are counted.
 var ErrKeyApplied = errors.New("the key is known, and its visits are counted")
 
 // Day numbers the days of a node's clock since the Unix epoch, in UTC.

@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	// ErrConflict: another change reached the node first.
+	// ErrConflict says that another change reached the node first.
 	ErrConflict = errors.New("another change of the ring was first")
-	// ErrMoving: arcs of the last change are still moving to the node.
+	// ErrMoving says that arcs of the last change are still moving to the node.
 	ErrMoving = errors.New("arcs are still coming in")
 )
 

@@ -8,7 +8,7 @@ import (
 	"footfall/domain/publishing"
 )
 
-// ErrFull: too many watchers or watched pages.
+// ErrFull says that there are too many watchers or watched pages.
 var ErrFull = errors.New("no more can be watched")
 
 // Page is a watched page with its last reading.
