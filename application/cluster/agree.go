@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"footfall/domain/counting"
@@ -28,29 +29,16 @@ func (c *Cluster) nodeStates(ctx context.Context) []nodeState {
 		all = append(all, nodeState{node: n})
 	}
 	slices.SortFunc(all, func(a, b nodeState) int { return cmp.Compare(a.node.ID(), b.node.ID()) })
-	done := make(chan struct{})
+	var asking sync.WaitGroup
 	for i := range all {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 			defer cancel()
 			all[i].RingState, all[i].err = all[i].node.RingState(ctx)
-		}()
+		})
 	}
-	for range all {
-		<-done
-	}
+	asking.Wait()
 	return all
-}
-
-func newestOpened(all []nodeState) *sharding.Ring {
-	var newest *sharding.Ring
-	for _, s := range all {
-		if s.err == nil && s.Opened != nil && (newest == nil || s.Opened.Epoch() > newest.Epoch()) {
-			newest = s.Opened
-		}
-	}
-	return newest
 }
 
 // agree returns the ring of the deployment: the newest one that a node has opened. At
@@ -62,7 +50,13 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	var before error // error of the last round
 	for {
 		all := c.nodeStates(ctx)
-		if ring := newestOpened(all); ring != nil {
+		var states []sharding.RingState
+		for _, s := range all {
+			if s.err == nil {
+				states = append(states, s.RingState)
+			}
+		}
+		if ring := newestOpened(slices.Values(states), 0); ring != nil {
 			if err := sameDeployment(ring, all); err != nil {
 				return nil, err
 			}

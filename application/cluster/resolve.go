@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -79,7 +80,7 @@ func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) er
 // resolve is one ballot: it reads, prepares and accepts. It returns the decided ring.
 func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
 	before, err := v.askAll(ctx, glance, func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) })
-	if newer := v.opened(before); newer != nil {
+	if newer := newestOpened(maps.Values(before), v.Epoch()); newer != nil {
 		return newer, nil
 	}
 	for _, s := range before {
@@ -99,7 +100,7 @@ func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*
 		}
 		return m.RingState(ctx)
 	})
-	if newer := v.opened(after); newer != nil {
+	if newer := newestOpened(maps.Values(after), v.Epoch()); newer != nil {
 		return newer, nil
 	}
 	if err := v.checkQuorum(ring, after, err); err != nil {
@@ -115,12 +116,11 @@ func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*
 	return ring, nil
 }
 
-// opened is the newest ring, later than the view's, that a node has opened.
-func (v *View) opened(answers map[counting.NodeID]sharding.RingState) *sharding.Ring {
-	var newest *sharding.Ring
-	for _, s := range answers {
-		if r := s.Opened; r != nil && r.Epoch() > v.Epoch() && (newest == nil || r.Epoch() > newest.Epoch()) {
-			newest = r
+// newestOpened is the newest ring above an epoch that a node has opened; nil for none.
+func newestOpened(states iter.Seq[sharding.RingState], above counting.Epoch) (newest *sharding.Ring) {
+	for s := range states {
+		if s.Opened != nil && s.Opened.Epoch() > above {
+			newest, above = s.Opened, s.Opened.Epoch()
 		}
 	}
 	return newest

@@ -3,7 +3,6 @@ package resharding
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"footfall/application/cluster"
@@ -33,12 +32,8 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: append([]sharding.Loss{}, v.Losses()...), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
 	summaries := make([]sharding.RingSummary, len(v.Nodes))
 	errs := make([]error, len(v.Nodes))
-	var mu sync.Mutex
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		p, err := m.RingSummary(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		summaries[i], errs[i] = p, err
+		summaries[i], errs[i] = m.RingSummary(ctx)
 		return nil
 	})
 	incoming := make([]int, len(v.Nodes))
