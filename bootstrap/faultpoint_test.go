@@ -65,11 +65,11 @@ func (p *faultpoint) pass(when, step string) {
 }
 
 // around passes the fault point before and after each call of a node.
-func (p *faultpoint) around(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
-	p.pass("before", method)
+func (p *faultpoint) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+	p.pass("before", c.Method)
 	v, err := do(ctx)
-	if c, ok := v.(chaos.Claim); err == nil && (!ok || c.Token != "") {
-		p.pass("after", method)
+	if claim, ok := v.(chaos.Claim); err == nil && (!ok || claim.Token != "") {
+		p.pass("after", c.Method)
 	}
 	return v, err
 }

@@ -137,7 +137,8 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return n.Renew(t.Context(), w-1, token, time.Minute)
+			_, err = n.Advance(t.Context(), w-1, token, counting.Renew(time.Minute))
+			return err
 		},
 		"a scan": func(t *testing.T, n *localnode.File, w counting.Window) error {
 			if _, err := n.Heartbeat(t.Context()); err != nil {

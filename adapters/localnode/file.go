@@ -6,16 +6,12 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"footfall/domain/counting"
 )
 
-// File is the one node of its ring, in a file. Before Start and after Stop its
+// File is the one node of its ring, in a file, so it is no counting.Movable. Before Start and after Stop its
 // methods are counting.ErrClosed.
 type File struct {
 	*core
-	counting.Immovable // there is no other node in its ring
-
 	dir  string
 	file boltFile
 	open openFile

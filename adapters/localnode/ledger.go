@@ -135,68 +135,26 @@ func (n *core) Claim(ctx context.Context, w counting.Window, owner string, lease
 	return token, e, nil
 }
 
-// Renew implements counting.Ledger.
-func (n *core) Renew(ctx context.Context, w counting.Window, token string, lease time.Duration) error {
-	return n.changeEntry(ctx, "renew the claim of", w, func(t *tx, e *counting.LedgerEntry) (bool, error) {
-		return true, e.Renew(token, t.at, lease)
-	})
-}
-
-// Record implements counting.Ledger.
-func (n *core) Record(ctx context.Context, w counting.Window, token string, count int64) (recorded int64, err error) {
-	err = n.advance(ctx, "record", w, func(_ *tx, e *counting.LedgerEntry, now time.Time) (err error) {
-		recorded, err = e.Record(token, now, count)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return recorded, nil
-}
-
-// MarkLost implements counting.Ledger.
-func (n *core) MarkLost(ctx context.Context, w counting.Window, token string) error {
-	return n.advance(ctx, "mark as lost", w, func(_ *tx, e *counting.LedgerEntry, now time.Time) error {
-		return e.MarkLost(token, now)
-	})
-}
-
-// Publish implements counting.Ledger.
-func (n *core) Publish(ctx context.Context, w counting.Window, token, sink string) error {
-	return n.advance(ctx, "publish", w, func(_ *tx, e *counting.LedgerEntry, now time.Time) error {
-		return e.Publish(token, now, sink)
-	})
-}
-
-// Finish implements counting.Ledger.
-func (n *core) Finish(ctx context.Context, w counting.Window, token string, totals counting.DeliveryTotals) error {
-	return n.advance(ctx, "finish", w, func(t *tx, e *counting.LedgerEntry, now time.Time) error {
-		before := e.State
-		if err := e.Finish(token, now, totals); err != nil || e.State == before {
-			return err
-		}
-		return t.plan(now.Add(counting.WindowLife), theCalls, ordered(w))
-	})
-}
-
-// advance is changeEntry for a step that has changed something when the state
-// is another one.
-func (n *core) advance(ctx context.Context, what string, w counting.Window, step func(*tx, *counting.LedgerEntry, time.Time) error) error {
-	return n.changeEntry(ctx, what, w, func(t *tx, e *counting.LedgerEntry) (bool, error) {
-		before := e.State
-		err := step(t, e, t.at)
-		return e.State != before, err
-	})
-}
-
-// SaveDelivery implements counting.Ledger.
-func (n *core) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, d counting.Delivery) error {
-	return n.changeEntry(ctx, "save a delivery of", w, func(t *tx, e *counting.LedgerEntry) (bool, error) {
-		if err := e.SaveDelivery(token, t.at); err != nil {
+// Advance implements counting.Ledger.
+func (n *core) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (e counting.Entry, err error) {
+	err = n.changeEntry(ctx, string(s.Action), w, func(t *tx, kept *counting.LedgerEntry) (bool, error) {
+		before := *kept
+		if err := kept.Advance(token, t.at, s); err != nil {
 			return false, err
 		}
-		return true, t.saveDelivery(w, endpoint, d)
+		e = kept.Entry
+		switch {
+		case s.Action == counting.ActionDelivery:
+			return true, t.saveDelivery(w, s.Endpoint, s.Delivery)
+		case kept.State == counting.Done && before.State != counting.Done:
+			return true, t.plan(t.at.Add(counting.WindowLife), theCalls, ordered(w))
+		}
+		return *kept != before, nil
 	})
+	if err != nil {
+		return counting.Entry{}, err
+	}
+	return e, nil
 }
 
 // Entry implements counting.Ledger.

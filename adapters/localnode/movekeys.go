@@ -34,61 +34,41 @@ func (t *tx) dropKeys(arc counting.Arc) (dropped int, err error) {
 	return dropped, nil
 }
 
-// FetchKeys implements counting.Movable. The cursor is the day and the key of
-// the last one that was returned.
-func (m movable) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (keys []counting.StoredKey, next string, err error) {
-	err = m.view(ctx, "fetch keys", table, func(t *tx) error {
-		if stage, _ := t.stage(arc); stage != counting.Frozen {
-			return counting.ErrUnfinished
-		}
-		last := ""
-		for _, of := range t.keyDays(true) {
-			for name, value := range prefixed(of, arcKey(arc)) {
-				at := string(ordered(of.day)) + string(name)
-				if at <= cursor {
-					continue
-				}
-				if len(keys) == maxFetched {
-					next = last
-					return nil
-				}
-				last = at
-				k := counting.StoredKey{Day: of.day}
-				copy(k.Key[:], name)
-				copy(k.Print[:], value)
-				keys = append(keys, k)
-			}
-		}
-		return nil
-	})
-	return keys, next, err
-}
-
-// ImportKeys implements counting.Movable.
-func (m movable) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (closed bool, err error) {
-	err = m.update(ctx, "import keys", table, func(t *tx) (bool, error) {
-		in, coming := t.incoming(arc)
-		if !coming {
-			closed = true
-			return false, nil
-		}
-		if len(keys) == 0 {
-			in.keys = true
-			return true, t.setIncoming(arc, in)
-		}
-		all, today := t.keyDays(true), counting.DayOf(t.at)
-		for _, k := range keys {
-			name := keyName(arc, k.Key)
-			if keyKnown(all, today, k.Day, name) {
+// frozenKeys returns keys of an arc after one, named by its day and itself, and the
+// name of the last of them where others follow.
+func (t *tx) frozenKeys(arc counting.Arc, after string) (keys []counting.StoredKey, last string) {
+	for _, of := range t.keyDays(true) {
+		for name, value := range prefixed(of, arcKey(arc)) {
+			at := string(ordered(of.day)) + string(name)
+			if at <= after {
 				continue
 			}
-			if err := t.keepKey(&all, k.Day, name, k.Print); err != nil {
-				return false, err
+			if len(keys) == maxFetched {
+				return keys, last
 			}
+			last = at
+			k := counting.StoredKey{Day: of.day}
+			copy(k.Key[:], name)
+			copy(k.Print[:], value)
+			keys = append(keys, k)
 		}
-		return true, nil
-	})
-	return closed, err
+	}
+	return keys, ""
+}
+
+// importKeys stores keys of an arc that the node does not have.
+func (t *tx) importKeys(arc counting.Arc, keys []counting.StoredKey) error {
+	all, today := t.keyDays(true), counting.DayOf(t.at)
+	for _, k := range keys {
+		name := keyName(arc, k.Key)
+		if keyKnown(all, today, k.Day, name) {
+			continue
+		}
+		if err := t.keepKey(&all, k.Day, name, k.Print); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keyKnown tells whether a key of some day is there, on that day or on one that

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )
 
-// maxFetched is the most pages or keys that one call of FetchPages or FetchKeys
-// returns.
+// maxFetched is the most pages and keys that one call of Fetch returns.
 const maxFetched = 64
 
 // movable adds counting.Movable to a node that stores pages by arc.
@@ -236,42 +236,63 @@ func (t *tx) claim(arc counting.Arc) (stage counting.Stage, pages int, err error
 	return stage, pages, t.setStage(arc, stage, pages)
 }
 
-// FetchPages implements counting.Movable. The cursor is the last page that
-// was returned.
-func (m movable) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (pages []counting.Visit, next string, err error) {
-	err = m.view(ctx, "fetch frozen pages", table, func(t *tx) error {
+// Fetch implements counting.Movable. The cursor is k with the day and the key of the
+// last key that was returned, or p with the last page.
+func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
+	err = m.view(ctx, "fetch what is frozen", table, func(t *tx) error {
 		if stage, _ := t.stage(arc); stage != counting.Frozen {
 			return counting.ErrUnfinished
 		}
-		from := string(arcKey(arc)) + cursor
-		for key, value := range t.table(inFrozen).Scan([]byte(from)) {
-			page := t.readPage(key, value)
-			switch {
-			case page.Arc != arc:
+		page, keysAreDone := strings.CutPrefix(cursor, "p")
+		if !keysAreDone {
+			last := strings.TrimPrefix(cursor, "k")
+			if c.Keys, next = t.frozenKeys(arc, last); next != "" {
+				next = "k" + next
 				return nil
-			case string(key) == from:
-			case len(pages) == maxFetched:
-				next = string(pages[len(pages)-1].Page)
-				return nil
-			default:
-				pages = append(pages, page)
 			}
+			c.LastKeys, page = last != "" || len(c.Keys) > 0, ""
+		}
+		if c.Pages, next = t.frozenPages(arc, page); next != "" {
+			next = "p" + next
 		}
 		return nil
 	})
-	return pages, next, err
+	return c, next, err
+}
+
+// frozenPages returns pages of a frozen arc after one, and the last of them where
+// others follow.
+func (t *tx) frozenPages(arc counting.Arc, after string) (pages []counting.Visit, last string) {
+	from := string(arcKey(arc)) + after
+	for key, value := range t.table(inFrozen).Scan([]byte(from)) {
+		page := t.readPage(key, value)
+		switch {
+		case page.Arc != arc:
+			return pages, ""
+		case string(key) == from:
+		case len(pages) == maxFetched:
+			return pages, string(pages[len(pages)-1].Page)
+		default:
+			pages = append(pages, page)
+		}
+	}
+	return pages, ""
 }
 
 // Import implements counting.Movable.
-func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (result counting.ImportResult, err error) {
-	err = m.update(ctx, "import pages", table, func(t *tx) (bool, error) {
+func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (result counting.ImportResult, err error) {
+	err = m.update(ctx, "import", table, func(t *tx) (bool, error) {
 		in, coming := t.incoming(arc)
 		if !coming {
 			result.Closed = true
 			return false, nil
 		}
+		if err := t.importKeys(arc, c.Keys); err != nil {
+			return false, err
+		}
+		in.keys = in.keys || c.LastKeys
 		a, marks := adding{core: t.core, pages: t.table(inPages)}, t.table(inMarks)
-		for i, v := range pages {
+		for i, v := range c.Pages {
 			mark := t.appendPage(nil, arc, v.Page)
 			if marks.Get(mark) != nil {
 				continue

@@ -156,8 +156,8 @@ func TestAFullServerClosesWindows(t *testing.T) {
 	if count, err := n.Seal(t.Context(), a.Current, -2*time.Hour); err != nil || count != 2 {
 		t.Errorf("%d ids, %v; want 2", count, err)
 	}
-	_, err1 := n.Record(t.Context(), a.Current, token, 2)
-	err2 := n.Publish(t.Context(), a.Current, token, "log")
+	_, err1 := n.Advance(t.Context(), a.Current, token, counting.Record(2))
+	_, err2 := n.Advance(t.Context(), a.Current, token, counting.Publish("log"))
 	err3 := n.Retire(t.Context(), a.Current)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Error(err)

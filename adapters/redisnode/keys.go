@@ -177,7 +177,7 @@ func packEntries(entries []counting.FullEntry) []byte {
 		b = appendArray(b, 2*len(e.ByEndpoint))
 		for endpoint, c := range e.ByEndpoint {
 			b = appendString(b, endpoint)
-			b = appendString(b, callText(c))
+			b = appendString(b, deliveryText(c))
 		}
 	}
 	return append(appendArray(nil, taken), b...)

@@ -18,56 +18,31 @@ func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease
 	return token, parseEntry(w, answer[1]), nil
 }
 
-// Renew implements counting.Ledger.
-func (n *Node) Renew(ctx context.Context, w counting.Window, token string, lease time.Duration) error {
-	_, err := n.step(ctx, w, token, "renew", lease.Milliseconds())
-	return err
-}
-
-// Record implements counting.Ledger.
-func (n *Node) Record(ctx context.Context, w counting.Window, token string, count int64) (int64, error) {
-	answer, err := n.step(ctx, w, token, "record", count)
-	if err != nil {
-		return 0, err
+// Advance implements counting.Ledger.
+func (n *Node) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+	args := []any{int64(w), seconds(counting.EntryLife), token, string(s.Action)}
+	switch s.Action {
+	case counting.ActionRenew:
+		args = append(args, s.Lease.Milliseconds())
+	case counting.ActionRecord:
+		args = append(args, s.Count)
+	case counting.ActionPublish:
+		args = append(args, s.Sink)
+	case counting.ActionDelivery:
+		args = append(args, s.Endpoint, deliveryText(s.Delivery))
+	case counting.ActionFinish:
+		args = append(args, s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife))
+	case counting.ActionLose: // nothing belongs to it
 	}
-	return parseEntry(w, answer[0]).Count, nil
-}
-
-// MarkLost implements counting.Ledger.
-func (n *Node) MarkLost(ctx context.Context, w counting.Window, token string) error {
-	_, err := n.step(ctx, w, token, "lose")
-	return err
-}
-
-// Publish implements counting.Ledger.
-func (n *Node) Publish(ctx context.Context, w counting.Window, token, sink string) error {
-	_, err := n.step(ctx, w, token, "publish", sink)
-	return err
-}
-
-// Finish implements counting.Ledger.
-func (n *Node) Finish(ctx context.Context, w counting.Window, token string, t counting.DeliveryTotals) error {
-	_, err := n.step(ctx, w, token, "finish", t.Endpoints, t.Delivered, t.Failed, seconds(counting.WindowLife))
-	return err
-}
-
-// SaveDelivery implements counting.Ledger.
-func (n *Node) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
-	_, err := n.step(ctx, w, token, "call", endpoint, callText(c))
-	return err
-}
-
-func callText(c counting.Delivery) string {
-	return fmt.Sprintf("%d %d %t", c.Attempts, c.Status, c.Final)
-}
-
-// step changes the entry of a window for the owner of a token.
-func (n *Node) step(ctx context.Context, w counting.Window, token, step string, args ...any) ([]any, error) {
-	_, answer, err := n.run(ctx, n.scripts.advance, append([]any{int64(w), seconds(counting.EntryLife), token, step}, args...)...)
+	_, answer, err := n.run(ctx, n.scripts.advance, args...)
 	if err != nil {
-		return nil, fmt.Errorf("%s window %d on %s: %w", step, w, n.id, err)
+		return counting.Entry{}, fmt.Errorf("%s window %d on %s: %w", s.Action, w, n.id, err)
 	}
-	return answer, nil
+	return parseEntry(w, answer[0]), nil
+}
+
+func deliveryText(d counting.Delivery) string {
+	return fmt.Sprintf("%d %d %t", d.Attempts, d.Status, d.Final)
 }
 
 // Entry implements counting.Ledger.

@@ -8,8 +8,8 @@ import (
 	"footfall/domain/counting"
 )
 
-// fetchPages is about how many pages of a residue one call returns.
-const fetchPages = counting.MaxImport
+// fetchSize is about how many keys and pages one call of Fetch returns.
+const fetchSize = counting.MaxImport
 
 // IncomingArcs implements counting.Movable.
 func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
@@ -54,35 +54,51 @@ func parseStage(text string) counting.Stage {
 	return counting.Live
 }
 
-// FetchPages implements counting.Movable. The cursor is that of HSCAN, which
-// shows every field of a hash that doesn't change.
-func (n *Node) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
-	if cursor == "" {
-		cursor = "0"
-	}
-	_, answer, err := n.run(ctx, n.scripts.fetch, int64(table), uint64(arc), cursor, fetchPages)
+// Fetch implements counting.Movable. The cursor has that of HSCAN, which returns
+// every field of a hash that does not change. Corrupt: a key or its fingerprint has
+// another length.
+func (n *Node) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
+	_, answer, err := n.run(ctx, n.scripts.fetch, int64(table), uint64(arc), cursor, fetchSize)
 	if err != nil {
-		return nil, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
+		return c, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
 	}
-	next, _ := answer[0].(string)
-	if next == "0" {
-		next = ""
+	next, _ = answer[0].(string)
+	keys, _ := answer[2].([]any)
+	if c.Keys, err = parseKeys(counting.Day(toInt(answer[1])), keys); err != nil {
+		return counting.Chunk{}, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
 	}
-	found, _ := answer[1].([]any)
-	return appendPages(make([]counting.Visit, 0, len(found)/2), arc, found), next, nil
+	pages, _ := answer[4].([]any)
+	c.LastKeys, c.Pages = answer[3] == "1", appendPages(nil, arc, pages)
+	return c, next, nil
+}
+
+// parseKeys reads key, print, ... of a day.
+func parseKeys(day counting.Day, found []any) (keys []counting.StoredKey, err error) {
+	for i := 0; i+1 < len(found); i += 2 {
+		key, _ := found[i].(string)
+		hash, _ := found[i+1].(string)
+		stored := counting.StoredKey{Day: day}
+		if len(key) != len(stored.Key) || len(hash) != len(stored.Print) {
+			return nil, counting.Corrupt
+		}
+		copy(stored.Key[:], key)
+		copy(stored.Print[:], hash)
+		keys = append(keys, stored)
+	}
+	return keys, nil
 }
 
 // Import implements counting.Movable.
-func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
-	_, answer, err := n.run(ctx, n.scripts.importPages, int64(table), uint64(arc), packTaken(pages))
+func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
+	_, answer, err := n.run(ctx, n.scripts.importChunk, int64(table), uint64(arc), packKept(c.Keys), c.LastKeys, packTaken(c.Pages))
 	if err != nil {
-		return counting.ImportResult{}, fmt.Errorf("take in arc %d on %s: %w", arc, n.id, err)
+		return counting.ImportResult{}, fmt.Errorf("import arc %d on %s: %w", arc, n.id, err)
 	}
 	if len(answer) == 0 {
 		return counting.ImportResult{Closed: true}, nil
 	}
-	refused, err := parseRefused(answer[1])
-	return counting.ImportResult{Pages: int(toInt(answer[0])), Refused: refused}, err
+	refused, err := parseRefused(answer[2])
+	return counting.ImportResult{Pages: int(toInt(answer[0])), Keys: answer[1] == "1", Refused: refused}, err
 }
 
 // Confirm implements counting.Movable. It waits for the disk, too: the residue
@@ -160,4 +176,28 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 		}
 	}
 	return parts, nil
+}
+
+// FindKeys implements counting.Movable.
+func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
+	_, answer, err := n.run(ctx, n.scripts.findKeys, int64(epoch), packKeys(keys))
+	if err != nil {
+		return nil, fmt.Errorf("find keys on %s: %w", n.id, err)
+	}
+	if len(answer) != len(keys) {
+		return nil, fmt.Errorf("find keys on %s: %d answers for %d keys", n.id, len(answer), len(keys))
+	}
+	found := make([]counting.KeyLookup, len(keys))
+	for i, a := range answer {
+		hash, ok := a.(string)
+		switch {
+		case !ok: // it isn't there
+		case len(hash) != len(found[i].Print):
+			found[i].Err = counting.Corrupt
+		default:
+			found[i].Stored = true
+			copy(found[i].Print[:], hash)
+		}
+	}
+	return found, nil
 }

@@ -55,11 +55,11 @@ func TestALargeArcMovesWhole(t *testing.T) {
 func (m moving) copyTo(t *testing.T, to moving) (calls, marked int) {
 	t.Helper()
 	for cursor, more := "", true; more; more = cursor != "" {
-		pages, next, err := m.FetchPages(t.Context(), 2, m.arc, cursor)
+		chunk, next, err := m.Fetch(t.Context(), 2, m.arc, cursor)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for part := range slices.Chunk(pages, counting.MaxImport) {
+		for _, part := range chunk.Parts() {
 			in, err := to.Import(t.Context(), 2, to.arc, part)
 			if err != nil || len(in.Refused) > 0 {
 				t.Fatalf("%+v, %v", in, err)

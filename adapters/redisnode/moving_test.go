@@ -84,7 +84,7 @@ func (m moving) retire(ctx context.Context) error {
 }
 
 func (m moving) takeIn(ctx context.Context) error {
-	_, err := m.Import(ctx, m.after.Table(), m.arc, m.pages())
+	_, err := m.Import(ctx, m.after.Table(), m.arc, counting.Chunk{Pages: m.pages()})
 	return err
 }
 

@@ -65,8 +65,8 @@ type scripts struct {
 	heartbeat, seal, distinct, endpoints, retire     *redis.Script
 	claim, advance, entry, entries, importEntries    *redis.Script
 	fence, accept, open, state, summary              *redis.Script
-	incoming, claimArcs, fetch, importPages, confirm *redis.Script
-	fetchKeys, importKeys, findKeys, readParts       *redis.Script
+	incoming, claimArcs, fetch, importChunk, confirm *redis.Script
+	findKeys, readParts                              *redis.Script
 	retireArc, closeArc, sweep                       *redis.Script
 }
 
@@ -98,10 +98,8 @@ func newScripts() scripts {
 		incoming:      newScript(reads, forTable, "incoming", moves...),
 		claimArcs:     newScript(frees, forTable, "claim_arcs", moves...),
 		fetch:         newScript(reads, forTable, "fetch", moves...),
-		importPages:   newScript(frees, forTable, "import", moves...),
+		importChunk:   newScript(frees, forTable, "import", moves...),
 		confirm:       newScript(frees, forTable, "confirm", moves...),
-		fetchKeys:     newScript(reads, forTable, "fetch_keys", moves...),
-		importKeys:    newScript(frees, forTable, "import_keys", moves...),
 		findKeys:      newScript(reads, forEpoch, "find_keys", moves...),
 		retireArc:     newScript(frees, forTable, "retire_arc", moves...),
 		closeArc:      newScript(frees, forTable, "close_arc", moves...),

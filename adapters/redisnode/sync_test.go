@@ -144,7 +144,7 @@ func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
 	arcs := m.after.Incoming(m.ID())[:counting.MaxTogether]
 	for i, arc := range arcs {
 		pages := []counting.Visit{{Arc: arc, Page: "a", Count: 1}, {Arc: arc, Page: "b", Count: 1}}
-		if _, err := m.Import(t.Context(), 2, arc, pages[:1+i%2]); err != nil {
+		if _, err := m.Import(t.Context(), 2, arc, counting.Chunk{Pages: pages[:1+i%2]}); err != nil {
 			t.Fatal(err)
 		}
 	}

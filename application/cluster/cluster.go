@@ -18,10 +18,10 @@ import (
 	"footfall/domain/sharding"
 )
 
-// Node is a node of a deployment.
+// Node is a node of a deployment. Where there are several, each is also a
+// counting.Movable.
 type Node interface {
 	counting.Counts
-	counting.Movable
 	counting.Windows
 	counting.Ledger
 	sharding.RingStore
@@ -53,6 +53,14 @@ type Member struct {
 	Node
 	*groupcommit.Committer
 	Reads *groupcommit.Reader
+}
+
+// Movable is the node's capability of moving arcs, or counting.ErrImmovable.
+func (m *Member) Movable() (counting.Movable, error) {
+	if movable, ok := m.Node.(counting.Movable); ok {
+		return movable, nil
+	}
+	return nil, fmt.Errorf("node %s: %w", m.ID(), counting.ErrImmovable)
 }
 
 // Cluster follows the ring. Its methods are safe for concurrent use.

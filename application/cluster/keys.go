@@ -40,7 +40,13 @@ func (v *View) checkAt(ctx context.Context, source *Member, items []counting.Key
 	for k, i := range indexes {
 		keys[k] = counting.LocatedKey{Arc: items[i].Arc, Key: items[i].Key}
 	}
-	found, err := UntilOpen(ctx, func() ([]counting.KeyLookup, error) { return source.FindKeys(ctx, v.Epoch(), keys) })
+	found, err := UntilOpen(ctx, func() ([]counting.KeyLookup, error) {
+		movable, err := source.Movable()
+		if err != nil {
+			return nil, err
+		}
+		return movable.FindKeys(ctx, v.Epoch(), keys)
+	})
 	for k, i := range indexes {
 		switch {
 		case errors.Is(err, counting.ErrStale):

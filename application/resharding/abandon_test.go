@@ -214,7 +214,7 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 func (d *deployment) begin(t *testing.T, m sharding.Move, steps int) int {
 	t.Helper()
 	v := d.cluster.View()
-	source, destination, table := v.Nodes[m.From], v.Nodes[m.To], v.Table()
+	source, destination, table := d.node(v.Nodes[m.From].ID()), d.node(v.Nodes[m.To].ID()), v.Table()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -228,7 +228,7 @@ func (d *deployment) begin(t *testing.T, m sharding.Move, steps int) int {
 	must(err)
 	r := all[0]
 	if steps > 1 && r.Pages > 0 {
-		some, _, err := source.FetchPages(t.Context(), table, m.Arc, "")
+		some, _, err := source.Fetch(t.Context(), table, m.Arc, "")
 		must(err)
 		_, err = destination.Import(t.Context(), table, m.Arc, some)
 		must(err)

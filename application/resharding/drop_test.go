@@ -102,10 +102,10 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 			}
 			v := c.cluster.View()
 			for _, m := range v.Ring.Moves() {
-				if _, err := v.Nodes[m.From].ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}); err != nil {
+				if _, err := c.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}); err != nil {
 					t.Fatal(err)
 				}
-				if err := v.Nodes[m.To].CloseArc(t.Context(), v.Table(), m.Arc, 0); err != nil {
+				if err := c.node(v.Nodes[m.To].ID()).CloseArc(t.Context(), v.Table(), m.Arc, 0); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -8,16 +8,10 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
+	"footfall/test/chaos"
 )
 
 var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
-
-// faultyNode is a node with something in the way of its steps of moves.
-type faultyNode struct {
-	*localnode.Node
-	*faults
-}
 
 // faults are shared by all nodes. What they do is done before the call.
 type faults struct {
@@ -32,84 +26,56 @@ type faults struct {
 	failed  int
 }
 
-func (h *faults) around(n *localnode.Node) cluster.Node { return faultyNode{n, h} }
+// around is a node with the faults in the way of its steps of moves.
+func (h *faults) around(n *localnode.Node) cluster.Node {
+	return &chaos.Link{Far: n, Around: func(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+		if err := h.before(ctx, n.ID(), c); err != nil {
+			h.set(func() { h.failed++ })
+			return nil, err
+		}
+		v, err := do(ctx)
+		if all, ok := v.([]counting.FrozenPages); ok {
+			h.corruptSome(c.Arcs, all)
+		}
+		return v, err
+	}}
+}
+
+// before is what stands in the way of a call.
+func (h *faults) before(ctx context.Context, id counting.NodeID, c chaos.Call) error {
+	h.mu.Lock()
+	claim, take, confirm, approve, wrong := h.claim, h.take, h.confirm, h.approve, h.wrong
+	h.mu.Unlock()
+	switch {
+	case c.Method == "claimarcs" && claim != nil:
+		return claim(ctx, id, len(c.Arcs))
+	case c.Method == "fetch" && wrong != nil && wrong(c.Arcs[0]):
+		return errWrongType
+	case c.Method == "import" && take != nil:
+		return take(ctx)
+	case c.Method == "confirm" && confirm != nil:
+		return confirm(ctx, len(c.Arcs))
+	case c.Method == "accept" && approve != nil:
+		return approve()
+	}
+	return nil
+}
+
+// corruptSome makes the claims of some arcs fail.
+func (h *faults) corruptSome(arcs []counting.Arc, all []counting.FrozenPages) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range all {
+		if h.corrupt != nil && h.corrupt(arcs[i]) {
+			all[i] = counting.FrozenPages{Err: counting.Corrupt}
+			h.failed++
+		}
+	}
+}
 
 // set changes what is in the way, under the lock.
 func (h *faults) set(change func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change()
-}
-
-// meet lets a faultyNode act.
-func (h *faults) meet(do func() error) error {
-	err := do()
-	if err != nil {
-		h.set(func() { h.failed++ })
-	}
-	return err
-}
-
-func (h faultyNode) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
-	h.mu.Lock()
-	claim, corrupt := h.claim, h.corrupt
-	h.mu.Unlock()
-	if claim != nil {
-		if err := h.meet(func() error { return claim(ctx, h.ID(), len(arcs)) }); err != nil {
-			return nil, err
-		}
-	}
-	all, err := h.Node.ClaimArcs(ctx, table, arcs)
-	for i := range all {
-		if corrupt != nil && corrupt(arcs[i]) {
-			all[i] = counting.FrozenPages{Err: h.meet(func() error { return counting.Corrupt })}
-		}
-	}
-	return all, err
-}
-
-func (h faultyNode) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
-	h.mu.Lock()
-	wrong := h.wrong
-	h.mu.Unlock()
-	if wrong != nil && wrong(arc) {
-		return nil, "", h.meet(func() error { return errWrongType })
-	}
-	return h.Node.FetchKeys(ctx, table, arc, cursor)
-}
-
-func (h faultyNode) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
-	h.mu.Lock()
-	take := h.take
-	h.mu.Unlock()
-	if take != nil {
-		if err := h.meet(func() error { return take(ctx) }); err != nil {
-			return counting.ImportResult{}, err
-		}
-	}
-	return h.Node.Import(ctx, table, arc, pages)
-}
-
-func (h faultyNode) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	h.mu.Lock()
-	confirm := h.confirm
-	h.mu.Unlock()
-	if confirm != nil {
-		if err := h.meet(func() error { return confirm(ctx, len(arcs)) }); err != nil {
-			return nil, err
-		}
-	}
-	return h.Node.Confirm(ctx, table, arcs)
-}
-
-func (h faultyNode) Accept(ctx context.Context, r *sharding.Ring) error {
-	h.mu.Lock()
-	approve := h.approve
-	h.mu.Unlock()
-	if approve != nil {
-		if err := h.meet(approve); err != nil {
-			return err
-		}
-	}
-	return h.Node.Accept(ctx, r)
 }

@@ -117,7 +117,11 @@ func giveAll(ctx context.Context, v *cluster.View, to [][]counting.FullEntry) er
 		}
 		ctx, cancel := context.WithTimeout(ctx, cluster.SyncTime)
 		defer cancel()
-		return m.ImportEntries(ctx, v.Table(), to[i])
+		movable, err := m.Movable()
+		if err != nil {
+			return err
+		}
+		return movable.ImportEntries(ctx, v.Table(), to[i])
 	})
 	clear(to)
 	return err

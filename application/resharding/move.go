@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"footfall/application/cluster"
@@ -44,11 +43,7 @@ func (m *move) transfer() (closed bool, err error) {
 	if m.claimed.Stage == counting.Released { // another mover has confirmed it
 		return true, m.close()
 	}
-	closed, err = m.copyKeys()
-	if err == nil && !closed {
-		closed, err = m.copyPages()
-	}
-	if closed {
+	if closed, err = m.copy(); closed {
 		m.pages = 0 // another mover has moved them
 	}
 	return closed, err
@@ -66,7 +61,7 @@ func (m *move) finish(in counting.ImportResult) error {
 	}
 	// The number is that of the marks at the destination. The source compares it
 	// with that of its frozen pages.
-	err := m.call(m.source, func(ctx context.Context) error { return m.source.RetireArc(ctx, m.table, m.arc, in.Pages) })
+	err := m.call(m.source, func(ctx context.Context, n counting.Movable) error { return n.RetireArc(ctx, m.table, m.arc, in.Pages) })
 	if err != nil {
 		return err
 	}
@@ -74,59 +69,30 @@ func (m *move) finish(in counting.ImportResult) error {
 }
 
 func (m *move) close() error {
-	return m.call(m.destination, func(ctx context.Context) error { return m.destination.CloseArc(ctx, m.table, m.arc, m.pages) })
+	return m.call(m.destination, func(ctx context.Context, n counting.Movable) error { return n.CloseArc(ctx, m.table, m.arc, m.pages) })
 }
 
-// copyKeys copies the idempotency keys of the arc to the destination, and then notes
-// there that these are all. Importing a key twice changes nothing. closed: another mover
-// was first.
-func (m *move) copyKeys() (closed bool, err error) {
-	for cursor, more := "", true; more; more = cursor != "" {
-		var keys []counting.StoredKey
-		err := m.fetch(func(ctx context.Context) (err error) {
-			keys, cursor, err = m.source.FetchKeys(ctx, m.table, m.arc, cursor)
-			return err
-		})
-		if err != nil {
-			return false, err
-		}
-		for part := range slices.Chunk(keys, counting.MaxImport) {
-			m.keyed = true
-			if closed, err := m.importKeys(part); err != nil || closed {
-				return closed, err
-			}
-		}
-	}
-	if !m.keyed {
-		return false, nil
-	}
-	return m.importKeys(nil)
-}
-
-func (m *move) importKeys(keys []counting.StoredKey) (closed bool, err error) {
-	err = m.call(m.destination, func(ctx context.Context) (err error) {
-		closed, err = m.destination.ImportKeys(ctx, m.table, m.arc, keys)
-		return err
-	})
-	return closed, err
-}
-
-// copyPages copies the frozen pages to the destination. closed: another mover was first.
-func (m *move) copyPages() (closed bool, err error) {
+// copy copies the keys and the frozen pages to the destination. Importing one twice
+// changes nothing. closed: another mover was first.
+func (m *move) copy() (closed bool, err error) {
 	refused := 0
 	for cursor, more := "", true; more; more = cursor != "" {
-		var pages []counting.Visit
-		err := m.fetch(func(ctx context.Context) (err error) {
-			pages, cursor, err = m.source.FetchPages(ctx, m.table, m.arc, cursor)
+		var chunk counting.Chunk
+		err := m.call(m.source, func(ctx context.Context, n counting.Movable) (err error) {
+			chunk, cursor, err = n.Fetch(ctx, m.table, m.arc, cursor)
 			return err
 		})
+		if errors.Is(err, counting.ErrUnfinished) {
+			return false, errSuperseded
+		}
 		if err != nil {
 			return false, err
 		}
-		for part := range slices.Chunk(pages, counting.MaxImport) {
+		m.keyed = m.keyed || chunk.LastKeys
+		for _, part := range chunk.Parts() {
 			var in counting.ImportResult
-			err := m.call(m.destination, func(ctx context.Context) (err error) {
-				in, err = m.destination.Import(ctx, m.table, m.arc, part)
+			err := m.call(m.destination, func(ctx context.Context, n counting.Movable) (err error) {
+				in, err = n.Import(ctx, m.table, m.arc, part)
 				return err
 			})
 			if err != nil || in.Closed {
@@ -141,19 +107,14 @@ func (m *move) copyPages() (closed bool, err error) {
 	return false, nil
 }
 
-// fetch makes one read of the claimed arc at the source.
-func (m *move) fetch(do func(context.Context) error) error {
-	err := m.call(m.source, do)
-	if errors.Is(err, counting.ErrUnfinished) {
-		return errSuperseded
-	}
-	return err
-}
-
 // call makes one call of a node, and notes the node, to blame it if the call fails.
-func (m *move) call(node *cluster.Member, do func(context.Context) error) error {
+func (m *move) call(node *cluster.Member, do func(context.Context, counting.Movable) error) error {
 	m.at, m.since = node, time.Now()
+	movable, err := node.Movable()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(m.ctx, cluster.CallTimeout)
 	defer cancel()
-	return do(ctx)
+	return do(ctx, movable)
 }

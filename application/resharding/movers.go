@@ -98,7 +98,7 @@ func (s *Service) claim(v *cluster.View, g group) (claimed group) {
 // claimGroup claims arcs of one source.
 func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 	source := g[0].source
-	found, err := ask(g, source, source.ClaimArcs)
+	found, err := ask(g, source, counting.Movable.ClaimArcs)
 	if err != nil {
 		s.failed(v, err, g...)
 		return nil
@@ -114,14 +114,18 @@ func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 }
 
 // ask calls a member with all arcs of a group. The call may wait for a sync.
-func ask[T any](g group, at *cluster.Member, call func(context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
+func ask[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
 		m.at, m.since, arcs[i] = at, time.Now(), m.arc
 	}
+	movable, err := at.Movable()
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(g[0].ctx, cluster.SyncTime)
 	defer cancel()
-	return call(ctx, g[0].table, arcs)
+	return call(movable, ctx, g[0].table, arcs)
 }
 
 // incoming asks the members, but those that are backing off, for their incoming arcs.
@@ -137,7 +141,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.D
 		var some []counting.Arc
 		var err error
 		if wait <= 0 {
-			some, err = m.IncomingArcs(ctx, v.Table())
+			some, err = incomingArcs(ctx, v, m)
 		}
 		if err != nil {
 			s.backoffs.nodeFailed(m.ID(), time.Since(begin))
@@ -205,7 +209,7 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 		return
 	}
 	destination := copied[0].destination
-	confirmed, err := ask(copied, destination, destination.Confirm)
+	confirmed, err := ask(copied, destination, counting.Movable.Confirm)
 	if err != nil {
 		s.backoffs.nodeFailed(destination.ID(), time.Since(copied[0].since)) // no arc is to blame
 		return

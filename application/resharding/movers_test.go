@@ -191,11 +191,11 @@ func takeOver(t *testing.T, from, to *localnode.Node, table counting.Epoch, arc 
 		return err
 	}
 	if claimed[0].Stage != counting.Released {
-		pages, _, err := from.FetchPages(t.Context(), table, arc, "")
+		chunk, _, err := from.Fetch(t.Context(), table, arc, "")
 		if err != nil {
 			return err
 		}
-		if _, err := to.Import(t.Context(), table, arc, pages); err != nil {
+		if _, err := to.Import(t.Context(), table, arc, chunk); err != nil {
 			return err
 		}
 		if err := from.RetireArc(t.Context(), table, arc, claimed[0].Pages); err != nil {

@@ -62,7 +62,7 @@ func (s *Service) ensureDurable(ctx context.Context, v *cluster.View, lost []int
 		if err == nil {
 			long, cancel := context.WithTimeout(ctx, cluster.SyncTime)
 			defer cancel()
-			_, err = m.Confirm(long, v.Table(), nil)
+			err = syncNode(long, v, m)
 		}
 		if errors.Is(err, counting.ErrAhead) || errors.Is(err, counting.ErrStale) {
 			return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
@@ -97,7 +97,7 @@ func (s *Service) checkArrived(ctx context.Context, v *cluster.View, lost []int)
 		from[m.Arc] = m.From
 	}
 	return v.EachBut(ctx, lost, func(ctx context.Context, _ int, m *cluster.Member) error {
-		incoming, err := m.IncomingArcs(ctx, v.Table())
+		incoming, err := incomingArcs(ctx, v, m)
 		if err != nil {
 			return fmt.Errorf("%w: %w; nodes that are permanently lost are abandoned together", counting.ErrUnavailable, err)
 		}
@@ -108,4 +108,22 @@ func (s *Service) checkArrived(ctx context.Context, v *cluster.View, lost []int)
 		}
 		return nil
 	})
+}
+
+// syncNode returns when the node's store is durable.
+func syncNode(ctx context.Context, v *cluster.View, m *cluster.Member) error {
+	movable, err := m.Movable()
+	if err != nil {
+		return err
+	}
+	_, err = movable.Confirm(ctx, v.Table(), nil)
+	return err
+}
+
+func incomingArcs(ctx context.Context, v *cluster.View, m *cluster.Member) ([]counting.Arc, error) {
+	movable, err := m.Movable()
+	if err != nil {
+		return nil, err
+	}
+	return movable.IncomingArcs(ctx, v.Table())
 }

@@ -47,10 +47,14 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 }
 
 func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k counting.SweepPolicy) (all counting.SweepResult, err error) {
+	movable, err := m.Movable()
+	if err != nil {
+		return all, nil //nolint:nilerr // no move has left anything on such a node
+	}
 	for cursor, more := "", true; more; more = cursor != "" {
 		var some counting.SweepResult
 		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		some, cursor, err = m.Sweep(call, table, k, cursor)
+		some, cursor, err = movable.Sweep(call, table, k, cursor)
 		cancel()
 		if err != nil {
 			return all, err

@@ -103,7 +103,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		frozen := 0
 		for _, m := range v.Ring.Moves() {
 			if m.Arc%2 == 0 {
-				r, err := v.Nodes[m.From].ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc})
+				r, err := d.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -147,7 +147,6 @@ func (c closing) save(ctx context.Context, e publishing.Endpoint, known counting
 			c.Log.Error("log callback failed", "window", a.ReportID, "error", err)
 		}
 	}
-	return c.atHome(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return c.home.SaveDelivery(ctx, c.window, c.token, string(e), known)
-	})
+	_, err := c.advance(context.WithoutCancel(ctx), counting.SaveDelivery(string(e), known))
+	return err
 }

@@ -15,7 +15,7 @@ import (
 func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 	const named = publishing.Endpoint("http://named/")
 	deaf := func(call string, _ counting.Window) error {
-		if call == "summary" {
+		if call == "ringsummary" {
 			return errDead
 		}
 		return nil

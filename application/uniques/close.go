@@ -121,9 +121,7 @@ type closing struct {
 
 // markLost ends a window whose count is lost.
 func (c closing) markLost(ctx context.Context) error {
-	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	if err := c.home.MarkLost(call, c.window, c.token); err != nil {
+	if _, err := c.advance(ctx, counting.MarkLost()); err != nil {
 		return err
 	}
 	c.Log.Error("window is lost: a node with a part of it was abandoned", "window", c.view.Length().Name(c.window))
@@ -145,9 +143,8 @@ func (c closing) seal(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	return c.home.Record(ctx, c.window, c.token, sum.Load())
+	e, err := c.advance(ctx, counting.Record(sum.Load()))
+	return e.Count, err
 }
 
 // upToDate is counting.ErrStale if a node has opened a newer ring than the view's: the
@@ -176,9 +173,8 @@ func (c closing) publish(ctx context.Context, r publishing.Report) error {
 			c.Log.Warn("earlier publishers did not confirm", "window", r.ID, "error", errs)
 		}
 		c.Log.Info("window published", "window", r.ID, "count", r.Count, "publisher", p.Name())
-		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		defer cancel()
-		return c.home.Publish(ctx, c.window, c.token, p.Name())
+		_, err = c.advance(ctx, counting.Publish(p.Name()))
+		return err
 	}
 	return errs
 }

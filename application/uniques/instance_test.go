@@ -132,7 +132,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 	i := &instance{}
 	var nodes []cluster.Node
 	for _, n := range d.nodes {
-		l := &link{Node: n, deployment: d}
+		l := d.link(n)
 		i.links = append(i.links, l)
 		nodes = append(nodes, l)
 	}

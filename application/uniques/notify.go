@@ -94,9 +94,7 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 	if calls, err = deliveriesOf(ctx, c.home, c.window); err != nil {
 		return err
 	}
-	if err := c.atHome(ctx, func(ctx context.Context) error {
-		return c.home.Finish(ctx, c.window, c.token, totals(len(endpoints), calls))
-	}); err != nil {
+	if _, err := c.advance(ctx, counting.Finish(totals(len(endpoints), calls))); err != nil {
 		return err
 	}
 	return retire(ctx, c.view, c.window)
@@ -112,18 +110,18 @@ func (c closing) renew(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		err := c.atHome(ctx, func(ctx context.Context) error { return c.home.Renew(ctx, c.window, c.token, lease) })
+		_, err := c.advance(ctx, counting.Renew(lease))
 		if errors.Is(err, counting.ErrStaleToken) {
 			return
 		}
 	}
 }
 
-// atHome makes one call of the home.
-func (c closing) atHome(ctx context.Context, do func(context.Context) error) error {
+// advance makes one step of the window's entry at its home.
+func (c closing) advance(ctx context.Context, step counting.Step) (counting.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	return do(ctx)
+	return c.home.Advance(ctx, c.window, c.token, step)
 }
 
 // endpointsOf returns the distinct endpoints that the nodes have of a window.

@@ -211,7 +211,7 @@ func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
 		i := newDeployment().run(t, "a", o)
 		var failed atomic.Bool
 		i.fail(func(call string, _ counting.Window) error {
-			if call == "save" && failed.CompareAndSwap(false, true) {
+			if call == "call" && failed.CompareAndSwap(false, true) {
 				return errUnknown
 			}
 			return nil

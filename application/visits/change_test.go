@@ -122,7 +122,7 @@ func TestASourceThatWasRolledBackHoldsUpNoRead(t *testing.T) {
 	if _, err := d[1].ClaimArcs(t.Context(), 2, []counting.Arc{arc}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d[0].Import(t.Context(), 2, arc, []counting.Visit{{Arc: arc, Page: page, Count: 1}}); err != nil {
+	if _, err := d[0].Import(t.Context(), 2, arc, counting.Chunk{Pages: []counting.Visit{{Arc: arc, Page: page, Count: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	mustRecord(t, s, page)

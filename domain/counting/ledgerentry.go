@@ -37,13 +37,6 @@ func NewLedgerEntry(w Window) LedgerEntry { return LedgerEntry{Entry: Entry{Wind
 // in an older state gives no token that another owner holds already.
 func (c *LedgerEntry) token() string { return fmt.Sprintf("%d-%s", c.Claims, c.Owner) }
 
-func (c *LedgerEntry) check(token string) error {
-	if c.Claims == 0 || token != c.token() {
-		return ErrStaleToken
-	}
-	return nil
-}
-
 // Claim returns the new token, or an empty one for a window that is over.
 func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (token string, err error) {
 	switch {
@@ -57,61 +50,32 @@ func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (t
 	return c.token(), nil
 }
 
-// Renew lets the lease begin at now.
-func (c *LedgerEntry) Renew(token string, now time.Time, lease time.Duration) error {
-	if err := c.check(token); err != nil {
-		return err
+// Advance changes the entry by a step of the owner of the token. A step that was
+// done before, or that another one made needless, changes nothing. Errors, which change
+// nothing: ErrStaleToken, and ErrNotApplied where an earlier step is missing.
+func (c *LedgerEntry) Advance(token string, now time.Time, s Step) error {
+	if c.Claims == 0 || token != c.token() {
+		return ErrStaleToken
 	}
-	c.Until, c.Changed = now.Add(lease), now
-	return nil
-}
-
-// Record freezes the count, unless it is, and returns it.
-func (c *LedgerEntry) Record(token string, now time.Time, count int64) (int64, error) {
-	if err := c.check(token); err != nil {
-		return 0, err
+	before := c.State
+	switch {
+	case s.Action == ActionRenew:
+		c.Until, c.Changed = now.Add(s.Lease), now
+	case s.Action == ActionDelivery:
+		c.Changed = now
+	case s.Action == ActionPublish && c.State == Open, s.Action == ActionFinish && (c.State == Open || c.State == Sealed):
+		return fmt.Errorf("%w: the window is %s", ErrNotApplied, c.State)
+	case s.Action == ActionRecord && c.State == Open:
+		c.State, c.Count = Sealed, s.Count
+	case s.Action == ActionLose && c.State == Open:
+		c.State = Lost
+	case s.Action == ActionPublish && c.State == Sealed:
+		c.State, c.Sink = Published, s.Sink
+	case s.Action == ActionFinish && c.State == Published:
+		c.State, c.Deliveries = Done, s.Totals
 	}
-	if c.State == Open {
-		c.State, c.Count, c.Changed = Sealed, count, now
-	}
-	return c.Count, nil
-}
-
-// MarkLost gives the window up, unless its count is recorded.
-func (c *LedgerEntry) MarkLost(token string, now time.Time) error {
-	if err := c.check(token); err != nil {
-		return err
-	}
-	if c.State == Open {
-		c.State, c.Changed = Lost, now
-	}
-	return nil
-}
-
-// Publish notes the sink, unless one is noted.
-func (c *LedgerEntry) Publish(token string, now time.Time, sink string) error {
-	if err := c.check(token); err != nil {
-		return err
-	}
-	switch c.State {
-	case Open:
-		return fmt.Errorf("publish window %d: %w: its count is not recorded", c.Window, ErrNotApplied)
-	case Sealed:
-		c.State, c.Sink, c.Changed = Published, sink, now
-	}
-	return nil
-}
-
-// Finish notes the totals, unless they are.
-func (c *LedgerEntry) Finish(token string, now time.Time, totals DeliveryTotals) error {
-	if err := c.check(token); err != nil {
-		return err
-	}
-	switch c.State {
-	case Open, Sealed:
-		return fmt.Errorf("finish window %d: %w: it is not published", c.Window, ErrNotApplied)
-	case Published:
-		c.State, c.Deliveries, c.Changed = Done, totals, now
+	if c.State != before {
+		c.Changed = now
 	}
 	return nil
 }
@@ -124,13 +88,4 @@ func (c *LedgerEntry) Take(e Entry, now time.Time) bool {
 	}
 	c.Entry, c.Changed = e, now
 	return true
-}
-
-// SaveDelivery notes that a call of the window was kept.
-func (c *LedgerEntry) SaveDelivery(token string, now time.Time) error {
-	if err := c.check(token); err != nil {
-		return err
-	}
-	c.Changed = now
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Stage is how far an arc has come on its way from the node that had it.
@@ -17,9 +18,34 @@ const (
 	Released
 )
 
-// MaxImport is the most pages that one call of Import takes, and the most keys
-// of ImportKeys.
+// MaxImport is the most pages and keys that one call of Import takes.
 const MaxImport = 100
+
+// Chunk is a part of what a frozen arc has: keys first, then pages.
+type Chunk struct {
+	Keys []StoredKey
+	// LastKeys: the arc has keys, and no others follow.
+	LastKeys bool
+	// Pages with their counts; -1 is one that is no count.
+	Pages []Visit
+}
+
+// Parts divides a chunk into those that Import takes, in their order.
+func (c Chunk) Parts() (parts []Chunk) {
+	for keys := range slices.Chunk(c.Keys, MaxImport) {
+		parts = append(parts, Chunk{Keys: keys})
+	}
+	if c.LastKeys {
+		if len(parts) == 0 {
+			parts = append(parts, Chunk{})
+		}
+		parts[len(parts)-1].LastKeys = true
+	}
+	for pages := range slices.Chunk(c.Pages, MaxImport) {
+		parts = append(parts, Chunk{Pages: pages})
+	}
+	return parts
+}
 
 // ErrUnfinished says that a step of a move comes before what it needs.
 var ErrUnfinished = errors.New("move has not come so far")
@@ -43,7 +69,7 @@ type ImportResult struct {
 	// Pages of the arc that are marked by now, over all calls; -1 where
 	// Confirm finds something else than marks.
 	Pages int
-	// Keys: all keys of the arc were taken in (ImportKeys).
+	// Keys: all keys of the arc were imported (Chunk.LastKeys).
 	Keys bool
 	// Refused are the pages of this call that could not be added; they are
 	// not marked. The items are in ascending order.
@@ -66,64 +92,54 @@ type Part struct {
 	Err error
 }
 
-// Movable is the part of a node whose arcs go to another node, and come from
-// others, when the ring changes (design: ring). A table is named by
-// its epoch. A move is, at the source, ClaimArcs, for many arcs at once; FetchKeys
-// until there is no more, and after each the same keys to ImportKeys at the
-// destination, and once no keys; FetchPages until there is no more, and after
-// each the same pages to Import; then Confirm there, for many arcs at once; then
-// RetireArc at the source, and CloseArc at the destination. Nothing is done at the
-// destination before ClaimArcs has answered. Any number of movers
-// may be at it at once, and any of them may be late by any time.
+// Movable is the capability of a node whose arcs go to another node, and come from
+// others, when the ring changes (design: ring). A node that is a deployment of its own
+// does not have it. A table is named by its epoch. The steps of a move are: ClaimArcs
+// at the source, for many arcs at once; Fetch there until there is no more, and after
+// each the same chunk to Import at the destination; Confirm there, for many arcs at
+// once; RetireArc at the source; CloseArc at the destination. Nothing is done at the
+// destination before ClaimArcs has answered. Any number of movers may work at once,
+// and any of them may be late by any time.
 //
 // All methods are safe for concurrent use, may be repeated, and end when their
-// context does. They answer ErrUninitialized and ErrWrongNode as Counts does,
-// ErrStale when the node's newest open table is a later one, and ErrAhead
-// when it is an earlier one; after an error that wraps none of them, and not
-// ErrUnfinished, it isn't known whether the call took effect. What a step has
-// answered survives a fail-over, if the node's store is set to: a node that is
-// taken back to an older state is not taken back behind it. What Import and
-// ImportKeys have answered survives once Confirm has found it. What ClaimArcs and
-// Confirm have answered survives a power cut, too, with all that the node did
-// before it, also where the store syncs only now and then. All of them work on a
-// node that is full.
+// context does. Errors:
+//
+//   - ErrUninitialized and ErrWrongNode as for Counts
+//   - ErrStale: the node's newest open table is a later one; ErrAhead: an earlier one
+//   - ErrUnfinished: the step needs an earlier one
+//   - after any other error it is unknown whether the call took effect
+//
+// When a step is answered, its effect survives a failover, if the node's store is set
+// to; that of Import survives once Confirm has found it. What ClaimArcs and Confirm
+// have answered also survives a power cut, with all that the node did before, even
+// where the store syncs only now and then. All steps work on a node that is full.
 type Movable interface {
-	// IncomingArcs are the arcs that the table brings to this node and that
+	// IncomingArcs returns the arcs that the table brings to this node and that
 	// are not closed, in ascending order.
 	IncomingArcs(ctx context.Context, table Epoch) ([]Arc, error)
 
 	// ClaimArcs freezes what the node has of each arc, so that writes of the
 	// pages, which go elsewhere by now, find none of it. A claim that was
-	// made before is answered again as it stands now. An arc of which the
-	// node has nothing, no key either, is Gone at once, with 0 pages. It may
+	// made before is answered again as it is now. An arc of which the node has
+	// nothing, no key either, is Released immediately, with 0 pages. It may
 	// take as long as the store needs to sync.
 	ClaimArcs(ctx context.Context, table Epoch, arcs []Arc) ([]FrozenPages, error)
 
-	// FetchPages returns some of the pages of a claimed arc, from cursor
-	// on, which is empty at first; next is empty after the last. Following
-	// it shows every page at least once. One that is no count has the count
-	// -1. ErrUnfinished: the arc is not Frozen.
-	FetchPages(ctx context.Context, table Epoch, arc Arc, cursor string) (pages []Visit, next string, err error)
+	// Fetch returns some of what a claimed arc has, from cursor on, which is
+	// empty at first; next is empty after the last. Following it returns every
+	// key and every page at least once. ErrUnfinished: the arc is not Frozen.
+	Fetch(ctx context.Context, table Epoch, arc Arc, cursor string) (c Chunk, next string, err error)
 
-	// Import adds the residue of at most MaxImport pages of a coming arc to
-	// what the node has, and marks each page in the same step; a page that
-	// is marked already is left alone. One that can't be added (Overflow,
-	// Corrupt) is refused alone.
-	Import(ctx context.Context, table Epoch, arc Arc, pages []Visit) (ImportResult, error)
+	// Import stores at most MaxImport keys, whatever the limit, and adds at most
+	// MaxImport pages of an incoming arc. It marks each page in the same step.
+	// Keys that the node has and pages that are marked stay as they are. A page
+	// that can't be added (Overflow, Corrupt) is refused alone.
+	Import(ctx context.Context, table Epoch, arc Arc, c Chunk) (ImportResult, error)
 
 	// Confirm returns for each arc what was taken in by now, but what was
 	// refused, or that it is closed. It may take as long as the store needs to
 	// sync.
 	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]ImportResult, error)
-
-	// FetchKeys returns some of the keys that are kept beside a claimed arc,
-	// as FetchPages does pages.
-	FetchKeys(ctx context.Context, table Epoch, arc Arc, cursor string) (keys []StoredKey, next string, err error)
-
-	// ImportKeys keeps at most MaxImport keys of a coming arc, whatever the
-	// limit; those that the node has are left alone. No keys say that there
-	// are no others. closed: the arc was closed before, so nothing was done.
-	ImportKeys(ctx context.Context, table Epoch, arc Arc, keys []StoredKey) (closed bool, err error)
 
 	// FindKeys looks for keys, in their order, also in arcs that have left
 	// the node or are about to: until RetireArc it has their keys, and no
@@ -160,68 +176,8 @@ type Movable interface {
 	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
 }
 
-// ErrImmovable says that no arc can come to a node, or go from it.
+// ErrImmovable says that a node is no Movable.
 var ErrImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node", ErrNotApplied)
-
-// Immovable is the Movable of a node that is a deployment of its own.
-type Immovable struct{}
-
-// IncomingArcs implements Movable, as do the others.
-func (Immovable) IncomingArcs(context.Context, Epoch) ([]Arc, error) { return nil, ErrImmovable }
-
-// ClaimArcs is ErrImmovable.
-func (Immovable) ClaimArcs(context.Context, Epoch, []Arc) ([]FrozenPages, error) {
-	return nil, ErrImmovable
-}
-
-// FetchPages is ErrImmovable.
-func (Immovable) FetchPages(context.Context, Epoch, Arc, string) ([]Visit, string, error) {
-	return nil, "", ErrImmovable
-}
-
-// Import is ErrImmovable.
-func (Immovable) Import(context.Context, Epoch, Arc, []Visit) (ImportResult, error) {
-	return ImportResult{}, ErrImmovable
-}
-
-// Confirm is ErrImmovable.
-func (Immovable) Confirm(context.Context, Epoch, []Arc) ([]ImportResult, error) {
-	return nil, ErrImmovable
-}
-
-// FetchKeys is ErrImmovable.
-func (Immovable) FetchKeys(context.Context, Epoch, Arc, string) ([]StoredKey, string, error) {
-	return nil, "", ErrImmovable
-}
-
-// ImportKeys is ErrImmovable.
-func (Immovable) ImportKeys(context.Context, Epoch, Arc, []StoredKey) (bool, error) {
-	return false, ErrImmovable
-}
-
-// FindKeys is ErrImmovable.
-func (Immovable) FindKeys(context.Context, Epoch, []LocatedKey) ([]KeyLookup, error) {
-	return nil, ErrImmovable
-}
-
-// RetireArc is ErrImmovable.
-func (Immovable) RetireArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
-
-// CloseArc is ErrImmovable.
-func (Immovable) CloseArc(context.Context, Epoch, Arc, int) error { return ErrImmovable }
-
-// ImportEntries is ErrImmovable.
-func (Immovable) ImportEntries(context.Context, Epoch, []FullEntry) error { return ErrImmovable }
-
-// Sweep finds nothing: no move has left anything behind.
-func (Immovable) Sweep(context.Context, Epoch, SweepPolicy, string) (SweepResult, string, error) {
-	return SweepResult{}, "", nil
-}
-
-// ReadParts is ErrImmovable.
-func (Immovable) ReadParts(context.Context, Epoch, []Located) ([]Part, error) {
-	return nil, ErrImmovable
-}
 
 // Join adds up the parts of a page whose arc is moving. The source must have been
 // read before the destination: what was not taken in there by then is what the

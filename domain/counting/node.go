@@ -186,6 +186,53 @@ type Delivery struct {
 // Delivered tells whether the endpoint took the count.
 func (c Delivery) Delivered() bool { return c.Status >= 200 && c.Status <= 299 }
 
+// Action names what a Step does.
+type Action string
+
+// The actions.
+const (
+	ActionRenew    Action = "renew"
+	ActionRecord   Action = "record"
+	ActionLose     Action = "lose"
+	ActionPublish  Action = "publish"
+	ActionDelivery Action = "call"
+	ActionFinish   Action = "finish"
+)
+
+// Step is a change of an entry by the owner of its claim.
+type Step struct {
+	Action Action
+	// What belongs to the action.
+	Lease    time.Duration
+	Count    int64
+	Sink     string
+	Endpoint string
+	Delivery Delivery
+	Totals   DeliveryTotals
+}
+
+// Renew starts the lease again.
+func Renew(lease time.Duration) Step { return Step{Action: ActionRenew, Lease: lease} }
+
+// Record moves a window from Open to Sealed with its count. The first recorded
+// count wins.
+func Record(count int64) Step { return Step{Action: ActionRecord, Count: count} }
+
+// MarkLost moves a window from Open to Lost: a part of it was abandoned, so it will
+// never have a count. A window that has a count keeps it.
+func MarkLost() Step { return Step{Action: ActionLose} }
+
+// Publish moves a window from Sealed to Published, with the name of the sink.
+func Publish(sink string) Step { return Step{Action: ActionPublish, Sink: sink} }
+
+// SaveDelivery stores the last delivery to an endpoint.
+func SaveDelivery(endpoint string, d Delivery) Step {
+	return Step{Action: ActionDelivery, Endpoint: endpoint, Delivery: d}
+}
+
+// Finish moves a window from Published to Done, with its totals.
+func Finish(totals DeliveryTotals) Step { return Step{Action: ActionFinish, Totals: totals} }
+
 // Ledger is the part of a node that keeps the entries of the windows whose
 // home it is. Whoever closes a window claims it first; the token of the claim
 // goes with every change, and a change with an older token than the last is
@@ -200,25 +247,11 @@ type Ledger interface {
 	// claimed: its entry comes with an empty token.
 	Claim(ctx context.Context, w Window, owner string, lease time.Duration) (token string, e Entry, err error)
 
-	// Renew lets the lease begin anew.
-	Renew(ctx context.Context, w Window, token string, lease time.Duration) error
-
-	// Record freezes the count of w, and its state becomes Sealed. The
-	// first recorded count wins and is returned.
-	Record(ctx context.Context, w Window, token string, count int64) (int64, error)
-
-	// MarkLost moves w from Open to Lost: a part of it was given up, so it will
-	// never have a count. One that has a count keeps it.
-	MarkLost(ctx context.Context, w Window, token string) error
-
-	// Publish moves w from Sealed on to Published and keeps the name of the
-	// sink; Finish moves it on to Done and keeps the totals. Neither moves a
-	// window back or changes what an earlier call has kept.
-	Publish(ctx context.Context, w Window, token, sink string) error
-	Finish(ctx context.Context, w Window, token string, totals DeliveryTotals) error
-
-	// SaveDelivery keeps how telling an endpoint about w went.
-	SaveDelivery(ctx context.Context, w Window, token, endpoint string, c Delivery) error
+	// Advance changes the entry of w by one step (Renew, Record, MarkLost, Publish,
+	// SaveDelivery, Finish), and returns it as it is then. A step that was done
+	// before changes nothing, and no step moves a window back. ErrNotApplied: the
+	// step needs an earlier one.
+	Advance(ctx context.Context, w Window, token string, s Step) (Entry, error)
 
 	// Entry returns the entry of w, an Open one where there is none, and
 	// what SaveDelivery kept, by endpoint.

@@ -9,18 +9,30 @@ import (
 	"footfall/domain/sharding"
 )
 
-// Link is a node with something around each of its calls: a network, an
-// instance that dies.
-type Link struct {
-	counting.Immovable // but Confirm, which each change asks for; test/ringmodel moves arcs
+// Node is a node whose arcs can move.
+type Node interface {
+	cluster.Node
+	counting.Movable
+}
 
+// Call is a call of a node. Method is the method's name in lower case, or the action
+// of a step (Advance). Window and Arcs are those of the call, if it has any.
+type Call struct {
+	Method string
+	Window counting.Window
+	Arcs   []counting.Arc
+}
+
+// Link is a node with something around each of its calls: a network, an instance that
+// dies, a fault of a test.
+type Link struct {
 	// Far is the node itself.
 	Far cluster.Node
-	// Around gets each call: the name of its method, in lower case, and do,
-	// which makes the call, each time anew. What it returns is what the caller
-	// gets: do's value, or nil with an error. Publish is "mark", SaveDelivery is
-	// "call". A claim's value is a Claim.
-	Around func(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error)
+	// Around gets each call, and do, which makes the call each time it is called.
+	// The caller gets what Around returns: do's value, or nil with an error. The
+	// value of a claim is a Claim. Values of other calls with two results are
+	// opaque.
+	Around func(ctx context.Context, c Call, do func(context.Context) (any, error)) (any, error)
 	// Lease, if it isn't 0, is the length of all leases.
 	Lease time.Duration
 }
@@ -31,20 +43,28 @@ type Claim struct {
 	Entry counting.Entry
 }
 
-var _ cluster.Node = (*Link)(nil)
+var _ Node = (*Link)(nil)
 
 // through is a call that returns a T.
-func through[T any](ctx context.Context, l *Link, method string, do func(context.Context) (T, error)) (T, error) {
-	v, err := l.Around(ctx, method, func(ctx context.Context) (any, error) { return do(ctx) })
+func through[T any](ctx context.Context, l *Link, c Call, do func(context.Context) (T, error)) (T, error) {
+	v, err := l.Around(ctx, c, func(ctx context.Context) (any, error) { return do(ctx) })
 	value, _ := v.(T)
 	return value, err
 }
 
 // step is a call that returns an error alone.
-func (l *Link) step(ctx context.Context, method string, do func(context.Context) error) error {
-	_, err := l.Around(ctx, method, func(ctx context.Context) (any, error) { return nil, do(ctx) })
+func (l *Link) step(ctx context.Context, c Call, do func(context.Context) error) error {
+	_, err := l.Around(ctx, c, func(ctx context.Context) (any, error) { return nil, do(ctx) })
 	return err
 }
+
+// two are the results of a call that has two.
+type two[A, B any] struct {
+	a A
+	b B
+}
+
+func both[A, B any](a A, b B, err error) (two[A, B], error) { return two[A, B]{a, b}, err }
 
 func (l *Link) lease(asked time.Duration) time.Duration {
 	if l.Lease > 0 {
@@ -62,135 +82,100 @@ func (l *Link) Addr() string { return l.Far.Addr() }
 // Apply implements counting.Counts.
 func (l *Link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	sent := *b // what is on its way doesn't change when the sender goes on
-	return through(ctx, l, "apply", func(ctx context.Context) (counting.Receipt, error) { return l.Far.Apply(ctx, &sent) })
+	return through(ctx, l, Call{Method: "apply"}, func(ctx context.Context) (counting.Receipt, error) { return l.Far.Apply(ctx, &sent) })
 }
 
 // Read implements counting.Counts.
 func (l *Link) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	return through(ctx, l, "read", func(ctx context.Context) ([]counting.Tally, error) { return l.Far.Read(ctx, epoch, pages) })
+	return through(ctx, l, Call{Method: "read"}, func(ctx context.Context) ([]counting.Tally, error) { return l.Far.Read(ctx, epoch, pages) })
 }
 
 // List implements counting.Counts.
 func (l *Link) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
-	type listed struct {
-		pages []counting.Visit
-		next  string
-	}
-	some, err := through(ctx, l, "list", func(ctx context.Context) (listed, error) {
-		pages, next, err := l.Far.List(ctx, epoch, cursor)
-		return listed{pages, next}, err
+	r, err := through(ctx, l, Call{Method: "list"}, func(ctx context.Context) (two[[]counting.Visit, string], error) {
+		return both(l.Far.List(ctx, epoch, cursor))
 	})
-	return some.pages, some.next, err
+	return r.a, r.b, err
 }
 
 // Heartbeat implements counting.Windows.
 func (l *Link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	return through(ctx, l, "attend", l.Far.Heartbeat)
+	return through(ctx, l, Call{Method: "heartbeat"}, l.Far.Heartbeat)
 }
 
 // Seal implements counting.Windows.
 func (l *Link) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	return through(ctx, l, "seal", func(ctx context.Context) (int64, error) { return l.Far.Seal(ctx, w, grace) })
+	return through(ctx, l, Call{Method: "seal", Window: w}, func(ctx context.Context) (int64, error) { return l.Far.Seal(ctx, w, grace) })
 }
 
 // Distinct implements counting.Windows.
 func (l *Link) Distinct(ctx context.Context, w counting.Window) (int64, error) {
-	return through(ctx, l, "distinct", func(ctx context.Context) (int64, error) { return l.Far.Distinct(ctx, w) })
+	return through(ctx, l, Call{Method: "distinct", Window: w}, func(ctx context.Context) (int64, error) { return l.Far.Distinct(ctx, w) })
 }
 
 // Endpoints implements counting.Windows.
 func (l *Link) Endpoints(ctx context.Context, w counting.Window) ([]string, error) {
-	return through(ctx, l, "endpoints", func(ctx context.Context) ([]string, error) { return l.Far.Endpoints(ctx, w) })
+	return through(ctx, l, Call{Method: "endpoints", Window: w}, func(ctx context.Context) ([]string, error) { return l.Far.Endpoints(ctx, w) })
 }
 
 // Retire implements counting.Windows.
 func (l *Link) Retire(ctx context.Context, w counting.Window) error {
-	return l.step(ctx, "retire", func(ctx context.Context) error { return l.Far.Retire(ctx, w) })
+	return l.step(ctx, Call{Method: "retire", Window: w}, func(ctx context.Context) error { return l.Far.Retire(ctx, w) })
 }
 
 // Claim implements counting.Ledger.
 func (l *Link) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
-	c, err := through(ctx, l, "claim", func(ctx context.Context) (Claim, error) {
+	c, err := through(ctx, l, Call{Method: "claim", Window: w}, func(ctx context.Context) (Claim, error) {
 		token, e, err := l.Far.Claim(ctx, w, owner, l.lease(lease))
 		return Claim{token, e}, err
 	})
 	return c.Token, c.Entry, err
 }
 
-// Renew implements counting.Ledger.
-func (l *Link) Renew(ctx context.Context, w counting.Window, token string, lease time.Duration) error {
-	return l.step(ctx, "renew", func(ctx context.Context) error { return l.Far.Renew(ctx, w, token, l.lease(lease)) })
-}
-
-// Record implements counting.Ledger.
-func (l *Link) Record(ctx context.Context, w counting.Window, token string, count int64) (int64, error) {
-	return through(ctx, l, "record", func(ctx context.Context) (int64, error) { return l.Far.Record(ctx, w, token, count) })
-}
-
-// MarkLost implements counting.Ledger.
-func (l *Link) MarkLost(ctx context.Context, w counting.Window, token string) error {
-	return l.step(ctx, "lose", func(ctx context.Context) error { return l.Far.MarkLost(ctx, w, token) })
-}
-
-// Publish implements counting.Ledger.
-func (l *Link) Publish(ctx context.Context, w counting.Window, token, sink string) error {
-	return l.step(ctx, "mark", func(ctx context.Context) error { return l.Far.Publish(ctx, w, token, sink) })
-}
-
-// SaveDelivery implements counting.Ledger.
-func (l *Link) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
-	return l.step(ctx, "call", func(ctx context.Context) error { return l.Far.SaveDelivery(ctx, w, token, endpoint, c) })
-}
-
-// Finish implements counting.Ledger.
-func (l *Link) Finish(ctx context.Context, w counting.Window, token string, totals counting.DeliveryTotals) error {
-	return l.step(ctx, "finish", func(ctx context.Context) error { return l.Far.Finish(ctx, w, token, totals) })
+// Advance implements counting.Ledger.
+func (l *Link) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+	if s.Action == counting.ActionRenew {
+		s.Lease = l.lease(s.Lease)
+	}
+	return through(ctx, l, Call{Method: string(s.Action), Window: w}, func(ctx context.Context) (counting.Entry, error) {
+		return l.Far.Advance(ctx, w, token, s)
+	})
 }
 
 // Entry implements counting.Ledger.
 func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
-	type entry struct {
-		counting.Entry
-		calls map[string]counting.Delivery
-	}
-	e, err := through(ctx, l, "entry", func(ctx context.Context) (entry, error) {
-		e, calls, err := l.Far.Entry(ctx, w)
-		return entry{e, calls}, err
+	r, err := through(ctx, l, Call{Method: "entry", Window: w}, func(ctx context.Context) (two[counting.Entry, map[string]counting.Delivery], error) {
+		return both(l.Far.Entry(ctx, w))
 	})
-	return e.Entry, e.calls, err
+	return r.a, r.b, err
 }
 
 // Entries implements counting.Ledger.
 func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
-	return through(ctx, l, "entries", func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, before, limit) })
-}
-
-// Confirm implements counting.Movable.
-func (l *Link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	return through(ctx, l, "confirm", func(ctx context.Context) ([]counting.ImportResult, error) { return l.Far.Confirm(ctx, table, arcs) })
+	return through(ctx, l, Call{Method: "entries"}, func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, before, limit) })
 }
 
 // RingSummary implements sharding.RingStore.
 func (l *Link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	return through(ctx, l, "pulse", l.Far.RingSummary)
+	return through(ctx, l, Call{Method: "ringsummary"}, l.Far.RingSummary)
 }
 
 // RingState implements sharding.RingStore.
 func (l *Link) RingState(ctx context.Context) (sharding.RingState, error) {
-	return through(ctx, l, "standing", l.Far.RingState)
+	return through(ctx, l, Call{Method: "ringstate"}, l.Far.RingState)
 }
 
 // Fence implements sharding.RingStore.
 func (l *Link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	return through(ctx, l, "fence", func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
+	return through(ctx, l, Call{Method: "fence"}, func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
 }
 
 // Accept implements sharding.RingStore.
 func (l *Link) Accept(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, "approve", func(ctx context.Context) error { return l.Far.Accept(ctx, r) })
+	return l.step(ctx, Call{Method: "accept"}, func(ctx context.Context) error { return l.Far.Accept(ctx, r) })
 }
 
 // Open implements sharding.RingStore.
 func (l *Link) Open(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, "open", func(ctx context.Context) error { return l.Far.Open(ctx, r) })
+	return l.step(ctx, Call{Method: "open"}, func(ctx context.Context) error { return l.Far.Open(ctx, r) })
 }

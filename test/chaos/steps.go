@@ -4,7 +4,7 @@ package chaos
 // of all kinds, by the names of Link's methods.
 func Steps() []string {
 	return []string{
-		"after claim", "after seal", "before record", "after record", "before mark", "after mark",
+		"after claim", "after seal", "before record", "after record", "before publish", "after publish",
 		"before call", "after call", "before finish", "after finish", "after retire",
 	}
 }

@@ -12,7 +12,7 @@ import (
 func comingListed(t *testing.T, s *stand) {
 	s.destination(t)
 	want := s.ring.Incoming(s.node.ID())
-	got, err := s.node.IncomingArcs(t.Context(), s.ring.Table())
+	got, err := s.moves().IncomingArcs(t.Context(), s.ring.Table())
 	must(t, err)
 	equalSlices(t, "coming arcs", got, want)
 	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: len(want)})
@@ -47,7 +47,7 @@ func takeInRefuses(t *testing.T, s *stand) {
 		s.takeIn(t, arc, pages, 2, refused...)
 	}
 	s.live(t, []counting.Visit{pages[0], {Arc: arc, Page: "full", Count: math.MaxInt64 - 1}, pages[3]})
-	mustBe(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 4), counting.ErrUnfinished)
+	mustBe(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arc, 4), counting.ErrUnfinished)
 	pages[1].Count = 1
 	s.takeIn(t, arc, pages[1:2], 3)
 }
@@ -67,13 +67,13 @@ func takeInElsewhere(t *testing.T, s *stand) {
 		stays++
 	}
 	s.takesNothing(t, stays)
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), stays, 7))
+	must(t, s.moves().CloseArc(t.Context(), s.ring.Table(), stays, 7))
 }
 
 // takesNothing checks that an arc takes nothing in.
 func (s *stand) takesNothing(t *testing.T, arc counting.Arc) {
 	t.Helper()
-	got, err := s.node.Import(t.Context(), s.ring.Table(), arc, []counting.Visit{{Arc: arc, Page: "late", Count: 5}})
+	got, err := s.moves().Import(t.Context(), s.ring.Table(), arc, counting.Chunk{Pages: []counting.Visit{{Arc: arc, Page: "late", Count: 5}}})
 	must(t, err)
 	if !got.Closed || got.Pages != 0 || got.Refused != nil {
 		t.Fatalf("got the intake %+v, want that the arc is closed", got)
@@ -90,7 +90,7 @@ func confirmed(t *testing.T, s *stand) {
 	}
 	confirm := func(want ...counting.ImportResult) {
 		t.Helper()
-		got, err := s.node.Confirm(t.Context(), s.ring.Table(), append(slices.Clone(arcs), stays))
+		got, err := s.moves().Confirm(t.Context(), s.ring.Table(), append(slices.Clone(arcs), stays))
 		must(t, err)
 		for i, w := range append(want, counting.ImportResult{Closed: true}) {
 			if got[i].Refused != nil || got[i].Pages != w.Pages || got[i].Keys != w.Keys || got[i].Closed != w.Closed {
@@ -108,10 +108,10 @@ func confirmed(t *testing.T, s *stand) {
 	confirm(counting.ImportResult{Pages: 3}, counting.ImportResult{Pages: 1, Keys: true}, counting.ImportResult{Keys: true})
 	s.takeKeys(t, arc, false)
 	s.takeIn(t, arc, nil, 3)
-	mustBe(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 4), counting.ErrUnfinished)
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arcs[1], 1))
+	mustBe(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arc, 4), counting.ErrUnfinished)
+	must(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arcs[1], 1))
 	confirm(counting.ImportResult{Pages: 3, Keys: true}, counting.ImportResult{Closed: true}, counting.ImportResult{Keys: true})
-	got, err := s.node.Confirm(t.Context(), s.ring.Table(), nil)
+	got, err := s.moves().Confirm(t.Context(), s.ring.Table(), nil)
 	must(t, err)
 	equal(t, "number of answers", len(got), 0)
 }
@@ -121,13 +121,13 @@ func closeCounts(t *testing.T, s *stand) {
 	n, table := s.node, s.ring.Table()
 	all := len(s.ring.Incoming(n.ID()))
 	s.takeIn(t, arc, some(2)(arc), 2)
-	mustBe(t, n.CloseArc(t.Context(), table, arc, 3), counting.ErrUnfinished)
+	mustBe(t, s.moves().CloseArc(t.Context(), table, arc, 3), counting.ErrUnfinished)
 	s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: all})
 	for _, pages := range []int{2, 2, 9} { // a closed one stays so
-		must(t, n.CloseArc(t.Context(), table, arc, pages))
+		must(t, s.moves().CloseArc(t.Context(), table, arc, pages))
 		s.pulse(t, sharding.RingSummary{Fence: 2, Opened: 2, Incoming: all - 1})
 	}
-	coming, err := n.IncomingArcs(t.Context(), table)
+	coming, err := s.moves().IncomingArcs(t.Context(), table)
 	must(t, err)
 	equalSlices(t, "coming arcs", coming, s.ring.Incoming(n.ID())[1:])
 	s.live(t, some(2)(arc))
@@ -136,6 +136,6 @@ func closeCounts(t *testing.T, s *stand) {
 func closedTakesNothing(t *testing.T, s *stand) {
 	arc := s.destination(t)
 	s.takeIn(t, arc, some(1)(arc), 1)
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 1))
+	must(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arc, 1))
 	s.takesNothing(t, arc)
 }

@@ -154,7 +154,7 @@ func retainsClaimed(t *testing.T, s *stand) {
 
 func retainsNothingGone(t *testing.T, s *stand) {
 	arc := s.claimed(t)
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 2))
 	s.apply(t, s.batch(some(3)(arc)...)) // nobody sends that
 	s.abandons(t)
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/2"}})

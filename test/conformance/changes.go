@@ -176,7 +176,7 @@ func lostArcsHoldUpNothing(t *testing.T, s *stand) {
 		if i == 0 || i == len(staying)-1 {
 			s.notFenced(t, left, sharding.ErrMoving)
 		}
-		must(t, s.node.CloseArc(t.Context(), r.Table(), arc, 0))
+		must(t, s.moves().CloseArc(t.Context(), r.Table(), arc, 0))
 	}
 	next := s.nextRing(t, "fourth", s.current(t)+2)
 	s.notFenced(t, next, sharding.ErrMoving)

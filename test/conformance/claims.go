@@ -63,43 +63,42 @@ func claimBusy(t *testing.T, s *stand) {
 	must(t, err)
 	_, _, err = n.Claim(t.Context(), 100, "b", time.Hour)
 	mustBe(t, err, counting.ErrBusy)
-	must(t, n.Renew(t.Context(), 100, token, time.Hour))
+	s.advance(t, 100, token, counting.Renew(time.Hour))
 }
 
 func claimAfterLease(t *testing.T, s *stand) {
 	n := s.open(t)
 	old := s.claim(t, 100, "a")
-	_, err := n.Record(t.Context(), 100, old, 7)
-	must(t, err)
+	s.advance(t, 100, old, counting.Record(7))
 	s.elapse(t, s.lease())
 	token, e, err := n.Claim(t.Context(), 100, "b", time.Hour)
 	must(t, err)
 	equal(t, "entry", e, counting.Entry{Window: 100, State: counting.Sealed, Count: 7})
-	mustBe(t, n.Renew(t.Context(), 100, old, time.Hour), counting.ErrStaleToken)
-	must(t, n.Renew(t.Context(), 100, token, time.Hour))
+	s.refuseStep(t, 100, old, counting.Renew(time.Hour), counting.ErrStaleToken)
+	s.advance(t, 100, token, counting.Renew(time.Hour))
 	_, _, err = n.Claim(t.Context(), 100, "a", time.Hour)
 	mustBe(t, err, counting.ErrBusy)
 }
 
 func claimSameOwner(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	old := s.claim(t, 100, "a")
 	token := s.claim(t, 100, "a")
 	if old == token {
 		t.Fatalf("both claims have the token %q", token)
 	}
-	mustBe(t, n.Renew(t.Context(), 100, old, s.lease()), counting.ErrStaleToken)
-	must(t, n.Renew(t.Context(), 100, token, s.lease()))
+	s.refuseStep(t, 100, old, counting.Renew(s.lease()), counting.ErrStaleToken)
+	s.advance(t, 100, token, counting.Renew(s.lease()))
 }
 
 func renewLease(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.claim(t, 100, "a")
-	must(t, n.Renew(t.Context(), 100, token, 2*s.lease()+time.Second))
+	s.advance(t, 100, token, counting.Renew(2*s.lease()+time.Second))
 	s.elapse(t, 2*s.lease())
 	_, _, err := n.Claim(t.Context(), 100, "b", s.lease())
 	mustBe(t, err, counting.ErrBusy)
-	must(t, n.Renew(t.Context(), 100, token, s.lease()))
+	s.advance(t, 100, token, counting.Renew(s.lease()))
 	s.elapse(t, s.lease())
 	s.claim(t, 100, "b")
 }
@@ -108,18 +107,18 @@ func renewLate(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.claim(t, 100, "a")
 	s.elapse(t, 2*s.lease())
-	must(t, n.Renew(t.Context(), 100, token, time.Hour))
+	s.advance(t, 100, token, counting.Renew(time.Hour))
 	_, _, err := n.Claim(t.Context(), 100, "b", time.Hour)
 	mustBe(t, err, counting.ErrBusy)
 }
 
 func claimsAreApart(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
 	other := s.claim(t, 101, "b")
-	mustBe(t, n.Renew(t.Context(), 101, token, s.lease()), counting.ErrStaleToken)
-	must(t, n.Renew(t.Context(), 100, token, s.lease()))
-	must(t, n.Renew(t.Context(), 101, other, s.lease()))
+	s.refuseStep(t, 101, token, counting.Renew(s.lease()), counting.ErrStaleToken)
+	s.advance(t, 100, token, counting.Renew(s.lease()))
+	s.advance(t, 101, other, counting.Renew(s.lease()))
 }
 
 func claimDone(t *testing.T, s *stand) {
@@ -140,10 +139,9 @@ func staleToken(t *testing.T, s *stand) {
 	s.elapse(t, s.lease())
 	token := s.claim(t, 100, "b")
 	s.refuseToken(t, 100, old)
-	_, err := n.Record(t.Context(), 100, token, 7)
-	must(t, err)
+	s.advance(t, 100, token, counting.Record(7))
 	s.refuseToken(t, 100, old)
-	must(t, n.Publish(t.Context(), 100, token, "queue"))
+	s.advance(t, 100, token, counting.Publish("queue"))
 	s.refuseToken(t, 100, old)
 	e, calls, err := n.Entry(t.Context(), 100)
 	must(t, err)
@@ -154,12 +152,9 @@ func staleToken(t *testing.T, s *stand) {
 // refuseToken tries every change with a token that is not the last.
 func (s *stand) refuseToken(t *testing.T, w counting.Window, token string) {
 	t.Helper()
-	mustBe(t, s.node.Renew(t.Context(), w, token, s.lease()), counting.ErrStaleToken)
-	_, err := s.node.Record(t.Context(), w, token, 99)
-	mustBe(t, err, counting.ErrStaleToken)
-	mustBe(t, s.node.Publish(t.Context(), w, token, "elsewhere"), counting.ErrStaleToken)
-	mustBe(t, s.node.Finish(t.Context(), w, token, counting.DeliveryTotals{Failed: 1}), counting.ErrStaleToken)
-	mustBe(t, s.node.SaveDelivery(t.Context(), w, token, "http://a.example/", counting.Delivery{Attempts: 1}), counting.ErrStaleToken)
+	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+		s.refuseStep(t, w, token, step, counting.ErrStaleToken)
+	}
 }
 
 func tokenWithoutClaim(t *testing.T, s *stand) {
@@ -192,12 +187,9 @@ func ledgerUninitialized(t *testing.T, s *stand) {
 	n := s.empty(t)
 	_, _, err := n.Claim(t.Context(), 100, "a", time.Second)
 	mustBe(t, err, counting.ErrUninitialized)
-	mustBe(t, n.Renew(t.Context(), 100, "x", time.Second), counting.ErrUninitialized)
-	_, err = n.Record(t.Context(), 100, "x", 1)
-	mustBe(t, err, counting.ErrUninitialized)
-	mustBe(t, n.Publish(t.Context(), 100, "x", "queue"), counting.ErrUninitialized)
-	mustBe(t, n.Finish(t.Context(), 100, "x", counting.DeliveryTotals{}), counting.ErrUninitialized)
-	mustBe(t, n.SaveDelivery(t.Context(), 100, "x", "http://a.example/", counting.Delivery{Attempts: 1}), counting.ErrUninitialized)
+	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+		s.refuseStep(t, 100, "x", step, counting.ErrUninitialized)
+	}
 	_, _, err = n.Entry(t.Context(), 100)
 	mustBe(t, err, counting.ErrUninitialized)
 	_, err = n.Entries(t.Context(), math.MaxInt64, 10)

@@ -15,10 +15,10 @@ import (
 	"footfall/domain/sharding"
 )
 
-// Node is what every store of Footfall is.
+// Node is what every store of Footfall is. One that is no counting.Movable says why
+// (Harness.Immovable).
 type Node interface {
 	counting.Counts
-	counting.Movable
 	counting.Windows
 	counting.Ledger
 	sharding.RingStore

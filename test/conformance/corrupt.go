@@ -112,12 +112,9 @@ func corruptEntry(t *testing.T, s *stand) {
 	s.corruptEntry(t, 100)
 	_, _, err := n.Claim(t.Context(), 100, "a", s.lease())
 	mustBe(t, err, counting.Corrupt)
-	mustBe(t, n.Renew(t.Context(), 100, token, s.lease()), counting.Corrupt)
-	_, err = n.Record(t.Context(), 100, token, 7)
-	mustBe(t, err, counting.Corrupt)
-	mustBe(t, n.Publish(t.Context(), 100, token, "queue"), counting.Corrupt)
-	mustBe(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{}), counting.Corrupt)
-	mustBe(t, n.SaveDelivery(t.Context(), 100, token, "http://a.example/", counting.Delivery{Attempts: 1}), counting.Corrupt)
+	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+		s.refuseStep(t, 100, token, step, counting.Corrupt)
+	}
 	_, _, err = n.Entry(t.Context(), 100)
 	mustBe(t, err, counting.Corrupt)
 }

@@ -10,15 +10,41 @@ import (
 	"footfall/domain/counting"
 )
 
+// advance makes a step that must be taken, and returns the entry.
+func (s *stand) advance(t *testing.T, w counting.Window, token string, step counting.Step) counting.Entry {
+	t.Helper()
+	e, err := s.node.Advance(t.Context(), w, token, step)
+	must(t, err)
+	equal(t, "window of the entry", e.Window, w)
+	kept, _, err := s.node.Entry(t.Context(), w)
+	must(t, err)
+	equal(t, "entry after the step", e, kept)
+	return e
+}
+
+// everyStep is one step of each action.
+func everyStep(d counting.Delivery) []counting.Step {
+	return []counting.Step{
+		counting.Renew(time.Minute), counting.Record(99), counting.MarkLost(), counting.Publish("elsewhere"),
+		counting.SaveDelivery("http://a.example/", d), counting.Finish(counting.DeliveryTotals{Failed: 1}),
+	}
+}
+
+// refuseStep makes a step that must fail.
+func (s *stand) refuseStep(t *testing.T, w counting.Window, token string, step counting.Step, want error) {
+	t.Helper()
+	_, err := s.node.Advance(t.Context(), w, token, step)
+	mustBe(t, err, want)
+}
+
 // finish brings a window from open to done, and returns the token.
 func (s *stand) finish(t *testing.T, w counting.Window, owner string, count int64) string {
 	t.Helper()
 	token := s.claim(t, w, owner)
-	_, err := s.node.Record(t.Context(), w, token, count)
-	must(t, err)
-	must(t, s.node.Publish(t.Context(), w, token, "queue"))
-	must(t, s.node.SaveDelivery(t.Context(), w, token, "http://a.example/", counting.Delivery{Attempts: 1, Status: 204, Final: true}))
-	must(t, s.node.Finish(t.Context(), w, token, counting.DeliveryTotals{Endpoints: 1, Delivered: 1}))
+	s.advance(t, w, token, counting.Record(count))
+	s.advance(t, w, token, counting.Publish("queue"))
+	s.advance(t, w, token, counting.SaveDelivery("http://a.example/", counting.Delivery{Attempts: 1, Status: 204, Final: true}))
+	s.advance(t, w, token, counting.Finish(counting.DeliveryTotals{Endpoints: 1, Delivered: 1}))
 	return token
 }
 
@@ -71,32 +97,29 @@ func noEntry(t *testing.T, s *stand) {
 }
 
 func entryStates(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
 	s.entry(t, 100, counting.Entry{State: counting.Open})
-	count, err := n.Record(t.Context(), 100, token, 7)
-	must(t, err)
+	count := s.advance(t, 100, token, counting.Record(7)).Count
 	equal(t, "recorded count", count, 7)
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
-	must(t, n.Publish(t.Context(), 100, token, "queue counts"))
+	s.advance(t, 100, token, counting.Publish("queue counts"))
 	s.entry(t, 100, counting.Entry{State: counting.Published, Count: 7, Sink: "queue counts"})
 	totals := counting.DeliveryTotals{Endpoints: 6, Delivered: 4, Failed: 2}
-	must(t, n.Finish(t.Context(), 100, token, totals))
+	s.advance(t, 100, token, counting.Finish(totals))
 	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue counts", Deliveries: totals})
 }
 
 func firstCountWins(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
 	for _, count := range []int64{7, 9, 7} {
-		got, err := n.Record(t.Context(), 100, token, count)
-		must(t, err)
+		got := s.advance(t, 100, token, counting.Record(count)).Count
 		equal(t, "recorded count", got, 7)
 	}
 	s.elapse(t, s.lease())
 	token = s.claim(t, 100, "b")
-	got, err := n.Record(t.Context(), 100, token, 3)
-	must(t, err)
+	got := s.advance(t, 100, token, counting.Record(3)).Count
 	equal(t, "recorded count", got, 7)
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
 }
@@ -105,21 +128,20 @@ func lostStays(t *testing.T, s *stand) {
 	n := s.open(t)
 	token := s.claim(t, 100, "a")
 	for range 2 {
-		must(t, n.MarkLost(t.Context(), 100, token))
+		s.advance(t, 100, token, counting.MarkLost())
 		s.entry(t, 100, counting.Entry{State: counting.Lost})
 	}
 	token, e, err := n.Claim(t.Context(), 100, "b", s.lease())
 	must(t, err)
 	equal(t, "token and state", token+string(e.State), string(counting.Lost))
-	mustBe(t, n.MarkLost(t.Context(), 101, "x"), counting.ErrStaleToken)
+	s.refuseStep(t, 101, "x", counting.MarkLost(), counting.ErrStaleToken)
 }
 
 func countedIsNotLost(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
-	_, err := n.Record(t.Context(), 100, token, 7)
-	must(t, err)
-	must(t, n.MarkLost(t.Context(), 100, token))
+	s.advance(t, 100, token, counting.Record(7))
+	s.advance(t, 100, token, counting.MarkLost())
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
 }
 
@@ -131,11 +153,11 @@ func recordAtOnce(t *testing.T, s *stand) {
 	var all sync.WaitGroup
 	for i := range got {
 		all.Go(func() {
-			count, err := n.Record(t.Context(), 100, token, int64(i+1))
+			e, err := n.Advance(t.Context(), 100, token, counting.Record(int64(i+1)))
 			if err != nil {
 				t.Error(err)
 			}
-			got[i] = count
+			got[i] = e.Count
 		})
 	}
 	all.Wait()
@@ -146,83 +168,79 @@ func recordAtOnce(t *testing.T, s *stand) {
 }
 
 func countZero(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
 	for _, count := range []int64{0, 5} {
-		got, err := n.Record(t.Context(), 100, token, count)
-		must(t, err)
+		got := s.advance(t, 100, token, counting.Record(count)).Count
 		equal(t, "recorded count", got, 0)
 	}
 }
 
 func firstSinkStays(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
-	_, err := n.Record(t.Context(), 100, token, 7)
-	must(t, err)
-	must(t, n.Publish(t.Context(), 100, token, "queue"))
-	must(t, n.Publish(t.Context(), 100, token, "log"))
+	s.advance(t, 100, token, counting.Record(7))
+	s.advance(t, 100, token, counting.Publish("queue"))
+	s.advance(t, 100, token, counting.Publish("log"))
 	s.entry(t, 100, counting.Entry{State: counting.Published, Count: 7, Sink: "queue"})
 }
 
 func firstTotalsStay(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.finish(t, 100, "a", 7)
-	must(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{Endpoints: 9, Failed: 9}))
+	s.advance(t, 100, token, counting.Finish(counting.DeliveryTotals{Endpoints: 9, Failed: 9}))
 	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
 }
 
 func nothingMovesBack(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.finish(t, 100, "a", 7)
-	got, err := n.Record(t.Context(), 100, token, 9)
-	must(t, err)
+	got := s.advance(t, 100, token, counting.Record(9)).Count
 	equal(t, "recorded count", got, 7)
-	must(t, n.Publish(t.Context(), 100, token, "log"))
+	s.advance(t, 100, token, counting.Publish("log"))
 	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
 }
 
 func publishUnsealed(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
-	mustFail(t, n.Publish(t.Context(), 100, token, "queue"))
+	s.refuseStep(t, 100, token, counting.Publish("queue"), counting.ErrNotApplied)
 	s.entry(t, 100, counting.Entry{State: counting.Open})
 }
 
 func finishUnpublished(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
-	mustFail(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{}))
+	s.refuseStep(t, 100, token, counting.Finish(counting.DeliveryTotals{}), counting.ErrNotApplied)
 	s.entry(t, 100, counting.Entry{State: counting.Open})
-	_, err := n.Record(t.Context(), 100, token, 7)
-	must(t, err)
-	mustFail(t, n.Finish(t.Context(), 100, token, counting.DeliveryTotals{}))
+	s.advance(t, 100, token, counting.Record(7))
+	s.refuseStep(t, 100, token, counting.Finish(counting.DeliveryTotals{}), counting.ErrNotApplied)
 	s.entry(t, 100, counting.Entry{State: counting.Sealed, Count: 7})
 }
 
 func lastCallStays(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	token := s.claim(t, 100, "a")
 	failed, done := counting.Delivery{Attempts: 1, Status: 503}, counting.Delivery{Attempts: 2, Status: 200, Final: true}
-	must(t, n.SaveDelivery(t.Context(), 100, token, "http://a.example/", failed))
+	s.advance(t, 100, token, counting.SaveDelivery("http://a.example/", failed))
 	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": failed})
-	must(t, n.SaveDelivery(t.Context(), 100, token, "http://a.example/", done))
+	s.advance(t, 100, token, counting.SaveDelivery("http://a.example/", done))
 	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": done})
 }
 
 func callsAreApart(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	first, second := s.claim(t, 100, "a"), s.claim(t, 101, "a")
 	one, two, three := counting.Delivery{Attempts: 1}, counting.Delivery{Attempts: 2, Status: 410, Final: true}, counting.Delivery{Attempts: 3, Status: 200, Final: true}
-	must(t, n.SaveDelivery(t.Context(), 100, first, "http://a.example/", one))
-	must(t, n.SaveDelivery(t.Context(), 100, first, "http://a.example/?q=1", two))
-	must(t, n.SaveDelivery(t.Context(), 101, second, "http://a.example/", three))
+	s.advance(t, 100, first, counting.SaveDelivery("http://a.example/", one))
+	s.advance(t, 100, first, counting.SaveDelivery("http://a.example/?q=1", two))
+	s.advance(t, 101, second, counting.SaveDelivery("http://a.example/", three))
 	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": one, "http://a.example/?q=1": two})
 	s.calls(t, 101, map[string]counting.Delivery{"http://a.example/": three})
 }
 
 func newestEntries(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	for _, w := range []counting.Window{9, 100, 2, 255, 256, 11, 99} {
 		s.claim(t, w, "a")
 	}
@@ -230,7 +248,7 @@ func newestEntries(t *testing.T, s *stand) {
 		s.newest(t, limit, want...)
 	}
 	s.newest(t, 50, 256, 255, 100, 99, 11, 9, 2)
-	must(t, n.Renew(t.Context(), 2, s.claim(t, 2, "a"), s.lease()))
+	s.advance(t, 2, s.claim(t, 2, "a"), counting.Renew(s.lease()))
 	s.newest(t, 1, 256)
 }
 
@@ -249,8 +267,7 @@ func entriesSayTheSame(t *testing.T, s *stand) {
 	n := s.open(t)
 	s.finish(t, 100, "a", 7)
 	token := s.claim(t, 101, "a")
-	_, err := n.Record(t.Context(), 101, token, 8)
-	must(t, err)
+	s.advance(t, 101, token, counting.Record(8))
 	entries, err := n.Entries(t.Context(), math.MaxInt64, 10)
 	must(t, err)
 	equal(t, "entries", len(entries), 2)

@@ -113,21 +113,20 @@ func callsAreForgotten(t *testing.T, s *stand) {
 }
 
 func callsAreKept(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	call := counting.Delivery{Attempts: 1}
-	must(t, n.SaveDelivery(t.Context(), 100, s.claim(t, 100, "a"), "http://a.example/", call))
+	s.advance(t, 100, s.claim(t, 100, "a"), counting.SaveDelivery("http://a.example/", call))
 	s.later(t, day)
 	s.calls(t, 100, map[string]counting.Delivery{"http://a.example/": call})
 }
 
 func entryIsForgotten(t *testing.T, s *stand) {
-	n := s.open(t)
+	s.open(t)
 	s.finish(t, 100, "a", 7)
 	token := s.claim(t, 101, "a")
-	must(t, n.SaveDelivery(t.Context(), 101, token, "http://a.example/", counting.Delivery{Attempts: 1}))
+	s.advance(t, 101, token, counting.SaveDelivery("http://a.example/", counting.Delivery{Attempts: 1}))
 	s.later(t, 4*day)
-	_, err := n.Record(t.Context(), 101, token, 8)
-	must(t, err)
+	s.advance(t, 101, token, counting.Record(8))
 	s.later(t, 3*day-time.Minute)
 	s.newest(t, 10, 101, 100)
 	s.later(t, 2*time.Minute)

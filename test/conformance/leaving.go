@@ -11,9 +11,9 @@ func claimNothing(t *testing.T, s *stand) {
 	for range 2 {
 		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released})
 	}
-	_, _, err := s.node.FetchPages(t.Context(), s.ring.Table(), arc, "")
+	_, _, err := s.moves().Fetch(t.Context(), s.ring.Table(), arc, "")
 	mustBe(t, err, counting.ErrUnfinished)
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 0))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 0))
 }
 
 func claimShowsAll(t *testing.T, s *stand) {
@@ -32,7 +32,7 @@ func claimAgain(t *testing.T, s *stand) {
 		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	}
 	s.residue(t, arc, some(3)(arc))
-	must(t, s.node.RetireArc(t.Context(), table, arc, 3))
+	must(t, s.moves().RetireArc(t.Context(), table, arc, 3))
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released, Pages: 3})
 }
 
@@ -44,7 +44,7 @@ func claimLeavesOthers(t *testing.T, s *stand) {
 	})
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	s.live(t, other)
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 3))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 3))
 	s.live(t, other)
 }
 
@@ -69,14 +69,14 @@ func claimMany(t *testing.T, s *stand) {
 	s.enter(t, next)
 	s.claimArc(t, arcs[1], want[1])
 	s.claimArc(t, arcs[2], want[2])
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arcs[2], 2))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arcs[2], 2))
 	want[2].Stage = counting.Released
 	for range 2 {
-		got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), arcs)
+		got, err := s.moves().ClaimArcs(t.Context(), s.ring.Table(), arcs)
 		must(t, err)
 		equalSlices(t, "claims", got, want)
 	}
-	got, err := s.node.ClaimArcs(t.Context(), s.ring.Table(), nil)
+	got, err := s.moves().ClaimArcs(t.Context(), s.ring.Table(), nil)
 	must(t, err)
 	equal(t, "number of answers", len(got), 0)
 	s.residue(t, arcs[4], some(1)(arcs[4]))
@@ -102,27 +102,27 @@ func fetchWhileFrozen(t *testing.T, s *stand) {
 	table := s.ring.Table()
 	unfinished := func() {
 		t.Helper()
-		_, _, err := s.node.FetchPages(t.Context(), table, arc, "")
+		_, _, err := s.moves().Fetch(t.Context(), table, arc, "")
 		mustBe(t, err, counting.ErrUnfinished)
 	}
 	unfinished()
 	s.live(t, some(2)(arc))
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
 	s.residue(t, arc, some(2)(arc))
-	must(t, s.node.RetireArc(t.Context(), table, arc, 2))
+	must(t, s.moves().RetireArc(t.Context(), table, arc, 2))
 	unfinished()
 }
 
 func retireCounts(t *testing.T, s *stand) {
 	arc := s.source(t, some(3))
 	table := s.ring.Table()
-	mustBe(t, s.node.RetireArc(t.Context(), table, arc, 3), counting.ErrUnfinished)
+	mustBe(t, s.moves().RetireArc(t.Context(), table, arc, 3), counting.ErrUnfinished)
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 3})
 	for _, wrong := range []int{0, 2, 4} {
-		mustBe(t, s.node.RetireArc(t.Context(), table, arc, wrong), counting.ErrUnfinished)
+		mustBe(t, s.moves().RetireArc(t.Context(), table, arc, wrong), counting.ErrUnfinished)
 	}
 	s.residue(t, arc, some(3)(arc))
 	for range 2 {
-		must(t, s.node.RetireArc(t.Context(), table, arc, 3))
+		must(t, s.moves().RetireArc(t.Context(), table, arc, 3))
 	}
 }

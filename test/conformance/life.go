@@ -42,13 +42,10 @@ func (s *stand) everyCall(ctx context.Context, n Node, w counting.Window, ended 
 	ended("retire", n.Retire(ctx, w-1))
 	_, _, err = n.Claim(ctx, w-1, "a", time.Second)
 	ended("claim", err)
-	ended("renew", n.Renew(ctx, w-1, "x", time.Second))
-	_, err = n.Record(ctx, w-1, "x", 1)
-	ended("record", err)
-	ended("lose", n.MarkLost(ctx, w-1, "x"))
-	ended("publish", n.Publish(ctx, w-1, "x", "queue"))
-	ended("finish", n.Finish(ctx, w-1, "x", counting.DeliveryTotals{}))
-	ended("save call", n.SaveDelivery(ctx, w-1, "x", "http://a.example/", counting.Delivery{Attempts: 1}))
+	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+		_, err = n.Advance(ctx, w-1, "x", step)
+		ended(string(step.Action), err)
+	}
 	_, _, err = n.Entry(ctx, w-1)
 	ended("entry", err)
 	_, err = n.Entries(ctx, math.MaxInt64, 10)
@@ -63,8 +60,8 @@ func (s *stand) everyCall(ctx context.Context, n Node, w counting.Window, ended 
 	ended("open", n.Open(ctx, s.ring))
 	_, _, err = n.List(ctx, s.ring.Epoch(), "")
 	ended("list", err)
-	if s.Immovable == "" {
-		s.everyMove(ctx, n, ended)
+	if movable, ok := n.(counting.Movable); ok {
+		s.everyMove(ctx, movable, ended)
 	}
 }
 
@@ -182,10 +179,9 @@ func entriesSurvive(t *testing.T, s *stand) {
 	s.finish(t, 100, "a", 7)
 	token, _, err := n.Claim(t.Context(), 101, "a", time.Hour)
 	must(t, err)
-	_, err = n.Record(t.Context(), 101, token, 8)
-	must(t, err)
+	s.advance(t, 101, token, counting.Record(8))
 	call := counting.Delivery{Attempts: 2, Status: 503}
-	must(t, n.SaveDelivery(t.Context(), 101, token, "http://a.example/", call))
+	s.advance(t, 101, token, counting.SaveDelivery("http://a.example/", call))
 	s.reopen(t)
 	s.newest(t, 10, 101, 100)
 	s.entry(t, 100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
@@ -193,7 +189,7 @@ func entriesSurvive(t *testing.T, s *stand) {
 	s.calls(t, 101, map[string]counting.Delivery{"http://a.example/": call})
 	_, _, err = s.node.Claim(t.Context(), 101, "b", time.Hour)
 	mustBe(t, err, counting.ErrBusy)
-	must(t, s.node.Publish(t.Context(), 101, token, "queue"))
+	s.advance(t, 101, token, counting.Publish("queue"))
 }
 
 func ringSurvives(t *testing.T, s *stand) {

@@ -29,14 +29,22 @@ func (s *stand) leaving(t *testing.T, n int) (counting.Arc, []counting.RequestKe
 func (s *stand) fetchKeys(t *testing.T, arc counting.Arc, want []counting.RequestKey) []counting.StoredKey {
 	t.Helper()
 	all := make(map[counting.RequestKey]counting.StoredKey)
+	last := false
 	for cursor, again := "", true; again; again = cursor != "" {
-		keys, next, err := s.node.FetchKeys(t.Context(), s.ring.Table(), arc, cursor)
+		chunk, next, err := s.moves().Fetch(t.Context(), s.ring.Table(), arc, cursor)
 		must(t, err)
-		for _, k := range keys {
+		if last && len(chunk.Keys) > 0 {
+			t.Fatalf("%d keys follow the last ones", len(chunk.Keys))
+		}
+		if last = last || chunk.LastKeys; !last && len(chunk.Pages) > 0 {
+			t.Fatalf("pages come before the last keys")
+		}
+		for _, k := range chunk.Keys {
 			all[k.RequestKey] = k
 		}
 		cursor = next
 	}
+	equal(t, "all keys came", last, len(want) > 0)
 	var kept []counting.StoredKey
 	for _, o := range want {
 		k, ok := all[o]
@@ -52,13 +60,13 @@ func (s *stand) fetchKeys(t *testing.T, arc counting.Arc, want []counting.Reques
 func keysOfClaimed(t *testing.T, s *stand) {
 	for _, n := range []int{1, 700} {
 		arc, keys := s.leaving(t, n)
-		_, _, err := s.node.FetchKeys(t.Context(), s.ring.Table(), arc, "")
+		_, _, err := s.moves().Fetch(t.Context(), s.ring.Table(), arc, "")
 		mustBe(t, err, counting.ErrUnfinished)
 		s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 1})
 		s.fetchKeys(t, arc, keys)
 		s.fetchKeys(t, arc, keys)
-		must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 1))
-		_, _, err = s.node.FetchKeys(t.Context(), s.ring.Table(), arc, "")
+		must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 1))
+		_, _, err = s.moves().Fetch(t.Context(), s.ring.Table(), arc, "")
 		mustBe(t, err, counting.ErrUnfinished)
 		s.found(t, arc, keys[0], counting.KeyLookup{})
 		b := s.keyBatch(keyed(once("new"), s.visit("home", 1)))
@@ -79,15 +87,15 @@ func keysWithoutPages(t *testing.T, s *stand) {
 	}
 	s.residue(t, arc, nil)
 	s.fetchKeys(t, arc, []counting.RequestKey{once("a")})
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 0))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 0))
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released})
 }
 
 func (s *stand) takeKeys(t *testing.T, arc counting.Arc, closed bool, keys ...counting.StoredKey) {
 	t.Helper()
-	got, err := s.node.ImportKeys(t.Context(), s.ring.Table(), arc, keys)
+	got, err := s.moves().Import(t.Context(), s.ring.Table(), arc, counting.Chunk{Keys: keys, LastKeys: len(keys) == 0})
 	must(t, err)
-	equal(t, "closed", got, closed)
+	equal(t, "closed", got.Closed, closed)
 }
 
 // kept is a key as a source shows it, of today.
@@ -110,7 +118,7 @@ func keysTakenIn(t *testing.T, s *stand) {
 	s.takeKeys(t, arc, false, s.kept(t, other(once("c")))) // a known one stays as it is
 	s.apply(t, s.keyBatch(keyed(once("c"), v)))
 	s.live(t, []counting.Visit{v})
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 0))
+	must(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arc, 0))
 	s.takeKeys(t, arc, true, s.kept(t, once("d")))
 	s.apply(t, s.keyBatch(keyed(once("a"), v), keyed(once("d"), v)))
 	v.Count = 2
@@ -149,7 +157,7 @@ func keysElsewhere(t *testing.T, s *stand) {
 // found checks what the node has of a key.
 func (s *stand) found(t *testing.T, arc counting.Arc, o counting.RequestKey, want counting.KeyLookup) {
 	t.Helper()
-	got, err := s.node.FindKeys(t.Context(), s.ring.Epoch(), []counting.LocatedKey{{Arc: arc, Key: once("unknown").Key}, {Arc: arc, Key: o.Key}})
+	got, err := s.moves().FindKeys(t.Context(), s.ring.Epoch(), []counting.LocatedKey{{Arc: arc, Key: once("unknown").Key}, {Arc: arc, Key: o.Key}})
 	must(t, err)
 	equal(t, "number of answers", len(got), 2)
 	equal(t, "an unknown key", got[0], counting.KeyLookup{})
@@ -163,7 +171,7 @@ func keysFound(t *testing.T, s *stand) {
 	s.found(t, arc+1, keys[0], counting.KeyLookup{})
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 1})
 	s.found(t, arc, keys[0], want)
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 1))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 1))
 	s.found(t, arc, keys[0], counting.KeyLookup{})
 }
 
@@ -171,11 +179,11 @@ func keysOfEpoch(t *testing.T, s *stand) {
 	arc, keys := s.leaving(t, 1)
 	at := []counting.LocatedKey{{Arc: arc, Key: keys[0].Key}}
 	epoch := s.ring.Epoch()
-	_, err := s.node.FindKeys(t.Context(), epoch-1, at)
+	_, err := s.moves().FindKeys(t.Context(), epoch-1, at)
 	mustBe(t, err, counting.ErrStale)
-	_, err = s.node.FindKeys(t.Context(), epoch+1, at)
+	_, err = s.moves().FindKeys(t.Context(), epoch+1, at)
 	mustBe(t, err, counting.ErrAhead)
 	s.fence(t, s.nextRing(t, "third", s.current(t)+2))
-	_, err = s.node.FindKeys(t.Context(), epoch, at)
+	_, err = s.moves().FindKeys(t.Context(), epoch, at)
 	mustBe(t, err, counting.ErrStale)
 }

@@ -21,7 +21,7 @@ func (s *stand) parts(t *testing.T, arc counting.Arc, want map[counting.Page]cou
 	for page := range want {
 		at = append(at, counting.Located{Arc: arc, Page: page})
 	}
-	got, err := s.node.ReadParts(t.Context(), s.ring.Epoch(), at)
+	got, err := s.moves().ReadParts(t.Context(), s.ring.Epoch(), at)
 	must(t, err)
 	equal(t, "number of parts", len(got), len(want))
 	for i, p := range at {
@@ -40,7 +40,7 @@ func partsOfSource(t *testing.T, s *stand) {
 		"page/1": {Stage: counting.Frozen, Frozen: 2, Closed: true},
 		"none":   {Stage: counting.Frozen, Closed: true},
 	})
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 2))
 	s.parts(t, arc, map[counting.Page]counting.Part{
 		"page/0": {Stage: counting.Released, Closed: true}, "none": {Stage: counting.Released, Closed: true},
 	})
@@ -54,7 +54,7 @@ func partsOfDestination(t *testing.T, s *stand) {
 	s.parts(t, arc, map[counting.Page]counting.Part{
 		"page/0": {Visits: 11, Marked: true}, "page/1": {}, "new": {Visits: 5},
 	})
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 1))
+	must(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arc, 1))
 	s.parts(t, arc, map[counting.Page]counting.Part{
 		"page/0": {Visits: 11, Closed: true}, "page/1": {Closed: true}, "new": {Visits: 5, Closed: true},
 	})
@@ -75,13 +75,13 @@ func partsOfEpoch(t *testing.T, s *stand) {
 	arc := s.source(t, some(1))
 	at := []counting.Located{{Arc: arc, Page: "page/0"}}
 	epoch := s.ring.Epoch()
-	_, err := s.node.ReadParts(t.Context(), epoch-1, at)
+	_, err := s.moves().ReadParts(t.Context(), epoch-1, at)
 	mustBe(t, err, counting.ErrStale)
-	_, err = s.node.ReadParts(t.Context(), epoch+1, at)
+	_, err = s.moves().ReadParts(t.Context(), epoch+1, at)
 	mustBe(t, err, counting.ErrAhead)
 	s.fence(t, s.nextRing(t, "third", s.current(t)+2))
-	_, err = s.node.ReadParts(t.Context(), epoch, at)
+	_, err = s.moves().ReadParts(t.Context(), epoch, at)
 	mustBe(t, err, counting.ErrStale)
-	_, err = s.node.ReadParts(t.Context(), epoch+1, at)
+	_, err = s.moves().ReadParts(t.Context(), epoch+1, at)
 	mustBe(t, err, counting.ErrAhead)
 }

@@ -100,7 +100,7 @@ func comingIsNotSet(t *testing.T, s *stand) {
 	)
 	s.apply(t, b, counting.Refusal{Item: 0, Reason: counting.Moving}, counting.Refusal{Item: 1, Reason: counting.Moving})
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page", Count: 1}, {Arc: stays, Page: "home", Count: 5}})
-	must(t, s.node.CloseArc(t.Context(), s.ring.Table(), arc, 0))
+	must(t, s.moves().CloseArc(t.Context(), s.ring.Table(), arc, 0))
 	s.apply(t, s.setBatch(counting.SetCount{Arc: arc, Page: "page", Count: 9}))
 	s.live(t, []counting.Visit{{Arc: arc, Page: "page", Count: 9}})
 }

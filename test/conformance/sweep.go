@@ -26,7 +26,7 @@ func (s *stand) sweep(t *testing.T, k counting.SweepPolicy, forgotten int, stray
 	slices.Sort(k.Arcs)
 	var all counting.SweepResult
 	for cursor, more := "", true; more; more = cursor != "" {
-		some, next, err := s.node.Sweep(t.Context(), s.ring.Table(), k, cursor)
+		some, next, err := s.moves().Sweep(t.Context(), s.ring.Table(), k, cursor)
 		must(t, err)
 		all.Forgotten += some.Forgotten
 		all.Orphans = append(all.Orphans, some.Orphans...)
@@ -48,16 +48,16 @@ func sweepLeavesMoves(t *testing.T, s *stand) {
 	arc := s.claimed(t)
 	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table() - 1}, 0)
 	s.residue(t, arc, some(2)(arc))
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 2))
 }
 
 func sweepForgetsResidue(t *testing.T, s *stand) {
 	arc := s.claimed(t)
 	s.sweep(t, counting.SweepPolicy{Ended: s.ring.Table()}, 1)
 	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released, Pages: 2})
-	_, _, err := s.node.FetchPages(t.Context(), s.ring.Table(), arc, "")
+	_, _, err := s.moves().Fetch(t.Context(), s.ring.Table(), arc, "")
 	mustBe(t, err, counting.ErrUnfinished)
-	must(t, s.node.RetireArc(t.Context(), s.ring.Table(), arc, 2))
+	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 2))
 }
 
 func sweepLeavesLoss(t *testing.T, s *stand) {
@@ -105,8 +105,8 @@ func sweepAgain(t *testing.T, s *stand) {
 
 func sweepOfOtherTables(t *testing.T, s *stand) {
 	s.claimed(t)
-	_, _, err := s.node.Sweep(t.Context(), s.ring.Table()-1, counting.SweepPolicy{Ended: 9}, "")
+	_, _, err := s.moves().Sweep(t.Context(), s.ring.Table()-1, counting.SweepPolicy{Ended: 9}, "")
 	mustBe(t, err, counting.ErrStale)
-	_, _, err = s.node.Sweep(t.Context(), s.ring.Table()+1, counting.SweepPolicy{Ended: 9}, "")
+	_, _, err = s.moves().Sweep(t.Context(), s.ring.Table()+1, counting.SweepPolicy{Ended: 9}, "")
 	mustBe(t, err, counting.ErrAhead)
 }

@@ -44,7 +44,7 @@ func (s *stand) taking(t *testing.T, entries ...counting.FullEntry) {
 
 func (s *stand) take(t *testing.T, entries ...counting.FullEntry) {
 	t.Helper()
-	must(t, s.node.ImportEntries(t.Context(), s.ring.Table(), entries))
+	must(t, s.moves().ImportEntries(t.Context(), s.ring.Table(), entries))
 }
 
 func (s *stand) full(t *testing.T, want counting.FullEntry) {
@@ -71,22 +71,21 @@ func takenIsKept(t *testing.T, s *stand) {
 		equal(t, "token of a window that is over", token, "")
 		equal(t, "its window", e.Window, w)
 	}
-	must(t, s.node.Publish(t.Context(), 102, s.claim(t, 102, "a"), "queue"))
+	s.advance(t, 102, s.claim(t, 102, "a"), counting.Publish("queue"))
 	s.entry(t, 102, counting.Entry{State: counting.Published, Count: 1<<53 - 1, Sink: "queue"})
 }
 
 func takenOnce(t *testing.T, s *stand) {
 	s.taking(t, done(100, 7))
 	token := s.claim(t, 101, "a")
-	_, err := s.node.Record(t.Context(), 101, token, 9)
-	must(t, err)
+	s.advance(t, 101, token, counting.Record(9))
 	other := done(100, 8)
 	other.ByEndpoint = map[string]counting.Delivery{"http://c.example/": {Attempts: 1}}
 	s.take(t, other, done(101, 8), done(102, 8))
 	s.full(t, done(100, 7))
 	s.full(t, counting.FullEntry{Entry: counting.Entry{Window: 101, State: counting.Sealed, Count: 9}})
 	s.full(t, done(102, 8))
-	must(t, s.node.Renew(t.Context(), 101, token, s.lease()))
+	s.advance(t, 101, token, counting.Renew(s.lease()))
 }
 
 func takenOverClaim(t *testing.T, s *stand) {
@@ -94,10 +93,9 @@ func takenOverClaim(t *testing.T, s *stand) {
 	token := s.claim(t, 100, "a")
 	s.take(t, done(100, 7))
 	s.full(t, done(100, 7))
-	count, err := s.node.Record(t.Context(), 100, token, 9)
-	must(t, err)
+	count := s.advance(t, 100, token, counting.Record(9)).Count
 	equal(t, "recorded count", count, 7)
-	mustBe(t, s.node.Renew(t.Context(), 100, "x", s.lease()), counting.ErrStaleToken)
+	s.refuseStep(t, 100, "x", counting.Renew(s.lease()), counting.ErrStaleToken)
 	s.newest(t, 10, 100)
 }
 
@@ -110,13 +108,13 @@ func takenPassedOver(t *testing.T, s *stand) {
 	s.entry(t, 100, counting.Entry{State: counting.Open})
 	s.entry(t, 101, counting.Entry{State: counting.Open})
 	s.newest(t, 10, 102, 101)
-	must(t, s.node.Renew(t.Context(), 101, token, s.lease()))
+	s.advance(t, 101, token, counting.Renew(s.lease()))
 }
 
 func takenIntoCorrupt(t *testing.T, s *stand) {
 	s.taking(t)
 	s.corruptEntry(t, 100)
-	err := s.node.ImportEntries(t.Context(), s.ring.Table(), []counting.FullEntry{done(100, 7)})
+	err := s.moves().ImportEntries(t.Context(), s.ring.Table(), []counting.FullEntry{done(100, 7)})
 	mustBe(t, err, counting.Corrupt)
 	s.take(t, done(101, 7))
 	s.full(t, done(101, 7))
@@ -147,7 +145,7 @@ func takenSurvives(t *testing.T, s *stand) {
 func takenOfOtherTables(t *testing.T, s *stand) {
 	s.taking(t)
 	for table, want := range map[counting.Epoch]error{s.ring.Table() - 1: counting.ErrStale, s.ring.Table() + 1: counting.ErrAhead} {
-		mustBe(t, s.node.ImportEntries(t.Context(), table, []counting.FullEntry{done(100, 7)}), want)
+		mustBe(t, s.moves().ImportEntries(t.Context(), table, []counting.FullEntry{done(100, 7)}), want)
 	}
 	s.newest(t, 10)
 }

@@ -68,12 +68,12 @@ type answer struct {
 }
 
 // around is a call with what may befall it and the instance.
-func (l *link) around(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
-	l.stumble("before " + method)
+func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+	l.stumble("before " + c.Method)
 	value, err := l.call(ctx, do)
 	claim, isClaim := value.(chaos.Claim)
 	switch {
-	case method == "seal" && err == nil && !l.world.isCalm() && l.dice.Chance(l.world.plan.backAtSeal):
+	case c.Method == "seal" && err == nil && !l.world.isCalm() && l.dice.Chance(l.world.plan.backAtSeal):
 		l.world.counted.Add(clockBack) // when it hurts most
 		l.server.clock.back(l.dice.Between(2*time.Second, 6*time.Second))
 	case isClaim && claim.Token == "":
@@ -86,7 +86,7 @@ func (l *link) around(ctx context.Context, method string, do func(context.Contex
 	case errors.Is(err, counting.ErrStaleToken):
 		l.world.counted.Add(claimTakenOver)
 	}
-	l.stumble("after " + method)
+	l.stumble("after " + c.Method)
 	return value, err
 }
 
@@ -177,17 +177,20 @@ func (l *link) Claim(ctx context.Context, w counting.Window, owner string, lease
 	return token, entry, err
 }
 
-// SaveDelivery also notes what the caller knows of it. Nobody saves what came of a
-// window that another has taken over (P7).
-func (l *link) SaveDelivery(ctx context.Context, w counting.Window, token, endpoint string, c counting.Delivery) error {
+// Advance also notes what the caller knows of a delivery. No instance saves what came
+// of a window that another has taken over (P7).
+func (l *link) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+	if s.Action != counting.ActionDelivery {
+		return l.Link.Advance(ctx, w, token, s)
+	}
 	by, late := l.world.checkNotSuperseded(w, l.instance.name)
-	err := l.Link.SaveDelivery(ctx, w, token, endpoint, c)
+	e, err := l.Link.Advance(ctx, w, token, s)
 	if err != nil {
-		return err
+		return e, err
 	}
 	if late && !l.world.plan.rollBacks {
-		l.world.violate("P7: %s saved %+v of %s after %s had taken the window over", l.instance.name, c, endpoint, by)
+		l.world.violate("P7: %s saved %+v of %s after %s had taken the window over", l.instance.name, s.Delivery, s.Endpoint, by)
 	}
-	l.world.saved(w, endpoint, l.instance.name, c)
-	return nil
+	l.world.saved(w, s.Endpoint, l.instance.name, s.Delivery)
+	return e, nil
 }

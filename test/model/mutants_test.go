@@ -157,9 +157,12 @@ func (r recounting) Claim(ctx context.Context, w counting.Window, owner string, 
 	return token, e, err
 }
 
-func (r recounting) Record(ctx context.Context, w counting.Window, token string, count int64) (int64, error) {
-	_, err := r.Node.Record(ctx, w, token, count)
-	return count, err
+func (r recounting) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+	e, err := r.Node.Advance(ctx, w, token, s)
+	if s.Action == counting.ActionRecord {
+		e.Count = s.Count
+	}
+	return e, err
 }
 
 // unfrozen counts a window and lets ids go to it all the same; the number
@@ -196,24 +199,8 @@ func (t *tokenless) token(w counting.Window) string {
 	return t.newest[w]
 }
 
-func (t *tokenless) Renew(ctx context.Context, w counting.Window, _ string, lease time.Duration) error {
-	return t.Node.Renew(ctx, w, t.token(w), lease)
-}
-
-func (t *tokenless) Record(ctx context.Context, w counting.Window, _ string, count int64) (int64, error) {
-	return t.Node.Record(ctx, w, t.token(w), count)
-}
-
-func (t *tokenless) Publish(ctx context.Context, w counting.Window, _, sink string) error {
-	return t.Node.Publish(ctx, w, t.token(w), sink)
-}
-
-func (t *tokenless) Finish(ctx context.Context, w counting.Window, _ string, totals counting.DeliveryTotals) error {
-	return t.Node.Finish(ctx, w, t.token(w), totals)
-}
-
-func (t *tokenless) SaveDelivery(ctx context.Context, w counting.Window, _, endpoint string, c counting.Delivery) error {
-	return t.Node.SaveDelivery(ctx, w, t.token(w), endpoint, c)
+func (t *tokenless) Advance(ctx context.Context, w counting.Window, _ string, s counting.Step) (counting.Entry, error) {
+	return t.Node.Advance(ctx, w, t.token(w), s)
 }
 
 // retiring forgets that a window waits as soon as it is sealed.
@@ -230,8 +217,11 @@ func (r retiring) Seal(ctx context.Context, w counting.Window, grace time.Durati
 // careless keeps no results of callbacks.
 type careless struct{ cluster.Node }
 
-func (careless) SaveDelivery(context.Context, counting.Window, string, string, counting.Delivery) error {
-	return nil
+func (c careless) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+	if s.Action == counting.ActionDelivery {
+		return counting.Entry{}, nil
+	}
+	return c.Node.Advance(ctx, w, token, s)
 }
 
 // hiding fills a gap with empty batches rather than telling of it.

@@ -68,14 +68,14 @@ type answer struct {
 }
 
 // around is a call with what may befall it and the instance.
-func (l *link) around(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
-	l.stumble("before " + method)
-	if method == "apply" {
+func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+	l.stumble("before " + c.Method)
+	if c.Method == "apply" {
 		do = l.counting(do)
 	}
-	value, err := l.call(ctx, l.roll(method), do)
+	value, err := l.call(ctx, l.roll(c.Method), do)
 	if claim, ok := value.(chaos.Claim); !ok || claim.Token != "" {
-		l.stumble("after " + method)
+		l.stumble("after " + c.Method)
 	}
 	return value, err
 }

@@ -3,18 +3,10 @@ package ringmodel_test
 import (
 	"context"
 
-	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/chaos"
 )
-
-func (l *link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Entry, error) { return s.Entries(ctx, before, limit) })
-}
-
-func (l *link) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.ImportEntries(ctx, table, entries) })
-}
 
 func (s *server) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	s.mu.Lock()
@@ -55,7 +47,7 @@ func (w *world) checkList(ctx context.Context) {
 }
 
 // oblivious says that it has taken entries, and has not.
-type oblivious struct{ cluster.Node }
+type oblivious struct{ chaos.Node }
 
 func (oblivious) ImportEntries(context.Context, counting.Epoch, []counting.FullEntry) error {
 	return nil

@@ -7,9 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"footfall/application/cluster"
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 	"footfall/test/chaos"
 )
 
@@ -21,19 +19,20 @@ var (
 // link is the network between one instance and one node: it loses requests
 // and replies, delays and repeats them.
 type link struct {
-	cluster.Node // the server: what isn't wrapped here has no faults
-	server       *server
-	instance     *instance
-	dice         *chaos.Dice
-	cut          atomic.Int64 // until then nothing gets through, in Unix nanoseconds
+	chaos.Link // to the server
+	server     *server
+	instance   *instance
+	dice       *chaos.Dice
+	cut        atomic.Int64 // until then nothing gets through, in Unix nanoseconds
 }
 
 func (l *link) isCut() bool {
 	return time.Now().UnixNano() < l.cut.Load() && !l.instance.world.isCalm()
 }
 
-func (i *instance) link(s *server) cluster.Node {
-	l := &link{Node: s, server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+func (i *instance) link(s *server) chaos.Node {
+	l := &link{server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+	l.Link = chaos.Link{Far: s, Around: l.around}
 	i.links.Store(s.ID(), l)
 	if i.world.mutant.client != nil {
 		return i.world.mutant.client(l)
@@ -52,26 +51,48 @@ const (
 	opening
 )
 
+// kinds are those of calls by their methods; other calls have no faults.
+func kinds() map[string]kind {
+	return map[string]kind{
+		"apply": plain, "read": plain, "readparts": plain, "heartbeat": plain, "seal": plain, "ringstate": plain,
+		"ringsummary": plain, "incomingarcs": plain, "findkeys": plain, "entries": plain,
+		"fence": fencing, "accept": approving, "open": opening,
+		"claimarcs": stepOfMove, "fetch": stepOfMove, "import": stepOfMove, "confirm": stepOfMove,
+		"retirearc": stepOfMove, "closearc": stepOfMove, "importentries": stepOfMove,
+	}
+}
+
+// around is a call with what may happen to it and to the instance.
+func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+	k, faulty := kinds()[c.Method]
+	if !faulty {
+		return do(ctx)
+	}
+	if c.Method == "readparts" {
+		l.instance.world.counted.Add(rereads)
+	}
+	return l.call(ctx, k, do)
+}
+
 // call lets an instance call a node. What is on its way lands, whatever
 // becomes of the caller.
-func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, *server) (T, error)) (T, error) {
-	var none T
+func (l *link) call(ctx context.Context, k kind, do func(context.Context) (any, error)) (any, error) {
 	w := l.instance.world
 	if !l.instance.frozen.pass(l.instance.dead) {
-		return none, errDead
+		return nil, errDead
 	}
 	trip := w.plan.crashes && !w.isCalm() && l.dice.Chance(w.plan.trips[k])
 	if trip && l.dice.Chance(0.5) {
 		w.trip(l.instance, k)
-		return none, errDead
+		return nil, errDead
 	}
 	type answer struct {
-		value T
+		value any
 		err   error
 	}
 	answers := make(chan answer, 1)
 	w.travels.Go(func() {
-		v, err := travel(l, k, do)
+		v, err := l.travel(k, do)
 		answers <- answer{v, err}
 	})
 	if k >= fencing && !w.isCalm() && l.dice.Chance(w.plan.quarrels.stop) {
@@ -83,13 +104,13 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 	case <-ctx.Done():
 		a.err = ctx.Err()
 	case <-l.instance.dead:
-		return none, errDead
+		return nil, errDead
 	}
 	if trip {
 		w.trip(l.instance, k)
 	}
 	if !l.instance.frozen.pass(l.instance.dead) {
-		return none, errDead
+		return nil, errDead
 	}
 	select {
 	case a = <-answers: // it came while the instance was stopped, as its deadline did
@@ -102,8 +123,7 @@ func call[T any](ctx context.Context, l *link, k kind, do func(context.Context, 
 }
 
 // travel takes a call to its node and the answer back, or fails to.
-func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)) (T, error) {
-	var none T
+func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error) {
 	w, d := l.instance.world, l.dice
 	r := w.plan.rates
 	if w.isCalm() {
@@ -119,25 +139,25 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 		time.Sleep(d.Between(r.late/30, r.late))
 	}
 	if l.isCut() || l.server.down.Load() && !w.plan.real { // a real one says so itself
-		return none, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+		return nil, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
 	if l.isOver(falls) {
-		return none, errCut
+		return nil, errCut
 	}
-	var v T
+	var v any
 	var err error
 	lostThere, lostBack := d.Chance(r.loseRequest), d.Chance(r.loseReply)
 	if lostThere {
 		w.counted.Add(lostRequest)
 	} else {
-		v, err = do(context.Background(), l.server)
+		v, err = do(context.Background())
 	}
 	if k >= fencing && err == nil && !w.isCalm() && d.Chance(w.plan.quarrels.away) {
 		w.dieInChange(l.server, k, d)
 	}
 	lost := lostThere || lostBack
 	if lost && d.Chance(r.duplicate) || k == stepOfMove && d.Chance(r.copies) {
-		l.stray(k, func() { _, _ = do(context.Background(), l.server) })
+		l.stray(k, func() { _, _ = do(context.Background()) })
 	}
 	if !lost {
 		time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
@@ -149,7 +169,7 @@ func travel[T any](l *link, k kind, do func(context.Context, *server) (T, error)
 	if d.Chance(r.unnoticed) {
 		time.Sleep(2 * time.Second) // it isn't noticed
 	}
-	return none, errCut
+	return nil, errCut
 }
 
 // isOver tells whether a power cut has ended the connection on which a call was
@@ -173,118 +193,4 @@ func (l *link) stray(k kind, again func()) {
 			again()
 		}
 	})
-}
-
-// do is call for what has no result but an error.
-func do(ctx context.Context, l *link, k kind, f func(context.Context, *server) error) error {
-	_, err := call(ctx, l, k, func(ctx context.Context, s *server) (struct{}, error) { return struct{}{}, f(ctx, s) })
-	return err
-}
-
-func (l *link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
-	sent := *b // what is on its way doesn't change when the sender goes on
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (counting.Receipt, error) { return s.Apply(ctx, &sent) })
-}
-
-func (l *link) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Tally, error) { return s.Read(ctx, epoch, pages) })
-}
-
-func (l *link) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
-	l.instance.world.counted.Add(rereads)
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Part, error) { return s.ReadParts(ctx, epoch, pages) })
-}
-
-func (l *link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (counting.HeartbeatResult, error) { return s.Heartbeat(ctx) })
-}
-
-func (l *link) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (int64, error) { return s.Seal(ctx, w, grace) })
-}
-
-func (l *link) RingState(ctx context.Context) (sharding.RingState, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.RingState, error) { return s.RingState(ctx) })
-}
-
-func (l *link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) (sharding.RingSummary, error) { return s.RingSummary(ctx) })
-}
-
-func (l *link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	return call(ctx, l, fencing, func(ctx context.Context, s *server) (counting.Window, error) { return s.Fence(ctx, r) })
-}
-
-func (l *link) Accept(ctx context.Context, r *sharding.Ring) error {
-	return do(ctx, l, approving, func(ctx context.Context, s *server) error { return s.Accept(ctx, r) })
-}
-
-func (l *link) Open(ctx context.Context, r *sharding.Ring) error {
-	return do(ctx, l, opening, func(ctx context.Context, s *server) error { return s.Open(ctx, r) })
-}
-
-func (l *link) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.Arc, error) { return s.IncomingArcs(ctx, table) })
-}
-
-func (l *link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.FrozenPages, error) {
-		return s.ClaimArcs(ctx, table, arcs)
-	})
-}
-
-type fetched struct {
-	pages []counting.Visit
-	next  string
-}
-
-func (l *link) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
-	f, err := call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (fetched, error) {
-		pages, next, err := s.FetchPages(ctx, table, arc, cursor)
-		return fetched{pages, next}, err
-	})
-	return f.pages, f.next, err
-}
-
-func (l *link) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (counting.ImportResult, error) {
-		return s.Import(ctx, table, arc, pages)
-	})
-}
-
-func (l *link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) ([]counting.ImportResult, error) {
-		return s.Confirm(ctx, table, arcs)
-	})
-}
-
-type fetchedKeys struct {
-	keys []counting.StoredKey
-	next string
-}
-
-func (l *link) FetchKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.StoredKey, string, error) {
-	f, err := call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (fetchedKeys, error) {
-		keys, next, err := s.FetchKeys(ctx, table, arc, cursor)
-		return fetchedKeys{keys, next}, err
-	})
-	return f.keys, f.next, err
-}
-
-func (l *link) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (bool, error) {
-	return call(ctx, l, stepOfMove, func(ctx context.Context, s *server) (bool, error) { return s.ImportKeys(ctx, table, arc, keys) })
-}
-
-func (l *link) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
-	return call(ctx, l, plain, func(ctx context.Context, s *server) ([]counting.KeyLookup, error) {
-		return s.FindKeys(ctx, epoch, keys)
-	})
-}
-
-func (l *link) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.RetireArc(ctx, table, arc, pages) })
-}
-
-func (l *link) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return do(ctx, l, stepOfMove, func(ctx context.Context, s *server) error { return s.CloseArc(ctx, table, arc, pages) })
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/chaos"
@@ -36,8 +35,8 @@ func TestWhatHadNotLeftForANodeThatIsGivenUpCountsOn(t *testing.T) {
 // bereavements are defects that show where a node is given up.
 func bereavements() []defect {
 	return []defect{
-		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n cluster.Node) cluster.Node { return wasteful{n} }}},
-		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n cluster.Node) cluster.Node { return &hoarder{Node: n} }}},
+		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n chaos.Node) chaos.Node { return wasteful{n} }}},
+		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n chaos.Node) chaos.Node { return &hoarder{Node: n} }}},
 	}
 }
 
@@ -174,7 +173,7 @@ func (w *world) lostOf(page counting.Page) int64 {
 }
 
 // wasteful forgets what was claimed for a node that is lost.
-type wasteful struct{ cluster.Node }
+type wasteful struct{ chaos.Node }
 
 func (n wasteful) Open(ctx context.Context, r *sharding.Ring) error {
 	if s, err := n.RingState(ctx); err == nil && s.Opened != nil {
@@ -192,14 +191,19 @@ func (n wasteful) Open(ctx context.Context, r *sharding.Ring) error {
 
 // hoarder keeps copies of what has left, and has them when it comes back.
 type hoarder struct {
-	cluster.Node
+	chaos.Node
 	mu     sync.Mutex
 	copies map[counting.Arc][]counting.Visit
 	seq    int64
 }
 
 func (n *hoarder) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	some, _, _ := n.FetchPages(ctx, table, arc, "")
+	var some []counting.Visit
+	for cursor, more := "", true; more; more = cursor != "" {
+		var c counting.Chunk
+		c, cursor, _ = n.Fetch(ctx, table, arc, cursor)
+		some = append(some, c.Pages...)
+	}
 	err := n.Node.RetireArc(ctx, table, arc, pages)
 	if err == nil && len(some) > 0 {
 		n.mu.Lock()

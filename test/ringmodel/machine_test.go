@@ -4,13 +4,13 @@ import (
 	"sync"
 
 	"footfall/adapters/localnode"
-	"footfall/application/cluster"
 	"footfall/domain/counting"
+	"footfall/test/chaos"
 )
 
 // machine is a node, past the network, and what may befall what it runs on.
 type machine interface {
-	cluster.Node
+	chaos.Node
 	// Locker is held during each call of a step that promises to keep what it
 	// has done, until that is kept.
 	sync.Locker

@@ -8,16 +8,16 @@ import (
 	"sync"
 	"testing"
 
-	"footfall/application/cluster"
 	"footfall/domain/counting"
+	"footfall/test/chaos"
 )
 
 // mutant is a defect that is built in.
 type mutant struct {
 	name string
 	// node is what stands in for a node, client for the network to one.
-	node   func(cluster.Node) cluster.Node
-	client func(*link) cluster.Node
+	node   func(chaos.Node) chaos.Node
+	client func(*link) chaos.Node
 	// noBarrier: nodes promise to keep what they don't; with the others they
 	// don't wait for their disks in ClaimArcs, or before a change.
 	noBarrier, lazyClaims, lazyChanges bool
@@ -32,17 +32,17 @@ type defect struct {
 
 func defects() []defect {
 	return []defect{
-		{plan: storm, mutant: mutant{name: "an arc that is closed takes pages in", node: func(n cluster.Node) cluster.Node { return &open{Node: n} }}},
-		{plan: storm, mutant: mutant{name: "a page is marked before it is added", node: func(n cluster.Node) cluster.Node { return &hasty{Node: n} }}},
-		{plan: storm, mutant: mutant{name: "an arc is retired without its pages being counted", node: func(n cluster.Node) cluster.Node { return careless{n} }}},
-		{plan: storm, mutant: mutant{name: "a mover's step is taken in any epoch", node: func(n cluster.Node) cluster.Node { return timeless{n} }}},
-		{plan: storm, mutant: mutant{name: "a batch is taken in any epoch", node: func(n cluster.Node) cluster.Node { return fenceless{n} }}},
-		{plan: scrutiny, mutant: mutant{name: "a moving page is read at its destination first", client: func(l *link) cluster.Node { return backward{l} }}},
-		{plan: storm, mutant: mutant{name: "a moving page is read without its mark", client: func(l *link) cluster.Node { return markless{l} }}},
-		{plan: storm, mutant: mutant{name: "a batch in doubt is routed anew", client: func(l *link) cluster.Node { return impatient{l} }}},
-		{plan: storm, mutant: mutant{name: "keys are not moved", node: func(n cluster.Node) cluster.Node { return keyless{n} }}},
-		{plan: storm, mutant: mutant{name: "a key is not looked for at the source", client: func(l *link) cluster.Node { return sourceless{l} }}},
-		{plan: storm, mutant: mutant{name: "a key is kept apart from its visit", node: func(n cluster.Node) cluster.Node { return &forgetful{Node: n} }}},
+		{plan: storm, mutant: mutant{name: "an arc that is closed takes pages in", node: func(n chaos.Node) chaos.Node { return &open{Node: n} }}},
+		{plan: storm, mutant: mutant{name: "a page is marked before it is added", node: func(n chaos.Node) chaos.Node { return &hasty{Node: n} }}},
+		{plan: storm, mutant: mutant{name: "an arc is retired without its pages being counted", node: func(n chaos.Node) chaos.Node { return careless{n} }}},
+		{plan: storm, mutant: mutant{name: "a mover's step is taken in any epoch", node: func(n chaos.Node) chaos.Node { return timeless{n} }}},
+		{plan: storm, mutant: mutant{name: "a batch is taken in any epoch", node: func(n chaos.Node) chaos.Node { return fenceless{n} }}},
+		{plan: scrutiny, mutant: mutant{name: "a moving page is read at its destination first", client: func(l *link) chaos.Node { return backward{l} }}},
+		{plan: storm, mutant: mutant{name: "a moving page is read without its mark", client: func(l *link) chaos.Node { return markless{l} }}},
+		{plan: storm, mutant: mutant{name: "a batch in doubt is routed anew", client: func(l *link) chaos.Node { return impatient{l} }}},
+		{plan: storm, mutant: mutant{name: "keys are not moved", node: func(n chaos.Node) chaos.Node { return keyless{n} }}},
+		{plan: storm, mutant: mutant{name: "a key is not looked for at the source", client: func(l *link) chaos.Node { return sourceless{l} }}},
+		{plan: storm, mutant: mutant{name: "a key is kept apart from its visit", node: func(n chaos.Node) chaos.Node { return &forgetful{Node: n} }}},
 		{plan: thaw, mutant: mutant{name: "a step is answered before it is kept", noBarrier: true}, stuck: true},
 	}
 }
@@ -50,14 +50,14 @@ func defects() []defect {
 // indecisions are defects of the vote about a change.
 func indecisions() []defect {
 	return []defect{
-		{plan: quarrel, mutant: mutant{name: "an approval is forgotten when a later fence comes", node: func(n cluster.Node) cluster.Node { return distracted{n} }}},
-		{plan: quarrel, mutant: mutant{name: "a change is undone though it was approved", client: func(l *link) cluster.Node { return stubborn{l} }}},
+		{plan: quarrel, mutant: mutant{name: "an approval is forgotten when a later fence comes", node: func(n chaos.Node) chaos.Node { return distracted{n} }}},
+		{plan: quarrel, mutant: mutant{name: "a change is undone though it was approved", client: func(l *link) chaos.Node { return stubborn{l} }}},
 	}
 }
 
 // oblivion is a defect of how members are let go.
 func oblivion() []defect {
-	return []defect{{plan: storm, mutant: mutant{name: "what a node knew of windows goes with it", node: func(n cluster.Node) cluster.Node { return oblivious{n} }}}}
+	return []defect{{plan: storm, mutant: mutant{name: "what a node knew of windows goes with it", node: func(n chaos.Node) chaos.Node { return oblivious{n} }}}}
 }
 
 // lazinesses are defects that a power cut shows, of a few hundred runs in one: they
@@ -94,52 +94,58 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 
 // open takes in what comes after the arc was closed.
 type open struct {
-	cluster.Node
+	chaos.Node
 	mu  sync.Mutex
 	seq int64
 }
 
-func (n *open) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
-	in, err := n.Node.Import(ctx, table, arc, pages)
-	if err == nil && in.Closed && len(pages) > 0 {
+func (n *open) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
+	in, err := n.Node.Import(ctx, table, arc, c)
+	if err == nil && in.Closed && len(c.Pages) > 0 {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		p, _ := n.RingSummary(ctx)
 		n.seq++
-		_, _ = n.Apply(ctx, &counting.Batch{Epoch: p.Opened, Session: "open", Seq: n.seq, Visits: pages})
+		_, _ = n.Apply(ctx, &counting.Batch{Epoch: p.Opened, Session: "open", Seq: n.seq, Visits: c.Pages})
 	}
 	return in, err
 }
 
 // hasty dies now and then between marking pages and adding them.
 type hasty struct {
-	cluster.Node
+	chaos.Node
 	mu    sync.Mutex
 	calls int
 }
 
-func (n *hasty) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
+func (n *hasty) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
+	if len(c.Pages) == 0 {
+		return n.Node.Import(ctx, table, arc, c)
+	}
 	n.mu.Lock()
 	n.calls++
 	dies := n.calls%7 == 0
 	n.mu.Unlock()
 	if !dies {
-		return n.Node.Import(ctx, table, arc, pages)
+		return n.Node.Import(ctx, table, arc, c)
 	}
-	marked := make([]counting.Visit, len(pages))
-	for i, p := range pages {
+	marked := make([]counting.Visit, len(c.Pages))
+	for i, p := range c.Pages {
 		marked[i] = counting.Visit{Arc: p.Arc, Page: p.Page}
 	}
-	_, _ = n.Node.Import(ctx, table, arc, marked)
+	_, _ = n.Node.Import(ctx, table, arc, counting.Chunk{Pages: marked})
 	return counting.ImportResult{}, errCut
 }
 
 // careless forgets a part of what a mover fetches, and doesn't notice.
-type careless struct{ cluster.Node }
+type careless struct{ chaos.Node }
 
-func (n careless) FetchPages(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) ([]counting.Visit, string, error) {
-	pages, _, err := n.Node.FetchPages(ctx, table, arc, cursor)
-	return pages[:min(len(pages), 1)], "", err
+func (n careless) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (counting.Chunk, string, error) {
+	c, next, err := n.Node.Fetch(ctx, table, arc, cursor)
+	if len(c.Pages) > 0 {
+		c.Pages, next = c.Pages[:1], ""
+	}
+	return c, next, err
 }
 
 func (n careless) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, _ int) error {
@@ -155,10 +161,12 @@ func (n careless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 }
 
 // keyless moves pages without their keys.
-type keyless struct{ cluster.Node }
+type keyless struct{ chaos.Node }
 
-func (keyless) FetchKeys(context.Context, counting.Epoch, counting.Arc, string) ([]counting.StoredKey, string, error) {
-	return nil, "", nil
+func (n keyless) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (counting.Chunk, string, error) {
+	c, next, err := n.Node.Fetch(ctx, table, arc, cursor)
+	c.Keys, c.LastKeys = nil, false
+	return c, next, err
 }
 
 // sourceless takes a source for one that has no keys.
@@ -170,7 +178,7 @@ func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.
 
 // forgetful dies now and then between adding visits and keeping their keys.
 type forgetful struct {
-	cluster.Node
+	chaos.Node
 	mu    sync.Mutex
 	calls int
 }
@@ -194,7 +202,7 @@ func (n *forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Rece
 }
 
 // timeless takes every step for one of the moves that are on.
-type timeless struct{ cluster.Node }
+type timeless struct{ chaos.Node }
 
 func (n timeless) now(ctx context.Context, table counting.Epoch) counting.Epoch {
 	s, err := n.RingState(ctx)
@@ -208,8 +216,8 @@ func (n timeless) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []co
 	return n.Node.ClaimArcs(ctx, n.now(ctx, table), arcs)
 }
 
-func (n timeless) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
-	return n.Node.Import(ctx, n.now(ctx, table), arc, pages)
+func (n timeless) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
+	return n.Node.Import(ctx, n.now(ctx, table), arc, c)
 }
 
 func (n timeless) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
@@ -221,7 +229,7 @@ func (n timeless) CloseArc(ctx context.Context, table counting.Epoch, arc counti
 }
 
 // fenceless takes a batch whatever its epoch.
-type fenceless struct{ cluster.Node }
+type fenceless struct{ chaos.Node }
 
 func (n fenceless) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	receipt, err := n.Node.Apply(ctx, b)

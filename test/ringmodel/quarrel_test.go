@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"footfall/application/cluster"
 	"footfall/domain/sharding"
 	"footfall/test/chaos"
 )
@@ -56,7 +55,7 @@ func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
 }
 
 // distracted forgets what it has approved when it is fenced again.
-type distracted struct{ cluster.Node }
+type distracted struct{ chaos.Node }
 
 func (n distracted) RingState(ctx context.Context) (sharding.RingState, error) {
 	s, err := n.Node.RingState(ctx)

@@ -9,18 +9,18 @@ import (
 	"time"
 
 	"footfall/adapters/localnode"
-	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 )
 
 // server is one node at the far end of the network, with the model's own truth
 // about what it did.
 type server struct {
-	cluster.Node // below the mutant, if there is one
-	far          machine
-	world        *world
-	mu           sync.Locker // the machine's
+	chaos.Node // below the mutant, if there is one
+	far        machine
+	world      *world
+	mu         sync.Locker // the machine's
 
 	down, buried atomic.Bool
 	gone         atomic.Bool  // for good, with all that it had

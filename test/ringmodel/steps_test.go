@@ -15,12 +15,15 @@ func (s *server) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []cou
 	return all, err
 }
 
-func (s *server) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, pages []counting.Visit) (counting.ImportResult, error) {
+func (s *server) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in, err := s.Node.Import(ctx, table, arc, pages)
-	if in.Closed {
+	in, err := s.Node.Import(ctx, table, arc, c)
+	switch {
+	case in.Closed:
 		s.world.counted.Add(lateStep)
+	case err == nil && len(c.Keys) > 0:
+		s.world.counted.Add(keysMoved)
 	}
 	s.late(err)
 	return in, err
@@ -32,17 +35,6 @@ func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []count
 	all, err := s.Node.Confirm(ctx, table, arcs)
 	s.synced(err, len(arcs) == 0 && s.world.mutant.lazyChanges)
 	return all, err
-}
-
-func (s *server) ImportKeys(ctx context.Context, table counting.Epoch, arc counting.Arc, keys []counting.StoredKey) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	closed, err := s.Node.ImportKeys(ctx, table, arc, keys)
-	if err == nil && !closed && len(keys) > 0 {
-		s.world.counted.Add(keysMoved)
-	}
-	s.late(err)
-	return closed, err
 }
 
 func (s *server) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {

@@ -170,7 +170,7 @@ func BenchmarkSimulation(b *testing.B) {
 		rings := r.sent["fence"] + 2*r.sent["standing"] // which answers with the fenced one and the open one
 		out += fmt.Sprintf("| %s | %d | %.4f | %.3f | %.1f ms | %.1f ms | %d | %d, %.1f MB | %d | %d | %.2f s | %.2f s | %.0f |\n",
 			r.name, r.arcs, r.mostArcs, r.mostPages, r.usual.Seconds()*1000, r.slowest.Seconds()*1000,
-			rings-r.sent["standing"]+r.sent["approve"]+r.sent["open"]+r.sent["pulse"]+r.sent["attend"], rings, float64(rings*r.document)/1e6,
+			rings-r.sent["ringstate"]+r.sent["accept"]+r.sent["open"]+r.sent["ringsummary"]+r.sent["heartbeat"], rings, float64(rings*r.document)/1e6,
 			r.moving["step"], r.moving["list"], r.idle.Seconds(), r.drain.Seconds(), float64(r.arcs)/r.drain.Seconds())
 	}
 	_, _ = os.Stdout.WriteString(out)

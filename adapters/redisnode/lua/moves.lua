@@ -55,33 +55,44 @@ local function claim_arcs(arcs)
   return durable(unpack(answer))
 end
 
--- fetch answers the next cursor and page, count, ... of a frozen arc.
-local function fetch(arc, cursor, limit)
-  if stage_of(arc) ~= 'c' then return {'UNFINISHED'} end
-  local r = redis.call('HSCAN', frozen_of(arc), cursor, 'COUNT', limit)
-  return {'OK', r[1], r[2]}
-end
-
--- fetch_keys answers the next cursor, a day, and key, print, ... of a frozen arc.
--- A cursor is "day cursor". The keys stay in place when an arc is frozen, since no
--- batch of an open epoch adds to them.
-local function fetch_keys(arc, cursor, limit)
-  if stage_of(arc) ~= 'c' then return {'UNFINISHED'} end
-  local at, inside = string.match(cursor, '^(%S+) (%d+)$')
+-- fetch_keys returns keys of an arc, on a day from first on, and that day. The next
+-- cursor is '' after the last of them. cursor is that of HSCAN on the first day.
+-- The keys stay in place when an arc is frozen, since no batch of an open epoch adds
+-- to them.
+local function fetch_keys(arc, first, cursor, limit)
   local all = days()
   for i, day in ipairs(all) do
-    if not at or tonumber(day) >= tonumber(at) then
-      local r = redis.call('HSCAN', keys_of(day, arc), day == at and inside or '0', 'COUNT', limit)
+    if (first == '' or tonumber(day) >= tonumber(first)) and redis.call('EXISTS', keys_of(day, arc)) == 1 then
+      local r = redis.call('HSCAN', keys_of(day, arc), day == first and cursor or '0', 'COUNT', limit)
       local following = ''
       if r[1] ~= '0' then
         following = day .. ' ' .. r[1]
       elseif all[i + 1] then
         following = all[i + 1] .. ' 0'
       end
-      return {'OK', following, day, r[2]}
+      return following, day, r[2]
     end
   end
-  return {'OK', '', '0', {}}
+  return '', '0', {}
+end
+
+-- fetch answers for a frozen arc the next cursor, a day, {key, print, ...} of that
+-- day, '1' if these are the last keys, and {page, count, ...}. A cursor is
+-- "k day cursor" among keys, which come first, and "p cursor" among pages.
+local function fetch(arc, at, limit)
+  if stage_of(arc) ~= 'c' then return {'UNFINISHED'} end
+  local day, keys, last = '0', {}, '0'
+  local cursor = string.match(at, '^p (%d+)$')
+  if not cursor then
+    local following, first
+    first, cursor = string.match(at, '^k (%d+) (%d+)$')
+    following, day, keys = fetch_keys(arc, first or '', cursor, limit)
+    if following ~= '' then return {'OK', 'k ' .. following, day, keys, '0', {}} end
+    if first or #keys > 0 then last = '1' end
+    cursor = '0'
+  end
+  local r = redis.call('HSCAN', frozen_of(arc), cursor, 'COUNT', limit)
+  return {'OK', r[1] ~= '0' and 'p ' .. r[1] or '', day, keys, last, r[2]}
 end
 
 -- recent_days lists the days whose keys count.
@@ -104,12 +115,22 @@ local function find_keys(keys)
   return answer
 end
 
--- import adds pages that are not marked, and answers the number of marked ones and
--- what was refused; nothing where the arc is not coming. pages: page, count, ...
-local function import(arc, pages)
-  if not is_coming(arc) then return {'OK'} end
+-- import_keys stores keys that the node does not have: day, key, print, ...
+local function import_keys(arc, keys)
+  local recent = recent_days()
+  for i = 1, #keys, 3 do
+    local known = false
+    for _, day in ipairs(recent) do
+      known = known or redis.call('HEXISTS', keys_of(day, arc), keys[i + 1]) == 1
+    end
+    if not known then store_key(keys[i], arc, keys[i + 1], keys[i + 2]) end
+  end
+end
+
+-- import_pages adds pages that are not marked: page, count, ... It returns what was
+-- refused.
+local function import_pages(arc, pages)
   local live, marks, refused = live_of(arc), marks_of(arc), {}
-  pages = pages ~= '' and cmsgpack.unpack(pages) or {}
   for i = 1, #pages, 2 do
     if redis.call('SISMEMBER', marks, pages[i]) == 0 then
       local reason
@@ -127,24 +148,19 @@ local function import(arc, pages)
       end
     end
   end
-  return {'OK', int(marked(marks)), table.concat(refused, ',')}
+  return refused
 end
 
--- import_keys stores keys that the node does not have. No keys say that these were
--- all. It answers nothing where the arc is not coming. keys: day, key, print, ...
-local function import_keys(arc, keys)
+-- import answers the number of marked pages, whether all keys were imported, and
+-- which pages were refused; nothing where the arc is not coming. last is '1' if
+-- these are the last keys.
+local function import(arc, keys, last, pages)
   if not is_coming(arc) then return {'OK'} end
-  local recent = recent_days()
-  keys = keys ~= '' and cmsgpack.unpack(keys) or {}
-  for i = 1, #keys, 3 do
-    local known = false
-    for _, day in ipairs(recent) do
-      known = known or redis.call('HEXISTS', keys_of(day, arc), keys[i + 1]) == 1
-    end
-    if not known then store_key(keys[i], arc, keys[i + 1], keys[i + 2]) end
-  end
-  if #keys == 0 then redis.call('SADD', marks_of(arc), '') end
-  return {'OK', '1'}
+  if keys ~= '' then import_keys(arc, cmsgpack.unpack(keys)) end
+  if last == '1' then redis.call('SADD', marks_of(arc), '') end
+  local refused = pages ~= '' and import_pages(arc, cmsgpack.unpack(pages)) or {}
+  local marks = marks_of(arc)
+  return {'OK', int(marked(marks)), int(redis.call('SISMEMBER', marks, '')), table.concat(refused, ',')}
 end
 
 -- confirm answers for each arc the number of marked pages, -1 where the marks are

@@ -18,7 +18,7 @@ import (
 func TestWhatIsRepeatedAfterACrashIsTheSame(t *testing.T) {
 	t.Parallel()
 	for fault, repeats := range map[string]func(c *closers, repeated int) bool{
-		"kill before mark 0": func(_ *closers, repeated int) bool { return repeated > 0 },
+		"kill before publish 0": func(_ *closers, repeated int) bool { return repeated > 0 },
 		"kill before call 0": func(c *closers, _ int) bool {
 			told := make(map[service.Call]int)
 			for _, got := range c.endpoint.Got() {
@@ -54,7 +54,7 @@ func TestWhatIsRepeatedAfterACrashIsTheSame(t *testing.T) {
 // nothing, and repeats the same number at most.
 func TestACloserThatOutsleepsItsLeaseChangesNothing(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"after claim", "before record", "before mark"} {
+	for _, step := range []string{"after claim", "before record", "before publish"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			c := newClosers(t, 2, time.Second)
