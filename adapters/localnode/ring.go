@@ -91,12 +91,13 @@ func (t *tx) saveRing(next sharding.RingState) error {
 		{"opened", t.state.Opened, next.Opened},
 		{"approved", t.state.Accepted, next.Accepted},
 	} {
+		if part.now == part.before {
+			continue
+		}
 		var err error
-		switch {
-		case part.now == part.before:
-		case part.now == nil:
+		if part.now == nil {
 			err = b.Delete([]byte(part.key))
-		default:
+		} else {
 			err = b.Put([]byte(part.key), part.now.Encode())
 		}
 		if err != nil {
