@@ -111,7 +111,7 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 		Remembers:     func(ctx context.Context, e counting.Epoch) (bool, error) { return remembers(ctx, n, e) },
 		EndpointLimit: c.opts.EndpointLimit,
 		KeyLimit:      c.opts.KeyLimit,
-		Behind:        func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
+		CatchUp:       func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
 		Lost:          func(batches int64) { c.lost(n.ID(), batches) },
 		Orphaned: func(b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
 			c.reroute(n.ID(), b, refused, acknowledged)

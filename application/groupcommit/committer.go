@@ -54,9 +54,9 @@ type Options struct {
 	EndpointLimit int
 	// KeyLimit goes into every batch with keys.
 	KeyLimit int
-	// Behind is called when the node has not opened a batch's epoch. It returns
+	// CatchUp is called when the node has not opened a batch's epoch. It returns
 	// when the node may have opened it. Nil is a no-op.
-	Behind func(context.Context)
+	CatchUp func(context.Context)
 	// Observe is called after every call of the node, from one goroutine.
 	// Nil is a no-op.
 	Observe func(Flush)

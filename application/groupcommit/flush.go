@@ -108,8 +108,8 @@ func (c *Committer) resolve(b *batch) {
 				continue
 			}
 		case errors.Is(err, counting.ErrAhead):
-			if c.opts.Behind != nil {
-				c.opts.Behind(c.ctx)
+			if c.opts.CatchUp != nil {
+				c.opts.CatchUp(c.ctx)
 			}
 		case !hadNoEffect(err):
 			doubt = true

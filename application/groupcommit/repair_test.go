@@ -50,7 +50,7 @@ func TestANodeThatIsBehindIsBroughtUpAndTheBatchRepeatedUnchanged(t *testing.T) 
 		n := newNode(t)
 		second := next(t, n.ring)
 		behind := 0
-		c := start(t, n, groupcommit.Options{Behind: func(ctx context.Context) {
+		c := start(t, n, groupcommit.Options{CatchUp: func(ctx context.Context) {
 			if behind++; behind < 3 {
 				return
 			}

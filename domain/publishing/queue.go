@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// maxPerHost is the number of attempts at one host at once.
+	// maxPerHost is the number of attempts at one host at a time.
 	maxPerHost = 2
 	// maxTroubles is the number of consecutive host failures after which the
 	// host's breaker opens.
