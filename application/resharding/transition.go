@@ -44,7 +44,7 @@ const (
 	Undecided Phase = "undecided"
 )
 
-// Step is the work of a phase and the phases that follow it.
+// step is the work of a phase and the phases that follow it.
 type step struct {
 	do func(*transition, context.Context) error
 	// ok follows success, failed any error but that of except.
@@ -105,7 +105,7 @@ func (s *Service) change(ctx context.Context, dry bool, p planner) (sharding.Pla
 	from := counting.Window(0)
 	for range maxAttempts {
 		t := &transition{Service: s, planner: p, from: from}
-		_, err := t.run(ctx, dry)
+		err := t.run(ctx, dry)
 		if err == nil {
 			return t.next.Plan(), nil
 		}
@@ -117,9 +117,9 @@ func (s *Service) change(ctx context.Context, dry bool, p planner) (sharding.Pla
 	return sharding.Plan{}, fmt.Errorf("%w: the clocks of the nodes are too far apart", counting.ErrUnavailable)
 }
 
-// run takes the phases one after the other. It returns the last one with the error
-// that kept the ring from being opened. dry ends after Surveying.
-func (t *transition) run(ctx context.Context, dry bool) (Phase, error) {
+// run takes the phases one after the other. It returns the error that kept the ring from
+// being opened. dry ends after Surveying.
+func (t *transition) run(ctx context.Context, dry bool) error {
 	all := steps()
 	var failure error
 	for phase := Surveying; ; {
@@ -128,7 +128,7 @@ func (t *transition) run(ctx context.Context, dry bool) (Phase, error) {
 			if phase == Opened {
 				t.nudge() // the movers go by the opened ring
 			}
-			return phase, failure
+			return failure
 		}
 		err := s.do(t, ctx)
 		switch {
