@@ -187,6 +187,38 @@ func TestCommentsNameDesignPages(t *testing.T) {
 	}
 }
 
+// What design pages name with a capital letter is declared or used in the code.
+func TestDesignPagesNameWhatTheCodeHas(t *testing.T) {
+	t.Parallel()
+	var code strings.Builder
+	eachFile(t, func(name string) {
+		if !strings.HasSuffix(name, ".go") || !underAny([]string{"domain/", "application/", "adapters/"}, name) {
+			return
+		}
+		src, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(src)
+	})
+	known := make(map[string]bool)
+	for _, word := range namesIn(code.String(), `\b([A-Z]\w+)`) {
+		known[word] = true
+	}
+	for name, text := range docPages(t) {
+		if !strings.HasPrefix(name, "docs/design/") {
+			continue
+		}
+		for _, identifier := range namesIn(text, "`((?:[A-Z]\\w+\\.)?[A-Z][A-Za-z]*[a-z][A-Za-z]*)`") {
+			for part := range strings.SplitSeq(identifier, ".") {
+				if !known[part] {
+					t.Errorf("%s names %s, which the code does not have", name, identifier)
+				}
+			}
+		}
+	}
+}
+
 func namesIn(text, pattern string) (names []string) {
 	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		names = append(names, m[1])
