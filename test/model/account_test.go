@@ -3,6 +3,7 @@ package model_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (b *books) saved(w counting.Window, endpoint, instance string, c counting.D
 func (w *world) published(r publishing.Report) {
 	window := w.windowOf(r)
 	for _, s := range w.servers {
-		if due := w.length.End(window).Add(grace); s.clock.shown().Before(due) {
+		if due := w.length.End(window).Add(w.plan.grace); !s.isDue(due) {
 			w.violate("P5: %s was published before the clock of %s had shown %v", r.ID, s.ID(), due)
 		}
 	}
@@ -178,11 +179,15 @@ func (w *world) windowOf(r publishing.Report) counting.Window {
 	return window
 }
 
-// truth is what all nodes took, by what they answered.
+// truth is what all nodes accepted: those in memory by what they answered, Redis
+// servers by their files.
 func (w *world) truth() seen {
-	all := w.servers[0].snapshot().seen
-	for _, s := range w.servers[1:] {
-		more := s.snapshot().seen
+	if w.plan.real {
+		return w.arrived()
+	}
+	all := newSeen()
+	for _, s := range w.servers {
+		more := s.(*memoryServer).snapshot().seen
 		for window, ids := range more.ids {
 			for id := range ids {
 				put(all.ids, window, id)
@@ -198,7 +203,15 @@ func (w *world) truth() seen {
 	return all
 }
 
-// windows are those in which somebody lived or an id came, in order.
+// latest is the newest window that must have been published by now.
+func (w *world) latest() counting.Window {
+	if w.plan.real {
+		return math.MaxInt64
+	}
+	return w.length.At(time.Now().Add(-settled))
+}
+
+// windows are those in which an instance lived or an id came, in order.
 func (s *seen) windows() []counting.Window {
 	all := maps.Clone(s.attended)
 	for w := range s.ids {

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,30 +9,34 @@ import (
 )
 
 // unleash begins what the plan says that goes wrong.
-func (w *world) unleash() {
-	d := func(part string) *chaos.Dice { return chaos.NewDice(w.seed, part) }
+func (w *world) unleash(ctx context.Context) {
+	if w.plan.real {
+		w.unleashReal(ctx)
+		return
+	}
 	if w.plan.crashes {
-		w.every(12*time.Second, d("crash"), w.crashOne)
-		w.every(25*time.Second, d("freeze"), w.freezeOne)
-		w.chaos.Go(func() { w.emptyAndAlone(d("nobody")) })
+		w.every(12*time.Second, "crash", w.crashOne)
+		w.every(25*time.Second, "freeze", w.freezeOne)
+		w.chaos.Go(func() { w.emptyAndAlone(chaos.NewDice(w.seed, "alone")) })
 	}
 	if w.plan.outages {
-		w.every(20*time.Second, d("down"), w.takeDown)
-		w.every(20*time.Second, d("stall"), w.stall)
+		w.every(20*time.Second, "down", w.takeDown)
+		w.every(20*time.Second, "stall", w.stall)
 	}
 	if w.plan.clocks {
-		w.every(3*time.Second, d("clock"), w.stepClock)
+		w.every(3*time.Second, "clock", w.stepClock)
 	}
 	if w.plan.rollBacks {
-		w.every(4*time.Second, d("rollback"), w.rollBackOne)
+		w.every(4*time.Second, "rollback", w.rollBackOne)
 	}
 }
 
 // every lets something happen at random times until the world is calm.
-func (w *world) every(mean time.Duration, d *chaos.Dice, happen func(*chaos.Dice)) {
+func (w *world) every(mean time.Duration, part string, happen func(*chaos.Dice)) {
+	d := chaos.NewDice(w.seed, part)
 	w.chaos.Go(func() {
 		for {
-			time.Sleep(d.About(mean))
+			time.Sleep(d.Between(0, 2*mean)) // so that each happens soon
 			if w.isCalm() {
 				return
 			}
@@ -40,12 +45,22 @@ func (w *world) every(mean time.Duration, d *chaos.Dice, happen func(*chaos.Dice
 	})
 }
 
+// memoryServer is any server of a world in memory.
+func (w *world) memoryServer(d *chaos.Dice) *memoryServer {
+	return w.servers[d.UpTo(len(w.servers))].(*memoryServer)
+}
+
 func (w *world) crashOne(d *chaos.Dice) {
 	slot := d.UpTo(len(w.instances))
 	if w.kill(slot) {
-		time.Sleep(d.Between(0, 8*time.Second))
-		w.revive(slot)
+		w.reviveSoon(slot, d)
 	}
+}
+
+// reviveSoon starts another instance in a slot, after most of a window.
+func (w *world) reviveSoon(slot int, d *chaos.Dice) {
+	time.Sleep(d.Between(0, w.plan.window*4/5))
+	w.revive(slot)
 }
 
 // kill crashes an instance, unless it is dead.
@@ -119,20 +134,19 @@ func (w *world) trip(i *instance, where string, d *chaos.Dice) {
 		return
 	}
 	i.frozen.close() // before the next step is taken
-	if d.Chance(0.4) {
+	if w.plan.freezes && d.Chance(0.4) {
 		w.chaos.Go(func() { w.freezeBeyondLease(i, d) })
 		return
 	}
 	w.chaos.Go(func() {
 		if slot := w.slotOf(i); slot >= 0 && w.kill(slot) {
 			w.counted.Add(chaos.CrashAt(where))
-			time.Sleep(d.Between(0, 8*time.Second))
-			w.revive(slot)
+			w.reviveSoon(slot, d)
 		}
 	})
 }
 
-// emptyAndAlone has stretches of their own: one in which nobody sends an id,
+// emptyAndAlone has stretches of their own: one in which no client sends an id,
 // and two in which no instance lives, from about the end of a window on.
 func (w *world) emptyAndAlone(d *chaos.Dice) {
 	time.Sleep(w.plan.lasts / 4)
@@ -140,9 +154,9 @@ func (w *world) emptyAndAlone(d *chaos.Dice) {
 	time.Sleep(w.plan.lasts / 6)
 	w.setQuiet(false)
 	time.Sleep(w.plan.lasts / 6)
-	for _, away := range []time.Duration{windowLength / 2, d.Between(windowLength, 3*windowLength)} {
+	for _, away := range []time.Duration{w.plan.window / 2, d.Between(w.plan.window, 3*w.plan.window)} {
 		end := w.length.End(w.length.At(time.Now()))
-		time.Sleep(time.Until(end.Add(d.Between(-20*time.Millisecond, grace+100*time.Millisecond))))
+		time.Sleep(time.Until(end.Add(d.Between(-20*time.Millisecond, w.plan.grace+100*time.Millisecond))))
 		for slot := range w.instances {
 			w.kill(slot)
 		}
@@ -157,7 +171,7 @@ func (w *world) emptyAndAlone(d *chaos.Dice) {
 }
 
 func (w *world) takeDown(d *chaos.Dice) {
-	s := w.servers[d.UpTo(len(w.servers))]
+	s := w.memoryServer(d)
 	w.counted.Add(nodeDown)
 	s.setDown(true, d.Chance(0.5))
 	time.Sleep(d.Between(100*time.Millisecond, 6*time.Second))
@@ -166,7 +180,7 @@ func (w *world) takeDown(d *chaos.Dice) {
 
 // stall freezes a node; what was sent meanwhile lands when it goes on.
 func (w *world) stall(d *chaos.Dice) {
-	s := w.servers[d.UpTo(len(w.servers))]
+	s := w.memoryServer(d)
 	w.counted.Add(nodeFrozen)
 	s.frozen.close()
 	time.Sleep(d.Between(100*time.Millisecond, 4*time.Second))
@@ -174,7 +188,7 @@ func (w *world) stall(d *chaos.Dice) {
 }
 
 func (w *world) stepClock(d *chaos.Dice) {
-	s := w.servers[d.UpTo(len(w.servers))]
+	s := w.memoryServer(d)
 	if s.clock.step(s.off+d.Between(-4*time.Second, 4*time.Second)) < 0 {
 		w.counted.Add(clockBack)
 	} else {
@@ -184,7 +198,7 @@ func (w *world) stepClock(d *chaos.Dice) {
 
 // rollBackOne takes a node back to what it was some 100 ms before.
 func (w *world) rollBackOne(d *chaos.Dice) {
-	s := w.servers[d.UpTo(len(w.servers))]
+	s := w.memoryServer(d)
 	before := s.snapshot()
 	time.Sleep(d.Between(50*time.Millisecond, 400*time.Millisecond))
 	s.rollBack(before)
@@ -201,7 +215,7 @@ func (w *world) mend() {
 		w.revive(slot)
 	}
 	for _, s := range w.servers {
-		s.clock.step(s.off)
+		s.mend()
 	}
 }
 

@@ -32,12 +32,26 @@ const (
 	nodeOff           chaos.Fault = "a_node_is_3s_off"
 	closerAhead       chaos.Fault = "closed_by_a_clock_10s_ahead"
 	closerBehind      chaos.Fault = "closed_by_a_clock_10s_behind"
+
+	nodeKilled       chaos.Fault = "node_killed"
+	scriptsForgotten chaos.Fault = "scripts_forgotten"
+	replyCut         chaos.Fault = "tcp_reply_cut"
+	replyDropped     chaos.Fault = "tcp_reply_dropped"
+	socketRefused    chaos.Fault = "tcp_refused"
+	socketStalled    chaos.Fault = "tcp_stalled"
 )
 
 // The consequences that show that a protocol's corner was reached.
 const (
-	batchDuplicate   chaos.Fault = "batch_duplicate"
-	batchGap         chaos.Fault = "batch_gap"
+	batchDuplicate chaos.Fault = "batch_duplicate"
+	batchGap       chaos.Fault = "batch_gap"
+
+	refusalRemembered chaos.Fault = "refusal_remembered"
+	callNotApplied    chaos.Fault = "call_not_applied"
+	callUnknown       chaos.Fault = "call_unknown"
+	readFailed        chaos.Fault = "read_failed"
+	keyRepeated       chaos.Fault = "key_repeated"
+
 	answeredInDoubt  chaos.Fault = "answered_504"
 	answeredRefused  chaos.Fault = "answered_503"
 	overflowRefused  chaos.Fault = "overflow_refused"
@@ -53,7 +67,7 @@ const (
 	forbiddenRefused chaos.Fault = "forbidden_endpoint"
 )
 
-// gate is open or shut; whoever passes a shut one waits.
+// gate is open or shut; a shut one holds every caller of pass.
 type gate struct {
 	mu   sync.Mutex
 	shut chan struct{} // closed when the gate opens; nil while it is open

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,10 +28,17 @@ type instance struct {
 	frozen    gate
 	skew      time.Duration // by which its clock is ahead
 	dice      *chaos.Dice
+	far       []dialled
 	cluster   *cluster.Cluster
 	visits    *visits.Service
 	uniques   *uniques.Service
 	scheduler *scheduler.Scheduler
+}
+
+// dialled is a node as one caller reaches it; hangUp closes its connections.
+type dialled struct {
+	cluster.Node
+	hangUp func()
 }
 
 // start makes an instance and starts it; it fails as a process does whose
@@ -40,14 +48,16 @@ func (w *world) start(slot, life int) (*instance, error) {
 	i.dice = chaos.NewDice(w.seed, i.name)
 	var nodes []cluster.Node
 	for _, s := range w.servers {
-		nodes = append(nodes, w.mutant.client(newLink(i, s)))
+		far := s.dial(i)
+		i.far = append(i.far, far)
+		nodes = append(nodes, w.mutant.client(newLink(i, s, far)))
 	}
 	if i.dice.Chance(0.5) { // a list of addresses may come in any order
-		nodes[0], nodes[2] = nodes[2], nodes[0]
+		slices.Reverse(nodes)
 	}
 	log := slog.New(slog.DiscardHandler)
 	c, err := cluster.New(cluster.Options{
-		Nodes: nodes, Length: w.length, EndpointLimit: w.plan.endpointLimit, Log: log,
+		Nodes: nodes, Length: w.length, EndpointLimit: w.plan.endpointLimit, KeyLimit: 1 << 20, Log: log,
 		Lost: func(node counting.NodeID, batches int64) {
 			w.violate("P1: %s says that %s lost %d batches", i.name, node, batches)
 		},
@@ -57,7 +67,7 @@ func (w *world) start(slot, life int) (*instance, error) {
 	}
 	i.cluster, i.visits = c, visits.New(c)
 	i.uniques = uniques.New(uniques.Options{
-		Cluster: c, Notifier: caller{i}, Journal: caller{i}, Grace: grace, Instance: i.name, Log: log,
+		Cluster: c, Notifier: caller{i}, Journal: caller{i}, Grace: w.plan.grace, Instance: i.name, Log: log,
 		Publishers: []publishing.Publisher{
 			&sink{i, "rabbitmq", w.plan.brokerFails}, &sink{i, "log", w.plan.logFails},
 		},
@@ -68,12 +78,15 @@ func (w *world) start(slot, life int) (*instance, error) {
 	// There is one clock in a bubble. One that is ahead shows the end of a
 	// window, and the end of its grace, so much sooner; nothing else in an
 	// instance asks for the time of day.
-	i.scheduler = scheduler.New(i.uniques, w.length, grace-i.skew, log)
+	i.scheduler = scheduler.New(i.uniques, w.length, w.plan.grace-i.skew, log)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := c.Start(ctx); err != nil {
 		i.crash()
 		return nil, err
+	}
+	if !w.plan.closes {
+		return i, nil
 	}
 	return i, i.scheduler.Start(ctx)
 }
@@ -85,7 +98,14 @@ func (i *instance) crash() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = i.stop(now)
+		i.hangUp()
 	})
+}
+
+func (i *instance) hangUp() {
+	for _, n := range i.far {
+		n.hangUp()
+	}
 }
 
 // countClaim counts a claim by an instance whose clock is off.
@@ -193,7 +213,7 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 	}
 	status := 200
 	switch x := c.dice.UpTo(100); {
-	case c.world.isCalm():
+	case c.world.isCalm() || !c.world.plan.endpointsFail:
 	case x < 10:
 		c.world.counted.Add(endpointHung)
 		<-ctx.Done()
@@ -216,21 +236,30 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 	return a
 }
 
-// count lets the instance count visits of a page and keeps account of what
-// the caller was told.
-func (i *instance) count(ctx context.Context, page counting.Page, n int64) {
-	account := i.world.account(page)
-	account.Issue(n)
-	account.Settle(i.explainBusy(i.visits.Record(ctx, page, n)), n)
+// count lets the instance count visits, alone or as a bulk, and keeps account of
+// the answers.
+func (i *instance) count(ctx context.Context, visits ...counting.Visit) {
+	for _, v := range visits {
+		i.world.account(v.Page).Issue(v.Count)
+	}
+	var errs []error
+	if len(visits) == 1 {
+		errs = append(errs, i.visits.Record(ctx, visits[0].Page, visits[0].Count))
+	} else {
+		errs = i.visits.RecordAll(ctx, visits)
+	}
+	for k, v := range visits {
+		i.world.account(v.Page).Settle(i.outcome(errs[k]), v.Count)
+	}
 }
 
 // accept lets the instance take an id and keeps account of it.
 func (i *instance) accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) {
-	outcome := i.explainBusy(i.uniques.Accept(ctx, id, endpoint))
-	i.world.accepted(id, endpoint, outcome)
+	answer := i.outcome(i.uniques.Accept(ctx, id, endpoint))
+	i.world.accepted(id, endpoint, answer)
 }
 
-func (i *instance) explainBusy(err error) chaos.Outcome {
+func (i *instance) outcome(err error) chaos.Outcome {
 	var reason counting.Reason
 	switch {
 	case i.isDead():
@@ -243,7 +272,15 @@ func (i *instance) explainBusy(err error) chaos.Outcome {
 	case errors.Is(err, counting.ErrUnavailable):
 		i.world.counted.Add(answeredRefused)
 		return chaos.Refused
-	case errors.As(err, &reason), errors.Is(err, publishing.ErrForbidden):
+	case errors.As(err, &reason):
+		switch reason {
+		case counting.Overflow:
+			i.world.counted.Add(overflowRefused)
+		case counting.EndpointLimit:
+			i.world.counted.Add(endpointRefused)
+		}
+		return chaos.Refused
+	case errors.Is(err, publishing.ErrForbidden):
 		return chaos.Refused
 	}
 	i.world.violate("a caller was told %v, which no contract names", err)

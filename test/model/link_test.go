@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/test/chaos"
 )
@@ -21,18 +22,18 @@ var (
 type link struct {
 	chaos.Link
 	world    *world
-	server   *server
+	server   server
 	instance *instance
 	dice     *chaos.Dice
 }
 
-func newLink(i *instance, s *server) *link {
+func newLink(i *instance, s server, far cluster.Node) *link {
 	l := &link{world: i.world, server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
-	l.Link = chaos.Link{Far: s, Around: l.around}
+	l.Link = chaos.Link{Far: far, Around: l.around, Lease: i.world.plan.lease}
 	return l
 }
 
-// route is what the network does to one call.
+// route is what happens to one call.
 type route struct {
 	there, back         time.Duration
 	lostThere, lostBack bool
@@ -40,12 +41,15 @@ type route struct {
 	again               time.Duration // after which a lost call is executed once more; 0 is never
 }
 
-func (l *link) roll() route {
-	d, rates := l.dice, l.world.rates()
+func (l *link) roll(method string) route {
+	d, rates, p := l.dice, l.world.rates(), l.world.plan
+	if p.real && method == "seal" && !l.world.isCalm() { // so that a sum would often lack a node's number
+		rates.loseRequest, rates.loseReply = 0.1, 0.1
+	}
 	r := route{there: d.Between(100*time.Microsecond, 2*time.Millisecond), back: d.Between(100*time.Microsecond, 2*time.Millisecond)}
 	if d.Chance(rates.delay) {
 		l.world.counted.Add(delayed)
-		r.there += d.Between(50*time.Millisecond, 1500*time.Millisecond)
+		r.there += d.Between(p.delay[0], p.delay[1])
 	}
 	switch {
 	case d.Chance(rates.loseRequest):
@@ -57,7 +61,7 @@ func (l *link) roll() route {
 	}
 	r.cut = d.Chance(0.7)
 	if d.Chance(rates.duplicate) {
-		r.again = d.Between(time.Millisecond, 3*time.Second)
+		r.again = d.Between(p.again[0], p.again[1])
 	}
 	return r
 }
@@ -67,15 +71,18 @@ type answer struct {
 	err   error
 }
 
-// around is a call with what may befall it and the instance.
+// around is a call with the faults that may happen to it and to the instance.
 func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
 	l.stumble("before " + c.Method)
-	value, err := l.call(ctx, do)
+	if c.Method == "apply" {
+		do = l.counting(do)
+	}
+	value, err := l.call(ctx, c.Method, do)
 	claim, isClaim := value.(chaos.Claim)
 	switch {
 	case c.Method == "seal" && err == nil && !l.world.isCalm() && l.dice.Chance(l.world.plan.backAtSeal):
-		l.world.counted.Add(clockBack) // when it hurts most
-		l.server.clock.back(l.dice.Between(2*time.Second, 6*time.Second))
+		l.world.counted.Add(clockBack) // when it does most harm
+		l.server.(*memoryServer).clock.back(l.dice.Between(2*time.Second, 6*time.Second))
 	case isClaim && claim.Token == "":
 		if errors.Is(err, counting.ErrBusy) {
 			l.world.counted.Add(claimBusy)
@@ -93,21 +100,21 @@ func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context
 // stumble lets an instance crash or freeze at a step of a close, right where
 // it is: often where none has crashed yet.
 func (l *link) stumble(where string) {
-	if !l.world.plan.crashes || !slices.Contains(chaos.Steps(), where) {
+	if !l.world.plan.crashes || !l.world.plan.closes || !slices.Contains(chaos.Steps(), where) {
 		return
 	}
 	chance := 0.02
 	if l.world.counted.Count(chaos.CrashAt(where)) == 0 {
-		chance = 0.2
+		chance = 0.3
 	}
 	if l.dice.Chance(chance) {
 		l.world.trip(l.instance, where, l.dice)
 	}
 }
 
-// call lets an instance call a node. What is on its way lands, whatever
-// becomes of the caller.
-func (l *link) call(ctx context.Context, do func(context.Context) (any, error)) (any, error) {
+// call lets an instance call a node. What is on its way lands, also
+// when the caller is gone.
+func (l *link) call(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
 	if !l.instance.frozen.pass(l.instance.dead) {
 		return nil, errDead
 	}
@@ -116,7 +123,8 @@ func (l *link) call(ctx context.Context, do func(context.Context) (any, error)) 
 		return nil, fmt.Errorf("%w: pool timeout", counting.ErrNotApplied)
 	}
 	answers := make(chan answer, 1)
-	go l.travel(l.roll(), answers, do)
+	r := l.roll(method)
+	l.world.travels.Go(func() { l.travel(r, answers, do) })
 	var a answer
 	select {
 	case a = <-answers:
@@ -136,15 +144,13 @@ func (l *link) travel(r route, answers chan<- answer, do func(context.Context) (
 	time.Sleep(r.there)
 	var a answer
 	if !r.lostThere {
-		reached, err := l.server.reachable()
+		reached, err := l.server.reached()
 		switch {
 		case err != nil:
 			answers <- answer{err: err}
 			return
 		case !reached:
 			r.lostThere = true
-		case !l.server.frozen.pass(l.server.over):
-			return
 		default:
 			a.value, a.err = do(context.Background())
 		}
@@ -161,9 +167,32 @@ func (l *link) travel(r route, answers chan<- answer, do func(context.Context) (
 		return
 	}
 	time.Sleep(r.again)
-	if reached, err := l.server.reachable(); reached && err == nil && l.server.frozen.pass(l.server.over) {
+	if reached, err := l.server.reached(); reached && err == nil {
 		l.world.counted.Add(duplicated)
 		_, _ = do(context.Background())
+	}
+}
+
+// counting notes how a batch went at its node.
+func (l *link) counting(apply func(context.Context) (any, error)) func(context.Context) (any, error) {
+	return func(ctx context.Context) (any, error) {
+		value, err := apply(ctx)
+		receipt, _ := value.(counting.Receipt)
+		var gap *counting.GapError
+		switch {
+		case errors.As(err, &gap):
+			l.world.counted.Add(batchGap)
+		case errors.Is(err, counting.ErrNotApplied):
+			l.world.counted.Add(callNotApplied)
+		case err != nil:
+			l.world.counted.Add(callUnknown)
+		case receipt.Duplicate && len(receipt.Refused) > 0:
+			l.world.counted.Add(refusalRemembered)
+			fallthrough
+		case receipt.Duplicate:
+			l.world.counted.Add(batchDuplicate)
+		}
+		return value, err
 	}
 }
 

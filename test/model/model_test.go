@@ -1,12 +1,14 @@
-// Package model_test runs whole instances of the service against memory nodes
-// behind a network that loses, delays and repeats, in virtual time, and
-// compares what they promised with what is there (design: batches, windows).
-// A run that fails is repeated by -model.seed; goroutines of one moment may
-// still run in another order, so try a few times.
+// Package model_test runs whole instances of the service behind a network that
+// loses, delays and repeats, and compares what they promised with what is there
+// (design: batches, windows). The nodes are in memory, in virtual time, or Redis
+// servers that are killed, in real time. A run that fails is repeated by
+// -model.seed; goroutines of one moment may still run in another order, and real
+// time is never the same, so try a few times.
 package model_test
 
 import (
 	"flag"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,44 +17,77 @@ import (
 )
 
 var (
-	seedFlag = flag.Uint64("model.seed", 0, "seed of the first run; 0 takes one by the clock")
-	runsFlag = flag.Int("model.runs", 0, "number of runs; 0 is 2 with -short and 6 without")
+	seedFlag  = flag.Uint64("model.seed", 0, "seed of the first run; 0 takes one by the clock")
+	lastsFlag = flag.Duration("model.lasts", 9*time.Second, "how long everything goes wrong on Redis")
+	runsFlag  = flag.Int("model.runs", 0, "number of runs in memory; 0 is 2 with -short and 6 without")
 )
 
-// storm is all that may go wrong without a node losing what it has.
-var storm = plan{
-	instances: 4, clients: 16, lasts: 3 * time.Minute,
-	rates:   rates{loseRequest: 0.04, loseReply: 0.04, delay: 0.02, duplicate: 0.5, refuse: 0.02},
-	crashes: true, outages: true, clocks: true, skews: true, backAtSeal: 0.1, absences: 0.01,
-	brims: true, endpointLimit: 6, brokerFails: 0.4, logFails: 0.1,
+// inMemoryTime is what all plans in memory have in common.
+var inMemoryTime = plan{
+	window: 10 * time.Second, grace: 2 * time.Second, pause: 40 * time.Millisecond, closes: true,
+	delay: [...]time.Duration{50 * time.Millisecond, 1500 * time.Millisecond}, again: [...]time.Duration{time.Millisecond, 3 * time.Second},
+	brimFor: 2 * time.Second, endpoints: 10, endpointsFail: true,
 }
 
-// amnesia lets nodes lose what they had just taken. No instance dies, since
+// storm is all that may go wrong without a node losing what it has.
+func storm() plan {
+	p := inMemoryTime
+	p.instances, p.clients, p.lasts = 4, 16, 3*time.Minute
+	p.rates = rates{loseRequest: 0.04, loseReply: 0.04, delay: 0.02, duplicate: 0.5, refuse: 0.02}
+	p.crashes, p.freezes, p.outages, p.clocks, p.skews, p.backAtSeal, p.absences = true, true, true, true, true, 0.1, 0.01
+	p.brims, p.endpointLimit, p.brokerFails, p.logFails = true, 6, 0.4, 0.1
+	return p
+}
+
+// amnesia lets nodes lose what they had just applied. No instance dies, since
 // only those that live can repeat it; and no item is refused, since what is
 // repeated in another order may be refused where it was not.
-var amnesia = plan{
-	instances: 3, clients: 16, lasts: 2 * time.Minute,
-	rates:     rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.5, refuse: 0.01},
-	rollBacks: true, endpointLimit: 1000, brokerFails: 0.3, logFails: 0.1,
+func amnesia() plan {
+	p := inMemoryTime
+	p.instances, p.clients, p.lasts = 3, 16, 2*time.Minute
+	p.rates = rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.5, refuse: 0.01}
+	p.rollBacks, p.endpointLimit, p.brokerFails, p.logFails = true, 1000, 0.3, 0.1
+	return p
+}
+
+// redisStorm is all that may go wrong with processes and connections without a
+// server losing what it has.
+func redisStorm() plan {
+	return plan{
+		real: true, instances: 3, clients: 32, lasts: *lastsFlag, outages: true, crashes: true, sockets: true, closes: true,
+		window: time.Second, grace: 200 * time.Millisecond, lease: 3 * time.Second, pause: 4 * time.Millisecond,
+		delay: [...]time.Duration{5 * time.Millisecond, 1200 * time.Millisecond}, again: [...]time.Duration{time.Millisecond, 500 * time.Millisecond},
+		rates: rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.008, duplicate: 0.7},
+		brims: true, brimFor: 500 * time.Millisecond, endpoints: 3, endpointLimit: 10, wanted: redisFaults,
+	}
+}
+
+// drizzle is enough of it to find a defect soon.
+func drizzle() plan {
+	p := redisStorm()
+	p.instances, p.clients, p.lasts, p.window = 2, 16, 1500*time.Millisecond, time.Hour
+	p.outages, p.crashes, p.sockets, p.closes, p.wanted = false, false, false, false, nil
+	p.rates = rates{loseRequest: 0.05, loseReply: 0.1, duplicate: 0.7}
+	return p
 }
 
 // setBack lets clocks step back just when their node has sealed.
 func setBack() plan {
-	p := storm
+	p := storm()
 	p.backAtSeal = 0.6
 	return p
 }
 
 // hesitation lets publishers doubt and clocks step back, over and over.
 func hesitation() plan {
-	p := storm
+	p := storm()
 	p.backAtSeal, p.brokerFails, p.logFails = 1, 0.8, 0.6
 	return p
 }
 
 // absence lets callers freeze until others have taken over what they close.
 func absence() plan {
-	p := storm
+	p := storm()
 	p.absences = 0.2
 	return p
 }
@@ -65,15 +100,46 @@ var (
 		sealTooEarly, publishedTwice, publishedNothing, idMovedOn, calledTwice, calledAgain, forbiddenRefused,
 		frozenBeyondLease, nodeOff, closerAhead, closerBehind,
 	)
+	redisFaults = append(chaos.CrashAtSteps(),
+		lostRequest, lostReply, delayed, duplicated, instanceCrashed, nodeKilled, nodeFrozen, scriptsForgotten,
+		replyCut, replyDropped, socketRefused, socketStalled, batchDuplicate, refusalRemembered, callNotApplied,
+		callUnknown, answeredInDoubt, answeredRefused, overflowRefused, readFailed, publishedTwice, keyRepeated,
+	)
 	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, batchDuplicate, lostRequest, lostReply, duplicated, publishedTwice}
 )
 
 // Every promise about visits and windows holds in a storm of faults.
-func TestEveryPromiseHoldsInAStorm(t *testing.T) { runMany(t, storm, stormFaults) }
+func TestEveryPromiseHoldsInAStorm(t *testing.T) { runMany(t, storm(), stormFaults) }
 
 // A node that forgets its last 400 ms is brought up to date by those who had
 // sent them.
-func TestNodesThatForgetTheLastMomentAreRepaired(t *testing.T) { runMany(t, amnesia, amnesiaFaults) }
+func TestNodesThatForgetTheLastMomentAreRepaired(t *testing.T) { runMany(t, amnesia(), amnesiaFaults) }
+
+// Every promise about visits and ids holds while everything goes wrong, and
+// after the kill -9 of every server.
+func TestEveryPromiseHoldsOnRedisInAStorm(t *testing.T) {
+	t.Parallel()
+	w := runOnce(t, firstSeed(), redisStorm(), mutant{})
+	t.Logf("%s\nfaults:%s", w.summary(), w.counted)
+	w.report(t)
+	for _, f := range w.counted.Missing(w.plan.wanted) {
+		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
+	}
+}
+
+// The runs that find defects find none where there is none.
+func TestADrizzleBreaksNoPromiseOnRedis(t *testing.T) {
+	t.Parallel()
+	runOnce(t, firstSeed(), drizzle(), mutant{}).report(t)
+}
+
+// report fails the test with what was violated.
+func (w *world) report(t *testing.T) {
+	t.Helper()
+	for _, v := range w.violations[:min(20, len(w.violations))] {
+		t.Errorf("-model.seed=%d: %s", w.seed, v)
+	}
+}
 
 // runMany makes the runs that were asked for, and some more while a fault
 // that is wanted has not happened yet.
@@ -85,9 +151,7 @@ func runMany(t *testing.T, p plan, wanted []chaos.Fault) {
 		w := runOnce(t, firstSeed()+uint64(run), p, mutant{})
 		all.AddAll(w.counted)
 		t.Logf("-model.seed=%d: %s", w.seed, w.summary())
-		for _, v := range w.violations[:min(20, len(w.violations))] {
-			t.Errorf("-model.seed=%d: %s", w.seed, v)
-		}
+		w.report(t)
 		if t.Failed() {
 			return
 		}
@@ -98,10 +162,14 @@ func runMany(t *testing.T, p plan, wanted []chaos.Fault) {
 	}
 }
 
-func runOnce(t *testing.T, seed uint64, p plan, m mutant) *world {
-	var w *world
+func runOnce(t *testing.T, seed uint64, p plan, m mutant) (w *world) {
+	if p.real {
+		w = newWorld(seed, p, m, onRedis(t))
+		w.run(t.Context())
+		return w
+	}
 	synctest.Test(t, func(t *testing.T) {
-		w = newWorld(seed, p, m)
+		w = newWorld(seed, p, m, inMemory)
 		w.run(t.Context())
 	})
 	return w
@@ -117,9 +185,10 @@ func runs() int {
 	return 6
 }
 
-func firstSeed() uint64 {
-	if *seedFlag == 0 {
-		*seedFlag = uint64(time.Now().UnixNano())
+// firstSeed is the one that was asked for, or else the clock's at the first call.
+var firstSeed = sync.OnceValue(func() uint64 {
+	if *seedFlag != 0 {
+		return *seedFlag
 	}
-	return *seedFlag
-}
+	return uint64(time.Now().UnixNano())
+})

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -23,7 +24,12 @@ type Proxy struct {
 	conns    map[net.Conn]struct{}
 	cuts     []*cut
 	stalled  chan struct{} // closed by Resume; nil while bytes flow
+
+	rewrites atomic.Int64
 }
+
+// Rewrites is how often the text was replaced. A text that never comes is no defect.
+func (p *Proxy) Rewrites() int64 { return p.rewrites.Load() }
 
 // cut is a reply that is to be cut.
 type cut struct {
@@ -217,6 +223,7 @@ func (p *Proxy) request(b []byte) ([]byte, bool) {
 	}
 	for at := bytes.Index(b, p.text); at >= 0; at = bytes.Index(b, p.text) {
 		copy(b[at:], p.other)
+		p.rewrites.Add(1)
 	}
 	for n := min(len(p.text)-1, len(b)); n > 0; n-- {
 		if bytes.HasPrefix(p.text, b[len(b)-n:]) {

@@ -1,4 +1,4 @@
-package redismodel_test
+package model_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"footfall/test/servers"
 )
 
-// startAll starts a cluster for each list of addresses, all at once, and
+// startAll starts a cluster for each list of addresses, all together, and
 // returns their rings.
 func startAll(t *testing.T, lists ...[]string) []string {
 	t.Helper()
@@ -70,11 +70,11 @@ func parse(t *testing.T, addrs []string) []redisnode.Options {
 	return options
 }
 
-// Instances that start at once over empty servers agree on one ring, in
+// Instances that start together over empty servers agree on one ring, in
 // whatever order each has their addresses; so does one that comes later.
-func TestInstancesThatStartAtOnceAgreeOnOneRing(t *testing.T) {
+func TestInstancesThatStartTogetherOnRedisAgreeOnOneRing(t *testing.T) {
 	t.Parallel()
-	addrs := make([]string, nodes)
+	addrs := make([]string, nodeCount)
 	for i := range addrs {
 		addrs[i] = servers.StartRedis(t).Addr
 	}
@@ -91,7 +91,7 @@ func TestInstancesThatStartAtOnceAgreeOnOneRing(t *testing.T) {
 }
 
 // This is why the service's own client repeats nothing.
-func TestAClientThatRepeatsByItselfCountsTwice(t *testing.T) {
+func TestARedisClientThatRepeatsByItselfCountsTwice(t *testing.T) {
 	t.Parallel()
 	server := servers.StartRedis(t)
 	proxy := servers.StartProxy(t, server.Addr)

@@ -55,13 +55,13 @@ func (c *clock) back(d time.Duration) {
 	c.step(offset - d)
 }
 
-// server is one node at the far end of the network. It writes down what the
+// memoryServer is one node in memory at the far end of the network. It records what the
 // node says that it did: the model's own truth about windows.
-type server struct {
+type memoryServer struct {
 	cluster.Node // below the mutant, if there is one
 	memory       *localnode.Node
 	clock        *clock
-	off          time.Duration // of the clock, when nobody sets it
+	off          time.Duration // of the clock, when no fault sets it
 	counted      *chaos.Tally
 	length       counting.WindowLength
 	frozen       gate
@@ -69,7 +69,7 @@ type server struct {
 
 	mu     sync.Mutex
 	down   bool // refuses connections
-	silent bool // lets them hang
+	silent bool // never answers
 	seen   seen
 }
 
@@ -107,38 +107,52 @@ func put[K comparable](sets map[counting.Window]map[K]struct{}, w counting.Windo
 	sets[w][k] = struct{}{}
 }
 
-func newServer(i int, length counting.WindowLength, m mutant, counted *chaos.Tally, over <-chan struct{}) *server {
-	s := &server{clock: &clock{}, counted: counted, length: length, over: over}
+func newSeen() seen {
+	return seen{
+		sealed: -1 << 62, ids: make(map[counting.Window]map[counting.ID]struct{}),
+		endpoints: make(map[counting.Window]map[string]struct{}), attended: make(map[counting.Window]struct{}),
+	}
+}
+
+func inMemory(w *world, i int) server {
+	s := &memoryServer{clock: &clock{}, counted: w.counted, length: w.length, over: w.over, seen: newSeen()}
 	s.memory = localnode.New(localnode.Options{
 		ID: counting.NodeID(fmt.Sprintf("n%d", i)), Addr: fmt.Sprintf("n%d:1", i), Now: s.clock.now,
 	})
-	s.Node = m.node(s.memory, s.clock)
-	s.seen = seen{
-		sealed: -1 << 62, ids: make(map[counting.Window]map[counting.ID]struct{}),
-		endpoints: make(map[counting.Window]map[string]struct{}), attended: make(map[counting.Window]struct{}),
+	s.Node = w.mutant.node(s.memory, s.clock)
+	if w.plan.skews && uint64(i) == w.seed%nodeCount {
+		s.off = []time.Duration{-3 * time.Second, 3 * time.Second}[w.seed/nodeCount%2]
+		s.clock.step(s.off)
+		w.counted.Add(nodeOff)
 	}
 	return s
 }
 
+func (s *memoryServer) dial(*instance) dialled { return dialled{s, func() {}} }
+
+func (s *memoryServer) direct(bool) dialled { return dialled{s.memory, func() {}} }
+
+func (s *memoryServer) isDue(t time.Time) bool { return !s.clock.shown().Before(t) }
+
+func (s *memoryServer) mend() { s.clock.step(s.off) }
+
 // setDown lets the node be away, either refusing or silent, or back.
-func (s *server) setDown(down, silent bool) {
+func (s *memoryServer) setDown(down, silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down, s.silent = down, silent
 }
 
-// reachable is false when a request gets no answer; the error is that of a
+// reached is false when a request gets no answer; the error is that of a
 // refused connection.
-func (s *server) reachable() (bool, error) {
+func (s *memoryServer) reached() (bool, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.down && s.silent:
-		return false, nil
-	case s.down:
+	down, silent := s.down, s.silent
+	s.mu.Unlock()
+	if down && !silent {
 		return false, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
-	return true, nil
+	return !down && s.frozen.pass(s.over), nil
 }
 
 // snapshot is the node and what is known of it at one moment.
@@ -147,14 +161,14 @@ type snapshot struct {
 	seen seen
 }
 
-func (s *server) snapshot() snapshot {
+func (s *memoryServer) snapshot() snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return snapshot{s.memory.Snapshot(), s.seen.clone()}
 }
 
 // rollBack takes the node back to a snapshot.
-func (s *server) rollBack(to snapshot) {
+func (s *memoryServer) rollBack(to snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.memory.Restore(to.node)
@@ -162,31 +176,17 @@ func (s *server) rollBack(to snapshot) {
 }
 
 // Apply lets the node apply and notes where its ids went.
-func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+func (s *memoryServer) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := s.length.At(s.clock.now())
 	receipt, err := s.Node.Apply(ctx, b)
-	var gap *counting.GapError
-	if errors.As(err, &gap) {
-		s.counted.Add(batchGap)
-	}
-	if err != nil {
+	if err != nil || receipt.Duplicate {
 		return receipt, err
-	}
-	if receipt.Duplicate {
-		s.counted.Add(batchDuplicate)
-		return receipt, nil
 	}
 	refused := make(map[int]counting.Reason, len(receipt.Refused))
 	for _, r := range receipt.Refused {
 		refused[r.Item] = r.Reason
-		switch r.Reason {
-		case counting.Overflow:
-			s.counted.Add(overflowRefused)
-		case counting.EndpointLimit:
-			s.counted.Add(endpointRefused)
-		}
 	}
 	for i, a := range b.IDEvents {
 		if refused[len(b.Visits)+i] != 0 {
@@ -205,7 +205,7 @@ func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt
 }
 
 // Heartbeat lets the node attend and notes the window that became a waiting one.
-func (s *server) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
+func (s *memoryServer) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.Node.Heartbeat(ctx)
@@ -216,7 +216,7 @@ func (s *server) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error
 }
 
 // Seal lets the node seal and notes it.
-func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+func (s *memoryServer) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, err := s.Node.Seal(ctx, w, grace)
@@ -230,7 +230,7 @@ func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duratio
 }
 
 // Retire lets the node retire and notes that the window takes no more ids.
-func (s *server) Retire(ctx context.Context, w counting.Window) error {
+func (s *memoryServer) Retire(ctx context.Context, w counting.Window) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.Node.Retire(ctx, w)
