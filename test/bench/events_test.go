@@ -20,7 +20,7 @@ const eventClients = 10_000
 
 // BenchmarkEventClients is what an idle client of GET /events costs: the
 // resident memory of the service for each, and the time from the answer to a
-// visit until the last of them has been told.
+// visit until the last of them has received it.
 func BenchmarkEventClients(b *testing.B) {
 	p := startFootfall(b, []*servers.Redis{servers.StartRedis(b)})
 	for b.Loop() {
@@ -35,9 +35,9 @@ func BenchmarkEventClients(b *testing.B) {
 		after := residentKB(b, p.service)
 		b.ReportMetric(float64(after-before)/eventClients, "KB/client")
 
-		told := make(chan time.Time, len(conns))
+		received := make(chan time.Time, len(conns))
 		for _, conn := range conns {
-			go func() { told <- awaitVisit(conn) }()
+			go func() { received <- awaitVisit(conn) }()
 		}
 		time.Sleep(3 * time.Second) // until they have read what came before
 		answer, err := http.Post("http://"+p.addr+"/visit/home", "", nil)
@@ -48,7 +48,7 @@ func BenchmarkEventClients(b *testing.B) {
 		answered := time.Now()
 		var first, last time.Duration
 		for i := range conns {
-			took := (<-told).Sub(answered)
+			took := (<-received).Sub(answered)
 			if i == 0 {
 				first = took
 			}

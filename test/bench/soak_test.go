@@ -17,7 +17,7 @@ import (
 var soak = flag.Duration("soak", 20*time.Second, "how long BenchmarkSoak loads the service")
 
 // BenchmarkSoak loads the service by 2,000 connections, and then lets it read
-// a million pages that nobody has visited. It prints the memory and goroutines
+// a million pages without visits. It prints the memory and goroutines
 // of the service, which stay as they are after the first moments.
 func BenchmarkSoak(b *testing.B) {
 	footfall := startFootfall(b, redisServers(b, 3))

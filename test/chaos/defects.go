@@ -26,7 +26,7 @@ func (f *Forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Rece
 	return f.Node.Apply(ctx, fresh)
 }
 
-// Fresh is b as the first batch of a session that nobody else has.
+// Fresh is b as the first batch of a session of its own.
 func Fresh(b *counting.Batch, number int) *counting.Batch {
 	c := *b
 	c.Session, c.Seq = counting.Session(fmt.Sprint(b.Session, "-fresh", number)), 1

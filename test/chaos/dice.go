@@ -1,6 +1,6 @@
 // Package chaos is what tests under random faults share: randomness that can
 // be repeated, a tally of the faults that really happened, accounts of what
-// callers were told, a way to be around each call of a node, and nodes with
+// callers received, a way to be around each call of a node, and nodes with
 // defects that such tests must find.
 package chaos
 

@@ -150,7 +150,7 @@ func allStartAgain(t *testing.T, s *stack, tr *traffic) {
 }
 
 // booksBalance compares what is stored, at both instances, and all counts of
-// all windows, with what the callers were told.
+// all windows, with the replies that callers received.
 func booksBalance(t *testing.T, s *stack, tr *traffic, re *reports) {
 	for n := range 2 {
 		tr.balance(t, s.url(t, "footfall", n+1, 8000))

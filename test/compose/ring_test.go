@@ -17,7 +17,7 @@ import (
 func TestAFourthNodeJoinsUnderLoad(t *testing.T) {
 	s := newStack(t)
 	s.up(t, "--build")
-	const still = 2000 // pages of which nobody takes notice meanwhile
+	const still = 2000 // pages that no caller visits or reads meanwhile
 	setPages(t, s, still)
 	tr := startTraffic(t, s.url(t, "balancer", 1, 8000))
 	re := newReports(t, s)

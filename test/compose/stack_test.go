@@ -22,7 +22,7 @@ import (
 )
 
 // stack is one project of docker compose, with containers, networks, volumes
-// and an image that nobody else has.
+// and an image of its own.
 type stack struct {
 	t       *testing.T
 	project string
@@ -38,7 +38,7 @@ func newStack(t *testing.T) *stack {
 	s := &stack{t: t, project: project, env: append(os.Environ(),
 		"COMPOSE_PROJECT_NAME="+project, "COMPOSE_PROGRESS=plain", "COMPOSE_PROFILES=",
 		"COMPOSE_FILE="+strings.Join([]string{filepath.Join("..", "..", "docker-compose.yml"), "compose.test.yml"}, string(os.PathListSeparator)),
-		"COMPOSE_ENV_FILES="+os.DevNull, // no setting of whoever runs the test
+		"COMPOSE_ENV_FILES="+os.DevNull, // no setting of the user who runs the test
 		"FOOTFALL_VERSION="+project, "FOOTFALL_PORT=0", "FOOTFALL_WINDOW=5s",
 		"FOOTFALL_ADMIN_LISTEN=:8001", "FOOTFALL_ADMIN_TOKEN="+rand.Text(),
 		"FOOTFALL_CALLBACK_ALLOW=none", "FOOTFALL_CALLBACK_SECRET=whsec_"+base64.StdEncoding.EncodeToString([]byte(rand.Text()+rand.Text())),

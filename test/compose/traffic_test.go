@@ -22,7 +22,7 @@ import (
 // pages is enough for each of a few nodes to have many.
 const pages = 48
 
-// traffic is callers of the balancer who keep books of what they were told.
+// traffic is callers of the balancer who keep books of the replies that they received.
 type traffic struct {
 	t      *testing.T
 	base   atomic.Pointer[string] // the balancer
@@ -167,7 +167,7 @@ func get(t *testing.T, url string) (status int, body string) {
 	return status, body
 }
 
-// totals are all visits so far, by what their callers were told.
+// totals are all visits so far, by the replies that their callers received.
 func (tr *traffic) totals() (acked, refused, doubt int64) {
 	for i := range tr.visits {
 		a, r, d := tr.visits[i].Totals()
@@ -203,7 +203,7 @@ func (tr *traffic) allServed(t *testing.T) {
 	})
 }
 
-// balance compares what an instance has stored with the books, when nobody
+// balance compares what an instance has stored with the books, when no caller
 // writes any more: P1 and P2.
 func (tr *traffic) balance(t *testing.T, instance string) {
 	t.Helper()

@@ -40,7 +40,7 @@ type cut struct {
 }
 
 // StartProxy starts a proxy that passes everything on to the target until
-// it is told otherwise. A target that is down closes the connection.
+// it is changed. A target that is down closes the connection.
 func StartProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
 	return start(tb, &Proxy{target: target})
@@ -60,7 +60,7 @@ func start(tb testing.TB, p *Proxy) *Proxy {
 	tb.Helper()
 	p.conns = make(map[net.Conn]struct{})
 	var err error
-	for range 5 { // somebody else may take the port in between
+	for range 5 { // another process may take the port in between
 		p.Addr = FreeAddr(tb)
 		if err = p.Accept(); err == nil {
 			break
@@ -109,7 +109,7 @@ func (p *Proxy) Refuse() {
 }
 
 // Stall holds back all bytes of both directions until Resume. What clients
-// have sent meanwhile arrives then, though they may have given up.
+// have sent meanwhile arrives then, though they may have ended.
 func (p *Proxy) Stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -233,7 +233,7 @@ func (p *Proxy) request(b []byte) ([]byte, bool) {
 	return b, true
 }
 
-// reply cuts what a server answers, where somebody waits for that.
+// reply cuts what a server answers, where a client waits for that.
 func (p *Proxy) reply(b []byte) ([]byte, bool) {
 	p.wait()
 	p.mu.Lock()

@@ -44,7 +44,7 @@ type RabbitMQ struct {
 func StartRabbitMQ(tb testing.TB) *RabbitMQ {
 	tb.Helper()
 	var err error
-	for range 3 { // somebody else may take a port before the server does
+	for range 3 { // another process may take a port before the server does
 		var r *RabbitMQ
 		if r, err = OpenRabbitMQ(); err != nil {
 			break

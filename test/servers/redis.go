@@ -53,7 +53,7 @@ func startRedis(tb testing.TB, snapshot []byte, args []string) *Redis {
 		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
 	}
 	var err error
-	for range 5 { // somebody else may take the port before the server does
+	for range 5 { // another process may take the port before the server does
 		r := &Redis{Addr: FreeAddr(tb), dir: tempDir(tb), args: args}
 		tb.Cleanup(r.Kill)
 		if snapshot != nil {
@@ -119,7 +119,7 @@ func (r *Redis) Start() error {
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(r.Port()), "--dir", r.dir, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--logfile", "redis.log", "--enable-debug-command", "yes",
 	}, r.args...)
-	// Its log says so, not the port: a server of somebody else may answer there.
+	// Its log says so, not the port: a server of another process may answer there.
 	began := r.logged()
 	r.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
 	// A test that is killed takes its servers along.

@@ -179,7 +179,7 @@ func (d *deployment) load() *load {
 	return l
 }
 
-// take returns the time of the slowest write, and begins anew.
+// take returns the time of the slowest write, and begins again.
 func (l *load) take() (slowest time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

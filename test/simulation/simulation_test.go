@@ -136,7 +136,7 @@ func (d *deployment) balance(r *sharding.Ring) (arcs, pages float64) {
 	return float64(most) * n / sharding.Arcs, float64(mostPages) * n / float64(len(d.pages))
 }
 
-func TestAChangeMovesWhatItMustAndStopsNobodyForLong(t *testing.T) {
+func TestAChangeMovesWhatItMustAndStopsNoCallerForLong(t *testing.T) {
 	t.Parallel()
 	for _, nodes := range []int{3, 16} {
 		synctest.Test(t, func(t *testing.T) {
