@@ -12,12 +12,12 @@ import (
 // Apply implements counting.Counts.
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	args := []any{
-		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packArrivals(b.IDEvents), b.EndpointLimit,
+		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
 	}
 	script := n.scripts.apply
 	if len(b.Keyed)+len(b.SetCounts) > 0 {
 		script = n.scripts.applyMore
-		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packSettings(b.SetCounts))
+		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packCounts(b.SetCounts))
 	}
 	word, answer, err := n.run(ctx, script, args...)
 	if err != nil {
@@ -70,8 +70,8 @@ func (n *Node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.
 	return tallies, nil
 }
 
-// parseCount reads what is stored of a page; nothing is 0. ok is false where
-// it is no count.
+// parseCount reads the stored count of a page, 0 where there is none. ok is false
+// if it is no count.
 func parseCount(answer any) (count int64, ok bool) {
 	text, ok := answer.(string)
 	if !ok {

@@ -13,8 +13,7 @@ import (
 	"footfall/domain/counting"
 )
 
-// harmless tells whether an answer is one by which Redis refuses a call before
-// it does anything.
+// harmless tells whether Redis gives an answer only before it executes anything.
 func harmless(answer string) bool {
 	for _, beginning := range []string{
 		"NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
@@ -30,8 +29,8 @@ func harmless(answer string) bool {
 // unfit is an error of preflight: the connection was not used.
 type unfit struct{ error }
 
-// failed puts an error of the client into the terms of the ports: what surely
-// had no effect wraps counting.ErrNotApplied.
+// failed translates an error of the client. It wraps counting.ErrNotApplied if the call
+// had no effect.
 func (n *Node) failed(act string, err error) error {
 	var refused redis.Error
 	var op *net.OpError
@@ -47,9 +46,9 @@ func (n *Node) failed(act string, err error) error {
 	return fmt.Errorf("%s %s: %w", act, n.id, err)
 }
 
-// preflight looks at the server at the beginning of every connection: one
-// that could delete counts is not used, one that could forget them at a crash
-// is warned of.
+// preflight checks the server at the start of every connection. It refuses a server
+// that could evict counts. It logs a warning for a server that could lose them in a
+// crash.
 func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	info, err := c.InfoMap(ctx, "server", "memory", "persistence").Result()
 	if err != nil {
@@ -66,7 +65,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)
 	}
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF(version) {
-		// A server that doesn't say when it syncs is taken for one of the usual setting.
+		// A server that hides its configuration is assumed to have the default.
 		how, err := c.ConfigGet(ctx, "appendfsync").Result()
 		n.syncing.Store(err != nil || how["appendfsync"] == "everysec")
 	}

@@ -12,11 +12,11 @@ import (
 //	ff:T          hash: which node of which deployment this is, its ring, the highest sealed window
 //	ff:Q          hash: session -> its last batch, when it came, and what it refused
 //	ff:c:{arc}    hash: page -> count
-//	ff:x:{arc}:{table}   the same of an arc that was claimed: its residue
-//	ff:s:{arc}:{table}   the same, set aside when that table gave the arc to this node
-//	ff:st         hash: arc -> c for claimed, d:{pages} for gone; of the open table
-//	ff:coming     a bit for each arc that is on its way to this node by the open table
-//	ff:in:{arc}:{table}  set of the pages that it has taken in; an empty one stands for all keys
+//	ff:x:{arc}:{table}   the same of an arc that was claimed: its frozen pages
+//	ff:s:{arc}:{table}   the same, quarantined when that table gave the arc to this node
+//	ff:st         hash: arc -> c for frozen, d:{pages} for released; of the open table
+//	ff:coming     a bit for each incoming arc of the open table
+//	ff:in:{arc}:{table}  set of the pages that were imported; an empty one stands for all keys
 //	ff:k:{day}:{arc}     hash: hash of an idempotency key -> hash of its payload
 //	ff:ka:{day}   set of the arcs that have keys of the day; ff:kn: hash: day -> number of keys
 //	ff:ids:{w}:{set}  sets of ids; small sets of integers are the cheapest that Redis has
@@ -24,7 +24,7 @@ import (
 //	ff:eps:{w}    set of endpoints
 //	ff:pend       sorted set of the windows that wait to be closed
 //	ff:win:{w}    hash: the entry of the ledger; ff:wins: sorted set of those
-//	ff:cb:{w}     hash: endpoint -> its last call
+//	ff:cb:{w}     hash: endpoint -> its last delivery
 const (
 	arcKey = "ff:c:"
 	// setBits: the ids of a window are spread over 2^setBits sets, so that
@@ -37,9 +37,8 @@ const (
 // idSet spreads ids evenly, whatever their pattern (Knuth's multiplicative hash).
 func idSet(id counting.ID) uint64 { return uint64(id) * 0x9E3779B97F4A7C15 >> (64 - setBits) }
 
-// packVisits, packArrivals and packPages write what a script gets as one
-// MessagePack array of strings: one argument is cheaper for both sides than
-// hundreds. An empty one is an empty string.
+// packVisits, packIDs and packPages write one MessagePack array of strings. One
+// argument is cheaper for both sides than hundreds. No items are an empty string.
 func packVisits(visits []counting.Visit) []byte {
 	if len(visits) == 0 {
 		return nil
@@ -54,13 +53,13 @@ func packVisits(visits []counting.Visit) []byte {
 	return b
 }
 
-func packArrivals(arrivals []counting.IDEvent) []byte {
-	if len(arrivals) == 0 {
+func packIDs(events []counting.IDEvent) []byte {
+	if len(events) == 0 {
 		return nil
 	}
-	b := appendArray(make([]byte, 0, 40*len(arrivals)+8), 4*len(arrivals))
-	for i := range arrivals {
-		a := &arrivals[i]
+	b := appendArray(make([]byte, 0, 40*len(events)+8), 4*len(events))
+	for i := range events {
+		a := &events[i]
 		b = appendInt(b, int64(idSet(a.ID)))
 		b = appendInt(b, int64(a.ID))
 		b = appendString(b, a.Endpoint)
@@ -94,14 +93,14 @@ func packKeyed(keyed []counting.KeyedVisit) []byte {
 	return b
 }
 
-// packSettings writes an empty string where a page is to be forgotten.
-func packSettings(settings []counting.SetCount) []byte {
-	if len(settings) == 0 {
+// packCounts writes an empty count for a page that is to be deleted.
+func packCounts(counts []counting.SetCount) []byte {
+	if len(counts) == 0 {
 		return nil
 	}
-	b := appendArray(make([]byte, 0, 40*len(settings)+8), 3*len(settings))
-	for i := range settings {
-		s := &settings[i]
+	b := appendArray(make([]byte, 0, 40*len(counts)+8), 3*len(counts))
+	for i := range counts {
+		s := &counts[i]
 		b = appendInt(b, int64(s.Arc))
 		b = appendString(b, string(s.Page))
 		if s.Delete {
@@ -113,7 +112,7 @@ func packSettings(settings []counting.SetCount) []byte {
 	return b
 }
 
-func packKept(keys []counting.StoredKey) []byte {
+func packStoredKeys(keys []counting.StoredKey) []byte {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -136,8 +135,8 @@ func packKeys(keys []counting.LocatedKey) []byte {
 	return b
 }
 
-// packTaken is what of the pages of one arc its new node gets.
-func packTaken(pages []counting.Visit) []byte {
+// packImport writes the pages of one arc for its new node.
+func packImport(pages []counting.Visit) []byte {
 	if len(pages) == 0 {
 		return nil
 	}
@@ -157,7 +156,7 @@ func packArcList(arcs []counting.Arc) []byte {
 	return b
 }
 
-// packEntries leaves out what a node doesn't take from another.
+// packEntries omits entries that a node does not import.
 func packEntries(entries []counting.FullEntry) []byte {
 	var b []byte
 	taken := 0

@@ -58,7 +58,7 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 		text, _ := kept[i+1].(string)
 		var c counting.Delivery
 		if _, err := fmt.Sscanf(text, "%d %d %t", &c.Attempts, &c.Status, &c.Final); err != nil {
-			return counting.Entry{}, nil, fmt.Errorf("calls of window %d on %s: %w", w, n.id, err)
+			return counting.Entry{}, nil, fmt.Errorf("deliveries of window %d on %s: %w", w, n.id, err)
 		}
 		calls[endpoint] = c
 	}
@@ -79,7 +79,7 @@ func (n *Node) Entries(ctx context.Context, before counting.Window, limit int) (
 }
 
 // parseEntry reads state, count, sink, endpoints, delivered, failed, or the
-// word damaged; what is missing is that of a window nobody has claimed.
+// word damaged. An entry without a state is that of a window that was never claimed.
 func parseEntry(w counting.Window, answer any) counting.Entry {
 	if answer == string(counting.Damaged) {
 		return counting.Entry{Window: w, State: counting.Damaged}

@@ -15,15 +15,15 @@ const fetchSize = counting.MaxImport
 func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
 	_, answer, err := n.run(ctx, n.scripts.incoming, int64(table))
 	if err != nil {
-		return nil, fmt.Errorf("list coming arcs on %s: %w", n.id, err)
+		return nil, fmt.Errorf("list incoming arcs on %s: %w", n.id, err)
 	}
 	bits, _ := answer[0].(string)
 	return unpackArcs(bits), nil
 }
 
-// ClaimArcs implements counting.Movable. It waits for the disk, too: a power cut
-// that took this node back behind a claim would take back batches that the
-// destination has got with the residue, and they would be sent again.
+// ClaimArcs implements counting.Movable. It also waits for the disk. If a power cut
+// undid a claim, it would undo batches that the destination has imported with the
+// pages, and instances would send them again.
 func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	answer, err := n.synced(ctx, n.scripts.claimArcs, int64(table), packArcList(arcs))
 	if err != nil {
@@ -90,7 +90,7 @@ func parseKeys(day counting.Day, found []any) (keys []counting.StoredKey, err er
 
 // Import implements counting.Movable.
 func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
-	_, answer, err := n.run(ctx, n.scripts.importChunk, int64(table), uint64(arc), packKept(c.Keys), c.LastKeys, packTaken(c.Pages))
+	_, answer, err := n.run(ctx, n.scripts.importChunk, int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c.Pages))
 	if err != nil {
 		return counting.ImportResult{}, fmt.Errorf("import arc %d on %s: %w", arc, n.id, err)
 	}
@@ -101,10 +101,9 @@ func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Ar
 	return counting.ImportResult{Pages: int(toInt(answer[0])), Keys: answer[1] == "1", Refused: refused}, err
 }
 
-// Confirm implements counting.Movable. It waits for the disk, too: the residue
-// is forgotten at its source next, and a power cut that sets this node back by
-// a second must not take what was counted in years. What it has found and what
-// it waits for are of one server, whatever came between it and Import.
+// Confirm implements counting.Movable. It also waits for the disk, because the source
+// deletes its frozen pages next. A power cut must not undo what was imported. What it
+// reads and what it waits for are of one server, even after a failover.
 func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
 	answer, err := n.synced(ctx, n.scripts.confirm, int64(table), packArcList(arcs))
 	if err != nil {
@@ -125,13 +124,13 @@ func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []countin
 	return all, nil
 }
 
-// ImportEntries implements counting.Movable. It waits for the disk, as Confirm does:
-// the node that had them is let go next.
+// ImportEntries implements counting.Movable. It waits for the disk as Confirm does,
+// because the node that had the entries is removed next.
 func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	_, err := n.synced(ctx, n.scripts.importEntries,
 		int64(table), seconds(counting.EntryLife), seconds(counting.WindowLife), packEntries(entries))
 	if err != nil {
-		return fmt.Errorf("take %d entries on %s: %w", len(entries), n.id, err)
+		return fmt.Errorf("import %d entries on %s: %w", len(entries), n.id, err)
 	}
 	return nil
 }

@@ -53,8 +53,8 @@ type Node struct {
 	scripts scripts
 	log     *slog.Logger
 
-	warned  atomic.Bool // that the server keeps no append-only file
-	syncing atomic.Bool // the server syncs that file now and then, and tells when
+	warned  atomic.Bool // that the server writes no append-only file
+	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
 }
 
 var (
@@ -74,8 +74,8 @@ func New(o Options) *Node {
 	n.client = redis.NewClient(&redis.Options{
 		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
 		OnConnect: n.preflight,
-		// A retry inside the client could count twice, and is not needed:
-		// batches are repeated by who knows what they are.
+		// A retry inside the client could count twice. The group commit repeats
+		// batches, since it knows what they are.
 		MaxRetries: -1, DialerRetries: 1,
 		ContextTimeoutEnabled: true,
 		DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
@@ -99,8 +99,8 @@ func (n *Node) ID() counting.NodeID { return n.id }
 // Addr implements sharding.RingStore.
 func (n *Node) Addr() string { return n.addr }
 
-// CheckDistinct makes sure that no two of the nodes that answer are one server
-// under two addresses: its pages would be counted as another node's.
+// CheckDistinct returns an error if two of the nodes that answer are one server under
+// two addresses.
 func CheckDistinct(ctx context.Context, nodes []*Node) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -111,7 +111,7 @@ func CheckDistinct(ctx context.Context, nodes []*Node) error {
 	answers := make(chan answer, len(nodes))
 	for _, n := range nodes {
 		go func() {
-			info, _ := n.client.InfoMap(ctx, "server").Result() // one that is away can't be told from another
+			info, _ := n.client.InfoMap(ctx, "server").Result() // a node that is away is not compared
 			answers <- answer{n, fmt.Sprint(info["Server"]["run_id"], "/", n.client.Options().DB)}
 		}()
 	}

@@ -14,7 +14,7 @@ import (
 func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 	_, answer, err := n.run(ctx, n.scripts.state)
 	if err != nil {
-		return sharding.RingState{}, fmt.Errorf("standing of %s: %w", n.id, err)
+		return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
 	}
 	var s sharding.RingState
 	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Accepted} {
@@ -23,7 +23,7 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 			continue
 		}
 		if *ring, err = sharding.Decode([]byte(document)); err != nil {
-			return sharding.RingState{}, fmt.Errorf("standing of %s: %w", n.id, err)
+			return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
 		}
 	}
 	s.Incoming = int(toInt(answer[3]))
@@ -34,7 +34,7 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 	_, answer, err := n.run(ctx, n.scripts.summary)
 	if err != nil {
-		return sharding.RingSummary{}, fmt.Errorf("pulse of %s: %w", n.id, err)
+		return sharding.RingSummary{}, fmt.Errorf("ring summary of %s: %w", n.id, err)
 	}
 	return sharding.RingSummary{
 		Fence:    counting.Epoch(toInt(answer[0])),
@@ -62,7 +62,7 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 // Accept implements sharding.RingStore.
 func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
 	if _, err := n.replicated(ctx, n.scripts.accept, r.Deployment(), int64(r.Epoch()), r.ChangeID()); err != nil {
-		return fmt.Errorf("approve on %s: %w", n.id, err)
+		return fmt.Errorf("accept on %s: %w", n.id, err)
 	}
 	return nil
 }

@@ -10,9 +10,8 @@ import (
 // sweepKeys is about how many keys one call of Sweep looks at.
 const sweepKeys = 1000
 
-// Sweep implements counting.Movable. The cursor is that of SCAN, which shows
-// every key that is there all the while. It goes by the names of keys, whatever
-// is in them.
+// Sweep implements counting.Movable. The cursor is that of SCAN, which returns every key
+// that exists throughout. It reads the names of keys only.
 func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, cursor string) (counting.SweepResult, string, error) {
 	if cursor == "" {
 		cursor = "0"

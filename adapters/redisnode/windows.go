@@ -12,7 +12,7 @@ import (
 func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	_, answer, err := n.run(ctx, n.scripts.heartbeat, seconds(counting.SessionLife), counting.MaxWaiting)
 	if err != nil {
-		return counting.HeartbeatResult{}, fmt.Errorf("attend %s: %w", n.id, err)
+		return counting.HeartbeatResult{}, fmt.Errorf("heartbeat on %s: %w", n.id, err)
 	}
 	a := counting.HeartbeatResult{Current: counting.Window(toInt(answer[0]))}
 	for _, w := range answer[1:] {

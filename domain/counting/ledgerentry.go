@@ -51,7 +51,7 @@ func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (t
 }
 
 // Advance changes the entry by a step of the owner of the token. A step that was
-// done before, or that another one made needless, changes nothing. Errors, which change
+// done before, or that another one made unnecessary, changes nothing. Errors, which change
 // nothing: ErrStaleToken, and ErrNotApplied where an earlier step is missing.
 func (c *LedgerEntry) Advance(token string, now time.Time, s Step) error {
 	if c.Claims == 0 || token != c.token() {

@@ -10,8 +10,8 @@ import (
 // Stage is how far an arc has come on its way from the node that had it.
 type Stage uint8
 
-// The stages, in their order. What a Held arc has is live; when it is claimed
-// it is Frozen, and what it has is called its residue; in the end it is Gone.
+// The stages, in their order. The pages of an arc are Live until it is claimed. Then they
+// are Frozen, and in the end Released.
 const (
 	Live Stage = iota
 	Frozen

@@ -233,13 +233,12 @@ func SaveDelivery(endpoint string, d Delivery) Step {
 // Finish moves a window from Published to Done, with its totals.
 func Finish(totals DeliveryTotals) Step { return Step{Action: ActionFinish, Totals: totals} }
 
-// Ledger is the part of a node that keeps the entries of the windows whose
-// home it is. Whoever closes a window claims it first; the token of the claim
-// goes with every change, and a change with an older token than the last is
-// refused by ErrStaleToken. Its methods are safe for concurrent use, may be
-// repeated, and end when their context does; all of them answer
-// ErrUninitialized and ErrWrongNode as Counts does. An entry is kept for 7
-// days after its last change, its calls until 10 minutes after Done.
+// Ledger is the part of a node that stores the entries of the windows whose home
+// it is. An instance claims a window before it closes it. Each step carries the
+// token of the claim, and a token that is not the last is ErrStaleToken. The methods
+// are safe for concurrent use, may be repeated, and end when their context does. All
+// of them answer ErrUninitialized and ErrWrongNode as Counts does. An entry is
+// kept for 7 days after its last change, its deliveries until 10 minutes after Done.
 type Ledger interface {
 	// Claim gives owner the right to close w until lease is over, and
 	// returns the entry as it is. ErrBusy while another owner has it; the
