@@ -167,7 +167,7 @@ func BenchmarkSimulation(b *testing.B) {
 	}
 	out := "\n| nodes | arcs moved | arcs, peak/mean | pages, peak/mean | slowest write, before | in the change | messages | rings in them | steps of moves | asking what is left | idle | drain | arcs/s |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
 	for _, r := range rows {
-		rings := r.sent["fence"] + 2*r.sent["standing"] // which answers with the fenced one and the open one
+		rings := r.sent["fence"] + 2*r.sent["ringstate"] // which answers with the fenced one and the open one
 		out += fmt.Sprintf("| %s | %d | %.4f | %.3f | %.1f ms | %.1f ms | %d | %d, %.1f MB | %d | %d | %.2f s | %.2f s | %.0f |\n",
 			r.name, r.arcs, r.mostArcs, r.mostPages, r.usual.Seconds()*1000, r.slowest.Seconds()*1000,
 			rings-r.sent["ringstate"]+r.sent["accept"]+r.sent["open"]+r.sent["ringsummary"]+r.sent["heartbeat"], rings, float64(rings*r.document)/1e6,
