@@ -10,6 +10,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/bootstrap"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // slowNode needs 0.8 s for a batch.
@@ -42,16 +43,10 @@ func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
 		},
 	}
 	visits, stop, err := bootstrap.Start(t.Context(), store, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	recorded := make(chan error)
 	go func() { recorded <- visits.Record(t.Context(), "home", 1) }()
 	<-node.applying
-	if err := stop(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := <-recorded; err != nil {
-		t.Error(err)
-	}
+	check.OK(t, stop(t.Context()))
+	check.OK(t, <-recorded)
 }

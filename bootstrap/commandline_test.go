@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 // The command line precedes the environment, and that the default. Flags may be
@@ -38,9 +39,7 @@ func TestTheCommandLineIsRead(t *testing.T) {
 			t.Errorf("%q is %q %q, %v", c.line, command, args, err)
 		}
 		for name, want := range c.want {
-			if got[name] != want {
-				t.Errorf("%q: %s is %q, want %q; all are %v", c.line, name, got[name], want, got)
-			}
+			check.Equal(t, got[name], want, "%q: %s in %v", c.line, name, got)
 		}
 	}
 }
@@ -113,9 +112,7 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 	}
 	_, all, _ := run(t, "--help")
 	for _, name := range slices.Sorted(maps.Keys(bootstrap.Defaults())) {
-		if strings.Count(all, "($"+name+")") != 1 {
-			t.Errorf("%s is not there once", name)
-		}
+		check.Equal(t, strings.Count(all, "($"+name+")"), 1, "how often %s is there", name)
 	}
 }
 

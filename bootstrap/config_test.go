@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 // run executes a command that ends by itself.
@@ -136,10 +137,7 @@ var update = flag.Bool("update", false, "write the table of settings to docs/con
 // The page has the table between two marks; make generate writes it.
 func TestTheTableOfSettingsIsThatOfTheFlags(t *testing.T) {
 	const page, begin, end = "../docs/configuration.md", "<!-- settings: generated from the flags by make generate -->\n", "<!-- end of settings -->\n"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(page))(t)
 	before, rest, found := strings.Cut(string(text), begin)
 	table, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
@@ -147,19 +145,14 @@ func TestTheTableOfSettingsIsThatOfTheFlags(t *testing.T) {
 	}
 	want := bootstrap.SettingsTable()
 	if *update {
-		if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(page, []byte(before+begin+want+end+after), 0o600))
 	} else if diff := cmp.Diff(want, table); diff != "" {
 		t.Errorf("%s is not that of the flags, run make generate (-flags +page):\n%s", page, diff)
 	}
 }
 
 func TestTheREADMEHasTheDefaultsOfTheSettings(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := check.Value(os.ReadFile("../README.md"))(t)
 	rows := regexp.MustCompile("(?m)^\\| `(FOOTFALL_[A-Z_]+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(string(readme), -1)
 	if len(rows) == 0 {
 		t.Error("the README has no table of settings")
@@ -174,10 +167,7 @@ func TestTheREADMEHasTheDefaultsOfTheSettings(t *testing.T) {
 
 // The table has the arguments of each command, and its own flags.
 func TestTheConfigurationPageHasEveryCommand(t *testing.T) {
-	page, err := os.ReadFile("../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := check.Value(os.ReadFile("../docs/configuration.md"))(t)
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `footfall ([^`]*)` \\|").FindAllStringSubmatch(string(page), -1) {
 		documented = append(documented, regexp.MustCompile(`=[^] ]*`).ReplaceAllString(row[1], ""))

@@ -9,21 +9,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"footfall/test/check"
 )
 
 // A command fails immediately if no service listens at the address.
 func TestAServiceThatIsNotThereIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	unused := l.Addr().String()
 	_ = l.Close()
 	file := filepath.Join(t.TempDir(), "all.ndjson")
-	if err := os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"), 0o600))
 	for _, line := range []string{"export " + file, "import " + file, "ring status"} {
 		begin := time.Now()
 		code, _, stderr := run(t, append(strings.Fields(line), "--admin-listen="+unused)...)
@@ -150,9 +147,7 @@ func TestAnExportThatCanNotGetItsNameIsKept(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "all.ndjson")
 	flag := adminAt(t, func(w http.ResponseWriter, _ *http.Request) {
-		if err := os.Mkdir(file, 0o700); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, os.Mkdir(file, 0o700))
 		_, _ = w.Write([]byte(onePage))
 	})
 	if code, stdout, stderr := run(t, "export", file, flag); code != 1 || stdout != "" || !strings.Contains(stderr, file+".part") {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -48,9 +50,7 @@ func TestAPageWithoutACountIsNotImported(t *testing.T) {
 {"page_id":"d\n","count":null}
 {"page_id":"e","count":0}
 `
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	code, stdout, stderr := run(t, "import", file, flag)
 	if code != 1 || stdout != `{"lines":5,"without_count":2}`+"\n" {
 		t.Errorf("exit code %d, %q", code, stdout)
@@ -76,9 +76,7 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 	} {
 		counts, flag := takingPages(t)
 		file := filepath.Join(t.TempDir(), "all.ndjson")
-		if err := os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"+line+"\n{\"page_id\":\"c\",\"count\":3}\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"+line+"\n{\"page_id\":\"c\",\"count\":3}\n"), 0o600))
 		code, stdout, stderr := run(t, "import", file, flag)
 		if code != 1 || stdout != "" || stderr != "footfall: line 2 is not a page with a count (--skip=2 skips it)\n" {
 			t.Errorf("%s: exit code %d, %q, %q", line, code, stdout, stderr)
@@ -124,32 +122,20 @@ func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "import", "-", flag)
 	cmd.Env = append(os.Environ(), "FOOTFALL_UNDER_TEST=1")
 	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer stdin.Close()
 	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	check.Must(t, cmd.Start())
 	// The note about this line shows that it has begun.
-	if _, err := io.WriteString(stdin, `{"page_id":"a","count":null}`+"\n"); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(io.WriteString(stdin, `{"page_id":"a","count":null}`+"\n"))(t)
 	lines := bufio.NewScanner(stderr)
 	lines.Scan()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	lines.Scan()
-	if got := lines.Text(); got != "footfall: terminated signal received (continue with --skip=0)" {
-		t.Errorf("stderr: %q", got)
-	}
+	check.Equal(t, lines.Text(), "footfall: terminated signal received (continue with --skip=0)", "stderr")
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}

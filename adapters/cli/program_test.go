@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 // TestMain is the program itself where FOOTFALL_UNDER_TEST is set.
@@ -36,9 +37,7 @@ func adminAt(t *testing.T, h http.HandlerFunc) string {
 
 func writeFile(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(name, []byte(text), 0o600))
 }
 
 func mustHave(t *testing.T, name, want string) {

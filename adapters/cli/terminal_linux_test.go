@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 // onTerminal runs the program with stdout on a terminal, and returns its text.
@@ -31,19 +32,12 @@ func onTerminal(t *testing.T, args ...string) (code int, shown string) {
 // echoes its input: a return as the end of a line, and escape as ^[.
 func typed(t *testing.T, write func(screen *os.File)) (shown string) {
 	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	screen := check.Value(os.OpenFile("/dev/ptmx", os.O_RDWR, 0))(t)
 	defer screen.Close()
 	write(screen)
 	const end = "the end\n"
-	if _, err := screen.WriteString(end); err != nil {
-		t.Fatal(err)
-	}
-	if err := screen.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(screen.WriteString(end))(t)
+	check.Must(t, screen.SetReadDeadline(time.Now().Add(10*time.Second)))
 	for !strings.HasSuffix(shown, end) {
 		some := make([]byte, 4096)
 		n, err := screen.Read(some)

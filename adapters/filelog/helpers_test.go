@@ -13,14 +13,13 @@ import (
 
 	"footfall/adapters/filelog"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func started(t *testing.T, path string) *filelog.Log {
 	t.Helper()
 	l := filelog.New(path)
-	if err := l.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, l.Start(t.Context()))
 	t.Cleanup(func() { stop(t, l) })
 	return l
 }
@@ -76,19 +75,13 @@ func parse(t *testing.T, content []byte) (whole []publishing.Report, broken []st
 
 func read(t *testing.T, path string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := check.Value(os.ReadFile(path))(t)
 	return b
 }
 
 func size(t *testing.T, path string) int64 {
 	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := check.Value(os.Stat(path))(t)
 	return info.Size()
 }
 
@@ -105,13 +98,9 @@ func limitFiles(t *testing.T, bytes int64) (lift func()) {
 	t.Helper()
 	signal.Ignore(syscall.SIGXFSZ)
 	var was syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was))
 	set := func(l syscall.Rlimit) {
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l))
 	}
 	set(syscall.Rlimit{Cur: uint64(bytes), Max: was.Max})
 	return func() { set(was) }
@@ -121,31 +110,24 @@ func limitFiles(t *testing.T, bytes int64) (lift func()) {
 func blocked(t *testing.T, path string) (heal func()) {
 	t.Helper()
 	away := path + ".away"
-	must(t, os.Rename(path, away))
-	must(t, os.Mkdir(path, 0o700))
+	check.Must(t, os.Rename(path, away))
+	check.Must(t, os.Mkdir(path, 0o700))
 	return func() {
-		must(t, os.Remove(path))
-		must(t, os.Rename(away, path))
+		check.Must(t, os.Remove(path))
+		check.Must(t, os.Rename(away, path))
 	}
 }
 
 func fifo(t *testing.T, folder string) string {
 	t.Helper()
 	path := filepath.Join(folder, "fifo")
-	must(t, syscall.Mkfifo(path, 0o600))
+	check.Must(t, syscall.Mkfifo(path, 0o600))
 	return path
 }
 
 func aFile(t *testing.T, folder string) string {
 	t.Helper()
 	path := filepath.Join(folder, "file")
-	must(t, os.WriteFile(path, nil, 0o600))
+	check.Must(t, os.WriteFile(path, nil, 0o600))
 	return path
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"footfall/adapters/filelog"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 	"footfall/test/conformance"
 )
 
@@ -38,9 +39,7 @@ func TestLinesAreThoseOfTheContract(t *testing.T) {
 		publish(t, l, report(7))
 		time.Sleep(time.Second)
 		for _, a := range attempts() {
-			if err := l.LogAttempt(a); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, l.LogAttempt(a))
 		}
 	})
 	golden(t, path, "testdata/lines.golden")
@@ -91,9 +90,7 @@ func TestABadPathStopsTheStart(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "capture log: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("start with %q: %v, want an error about %q", path, err, want)
 		}
-		if err := l.Publish(t.Context(), report(1)); !errors.Is(err, publishing.ErrRefused) {
-			t.Errorf("publish after it: %v", err)
-		}
+		check.Is(t, l.Publish(t.Context(), report(1)), publishing.ErrRefused, "publish after it")
 		stop(t, l)
 	}
 }
@@ -104,9 +101,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 	stop(t, l)
 	for i := range 3 {
 		for range 2 {
-			if err := l.Start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, l.Start(t.Context()))
 		}
 		publish(t, l, report(int64(i)))
 		for range 2 {
@@ -124,10 +119,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 func TestTheFileIsForItsOwnerAndGroup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	publish(t, started(t, path), report(1))
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := check.Value(os.Stat(path))(t)
 	if got := info.Mode().Perm(); got&^0o640 != 0 || got&0o600 != 0o600 {
 		t.Errorf("mode %v, want 0640 or, with a strict umask, less", got)
 	}

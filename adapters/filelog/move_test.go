@@ -11,21 +11,22 @@ import (
 	"testing"
 
 	"footfall/adapters/filelog"
+	"footfall/test/check"
 )
 
 func TestALineAfterARenameOrADeleteGoesIntoANewFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	l := started(t, path)
 	publish(t, l, report(1))
-	must(t, os.Rename(path, path+".1"))
+	check.Must(t, os.Rename(path, path+".1"))
 	publish(t, l, report(2))
 	publish(t, l, report(3))
-	must(t, os.Remove(path))
+	check.Must(t, os.Remove(path))
 	publish(t, l, report(4))
-	must(t, os.Link(path, path+".4"))
-	must(t, os.Remove(path))
+	check.Must(t, os.Link(path, path+".4"))
+	check.Must(t, os.Remove(path))
 	publish(t, l, report(5))
-	must(t, os.Rename(path+".4", path)) // another file in its place
+	check.Must(t, os.Rename(path+".4", path)) // another file in its place
 	publish(t, l, report(6))
 
 	for name, want := range map[string][]int64{path + ".1": {1}, path: {4, 6}} {
@@ -33,9 +34,7 @@ func TestALineAfterARenameOrADeleteGoesIntoANewFile(t *testing.T) {
 		for _, r := range reports(t, name) {
 			got = append(got, r.Count)
 		}
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s holds %v, want %v", filepath.Base(name), got, want)
-		}
+		check.Equal(t, fmt.Sprint(got), fmt.Sprint(want), "what %s holds", filepath.Base(name))
 	}
 }
 
@@ -49,7 +48,7 @@ func TestNoLineIsLostWhileTheFileIsRenamed(t *testing.T) {
 		}
 	})
 	files, err := filepath.Glob(path + "*")
-	must(t, err)
+	check.Must(t, err)
 	found := map[int64]int{}
 	for _, name := range files {
 		count(t, found, read(t, name))
@@ -77,10 +76,10 @@ func TestNoLineGoesIntoADeletedFile(t *testing.T) {
 		}
 		seen = lines
 		defer f.Close()
-		must(t, os.Remove(path))
+		check.Must(t, os.Remove(path))
 		deletions++
 		before, err := io.ReadAll(f)
-		must(t, err)
+		check.Must(t, err)
 		count(t, found, before)
 	})
 	if last, err := os.ReadFile(path); err == nil {
@@ -100,7 +99,7 @@ func TestCopyAndTruncateBreaksNoLine(t *testing.T) {
 	found := map[int64]int{}
 	writeWhile(t, l, func(int64) {
 		content := read(t, path)
-		must(t, os.Truncate(path, 0))
+		check.Must(t, os.Truncate(path, 0))
 		whole, _ := parse(t, content) // the last line may be half copied
 		for _, r := range whole {
 			found[r.Count]++
@@ -108,9 +107,7 @@ func TestCopyAndTruncateBreaksNoLine(t *testing.T) {
 	})
 	count(t, found, read(t, path))
 	for id, n := range found {
-		if n != 1 {
-			t.Errorf("line %d is there %d times", id, n)
-		}
+		check.Equal(t, n, 1, "the number of lines %d", id)
 	}
 	t.Logf("%d of %d lines were lost to truncation", writers*linesEach-len(found), writers*linesEach)
 }

@@ -12,6 +12,7 @@ import (
 	"footfall/adapters/filelog"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // window returns a report like those of the service.
@@ -30,7 +31,7 @@ func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 	for _, r := range want {
 		publish(t, l, r)
 		for _, a := range attempts() {
-			must(t, l.LogAttempt(a))
+			check.Must(t, l.LogAttempt(a))
 		}
 	}
 	log := read(t, path)
@@ -64,9 +65,7 @@ func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 				}
 			}
 			for r, err := range filelog.Reports(bytes.NewReader(c.log), damaged) {
-				if err != nil {
-					t.Error(err)
-				}
+				check.OK(t, err)
 				got = append(got, r)
 			}
 			if len(got) != len(c.want) || !slices.Equal(bad, c.bad) {
@@ -90,7 +89,5 @@ func TestAnUnreadableLogIsAnError(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if n != 1 {
-		t.Errorf("%d errors", n)
-	}
+	check.Equal(t, n, 1, "the number of errors")
 }

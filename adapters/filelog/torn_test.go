@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func TestALineAfterATornLineIsWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
 	for _, torn := range []string{`{"time":"2026-11-22T10:06:0`, "{", "\x00\x00\x00"} {
-		must(t, os.WriteFile(path, []byte("{}\n"+torn), 0o600))
+		check.Must(t, os.WriteFile(path, []byte("{}\n"+torn), 0o600))
 		l := started(t, path)
 		publish(t, l, report(1))
 		publish(t, l, report(2))
@@ -40,12 +41,8 @@ func TestALineTornByAFullDiskIsNotJoinedToTheNext(t *testing.T) {
 		if torn == nil || errors.Is(torn, publishing.ErrRefused) {
 			t.Errorf("a line of which %d bytes are written: %v, want an error that is no refusal", room, torn)
 		}
-		if !errors.Is(none, publishing.ErrRefused) {
-			t.Errorf("a line of which nothing is written: %v, want a refusal", none)
-		}
-		if !errors.Is(onlyNewline, publishing.ErrRefused) {
-			t.Errorf("a line of which only the newline before it is written: %v, want a refusal", onlyNewline)
-		}
+		check.Is(t, none, publishing.ErrRefused, "a line of which nothing is written")
+		check.Is(t, onlyNewline, publishing.ErrRefused, "a line of which only the newline before it is written")
 		publish(t, l, report(4))
 	}
 	whole, broken := parse(t, read(t, path))
@@ -67,7 +64,7 @@ func TestAFullDiskLosesNoAcknowledgedLine(t *testing.T) {
 		}
 	})
 	ballast := filepath.Join(folder, "ballast")
-	must(t, os.WriteFile(ballast, make([]byte, 8192), 0o600))
+	check.Must(t, os.WriteFile(ballast, make([]byte, 8192), 0o600))
 	path := filepath.Join(folder, "capture.log")
 	l := started(t, path)
 
@@ -85,7 +82,7 @@ func TestAFullDiskLosesNoAcknowledgedLine(t *testing.T) {
 			t.Fatalf("publish: %v", err)
 		}
 	}
-	must(t, os.Remove(ballast))
+	check.Must(t, os.Remove(ballast))
 	for range 5 {
 		publish(t, l, report(n))
 		taken[n] = true

@@ -12,24 +12,21 @@ import (
 
 	"footfall/adapters/httpapi/admin"
 	"footfall/adapters/httpapi/public"
+	"footfall/test/check"
 )
 
 // docs/api.md names every route of both listeners, and none that does not exist.
 func TestTheAPIPageHasTheRoutesAndNoOthers(t *testing.T) {
 	const prefix = "/api/v1/counter"
 	text, err := os.ReadFile("../../docs/api.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	prose := regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(string(text), "")
 	var documented []string
 	for _, m := range regexp.MustCompile("`((?:GET|POST|PUT|PATCH|DELETE) /[^ `?]*)[^`]*`").FindAllStringSubmatch(prose, -1) {
 		documented = append(documented, m[1])
 	}
 	handler, err := public.New(public.Options{Metrics: prometheus.NewRegistry()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	var served, prefixed []string
 	for _, route := range slices.Concat(handler.Routes(), admin.New(admin.Options{Metrics: prometheus.NewRegistry()}).Routes()) {
 		if strings.Contains(route, prefix) {

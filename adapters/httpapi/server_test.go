@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"footfall/adapters/httpapi"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -19,26 +20,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestServersStopTwiceAndUnstarted(t *testing.T) {
 	s := httpcheck.NewServer(http.NotFoundHandler())
 	for range 2 {
-		if err := s.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, s.Stop(t.Context()))
 	}
 	if err := s.Start(t.Context()); err == nil {
 		t.Error("started after Stop")
 	}
 	s = httpcheck.NewServer(http.NotFoundHandler())
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, s.Start(t.Context()))
 	if err := s.Start(t.Context()); err == nil {
 		t.Error("started twice")
 	}
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			if err := s.Stop(context.Background()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, s.Stop(context.Background()))
 		})
 	}
 	wg.Wait()
@@ -50,7 +45,5 @@ func TestStartSaysWhenItCannotListen(t *testing.T) {
 	if err := second.Start(t.Context()); err == nil {
 		t.Error("two servers listen on one address")
 	}
-	if err := second.Stop(t.Context()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, second.Stop(t.Context()))
 }

@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -34,9 +34,7 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 		<-release
 		_, _ = io.WriteString(w, "done")
 	}))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, s.Start(t.Context()))
 	c, addr := httpcheck.Client(t), s.Addr()
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -54,9 +52,7 @@ func TestStopWaitsForRequestsInFlight(t *testing.T) {
 	default:
 	}
 	close(release)
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
+	check.OK(t, <-stopped)
 	wg.Wait()
 }
 
@@ -67,9 +63,7 @@ func TestStopClosesConnectionsWhenItsContextEnds(t *testing.T) {
 		<-r.Context().Done()
 		close(gone)
 	}))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, s.Start(t.Context()))
 	c, addr := httpcheck.Client(t), s.Addr()
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -81,9 +75,7 @@ func TestStopClosesConnectionsWhenItsContextEnds(t *testing.T) {
 	<-entered
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Stop(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Stop gave %v", err)
-	}
+	check.Is(t, s.Stop(ctx), context.Canceled, "Stop")
 	<-gone
 	wg.Wait()
 }
@@ -93,13 +85,9 @@ func TestStopClosesConnectionsWhenItsContextEnds(t *testing.T) {
 func TestStopServesRequestsThatArriveMeanwhile(t *testing.T) {
 	for range 10 {
 		s := httpcheck.NewServer(http.NotFoundHandler())
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Start(t.Context()))
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		defer conn.Close()
 		// The first connection is accepted when a later one is served.
 		httpcheck.Ask(t, httpcheck.Client(t), "GET", "http://"+s.Addr())
@@ -108,9 +96,7 @@ func TestStopServesRequestsThatArriveMeanwhile(t *testing.T) {
 		untilClosed(t, s.Addr())
 		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
+		check.OK(t, <-stopped)
 		if err == nil {
 			resp.Body.Close()
 			return
@@ -127,25 +113,16 @@ func TestStopClosesSilentConnectionsWithoutAnError(t *testing.T) {
 		_, err := io.ReadAll(r.Body)
 		gone <- err
 	}))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, s.Start(t.Context()))
 	for _, sent := range []string{"", "POST / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"} {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)
 		defer conn.Close()
-		if _, err := io.WriteString(conn, sent); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(io.WriteString(conn, sent))(t)
 	}
 	<-entered
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, s.Stop(ctx))
 	if err := <-gone; err == nil {
 		t.Error("half a body was read to its end")
 	}

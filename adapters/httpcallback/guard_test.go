@@ -10,6 +10,7 @@ import (
 
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // hostile are addresses that a client must not make the service call.
@@ -50,9 +51,7 @@ func listeners(t *testing.T) []*server {
 func checkUntouched(t *testing.T, all []*server) {
 	t.Helper()
 	for _, s := range all {
-		if n := s.connections(t); n != 0 {
-			t.Errorf("%s got %d connections, want none", s.Addr(), n)
-		}
+		check.Equal(t, s.connections(t), 0, "the connections to %s", s.Addr())
 	}
 }
 
@@ -63,9 +62,7 @@ func TestNoForbiddenAddressIsCalledByItsNumber(t *testing.T) {
 		n := notifier(t, policy, httpcallback.Options{})
 		for _, a := range hostile {
 			e := publishing.Endpoint("http://" + net.JoinHostPort(a, all[0].port()) + "/")
-			if err := n.Permits(e); !errors.Is(err, publishing.ErrForbidden) {
-				t.Errorf("%s: permits %s: %v", policy, e, err)
-			}
+			check.Is(t, n.Permits(e), publishing.ErrForbidden, "%s: permits %s", policy, e)
 			got := n.Notify(t.Context(), report(), e, 1)
 			if !errors.Is(got.Err, publishing.ErrForbidden) || got.Status != 0 {
 				t.Errorf("%s: call of %s: %d, %v", policy, e, got.Status, got.Err)
@@ -129,9 +126,7 @@ func TestNoSpellingOfThisMachineIsCalled(t *testing.T) {
 		if err != nil {
 			parsed = publishing.Endpoint(s) // as it would be if it had not been parsed
 		}
-		if err := n.Permits(parsed); !errors.Is(err, publishing.ErrForbidden) {
-			t.Errorf("permits %s: %v", s, err)
-		}
+		check.Is(t, n.Permits(parsed), publishing.ErrForbidden, "permits %s", s)
 		if got := n.Notify(t.Context(), report(), parsed, 1); !errors.Is(got.Err, publishing.ErrForbidden) {
 			t.Errorf("call of %s: %d, %v", s, got.Status, got.Err)
 		}
@@ -180,9 +175,7 @@ func TestANameThatChangesItsAddressIsCheckedEachTime(t *testing.T) {
 			t.Errorf("later call: %+v", got)
 		}
 	}
-	if n := allowed.connections(t); n != 1 {
-		t.Errorf("the allowed address got %d connections, want 1", n)
-	}
+	check.Equal(t, allowed.connections(t), 1, "the connections to the allowed address")
 	checkUntouched(t, []*server{forbidden})
 }
 

@@ -16,14 +16,12 @@ import (
 
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func notifier(t *testing.T, policy string, o httpcallback.Options) *httpcallback.Notifier {
 	t.Helper()
-	p, err := httpcallback.ParsePolicy(policy)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := check.Value(httpcallback.ParsePolicy(policy))(t)
 	return httpcallback.New(p, o)
 }
 
@@ -42,10 +40,7 @@ type server struct {
 
 func serve(t *testing.T, address string, handle func(net.Conn)) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := check.Value(net.Listen("tcp", address))(t)
 	s := &server{Listener: l}
 	ctx := t.Context() // ends before the clean-up begins
 	s.all.Go(func() {
@@ -71,14 +66,9 @@ func serve(t *testing.T, address string, handle func(net.Conn)) *server {
 // one more itself: when that is accepted, so are all earlier ones.
 func (s *server) connections(t *testing.T) int64 {
 	t.Helper()
-	c, err := net.Dial("tcp", s.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := check.Value(net.Dial("tcp", s.Addr().String()))(t)
 	defer c.Close()
-	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, c.(*net.TCPConn).CloseWrite())
 	_, _ = io.ReadAll(c)
 	return s.accepted.Add(-1)
 }
@@ -118,10 +108,7 @@ type names struct {
 
 func resolver(t *testing.T, answers map[string]func(nth int) []netip.Addr) (*net.Resolver, *names) {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc := check.Value(net.ListenPacket("udp", "127.0.0.1:0"))(t)
 	n := &names{answers: answers, asked: map[string]int{}}
 	done := make(chan struct{})
 	go func() {

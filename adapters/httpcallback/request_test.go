@@ -20,6 +20,7 @@ import (
 
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -56,10 +57,7 @@ func TestTheRequestIsThatOfTheContract(t *testing.T) {
 		t.Errorf("webhook-timestamp %q, want the Unix time of the call", stamp)
 	}
 	seen = strings.NewReplacer(stamp, "TIME", s.Addr().String(), "HOST", "\r\n", "\n").Replace(seen)
-	want, err := os.ReadFile("testdata/request.golden")
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := check.Value(os.ReadFile("testdata/request.golden"))(t)
 	if seen+"\n" != string(want) {
 		t.Errorf("the request is\n%s\nwant\n%s", seen, want)
 	}
@@ -83,10 +81,7 @@ func TestTheCountIsAppendedToTheQuery(t *testing.T) {
 		"/p?next=http://x/?a=1":   "/p?next=http://x/?a=1&count=123",
 		"/%0d%0aX-Forged:%20yes?": "/%0d%0aX-Forged:%20yes?count=123",
 	} {
-		e, err := publishing.ParseEndpoint(string(s.endpoint(path)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := check.Value(publishing.ParseEndpoint(string(s.endpoint(path))))(t)
 		if got := n.Notify(t.Context(), report(), e, 1); got.Status != 200 {
 			t.Errorf("call: %+v", got)
 			continue
@@ -116,11 +111,8 @@ func TestARetryIsTheSameRequestUnderTheSameID(t *testing.T) {
 // HMAC-SHA256 over id, timestamp and body, joined by dots.
 func TestEverySecretSignsTheRequest(t *testing.T) {
 	keys := [][]byte{bytes.Repeat([]byte("a"), 24), bytes.Repeat([]byte("b"), 64)}
-	secrets, err := httpcallback.ParseSecrets("whsec_" + base64.StdEncoding.EncodeToString(keys[0]) +
-		", whsec_" + base64.StdEncoding.EncodeToString(keys[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	secrets := check.Value(httpcallback.ParseSecrets("whsec_" + base64.StdEncoding.EncodeToString(keys[0]) +
+		", whsec_" + base64.StdEncoding.EncodeToString(keys[1])))(t)
 	s, next := recorder(t)
 	n := notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets})
 	n.Notify(t.Context(), report(), s.endpoint("/"), 1)
@@ -131,9 +123,7 @@ func TestEverySecretSignsTheRequest(t *testing.T) {
 		_, _ = fmt.Fprintf(mac, "%s.%s.%s", header(t, seen, "Webhook-Id"), header(t, seen, "Webhook-Timestamp"), body(seen))
 		want = append(want, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
-	if got := header(t, seen, "Webhook-Signature"); got != strings.Join(want, " ") {
-		t.Errorf("webhook-signature %q, want %q", got, want)
-	}
+	check.Equal(t, header(t, seen, "Webhook-Signature"), strings.Join(want, " "), "webhook-signature")
 	if text := fmt.Sprintf("%v %+v %#v %s %x", secrets, secrets, secrets, secrets, secrets); strings.Contains(text, "97") || strings.Contains(text, "61") {
 		t.Errorf("secrets print as %s", text)
 	}
@@ -147,13 +137,9 @@ func TestTheStandardsVerifierAcceptsEachSecret(t *testing.T) {
 	}
 	verify := func(with, request, body string) error {
 		receiver, err := standardwebhooks.NewWebhook(with)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		return receiver.Verify([]byte(body), req.Header)
 	}
 	s, next := recorder(t)
@@ -162,10 +148,7 @@ func TestTheStandardsVerifierAcceptsEachSecret(t *testing.T) {
 		{[]string{secret("a"), secret("b")}, []string{secret("a"), secret("b")}, []string{secret("c")}},
 		{[]string{secret("b"), secret("c")}, []string{secret("b"), secret("c")}, []string{secret("a")}},
 	} {
-		secrets, err := httpcallback.ParseSecrets(strings.Join(c.signs, ","))
-		if err != nil {
-			t.Fatal(err)
-		}
+		secrets := check.Value(httpcallback.ParseSecrets(strings.Join(c.signs, ",")))(t)
 		for number := range 3 { // a retry is signed again
 			notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets}).Notify(t.Context(), report(), s.endpoint("/?a=1"), number+1)
 			seen := next()
@@ -207,10 +190,7 @@ func TestABadSecretIsRefusedWithoutBeingQuoted(t *testing.T) {
 
 func header(t *testing.T, request, name string) string {
 	t.Helper()
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := check.Value(http.ReadRequest(bufio.NewReader(strings.NewReader(request))))(t)
 	return req.Header.Get(name)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestWindowWhoseNumberIsNoneIsCorrupt(t *testing.T) {
@@ -18,9 +19,7 @@ func TestWindowWhoseNumberIsNoneIsCorrupt(t *testing.T) {
 		"empty": {}, "3 bytes": {1, 2, 3}, "negative": {255, 255, 255, 255, 255, 255, 255, 255},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := n.SpoilNumber(w, value); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, n.SpoilNumber(w, value))
 			if got, err := n.Distinct(t.Context(), w); !errors.Is(err, counting.Corrupt) {
 				t.Errorf("distinct: got %d and the error %v, want %v", got, err, counting.Corrupt)
 			}
@@ -38,9 +37,7 @@ func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
 		"", "{}", "[]", "null", `{"state":"odd"}`, `{"state":"damaged"}`, `{"state":"sealed","count":-1}`, `{"state":"open"`,
 	} {
 		t.Run(text, func(t *testing.T) {
-			if err := n.SpoilEntry(100, text); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, n.SpoilEntry(100, text))
 			if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
 				t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
 			}
@@ -54,9 +51,7 @@ func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
 func TestEntryThatIsABucketIsCorrupt(t *testing.T) {
 	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
-	if err := n.SpoilEntryByBucket(100); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.SpoilEntryByBucket(100))
 	if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
 		t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
 	}
@@ -76,9 +71,7 @@ func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 	if _, _, err := n.Claim(t.Context(), w, "a", time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.SpoilKeys(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.SpoilKeys())
 	c.Advance(time.Minute)
 	if a, err := n.Heartbeat(t.Context()); err != nil || len(a.Waiting) != 1 || a.Waiting[0] != w {
 		t.Errorf("attend: got %+v and the error %v, want window %d to wait", a, err, w)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"footfall/adapters/localnode"
+	"footfall/test/check"
 )
 
 // crashDir names the environment variable by which the test runs its own
@@ -23,18 +24,14 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 	}
 	o := localnode.FileOptions{Dir: t.TempDir()}
 	n := localnode.NewFile(o)
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 	enter(t, n)
 	stop(t, n)
 	answered := int64(0)
 	for round := range int64(5) {
 		answered = max(answered, killAfter(t, o.Dir, answered+20+7*round))
 		n := localnode.NewFile(o)
-		if err := n.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, n.Start(t.Context()))
 		got := visits(t, n)
 		if got != answered && got != answered+1 {
 			t.Fatalf("round %d: got %d visits, want the %d that were answered, or one more", round, got, answered)
@@ -51,9 +48,7 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 func applyUntilKilled(t *testing.T, dir string) {
 	n := start(t, localnode.FileOptions{Dir: dir})
 	for seq := visits(t, n) + 1; ; seq++ {
-		if _, err := n.Apply(t.Context(), batch(seq)); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Apply(t.Context(), batch(seq)))(t)
 		fmt.Printf("answered %d\n", seq)
 	}
 }
@@ -64,13 +59,8 @@ func killAfter(t *testing.T, dir string, last int64) (answered int64) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	c.Env = append(os.Environ(), crashDir+"="+dir)
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := check.Value(c.StdoutPipe())(t)
+	check.Must(t, c.Start())
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		number, ok := strings.CutPrefix(lines.Text(), "answered ")
@@ -80,9 +70,7 @@ func killAfter(t *testing.T, dir string, last int64) (answered int64) {
 		}
 		answered = seq
 		if seq == last {
-			if err := c.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, c.Process.Kill())
 		}
 	}
 	if err := c.Wait(); err == nil {

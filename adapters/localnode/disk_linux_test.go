@@ -10,6 +10,7 @@ import (
 
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // disk lets a test take the space from under an open file, and give it back.
@@ -28,9 +29,7 @@ func startOn(t *testing.T, o localnode.FileOptions) (*localnode.File, *disk) {
 		d.file, err = os.OpenFile(name, flag, mode)
 		return d.file, err
 	})
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 	t.Cleanup(func() { stop(t, n) })
 	var err error
 	if d.real, err = syscall.Dup(int(d.file.Fd())); err != nil {
@@ -40,9 +39,7 @@ func startOn(t *testing.T, o localnode.FileOptions) (*localnode.File, *disk) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(syscall.Close(d.real), syscall.Close(d.full)); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, errors.Join(syscall.Close(d.real), syscall.Close(d.full)))
 	})
 	return n, d
 }
@@ -60,9 +57,7 @@ func (d *disk) replace(fd int) {
 func TestFullDiskLeavesABatchUnknownUntilItIsRepeated(t *testing.T) {
 	n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
-	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), batch(1)))(t)
 	d.fill()
 	for range 3 {
 		if _, err := n.Apply(t.Context(), batch(2)); err == nil || errors.Is(err, counting.ErrNotApplied) {
@@ -83,9 +78,7 @@ func TestFullDiskLeavesABatchUnknownUntilItIsRepeated(t *testing.T) {
 func TestDuplicateAfterAFailedCommitNeedsACommit(t *testing.T) {
 	n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
-	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), batch(1)))(t)
 	d.fill()
 	if r, err := n.Apply(t.Context(), batch(1)); err != nil || !r.Duplicate {
 		t.Fatalf("got %+v and the error %v, want a duplicate, which needs no space", r, err)
@@ -106,9 +99,7 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 	c := newClock()
 	n, d := startOn(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
 	r := enter(t, n)
-	if _, err := n.Apply(t.Context(), batch(1)); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), batch(1)))(t)
 	d.fill()
 	if _, err := n.Apply(t.Context(), batch(2)); err == nil {
 		t.Fatal("a batch was applied without space")
@@ -116,9 +107,7 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 	d.empty()
 	other := batch(1)
 	other.Session, other.IDEvents[0].ID = "b", 2 // the id that failed
-	if _, err := n.Apply(t.Context(), other); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), other))(t)
 	if got, err := n.Distinct(t.Context(), r.Length().At(c.Now())); err != nil || got != 2 {
 		t.Fatalf("got %d distinct ids and the error %v, want 2", got, err)
 	}
@@ -172,9 +161,7 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 				t.Fatal("a batch was applied without space")
 			}
 			d.empty()
-			if err := between(t, n, w); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, between(t, n, w))
 			apply(t, n, batch(2))
 			if got, err := n.Distinct(t.Context(), w); err != nil || got != 2 {
 				t.Fatalf("got %d distinct ids and the error %v, want 2", got, err)

@@ -16,6 +16,7 @@ import (
 
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestStartMakesAPrivateDirectory(t *testing.T) {
@@ -24,13 +25,8 @@ func TestStartMakesAPrivateDirectory(t *testing.T) {
 	for path, want := range map[string]fs.FileMode{
 		filepath.Dir(dir): 0o700 | fs.ModeDir, dir: 0o700 | fs.ModeDir, filepath.Join(dir, "footfall.db"): 0o600,
 	} {
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode() != want {
-			t.Errorf("%s has the mode %v, want %v", filepath.Base(path), info.Mode(), want)
-		}
+		info := check.Value(os.Stat(path))(t)
+		check.Equal(t, info.Mode(), want, "the mode of %s", filepath.Base(path))
 	}
 }
 
@@ -39,9 +35,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 	stop(t, n)
 	for range 2 {
 		for range 2 {
-			if err := n.Start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, n.Start(t.Context()))
 		}
 		if _, err := n.RingState(t.Context()); !errors.Is(err, counting.ErrUninitialized) {
 			t.Fatalf("got the error %v, want %v", err, counting.ErrUninitialized)
@@ -91,9 +85,7 @@ func TestStartEndsWithItsContextWhileItChecksTheFile(t *testing.T) {
 	if err := n.Start(&ending{Context: t.Context(), left: 2}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got the error %v, want %v", err, context.Canceled)
 	}
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 }
 
 func TestStartTakesAFileThatIsTooLargeToCheck(t *testing.T) {
@@ -102,9 +94,7 @@ func TestStartTakesAFileThatIsTooLargeToCheck(t *testing.T) {
 	apply(t, n, batch(1))
 	stop(t, n)
 	n.CheckFor(0)
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 	if got := visits(t, n); got != 1 {
 		t.Fatalf("got %d visits, want 1", got)
 	}
@@ -172,9 +162,7 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, localnode.ErrFormat},
 		{"a database of another version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat},
 		{"a directory", func(t *testing.T, path string) {
-			if err := os.Mkdir(path, 0o700); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, os.Mkdir(path, 0o700))
 		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,17 +190,13 @@ func TestStartGoesOnWithAnEmptyFile(t *testing.T) {
 
 func write(t *testing.T, path string, content []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(path, content, 0o600))
 }
 
 func database(t *testing.T, path, bucket, key, value string) {
 	t.Helper()
 	db, err := bolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	err = db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucket([]byte(bucket))
 		if err != nil {
@@ -220,9 +204,7 @@ func database(t *testing.T, path, bucket, key, value string) {
 		}
 		return b.Put([]byte(key), []byte(value))
 	})
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err, db.Close()))
 }
 
 // cutOff makes a database and cuts its file in half.
@@ -230,13 +212,8 @@ func cutOff(t *testing.T, path string) {
 	n := start(t, localnode.FileOptions{Dir: filepath.Dir(path)})
 	enter(t, n)
 	stop(t, n)
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, info.Size()/2); err != nil {
-		t.Fatal(err)
-	}
+	info := check.Value(os.Stat(path))(t)
+	check.Must(t, os.Truncate(path, info.Size()/2))
 }
 
 // wipe makes a database and wipes the pages that the last write went to.
@@ -247,14 +224,9 @@ func wipe(t *testing.T, path string) {
 	for i := range 1000 {
 		b.Visits = append(b.Visits, counting.Visit{Page: counting.Page(fmt.Sprint("page", i)), Count: 1})
 	}
-	if _, err := n.Apply(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), b))(t)
 	stop(t, n)
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := check.Value(os.ReadFile(path))(t)
 	at := bytes.Index(content, []byte("page500")) &^ (os.Getpagesize() - 1)
 	clear(content[at : at+os.Getpagesize()])
 	write(t, path, content)

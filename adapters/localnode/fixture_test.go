@@ -15,6 +15,7 @@ import (
 
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // The fixture is the file of a service of commit c8ae331, with windows of 4 s,
@@ -27,18 +28,12 @@ func fixtureEnd() time.Time { return time.Date(2026, 11, 28, 17, 18, 32, 500e6, 
 func openFixture(t *testing.T) (*localnode.File, *clock) {
 	t.Helper()
 	packed, err := os.Open(fixture)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer packed.Close()
 	r, err := gzip.NewReader(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	content, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	dir, c := t.TempDir(), &clock{now: fixtureEnd()}
 	write(t, filepath.Join(dir, "footfall.db"), content)
 	return start(t, localnode.FileOptions{Dir: dir, Now: c.Now}), c
@@ -71,9 +66,7 @@ func TestFileOfAnEarlierVersionHasItsPages(t *testing.T) {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
 	tallies, err := n.Read(t.Context(), 1, asked)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for i, p := range asked {
 		if tallies[i].Err != nil || tallies[i].Visits != want[p.Page] {
 			t.Errorf("%s: got %+v, want %d", p.Page, tallies[i], want[p.Page])
@@ -93,9 +86,7 @@ func TestFileOfAnEarlierVersionHasItsWindows(t *testing.T) {
 		done(open-4, 7, counting.DeliveryTotals{Endpoints: 2, Delivered: 1, Failed: 1}), done(open-5, 0, counting.DeliveryTotals{}),
 	}
 	entries, err := n.Entries(t.Context(), math.MaxInt64, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
@@ -157,7 +148,5 @@ func TestFileOfAnEarlierVersionKnowsWhatWasApplied(t *testing.T) {
 	if err != nil || len(r.Refused) != len(stored.Keyed) || r.Refused[0] != (counting.Refusal{Item: 1, Reason: counting.KeyReused}) {
 		t.Errorf("got %+v and the error %v, want each reused key to be refused", r, err)
 	}
-	if got := visits(t, n); got != 7 {
-		t.Errorf("got %d visits, want the 7 of the file", got)
-	}
+	check.Equal(t, visits(t, n), 7, "the visits of the file")
 }

@@ -11,22 +11,16 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // V29: keys that count no more are deleted some at a time, and all of them.
 func TestKeysAreForgottenInSteps(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	n := start(t, localnode.FileOptions{Dir: dir, Now: c.Now})
-	ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Fence(t.Context(), ring); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Open(t.Context(), ring); err != nil {
-		t.Fatal(err)
-	}
+	ring := check.Value(sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}))(t)
+	check.Value(n.Fence(t.Context(), ring))(t)
+	check.Must(t, n.Open(t.Context(), ring))
 	const keys = 10_000
 	b := &counting.Batch{Epoch: 1, Session: "s", Seq: 1, KeyLimit: keys}
 	for i := range keys {
@@ -40,28 +34,21 @@ func TestKeysAreForgottenInSteps(t *testing.T) {
 	c.Advance(47 * time.Hour)
 	last := keys
 	for steps := 0; last > 0; steps++ {
-		if _, err := n.Heartbeat(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Heartbeat(t.Context()))(t)
 		stop(t, n)
 		left := keysIn(t, dir)
 		if left > last || last-left > 4096 || steps > 10 {
 			t.Fatalf("%d of %d keys are left after step %d", left, last, steps)
 		}
 		last = left
-		if err := n.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, n.Start(t.Context()))
 	}
 }
 
 // keysIn is how many keys a file has.
 func keysIn(t *testing.T, dir string) (keys int) {
 	t.Helper()
-	db, err := bolt.Open(filepath.Join(dir, "footfall.db"), 0o600, &bolt.Options{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := check.Value(bolt.Open(filepath.Join(dir, "footfall.db"), 0o600, &bolt.Options{ReadOnly: true}))(t)
 	defer db.Close()
 	_ = db.View(func(tx *bolt.Tx) error {
 		days := tx.Bucket([]byte("keys"))

@@ -9,6 +9,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // member is a node of a ring of its own, with one batch applied.
@@ -16,19 +17,10 @@ func member(t *testing.T) (*localnode.Node, *sharding.Ring) {
 	t.Helper()
 	n := localnode.New(localnode.Options{})
 	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
-	r, err := sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Fence(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Open(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Apply(t.Context(), ringBatch(r, 1)); err != nil {
-		t.Fatal(err)
-	}
+	r := check.Value(sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members))(t)
+	check.Value(n.Fence(t.Context(), r))(t)
+	check.Must(t, n.Open(t.Context(), r))
+	check.Value(n.Apply(t.Context(), ringBatch(r, 1)))(t)
 	return n, r
 }
 
@@ -42,10 +34,7 @@ func ringBatch(r *sharding.Ring, seq int64) *counting.Batch {
 
 func home(t *testing.T, n *localnode.Node, r *sharding.Ring) int64 {
 	t.Helper()
-	got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: r.Arc("home"), Page: "home"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := check.Value(n.Read(t.Context(), 1, []counting.Located{{Arc: r.Arc("home"), Page: "home"}}))(t)
 	return got[0].Visits
 }
 
@@ -53,9 +42,7 @@ func TestNodeThatIsRolledBackReportsAGap(t *testing.T) {
 	n, r := member(t)
 	before := n.Snapshot()
 	for seq := int64(2); seq <= 3; seq++ {
-		if _, err := n.Apply(t.Context(), ringBatch(r, seq)); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Apply(t.Context(), ringBatch(r, seq)))(t)
 	}
 	for range 2 { // a snapshot isn't changed by what follows
 		n.Restore(before)
@@ -66,9 +53,7 @@ func TestNodeThatIsRolledBackReportsAGap(t *testing.T) {
 		if _, err := n.Apply(t.Context(), ringBatch(r, 3)); !errors.As(err, &gap) || gap.Last != 1 {
 			t.Fatalf("got the error %v, want a gap after batch 1", err)
 		}
-		if _, err := n.Apply(t.Context(), ringBatch(r, 2)); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Apply(t.Context(), ringBatch(r, 2)))(t)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/conformance"
 )
 
@@ -38,18 +39,14 @@ func (c *clock) Advance(d time.Duration) {
 func start(t testing.TB, o localnode.FileOptions) *localnode.File {
 	t.Helper()
 	n := localnode.NewFile(o)
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 	t.Cleanup(func() { stop(t, n) })
 	return n
 }
 
 func stop(t testing.TB, n *localnode.File) {
 	t.Helper()
-	if err := n.Stop(context.Background()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, n.Stop(context.Background()))
 }
 
 // spoiler is what a node of either kind lets the tests do.
@@ -64,9 +61,7 @@ type spoiler interface {
 func harness(clocks map[conformance.Node]*clock) conformance.Harness {
 	spoil := func(t *testing.T, n conformance.Node, how func(spoiler) error) {
 		t.Helper()
-		if err := how(n.(spoiler)); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, how(n.(spoiler)))
 	}
 	return conformance.Harness{
 		Advance: func(_ *testing.T, n conformance.Node, d time.Duration) { clocks[n].Advance(d) },
@@ -159,17 +154,13 @@ func apply(t *testing.T, n *localnode.File, b *counting.Batch) {
 func next(t *testing.T, r *sharding.Ring, change string) *sharding.Ring {
 	t.Helper()
 	r, err := r.Add(sharding.Change{ID: change}, sharding.Member{ID: "other", Addr: "other", Weight: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return r
 }
 
 func fence(t *testing.T, n *localnode.File, r *sharding.Ring) {
 	t.Helper()
-	if _, err := n.Fence(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Fence(t.Context(), r))(t)
 	if got, err := n.RingState(t.Context()); err != nil || got.Fenced.ChangeID() != r.ChangeID() {
 		t.Fatalf("got the fence of %+v and the error %v", got, err)
 	}
@@ -180,9 +171,7 @@ func copyFile(t *testing.T, n *localnode.File, dir, backups, name string) {
 	t.Helper()
 	stop(t, n)
 	replace(t, filepath.Join(dir, "footfall.db"), filepath.Join(backups, name))
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 }
 
 // restore puts a copy in the place of a node's file.
@@ -190,36 +179,22 @@ func restore(t *testing.T, n *localnode.File, dir, backups, name string) {
 	t.Helper()
 	stop(t, n)
 	replace(t, filepath.Join(backups, name), filepath.Join(dir, "footfall.db"))
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, n.Start(t.Context()))
 }
 
 func replace(t *testing.T, from, to string) {
 	t.Helper()
-	content, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	content := check.Value(os.ReadFile(from))(t)
+	check.Must(t, os.WriteFile(to, content, 0o600))
 }
 
 // enter makes a node all of a ring of epoch 1.
 func enter(t testing.TB, n *localnode.File) *sharding.Ring {
 	t.Helper()
 	members := []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}
-	r, err := sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Fence(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Open(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
+	r := check.Value(sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members))(t)
+	check.Value(n.Fence(t.Context(), r))(t)
+	check.Must(t, n.Open(t.Context(), r))
 	return r
 }
 
@@ -235,12 +210,7 @@ func batch(seq int64) *counting.Batch {
 // visits is the count of home.
 func visits(t testing.TB, n *localnode.File) int64 {
 	t.Helper()
-	got, err := n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got[0].Err != nil {
-		t.Fatal(got[0].Err)
-	}
+	got := check.Value(n.Read(t.Context(), 1, []counting.Located{{Page: "home"}}))(t)
+	check.Must(t, got[0].Err)
 	return got[0].Visits
 }

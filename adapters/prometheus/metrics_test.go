@@ -15,16 +15,14 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // series are the values of the metrics of Footfall, sorted; of a histogram the
 // number of observations.
 func series(t *testing.T, m *prometheus.Metrics) []string {
 	t.Helper()
-	families, err := m.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := check.Value(m.Gather())(t)
 	var all []string
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), "footfall_") {
@@ -74,9 +72,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 			}
 		},
 		Windows: func(_ context.Context, limit int) ([]publishing.Summary, error) {
-			if limit != 60 {
-				t.Errorf("%d windows are read", limit)
-			}
+			check.Equal(t, limit, 60, "the windows that are read")
 			future := publishing.Report{End: time.Now().Add(time.Hour)}
 			return []publishing.Summary{{State: counting.Open, Report: future}, {State: counting.Done, Report: future}, {State: counting.Done, Report: future}}, nil
 		},

@@ -14,6 +14,7 @@ import (
 
 	"footfall/adapters/rabbitmq"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -43,9 +44,7 @@ func server(t *testing.T) *servers.RabbitMQ {
 			broker.err = broker.server.Start()
 		}
 	})
-	if broker.err != nil {
-		t.Fatal(broker.err)
-	}
+	check.Must(t, broker.err)
 	return broker.server
 }
 
@@ -74,10 +73,7 @@ func queue(t *testing.T) string {
 
 func options(t *testing.T, url string) rabbitmq.Options {
 	t.Helper()
-	o, err := rabbitmq.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := check.Value(rabbitmq.ParseURL(url))(t)
 	return o
 }
 
@@ -85,9 +81,7 @@ func started(t *testing.T, url string) (*rabbitmq.Publisher, *logged) {
 	t.Helper()
 	log := &logged{}
 	p := rabbitmq.New(options(t, url), slog.New(slog.NewTextHandler(log, nil)))
-	if err := p.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, p.Start(t.Context()))
 	t.Cleanup(func() { stop(t, p) })
 	return p, log
 }
@@ -96,9 +90,7 @@ func stop(t *testing.T, p *rabbitmq.Publisher) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := p.Stop(ctx); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, p.Stop(ctx))
 }
 
 func report(i int) publishing.Report {
@@ -128,7 +120,7 @@ func mustPublish(t *testing.T, p *rabbitmq.Publisher, i int) {
 		err = p.Publish(ctx, report(i))
 		return !errors.Is(err, publishing.ErrRefused) || !strings.Contains(err.Error(), silence)
 	})
-	must(t, err)
+	check.Must(t, err)
 }
 
 // refusal publishes a report that the broker refuses, and returns the error of a
@@ -157,13 +149,6 @@ func onceInTheLog(t *testing.T, log *logged, why string) {
 	}
 	if !strings.Contains(log.String(), why) {
 		t.Errorf("nothing says %q:\n%s", why, log)
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

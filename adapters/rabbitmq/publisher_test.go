@@ -15,6 +15,7 @@ import (
 
 	"footfall/adapters/rabbitmq"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 	"footfall/test/conformance"
 	"footfall/test/servers"
 )
@@ -37,7 +38,7 @@ func TestPublisherIsAPublisher(t *testing.T) {
 						End   time.Time `json:"window_end"`
 						Count int64     `json:"count"`
 					}
-					must(t, json.Unmarshal(m.Body, &body))
+					check.Must(t, json.Unmarshal(m.Body, &body))
 					all = append(all, publishing.Report{ID: body.ID, Start: body.Start, End: body.End, Count: body.Count})
 				}
 				return all
@@ -47,7 +48,7 @@ func TestPublisherIsAPublisher(t *testing.T) {
 				proxy.Refuse()
 				// What is sent before the loss is noticed is in doubt.
 				waitFor(t, "the loss is noticed", func() bool { return strings.Contains(log.String(), "rabbitmq is away") })
-				return func() { must(t, proxy.Accept()) }
+				return func() { check.Must(t, proxy.Accept()) }
 			},
 			Doubt: func(t *testing.T) func() {
 				happened, _ := proxy.DropReply(confirmMethod)
@@ -82,9 +83,7 @@ func TestTheMessageIsThatOfTheContract(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	const body = `{"id":"footfall_5","window_start":"2026-11-22T10:05:00Z","window_end":"2026-11-22T10:06:00Z","count":5}`
-	if string(m.Body) != body {
-		t.Errorf("body %s, want %s", m.Body, body)
-	}
+	check.Equal(t, string(m.Body), body, "the body")
 }
 
 // The type of the queue is that of the URL; a declaration with another one
@@ -205,7 +204,7 @@ func TestASilentBrokerIsDetected(t *testing.T) {
 func TestABrokerThatClosesConnectionsIsRetriedWithPauses(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	check.Must(t, err)
 	t.Cleanup(func() { l.Close() })
 	var asked atomic.Int64
 	go func() {
@@ -244,8 +243,8 @@ func TestPublisherStopsAtAnyTime(t *testing.T) {
 		func(p *rabbitmq.Publisher) { proxy.Refuse(); mustRefuse(t, publish(t, p, 1), "refused") },
 	} {
 		p := rabbitmq.New(options(t, s.URL(proxy.Addr, queue(t))), slog.New(slog.DiscardHandler))
-		must(t, p.Start(t.Context()))
-		must(t, p.Start(t.Context()))
+		check.Must(t, p.Start(t.Context()))
+		check.Must(t, p.Start(t.Context()))
 		act(p)
 		stop(t, p)
 		stop(t, p)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -21,10 +22,10 @@ func startTLS(t *testing.T, s *servers.RabbitMQ) (port string) {
 	with := httptest.NewTLSServer(nil) // for its certificate
 	t.Cleanup(with.Close)
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: with.Certificate().Raw}), 0o600))
+	check.Must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: with.Certificate().Raw}), 0o600))
 	t.Setenv("SSL_CERT_FILE", file)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: with.TLS.Certificates})
-	must(t, err)
+	check.Must(t, err)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {

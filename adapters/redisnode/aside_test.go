@@ -8,6 +8,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -15,10 +16,7 @@ import (
 // come back.
 func (m moving) back(t *testing.T) moving {
 	t.Helper()
-	next, err := m.after.Remove(sharding.Change{ID: "third", From: 2}, "other")
-	if err != nil {
-		t.Fatal(err)
-	}
+	next := check.Value(m.after.Remove(sharding.Change{ID: "third", From: 2}, "other"))(t)
 	m.before, m.after = m.after, next
 	return m
 }
@@ -31,14 +29,9 @@ func TestWhatAPowerCutBroughtBackIsNotAdded(t *testing.T) {
 	server := servers.StartRedis(t)
 	m := atSource(t, server)
 	m.do(t, moving.fence, moving.open)
-	kept, err := server.Kept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	kept := check.Value(server.Kept())(t)
 	m.do(t, moving.claim, moving.retire)
-	if err := server.FallBack(kept); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, server.FallBack(kept))
 	m.node = open(t, m.ID(), server)
 	if p := m.part(t); p.Stage != counting.Live || p.Visits != 2 {
 		t.Fatalf("the node has %+v after the power cut", p)

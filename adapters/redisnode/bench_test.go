@@ -9,6 +9,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -58,34 +59,22 @@ func benchmark(b *testing.B, call func(n node, i int) error) {
 	server := servers.StartRedis(b, "--appendonly", "no")
 	n := open(b, "redis_7070", server)
 	ring, err := sharding.New("bench", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := n.Fence(b.Context(), ring); err != nil {
-		b.Fatal(err)
-	}
-	if err := n.Open(b.Context(), ring); err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, err)
+	check.Value(n.Fence(b.Context(), ring))(b)
+	check.Must(b, n.Open(b.Context(), ring))
 	client := server.Client()
 	defer func() { _ = client.Close() }()
 	client.ConfigResetStat(b.Context())
 	b.ReportAllocs()
 	for i := 1; b.Loop(); i++ {
-		if err := call(n, i); err != nil {
-			b.Fatal(err)
-		}
+		check.Must(b, call(n, i))
 	}
 	stats, err := client.Info(b.Context(), "commandstats").Result()
-	if err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, err)
 	_, after, _ := strings.Cut(stats, "cmdstat_evalsha:")
 	_, after, _ = strings.Cut(after, "usec_per_call=")
 	perCall, _, _ := strings.Cut(after, ",")
 	us, err := strconv.ParseFloat(perCall, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, err)
 	b.ReportMetric(us, "redis-us/op")
 }

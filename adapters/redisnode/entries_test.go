@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -25,9 +26,7 @@ func (m moving) takeEntries(ctx context.Context) error {
 func (m moving) tookEntries(t *testing.T) bool {
 	t.Helper()
 	e, calls, err := m.Entry(t.Context(), 299)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return e.Count == 299 && calls["http://e/"].Delivered()
 }
 
@@ -41,9 +40,7 @@ func TestEntriesThatAreTakenAreSynced(t *testing.T) {
 	m.do(t, moving.fence, moving.open)
 	c := server.Client()
 	defer func() { _ = c.Close() }()
-	if err := c.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, c.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	if err := m.takeEntries(t.Context()); err == nil {
 		t.Error("no error while nothing is synced")
 	}
@@ -63,9 +60,7 @@ func TestAnEntryIsNotTakenHalf(t *testing.T) {
 		t.Error("no error while there is no list")
 	}
 	m.node.do(t, "del", "ff:wins")
-	if err := m.takeEntries(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, m.takeEntries(t.Context()))
 	for w := range counting.Window(300) {
 		list, err := m.Entries(t.Context(), w+1, 1)
 		_, calls, callsErr := m.Entry(t.Context(), w)
@@ -103,9 +98,7 @@ func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {
 	}
 	expire()
 	for range 10 {
-		if _, err := n.Heartbeat(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Heartbeat(t.Context()))(t)
 	}
 	c := server.Client()
 	defer func() { _ = c.Close() }()

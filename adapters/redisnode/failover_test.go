@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -63,9 +64,7 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 				}
 			}
 			replica.Thaw()
-			if err := c.step(m, t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, c.step(m, t.Context()))
 			primary.Kill()
 			m.node = open(t, m.ID(), replica)
 			m.node.do(t, "replicaof", "no", "one")

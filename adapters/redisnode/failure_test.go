@@ -13,6 +13,7 @@ import (
 
 	"footfall/adapters/redisnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -42,9 +43,7 @@ func TestARefusedBatchIsNotAppliedAndMayComeAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			n := joined(t, servers.StartRedis(t))
-			if _, err := n.Apply(t.Context(), visits(1)); err != nil {
-				t.Fatal(err)
-			}
+			check.Value(n.Apply(t.Context(), visits(1)))(t)
 			c.ail(t, n)
 			_, err := n.Apply(t.Context(), visits(2))
 			wantNotApplied(t, err, c.why)
@@ -65,10 +64,7 @@ func TestARefusedBatchIsNotAppliedAndMayComeAgain(t *testing.T) {
 func failToSave(t *testing.T, n node) {
 	c := n.server.Client()
 	defer func() { _ = c.Close() }()
-	dir, err := c.ConfigGet(t.Context(), "dir").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := check.Value(c.ConfigGet(t.Context(), "dir").Result())(t)
 	if err := os.Mkdir(filepath.Join(dir["dir"], "dump.rdb"), 0o755); err != nil { // in the way
 		t.Fatal(err)
 	}
@@ -98,9 +94,7 @@ func load(t *testing.T, n node) {
 		for i := range 1000 {
 			pipe.Incr(t.Context(), fmt.Sprint("other/", i))
 		}
-		if _, err := pipe.Exec(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(pipe.Exec(t.Context()))(t)
 	}
 	n.do(t, "config", "set", "key-load-delay", "20")
 	go func() { _ = c.Do(context.WithoutCancel(t.Context()), "debug", "loadaof").Err() }()
@@ -141,27 +135,19 @@ func TestAFullServerClosesWindows(t *testing.T) {
 	n := joined(t, servers.StartRedis(t))
 	b := visits(1)
 	b.IDEvents = []counting.IDEvent{{ID: 1, Table: 1}, {ID: 2, Table: 1}}
-	if _, err := n.Apply(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), b))(t)
 	n.do(t, "config", "set", "maxmemory", "1")
 	a, err := n.Heartbeat(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	token, _, err := n.Claim(t.Context(), a.Current, "owner", time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if count, err := n.Seal(t.Context(), a.Current, -2*time.Hour); err != nil || count != 2 {
 		t.Errorf("%d ids, %v; want 2", count, err)
 	}
 	_, err1 := n.Advance(t.Context(), a.Current, token, counting.Record(2))
 	_, err2 := n.Advance(t.Context(), a.Current, token, counting.Publish("log"))
 	err3 := n.Retire(t.Context(), a.Current)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, errors.Join(err1, err2, err3))
 }
 
 func TestACallBeyondTheServersClientsIsNotApplied(t *testing.T) {
@@ -227,9 +213,7 @@ func TestNoKeyOfAWrongTypeLetsABatchCountTwice(t *testing.T) {
 			t.Parallel()
 			n := joined(t, servers.StartRedis(t))
 			a, err := n.Heartbeat(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			if strings.Contains(key, "%d") {
 				key = fmt.Sprintf(key, a.Current)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -15,16 +16,9 @@ import (
 func TestKeysAreForgottenDayByDay(t *testing.T) {
 	t.Parallel()
 	n := open(t, "n", servers.StartRedis(t))
-	ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Fence(t.Context(), ring); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Open(t.Context(), ring); err != nil {
-		t.Fatal(err)
-	}
+	ring := check.Value(sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}}))(t)
+	check.Value(n.Fence(t.Context(), ring))(t)
+	check.Must(t, n.Open(t.Context(), ring))
 	const arcs = 600
 	seq := int64(0)
 	visit := func() {
@@ -52,9 +46,7 @@ func TestKeysAreForgottenDayByDay(t *testing.T) {
 	n.age(t, 1)
 	visit()
 	counted(1)
-	if _, err := n.Heartbeat(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Heartbeat(t.Context()))(t)
 	visit()
 	counted(1)
 	n.age(t, 1)
@@ -62,9 +54,7 @@ func TestKeysAreForgottenDayByDay(t *testing.T) {
 	counted(2)
 	n.age(t, 7)
 	for range arcs {
-		if _, err := n.Heartbeat(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Heartbeat(t.Context()))(t)
 		if len(n.keys(t, "ff:k*")) == 0 {
 			return
 		}
@@ -76,10 +66,7 @@ func (n node) keys(t *testing.T, pattern string) []string {
 	t.Helper()
 	c := n.server.Client()
 	defer func() { _ = c.Close() }()
-	keys, err := c.Keys(t.Context(), pattern).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := check.Value(c.Keys(t.Context(), pattern).Result())(t)
 	return keys
 }
 
@@ -108,15 +95,9 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 	for _, key := range []string{"ff:kn", fmt.Sprintf("ff:ka:%d", today), fmt.Sprintf("ff:k:%d:7", today)} {
 		n := open(t, "n", servers.StartRedis(t))
 		ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := n.Fence(t.Context(), ring); err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Open(t.Context(), ring); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
+		check.Value(n.Fence(t.Context(), ring))(t)
+		check.Must(t, n.Open(t.Context(), ring))
 		n.do(t, "set", key, "planted")
 		r, err := n.Apply(t.Context(), &counting.Batch{
 			Epoch: 1, Session: "s", Seq: 1, KeyLimit: 10, Visits: []counting.Visit{{Arc: 7, Page: "page", Count: 1}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -27,20 +28,12 @@ func TestManyIDsOfOneWindowAreCountedExactly(t *testing.T) {
 	perID := float64(memory(t, server)-before) / float64(ids)
 	fill(t, n, ids/3, seq) // again
 
-	a, err := n.Heartbeat(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := check.Value(n.Heartbeat(t.Context()))(t)
 	var sum int64
 	begin := time.Now()
 	for _, w := range append(a.Waiting, a.Current) { // one, but at the end of an hour
-		count, err := n.Seal(t.Context(), w, -2*time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Retire(t.Context(), w); err != nil {
-			t.Fatal(err)
-		}
+		count := check.Value(n.Seal(t.Context(), w, -2*time.Hour))(t)
+		check.Must(t, n.Retire(t.Context(), w))
 		sum += count
 	}
 	took := time.Since(begin)
@@ -88,9 +81,7 @@ func plainSet(t *testing.T, ids int) float64 {
 		for i := from; i < min(from+1000, ids); i++ {
 			members = append(members, strconv.FormatInt(int64(id(i)), 10))
 		}
-		if err := c.SAdd(t.Context(), "ids", members...).Err(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, c.SAdd(t.Context(), "ids", members...).Err())
 	}
 	return float64(memory(t, server)-before) / float64(ids)
 }
@@ -101,12 +92,8 @@ func memory(t *testing.T, server *servers.Redis) int64 {
 	c := server.Client()
 	defer func() { _ = c.Close() }()
 	info, err := c.InfoMap(t.Context(), "memory").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	used, err := strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return used
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -24,9 +25,7 @@ func TestALargeArcMovesWhole(t *testing.T) {
 	for i := range pages {
 		b.Visits = append(b.Visits, counting.Visit{Arc: from.arc, Page: counting.Page(fmt.Sprint("many/", i)), Count: int64(i)})
 	}
-	if _, err := from.Apply(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(from.Apply(t.Context(), b))(t)
 	from.do(t, moving.fence, moving.open, moving.claim)
 	to.do(t, moving.fence, moving.open)
 	begin := time.Now()
@@ -36,12 +35,8 @@ func TestALargeArcMovesWhole(t *testing.T) {
 		t.Errorf("%d pages are marked after %d calls, want %d", marked, calls, pages+2)
 	}
 	t.Logf("%d pages in %v, %.0f a second", marked, took, float64(marked)/took.Seconds())
-	if err := from.RetireArc(t.Context(), 2, from.arc, marked); err != nil {
-		t.Error(err)
-	}
-	if err := to.CloseArc(t.Context(), 2, to.arc, marked); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, from.RetireArc(t.Context(), 2, from.arc, marked))
+	check.OK(t, to.CloseArc(t.Context(), 2, to.arc, marked))
 	for i, v := range b.Visits {
 		tallies, err := to.Read(t.Context(), 2, []counting.Located{{Arc: to.arc, Page: v.Page}})
 		if err != nil || tallies[0] != (counting.Tally{Visits: int64(i)}) {
@@ -56,9 +51,7 @@ func (m moving) copyTo(t *testing.T, to moving) (calls, marked int) {
 	t.Helper()
 	for cursor, more := "", true; more; more = cursor != "" {
 		chunk, next, err := m.Fetch(t.Context(), 2, m.arc, cursor)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		for _, part := range chunk.Parts() {
 			in, err := to.Import(t.Context(), 2, to.arc, part)
 			if err != nil || len(in.Refused) > 0 {
@@ -83,12 +76,8 @@ func TestAFullServerMovesArcs(t *testing.T) {
 	}
 	from.do(t, moving.fence, moving.open, moving.claim, moving.retire)
 	to.do(t, moving.fence, moving.open, moving.takeIn, moving.close)
-	if p := from.part(t); p != (counting.Part{Stage: counting.Released, Closed: true}) {
-		t.Errorf("the source has %+v", p)
-	}
-	if p := to.part(t); p != (counting.Part{Visits: 2, Closed: true}) {
-		t.Errorf("the destination has %+v", p)
-	}
+	check.Equal(t, from.part(t), (counting.Part{Stage: counting.Released, Closed: true}), "the source has")
+	check.Equal(t, to.part(t), (counting.Part{Visits: 2, Closed: true}), "the destination has")
 }
 
 // A key that holds something else stops the arc, loudly, and takes or doubles
@@ -123,9 +112,7 @@ func TestNoKeyOfAWrongTypeLetsAMoveLoseOrDouble(t *testing.T) {
 				m.node.do(t, "del", key)
 			}
 			m.do(t, c.step, c.step)
-			if p := m.part(t); p != c.want {
-				t.Errorf("the node has %+v, want %+v", p, c.want)
-			}
+			check.Equal(t, m.part(t), c.want, "the node has")
 		})
 	}
 }
@@ -151,9 +138,7 @@ func TestNoKeyOfAWrongTypeKeepsAnArcFromBeingRetired(t *testing.T) {
 			}
 			m.node.do(t, "rename", "aside", key) // as an operator would
 			m.do(t, moving.retire, moving.retire)
-			if p := m.part(t); p != (counting.Part{Stage: counting.Released, Closed: true}) {
-				t.Errorf("the node has %+v", p)
-			}
+			check.Equal(t, m.part(t), (counting.Part{Stage: counting.Released, Closed: true}), "the node has")
 			c := m.server.Client()
 			defer func() { _ = c.Close() }()
 			if n, err := c.HGet(t.Context(), "ff:kn", "2").Int(); err != nil || n != 0 || len(m.node.keys(t, "ff:k:*")) > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -25,15 +26,10 @@ func (m moving) pages() []counting.Visit {
 // ring gives to another.
 func atSource(t *testing.T, server *servers.Redis) moving {
 	n := joined(t, server)
-	s, err := n.RingState(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := check.Value(n.RingState(t.Context()))(t)
 	m := moving{node: n, before: s.Opened}
 	m.after = m.add(t, sharding.Member{ID: "other", Addr: "other:1", Weight: 1})
-	if _, err := n.Apply(t.Context(), &counting.Batch{Epoch: 1, Session: "s", Seq: 1, Visits: m.with().pages()}); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Apply(t.Context(), &counting.Batch{Epoch: 1, Session: "s", Seq: 1, Visits: m.with().pages()}))(t)
 	return m.with()
 }
 
@@ -41,10 +37,7 @@ func atSource(t *testing.T, server *servers.Redis) moving {
 func atDestination(t *testing.T, server *servers.Redis) moving {
 	n := open(t, "redis_7070", server)
 	other := sharding.Member{ID: "other", Addr: "other:1", Weight: 1}
-	r, err := sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{other})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{other}))(t)
 	m := moving{node: n, before: r}
 	m.after = m.add(t, sharding.Member{ID: n.ID(), Addr: n.Addr(), Weight: 1})
 	return m.with()
@@ -52,10 +45,7 @@ func atDestination(t *testing.T, server *servers.Redis) moving {
 
 func (m moving) add(t *testing.T, newcomer sharding.Member) *sharding.Ring {
 	t.Helper()
-	r, err := m.before.Add(sharding.Change{ID: "second"}, newcomer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := check.Value(m.before.Add(sharding.Change{ID: "second"}, newcomer))(t)
 	return r
 }
 
@@ -114,18 +104,12 @@ func (m moving) do(t *testing.T, steps ...step) {
 // part is what the node shows of the arc's second page, and pulse how far it is.
 func (m moving) part(t *testing.T) counting.Part {
 	t.Helper()
-	parts, err := m.ReadParts(t.Context(), m.after.Epoch(), []counting.Located{{Arc: m.arc, Page: "b"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	parts := check.Value(m.ReadParts(t.Context(), m.after.Epoch(), []counting.Located{{Arc: m.arc, Page: "b"}}))(t)
 	return parts[0]
 }
 
 func (m moving) pulse(t *testing.T) sharding.RingSummary {
 	t.Helper()
-	p, err := m.RingSummary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := check.Value(m.RingSummary(t.Context()))(t)
 	return p
 }

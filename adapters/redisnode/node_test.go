@@ -7,6 +7,7 @@ import (
 
 	"footfall/adapters/redisnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/conformance"
 	"footfall/test/servers"
 )
@@ -29,9 +30,7 @@ func (n node) do(t *testing.T, args ...any) {
 	t.Helper()
 	c := n.server.Client()
 	defer func() { _ = c.Close() }()
-	if err := c.Do(t.Context(), args...).Err(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, c.Do(t.Context(), args...).Err())
 }
 
 func TestRedisIsANode(t *testing.T) {
@@ -41,19 +40,13 @@ func TestRedisIsANode(t *testing.T) {
 			return open(t, "redis_7070", servers.StartRedis(t))
 		},
 		Close: func(t *testing.T, n conformance.Node) {
-			if err := n.(node).Close(); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, n.(node).Close())
 		},
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			server := n.(node).server
-			if err := n.(node).Close(); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, n.(node).Close())
 			server.Kill()
-			if err := server.Start(); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, server.Start())
 			return open(t, n.ID(), server)
 		},
 		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {

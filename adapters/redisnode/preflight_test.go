@@ -13,6 +13,7 @@ import (
 
 	"footfall/adapters/redisnode"
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -59,9 +60,7 @@ func TestAServerWithoutAnAppendOnlyFileIsWarnedOfOnce(t *testing.T) {
 func TestAnOldServerIsRefused(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer func() { _ = l.Close() }()
 	go func() {
 		for {

@@ -7,6 +7,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -14,17 +15,10 @@ import (
 func joined(tb testing.TB, server *servers.Redis) node {
 	tb.Helper()
 	n := open(tb, "redis_7070", server)
-	r, err := sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
-		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if _, err := n.Fence(tb.Context(), r); err != nil {
-		tb.Fatal(err)
-	}
-	if err := n.Open(tb.Context(), r); err != nil {
-		tb.Fatal(err)
-	}
+	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
+		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}))(tb)
+	check.Value(n.Fence(tb.Context(), r))(tb)
+	check.Must(tb, n.Open(tb.Context(), r))
 	return n
 }
 
@@ -46,10 +40,7 @@ func (n node) wantVisits(t *testing.T, want int64) {
 	for i := range 3 {
 		pages = append(pages, counting.Located{Arc: counting.Arc(i), Page: page(i)})
 	}
-	tallies, err := n.Read(t.Context(), 1, pages)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tallies := check.Value(n.Read(t.Context(), 1, pages))(t)
 	for i, tally := range tallies {
 		if tally.Err != nil || tally.Visits != want {
 			t.Errorf("page %d has %+v, want %d visits", i, tally, want)

@@ -7,6 +7,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -49,9 +50,7 @@ func storedCounts(t *testing.T, n node, ring *sharding.Ring) {
 		at = append(at, counting.Located{Arc: ring.Arc(page), Page: page})
 	}
 	tallies, err := n.Read(t.Context(), 1, at)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for i, tally := range tallies {
 		if want := storedPages()[at[i].Page]; tally.Err != nil || tally.Visits != want {
 			t.Errorf("%s: got %+v, want %d", at[i].Page, tally, want)
@@ -117,9 +116,7 @@ func storedWindows(t *testing.T, n node) {
 func storedKeys(t *testing.T, n node, ring *sharding.Ring) {
 	t.Helper()
 	arcs := []counting.Arc{3205, 4461, ring.Arc("paid")} // the first two have keys without visits
-	if _, err := n.ClaimArcs(t.Context(), 1, arcs); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.ClaimArcs(t.Context(), 1, arcs))(t)
 	found := make(map[counting.Key]bool)
 	var pages []counting.Visit
 	for _, arc := range arcs {
@@ -140,9 +137,7 @@ func storedKeys(t *testing.T, n node, ring *sharding.Ring) {
 			t.Errorf("the key %s: not among %d keys (%v)", text, len(found), err)
 		}
 	}
-	if len(found) != 4 {
-		t.Errorf("got %d keys, want 4", len(found))
-	}
+	check.Equal(t, len(found), 4, "the number of keys")
 	if len(pages) != 1 || pages[0].Page != "paid" || pages[0].Count != 2 {
 		t.Errorf("got the pages %v, want paid with 2", pages)
 	}

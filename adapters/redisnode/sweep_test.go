@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -14,9 +15,7 @@ func (m moving) sweep(t *testing.T, k counting.SweepPolicy) (all counting.SweepR
 	t.Helper()
 	for cursor, more := "", true; more; more = cursor != "" {
 		some, next, err := m.Sweep(t.Context(), m.after.Table(), k, cursor)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		all.Forgotten += some.Forgotten
 		all.Orphans = append(all.Orphans, some.Orphans...)
 		cursor = next
@@ -30,9 +29,7 @@ func (m moving) has(t *testing.T, keys []string, want bool) {
 	t.Helper()
 	all := m.node.keys(t, "*")
 	for _, key := range keys {
-		if slices.Contains(all, key) != want {
-			t.Errorf("is %s there: %v", key, !want)
-		}
+		check.Equal(t, slices.Contains(all, key), want, "is %s there", key)
 	}
 }
 
@@ -66,18 +63,14 @@ func TestASweepForgetsCopiesAlone(t *testing.T) {
 	swept, _ := m.sweep(t, k)
 	m.has(t, copies, false)
 	m.has(t, others, true)
-	if swept.Forgotten != len(copies) {
-		t.Errorf("%d keys are forgotten, want %d", swept.Forgotten, len(copies))
-	}
+	check.Equal(t, swept.Forgotten, len(copies), "forgotten keys")
 	want := []counting.Orphan{{Arc: gone, Pages: 1}, {Arc: 4, Table: 3, Pages: 1}, {Arc: own, Table: 2, Pages: 1}, {Arc: 20000, Pages: 1}}
 	for _, s := range want {
 		if !slices.Contains(swept.Orphans, s) {
 			t.Errorf("%+v is not told", s)
 		}
 	}
-	if len(swept.Orphans) != len(want) {
-		t.Errorf("told are %+v", swept.Orphans)
-	}
+	check.Equal(t, len(swept.Orphans), len(want), "the number of orphans in %+v", swept.Orphans)
 	m.do(t, moving.retire) // the move goes on
 }
 
@@ -100,17 +93,12 @@ func TestASweepForgetsWhatAPowerCutBroughtBack(t *testing.T) {
 			server := servers.StartRedis(t)
 			m := atSource(t, server)
 			m.do(t, c.before...)
-			kept, err := server.Kept()
-			if err != nil {
-				t.Fatal(err)
-			}
+			kept := check.Value(server.Kept())(t)
 			m.do(t, c.lost...)
 			if p := m.part(t); p.Stage != counting.Released {
 				t.Fatalf("the node has %+v before the power cut", p)
 			}
-			if err := server.FallBack(kept); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, server.FallBack(kept))
 			m.node = open(t, m.ID(), server)
 			if p := m.part(t); p.Visits+p.Frozen != 2 {
 				t.Fatalf("the node has %+v after the power cut", p)

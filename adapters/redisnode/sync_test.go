@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -23,10 +24,7 @@ type younger struct {
 
 func startYounger(t *testing.T, target string) *younger {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := check.Value((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { _ = l.Close() })
 	y := &younger{addr: l.Addr().String()}
 	go func() {
@@ -87,22 +85,16 @@ func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 			y := startYounger(t, server.Addr)
 			m := atDestination(t, &servers.Redis{Addr: y.addr})
 			m.do(t, moving.fence, moving.open)
-			if n := y.asked.Load(); n != 0 {
-				t.Errorf("a change waits for the disk %d times, and all writers with it", n)
-			}
+			check.Equal(t, y.asked.Load(), 0, "how often a change, and all writers with it, waits for the disk")
 			if err := m.takeInForGood(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
 				t.Errorf("%v while nothing is synced", err)
 			}
 			y.synced.Store(true)
-			if err := m.takeInForGood(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, m.takeInForGood(t.Context()))
 			if n := y.asked.Load(); (n == 2) != c.asks {
 				t.Errorf("the server was asked %d times whether it has synced", n)
 			}
-			if err := m.close(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, m.close(t.Context()))
 		})
 	}
 }
@@ -144,9 +136,7 @@ func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
 	arcs := m.after.Incoming(m.ID())[:counting.MaxTogether]
 	for i, arc := range arcs {
 		pages := []counting.Visit{{Arc: arc, Page: "a", Count: 1}, {Arc: arc, Page: "b", Count: 1}}
-		if _, err := m.Import(t.Context(), 2, arc, counting.Chunk{Pages: pages[:1+i%2]}); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(m.Import(t.Context(), 2, arc, counting.Chunk{Pages: pages[:1+i%2]}))(t)
 	}
 	got, err := m.Confirm(t.Context(), 2, arcs)
 	if err != nil || len(got) != len(arcs) {
@@ -157,7 +147,5 @@ func TestManyArcsAreConfirmedByOneSync(t *testing.T) {
 			t.Errorf("arc %d: %+v", i, in)
 		}
 	}
-	if n := y.asked.Load(); n != 1 {
-		t.Errorf("the server was asked %d times whether it has synced", n)
-	}
+	check.Equal(t, y.asked.Load(), 1, "how often the server was asked whether it has synced")
 }

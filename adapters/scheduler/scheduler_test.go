@@ -11,6 +11,7 @@ import (
 
 	"footfall/adapters/scheduler"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // calls records when it was called.
@@ -40,21 +41,14 @@ func (c *calls) Scan(ctx context.Context) error {
 
 func run(t *testing.T, c *calls, length, grace, during time.Duration) {
 	t.Helper()
-	l, err := counting.ParseLength(length)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := check.Value(counting.ParseLength(length))(t)
 	s := scheduler.New(c, l, grace, slog.New(slog.DiscardHandler))
 	for range 2 { // a second Start changes nothing
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Start(t.Context()))
 	}
 	time.Sleep(during)
 	for range 2 {
-		if err := s.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Stop(t.Context()))
 	}
 }
 
@@ -112,9 +106,7 @@ func TestEveryWindowHasAHeartbeatWhileAScanHangs(t *testing.T) {
 
 func TestStopWithoutStartReturns(t *testing.T) {
 	s := scheduler.New(&calls{}, counting.WindowLength(time.Minute), 0, slog.New(slog.DiscardHandler))
-	if err := s.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, s.Stop(t.Context()))
 }
 
 func TestStopReturnsWhenACallDoesNotEnd(t *testing.T) {
@@ -122,9 +114,7 @@ func TestStopReturnsWhenACallDoesNotEnd(t *testing.T) {
 		release := make(chan struct{})
 		c := &calls{scanning: func(context.Context) error { <-release; return nil }}
 		s := scheduler.New(c, counting.WindowLength(time.Minute), 0, slog.New(slog.DiscardHandler))
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Start(t.Context()))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // The node has applied batches up to 5, is fenced at epoch 3 and has opened
@@ -103,9 +104,7 @@ func TestEveryReasonHasWordsOfItsOwn(t *testing.T) {
 			seen[words] = true
 		}
 	}
-	if got := counting.Reason(99).Error(); got != "refused for the reason 99" {
-		t.Errorf("an unknown reason says %q", got)
-	}
+	check.Equal(t, counting.Reason(99).Error(), "refused for the reason 99", "the text of an unknown reason")
 }
 
 // A caller that asks only whether a call had no effect may ask for
@@ -118,8 +117,6 @@ func TestAClosedNodeAppliesNothing(t *testing.T) {
 
 func TestDeliveredIsAnyStatusFrom200To299(t *testing.T) {
 	for status, want := range map[int]bool{0: false, 199: false, 200: true, 204: true, 299: true, 300: false, 410: false, 500: false} {
-		if got := (counting.Delivery{Status: status}).Delivered(); got != want {
-			t.Errorf("%d: got %v", status, got)
-		}
+		check.Equal(t, (counting.Delivery{Status: status}).Delivered(), want, "is status %d delivered", status)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestThePartsOfAMovingPageAddUp(t *testing.T) {
@@ -25,9 +26,7 @@ func TestThePartsOfAMovingPageAddUp(t *testing.T) {
 		{"it is gone", counting.Part{Stage: counting.Released}, counting.Part{Visits: 7, Marked: true}, 7},
 		{"it is gone and closed", counting.Part{Stage: counting.Released}, counting.Part{Visits: 7, Closed: true}, 7},
 	} {
-		if got := counting.Join(c.source, c.destination); got != (counting.Tally{Visits: c.want}) {
-			t.Errorf("%s: got %+v, want %d", c.name, got, c.want)
-		}
+		check.Equal(t, counting.Join(c.source, c.destination), (counting.Tally{Visits: c.want}), "%s", c.name)
 	}
 }
 

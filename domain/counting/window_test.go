@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestParseLengthTakesWholeSecondsUpToADay(t *testing.T) {
@@ -49,9 +50,7 @@ func TestNamesOfWindows(t *testing.T) {
 	} {
 		l := length(c.length)
 		w := l.At(c.at)
-		if got := l.Name(w); got != c.want {
-			t.Errorf("%v at %v: got %s, want %s", c.length, c.at, got, c.want)
-		}
+		check.Equal(t, l.Name(w), c.want, "%v at %v", c.length, c.at)
 		if got, err := l.Parse(c.want); err != nil || got != w {
 			t.Errorf("%v: %s is window %d, %v, want %d", c.length, c.want, got, err, w)
 		}
@@ -70,9 +69,7 @@ func TestAWindowCoversFromItsStartUpToItsEnd(t *testing.T) {
 				for at, want := range map[time.Time]counting.Window{
 					start.Add(-1): w - 1, start: w, start.Add(1): w, start.Add(d / 2): w, end.Add(-1): w, end: w + 1,
 				} {
-					if got := l.At(at); got != want {
-						t.Errorf("%v is in window %d, want %d", at.Format(time.RFC3339Nano), got, want)
-					}
+					check.Equal(t, l.At(at), want, "the window of %v", at.Format(time.RFC3339Nano))
 				}
 			})
 		}
@@ -136,9 +133,7 @@ func TestChooseNeverGivesASealedWindow(t *testing.T) {
 		{-3, -3, -2},
 		{0, -1, 0},
 	} {
-		if got := counting.CurrentWindow(c.clock, c.highestSealed); got != c.want {
-			t.Errorf("clock %d, sealed up to %d: got %d, want %d", c.clock, c.highestSealed, got, c.want)
-		}
+		check.Equal(t, counting.CurrentWindow(c.clock, c.highestSealed), c.want, "clock %d, sealed up to %d", c.clock, c.highestSealed)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func TestParseEndpointNormalisesURLs(t *testing.T) {
@@ -154,9 +155,7 @@ func TestRedactedLeavesTheQueryOut(t *testing.T) {
 		"http://h/?":                "http://h/",
 		"":                          "",
 	} {
-		if got := in.Redacted(); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
+		check.Equal(t, in.Redacted(), want, "%q", in)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // play lets every attempt of a queue take the time and have the status that
@@ -102,9 +103,7 @@ func TestAnEndpointThatFailsIsTriedThrice(t *testing.T) {
 	for _, turn := range all {
 		at = append(at, turn.at)
 	}
-	if got := fmt.Sprint(at); got != "[0s 10s 30s]" {
-		t.Errorf("attempts at %s", got)
-	}
+	check.Equal(t, fmt.Sprint(at), "[0s 10s 30s]", "attempts at")
 }
 
 func TestAnEndpointThatHangsIsTriedThrice(t *testing.T) {
@@ -113,9 +112,7 @@ func TestAnEndpointThatHangsIsTriedThrice(t *testing.T) {
 	for _, turn := range all {
 		times = append(times, turn.at, turn.ends)
 	}
-	if got := fmt.Sprint(times); got != "[0s 10s 10s 20s 30s 40s]" {
-		t.Errorf("attempts began and ended at %s", got)
-	}
+	check.Equal(t, fmt.Sprint(times), "[0s 10s 10s 20s 30s 40s]", "attempts began and ended at")
 }
 
 // P7: with all places taken, every endpoint has its first attempt, and no
@@ -236,9 +233,7 @@ func TestAHostThatIsBackIsTriedAsUsual(t *testing.T) {
 // Endpoints that fail by themselves open no breaker for their neighbours.
 func TestEndpointsThatSayNoOpenNoBreaker(t *testing.T) {
 	turns := play(t, 256, endpoints("a", 50), func(publishing.Endpoint, int, time.Duration) (time.Duration, publishing.Attempt) { return says(404) })
-	if n := tally(turns); n != [4]int{0, 50, 50, 50} {
-		t.Errorf("attempts: %v", n)
-	}
+	check.Equal(t, tally(turns), [4]int{0, 50, 50, 50}, "attempts")
 }
 
 // What another instance began is gone on with, after the wait that its last
@@ -250,9 +245,7 @@ func TestAttemptsThatWereMadeBeforeCount(t *testing.T) {
 	for _, turn := range turns {
 		got = append(got, fmt.Sprintf("%s %d %v", turn.call.Endpoint, turn.attempt.Number, turn.at))
 	}
-	if want := "[http://c/ 1 0s http://a/ 2 10s http://c/ 2 10s http://b/ 3 20s http://a/ 3 30s http://c/ 3 30s]"; fmt.Sprint(got) != want {
-		t.Errorf("attempts %v, want %s", got, want)
-	}
+	check.Equal(t, fmt.Sprint(got), "[http://c/ 1 0s http://a/ 2 10s http://c/ 2 10s http://b/ 3 20s http://a/ 3 30s http://c/ 3 30s]", "attempts")
 }
 
 func TestWhatIsLeftIsReturnedOnce(t *testing.T) {

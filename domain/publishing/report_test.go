@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func TestTheBodyOfAReport(t *testing.T) {
@@ -23,10 +24,7 @@ func TestTheBodyOfAReport(t *testing.T) {
 		got.Write(r.Body())
 		got.WriteByte('\n')
 	}
-	want, err := os.ReadFile("testdata/bodies.golden")
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := check.Value(os.ReadFile("testdata/bodies.golden"))(t)
 	if got.String() != string(want) {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
 	}

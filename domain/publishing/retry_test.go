@@ -6,6 +6,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func TestOnlyAFailedAttemptIsRetried(t *testing.T) {
@@ -68,8 +69,6 @@ func TestTheBudgetIsThreeQuartersOfAWindow(t *testing.T) {
 		time.Second: 750 * time.Millisecond, 2 * time.Second: 1500 * time.Millisecond,
 		time.Minute: 45 * time.Second, 61 * time.Second: 45 * time.Second, 24 * time.Hour: 45 * time.Second,
 	} {
-		if got := publishing.NewSchedule(counting.WindowLength(length), begin).End().Sub(begin); got != want {
-			t.Errorf("%v: %v, want %v", length, got, want)
-		}
+		check.Equal(t, publishing.NewSchedule(counting.WindowLength(length), begin).End().Sub(begin), want, "%v", length)
 	}
 }

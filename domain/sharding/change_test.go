@@ -12,15 +12,14 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // must returns the ring of a change that has to succeed.
 func must(t testing.TB) func(r *sharding.Ring, err error) *sharding.Ring {
 	return func(r *sharding.Ring, err error) *sharding.Ring {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		return r
 	}
 }
@@ -96,9 +95,7 @@ func TestAnAddMovesExactlyTheQuotaOfTheJoiningNode(t *testing.T) {
 	r := newRing(t, equalMembers(3)...)
 	next := must(t)(r.Add(sharding.Change{ID: "add"}, member("a", 1)))
 	moves := next.Moves()
-	if len(moves) != sharding.Arcs/4 {
-		t.Errorf("%d arcs moved, want %d", len(moves), sharding.Arcs/4)
-	}
+	check.Equal(t, len(moves), sharding.Arcs/4, "the number of arcs that moved")
 	for _, m := range moves {
 		if next.Members()[m.To].ID != "a" || m.From == m.To || next.Owner(m.Arc) != m.To {
 			t.Fatalf("move %+v, the owner is %d", m, next.Owner(m.Arc))
@@ -164,9 +161,7 @@ func TestWindowsGoByTheTableOfTheirTime(t *testing.T) {
 	}{
 		{math.MinInt64, one}, {-1, one}, {0, one}, {9, one}, {10, two}, {19, two}, {20, three}, {21, three}, {math.MaxInt64, three},
 	} {
-		if got := three.IDTable(c.w); got != c.table.Epoch() {
-			t.Errorf("window %d goes by the table of epoch %d, want %d", c.w, got, c.table.Epoch())
-		}
+		check.Equal(t, three.IDTable(c.w), c.table.Epoch(), "the epoch of the table of window %d", c.w)
 		for id := range counting.ID(200) {
 			got, epoch := three.IDOwner(id, three.TableFor(c.w))
 			want, _ := c.table.IDOwner(id, 0)
@@ -178,9 +173,7 @@ func TestWindowsGoByTheTableOfTheirTime(t *testing.T) {
 	for w := counting.Window(0); w < 30; w++ {
 		table := []*sharding.Ring{one, two, three}[w/10]
 		want := table.Members()[table.Owner(table.Arc(counting.Page(minute.Name(w))))].ID
-		if got := three.Members()[three.HomeIndex(w)].ID; got != want {
-			t.Errorf("the home of window %d is %s, want %s", w, got, want)
-		}
+		check.Equal(t, three.Members()[three.HomeIndex(w)].ID, want, "the home of window %d", w)
 	}
 }
 
@@ -197,12 +190,8 @@ func TestTablesGoWhenNoWindowNeedsThem(t *testing.T) {
 		want   int
 	}{{9, 5}, {10, 4}, {19, 4}, {20, 3}, {29, 3}, {30, 2}, {39, 2}, {40, 2}, {99, 2}} {
 		next := must(t)(r.Reweight(sharding.Change{ID: "next", From: 40, Oldest: c.oldest}, "m10", 2))
-		if next.Tables() != c.want {
-			t.Errorf("%d tables when window %d is the oldest, want %d", next.Tables(), c.oldest, c.want)
-		}
-		if next.IDTable(c.oldest) != 1+min(4, max(0, counting.Epoch(c.oldest)/10)) {
-			t.Errorf("window %d goes by the table of epoch %d", c.oldest, next.IDTable(c.oldest))
-		}
+		check.Equal(t, next.Tables(), c.want, "the number of tables when window %d is the oldest", c.oldest)
+		check.Equal(t, next.IDTable(c.oldest), 1+min(4, max(0, counting.Epoch(c.oldest)/10)), "the epoch of the table of window %d", c.oldest)
 	}
 }
 
@@ -245,9 +234,7 @@ func TestAWindowWhoseHomeIsLostHasAnother(t *testing.T) {
 		if want == "c" {
 			want = "b" // a is about to leave
 		}
-		if got := lost.Members()[lost.HomeIndex(w)].ID; got != want {
-			t.Errorf("the home of window %d is %s, want %s", w, got, want)
-		}
+		check.Equal(t, lost.Members()[lost.HomeIndex(w)].ID, want, "the home of window %d", w)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // ringOf has a member for each letter.
@@ -46,9 +47,7 @@ func TestWhoDecides(t *testing.T) {
 		{"abc", "axyz", false}, // strangers have no vote
 	} {
 		r := ringOf(t, c.members)
-		if got := r.HasQuorum(r.Propose(r, 0), among(c.yes)); got != c.want {
-			t.Errorf("%q of %q: %v", c.yes, c.members, got)
-		}
+		check.Equal(t, r.HasQuorum(r.Propose(r, 0), among(c.yes)), c.want, "%q decide among %q", c.yes, c.members)
 	}
 }
 
@@ -59,17 +58,13 @@ func TestALostMemberHasNoVote(t *testing.T) {
 		yes  string
 		want bool
 	}{{"bcd", true}, {"bc", false}, {"ab", false}, {"abc", false}} {
-		if got := r.HasQuorum(next, among(c.yes)); got != c.want {
-			t.Errorf("%q decide to give a up: %v", c.yes, got)
-		}
+		check.Equal(t, r.HasQuorum(next, among(c.yes)), c.want, "%q decide to give a up", c.yes)
 	}
 	for _, c := range []struct {
 		yes  string
 		want bool
 	}{{"bc", true}, {"ab", false}, {"cd", true}} { // three are left
-		if got := next.HasQuorum(next.Propose(next, 0), among(c.yes)); got != c.want {
-			t.Errorf("%q decide without a: %v", c.yes, got)
-		}
+		check.Equal(t, next.HasQuorum(next.Propose(next, 0), among(c.yes)), c.want, "%q decide without a", c.yes)
 	}
 	pair := ringOf(t, "ab")
 	if left := must(t)(pair.Abandon(sharding.Change{ID: "lost"}, "a")); !pair.HasQuorum(left, among("b")) || pair.HasQuorum(left, among("a")) {

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 func TestADocumentMakesAnEqualRing(t *testing.T) {
@@ -45,14 +46,9 @@ func change(t testing.TB, replace func(doc map[string]any)) []byte {
 	d := json.NewDecoder(bytes.NewReader(twoTables(t)))
 	d.UseNumber()
 	doc := make(map[string]any)
-	if err := d.Decode(&doc); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.Decode(&doc))
 	replace(doc)
-	b, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := check.Value(json.Marshal(doc))(t)
 	return b
 }
 
@@ -72,9 +68,7 @@ func withOwner(table map[string]any, arc int, owner uint16) string {
 }
 
 func TestDecodeTakesWhatEncodeMade(t *testing.T) {
-	if _, err := sharding.Decode(change(t, func(map[string]any) {})); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(sharding.Decode(change(t, func(map[string]any) {})))(t)
 }
 
 func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
@@ -154,9 +148,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("what was decoded can't be encoded: %v", err)
 		}
 		for i := range 100 {
-			if err := lookUp(r, i); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, lookUp(r, i))
 		}
 		next, err := r.Add(sharding.Change{ID: "add", From: 7, Oldest: 3}, member("joining", 1))
 		if err != nil && !errors.Is(err, sharding.ErrBadChange) {

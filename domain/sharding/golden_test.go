@@ -12,16 +12,14 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // The vectors were made with the reference implementation of XXH3. A change
 // that fails here would lose every count that is stored: it needs a new hash
 // beside the old one, not new vectors.
 func TestTheHashIsFrozen(t *testing.T) {
-	text, err := os.ReadFile("testdata/hash.golden")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile("testdata/hash.golden"))(t)
 	members := equalMembers(500) // so many that an owner says nearly which arc it was
 	seen := make(map[string]int)
 	rings := make(map[string]*sharding.Ring)
@@ -46,9 +44,7 @@ func TestTheHashIsFrozen(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%q: %v", line, err)
 			}
-			if got := r.Arc(counting.Page(name)); got != want {
-				t.Errorf("seed %s: page %s lies in arc %d, want %d", seed, value, got, want)
-			}
+			check.Equal(t, r.Arc(counting.Page(name)), want, "the arc of page %[2]s with seed %[1]s", seed, value)
 		case "id":
 			if got, _ := r.IDOwner(counting.ID(number(t, value)), 0); got != r.Owner(want) {
 				t.Errorf("seed %s: id %s belongs to member %d, want that of arc %d, %d", seed, value, got, want, r.Owner(want))
@@ -65,18 +61,12 @@ func TestTheHashIsFrozen(t *testing.T) {
 }
 
 func seeded(t *testing.T, seed string, members []sharding.Member) *sharding.Ring {
-	n, err := strconv.ParseUint(seed, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := check.Value(strconv.ParseUint(seed, 10, 64))(t)
 	return must(t)(sharding.New("d1", n, minute, "first", members))
 }
 
 func number(t *testing.T, s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := check.Value(strconv.ParseInt(s, 10, 64))(t)
 	return n
 }
 
@@ -92,10 +82,7 @@ func TestTheDocumentIsFrozen(t *testing.T) {
 	r = must(t)(r.Remove(sharding.Change{ID: "fourth", From: 29924790, Oldest: 29924789}, "redis_7072"))
 	owners := regexp.MustCompile(`"owners":"[^"]*"`)
 	got := owners.ReplaceAllFunc(r.Encode(), func(b []byte) []byte { return fmt.Appendf(nil, `"owners":"sha256 %x"`, sha256.Sum256(b)) })
-	want, err := os.ReadFile("testdata/document.golden")
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := check.Value(os.ReadFile("testdata/document.golden"))(t)
 	if string(got)+"\n" != string(want) {
 		t.Errorf("the document is\n%s\nwant\n%s", got, want)
 	}

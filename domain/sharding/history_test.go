@@ -9,6 +9,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // step is a change of a ring and the member that it names.
@@ -181,9 +182,7 @@ func TestALongRandomHistoryDriftsByLessThanOneArc(t *testing.T) {
 		default:
 			r, err = r.Reweight(c, active[i], weight)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		if d := drift(r); d >= 1 {
 			t.Fatalf("after %d changes a member is %.3f arcs off its quota", n+1, d)
 		}

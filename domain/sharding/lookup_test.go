@@ -10,19 +10,16 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 func TestLookupsAllocateNothing(t *testing.T) {
 	r := newRing(t, equalMembers(100)...)
 	for _, length := range []int{1, 16, 100, 240, 241, counting.MaxPageBytes} {
 		page := counting.Page(strings.Repeat("x", length))
-		if n := testing.AllocsPerRun(100, func() { r.Owner(r.Arc(page)) }); n != 0 {
-			t.Errorf("a page of %d bytes: %v allocations", length, n)
-		}
+		check.Equal(t, testing.AllocsPerRun(100, func() { r.Owner(r.Arc(page)) }), 0, "allocations of a page of %d bytes", length)
 	}
-	if n := testing.AllocsPerRun(100, func() { r.IDOwner(-7, r.TableFor(12)) }); n != 0 {
-		t.Errorf("an id: %v allocations", n)
-	}
+	check.Equal(t, testing.AllocsPerRun(100, func() { r.IDOwner(-7, r.TableFor(12)) }), 0, "allocations of an id")
 }
 
 // V25 of the list of failures: lookups go on while the ring changes.
@@ -62,9 +59,7 @@ func TestLookupsRaceWithAThousandChanges(t *testing.T) {
 		case 3:
 			r, err = r.Remove(c, counting.NodeID(fmt.Sprintf("m%d", i-3)))
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		current.Store(r)
 	}
 	close(done)
@@ -114,9 +109,7 @@ func BenchmarkAdd(b *testing.B) {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
 			r := newRing(b, equalMembers(nodes)...)
 			for b.Loop() {
-				if _, err := r.Add(sharding.Change{ID: "add"}, member("joining", 1)); err != nil {
-					b.Fatal(err)
-				}
+				check.Value(r.Add(sharding.Change{ID: "add"}, member("joining", 1)))(b)
 			}
 		})
 	}
@@ -126,16 +119,11 @@ func BenchmarkAdd(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	for _, nodes := range []int{3, 1000} {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
-			r, err := newRing(b, equalMembers(nodes)...).Add(sharding.Change{ID: "add"}, member("joining", 1))
-			if err != nil {
-				b.Fatal(err)
-			}
+			r := check.Value(newRing(b, equalMembers(nodes)...).Add(sharding.Change{ID: "add"}, member("joining", 1)))(b)
 			doc := r.Encode()
 			b.SetBytes(int64(len(doc)))
 			for b.Loop() {
-				if _, err := sharding.Decode(doc); err != nil {
-					b.Fatal(err)
-				}
+				check.Value(sharding.Decode(doc))(b)
 			}
 		})
 	}

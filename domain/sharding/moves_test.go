@@ -9,6 +9,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 func TestARingThatIsThereAgainHasTheMovesOfItsTable(t *testing.T) {
@@ -60,9 +61,7 @@ func TestOnlyAJoiningNodeEntersARing(t *testing.T) {
 		{first.Propose(first, 5), "a", false},
 		{must(t)(second.Reweight(sharding.Change{ID: "third"}, "c", 2)), "c", false},
 	} {
-		if got := c.ring.Admits(c.id); got != c.want {
-			t.Errorf("epoch %d, %s: got %v", c.ring.Epoch(), c.id, got)
-		}
+		check.Equal(t, c.ring.Admits(c.id), c.want, "epoch %d admits %s", c.ring.Epoch(), c.id)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // fingerprint sums up where pages, ids and windows are after a few changes.
@@ -39,9 +40,7 @@ func TestTwoProcessesAgree(t *testing.T) {
 		return
 	}
 	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestTwoProcessesAgree$")
 	cmd.Env = append(os.Environ(), child+"=1")
 	out, err := cmd.CombinedOutput()

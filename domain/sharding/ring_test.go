@@ -10,6 +10,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 const minute = counting.WindowLength(time.Minute)
@@ -29,10 +30,7 @@ func member(id string, weight int) sharding.Member {
 
 func newRing(t testing.TB, members ...sharding.Member) *sharding.Ring {
 	t.Helper()
-	r, err := sharding.New("d1", 20261122, minute, "first", members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := check.Value(sharding.New("d1", 20261122, minute, "first", members))(t)
 	return r
 }
 
@@ -118,9 +116,7 @@ func TestNewRefusesWhatIsNoRing(t *testing.T) {
 	}
 	for _, name := range []string{"d\xff", "ok"} {
 		_, err := sharding.New(name, 1, minute, "first\xff", equalMembers(1))
-		if !errors.Is(err, sharding.ErrBadChange) {
-			t.Errorf("deployment %q and change first\\xff: %v", name, err)
-		}
+		check.Is(t, err, sharding.ErrBadChange, "deployment %q and change first\\xff", name)
 	}
 }
 
@@ -181,10 +177,7 @@ func TestIDsSpreadEvenly(t *testing.T) {
 
 func TestAnotherSeedMakesOtherArcs(t *testing.T) {
 	a := newRing(t, equalMembers(3)...)
-	b, err := sharding.New("d1", 20261123, minute, "first", equalMembers(3))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := check.Value(sharding.New("d1", 20261123, minute, "first", equalMembers(3)))(t)
 	same := 0
 	for i := range 10_000 {
 		if p := counting.Page(fmt.Sprint(i)); a.Arc(p) == b.Arc(p) {

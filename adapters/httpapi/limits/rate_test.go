@@ -8,14 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"footfall/adapters/httpapi/limits"
+	"footfall/test/check"
 )
 
 // The table of clients is bounded: a client with many addresses takes no memory.
 func TestClientsThatAreRememberedAreBounded(t *testing.T) {
-	rate, err := limits.ParseRate("1/h")
-	if err != nil {
-		t.Fatal(err)
-	}
+	rate := check.Value(limits.ParseRate("1/h"))(t)
 	c := limits.NewClients(rate, nil)
 	for n := range 100_000 {
 		addr := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"footfall/adapters/httpapi/netconn"
+	"footfall/test/check"
 )
 
 // counted is a connection that counts how often its deadlines are set and how
@@ -77,9 +78,7 @@ func TestDeadlinesOfConnectionsComeInTime(t *testing.T) {
 				for _, after := range []time.Duration{5 * time.Second, long, 2 * time.Second, 2500 * time.Millisecond} {
 					_ = set(time.Now().Add(long))
 					go func() { _, _ = answer(make([]byte, 1)) }()
-					if _, err := do(make([]byte, 1)); err != nil {
-						t.Fatal(err)
-					}
+					check.Value(do(make([]byte, 1)))(t)
 					_ = set(time.Now().Add(after))
 					if took := wait(t, do); took < after || took > after+time.Second {
 						t.Errorf("a deadline after %v came after %v", after, took)
@@ -99,14 +98,10 @@ func TestADeadlineCanBeSetWhileTheCallIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, _ := pair(t)
 		time.AfterFunc(time.Minute, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
-		if took := wait(t, c.Read); took != time.Minute {
-			t.Errorf("a read was ended after %v, not immediately", took)
-		}
+		check.Equal(t, wait(t, c.Read), time.Minute, "a read was ended after")
 		_ = c.SetReadDeadline(time.Time{})
 		time.AfterFunc(long, func() { _ = c.SetReadDeadline(time.Now().Add(5 * time.Second)) })
-		if took := wait(t, c.Read); took != long+5*time.Second {
-			t.Errorf("a read was ended after %v", took)
-		}
+		check.Equal(t, wait(t, c.Read), long+5*time.Second, "a read was ended after")
 	})
 }
 
@@ -121,12 +116,8 @@ func TestADeadlineThatIsPostponedIsSetSeldom(t *testing.T) {
 			_ = c.SetReadDeadline(time.Now().Add(leaves))
 			_ = c.SetWriteDeadline(time.Now().Add(leaves))
 			time.Sleep(every)
-			if _, err := c.Write([]byte("x")); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := c.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
+			check.Value(c.Write([]byte("x")))(t)
+			check.Value(c.Read(make([]byte, 1)))(t)
 		}
 		if most := int64(2 * (requests*every/leaves + 1)); inner.deadlines.Load() > most {
 			t.Errorf("%d requests set %d deadlines, want at most %d", requests, inner.deadlines.Load(), most)

@@ -9,6 +9,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
+	"footfall/test/check"
 )
 
 // hostile is a name that tries to become a part of the markup, and escaped is
@@ -30,13 +31,9 @@ func window(state counting.State, count int64) publishing.Summary {
 func render(t *testing.T, h page.Home) string {
 	t.Helper()
 	r, err := page.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	body, err := r.Home(h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if strings.Contains(string(body), "ZgotmplZ") {
 		t.Error("a value stands where html/template permits none")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestEveryFaultHasAStatusOfHTTP(t *testing.T) {
@@ -36,11 +37,7 @@ func TestDoubtWins(t *testing.T) {
 func TestAllRefusedIsAboutAllItems(t *testing.T) {
 	gone := fmt.Errorf("node: %w", counting.ErrUnavailable)
 	for want, errs := range map[error][]error{gone: {gone, counting.Moving}, nil: {gone, nil}} {
-		if got := problem.AllRefused(errs, true); !errors.Is(got, want) {
-			t.Errorf("%v: %v", errs, got)
-		}
+		check.Is(t, problem.AllRefused(errs, true), want, "%v", errs)
 	}
-	if err := problem.AllRefused(nil, true); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, problem.AllRefused(nil, true))
 }

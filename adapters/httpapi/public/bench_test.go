@@ -16,6 +16,7 @@ import (
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // instant is a service that does nothing.
@@ -48,13 +49,10 @@ func (s sink) WriteHeader(int)             {}
 
 func newBench(b *testing.B) http.Handler {
 	b.Helper()
-	h, err := public.New(public.Options{
+	h := check.Value(public.New(public.Options{
 		Visits: instant{}, Uniques: instant{}, MaxInFlight: 4096,
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
+	}))(b)
 	return h
 }
 

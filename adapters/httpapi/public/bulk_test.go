@@ -12,6 +12,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -66,9 +67,7 @@ func TestBulkTakesTwoThousandItems(t *testing.T) {
 	body := "[" + strings.Repeat(`{"page_id":"a"},`, 1999) + `{"page_id":"a"}]`
 	w := httpcheck.Send(t, newRig(t, withTallies(f)).handler, "POST", "/api/v1/counter/visits", body)
 	var reply struct{ Results []struct{ Status string } }
-	if err := json.Unmarshal(w.Body.Bytes(), &reply); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), &reply))
 	if w.Code != 200 || len(reply.Results) != 2000 || f.counts["a"] != 2000 {
 		t.Errorf("status %d, %d results, counted %d", w.Code, len(reply.Results), f.counts["a"])
 	}
@@ -108,9 +107,7 @@ func TestPanicsAreAnsweredAndLoggedOnce(t *testing.T) {
 	write := httpcheck.Send(t, r.handler, "POST", "/visits", `{"page_id":"home"}`)
 	httpcheck.Golden(t, "record_in_doubt", write)
 	httpcheck.Golden(t, "read_internal", httpcheck.Send(t, r.handler, "GET", "/visits/home", ""))
-	if n := strings.Count(r.log.String(), "http request failed"); n != 2 {
-		t.Errorf("2 panics left %d lines: %s", n, r.log)
-	}
+	check.Equal(t, strings.Count(r.log.String(), "http request failed"), 2, "lines of 2 panics in %s", r.log)
 	httpcheck.NothingInner(t, write)
 }
 

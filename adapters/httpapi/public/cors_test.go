@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"footfall/adapters/httpapi/public"
+	"footfall/test/check"
 )
 
 // askFrom sends a request as a browser does for a page of an origin.
@@ -28,9 +29,7 @@ func TestOtherOriginsAreAllowedWhereTheyAreNamed(t *testing.T) {
 	if h := public.AllowOrigins(r.handler, nil); h != http.Handler(r.handler) {
 		t.Error("without origins something is in the way")
 	}
-	if got := askFrom(t, r.handler, "POST", "/visit/home", "https://a.example").Get(allow); got != "" {
-		t.Errorf("by default it allows %s", got)
-	}
+	check.Equal(t, askFrom(t, r.handler, "POST", "/visit/home", "https://a.example").Get(allow), "", "by default it allows")
 	h := public.AllowOrigins(r.handler, []string{"https://a.example"})
 	preflight := askFrom(t, h, "OPTIONS", "/visits", "https://a.example",
 		"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type,idempotency-key")
@@ -51,9 +50,7 @@ func TestOtherOriginsAreAllowedWhereTheyAreNamed(t *testing.T) {
 	if got := askFrom(t, h, "POST", "/visit/home", "https://a.example"); got.Get("Retry-After") == "" || got.Get(allow) == "" || got.Get("Access-Control-Expose-Headers") == "" {
 		t.Errorf("a visit too many: %v", got)
 	}
-	if got := askFrom(t, public.AllowOrigins(r.handler, []string{"*"}), "GET", "/healthz", "https://b.example").Get(allow); got != "*" {
-		t.Errorf("all origins: %q", got)
-	}
+	check.Equal(t, askFrom(t, public.AllowOrigins(r.handler, []string{"*"}), "GET", "/healthz", "https://b.example").Get(allow), "*", "all origins")
 }
 
 func TestOriginsAreRead(t *testing.T) {

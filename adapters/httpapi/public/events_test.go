@@ -21,6 +21,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -98,9 +99,7 @@ func streaming(t *testing.T, watch func(ctx context.Context, show func(watching.
 		})
 	// The time of a request is much shorter than its streams.
 	s := httpapi.NewServer("127.0.0.1:0", r.handler, time.Second, slog.New(slog.DiscardHandler))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, s.Start(t.Context()))
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
 	return s, r
 }
@@ -110,13 +109,9 @@ func openStream(t *testing.T, s *httpapi.Server) *http.Response {
 	client := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Addr()+"/events?page_id=home", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	answer, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	t.Cleanup(func() { _ = answer.Body.Close() })
 	return answer
 }
@@ -205,15 +200,10 @@ func TestAStreamToAClientThatReadsNothingEnds(t *testing.T) {
 			wrote <- n
 		}
 	})
-	conn, err := net.Dial("tcp", s.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := check.Value(net.Dial("tcp", s.Addr()))(t)
 	defer conn.Close()
 	_ = conn.(*net.TCPConn).SetReadBuffer(4096)
-	if _, err := io.WriteString(conn, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(io.WriteString(conn, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n"))(t)
 	news, quiet := 0, false
 	for !quiet {
 		select {
@@ -228,9 +218,7 @@ func TestAStreamToAClientThatReadsNothingEnds(t *testing.T) {
 	// An event may take 10 s to be sent, and the stop has less.
 	stop, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
-	if err := s.Stop(stop); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, s.Stop(stop))
 	select {
 	case err := <-blocked:
 		if err == nil || errors.Is(err, context.Canceled) {

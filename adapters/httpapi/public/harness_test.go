@@ -15,6 +15,7 @@ import (
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/watching"
+	"footfall/test/check"
 	"footfall/test/mock"
 )
 
@@ -52,10 +53,7 @@ func newRig(t *testing.T, change ...func(*public.Options)) *rig {
 	for _, f := range change {
 		f(&o)
 	}
-	h, err := public.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := check.Value(public.New(o))(t)
 	r.handler = h
 	return r
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -25,10 +26,7 @@ func sendKeyed(t *testing.T, r *rig, target, body string, keys ...string) *httpt
 
 func onceOf(t *testing.T, key, kind, payload string) counting.RequestKey {
 	t.Helper()
-	k, err := counting.ParseKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := check.Value(counting.ParseKey(key))(t)
 	return counting.RequestKey{Key: k, Print: counting.FingerprintOf(kind, []byte(payload))}
 }
 

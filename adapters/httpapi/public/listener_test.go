@@ -14,6 +14,7 @@ import (
 
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -73,10 +74,7 @@ func TestMetricsNameRoutesAndNeverPaths(t *testing.T) {
 		httpcheck.Send(t, r.handler, method, target, "")
 	}
 	got := map[string]float64{}
-	families, err := r.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := check.Value(r.metrics.Gather())(t)
 	for _, family := range families {
 		for _, m := range family.Metric {
 			var labels []string

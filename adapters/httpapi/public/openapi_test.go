@@ -18,6 +18,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
 
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -29,9 +30,7 @@ func document(t *testing.T) map[string]any {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	var doc map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(w.Body.Bytes(), &doc))
 	return doc
 }
 
@@ -143,13 +142,9 @@ func strict(t *testing.T) *openapi3.T {
 		closeObjects(s)
 	}
 	text, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	loaded, err := openapi3.NewLoader().LoadFromData(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return loaded
 }
 
@@ -170,17 +165,12 @@ func closeObjects(schema any) {
 
 func TestTheDocumentIsOpenAPI31(t *testing.T) {
 	w := httpcheck.Send(t, newRig(t).handler, "GET", "/openapi.json", "")
-	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
+	doc := check.Value(openapi3.NewLoader().LoadFromData(w.Body.Bytes()))(t)
 	if !strings.HasPrefix(doc.OpenAPI, "3.1.") {
 		t.Errorf("it is %s", doc.OpenAPI)
 	}
 	// pathItems are of 3.1, and the validator resolves but does not know them.
-	if err := doc.Validate(t.Context(), openapi3.AllowExtraSiblingFields("pathItems"), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaDefaultsValidation()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, doc.Validate(t.Context(), openapi3.AllowExtraSiblingFields("pathItems"), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaDefaultsValidation()))
 }
 
 func TestTheDocumentHasEveryStatusTypeAndFieldOfTheGoldenBodies(t *testing.T) {
@@ -200,20 +190,18 @@ func TestTheDocumentHasEveryStatusTypeAndFieldOfTheGoldenBodies(t *testing.T) {
 			continue
 		}
 		if g := goldenOperations[i]; g.path != "" {
-			if err := check(t, doc, file, g.method, g.path); err != nil {
+			if err := conforms(t, doc, file, g.method, g.path); err != nil {
 				t.Errorf("%s: %s %s: %v", name, g.method, g.path, err)
 			}
 		}
 	}
 }
 
-// check holds a golden file against an operation.
-func check(t *testing.T, doc *openapi3.T, file, method, path string) error {
+// conforms holds a golden file against an operation.
+func conforms(t *testing.T, doc *openapi3.T, file, method, path string) error {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	head, body, _ := strings.Cut(string(text), "\n\n")
 	status, lines, _ := strings.Cut(head, "\n")
 	header := http.Header{}
@@ -222,9 +210,7 @@ func check(t *testing.T, doc *openapi3.T, file, method, path string) error {
 		header.Set(key, value)
 	}
 	code, err := strconv.Atoi(status)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	item := doc.Paths.Value(path)
 	op := item.GetOperation(method)
 	described := op.Responses.Status(code)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -33,7 +34,5 @@ func TestALoggedRequestHasTheIDOfItsAnswer(t *testing.T) {
 		}
 	}
 	r := newRig(t, withTallies(f))
-	if id := httpcheck.Send(t, r.handler, "GET", "/visits/home", "").Header().Get("X-Request-Id"); id != "" {
-		t.Errorf("a request that is not logged has the id %s", id)
-	}
+	check.Equal(t, httpcheck.Send(t, r.handler, "GET", "/visits/home", "").Header().Get("X-Request-Id"), "", "the id of a request that is not logged")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -52,9 +53,7 @@ func TestPageIDsAreCountedAsSent(t *testing.T) {
 	} {
 		name := p.sent[:min(len(p.sent), 30)]
 		resp, body := httpcheck.Ask(t, c, "POST", base+"/visit/"+p.sent)
-		if resp.StatusCode != p.status {
-			t.Errorf("POST %s: %d %s, want %d", name, resp.StatusCode, body, p.status)
-		}
+		check.Equal(t, resp.StatusCode, p.status, "POST %s: %s", name, body)
 		if p.page == "" {
 			continue
 		}
@@ -72,9 +71,7 @@ func TestPageIDsAreCountedAsSent(t *testing.T) {
 			t.Errorf("GET %s: %s, among many %s", name, one, many)
 		}
 	}
-	if len(f.counts) != 11 {
-		t.Errorf("counted %v", f.counts)
-	}
+	check.Equal(t, len(f.counts), 11, "the size of %v", f.counts)
 }
 
 func TestAThousandPagesFitIntoAURL(t *testing.T) {
@@ -87,17 +84,11 @@ func TestAThousandPagesFitIntoAURL(t *testing.T) {
 
 func TestNothingIsServedAtTheAsterisk(t *testing.T) {
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, newRig(t).handler).Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"))(t)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	defer resp.Body.Close()
 	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 404 || got != "application/problem+json" {
 		t.Errorf("%s, %s", resp.Status, got)
@@ -158,24 +149,17 @@ func TestPipelinedRequestsAreAnswered(t *testing.T) {
 	for i := range pages {
 		r.visits.EXPECT().Record(gomock.Any(), counting.Page(pages[i:i+1]), int64(1)).Do(func(any, any, any) { sent.Wait() })
 	}
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, r.handler).Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, r.handler).Addr()))(t)
 	defer conn.Close()
 	for _, page := range pages {
-		if _, err := fmt.Fprintf(conn, "POST /visit/%c HTTP/1.1\r\nHost: localhost\r\n\r\n", page); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(fmt.Fprintf(conn, "POST /visit/%c HTTP/1.1\r\nHost: localhost\r\n\r\n", page))(t)
 	}
 	sent.Done()
 	answers := bufio.NewReader(conn)
 	for _, page := range pages {
 		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 		answer, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		body, err := io.ReadAll(answer.Body)
 		answer.Body.Close()
 		if want := fmt.Sprintf("page %c\"}", page); err != nil || !strings.HasSuffix(string(body), want) {
