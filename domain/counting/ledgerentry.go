@@ -30,7 +30,7 @@ type LedgerEntry struct {
 	Until, Changed time.Time
 }
 
-// NewLedgerEntry is a window that nobody has claimed yet.
+// NewLedgerEntry is the entry of an unclaimed window.
 func NewLedgerEntry(w Window) LedgerEntry { return LedgerEntry{Entry: Entry{Window: w, State: Open}} }
 
 // token names the owner as well as the number, so that a node that came back

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Stage is how far an arc has come on its way from the node that had it.
+// Stage is the state of an arc at the source of its move.
 type Stage uint8
 
 // The stages, in their order. The pages of an arc are Live until it is claimed. Then they
@@ -47,27 +47,26 @@ func (c Chunk) Parts() (parts []Chunk) {
 	return parts
 }
 
-// ErrUnfinished says that a step of a move comes before what it needs.
+// ErrUnfinished says that a step of a move needs an earlier one.
 var ErrUnfinished = errors.New("move has not come so far")
 
-// MaxTogether is the most arcs of which a mover asks at once in ClaimArcs and
-// Confirm: where these wait for a disk that is synced once a second, as many go
-// in one.
+// MaxTogether bounds the arcs of one call of ClaimArcs or Confirm. These calls may wait
+// for a disk that is synced once a second, so many arcs share one call.
 const MaxTogether = 128
 
-// Residue is what ClaimArcs found of an arc.
+// FrozenPages is the result of ClaimArcs for one arc.
 type FrozenPages struct {
-	Stage Stage // Frozen or Gone
-	// Pages of the residue; of an arc that is Gone, the pages that it had.
+	Stage Stage // Frozen or Released
+	// Pages is the number of frozen pages; of a Released arc, of those it had.
 	Pages int
-	// Err, when set, says why this arc alone can't be claimed: Corrupt.
+	// Err, when set, says why this arc can't be claimed: Corrupt.
 	Err error
 }
 
 // ImportResult is what Import has done.
 type ImportResult struct {
-	// Pages of the arc that are marked by now, over all calls; -1 where
-	// Confirm finds something else than marks.
+	// Pages is the number of marked pages of the arc, over all calls; -1 if the
+	// marks are corrupt.
 	Pages int
 	// Keys: all keys of the arc were imported (Chunk.LastKeys).
 	Keys bool
@@ -82,11 +81,11 @@ type ImportResult struct {
 type Part struct {
 	// Visits are what is live there.
 	Visits int64
-	// Stage of the arc and Residue of the page, as the source has them.
+	// Stage is that of the arc, Frozen the frozen count, as the source has them.
 	Stage  Stage
 	Frozen int64
-	// Marked: the destination has taken the page's residue in; Closed: it
-	// has closed the arc, or the arc isn't coming to it.
+	// Marked: the destination has added the frozen count. Closed: it has closed
+	// the arc, or the arc is not incoming.
 	Marked, Closed bool
 	// Err, when set, says why this page alone can't be read.
 	Err error
@@ -95,10 +94,10 @@ type Part struct {
 // Movable is the capability of a node whose arcs go to another node, and come from
 // others, when the ring changes (design: ring). A node that is a deployment of its own
 // does not have it. A table is named by its epoch. The steps of a move are: ClaimArcs
-// at the source, for many arcs at once; Fetch there until there is no more, and after
-// each the same chunk to Import at the destination; Confirm there, for many arcs at
-// once; RetireArc at the source; CloseArc at the destination. Nothing is done at the
-// destination before ClaimArcs has answered. Any number of movers may work at once,
+// at the source, for many arcs in one call; Fetch there until there is no more, and after
+// each the same chunk to Import at the destination; Confirm there, for many arcs
+// in one call; RetireArc at the source; CloseArc at the destination. Nothing is done at the
+// destination before ClaimArcs has answered. Any number of movers may work concurrently,
 // and any of them may be late by any time.
 //
 // All methods are safe for concurrent use, may be repeated, and end when their
@@ -136,9 +135,8 @@ type Movable interface {
 	// that can't be added (Overflow, Corrupt) is refused alone.
 	Import(ctx context.Context, table Epoch, arc Arc, c Chunk) (ImportResult, error)
 
-	// Confirm returns for each arc what was taken in by now, but what was
-	// refused, or that it is closed. It may take as long as the store needs to
-	// sync.
+	// Confirm returns for each arc what was imported, without refused pages, or
+	// that it is closed. It may take as long as the store needs to sync.
 	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]ImportResult, error)
 
 	// FindKeys looks for keys, in their order, also in arcs that have left
@@ -147,26 +145,26 @@ type Movable interface {
 	// leave. ErrStale and ErrAhead are about the epoch, as with Counts.Read.
 	FindKeys(ctx context.Context, epoch Epoch, keys []LocatedKey) ([]KeyLookup, error)
 
-	// RetireArc forgets the residue of a Frozen arc, with its keys, if it has
-	// exactly that many pages, and the arc is Gone; ErrUnfinished otherwise.
-	// One that is Gone stays so.
+	// RetireArc deletes the frozen pages and the keys of a Frozen arc, if it has
+	// exactly that many pages. Then it is Released, and stays so. ErrUnfinished:
+	// it has another number of pages.
 	RetireArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
-	// CloseArc ends the move, if that many pages are marked, and forgets
-	// the marks; ErrUnfinished otherwise. A closed one stays so.
+	// CloseArc ends the move and deletes the marks, if that many pages are
+	// marked. A closed arc stays so. ErrUnfinished: another number is marked.
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
-	// ImportEntries keeps entries of windows that another node's Ledger had,
-	// each with its calls in one step, unless the window has one here that
-	// isn't Open. It is a change of the entry; the calls are kept until 10
-	// minutes after it. An entry that is Open or Damaged is passed over. This
-	// survives when it is answered, as with Confirm. Corrupt: something else
-	// stands in the place of an entry; others may have been kept.
+	// ImportEntries stores entries of another node's Ledger, each with its
+	// deliveries in one step, unless the node has an entry of that window that is
+	// not Open. It counts as a change of the entry; the deliveries are kept for 10
+	// minutes. Open and Damaged entries are skipped. The effect is as durable as
+	// that of Confirm. Corrupt: the stored value is no entry; other entries may
+	// have been stored.
 	ImportEntries(ctx context.Context, table Epoch, entries []FullEntry) error
 
-	// Sweep forgets what no move needs any more, in some of what the node
-	// keeps: from cursor on, which is empty at first; next is empty after the
-	// last, and following it shows everything that is there all the while.
+	// Sweep deletes what no move needs, in a part of the store, from cursor on,
+	// which is empty at first. next is empty after the last part. Following it
+	// covers everything that is stored all the time.
 	Sweep(ctx context.Context, table Epoch, k SweepPolicy, cursor string) (s SweepResult, next string, err error)
 
 	// ReadParts returns a part for each page, in their order, with every
@@ -179,10 +177,10 @@ type Movable interface {
 // ErrImmovable says that a node is no Movable.
 var ErrImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node", ErrNotApplied)
 
-// Join adds up the parts of a page whose arc is moving. The source must have been
-// read before the destination: what was not taken in there by then is what the
-// source had, since nothing changes it. What was taken in is at the destination
-// whole, whatever the source has: it was read before that, or set back since.
+// Join adds the parts of a page whose arc is moving. The source must have been read
+// before the destination. What was not imported by then is what the source had, since
+// nothing changes it. If the page was imported, the destination has all of it, whatever
+// the source returned: it was read before, or was rolled back since.
 func Join(source, destination Part) Tally {
 	taken := destination.Marked || destination.Closed
 	more := int64(0)

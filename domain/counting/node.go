@@ -120,10 +120,9 @@ type Windows interface {
 	Retire(ctx context.Context, w Window) error
 }
 
-// State is how far a window has come: open until its count is recorded, then
-// sealed, published, and done when its endpoints were called. A window is
-// lost when a node with a part of it was given up, and shown as damaged where
-// what is stored of it can't be read.
+// State is the state of a window: open until its count is recorded, then sealed,
+// published, and done when its endpoints were notified. A window is lost if a node with
+// a part of it was abandoned. It is shown as damaged if its stored data is corrupt.
 type State string
 
 // The states, in their order.
@@ -136,7 +135,7 @@ const (
 	Damaged   State = "damaged"
 )
 
-// Entry is what the home of a window keeps of it.
+// Entry is what the home of a window stores of it.
 type Entry struct {
 	Window Window
 	State  State
@@ -145,45 +144,42 @@ type Entry struct {
 	Count int64
 	// Sink names where the count was published, from Published on.
 	Sink string
-	// Calls sums up how telling the endpoints went, valid when Done.
+	// Deliveries sums up the notifications of endpoints, valid when Done.
 	Deliveries DeliveryTotals
 }
 
-// Supersedes tells whether an entry says more than another of the same window does,
-// where two nodes have one: the later state does, an entry that can't be read
-// says more than an open one, and any count more than that the window is lost.
+// Supersedes tells whether an entry has precedence over another one of the same window,
+// if two nodes have one. The order is open, damaged, lost, sealed, published, done.
 func (e Entry) Supersedes(than Entry) bool {
 	order := []State{Open, Damaged, Lost, Sealed, Published, Done}
 	return slices.Index(order, e.State) > slices.Index(order, than.State)
 }
 
-// FullEntry is an Entry with what SaveDelivery kept, by endpoint.
+// FullEntry is an Entry with its deliveries, by endpoint.
 type FullEntry struct {
 	Entry
 	ByEndpoint map[string]Delivery
 }
 
-// DeliveryTotals sums up the calls of one window.
+// DeliveryTotals sums up the deliveries of one window.
 type DeliveryTotals struct {
-	// Endpoints that were named; of them, those that took the count, and
-	// those that were given up.
+	// Endpoints were named; Delivered of them accepted the count, Failed did not.
 	Endpoints int `json:"endpoints"`
 	Delivered int `json:"delivered"`
 	Failed    int `json:"failed"`
 }
 
-// Call is the last that is known of telling one endpoint about one window.
+// Delivery is the last known state of notifying one endpoint of one window.
 type Delivery struct {
-	// Attempts that were made; 0 for an endpoint that was given up before
-	// the first one.
+	// Attempts were made; 0 for an endpoint abandoned before the first one.
 	Attempts int
-	// Status is the HTTP status of the last one; 0 when there was none.
+	// Status is the HTTP status of the last one; 0 if there was no answer.
 	Status int
-	// Final: no more attempts are to be made.
+	// Final: no more attempts follow.
 	Final bool
 }
 
-// Delivered tells whether the endpoint took the count.
+// Delivered tells whether the endpoint accepted the count.
 func (c Delivery) Delivered() bool { return c.Status >= 200 && c.Status <= 299 }
 
 // Action names what a Step does.
@@ -240,10 +236,9 @@ func Finish(totals DeliveryTotals) Step { return Step{Action: ActionFinish, Tota
 // of them answer ErrUninitialized and ErrWrongNode as Counts does. An entry is
 // kept for 7 days after its last change, its deliveries until 10 minutes after Done.
 type Ledger interface {
-	// Claim gives owner the right to close w until lease is over, and
-	// returns the entry as it is. ErrBusy while another owner has it; the
-	// same owner gets a new token. A window that is Done or Lost isn't
-	// claimed: its entry comes with an empty token.
+	// Claim gives owner the right to close w until lease is over, and returns the
+	// entry. The same owner receives a new token. A window that is Done or Lost is
+	// not claimed: the token is empty. ErrBusy: another owner has the lease.
 	Claim(ctx context.Context, w Window, owner string, lease time.Duration) (token string, e Entry, err error)
 
 	// Advance changes the entry of w by one step (Renew, Record, MarkLost, Publish,
@@ -252,12 +247,12 @@ type Ledger interface {
 	// step needs an earlier one.
 	Advance(ctx context.Context, w Window, token string, s Step) (Entry, error)
 
-	// Entry returns the entry of w, an Open one where there is none, and
-	// what SaveDelivery kept, by endpoint.
+	// Entry returns the entry of w, an Open one if there is none, and its
+	// deliveries by endpoint.
 	Entry(ctx context.Context, w Window) (Entry, map[string]Delivery, error)
 
-	// Entries returns the newest entries of windows before one, newest first,
-	// at most limit; fewer are all that there are. One that is Corrupt is
-	// among them, with the state Damaged and its Window.
+	// Entries returns the entries of windows before one, newest first, at most
+	// limit; if fewer, there are no others. A corrupt entry has the state Damaged
+	// and its Window.
 	Entries(ctx context.Context, before Window, limit int) ([]Entry, error)
 }
