@@ -8,6 +8,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // P3: an id that has become free may be given to another server, and a node that
@@ -23,10 +24,7 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 		mustStart(t, c)
 		node := func(m sharding.Member) *cluster.Member {
 			t.Helper()
-			n, err := c.Node(m)
-			if err != nil {
-				t.Fatal(err)
-			}
+			n := check.Value(c.Node(m))(t)
 			return n
 		}
 		first := node(sharding.Member{ID: "n9", Addr: "first:1"})

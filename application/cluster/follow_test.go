@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -14,27 +13,21 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/domain/watching"
+	"footfall/test/check"
 )
 
 // change gives the nodes the ring after the one that they have.
 func change(t *testing.T, nodes []*node, open bool) *sharding.Ring {
 	t.Helper()
-	r, err := nodes[0].ring().Reweight(sharding.Change{ID: "next"}, "n1", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := check.Value(nodes[0].ring().Reweight(sharding.Change{ID: "next"}, "n1", 2))(t)
 	for _, n := range nodes {
-		if _, err := n.Node.Fence(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Node.Fence(t.Context(), r))(t)
 	}
 	for _, n := range nodes {
 		if !open {
 			break
 		}
-		if err := n.Node.Open(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, n.Node.Open(t.Context(), r))
 	}
 	return r
 }
@@ -62,15 +55,11 @@ func TestFollowReturnsWhenANewerRingIsThere(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if err := c.Follow(briefly(t), 1); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, c.Follow(briefly(t), 1))
 			})
 		}
 		all.Wait()
-		if e := c.View().Epoch(); e != 2 {
-			t.Errorf("the view is of epoch %d, want 2", e)
-		}
+		check.Equal(t, c.View().Epoch(), 2, "the epoch of the view")
 	})
 }
 
@@ -83,9 +72,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := c.Follow(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("no newer ring comes, and it says %v", err)
-		}
+		check.Is(t, c.Follow(ctx, 1), context.DeadlineExceeded, "the call when no newer ring comes")
 		time.Sleep(time.Second) // the search ends by itself
 	})
 }
@@ -96,9 +83,7 @@ func TestFollowFindsARingThatOneNodeHasOpened(t *testing.T) {
 		c := newCluster(t, nodes)
 		mustStart(t, c)
 		r := change(t, nodes, false)
-		if err := nodes[1].Node.Open(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, nodes[1].Node.Open(t.Context(), r))
 		nodes[2].away.Store(true)
 		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
 			t.Errorf("epoch %d, %v; want 2", c.View().Epoch(), err)
@@ -125,9 +110,7 @@ func TestFollowAsksOneNodeForTheRing(t *testing.T) {
 		for _, n := range nodes {
 			asked += n.states.Load()
 		}
-		if asked != 1 {
-			t.Errorf("%d nodes were asked for the ring, want 1", asked)
-		}
+		check.Equal(t, asked, 1, "calls for the ring")
 	})
 }
 
@@ -161,17 +144,10 @@ func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {
 		mustStart(t, c)
 		behind := nodes[2]
 		r := change(t, nodes[:2], true)
-		if err := c.Follow(briefly(t), 1); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, c.Follow(briefly(t), 1))
 		v := c.View()
-		ticket, err := v.Nodes[v.Index("n3")].Visit(v.Epoch(), 0, "home", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := ticket.Wait(); err != nil {
-			t.Error(err)
-		}
+		ticket := check.Value(v.Nodes[v.Index("n3")].Visit(v.Epoch(), 0, "home", 1))(t)
+		check.OK(t, ticket.Wait())
 		if got := behind.ring(); got.Epoch() != r.Epoch() {
 			t.Errorf("the node is at epoch %d, want %d", got.Epoch(), r.Epoch())
 		}
@@ -235,9 +211,7 @@ func TestEachNamesTheNodeThatFailed(t *testing.T) {
 		if err == nil || err.Error() != "node n2: context deadline exceeded" {
 			t.Errorf("the error is %v", err)
 		}
-		if took := time.Since(begin); took != cluster.CallTimeout {
-			t.Errorf("it took %v", took)
-		}
+		check.Equal(t, time.Since(begin), cluster.CallTimeout, "what it took")
 		for i := range called {
 			if !called[i] {
 				t.Errorf("member %d was not called", i)
@@ -256,29 +230,18 @@ func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
 		mustStart(t, c)
 		var tickets []groupcommit.Ticket
 		for _, m := range c.View().Nodes {
-			ticket, err := m.Visit(1, 0, "home", 1)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ticket := check.Value(m.Visit(1, 0, "home", 1))(t)
 			tickets = append(tickets, ticket)
 		}
 		for range 2 {
-			if err := c.Stop(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, c.Stop(t.Context()))
 		}
 		for _, ticket := range tickets {
-			if err := ticket.Wait(); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, ticket.Wait())
 		}
-		if len(flushes) != 3 {
-			t.Errorf("%d flushes, want one for each node", len(flushes))
-		}
+		check.Equal(t, len(flushes), 3, "flushes")
 		for id, q := range c.Queued() {
-			if q != 0 {
-				t.Errorf("%d are queued for %s", q, id)
-			}
+			check.Equal(t, q, 0, "what is queued for %s", id)
 		}
 		if err := newCluster(t, nodes).Stop(t.Context()); err != nil {
 			t.Errorf("stop without start: %v", err)
@@ -305,9 +268,7 @@ func TestALossIsReportedWithTheNode(t *testing.T) {
 		if err != nil || ticket.Wait() != nil {
 			t.Fatal(err)
 		}
-		if lost["n1"] != 3 {
-			t.Errorf("reported %v, want 3 batches of n1", lost)
-		}
+		check.Equal(t, lost["n1"], 3, "lost batches of n1 in %v", lost)
 	})
 }
 
@@ -324,9 +285,7 @@ func TestStopEndsThoseWhoFollow(t *testing.T) {
 			})
 		}
 		time.Sleep(12 * time.Millisecond) // in the middle of a search
-		if err := c.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, c.Stop(t.Context()))
 		callers.Wait()
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // node is a memory node that can be away, slow, or fail where a start is
@@ -127,10 +128,7 @@ func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 	}
 	o.EndpointLimit = 10
 	o.Log = slog.New(slog.DiscardHandler)
-	c, err := cluster.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := check.Value(cluster.New(o))(t)
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -157,9 +155,7 @@ func startAll(t *testing.T, clusters ...*cluster.Cluster) []error {
 func mustStart(t *testing.T, clusters ...*cluster.Cluster) {
 	t.Helper()
 	for _, err := range startAll(t, clusters...) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 	}
 }
 
@@ -169,9 +165,7 @@ func wantOneRing(t *testing.T, nodes []*node, clusters ...*cluster.Cluster) {
 	t.Helper()
 	want := clusters[0].View().ChangeID()
 	for _, c := range clusters[1:] {
-		if got := c.View().ChangeID(); got != want {
-			t.Errorf("an instance has the ring of change %s, another that of %s", got, want)
-		}
+		check.Equal(t, c.View().ChangeID(), want, "the changes that two instances have")
 	}
 	for _, n := range nodes {
 		if r := n.ring(); r == nil || r.ChangeID() != want {

@@ -8,36 +8,27 @@ import (
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // P1: a node that was emptied says nothing about what it was sent before, neither
 // while it is empty or only fenced, nor when it is in the ring again.
 func TestANodeThatWasEmptiedRemembersNothing(t *testing.T) {
 	length, err := counting.ParseLength(time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	member := func(id counting.NodeID) sharding.Member {
 		return sharding.Member{ID: id, Addr: string(id) + ":1", Weight: 1}
 	}
 	first, err := sharding.New("test", 1, length, "first", []sharding.Member{member("n1"), member("n2")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	alone, err := sharding.New("test", 1, length, "first", []sharding.Member{member("n1")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	again, err := alone.Add(sharding.Change{ID: "again"}, member("n2"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	n := localnode.New(localnode.Options{ID: "n2", Addr: "n2:1"})
 	do := func(_ any, err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 	}
 	want := func(when string, epoch counting.Epoch, want bool) {
 		t.Helper()

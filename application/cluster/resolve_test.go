@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"footfall/test/check"
 )
 
 // V13, P4: a change that was begun and left is finished if a node that answers
@@ -18,17 +20,13 @@ func TestAChangeThatWasLeftIsFinishedIfItMayHaveBeenMade(t *testing.T) {
 				next := change(t, nodes, false)
 				if approved {
 					for i := range 2 { // the one that is away, and another
-						if err := nodes[(away+i)%3].Node.Accept(t.Context(), next); err != nil {
-							t.Fatal(err)
-						}
+						check.Must(t, nodes[(away+i)%3].Node.Accept(t.Context(), next))
 					}
 				}
 				nodes[away].away.Store(true)
 				undone := c.View().ChangeID()
 				begin := time.Now()
-				if err := c.Resolve(t.Context(), c.View(), next.Epoch()); err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, c.Resolve(t.Context(), c.View(), next.Epoch()))
 				if took := time.Since(begin); took >= time.Second {
 					t.Errorf("it took %v", took)
 				}
@@ -78,9 +76,7 @@ func TestTwoThatSettleAtOnceAgree(t *testing.T) {
 		a, b := newCluster(t, nodes), newCluster(t, nodes)
 		mustStart(t, a, b)
 		next := change(t, nodes, false)
-		if err := nodes[2].Node.Accept(t.Context(), next); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, nodes[2].Node.Accept(t.Context(), next))
 		go func() { _ = a.Resolve(t.Context(), a.View(), next.Epoch()) }()
 		time.Sleep(3 * time.Millisecond)
 		_ = b.Resolve(t.Context(), b.View(), next.Epoch())

@@ -14,6 +14,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 var errCrash = errors.New("crash")
@@ -37,9 +38,7 @@ func TestInstancesThatStartAtOnceAgreeOnARing(t *testing.T) {
 			mustStart(t, clusters...)
 			wantOneRing(t, nodes, clusters...)
 			for i, m := range clusters[1].View().Nodes {
-				if m.ID() != nodes[i].ID() {
-					t.Errorf("member %d is %s, want %s", i, m.ID(), nodes[i].ID())
-				}
+				check.Equal(t, m.ID(), nodes[i].ID(), "member %d", i)
 			}
 		})
 	}
@@ -124,9 +123,7 @@ func TestAFirstStarterThatWasSupersededJoins(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		mustStart(t, quick)
 		close(stall)
-		if err := (<-started)[0]; err != nil {
-			t.Error(err)
-		}
+		check.OK(t, (<-started)[0])
 		wantOneRing(t, nodes, slow, quick)
 	})
 }
@@ -173,9 +170,7 @@ func TestANodeThatIsDownLaterStopsNoStart(t *testing.T) {
 			nodes[0].hung.Store(hung)
 			later := newCluster(t, nodes)
 			mustStart(t, later)
-			if got, want := later.View().ChangeID(), first.View().ChangeID(); got != want {
-				t.Errorf("hung %t: the ring of change %s, want that of %s", hung, got, want)
-			}
+			check.Equal(t, later.View().ChangeID(), first.View().ChangeID(), "hung %t: the ring of change", hung)
 			if !answers(t, later) {
 				t.Errorf("hung %t: not ready, though two nodes answer", hung)
 			}
@@ -195,9 +190,7 @@ func TestANodeThatCameBackEmptyIsLeftAlone(t *testing.T) {
 		if nodes[0].ring() != nil {
 			t.Error("the empty node has a ring")
 		}
-		if got, want := later.View().ChangeID(), first.View().ChangeID(); got != want {
-			t.Errorf("the ring of change %s, want that of %s", got, want)
-		}
+		check.Equal(t, later.View().ChangeID(), first.View().ChangeID(), "the ring of change")
 	})
 }
 

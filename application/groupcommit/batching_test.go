@@ -12,6 +12,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestABatchFillsWhileTheLastIsOnItsWay(t *testing.T) {
@@ -43,9 +44,7 @@ func TestALoneCallerWaitsForNoTimer(t *testing.T) {
 		c := start(t, newNode(t), groupcommit.Options{})
 		begin := time.Now()
 		wantVisit(t, c, "home", nil)
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("it took %v", took)
-		}
+		check.Equal(t, time.Since(begin), 0, "what it took")
 	})
 }
 
@@ -83,9 +82,7 @@ func TestAFlushWaitsForThoseWhomTheLastOneAnswered(t *testing.T) {
 		if calls := n.calls()[before:]; len(calls) != 1 || calls[0].Len() != 2 {
 			t.Errorf("the two callers were flushed as %v, want one batch", calls)
 		}
-		if took, want := time.Since(begin), time.Millisecond*3/2; took != want {
-			t.Errorf("it took %v, want %v: the second caller and a call", took, want)
-		}
+		check.Equal(t, time.Since(begin), time.Millisecond*3/2, "what the second caller and a call took")
 	})
 }
 
@@ -98,18 +95,14 @@ func TestAFlushWaitsNoLongerThanTheLastOneTook(t *testing.T) {
 		for _, want := range []time.Duration{2 * time.Millisecond, time.Millisecond} { // then it was alone
 			begin := time.Now()
 			wantVisit(t, c, "home", nil)
-			if took := time.Since(begin); took != want {
-				t.Errorf("it took %v, want %v", took, want)
-			}
+			check.Equal(t, time.Since(begin), want, "what it took")
 		}
 		n.fail(func(context.Context, int) error { time.Sleep(time.Second / 4); return nil }, nil)
 		together(t, c)
 		n.fail(nil, nil)
 		begin := time.Now()
 		wantVisit(t, c, "home", nil)
-		if took, want := time.Since(begin), 2*time.Millisecond; took != want {
-			t.Errorf("it took %v after a flush of 250 ms, want %v", took, want)
-		}
+		check.Equal(t, time.Since(begin), 2*time.Millisecond, "what a visit took after a flush of 250 ms")
 	})
 }
 
@@ -127,18 +120,14 @@ func TestVisitsOfOnePageAreAddedUp(t *testing.T) {
 			callers.Go(func() { wantVisit(t, c, "home", nil) })
 		}
 		synctest.Wait()
-		if q := c.Queued(); q != 50 {
-			t.Errorf("%d are queued, want 50", q)
-		}
+		check.Equal(t, c.Queued(), 50, "what is queued")
 		close(open)
 		callers.Wait()
 		wantCount(t, n, "home", 50)
 		if last := flushes[len(flushes)-1]; last.Items != 1 || last.Requests != 50 {
 			t.Errorf("the last flush had %d items of %d requests, want 1 of 50", last.Items, last.Requests)
 		}
-		if q := c.Queued(); q != 0 {
-			t.Errorf("%d are queued, want none", q)
-		}
+		check.Equal(t, c.Queued(), 0, "what is queued")
 	})
 }
 
@@ -178,13 +167,8 @@ func TestAnArrivalIsRefusedAlone(t *testing.T) {
 		c := start(t, newNode(t), groupcommit.Options{EndpointLimit: 1})
 		for i, want := range []error{nil, counting.EndpointLimit, nil} {
 			endpoint := []string{"http://a/", "http://b/", "http://a/"}[i]
-			ticket, err := c.Arrive(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := ticket.Wait(); !errors.Is(err, want) {
-				t.Errorf("%s: %v, want %v", endpoint, err, want)
-			}
+			ticket := check.Value(c.Arrive(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1}))(t)
+			check.Is(t, ticket.Wait(), want, "%s", endpoint)
 		}
 	})
 }
@@ -201,14 +185,9 @@ func TestVisitsThatDoNotAddUpStayApart(t *testing.T) {
 		callers.Go(func() { wantVisit(t, c, "first", nil) })
 		synctest.Wait()
 		for _, want := range []error{nil, counting.Overflow} {
-			ticket, err := c.Visit(1, 0, "home", math.MaxInt64)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ticket := check.Value(c.Visit(1, 0, "home", math.MaxInt64))(t)
 			callers.Go(func() {
-				if err := ticket.Wait(); !errors.Is(err, want) {
-					t.Errorf("got %v, want %v", err, want)
-				}
+				check.Is(t, ticket.Wait(), want, "the item")
 			})
 		}
 		close(open)
@@ -230,22 +209,15 @@ func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
 			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
 		}
 		synctest.Wait()
-		ticket, err := c.Visit(0, 0, "old", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		ticket := check.Value(c.Visit(0, 0, "old", 1))(t)
 		close(open)
 		callers.Wait()
-		if err := ticket.Wait(); !errors.Is(err, groupcommit.ErrMoved) {
-			t.Errorf("the item of the old epoch: %v", err)
-		}
+		check.Is(t, ticket.Wait(), groupcommit.ErrMoved, "the item of the old epoch")
 		var sizes []int
 		for _, b := range n.calls() {
 			sizes = append(sizes, b.Len())
 		}
-		if got, want := fmt.Sprint(sizes), fmt.Sprint([]int{1, groupcommit.MaxBatch, groupcommit.MaxBatch, 1, 1}); got != want {
-			t.Errorf("batches of %s items, want %s", got, want)
-		}
+		check.Equal(t, fmt.Sprint(sizes), fmt.Sprint([]int{1, groupcommit.MaxBatch, groupcommit.MaxBatch, 1, 1}), "the sizes of the batches")
 	})
 }
 
@@ -259,18 +231,14 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 		go func() { _ = visit(c, "first") }()
 		synctest.Wait()
 		for range groupcommit.MaxQueued {
-			if _, err := c.Visit(1, 0, "home", 1); err != nil {
-				t.Fatal(err)
-			}
+			check.Value(c.Visit(1, 0, "home", 1))(t)
 		}
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 		if _, err := c.Arrive(1, counting.IDEvent{ID: 1, Table: 1}); !errors.Is(err, counting.ErrUnavailable) {
 			t.Errorf("an id beyond the bound: %v", err)
 		}
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("the refusal took %v", took)
-		}
+		check.Equal(t, time.Since(begin), 0, "what the refusal took")
 		close(open)
 		synctest.Wait()
 		wantCount(t, n, "home", groupcommit.MaxQueued)
@@ -298,9 +266,7 @@ func TestManyCallersAtOnceLoseNothing(t *testing.T) {
 	for page := range 5 {
 		sum += n.count(t, counting.Page(fmt.Sprint(page)))
 	}
-	if sum != 3200 {
-		t.Errorf("%d visits, want 3200", sum)
-	}
+	check.Equal(t, sum, 3200, "visits")
 }
 
 // A large number of visits is not added up with those of others, whom its
@@ -312,16 +278,11 @@ func TestALargeNumberOfVisitsIsRefusedAlone(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		var tickets []groupcommit.Ticket
 		for _, count := range []int64{1, math.MaxInt64, 1, math.MaxInt64 - 2, 1} {
-			ticket, err := c.Visit(1, 0, "home", count)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ticket := check.Value(c.Visit(1, 0, "home", count))(t)
 			tickets = append(tickets, ticket)
 		}
 		for i, want := range []error{nil, counting.Overflow, nil, counting.Overflow, nil} {
-			if err := tickets[i].Wait(); !errors.Is(err, want) {
-				t.Errorf("item %d: %v, want %v", i, err, want)
-			}
+			check.Is(t, tickets[i].Wait(), want, "item %d", i)
 		}
 		wantCount(t, n, "home", 4)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // V3: a retry after a lost reply does not count twice.
@@ -26,9 +27,7 @@ func TestALostReplyIsRepeatedUnchangedAndCountsOnce(t *testing.T) {
 				t.Errorf("the repetition %+v is not %+v", b, calls[0])
 			}
 		}
-		if len(calls) != 4 {
-			t.Errorf("%d calls, want 4", len(calls))
-		}
+		check.Equal(t, len(calls), 4, "calls")
 	})
 }
 
@@ -52,9 +51,7 @@ func TestABatchWithoutAnAnswerIsInDoubtAndResolvedLater(t *testing.T) {
 		c := start(t, n, groupcommit.Options{})
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrInDoubt)
-		if took := time.Since(begin); took != groupcommit.Deadline {
-			t.Errorf("the caller waited %v, want %v", took, groupcommit.Deadline)
-		}
+		check.Equal(t, time.Since(begin), groupcommit.Deadline, "the caller waited")
 		time.Sleep(5 * time.Second)
 		wantCount(t, n, "home", 1)
 		if calls := n.calls(); len(calls) != 3 {
@@ -76,12 +73,8 @@ func TestWhatIsNotSentInTimeIsWithdrawn(t *testing.T) {
 		synctest.Wait()
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrUnavailable)
-		if took := time.Since(begin); took != groupcommit.Deadline {
-			t.Errorf("the caller waited %v, want %v", took, groupcommit.Deadline)
-		}
-		if q := c.Queued(); q != 0 {
-			t.Errorf("%d are queued, want none", q)
-		}
+		check.Equal(t, time.Since(begin), groupcommit.Deadline, "the caller waited")
+		check.Equal(t, c.Queued(), 0, "what is queued")
 		close(open)
 		time.Sleep(time.Minute)
 		wantCount(t, n, "home", 0)
@@ -97,9 +90,7 @@ func TestABatchThatWasSurelyNotAppliedIsDissolvedAndItsNumberReused(t *testing.T
 			c := start(t, n, groupcommit.Options{})
 			begin := time.Now()
 			wantVisit(t, c, "home", counting.ErrUnavailable)
-			if took := time.Since(begin); took != 0 {
-				t.Errorf("%v: the caller waited %v", err, took)
-			}
+			check.Equal(t, time.Since(begin), 0, "%v: the caller waited", err)
 			wantVisit(t, c, "other", nil)
 			calls := n.calls()
 			if len(calls) != 2 || calls[0].Seq != 1 || calls[1].Seq != 1 || calls[0].Session != calls[1].Session {

@@ -9,6 +9,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // P1: what is repeated to a node that forgot it is what was sent, item by item.
@@ -22,17 +23,13 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 		var tickets []groupcommit.Ticket
 		add := func(ticket groupcommit.Ticket, err error) {
 			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			tickets = append(tickets, ticket)
 		}
 		await := func() {
 			t.Helper()
 			for _, ticket := range tickets {
-				if err := ticket.Wait(); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, ticket.Wait())
 			}
 			tickets = nil
 		}

@@ -11,6 +11,7 @@ import (
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 var errLost = errors.New("connection reset")
@@ -31,25 +32,17 @@ func newNode(t *testing.T) *node {
 	t.Helper()
 	n := &node{Node: localnode.New(localnode.Options{})}
 	n.ring = newRing(t)
-	if _, err := n.Fence(t.Context(), n.ring); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Open(t.Context(), n.ring); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(n.Fence(t.Context(), n.ring))(t)
+	check.Must(t, n.Open(t.Context(), n.ring))
 	return n
 }
 
 func newRing(t *testing.T) *sharding.Ring {
 	t.Helper()
 	length, err := counting.ParseLength(time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	r, err := sharding.New("test", 1, length, "first", []sharding.Member{{ID: "memory", Addr: "memory", Weight: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return r
 }
 
@@ -57,9 +50,7 @@ func newRing(t *testing.T) *sharding.Ring {
 func next(t *testing.T, r *sharding.Ring) *sharding.Ring {
 	t.Helper()
 	r, err := r.Reweight(sharding.Change{ID: "next"}, "memory", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return r
 }
 
@@ -125,22 +116,16 @@ func held() (func(context.Context, int) error, chan struct{}) {
 func (n *node) count(t *testing.T, page counting.Page) int64 {
 	t.Helper()
 	state, err := n.RingState(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	tallies, err := n.Read(t.Context(), state.Opened.Epoch(), []counting.Located{{Page: page}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return tallies[0].Visits
 }
 
 // wantCount fails the test where the node has another count for a page.
 func wantCount(t *testing.T, n *node, page counting.Page, want int64) {
 	t.Helper()
-	if got := n.count(t, page); got != want {
-		t.Errorf("%s has %d visits, want %d", page, got, want)
-	}
+	check.Equal(t, n.count(t, page), want, "visits of %s", page)
 }
 
 // start makes a committer that ends with the test.
@@ -175,7 +160,5 @@ func visit(c *groupcommit.Committer, page counting.Page) error {
 // wantVisit fails the test unless a visit's caller gets want.
 func wantVisit(t *testing.T, c *groupcommit.Committer, page counting.Page, want error) {
 	t.Helper()
-	if err := visit(c, page); !errors.Is(err, want) {
-		t.Errorf("the caller of %s gets %v, want %v", page, err, want)
-	}
+	check.Is(t, visit(c, page), want, "a visit of %s", page)
 }

@@ -7,6 +7,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // A node that fell back behind a change of the ring will never take what it
@@ -34,19 +35,13 @@ func TestWhatANodeLostBeforeAChangeIsRoutedAgain(t *testing.T) {
 		}
 		n.Restore(before)
 		second := next(t, n.ring)
-		if _, err := n.Fence(t.Context(), second); err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Open(t.Context(), second); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Fence(t.Context(), second))(t)
+		check.Must(t, n.Open(t.Context(), second))
 		epoch = 2
 		c.Check()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if orphans != 3 {
-			t.Errorf("%d visits are to be routed again, want 3", orphans)
-		}
+		check.Equal(t, orphans, 3, "visits to route again")
 	})
 }
 
@@ -64,14 +59,10 @@ func TestABatchInDoubtThatWasNotAppliedIsRoutedAgain(t *testing.T) {
 			}
 		}})
 		wantVisit(t, c, "home", counting.ErrInDoubt)
-		if _, err := n.Fence(t.Context(), next(t, n.ring)); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Fence(t.Context(), next(t, n.ring)))(t)
 		n.fail(nil, nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if orphans != 1 {
-			t.Errorf("%d items are to be routed again, want 1", orphans)
-		}
+		check.Equal(t, orphans, 1, "items to route again")
 	})
 }

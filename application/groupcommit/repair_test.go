@@ -13,14 +13,13 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestABatchOfAnEpochThatIsOverHasMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
-		if _, err := n.Fence(t.Context(), next(t, n.ring)); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Fence(t.Context(), next(t, n.ring)))(t)
 		c := start(t, n, groupcommit.Options{})
 		wantVisit(t, c, "home", groupcommit.ErrMoved)
 	})
@@ -57,17 +56,10 @@ func TestANodeThatIsBehindIsBroughtUpAndTheBatchRepeatedUnchanged(t *testing.T) 
 			if _, err := n.Fence(ctx, second); err != nil {
 				t.Error(err)
 			}
-			if err := n.Open(ctx, second); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, n.Open(ctx, second))
 		}})
-		ticket, err := c.Visit(second.Epoch(), 0, "home", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := ticket.Wait(); err != nil {
-			t.Fatal(err)
-		}
+		ticket := check.Value(c.Visit(second.Epoch(), 0, "home", 1))(t)
+		check.Must(t, ticket.Wait())
 		wantCount(t, n, "home", 1)
 		calls := n.calls()
 		if behind != 3 || len(calls) != 4 {
@@ -105,9 +97,7 @@ func TestANodeThatForgotIsRepairedByTheKeptBatches(t *testing.T) {
 		n, c, lost := forgetting(t, time.Second)
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 6)
-		if len(*lost) != 0 {
-			t.Errorf("lost batches: %v", *lost)
-		}
+		check.Equal(t, len(*lost), 0, "lost batches: %v", *lost)
 	})
 }
 
@@ -129,9 +119,7 @@ func TestWhatWasRepeatedIsKeptAsIfItWereNew(t *testing.T) {
 		n.Restore(before)
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 5)
-		if lost != 0 {
-			t.Errorf("%d batches are reported as lost", lost)
-		}
+		check.Equal(t, lost, 0, "batches that are reported as lost")
 	})
 }
 
@@ -141,9 +129,7 @@ func TestARepairGoesOnWhenTheNodeFailsInTheMiddle(t *testing.T) {
 		n.fail(until(len(n.calls())+2, errLost), until(len(n.calls())+4, errLost))
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 6)
-		if len(*lost) != 0 {
-			t.Errorf("lost batches: %v", *lost)
-		}
+		check.Equal(t, len(*lost), 0, "lost batches: %v", *lost)
 	})
 }
 
@@ -159,9 +145,7 @@ func TestARepairGoesOnWhenTheNodeForgetsMoreInTheMiddle(t *testing.T) {
 		})
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 6)
-		if len(*lost) != 0 {
-			t.Errorf("lost batches: %v", *lost)
-		}
+		check.Equal(t, len(*lost), 0, "lost batches: %v", *lost)
 	})
 }
 
@@ -172,9 +156,7 @@ func TestAnIdleSessionFindsThatTheNodeForgot(t *testing.T) {
 		wantCount(t, n, "home", 2)
 		time.Sleep(time.Hour + time.Second)
 		wantCount(t, n, "home", 5)
-		if len(*lost) != 0 {
-			t.Errorf("lost batches: %v", *lost)
-		}
+		check.Equal(t, len(*lost), 0, "lost batches: %v", *lost)
 		calls := n.calls()
 		if last := calls[len(calls)-1]; last.Len() != 0 {
 			t.Errorf("the last batch has %d items, want none", last.Len())
@@ -205,19 +187,10 @@ func TestWhatIsOfAnOldEpochIsReportedAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 0)
 		second := next(t, n.ring)
-		if _, err := n.Fence(t.Context(), second); err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Open(t.Context(), second); err != nil {
-			t.Fatal(err)
-		}
-		ticket, err := c.Visit(second.Epoch(), 0, "home", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := ticket.Wait(); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Fence(t.Context(), second))(t)
+		check.Must(t, n.Open(t.Context(), second))
+		ticket := check.Value(c.Visit(second.Epoch(), 0, "home", 1))(t)
+		check.Must(t, ticket.Wait())
 		if len(*lost) != 1 || (*lost)[0] != 3 {
 			t.Errorf("lost batches: %v, want 3 in one call", *lost)
 		}
@@ -230,9 +203,7 @@ func TestARepetitionThatIsRefusedInPartIsReportedAsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, lost := forgetting(t, 0)
 		ahead := &counting.Batch{Epoch: 1, Session: "another", Seq: 1, Visits: []counting.Visit{{Page: "home", Count: math.MaxInt64 - 4}}}
-		if _, err := n.Node.Apply(t.Context(), ahead); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Node.Apply(t.Context(), ahead))(t)
 		wantVisit(t, c, "other", nil)
 		if len(*lost) != 1 || (*lost)[0] != 1 {
 			t.Errorf("lost batches: %v, want 1", *lost)
@@ -262,9 +233,7 @@ func TestANodeThatCameBackEmptyTakesNothing(t *testing.T) {
 		n, c, lost := forgetting(t, 0)
 		n.Restore(localnode.Snapshot{})
 		wantVisit(t, c, "home", counting.ErrUnavailable)
-		if len(*lost) != 0 {
-			t.Errorf("lost batches: %v, though the node may come back", *lost)
-		}
+		check.Equal(t, len(*lost), 0, "lost batches: %v, though the node may come back", *lost)
 	})
 }
 
@@ -280,20 +249,13 @@ func TestWhatIsKeptIsBoundedInBytes(t *testing.T) {
 		for i := range 40 { // 16 MiB and more
 			var last groupcommit.Ticket
 			for j := range 300 {
-				ticket, err := c.Arrive(1, counting.IDEvent{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1})
-				if err != nil {
-					t.Fatal(err)
-				}
+				ticket := check.Value(c.Arrive(1, counting.IDEvent{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1}))(t)
 				last = ticket
 			}
-			if err := last.Wait(); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, last.Wait())
 		}
 		n.Restore(before)
 		wantVisit(t, c, "home", nil)
-		if len(lost) != 1 {
-			t.Errorf("losses %v, want one: the oldest batches are not kept", lost)
-		}
+		check.Equal(t, len(lost), 1, "the number of losses in %v", lost)
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // addedAgain is a node that was in the ring until epoch 1, with a committer
@@ -35,9 +36,7 @@ func addedAgain(t *testing.T) (n *node, c *groupcommit.Committer, again func(), 
 		if _, err := n.Fence(context.Background(), second); err != nil {
 			t.Error(err)
 		}
-		if err := n.Open(context.Background(), second); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, n.Open(context.Background(), second))
 		since = second.Epoch()
 	}, orphans, lost
 }
@@ -51,13 +50,8 @@ func TestANodeThatIsAddedAgainHasForgottenNothing(t *testing.T) {
 		}
 		again()
 		for range 2 {
-			ticket, err := c.Visit(2, 0, "home", 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := ticket.Wait(); err != nil {
-				t.Error(err)
-			}
+			ticket := check.Value(c.Visit(2, 0, "home", 1))(t)
+			check.OK(t, ticket.Wait())
 		}
 		wantCount(t, n, "home", 2)
 		if *orphans != 0 || *lost != 0 {

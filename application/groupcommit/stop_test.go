@@ -2,7 +2,6 @@ package groupcommit_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // V23, P10: what was accepted is flushed at the stop.
@@ -30,9 +30,7 @@ func TestStopFlushesWhatWasAccepted(t *testing.T) {
 		synctest.Wait()
 		wantVisit(t, c, "late", counting.ErrUnavailable)
 		close(open)
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
+		check.OK(t, <-stopped)
 		callers.Wait()
 		for i := range 10 {
 			wantCount(t, n, counting.Page(fmt.Sprint(i)), 1)
@@ -47,18 +45,14 @@ func TestStopTwiceAndStopWithoutStart(t *testing.T) {
 		c := start(t, n, groupcommit.Options{})
 		wantVisit(t, c, "home", nil)
 		for range 2 {
-			if err := c.Stop(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, c.Stop(t.Context()))
 		}
 		c.Start() // too late, and no harm
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 
 		unused := groupcommit.New(groupcommit.Options{Node: n, Epoch: func() counting.Epoch { return 1 }})
 		for range 2 {
-			if err := unused.Stop(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, unused.Stop(t.Context()))
 		}
 		unused.Start()
 		wantVisit(t, unused, "home", counting.ErrUnavailable)
@@ -76,9 +70,7 @@ func TestCallersBeforeTheStartGetAnAnswer(t *testing.T) {
 		c.Start()
 		callers.Wait()
 		wantCount(t, n, "home", 1)
-		if err := c.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, c.Stop(t.Context()))
 	})
 }
 
@@ -95,13 +87,9 @@ func TestStopWithAHungNodeEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		begin := time.Now()
-		if err := c.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("stop says %v", err)
-		}
+		check.Is(t, c.Stop(ctx), context.DeadlineExceeded, "stop")
 		callers.Wait()
-		if took := time.Since(begin); took != 300*time.Millisecond {
-			t.Errorf("it took %v", took)
-		}
+		check.Equal(t, time.Since(begin), 300*time.Millisecond, "what it took")
 		if err := c.Stop(t.Context()); err != nil {
 			t.Errorf("the second stop says %v", err)
 		}
@@ -116,9 +104,7 @@ func TestStopWhileTheNodeIsAwayTriesUntilItIsBack(t *testing.T) {
 		var caller sync.WaitGroup
 		caller.Go(func() { wantVisit(t, c, "home", nil) })
 		synctest.Wait()
-		if err := c.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, c.Stop(t.Context()))
 		caller.Wait()
 		wantCount(t, n, "home", 1)
 	})
@@ -142,9 +128,7 @@ func TestStopsAndCallersAtOnce(t *testing.T) {
 		}
 		for range 3 {
 			all.Go(func() {
-				if err := c.Stop(context.Background()); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, c.Stop(context.Background()))
 			})
 		}
 		all.Wait()

@@ -12,6 +12,7 @@ import (
 	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // lose empties nodes, and returns what brings them back.
@@ -47,9 +48,7 @@ func TestNodesThatAreAwayAreAbandonedTogether(t *testing.T) {
 		if st := d.ring.Status(t.Context()); st.Epoch != 1 || len(st.Losses) != 0 {
 			t.Fatalf("what was refused has changed the ring: %+v", st)
 		}
-		if _, err := d.ring.Abandon(t.Context(), "n1", "n4"); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Abandon(t.Context(), "n1", "n4"))(t)
 		if st := d.resolve(t); len(st.Losses) != 2 || st.Nodes[0].State != sharding.Lost || st.Nodes[3].State != sharding.Lost {
 			t.Errorf("status: %+v", st)
 		}
@@ -65,15 +64,11 @@ func TestNodesThatAreAwayAreAbandonedTogether(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		for _, id := range []counting.NodeID{"n1", "n4"} {
 			_, err := d.nodes[id].Apply(t.Context(), &counting.Batch{Epoch: old.Epoch(), Session: "old", Seq: 1, Visits: []counting.Visit{{Page: "late", Count: 1}}})
-			if !errors.Is(err, counting.ErrStale) {
-				t.Errorf("%s, which is back, takes visits: %v", id, err)
-			}
+			check.Is(t, err, counting.ErrStale, "a visit at %s, which is back", id)
 		}
 		for i := range want {
 			page := counting.Page(fmt.Sprint(i))
-			if err := d.visits.Record(t.Context(), page, 1); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, d.visits.Record(t.Context(), page, 1))
 			d.wantVisits(t, page, want[i]+1)
 		}
 		// Those that are left decide alone, by their own majority.
@@ -113,18 +108,12 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreAbandoned(t *testing.T) {
 		d := newDeployment(t, 5)
 		v := d.cluster.View()
 		next, err := v.Reweight(sharding.Change{ID: "approved", From: counting.WindowLength(time.Minute).At(time.Now()) + 2}, "n2", 3)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		for _, n := range v.Nodes {
-			if _, err := n.Fence(t.Context(), next); err != nil {
-				t.Fatal(err)
-			}
+			check.Value(n.Fence(t.Context(), next))(t)
 		}
 		for _, i := range []int{0, 2, 3} {
-			if err := v.Nodes[i].Accept(t.Context(), next); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, v.Nodes[i].Accept(t.Context(), next))
 		}
 		d.lose("n1", "n3")
 		if _, err := d.ring.Abandon(t.Context(), "n1", "n3"); err != nil {
@@ -155,9 +144,7 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 		d.count(t, pages)
 		_ = d.ring.Stop(t.Context())
 		mover := resharding.New(d.ring.Options)
-		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		v := d.cluster.View()
 		met := make(map[counting.Arc]int)
 		for _, m := range v.Ring.Moves() {
@@ -169,14 +156,10 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 			t.Fatalf("pages at all stages of a move: %v", met)
 		}
 		for i := range pages { // those at the destination are lost
-			if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), 1000); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), 1000))
 		}
 		bringBack := d.lose("n3")
-		if _, err := d.ring.Abandon(t.Context(), "n3"); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Abandon(t.Context(), "n3"))(t)
 		want := func(i int) int64 {
 			switch arc := v.Arc(counting.Page(fmt.Sprint(i))); {
 			case v.Owner(arc) == v.From(arc):
@@ -193,15 +176,11 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 		_ = mover.Start(t.Context())
 		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
 		d.resolve(t)
-		if err := d.ring.Repair(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.ring.Repair(t.Context()))
 		if s := d.ring.Status(t.Context()).Sweep; len(s.Orphans) > 0 {
 			t.Errorf("orphans are %+v", s.Orphans)
 		}
-		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Remove(t.Context(), "n1", false))(t)
 		d.resolve(t)
 		for i := range pages {
 			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
@@ -217,9 +196,7 @@ func (d *deployment) begin(t *testing.T, m sharding.Move, steps int) int {
 	source, destination, table := d.node(v.Nodes[m.From].ID()), d.node(v.Nodes[m.To].ID()), v.Table()
 	must := func(err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 	}
 	if steps == 0 {
 		return 1

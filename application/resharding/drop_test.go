@@ -11,6 +11,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // syncing is a node that has entries on its disk after some time.
@@ -43,9 +44,7 @@ func (c *counter) knows(t *testing.T, id counting.NodeID, windows, calls int) (w
 		e.Deliveries = counting.DeliveryTotals{Endpoints: calls, Failed: calls}
 		all = append(all, e)
 	}
-	if err := c.nodes[id].ImportEntries(t.Context(), 1, all); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, c.nodes[id].ImportEntries(t.Context(), 1, all))
 	return func() {
 		t.Helper()
 		counts := make(map[string]int64)
@@ -77,9 +76,7 @@ func TestASlowHandOverEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				u := newCounter(t, newDeploymentOf(t, c.nodes, func(n *localnode.Node) cluster.Node { return syncing{n, c.takes} }))
 				wantListed := u.knows(t, "n2", c.windows, c.calls)
-				if _, err := u.ring.Remove(t.Context(), "n2", false); err != nil {
-					t.Fatal(err)
-				}
+				check.Value(u.ring.Remove(t.Context(), "n2", false))(t)
 				u.resolve(t)
 				u.forgotten(t, c.nodes-1)
 				wantListed()
@@ -97,17 +94,11 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 		wantListed := c.knows(t, "n5", 100, 1)
 		gone := func(_ sharding.Plan, err error) {
 			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 			v := c.cluster.View()
 			for _, m := range v.Ring.Moves() {
-				if _, err := c.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}); err != nil {
-					t.Fatal(err)
-				}
-				if err := c.node(v.Nodes[m.To].ID()).CloseArc(t.Context(), v.Table(), m.Arc, 0); err != nil {
-					t.Fatal(err)
-				}
+				check.Value(c.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}))(t)
+				check.Must(t, c.node(v.Nodes[m.To].ID()).CloseArc(t.Context(), v.Table(), m.Arc, 0))
 			}
 		}
 		gone(c.ring.Remove(t.Context(), "n5", false))
@@ -115,9 +106,7 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 		c.lose("n4")
 		gone(c.ring.Abandon(t.Context(), "n4"))
 		time.Sleep(5 * time.Second)
-		if _, err := c.ring.Add(t.Context(), "n0:1", 1, false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(c.ring.Add(t.Context(), "n0:1", 1, false))(t)
 		if v := c.cluster.View(); v.Index("n5") >= 0 || v.Index("n4") < 0 {
 			t.Fatalf("members are %+v", v.Members())
 		}

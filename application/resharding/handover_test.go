@@ -18,6 +18,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // printed is a publisher that keeps what it took.
@@ -60,9 +61,7 @@ func (c *counter) pass(t *testing.T, windows int) {
 	for range windows {
 		for range int64(counting.WindowLength(time.Minute).At(time.Now())) % 5 {
 			c.next++
-			if err := c.Accept(t.Context(), c.next, "http://e.example/"); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, c.Accept(t.Context(), c.next, "http://e.example/"))
 		}
 		time.Sleep(time.Minute)
 		_ = c.Scan(t.Context())
@@ -77,10 +76,7 @@ func (c *counter) pass(t *testing.T, windows int) {
 // its calls, in the list and asked for by its id.
 func (c *counter) wantAll(t *testing.T) {
 	t.Helper()
-	windows, err := c.Windows(t.Context(), 10_000)
-	if err != nil {
-		t.Fatal(err)
-	}
+	windows := check.Value(c.Windows(t.Context(), 10_000))(t)
 	listed := make(map[string]int)
 	for _, w := range windows {
 		listed[w.ID]++
@@ -128,9 +124,7 @@ func (c *counter) forgotten(t *testing.T, members int) {
 func (c *counter) changed(t *testing.T) func(plan sharding.Plan, err error) {
 	return func(_ sharding.Plan, err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		c.resolve(t)
 		c.pass(t, 4)
 		c.wantAll(t)
@@ -217,12 +211,8 @@ func TestAllThatANodeKnowsOfWindowsIsHandedOver(t *testing.T) {
 			}
 			all = append(all, e)
 		}
-		if err := c.nodes["n1"].ImportEntries(t.Context(), 1, all); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.ring.Remove(t.Context(), "n1", false); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, c.nodes["n1"].ImportEntries(t.Context(), 1, all))
+		check.Value(c.ring.Remove(t.Context(), "n1", false))(t)
 		c.forgotten(t, 2)
 		listed := make(map[counting.Window]int64)
 		windows, err := c.Windows(t.Context(), 10_000)

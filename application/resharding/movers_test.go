@@ -13,6 +13,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // filled is a deployment of n nodes with faults between them, a page in
@@ -27,9 +28,7 @@ func filled(t *testing.T, n int) (*deployment, *faults) {
 			some = append(some, counting.Visit{Page: counting.Page(fmt.Sprint(from + i)), Count: 1})
 		}
 		for _, err := range d.visits.RecordAll(t.Context(), some) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, err)
 		}
 	}
 	return d, h
@@ -49,9 +48,7 @@ func (d *deployment) wantAll(t *testing.T) {
 func (d *deployment) drain(t *testing.T, left int) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	if _, err := d.ring.Add(t.Context(), "new:1", 1, false); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(d.ring.Add(t.Context(), "new:1", 1, false))(t)
 	for d.left(t) > left {
 		if time.Since(begin) > time.Hour {
 			t.Fatalf("%d arcs are left, want %d", d.left(t), left)
@@ -63,10 +60,7 @@ func (d *deployment) drain(t *testing.T, left int) time.Duration {
 
 func (d *deployment) left(t *testing.T) int {
 	t.Helper()
-	p, err := d.node("new").RingSummary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := check.Value(d.node("new").RingSummary(t.Context()))(t)
 	return p.Incoming
 }
 
@@ -124,10 +118,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		wrong := func(arc counting.Arc) bool { return arc%50 == 7 }
 		corrupt := func(arc counting.Arc) bool { return arc%50 == 8 }
 		h.wrong, h.corrupt = wrong, corrupt
-		next, err := d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		next := check.Value(d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1}))(t)
 		counted := make(map[counting.Arc]bool)
 		for i := range manyPages {
 			counted[next.Arc(counting.Page(fmt.Sprint(i)))] = true
@@ -154,9 +145,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		}
 		// Another instance moves one of them.
 		other := st.Stuck[0]
-		if err := takeOver(t, d.node(other.From), d.node(other.To), d.cluster.View().Table(), other.Arc); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, takeOver(t, d.node(other.From), d.node(other.To), d.cluster.View().Table(), other.Arc))
 		stuck--
 		time.Sleep(time.Minute)
 		st = d.ring.Status(t.Context()).Moves
@@ -172,9 +161,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 			}
 			h.wrong, h.corrupt = nil, nil
 		})
-		if err := d.ring.Repair(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.ring.Repair(t.Context()))
 		time.Sleep(2 * time.Second) // they need not wait as long as before
 		if st := d.ring.Status(t.Context()).Moves; st.Left != 0 || len(st.Stuck) != 0 {
 			t.Errorf("%d arcs are left, stuck are %v", st.Left, st.Stuck)
@@ -224,9 +211,7 @@ func TestArcsThatAPowerCutOpensAgainAreClosedAgain(t *testing.T) {
 			t.Fatal("every arc is closed")
 		}
 		time.Sleep(10 * time.Second)
-		if left := d.left(t); left != 0 {
-			t.Errorf("%d arcs are left", left)
-		}
+		check.Equal(t, d.left(t), 0, "arcs that are left")
 		d.wantAll(t)
 		if _, err := d.ring.Reweight(t.Context(), "new", 2, false); err != nil {
 			t.Error(err)
@@ -250,10 +235,7 @@ func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 			}
 			return nil
 		}
-		next, err := d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		next := check.Value(d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1}))(t)
 		its := 0
 		for _, m := range next.Moves() {
 			if next.Members()[m.From].ID == "n2" {
@@ -269,9 +251,7 @@ func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 		}
 		h.set(func() { h.claim = nil })
 		time.Sleep(time.Minute)
-		if left := d.left(t); left != 0 {
-			t.Errorf("%d arcs are left", left)
-		}
+		check.Equal(t, d.left(t), 0, "arcs that are left")
 		d.wantAll(t)
 	})
 }

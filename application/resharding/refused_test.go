@@ -11,6 +11,7 @@ import (
 	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // halfWay adds n4 to three nodes. What the others send has arrived; the arcs of n3 are
@@ -19,9 +20,7 @@ func (d *deployment) halfWay(t *testing.T) (resume func()) {
 	t.Helper()
 	_ = d.ring.Stop(t.Context())
 	mover := resharding.New(d.ring.Options)
-	if _, err := d.ring.Add(t.Context(), "n4:1", 1, false); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(d.ring.Add(t.Context(), "n4:1", 1, false))(t)
 	v := d.cluster.View()
 	for _, m := range v.Ring.Moves() {
 		if v.Members()[m.From].ID == "n3" {
@@ -69,9 +68,7 @@ func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 				t.Errorf("lost: %v", st.Losses)
 			}
 			d.wantCounted(t, pages)
-			if err := d.ring.Repair(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, d.ring.Repair(t.Context()))
 			if s := d.ring.Status(t.Context()).Sweep; s.Forgotten > 0 || len(s.Orphans) > 0 {
 				t.Errorf("swept are %d, orphans %+v", s.Forgotten, s.Orphans)
 			}
@@ -89,9 +86,7 @@ func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 		resume := d.halfWay(t)
 		v := d.cluster.View()
 		d.lose("n3")
-		if _, err := d.ring.Abandon(t.Context(), "n3"); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Abandon(t.Context(), "n3"))(t)
 		met := make(map[counting.Arc]int)
 		want := func(i int) int64 {
 			arc := v.Arc(counting.Page(fmt.Sprint(i)))
@@ -113,9 +108,7 @@ func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 		}
 		resume()
 		d.resolve(t)
-		if _, err := d.ring.Remove(t.Context(), "n4", false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Remove(t.Context(), "n4", false))(t)
 		d.resolve(t)
 		for i := range pages {
 			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))

@@ -19,6 +19,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // deployment is some memory nodes, by their ids, and an instance.
@@ -56,12 +57,8 @@ func newDeploymentOf(t *testing.T, n int, around func(*localnode.Node) cluster.N
 		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: log,
 		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return around(d.node(id)), nil },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cluster.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
+	check.Must(t, d.cluster.Start(t.Context()))
 	d.visits = visits.New(d.cluster)
 	d.ring = resharding.New(resharding.Options{
 		Cluster: d.cluster, Log: log,
@@ -69,9 +66,7 @@ func newDeploymentOf(t *testing.T, n int, around func(*localnode.Node) cluster.N
 			return counting.NodeID(where[:len(where)-2]), where, nil
 		},
 	})
-	if err := d.ring.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d.ring.Start(t.Context()))
 	t.Cleanup(func() {
 		_ = d.ring.Stop(context.Background())
 		_ = d.cluster.Stop(context.Background())
@@ -96,9 +91,7 @@ func (d *deployment) resolve(t *testing.T) sharding.Status {
 func (d *deployment) count(t *testing.T, pages int) {
 	t.Helper()
 	for i := range pages {
-		if err := d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), int64(i+1)))
 	}
 }
 
@@ -138,9 +131,7 @@ func TestANodeComesAndGoes(t *testing.T) {
 		if st := d.resolve(t); st.Moves.Pages == 0 || st.Moves.Total != plan.Arcs {
 			t.Errorf("moved: %+v", st.Moves)
 		}
-		if _, err := d.ring.Remove(t.Context(), "n1", false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Remove(t.Context(), "n1", false))(t)
 		d.resolve(t)
 		d.wantCounted(t, pages)
 		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: slog.New(slog.DiscardHandler)})
@@ -169,9 +160,7 @@ func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 		d := newDeployment(t, 1)
 		v := d.cluster.View()
 		next, err := v.Add(sharding.Change{}, sharding.Member{ID: "n2", Addr: "n2:1", Weight: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		arc := next.Moves()[0].Arc
 		page := counting.Page("")
 		for i := 0; page == ""; i++ {
@@ -179,17 +168,11 @@ func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 				page = p
 			}
 		}
-		if err := d.visits.Record(t.Context(), page, math.MaxInt64-1); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.visits.Record(t.Context(), page, math.MaxInt64-1))
 		_ = d.ring.Stop(t.Context()) // what comes next is faster than the movers
 		mover := resharding.New(d.ring.Options)
-		if _, err := d.ring.Add(t.Context(), "n2:1", 1, false); err != nil {
-			t.Fatal(err)
-		}
-		if err := d.visits.Record(t.Context(), page, 5); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Add(t.Context(), "n2:1", 1, false))(t)
+		check.Must(t, d.visits.Record(t.Context(), page, 5))
 		_ = mover.Start(t.Context())
 		time.Sleep(10 * time.Minute)
 		st := mover.Status(t.Context())
@@ -218,9 +201,7 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 		d := newDeployment(t, 3)
 		log := slog.New(slog.DiscardHandler)
 		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: log, Notifier: nil})
-		if err := u.Accept(t.Context(), 7, ""); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, u.Accept(t.Context(), 7, ""))
 		w := counting.WindowLength(time.Minute).At(time.Now())
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrAnswers) {
 			t.Errorf("abandoned a node that answers: %v", err)
@@ -232,9 +213,7 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 		if st := d.ring.Status(t.Context()); st.Nodes[0].Away == "" {
 			t.Errorf("status: %+v", st.Nodes[0])
 		}
-		if _, err := d.ring.Abandon(t.Context(), "n1"); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Abandon(t.Context(), "n1"))(t)
 		st := d.resolve(t)
 		if len(st.Losses) != 1 || st.Losses[0].Node != "n1" || st.Nodes[0].State != sharding.Lost {
 			t.Errorf("status: %+v", st)
@@ -243,9 +222,7 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 		_ = u.Scan(t.Context())
 		windows, err := u.Windows(t.Context(), 10)
 		_ = u.Stop(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 		lost := false
 		for _, s := range windows {
 			lost = lost || s.ID == counting.WindowLength(time.Minute).Name(w) && s.State == counting.Lost

@@ -14,6 +14,7 @@ import (
 	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // misplace puts a page, and an idempotency key, on a node into an arc that
@@ -21,17 +22,13 @@ import (
 func (d *deployment) misplace(t *testing.T, node counting.NodeID, arc counting.Arc) {
 	t.Helper()
 	key, err := counting.ParseKey("key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	v := counting.Visit{Arc: arc, Page: "astray", Count: 9}
 	_, err = d.node(node).Apply(t.Context(), &counting.Batch{
 		Epoch: d.cluster.View().Epoch(), Session: "stranger", Seq: 1, Visits: []counting.Visit{v},
 		Keyed: []counting.KeyedVisit{{Visit: counting.Visit{Arc: arc, Page: "none"}, RequestKey: counting.RequestKey{Key: key}}}, KeyLimit: 10,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 }
 
 // A repair forgets keys that are not looked up, reports counts where they
@@ -50,9 +47,7 @@ func TestARepairSweepsTheNodes(t *testing.T) {
 		}
 		d.misplace(t, "n1", arc)
 		d.nodes["n2"].Restore(localnode.Snapshot{})
-		if err := d.ring.Repair(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.ring.Repair(t.Context()))
 		s := d.ring.Status(t.Context()).Sweep
 		if s == nil || s.Forgotten != 1 || s.Unswept["n2"] != "it came back empty" || len(s.Unswept) != 1 {
 			t.Fatalf("swept %+v", s)
@@ -74,13 +69,8 @@ func TestTheStatusHasEveryListAndTimesInWholeSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 1)
 		time.Sleep(time.Second / 3)
-		if err := d.ring.Repair(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		text, err := json.Marshal(d.ring.Status(t.Context()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.ring.Repair(t.Context()))
+		text := check.Value(json.Marshal(d.ring.Status(t.Context())))(t)
 		if want := `"losses":[],"sweep":{"at":"2000-01-01T00:00:00Z","forgotten":0,"strays":[]}}`; !strings.HasSuffix(string(text), want) {
 			t.Errorf("the status is %s, want it to end in %s", text, want)
 		}
@@ -96,26 +86,19 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		d.count(t, pages)
 		_ = d.ring.Stop(t.Context())
 		mover := resharding.New(d.ring.Options)
-		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		v := d.cluster.View()
 		frozen := 0
 		for _, m := range v.Ring.Moves() {
 			if m.Arc%2 == 0 {
-				r, err := d.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc})
-				if err != nil {
-					t.Fatal(err)
-				}
+				r := check.Value(d.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}))(t)
 				frozen += r[0].Pages
 			}
 		}
 		if frozen == 0 {
 			t.Fatal("no page is frozen")
 		}
-		if err := d.ring.Repair(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, d.ring.Repair(t.Context()))
 		if s := d.ring.Status(t.Context()).Sweep; s.Forgotten != 0 || len(s.Orphans) != 0 || len(s.Unswept) != 0 {
 			t.Errorf("swept %+v", s)
 		}
@@ -135,9 +118,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		d.count(t, pages)
 		_ = d.ring.Stop(t.Context())
 		mover := resharding.New(d.ring.Options)
-		if _, err := d.ring.Add(t.Context(), "n3:1", 1, false); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		before := d.nodes["n1"].Snapshot()
 		d.nodes["n1"].Restore(localnode.Snapshot{})
 		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrBusy) {

@@ -10,16 +10,14 @@ import (
 
 	"footfall/application/resharding"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // diagrams are the edges of the state diagrams of the design, by state; "" is the
 // begin and the end.
 func diagrams(t *testing.T) (all []map[string][]string) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/design/ring.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile("../../docs/design/ring.md"))(t)
 	blocks := strings.Split(string(text), "```mermaid\nstateDiagram-v2\n")
 	for _, b := range blocks[1:] {
 		b, _, _ = strings.Cut(b, "```")

@@ -12,6 +12,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 func TestAMinutePassesAndItsNumberIsPublished(t *testing.T) {
@@ -101,9 +102,7 @@ func TestAnIDWithAForbiddenEndpointIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
 		i := newDeployment().run(t, "a", o)
-		if err := i.Accept(t.Context(), 1, "http://forbidden/"); !errors.Is(err, publishing.ErrForbidden) {
-			t.Errorf("got %v, want %v", err, publishing.ErrForbidden)
-		}
+		check.Is(t, i.Accept(t.Context(), 1, "http://forbidden/"), publishing.ErrForbidden, "an id")
 		until(minute + 10*time.Second)
 		o.wantReports(t, "rabbitmq", 0)
 	})
@@ -131,9 +130,7 @@ func TestEndpointsBeyondTheLimitAreRefusedWithTheirIDs(t *testing.T) {
 		}
 		until(2 * minute)
 		o.wantReports(t, "rabbitmq", taken)
-		if n := int64(len(o.attempts())); n != taken {
-			t.Errorf("%d endpoints were called, want %d", n, taken)
-		}
+		check.Equal(t, int64(len(o.attempts())), taken, "endpoints that were called")
 	})
 }
 
@@ -144,9 +141,7 @@ func TestIDsOfANodeThatIsAwayAreRefused(t *testing.T) {
 		d := newDeployment()
 		i := d.run(t, "a", o)
 		d.setAway("n2", true)
-		if err := i.Accept(t.Context(), idOn(t, i.cluster, "n2", 0), ""); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("got %v, want %v", err, counting.ErrUnavailable)
-		}
+		check.Is(t, i.Accept(t.Context(), idOn(t, i.cluster, "n2", 0), ""), counting.ErrUnavailable, "an id")
 		i.mustAccept(t, "", idOn(t, i.cluster, "n1", 0), idOn(t, i.cluster, "n3", 0))
 		until(30 * time.Second)
 		d.setAway("n2", false)
@@ -169,19 +164,12 @@ func TestIDsFollowAChangeOfTheRing(t *testing.T) {
 		a, b := d.run(t, "a", o), d.run(t, "b", o)
 		until(20 * time.Second)
 		a.mustAccept(t, "", ids(0, 300)...)
-		r, err := a.cluster.View().Remove(sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 1}, "n3")
-		if err != nil {
-			t.Fatal(err)
+		r := check.Value(a.cluster.View().Remove(sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 1}, "n3"))(t)
+		for _, n := range d.nodes {
+			check.Value(n.Fence(t.Context(), r))(t)
 		}
 		for _, n := range d.nodes {
-			if _, err := n.Fence(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, n := range d.nodes {
-			if err := n.Open(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, n.Open(t.Context(), r))
 		}
 		b.mustAccept(t, "", ids(0, 400)...) // by the old table, under the new epoch
 		until(minute - 2*time.Second)       // the nodes are in the next window, the instances aren't
@@ -200,12 +188,8 @@ func TestAStopInAMinuteLosesNothing(t *testing.T) {
 		first := d.run(t, "first", o)
 		until(20 * time.Second)
 		first.mustAccept(t, "", ids(0, 7)...)
-		if err := first.stop(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if err := first.Accept(t.Context(), 8, ""); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("after the stop: %v", err)
-		}
+		check.OK(t, first.stop(t.Context()))
+		check.Is(t, first.Accept(t.Context(), 8, ""), counting.ErrUnavailable, "after the stop")
 		until(2*minute + 30*time.Second)
 		d.run(t, "second", o).mustAccept(t, "", ids(100, 5)...)
 		until(2*minute + 40*time.Second)
@@ -215,9 +199,7 @@ func TestAStopInAMinuteLosesNothing(t *testing.T) {
 		for _, r := range o.taken("rabbitmq") {
 			got = append(got, fmt.Sprint(r.Start.Minute(), ":", r.Count))
 		}
-		if want := "[0:7 2:5]"; fmt.Sprint(got) != want {
-			t.Errorf("the reports are %v, want %s: no instance ran in minute 1", got, want)
-		}
+		check.Equal(t, fmt.Sprint(got), "[0:7 2:5]", "the reports, as no instance ran in minute 1")
 	})
 }
 
@@ -225,19 +207,12 @@ func TestAcceptEndsWhenAChangeStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment()
 		i := d.run(t, "a", newOutside())
-		r, err := i.cluster.View().Reweight(sharding.Change{ID: "next"}, "n1", 2)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := check.Value(i.cluster.View().Reweight(sharding.Change{ID: "next"}, "n1", 2))(t)
 		for _, n := range d.nodes {
-			if _, err := n.Fence(context.Background(), r); err != nil {
-				t.Fatal(err)
-			}
+			check.Value(n.Fence(context.Background(), r))(t)
 		}
 		begin := time.Now()
-		if err := i.Accept(t.Context(), 1, ""); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("got %v, want %v", err, counting.ErrUnavailable)
-		}
+		check.Is(t, i.Accept(t.Context(), 1, ""), counting.ErrUnavailable, "an id")
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("it took %v", took)
 		}

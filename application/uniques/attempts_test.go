@@ -12,6 +12,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // lines are the lines of the log about an endpoint: number, status, and
@@ -32,9 +33,7 @@ func (o *outside) lines(e publishing.Endpoint) string {
 func (i *instance) firstOf(t *testing.T) (publishing.Summary, map[string]counting.Delivery) {
 	t.Helper()
 	summary, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	return summary, calls
 }
 
@@ -82,15 +81,11 @@ func TestAnEndpointThatFailsOnceIsNotifiedInTheEnd(t *testing.T) {
 				i := newDeployment().run(t, "a", o)
 				i.mustAccept(t, "http://e/", 1)
 				until(2 * minute)
-				if got := o.lines("http://e/"); got != c.lines {
-					t.Errorf("the log has %s, want %s", got, c.lines)
-				}
+				check.Equal(t, o.lines("http://e/"), c.lines, "the log")
 				if _, calls := i.firstOf(t); calls["http://e/"] != c.call {
 					t.Errorf("known is %+v, want %+v", calls["http://e/"], c.call)
 				}
-				if fmt.Sprint(o.observed) != fmt.Sprint(c.observed) {
-					t.Errorf("observed %v, want %v", o.observed, c.observed)
-				}
+				check.Equal(t, fmt.Sprint(o.observed), fmt.Sprint(c.observed), "observed outcomes")
 				for n, begin := range at() { // 10 s and 30 s after the first, and a tenth of jitter
 					after := begin - at()[0]
 					least := []time.Duration{0, 10 * time.Second, 30 * time.Second}[n]
@@ -142,17 +137,13 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				i := newDeployment().run(t, "a", o)
 				i.mustAccept(t, "http://e/", 1)
 				until(2 * minute)
-				if got := o.lines("http://e/"); got != c.lines {
-					t.Errorf("the log has %s, want %s", got, c.lines)
-				}
+				check.Equal(t, o.lines("http://e/"), c.lines, "the log")
 				if all := at(); len(all) > 1 {
 					if wait := all[1] - all[0]; wait < c.second || wait > c.second+time.Second {
 						t.Errorf("the second attempt came after %v, want %v", wait, c.second)
 					}
 				}
-				if fmt.Sprint(o.observed) != fmt.Sprint(c.observed) {
-					t.Errorf("observed %v, want %v", o.observed, c.observed)
-				}
+				check.Equal(t, fmt.Sprint(o.observed), fmt.Sprint(c.observed), "observed outcomes")
 				if summary, calls := i.firstOf(t); summary.State != counting.Done || !calls["http://e/"].Final {
 					t.Errorf("the window is %+v with %+v", summary, calls)
 				}
@@ -174,9 +165,7 @@ func TestAnotherInstanceGoesOnWithTheNextAttempt(t *testing.T) {
 		a.crash()
 		b := d.run(t, "b", o)
 		until(2*minute - time.Second)
-		if got := o.lines("http://e/"); got != "[1:500 2:500 3:200]" {
-			t.Errorf("the log has %s", got)
-		}
+		check.Equal(t, o.lines("http://e/"), "[1:500 2:500 3:200]", "the log")
 		if summary, _ := b.firstOf(t); summary.State != counting.Done || summary.Deliveries.Delivered != 1 {
 			t.Errorf("the window is %+v", summary)
 		}
@@ -199,9 +188,7 @@ func TestStopBetweenTwoAttempts(t *testing.T) {
 		}
 		d.run(t, "b", o)
 		until(2*minute - time.Second)
-		if got := o.lines("http://e/"); got != "[1:500 2:200]" {
-			t.Errorf("the log has %s", got)
-		}
+		check.Equal(t, o.lines("http://e/"), "[1:500 2:200]", "the log")
 	})
 }
 

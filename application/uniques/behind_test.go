@@ -7,6 +7,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // P5: an instance that has slept through a change of the ring publishes no
@@ -28,19 +29,12 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		behind.fail(deaf)
 		d.addNode()
 		change := sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 2}
-		r, err := behind.cluster.View().Add(change, sharding.Member{ID: "n4", Addr: "n4:6379", Weight: 1})
-		if err != nil {
-			t.Fatal(err)
+		r := check.Value(behind.cluster.View().Add(change, sharding.Member{ID: "n4", Addr: "n4:6379", Weight: 1}))(t)
+		for _, n := range d.nodes {
+			check.Value(n.Fence(t.Context(), r))(t)
 		}
 		for _, n := range d.nodes {
-			if _, err := n.Fence(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, n := range d.nodes {
-			if err := n.Open(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, n.Open(t.Context(), r))
 		}
 		until(2*minute + minute/2)
 		ahead = d.instance(t, "ahead", o)
@@ -64,9 +58,7 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 				t.Error("it says that all is well")
 			}
 			until(4*minute - 2*grace) // the lease is over
-			if err := ahead.Scan(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, ahead.Scan(t.Context()))
 			if all := o.taken("rabbitmq"); len(all) != 1 || all[0].Count != 301 {
 				t.Errorf("301 ids became %+v", all)
 			}
@@ -82,20 +74,14 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 				}
 				return nil
 			})
-			if err := ahead.Scan(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, ahead.Scan(t.Context()))
 			until(3*minute + minute/2)
 			_ = scan(t, behind)
 			until(4*minute - 2*grace)
 			ahead.fail(nil)
-			if err := ahead.Scan(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, ahead.Scan(t.Context()))
 			synctest.Wait()
-			if n := len(o.attempts()[named]); n != 1 {
-				t.Errorf("the endpoint was called %d times", n)
-			}
+			check.Equal(t, len(o.attempts()[named]), 1, "calls of the endpoint")
 			d.wantNothingWaiting(t)
 		})
 	})

@@ -10,6 +10,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 var errUnknown = errors.New("no confirm")
@@ -51,9 +52,7 @@ func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
 		until(minute + 20*time.Second)
 		o.wantReports(t, "rabbitmq", 7)
 		o.wantReports(t, "log")
-		if n := len(o.attempts()["http://e/"]); n != 1 {
-			t.Errorf("the endpoint was called %d times, want once, when it was published", n)
-		}
+		check.Equal(t, len(o.attempts()["http://e/"]), 1, "calls of the endpoint, which come after the publication")
 		until(2*minute + 10*time.Second)
 		o.wantReports(t, "rabbitmq", 7, 3)
 	})
@@ -127,9 +126,7 @@ func TestACrashBetweenPublishAndMarkRepeatsTheSameReport(t *testing.T) {
 			if call == "publish" {
 				want = 2
 			}
-			if len(reports) != want {
-				t.Errorf("%s: %d reports, want %d", call, len(reports), want)
-			}
+			check.Equal(t, len(reports), want, "reports after %s", call)
 			for _, r := range reports {
 				if r.ID != "footfall_20000101T000000Z" || r.Count != 7 {
 					t.Errorf("%s: the report is %+v", call, r)
@@ -153,9 +150,7 @@ func TestACloserThatIsLateFindsEveryID(t *testing.T) {
 			d.run(t, "b", o)
 			until(minute + late + 10*time.Second)
 			o.wantReports(t, "rabbitmq", 7)
-			if n := len(o.attempts()["http://e/"]); n != 1 {
-				t.Errorf("%v late: the endpoint was called %d times, want once", late, n)
-			}
+			check.Equal(t, len(o.attempts()["http://e/"]), 1, "calls of the endpoint, %v late", late)
 		})
 	}
 }
@@ -186,9 +181,7 @@ func TestABusyWindowIsLeftToItsOwner(t *testing.T) {
 		}
 		o.wantReports(t, "rabbitmq")
 		time.Sleep(16 * time.Second)
-		if err := b.Scan(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, b.Scan(t.Context()))
 		o.wantReports(t, "rabbitmq", 7)
 		close(frozen) // a goes on, long after its lease
 		if err := <-scanned; err != nil {
@@ -196,12 +189,8 @@ func TestABusyWindowIsLeftToItsOwner(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, r := range o.taken("rabbitmq") {
-			if r.Count != 7 {
-				t.Errorf("a report has the number %d", r.Count)
-			}
+			check.Equal(t, r.Count, 7, "the number of a report")
 		}
-		if n := len(o.attempts()["http://e/"]); n != 1 {
-			t.Errorf("the endpoint was called %d times, want once", n)
-		}
+		check.Equal(t, len(o.attempts()["http://e/"]), 1, "calls of the endpoint")
 	})
 }

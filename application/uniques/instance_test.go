@@ -16,6 +16,7 @@ import (
 	"footfall/application/uniques"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 const (
@@ -137,13 +138,8 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 		nodes = append(nodes, l)
 	}
 	log := slog.New(slog.DiscardHandler)
-	c, err := cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	c := check.Value(cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log}))(t)
+	check.Must(t, c.Start(t.Context()))
 	i.cluster = c
 	i.Service = uniques.New(uniques.Options{
 		Cluster: c, Publishers: []publishing.Publisher{sink{o, "rabbitmq"}, sink{o, "log"}},
@@ -158,9 +154,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 func (d *deployment) run(t *testing.T, name string, o *outside) *instance {
 	t.Helper()
 	i := d.instance(t, name, o)
-	if err := i.scheduler.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, i.scheduler.Start(t.Context()))
 	return i
 }
 
@@ -236,8 +230,6 @@ func (o *outside) wantReports(t *testing.T, sink string, counts ...int64) {
 		want := publishing.Report{
 			ID: fmt.Sprintf("footfall_%s", start.Format("20060102T150405Z")), Start: start, End: start.Add(minute), Count: counts[i],
 		}
-		if r != want {
-			t.Errorf("report %d of %s is %+v, want %+v", i, sink, r, want)
-		}
+		check.Equal(t, r, want, "report %d of %s", i, sink)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func TestEveryEndpointIsNotifiedOnceAfterThePublication(t *testing.T) {
@@ -33,9 +34,7 @@ func TestEveryEndpointIsNotifiedOnceAfterThePublication(t *testing.T) {
 			b.mustAccept(t, e, ids(100*n+50, 1)...)
 		}
 		until(minute + 30*time.Second)
-		if n := notified.Load(); n != 30 {
-			t.Errorf("%d calls, want 30", n)
-		}
+		check.Equal(t, notified.Load(), 30, "calls")
 		for e, attempts := range o.attempts() {
 			if len(attempts) != 1 || attempts[0].Number != 1 || attempts[0].ReportID != "footfall_20000101T000000Z" {
 				t.Errorf("the log of %s is %+v", e, attempts)
@@ -87,13 +86,8 @@ func TestAnEndpointThatHangsStopsNoOther(t *testing.T) {
 		}
 		until(5*minute + 50*time.Second)
 		o.wantReports(t, "rabbitmq", 2, 2, 2, 2, 0)
-		if n := len(o.attempts()["http://hangs/"]); n != 12 {
-			t.Errorf("the log has %d attempts at the endpoint that hangs, want 3 of each window", n)
-		}
-		windows, err := i.Windows(t.Context(), 6)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Equal(t, len(o.attempts()["http://hangs/"]), 12, "attempts of 4 windows at the endpoint that hangs")
+		windows := check.Value(i.Windows(t.Context(), 6))(t)
 		for _, w := range windows[2:] {
 			if want := (counting.DeliveryTotals{Endpoints: 2, Delivered: 1, Failed: 1}); w.State != counting.Done || w.Deliveries != want {
 				t.Errorf("window %s is %s with %+v, want done with %+v", w.ID, w.State, w.Deliveries, want)
@@ -127,9 +121,7 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 				t.Errorf("%s: %+v, want an attempt that was not answered", e, attempts)
 			}
 		}
-		if n := len(o.attempts()); n != 1000 {
-			t.Errorf("%d endpoints had an attempt, want 1000", n)
-		}
+		check.Equal(t, len(o.attempts()), 1000, "endpoints that had an attempt")
 		if most.Load() > 256 {
 			t.Errorf("%d attempts at once, want 256 at most", most.Load())
 		}
@@ -165,9 +157,7 @@ func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 				t.Errorf("good%d was notified of %+v", n, a)
 			}
 		}
-		if n := most.Load(); n != 2 {
-			t.Errorf("%d attempts at once at one host, want 2", n)
-		}
+		check.Equal(t, most.Load(), 2, "attempts at once at one host")
 		o.wantReports(t, "rabbitmq", 600)
 	})
 }
@@ -200,12 +190,8 @@ func TestTheEndpointsOfFewWindowsAreCalledAtOnce(t *testing.T) {
 		until(12 * minute)
 		mu.Lock()
 		defer mu.Unlock()
-		if most != 4 {
-			t.Errorf("the endpoints of %d windows were called at once, want 4", most)
-		}
-		if n := len(o.attempts()["http://hangs/"]); n != 24 {
-			t.Errorf("%d attempts for 8 windows, want 3 for each", n)
-		}
+		check.Equal(t, most, 4, "windows whose endpoints were called at once")
+		check.Equal(t, len(o.attempts()["http://hangs/"]), 24, "attempts for 8 windows")
 	})
 }
 
@@ -224,9 +210,7 @@ func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
 		until(2 * minute)
 		abandoned := 0
 		for e, attempts := range o.attempts() {
-			if len(attempts) != 1 {
-				t.Errorf("%s: %+v, want one line", e, attempts)
-			}
+			check.Equal(t, len(attempts), 1, "lines of %s in %+v", e, attempts)
 			if errors.Is(attempts[0].Err, publishing.ErrAbandoned) && attempts[0].Number == 0 {
 				abandoned++
 			}

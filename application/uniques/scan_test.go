@@ -2,12 +2,12 @@ package uniques_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // P3: nothing partial is published while a node is away, and all of it after.
@@ -86,9 +86,7 @@ func TestAScanThatComesTooEarlyIsNoError(t *testing.T) {
 		i := d.instance(t, "a", o)
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + time.Second)
-		if err := i.Scan(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, i.Scan(t.Context()))
 		o.wantReports(t, "rabbitmq")
 	})
 }
@@ -97,21 +95,15 @@ func TestScanTellsWhatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment()
 		i := d.instance(t, "a", newOutside())
-		if err := i.Heartbeat(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, i.Heartbeat(t.Context()))
 		d.setAway("n3", true)
 		if err := i.Heartbeat(t.Context()); err == nil {
 			t.Error("no error says that n3 did not answer the heartbeat")
 		}
 		until(minute + 3*time.Second)
-		if err := i.Scan(t.Context()); !errors.Is(err, counting.ErrNotApplied) {
-			t.Errorf("the scan says %v", err)
-		}
+		check.Is(t, i.Scan(t.Context()), counting.ErrNotApplied, "the scan")
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := i.Scan(over); !errors.Is(err, context.Canceled) {
-			t.Errorf("a scan that is cancelled says %v", err)
-		}
+		check.Is(t, i.Scan(over), context.Canceled, "a scan that is cancelled")
 	})
 }

@@ -2,7 +2,6 @@ package uniques_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // A crash in the callbacks repeats only those that have no result.
@@ -47,9 +47,7 @@ func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
 		until(2*minute - 10*time.Second)
 		mu.Lock()
 		defer mu.Unlock()
-		if got, want := fmt.Sprint(notified), "map[http://a/:1 http://b/:1 http://cut/:2]"; got != want {
-			t.Errorf("the endpoints were notified %s times, want %s", got, want)
-		}
+		check.Equal(t, fmt.Sprint(notified), "map[http://a/:1 http://b/:1 http://cut/:2]", "notifications")
 		windows, err := b.Windows(t.Context(), 2)
 		if want := (counting.DeliveryTotals{Endpoints: 3, Delivered: 3}); err != nil || windows[1].Deliveries != want || windows[1].State != counting.Done {
 			t.Errorf("the windows are %+v, %v; want all three notified", windows, err)
@@ -71,16 +69,10 @@ func TestStopInTheCallbacksEndsThemSoon(t *testing.T) {
 		until(minute + 10*time.Second)
 		begin := time.Now()
 		for range 2 {
-			if err := a.stop(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, a.stop(t.Context()))
 		}
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("the stop took %v", took)
-		}
-		if n := len(o.attempts()); n != 0 {
-			t.Errorf("%d attempts that were cut off are in the log", n)
-		}
+		check.Equal(t, time.Since(begin), 0, "what the stop took")
+		check.Equal(t, len(o.attempts()), 0, "attempts in the log, though all were cut off")
 		o.answer = nil
 		d.run(t, "b", o)
 		until(minute + 50*time.Second)
@@ -100,23 +92,17 @@ func TestNoCallsBeginAfterTheStop(t *testing.T) {
 		a := d.instance(t, "a", o)
 		a.mustAccept(t, "http://e/", 1)
 		until(minute + 3*time.Second)
-		if err := a.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, a.Stop(t.Context()))
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 			t.Error("a call after the stop")
 			return 200, nil
 		}
-		if err := a.Scan(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, a.Scan(t.Context()))
 		synctest.Wait()
 		o.answer = nil
 		d.run(t, "b", o)
 		until(minute + 30*time.Second)
-		if n := len(o.attempts()["http://e/"]); n != 1 {
-			t.Errorf("%d attempts, want one by the next instance", n)
-		}
+		check.Equal(t, len(o.attempts()["http://e/"]), 1, "attempts, all by the next instance")
 	})
 }
 
@@ -134,9 +120,7 @@ func TestALeaseIsRenewedWhileEndpointsAreCalled(t *testing.T) {
 		d.run(t, "a", o).mustAccept(t, "http://e/", 1)
 		d.run(t, "b", o)
 		until(2 * minute)
-		if n := calls.Load(); n != 1 {
-			t.Errorf("the endpoint was notified %d times, want once", n)
-		}
+		check.Equal(t, calls.Load(), 1, "notifications of the endpoint")
 	})
 }
 
@@ -146,9 +130,7 @@ func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutside()
 		d := newDeployment()
-		if err := d.instance(t, "unused", o).Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, d.instance(t, "unused", o).Stop(t.Context()))
 		stuck := make(chan struct{})
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 			<-stuck
@@ -159,9 +141,7 @@ func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
 		until(minute + 10*time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := a.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("stop says %v", err)
-		}
+		check.Is(t, a.Stop(ctx), context.DeadlineExceeded, "stop")
 		close(stuck)
 		if err := a.Stop(t.Context()); err != nil {
 			t.Errorf("the second stop says %v", err)
@@ -198,9 +178,7 @@ func TestACloserThatWasSupersededInTheCallbacksLeavesTheWindowAlone(t *testing.T
 		}
 		close(frozen)
 		until(2 * minute)
-		if n := calls.Load(); n != 2 {
-			t.Errorf("the endpoint was notified %d times, want 2", n)
-		}
+		check.Equal(t, calls.Load(), 2, "notifications of the endpoint")
 	})
 }
 
@@ -220,9 +198,7 @@ func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
 		i.mustAccept(t, "http://b/", 2)
 		until(minute + 20*time.Second)
 		all := o.attempts()
-		if n := len(all["http://a/"]) + len(all["http://b/"]); n != 3 {
-			t.Errorf("%d attempts, want 3: %+v", n, all)
-		}
+		check.Equal(t, len(all["http://a/"])+len(all["http://b/"]), 3, "attempts in %+v", all)
 		windows, err := i.Windows(t.Context(), 2)
 		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 2 {
 			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)

@@ -10,6 +10,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // states says how far each window has come, newest first.
@@ -24,9 +25,7 @@ func states(windows []publishing.Summary) string {
 func wantStates(t *testing.T, i *instance, limit int, want string) {
 	t.Helper()
 	windows, err := i.Windows(t.Context(), limit)
-	if err != nil {
-		t.Error(err)
-	}
+	check.OK(t, err)
 	if got := states(windows); got != want {
 		t.Errorf("the windows are%s, want%s", got, want)
 	}
@@ -96,9 +95,7 @@ func TestAWindowIsPublishedWhileItsEndpointsAreCalled(t *testing.T) {
 			t.Errorf("the window is %+v, %v", summary, err)
 		}
 		delivered := counting.Delivery{Attempts: 1, Status: 200, Final: true}
-		if c := calls["http://e/?key=1"]; c != delivered {
-			t.Errorf("the calls are %+v, want one that was delivered", calls)
-		}
+		check.Equal(t, calls["http://e/?key=1"], delivered, "the delivery")
 		until(minute + 9*time.Minute)
 		if _, calls, err = i.Deliveries(t.Context(), "footfall_20000101T000000Z"); err != nil || calls["http://e/?key=1"] != delivered {
 			t.Errorf("after nine minutes the calls are %+v, %v", calls, err)
@@ -207,9 +204,7 @@ func TestAWindowWithoutAnEntryIsNotShownAsOpen(t *testing.T) {
 			t.Errorf("the window that waits is %+v, %v", s, err)
 		}
 		for _, n := range d.nodes {
-			if err := n.Retire(t.Context(), w); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, n.Retire(t.Context(), w))
 		}
 		if s, _, err := i.Deliveries(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
 			t.Errorf("the window that is over is %+v, %v", s, err)

@@ -2,7 +2,6 @@ package visits_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // V17: an instance that doesn't know of a change yet writes and reads all the
@@ -26,9 +26,7 @@ func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
 			defer close(opened)
 			time.Sleep(200 * time.Millisecond)
 			for _, n := range d {
-				if err := n.Open(t.Context(), r); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, n.Open(t.Context(), r))
 				time.Sleep(20 * time.Millisecond)
 			}
 		}()
@@ -38,9 +36,7 @@ func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
 		}
 		all.Go(func() {
 			for _, err := range s.RecordAll(t.Context(), []counting.Visit{{Page: pages[0], Count: 2}, {Page: pages[1], Count: 2}}) {
-				if err != nil {
-					t.Error(err)
-				}
+				check.OK(t, err)
 			}
 		})
 		all.Go(func() {
@@ -57,9 +53,7 @@ func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
 				t.Errorf("page %d reads %d, %v; want %d", i, got.Visits, got.Err, want)
 			}
 		}
-		if e := c.View().Epoch(); e != 2 {
-			t.Errorf("the view is of epoch %d, want 2", e)
-		}
+		check.Equal(t, c.View().Epoch(), 2, "the epoch of the view")
 	})
 }
 
@@ -71,9 +65,7 @@ func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
 		s, c := d.instance(t)
 		fence(t, d, c.View().Ring)
 		begin := time.Now()
-		if err := s.Record(t.Context(), "home", 1); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("recorded in the middle of a change: %v", err)
-		}
+		check.Is(t, s.Record(t.Context(), "home", 1), counting.ErrUnavailable, "a visit in the middle of a change")
 		for s.Record(t.Context(), "home", 2) != nil {
 			if time.Since(begin) > 10*time.Second {
 				t.Fatal("the change is not undone")
@@ -96,10 +88,7 @@ func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
 func TestASourceThatWasRolledBackHoldsUpNoRead(t *testing.T) {
 	d := newDeployment()
 	s, c := d.instance(t)
-	next, err := c.View().Reweight(sharding.Change{ID: "next"}, "n1", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	next := check.Value(c.View().Reweight(sharding.Change{ID: "next"}, "n1", 2))(t)
 	page := counting.Page("")
 	for i := 0; page == ""; i++ {
 		if p := counting.Page(fmt.Sprint("page/", i)); next.From(next.Arc(p)) == 1 && next.Owner(next.Arc(p)) == 0 {
@@ -109,28 +98,18 @@ func TestASourceThatWasRolledBackHoldsUpNoRead(t *testing.T) {
 	arc := next.Arc(page)
 	mustRecord(t, s, page)
 	for _, n := range d {
-		if _, err := n.Fence(t.Context(), next); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Fence(t.Context(), next))(t)
 	}
 	for _, n := range d {
-		if err := n.Open(t.Context(), next); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, n.Open(t.Context(), next))
 	}
 	before := d[1].Snapshot()
-	if _, err := d[1].ClaimArcs(t.Context(), 2, []counting.Arc{arc}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d[0].Import(t.Context(), 2, arc, counting.Chunk{Pages: []counting.Visit{{Arc: arc, Page: page, Count: 1}}}); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(d[1].ClaimArcs(t.Context(), 2, []counting.Arc{arc}))(t)
+	check.Value(d[0].Import(t.Context(), 2, arc, counting.Chunk{Pages: []counting.Visit{{Arc: arc, Page: page, Count: 1}}}))(t)
 	mustRecord(t, s, page)
 	d[1].Restore(before)
 	wantVisits(t, s, page, 2)
-	if err := d[0].CloseArc(t.Context(), 2, arc, 1); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, d[0].CloseArc(t.Context(), 2, arc, 1))
 	wantVisits(t, s, page, 2)
 }
 
@@ -138,13 +117,9 @@ func TestASourceThatWasRolledBackHoldsUpNoRead(t *testing.T) {
 func fence(t *testing.T, d deployment, r *sharding.Ring) *sharding.Ring {
 	t.Helper()
 	r, err := r.Reweight(sharding.Change{ID: "next"}, "n1", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	for _, n := range d {
-		if _, err := n.Fence(context.Background(), r); err != nil {
-			t.Fatal(err)
-		}
+		check.Value(n.Fence(context.Background(), r))(t)
 	}
 	return r
 }

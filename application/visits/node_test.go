@@ -12,6 +12,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/application/visits"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // node is a memory node that can be away, and counts its reads.
@@ -70,15 +71,10 @@ func (d deployment) instance(t *testing.T) (*visits.Service, *cluster.Cluster) {
 	for i, n := range d {
 		nodes[i] = n
 	}
-	c, err := cluster.New(cluster.Options{
+	c := check.Value(cluster.New(cluster.Options{
 		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
+	check.Must(t, c.Start(t.Context()))
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestVisitsAreReadWhereTheyWereRecorded(t *testing.T) {
@@ -34,18 +35,12 @@ func TestVisitsAreReadWhereTheyWereRecorded(t *testing.T) {
 				t.Errorf("page %s reads %d, %v; want %d", pages[i], got.Visits, got.Err, want)
 			}
 			v := c.View()
-			if owner := v.Nodes[v.Owner(v.Arc(pages[i]))].ID(); got.Via != owner {
-				t.Errorf("page %s came from %s, want %s", pages[i], got.Via, owner)
-			}
+			check.Equal(t, got.Via, v.Nodes[v.Owner(v.Arc(pages[i]))].ID(), "the node of page %s", pages[i])
 			vias[got.Via]++
 		}
-		if len(vias) != 3 {
-			t.Errorf("the pages came from %v, want three nodes", vias)
-		}
+		check.Equal(t, len(vias), 3, "the number of nodes in %v", vias)
 		for _, n := range d {
-			if n.reads.Load() != 1 {
-				t.Errorf("%s was asked %d times, want once", n.ID(), n.reads.Load())
-			}
+			check.Equal(t, n.reads.Load(), 1, "how often %s was asked", n.ID())
 		}
 		if got := s.Read(t.Context(), nil); len(got) != 0 {
 			t.Errorf("no page reads %v", got)
@@ -151,9 +146,7 @@ func TestANodeThatIsBackGoesOn(t *testing.T) {
 		mustRecord(t, s, down)
 		d[0].away.Store(true)
 		for range 10 {
-			if err := s.Record(t.Context(), down, 1); !errors.Is(err, counting.ErrUnavailable) {
-				t.Errorf("a visit on a node that is down: %v", err)
-			}
+			check.Is(t, s.Record(t.Context(), down, 1), counting.ErrUnavailable, "a visit on a node that is down")
 			if got := s.Read(t.Context(), []counting.Page{down})[0]; got.Err == nil {
 				t.Errorf("a read of a node that is down: %d", got.Visits)
 			}
@@ -175,9 +168,7 @@ func TestALostReplyCountsOnce(t *testing.T) {
 		s, c := d.instance(t)
 		page := pageOf(c, 2)
 		d[2].replyLost.Store(true)
-		if err := s.Record(t.Context(), page, 5); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Record(t.Context(), page, 5))
 		wantVisits(t, s, page, 5)
 	})
 }
@@ -193,9 +184,7 @@ func TestAHungNodeDelaysNoOtherNodesPages(t *testing.T) {
 		begin := time.Now()
 		mustRecord(t, s, pageOf(c, 1))
 		wantVisits(t, s, pageOf(c, 1), 1)
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("it took %v", took)
-		}
+		check.Equal(t, time.Since(begin), 0, "what it took")
 		time.Sleep(2 * time.Second)
 	})
 }
@@ -205,9 +194,7 @@ func TestAFullPageIsRefusedAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment()
 		s, _ := d.instance(t)
-		if err := s.Record(t.Context(), "full", math.MaxInt64); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Record(t.Context(), "full", math.MaxInt64))
 		visits := []counting.Visit{{Page: "a", Count: 1}, {Page: "full", Count: 1}, {Page: "b", Count: 2}, {Page: "a", Count: 3}}
 		for i, err := range s.RecordAll(t.Context(), visits) {
 			if i == 1 && !errors.Is(err, counting.Overflow) || i != 1 && err != nil {

@@ -13,6 +13,7 @@ import (
 	"footfall/application/watch"
 	"footfall/domain/counting"
 	"footfall/domain/watching"
+	"footfall/test/check"
 )
 
 func TestWhatAllWatchIsReadTogetherAndOnlyWhileThereAreWatchers(t *testing.T) {
@@ -78,9 +79,7 @@ func TestAVisitIsShownWithTheNextReading(t *testing.T) {
 		}
 		w.change(func() { w.errs["home"] = fmt.Errorf("read: %w", counting.ErrUnavailable) })
 		after(watch.PageInterval)
-		if !errors.Is(v.errs["home"], counting.ErrUnavailable) {
-			t.Errorf("a page that can not be read is shown with %v", v.errs["home"])
-		}
+		check.Is(t, v.errs["home"], counting.ErrUnavailable, "a page that can not be read")
 		after(time.Second)
 		if _, calls := v.seen(); calls != before+2 {
 			t.Errorf("notified %d times of one error", calls-before-1)
@@ -109,9 +108,7 @@ func TestWindowsAndNodesAreShownAsTheyChange(t *testing.T) {
 		}
 		w.change(func() { w.windowsErr = counting.ErrUnavailable })
 		after(watch.BoardInterval + time.Millisecond)
-		if !errors.Is(v.trouble, counting.ErrUnavailable) {
-			t.Errorf("windows that can not be read: %v", v.trouble)
-		}
+		check.Is(t, v.trouble, counting.ErrUnavailable, "windows that can not be read")
 		v.windows = map[string]int64{}
 		w.change(func() { w.windowsErr = nil })
 		after(10 * watch.BoardInterval)
@@ -210,16 +207,12 @@ func TestThereIsABoundForWatchersAndPages(t *testing.T) {
 			viewers = append(viewers, enter(s, "", 0, pages...))
 		}
 		synctest.Wait()
-		if err := s.Watch(t.Context(), []counting.Page{"0-0", "one more"}, "", nil); !errors.Is(err, watching.ErrFull) {
-			t.Errorf("one more page: %v", err)
-		}
+		check.Is(t, s.Watch(t.Context(), []counting.Page{"0-0", "one more"}, "", nil), watching.ErrFull, "one more page")
 		for len(viewers) < watch.MaxWatchers {
 			viewers = append(viewers, enter(s, "", 0, "0-0"))
 		}
 		synctest.Wait()
-		if err := s.Watch(t.Context(), []counting.Page{"0-0"}, "", nil); !errors.Is(err, watching.ErrFull) {
-			t.Errorf("one more watcher: %v", err)
-		}
+		check.Is(t, s.Watch(t.Context(), []counting.Page{"0-0"}, "", nil), watching.ErrFull, "one more watcher")
 		// As many as these are notified less often, so that there is time to count.
 		after(time.Second)
 		synctest.Wait()
@@ -241,21 +234,13 @@ func TestStopEndsAllWatching(t *testing.T) {
 		v := enter(s, "", 0, "home")
 		after(time.Second)
 		for range 2 {
-			if err := s.Stop(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, s.Stop(t.Context()))
 		}
-		if err := <-v.done; err != nil {
-			t.Error(err)
-		}
-		if err := s.Watch(t.Context(), nil, "", nil); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("watched after the stop: %v", err)
-		}
+		check.OK(t, <-v.done)
+		check.Is(t, s.Watch(t.Context(), nil, "", nil), counting.ErrUnavailable, "watched after the stop")
 		gone := errors.New("gone")
 		s = w.service()
-		if err := s.Watch(t.Context(), nil, "", func(watching.News) error { return gone }); !errors.Is(err, gone) {
-			t.Errorf("one who is gone: %v", err)
-		}
+		check.Is(t, s.Watch(t.Context(), nil, "", func(watching.News) error { return gone }), gone, "one who is gone")
 		end(t, s)
 		end(t, w.service())
 	})

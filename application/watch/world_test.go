@@ -14,6 +14,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
+	"footfall/test/check"
 )
 
 // world is a deployment that can be looked at.
@@ -138,9 +139,7 @@ func after(d time.Duration) {
 func (v *viewer) leaves(t *testing.T) {
 	t.Helper()
 	v.leave()
-	if err := <-v.done; err != nil {
-		t.Error(err)
-	}
+	check.OK(t, <-v.done)
 }
 
 // end lets viewers leave and the service stop.
@@ -149,10 +148,6 @@ func end(t *testing.T, s *watch.Service, viewers ...*viewer) {
 	for _, v := range viewers {
 		v.leaves(t)
 	}
-	if n := s.Watchers(); n != 0 {
-		t.Errorf("%d watch after all have left", n)
-	}
-	if err := s.Stop(context.Background()); err != nil {
-		t.Error(err)
-	}
+	check.Equal(t, s.Watchers(), 0, "watchers after all have left")
+	check.OK(t, s.Stop(context.Background()))
 }
