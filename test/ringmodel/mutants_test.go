@@ -70,7 +70,7 @@ func lazinesses() []defect {
 
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
-	t.Parallel() // with those on Redis, which wait most of the time
+	t.Parallel()      // with those on Redis, which wait most of the time
 	const tries = 400 // some need a coincidence
 	all := slices.Concat(defects(), indecisions(), bereavements(), oblivion(), lazinesses())
 	for _, c := range all {
