@@ -71,7 +71,7 @@ func TestAnEntryIsNotTakenHalf(t *testing.T) {
 }
 
 // An entry that has expired is in no list, hides none behind it, and leaves the
-// set of all in time, also if nobody asks for a list.
+// set of all in time, also if no client asks for a list.
 func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {
 	t.Parallel()
 	server := servers.StartRedis(t)

@@ -25,10 +25,10 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 		took   func(*testing.T, moving) bool
 	}{
 		{"fence", atSource, nil, moving.fence, func(t *testing.T, m moving) bool {
-			return m.pulse(t).Fence == 2
+			return m.summary(t).Fence == 2
 		}},
 		{"open", atSource, []step{moving.fence}, moving.open, func(t *testing.T, m moving) bool {
-			return m.pulse(t).Opened == 2
+			return m.summary(t).Opened == 2
 		}},
 		{"claim", atSource, []step{moving.fence, moving.open}, moving.claim, func(t *testing.T, m moving) bool {
 			return m.part(t) == counting.Part{Stage: counting.Frozen, Frozen: 2, Closed: true}
@@ -36,7 +36,7 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 		{"retire", atSource, []step{moving.fence, moving.open, moving.claim}, moving.retire, func(t *testing.T, m moving) bool {
 			return m.part(t).Stage == counting.Released
 		}},
-		{"take in", atDestination, []step{moving.fence, moving.open}, moving.takeInForGood, func(t *testing.T, m moving) bool {
+		{"take in", atDestination, []step{moving.fence, moving.open}, moving.takeInPermanently, func(t *testing.T, m moving) bool {
 			return m.part(t) == counting.Part{Visits: 2, Marked: true}
 		}},
 		{"close", atDestination, []step{moving.fence, moving.open, moving.takeIn}, moving.close, func(t *testing.T, m moving) bool {
@@ -90,13 +90,13 @@ func replicated(t *testing.T) (primary, replica *servers.Redis) {
 }
 
 // A replica that is gone holds up nothing.
-func TestAStepDoesNotWaitForAReplicaThatIsGone(t *testing.T) {
+func TestAStepDoesNotWaitForAReplicaThatIsReleased(t *testing.T) {
 	t.Parallel()
 	primary, replica := replicated(t)
 	m := atSource(t, primary)
 	replica.Kill()
 	eventually(t, func() bool { return m.fence(t.Context()) == nil })
-	if p := m.pulse(t); p.Fence != 2 {
+	if p := m.summary(t); p.Fence != 2 {
 		t.Errorf("the node is at %+v", p)
 	}
 }

@@ -157,10 +157,10 @@ func TestACallBeyondTheServersClientsIsNotApplied(t *testing.T) {
 	n := open(t, "redis_7070", server)
 	n.do(t, "config", "set", "maxclients", "1")
 	_, err := n.Apply(t.Context(), visits(1))
-	wantNotApplied(t, err, "") // Redis may close the connection before it is told why
+	wantNotApplied(t, err, "") // Redis may close the connection before it says why
 }
 
-func TestAWrongPasswordIsToldWithoutIt(t *testing.T) {
+func TestAWrongPasswordIsReportedWithoutIt(t *testing.T) {
 	t.Parallel()
 	server := servers.StartRedis(t, "--requirepass", "right")
 	for _, password := range []string{"", "wrong-password"} {
@@ -192,7 +192,7 @@ func TestAServerThatIsDownIsNotApplied(t *testing.T) {
 	wantNotApplied(t, err, "refused")
 }
 
-func TestAServerThatForgotItsScriptsIsTaughtThemAnew(t *testing.T) {
+func TestAServerThatForgotItsScriptsIsTaughtThemAgain(t *testing.T) {
 	t.Parallel()
 	n := joined(t, servers.StartRedis(t))
 	for seq := range int64(3) {

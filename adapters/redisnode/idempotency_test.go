@@ -114,7 +114,7 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 			want = -1
 		}
 		if p, err := n.RingSummary(t.Context()); err != nil || p.Keys != want {
-			t.Errorf("%s: the pulse is %+v, %v, want %d keys", key, p, err, want)
+			t.Errorf("%s: the summary is %+v, %v, want %d keys", key, p, err, want)
 		}
 		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})
 		if err != nil || got[0].Visits != 1 {

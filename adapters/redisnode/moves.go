@@ -163,14 +163,14 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 	parts := make([]counting.Part, len(pages))
 	for i := range parts {
 		visits, ok1 := parseCount(answer[3*i])
-		residue, ok2 := parseCount(answer[3*i+1])
+		frozen, ok2 := parseCount(answer[3*i+1])
 		letters, _ := answer[3*i+2].(string)
 		if !ok1 || !ok2 || len(letters) != 3 {
 			parts[i].Err = counting.Corrupt
 			continue
 		}
 		parts[i] = counting.Part{
-			Visits: visits, Stage: parseStage(letters), Frozen: residue,
+			Visits: visits, Stage: parseStage(letters), Frozen: frozen,
 			Marked: letters[1] == '1', Closed: letters[2] == '1',
 		}
 	}

@@ -45,7 +45,7 @@ func TestALargeArcMovesWhole(t *testing.T) {
 	}
 }
 
-// copyTo takes the residue over, and returns the number of calls that it took
+// copyTo takes the frozen pages, and returns the number of calls that it took
 // and of pages that are marked.
 func (m moving) copyTo(t *testing.T, to moving) (calls, marked int) {
 	t.Helper()
@@ -108,7 +108,7 @@ func TestNoKeyOfAWrongTypeLetsAMoveLoseOrDouble(t *testing.T) {
 			for range 2 {
 				t.Logf("it says %v", c.step(m, t.Context()))
 			}
-			if key != fmt.Sprintf("ff:x:%d:2", m.arc) { // the residue took its place
+			if key != fmt.Sprintf("ff:x:%d:2", m.arc) { // the frozen pages took its place
 				m.node.do(t, "del", key)
 			}
 			m.do(t, c.step, c.step)
@@ -129,14 +129,14 @@ func TestNoKeyOfAWrongTypeKeepsAnArcFromBeingRetired(t *testing.T) {
 			m.node.do(t, "hset", fmt.Sprintf("ff:k:2:%d", m.arc), "key", "print")
 			m.node.do(t, "hset", "ff:kn", "2", "1")
 			m.node.do(t, "sadd", "ff:ka:2", int(m.arc))
-			m.node.do(t, "rename", key, "aside")
+			m.node.do(t, "rename", key, "quarantined")
 			m.node.do(t, "set", key, "x")
 			for range 2 {
 				if err := m.retire(t.Context()); err == nil || errors.Is(err, counting.ErrUnfinished) {
 					t.Errorf("retired with %v", err)
 				}
 			}
-			m.node.do(t, "rename", "aside", key) // as an operator would
+			m.node.do(t, "rename", "quarantined", key) // as an operator would
 			m.do(t, moving.retire, moving.retire)
 			check.Equal(t, m.part(t), (counting.Part{Stage: counting.Released, Closed: true}), "the node has")
 			c := m.server.Client()
@@ -167,14 +167,14 @@ func TestAnArcOfAWrongTypeIsNotClaimed(t *testing.T) {
 	m := atSource(t, servers.StartRedis(t))
 	m.do(t, moving.fence, moving.open)
 	key := fmt.Sprintf("ff:c:%d", m.arc)
-	m.node.do(t, "rename", key, "aside")
+	m.node.do(t, "rename", key, "quarantined")
 	m.node.do(t, "set", key, "x")
 	other := m.after.Moves()[1].Arc
 	all, err := m.ClaimArcs(t.Context(), 2, []counting.Arc{m.arc, other})
 	if err != nil || !errors.Is(all[0].Err, counting.Corrupt) || all[1] != (counting.FrozenPages{Stage: counting.Released}) {
 		t.Errorf("claimed %+v, %v, want that the first is corrupt", all, err)
 	}
-	m.node.do(t, "rename", "aside", key) // as an operator would
+	m.node.do(t, "rename", "quarantined", key) // as an operator would
 	m.do(t, moving.claim)
 	if p := m.part(t); p.Frozen != 2 {
 		t.Errorf("the node has %+v", p)

@@ -43,9 +43,9 @@ func atDestination(t *testing.T, server *servers.Redis) moving {
 	return m.with()
 }
 
-func (m moving) add(t *testing.T, newcomer sharding.Member) *sharding.Ring {
+func (m moving) add(t *testing.T, joining sharding.Member) *sharding.Ring {
 	t.Helper()
-	r := check.Value(m.before.Add(sharding.Change{ID: "second"}, newcomer))(t)
+	r := check.Value(m.before.Add(sharding.Change{ID: "second"}, joining))(t)
 	return r
 }
 
@@ -78,8 +78,8 @@ func (m moving) takeIn(ctx context.Context) error {
 	return err
 }
 
-// takeInForGood is confirmed, too.
-func (m moving) takeInForGood(ctx context.Context) error {
+// takeInPermanently is confirmed, too.
+func (m moving) takeInPermanently(ctx context.Context) error {
 	err := m.takeIn(ctx)
 	if err == nil {
 		_, err = m.Confirm(ctx, m.after.Table(), []counting.Arc{m.arc})
@@ -101,14 +101,14 @@ func (m moving) do(t *testing.T, steps ...step) {
 	}
 }
 
-// part is what the node shows of the arc's second page, and pulse how far it is.
+// part is what the node shows of the arc's second page, and summary how far it is.
 func (m moving) part(t *testing.T) counting.Part {
 	t.Helper()
 	parts := check.Value(m.ReadParts(t.Context(), m.after.Epoch(), []counting.Located{{Arc: m.arc, Page: "b"}}))(t)
 	return parts[0]
 }
 
-func (m moving) pulse(t *testing.T) sharding.RingSummary {
+func (m moving) summary(t *testing.T) sharding.RingSummary {
 	t.Helper()
 	p := check.Value(m.RingSummary(t.Context()))(t)
 	return p

@@ -67,7 +67,7 @@ func TestASweepForgetsCopiesAlone(t *testing.T) {
 	want := []counting.Orphan{{Arc: gone, Pages: 1}, {Arc: 4, Table: 3, Pages: 1}, {Arc: own, Table: 2, Pages: 1}, {Arc: 20000, Pages: 1}}
 	for _, s := range want {
 		if !slices.Contains(swept.Orphans, s) {
-			t.Errorf("%+v is not told", s)
+			t.Errorf("%+v is not reported", s)
 		}
 	}
 	check.Equal(t, len(swept.Orphans), len(want), "the number of orphans in %+v", swept.Orphans)

@@ -71,7 +71,7 @@ func (y *younger) answer(b []byte) []byte {
 	return bytes.ReplaceAll(b, []byte("redis_version:7.0."), []byte("redis_version:7.4."))
 }
 
-// What a node takes in is on its disk before the residue is forgotten at the
+// What a node takes in is on its disk before the frozen pages are deleted at the
 // source: where Redis syncs now and then, and can tell when, it is waited for.
 func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 	t.Parallel()
@@ -86,11 +86,11 @@ func TestWhatIsTakenInIsSyncedFirst(t *testing.T) {
 			m := atDestination(t, &servers.Redis{Addr: y.addr})
 			m.do(t, moving.fence, moving.open)
 			check.Equal(t, y.asked.Load(), 0, "how often a change, and all writers with it, waits for the disk")
-			if err := m.takeInForGood(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
+			if err := m.takeInPermanently(t.Context()); (err != nil) != c.asks || errors.Is(err, counting.ErrNotApplied) {
 				t.Errorf("%v while nothing is synced", err)
 			}
 			y.synced.Store(true)
-			check.OK(t, m.takeInForGood(t.Context()))
+			check.OK(t, m.takeInPermanently(t.Context()))
 			if n := y.asked.Load(); (n == 2) != c.asks {
 				t.Errorf("the server was asked %d times whether it has synced", n)
 			}

@@ -54,7 +54,7 @@ func TestEveryNodeGetsTheCredentials(t *testing.T) {
 	}
 }
 
-func TestABadURLIsToldWithoutItsPassword(t *testing.T) {
+func TestABadURLIsReportedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ url, want string }{
 		{"http://a", "want redis://"},

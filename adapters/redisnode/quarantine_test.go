@@ -37,17 +37,17 @@ func TestWhatAPowerCutBroughtBackIsNotAdded(t *testing.T) {
 		t.Fatalf("the node has %+v after the power cut", p)
 	}
 	m = m.back(t)
-	m.do(t, moving.fence, moving.open, moving.takeInForGood, moving.open, moving.close)
+	m.do(t, moving.fence, moving.open, moving.takeInPermanently, moving.open, moving.close)
 	if p := m.part(t); p.Visits != 2 {
 		t.Errorf("the node has %+v in the end", p)
 	}
-	aside := fmt.Sprintf("ff:s:%d:%d", m.arc, m.after.Table())
-	m.has(t, []string{aside}, true)
+	quarantined := fmt.Sprintf("ff:s:%d:%d", m.arc, m.after.Table())
+	m.has(t, []string{quarantined}, true)
 	swept, _ := m.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{m.arc}, Ended: m.after.Table()})
 	if want := (counting.Orphan{Arc: m.arc, Table: m.after.Table(), Quarantined: true, Pages: 2}); !slices.Equal(swept.Orphans, []counting.Orphan{want}) {
 		t.Errorf("swept %+v, want %+v", swept, want)
 	}
-	m.has(t, []string{aside}, true)
+	m.has(t, []string{quarantined}, true)
 }
 
 // plant makes an arc with a page, and with a key on each of three days.
@@ -61,7 +61,7 @@ return 1`
 
 // Whatever lies in the way of thousands of arcs, and of whatever type, they
 // begin to come.
-func TestThousandsOfStraysAreSetAside(t *testing.T) {
+func TestThousandsOfOrphansAreQuarantined(t *testing.T) {
 	t.Parallel()
 	for _, planted := range []bool{false, true} {
 		m := atSource(t, servers.StartRedis(t))
@@ -85,7 +85,7 @@ func TestThousandsOfStraysAreSetAside(t *testing.T) {
 			want = len(gains)
 		}
 		if n := len(m.node.keys(t, "ff:s:*")); n != want || len(gains) < 5000 {
-			t.Errorf("%d of %d are set aside, want %d", n, len(gains), want)
+			t.Errorf("%d of %d are quarantined, want %d", n, len(gains), want)
 		}
 		if left := m.node.keys(t, "ff:c:*"); len(left) > 0 {
 			t.Errorf("%d arcs are live", len(left))
@@ -93,7 +93,7 @@ func TestThousandsOfStraysAreSetAside(t *testing.T) {
 		if left := m.node.keys(t, "ff:k:[01]:*"); len(left) > 0 {
 			t.Errorf("%d sets of keys are left", len(left))
 		}
-		if p := m.pulse(t); p.Opened != m.after.Epoch() || p.Incoming != len(gains) {
+		if p := m.summary(t); p.Opened != m.after.Epoch() || p.Incoming != len(gains) {
 			t.Errorf("the node says %+v", p)
 		}
 	}
