@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	code.dny.dev/ssrf v0.3.0
 	github.com/getkin/kin-openapi v0.152.0
+	github.com/go-json-experiment/json v1.27.2
 	github.com/golang/mock v1.6.0
 	github.com/google/btree v1.1.3
 	github.com/google/go-cmp v0.7.0

@@ -20,18 +20,18 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return httpapi.ReadBody(w, r, limit)
 }
 
-// readChange reads a body that is one object.
-func readChange(w http.ResponseWriter, r *http.Request, fields ...request.Field) error {
+// readChange reads a body that is one object into the struct at to.
+func readChange(w http.ResponseWriter, r *http.Request, to any) error {
 	body, err := readJSON(w, r, maxChange)
 	if err != nil {
 		return err
 	}
-	return request.Object(body, fields)
+	return request.Object(body, to)
 }
 
 // readOptional is readChange where the body may be missing. It then needs no
 // type.
-func readOptional(w http.ResponseWriter, r *http.Request, fields ...request.Field) error {
+func readOptional(w http.ResponseWriter, r *http.Request, to any) error {
 	body, err := httpapi.ReadBody(w, r, maxChange)
 	kind := r.Header.Get("Content-Type")
 	switch {
@@ -42,7 +42,7 @@ func readOptional(w http.ResponseWriter, r *http.Request, fields ...request.Fiel
 	case len(body) == 0:
 		return nil
 	}
-	return request.Object(body, fields)
+	return request.Object(body, to)
 }
 
 func notJSON() error {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 
 	"footfall/adapters/httpapi"
@@ -54,28 +55,13 @@ func (p *pageRoutes) set(w http.ResponseWriter, r *http.Request, name string) er
 	if err != nil {
 		return err
 	}
-	setting := counting.SetCount{Page: page, Count: -1}
-	if err := request.Object(body, request.Fields{countOf(&setting)}); err != nil || setting.Count < 0 {
+	setting := struct {
+		Count int64 `json:"count"`
+	}{-1}
+	if err := request.Object(body, &setting); err != nil || setting.Count < 0 {
 		return problem.BadRequest("bad_count", "The body is an object with count, an integer from 0 to 2^63-1, and nothing else.")
 	}
-	return p.one(w, r, setting)
-}
-
-// countOf reads the field count.
-func countOf(s *counting.SetCount) request.Field {
-	return request.Field{Name: "count", Read: func(v request.Value) (err error) {
-		if s.Count, err = v.Int(); err != nil {
-			s.Count = -1
-		}
-		return checkCount(s.Count)
-	}}
-}
-
-func checkCount(n int64) error {
-	if n < 0 {
-		return problem.BadRequest("bad_count", "A count is an integer from 0 to 2^63-1.")
-	}
-	return nil
+	return p.one(w, r, counting.SetCount{Page: page, Count: setting.Count})
 }
 
 // remove serves DELETE /pages/{page_id}.
@@ -84,7 +70,7 @@ func (p *pageRoutes) remove(w http.ResponseWriter, r *http.Request, name string)
 	if err != nil {
 		return err
 	}
-	if err := readOptional(w, r); err != nil {
+	if err := readOptional(w, r, &struct{}{}); err != nil {
 		return err
 	}
 	return p.one(w, r, counting.SetCount{Page: page, Delete: true})
@@ -122,19 +108,26 @@ func (p *pageRoutes) setMany(w http.ResponseWriter, r *http.Request, _ string) e
 // parseSettings reads an array of objects with page_id and count.
 func parseSettings(body []byte) ([]counting.SetCount, error) {
 	settings := []counting.SetCount{}
-	var one counting.SetCount
-	var name string
-	fields := request.Fields{request.Text("page_id", &name), countOf(&one)}
-	err := request.Array(body, request.MaxItems, func(text []byte) (err error) {
-		one, name = counting.SetCount{Count: -1}, ""
-		if err = request.Object(text, fields); err != nil {
+	badCount := problem.BadRequest("bad_count", "A count is an integer from 0 to 2^63-1.")
+	err := request.Array(body, request.MaxItems, func(text []byte) error {
+		var one pageJSON
+		var bad request.BadValue
+		err := request.Object(text, &one)
+		switch {
+		case errors.As(err, &bad) && bad.Field == "count":
+			return badCount
+		case err != nil:
 			return err
 		}
-		if one.Page, err = request.Page(name); err != nil {
+		page, err := request.Page(one.PageID)
+		switch {
+		case err != nil:
 			return err
+		case one.Count == nil || *one.Count < 0:
+			return badCount
 		}
-		settings = append(settings, one)
-		return checkCount(one.Count)
+		settings = append(settings, counting.SetCount{Page: page, Count: *one.Count})
+		return nil
 	})
 	if err != nil && problem.Of(err, true).Code == "bad_body" {
 		return nil, problem.BadRequest("bad_body", "The body is no JSON array of objects with page_id and count.")

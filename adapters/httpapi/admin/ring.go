@@ -2,7 +2,6 @@ package admin
 
 import (
 	"errors"
-	"math"
 	"net/http"
 	"slices"
 
@@ -44,61 +43,66 @@ func (g *ringRoutes) owner(w http.ResponseWriter, r *http.Request, _ string) err
 
 // add serves POST /ring/nodes.
 func (g *ringRoutes) add(w http.ResponseWriter, r *http.Request, _ string) error {
-	var addr string
-	var dryRun bool
-	weight := int64(1)
-	if err := readChange(w, r, request.Text("addr", &addr), request.Int("weight", &weight), request.Bool("dry_run", &dryRun)); err != nil {
+	node := struct {
+		Addr   string `json:"addr"`
+		Weight int64  `json:"weight"`
+		DryRun bool   `json:"dry_run"`
+	}{Weight: 1}
+	if err := readChange(w, r, &node); err != nil {
 		return err
 	}
-	if addr == "" {
+	if node.Addr == "" {
 		return problem.BadRequest("bad_body", "addr is missing: the address of the new node.")
 	}
-	plan, err := g.ring.Add(r.Context(), addr, int(weight), dryRun)
-	return g.planned(w, plan, dryRun, err)
+	plan, err := g.ring.Add(r.Context(), node.Addr, int(node.Weight), node.DryRun)
+	return g.planned(w, plan, node.DryRun, err)
 }
 
 // reweight serves PATCH /ring/nodes/{id}.
 func (g *ringRoutes) reweight(w http.ResponseWriter, r *http.Request, given string) error {
-	const missing = math.MinInt64
-	var dryRun bool
-	weight := int64(missing)
-	if err := readChange(w, r, request.Int("weight", &weight), request.Bool("dry_run", &dryRun)); err != nil {
+	var change struct {
+		Weight *int64 `json:"weight"`
+		DryRun bool   `json:"dry_run"`
+	}
+	if err := readChange(w, r, &change); err != nil {
 		return err
 	}
-	if weight == missing {
+	if change.Weight == nil {
 		return problem.BadRequest("bad_body", "weight is missing.")
 	}
 	ids, err := g.members(r, given)
 	if err != nil {
 		return err
 	}
-	plan, err := g.ring.Reweight(r.Context(), ids[0], int(weight), dryRun)
-	return g.planned(w, plan, dryRun, err)
+	plan, err := g.ring.Reweight(r.Context(), ids[0], int(*change.Weight), change.DryRun)
+	return g.planned(w, plan, change.DryRun, err)
 }
 
 // remove serves DELETE /ring/nodes/{id}; also are other nodes to abandon in the
 // same change.
 func (g *ringRoutes) remove(w http.ResponseWriter, r *http.Request, given string) error {
-	var dryRun, acceptLoss bool
-	var also []string
-	err := readOptional(w, r, request.Bool("dry_run", &dryRun), request.Bool("accept_loss", &acceptLoss), request.Texts("also", &also))
-	if err != nil {
+	var change struct {
+		DryRun     bool     `json:"dry_run"`
+		AcceptLoss bool     `json:"accept_loss"`
+		Also       []string `json:"also"`
+	}
+	if err := readOptional(w, r, &change); err != nil {
 		return err
 	}
-	ids, err := g.members(r, append([]string{given}, also...)...)
+	ids, err := g.members(r, append([]string{given}, change.Also...)...)
 	switch {
 	case err != nil:
 		return err
-	case acceptLoss && dryRun:
+	case change.AcceptLoss && change.DryRun:
 		return problem.BadRequest("bad_body", "accept_loss and dry_run exclude each other: what will be lost isn't known before.")
-	case len(also) > 0 && !acceptLoss:
+	case len(change.Also) > 0 && !change.AcceptLoss:
 		return problem.BadRequest("bad_body", "Several nodes can be removed in one change only when they are abandoned: accept_loss is missing.")
-	case acceptLoss:
+	case change.AcceptLoss:
 		plan, err := g.ring.Abandon(r.Context(), ids...)
 		return g.planned(w, plan, false, err)
 	}
-	plan, err := g.ring.Remove(r.Context(), ids[0], dryRun)
-	return g.planned(w, plan, dryRun, err)
+	plan, err := g.ring.Remove(r.Context(), ids[0], change.DryRun)
+	return g.planned(w, plan, change.DryRun, err)
 }
 
 // members are the ids of members of the ring, each once.
@@ -118,7 +122,7 @@ func (g *ringRoutes) members(r *http.Request, given ...string) ([]counting.NodeI
 
 // repair serves POST /ring/repair.
 func (g *ringRoutes) repair(w http.ResponseWriter, r *http.Request, _ string) error {
-	if err := readOptional(w, r); err != nil {
+	if err := readOptional(w, r, &struct{}{}); err != nil {
 		return err
 	}
 	if err := g.ring.Repair(r.Context()); err != nil {

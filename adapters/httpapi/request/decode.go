@@ -2,44 +2,18 @@ package request
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"mime"
-	"regexp"
-	"slices"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"footfall/adapters/httpapi/problem"
 )
-
-// Fields are the fields that an object may have, each at most once.
-type Fields []Field
-
-// Field is one of them. Read takes its value over, or refuses it.
-type Field struct {
-	Name string
-	Read func(Value) error
-}
-
-// Text is a field that is a string.
-func Text(name string, to *string) Field { return into(name, to, Value.Text) }
-
-// Int is a field that is an integer of 64 bits.
-func Int(name string, to *int64) Field { return into(name, to, Value.Int) }
-
-// Bool is a field that is true or false.
-func Bool(name string, to *bool) Field { return into(name, to, Value.Bool) }
-
-// Texts is a field that is an array of strings.
-func Texts(name string, to *[]string) Field { return into(name, to, Value.Texts) }
-
-func into[T any](name string, to *T, read func(Value) (T, error)) Field {
-	return Field{name, func(v Value) (err error) {
-		*to, err = read(v)
-		return err
-	}}
-}
 
 // IsJSON reports whether a Content-Type is JSON. A page of another origin can't
 // send this type without a preflight.
@@ -48,17 +22,24 @@ func IsJSON(contentType string) bool {
 	return err == nil && media == "application/json"
 }
 
-// Object reads a body that is one JSON object.
-//
-// Errors: bad_body for text that is not JSON, not UTF-8 or not an object, for
-// anything after the object, and for an unknown or repeated field; and those of
-// Read. Fields before the one that is wrong have been read by then.
-func Object(body []byte, fields Fields) error {
-	if !json.Valid(body) {
-		return badBody("The body is not one JSON object.")
-	}
-	return readObject(body, "body", fields)
+// BadValue is the fault bad_body of a field that is there, but has a value of
+// another type.
+type BadValue struct {
+	problem.Fault
+	Field string
 }
+
+// Unwrap returns the fault.
+func (b BadValue) Unwrap() error { return b.Fault }
+
+// Object reads a body that is one JSON object into the struct at to. Fields have
+// the names of its tags, each at most once. A field that is missing keeps its
+// value; null is no value of any type.
+//
+// Errors: BadValue; bad_body for text that is not JSON, not UTF-8 or not an
+// object, for anything after the object, and for an unknown or repeated field.
+// Fields before the one that is wrong have been read by then.
+func Object(body []byte, to any) error { return readObject(body, "body", to, strict()) }
 
 // Array reads a body that is one JSON array. It calls read with the text of each
 // element, which is valid until read returns. It reads no element of a body that
@@ -66,16 +47,17 @@ func Object(body []byte, fields Fields) error {
 //
 // Errors: bad_body, too_large for more than limit elements, and those of read.
 func Array(body []byte, limit int, read func(text []byte) error) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if start, err := dec.Token(); err != nil || start != json.Delim('[') || !json.Valid(body) {
+	if jsontext.Value(body).Kind() != '[' || !isJSON(body) {
 		return badBody("The body is not a JSON array.")
 	}
-	var text json.RawMessage
-	for n := 0; dec.More(); n++ {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), lenient())
+	_, _ = dec.ReadToken() // the bracket
+	for n := 0; dec.PeekKind() != ']'; n++ {
 		if n == limit {
 			return tooManyItems(limit)
 		}
-		if err := dec.Decode(&text); err != nil {
+		text, err := dec.ReadValue()
+		if err != nil {
 			return err // not reached: the body is valid JSON
 		}
 		if err := read(text); err != nil {
@@ -85,119 +67,101 @@ func Array(body []byte, limit int, read func(text []byte) error) error {
 	return nil
 }
 
+// lenient leaves it to readObject to refuse an element of a body for the names
+// and the text in it.
+func lenient() jsontext.Options {
+	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+func isJSON(text []byte) bool { return jsontext.Value(text).IsValid(lenient()) }
+
 func tooManyItems(limit int) error {
 	return problem.TooLarge("The body has more than " + strconv.Itoa(limit) + " items.")
 }
 
-// readObject is the one decoder of all bodies. Its text is valid JSON, so that
-// every token can be read. It is stricter than encoding/json, which takes the
-// last of repeated fields, ignores the case of names, and replaces what is not
-// Unicode: two different names must not be counted as one.
-func readObject(text []byte, noun string, fields Fields) error {
-	if !utf8.Valid(text) {
-		return problem.BadRequest("bad_"+noun, "The "+noun+" is not valid UTF-8.")
+// readObject is the one decoder of all bodies. It is stricter than encoding/json,
+// which takes the last of repeated fields, ignores the case of names, and
+// replaces what is not Unicode: two different names must not be counted as one.
+func readObject(text []byte, noun string, to any, options json.Options) error {
+	err := json.Unmarshal(text, to, options)
+	if err == nil {
+		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if start, _ := dec.Token(); start != json.Delim('{') {
-		return problem.BadRequest("bad_"+noun, "The "+noun+" is not an object.")
+	bad := func(detail string) error { return problem.BadRequest("bad_"+noun, "The "+noun+detail) }
+	field := fieldOf(err)
+	switch {
+	case !utf8.Valid(text):
+		return bad(" is not valid UTF-8.")
+	case !isJSON(text):
+		return bad(" is not one JSON object.")
+	case jsontext.Value(text).Kind() != '{':
+		return bad(" is not an object.")
+	case field == "", errors.Is(err, json.ErrUnknownName), errors.Is(err, jsontext.ErrDuplicateName):
+		return bad(rule(to))
 	}
-	var seen uint64
-	for dec.More() {
-		name, _ := dec.Token()
-		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
-		if i < 0 || seen&(1<<i) != 0 {
-			return problem.BadRequest("bad_"+noun, fields.rule(noun))
-		}
-		seen |= 1 << i
-		token, _ := dec.Token()
-		if err := fields[i].Read(Value{fields[i].Name, token, text, dec}); err != nil {
-			return err
-		}
+	return BadValue{problem.BadRequest("bad_body", field+" is "+kindOf(field, to)+"."), field}
+}
+
+// strict makes the options of readObject. They cache what they know of a type.
+func strict() json.Options {
+	return json.JoinOptions(json.RejectUnknownMembers(true), json.WithUnmarshalers(json.UnmarshalFromFunc(refuseNull)))
+}
+
+// refuseNull leaves all other values to the json package, which takes null for
+// a value that is missing.
+func refuseNull(dec *jsontext.Decoder, _ any) error {
+	if dec.PeekKind() == 'n' {
+		return errors.New("null")
 	}
-	return nil
+	return errors.ErrUnsupported
+}
+
+// fieldOf returns the name of the field that an error of the json package is
+// about; it is empty for the object itself.
+func fieldOf(err error) string {
+	var at jsontext.Pointer
+	var syntactic *jsontext.SyntacticError
+	var semantic *json.SemanticError
+	switch {
+	case errors.As(err, &syntactic):
+		at = syntactic.JSONPointer
+	case errors.As(err, &semantic):
+		at = semantic.JSONPointer
+	}
+	for field := range at.Tokens() {
+		return field
+	}
+	return ""
 }
 
 // rule says which fields an object may have.
-func (f Fields) rule(noun string) string {
-	if len(f) == 0 {
-		return "The " + noun + " may have no field."
+func rule(to any) string {
+	var names []string
+	for f := range reflect.TypeOf(to).Elem().Fields() {
+		names = append(names, f.Tag.Get("json"))
 	}
-	names := make([]string, len(f))
-	for i := range f {
-		names[i] = f[i].Name
+	if len(names) == 0 {
+		return " may have no field."
 	}
-	return "The " + noun + " may have " + strings.Join(names, " and ") + ", each once, and no other field."
+	return " may have " + strings.Join(names, " and ") + ", each once, and no other field."
 }
 
-// Value is the value of a field. Its methods return bad_body for a value of
-// another type.
-type Value struct {
-	name  string
-	token json.Token
-	text  []byte // the object that it is in
-	dec   *json.Decoder
-}
-
-// Text is a string. One that has half of a surrogate pair is refused.
-func (v Value) Text() (string, error) {
-	s, ok := v.token.(string)
-	if !ok {
-		return "", badBody(v.name + " is a string.")
-	}
-	if strings.ContainsRune(s, utf8.RuneError) && hasHalfPair(v.text) {
-		return "", badBody(v.name + " has half of a surrogate pair.")
-	}
-	return s, nil
-}
-
-// Int is an integer of 64 bits, without fraction or exponent.
-func (v Value) Int() (int64, error) {
-	if number, ok := v.token.(json.Number); ok {
-		if n, err := strconv.ParseInt(number.String(), 10, 64); err == nil {
-			return n, nil
+// kindOf says what the value of a field is.
+func kindOf(field string, to any) string {
+	for f := range reflect.TypeOf(to).Elem().Fields() {
+		if f.Tag.Get("json") != field {
+			continue
+		}
+		switch kind := f.Type; {
+		case kind == reflect.TypeFor[int64]() || kind == reflect.TypeFor[*int64]():
+			return "an integer of 64 bits"
+		case kind.Kind() == reflect.Bool:
+			return "true or false"
+		case kind.Kind() == reflect.Slice:
+			return "an array of strings"
 		}
 	}
-	return 0, badBody(v.name + " is an integer of 64 bits.")
-}
-
-// Bool is true or false.
-func (v Value) Bool() (bool, error) {
-	b, ok := v.token.(bool)
-	if !ok {
-		return false, badBody(v.name + " is true or false.")
-	}
-	return b, nil
-}
-
-// Texts is an array of strings.
-func (v Value) Texts() ([]string, error) {
-	if v.token != json.Delim('[') {
-		return nil, badBody(v.name + " is an array of strings.")
-	}
-	var all []string
-	for v.dec.More() {
-		v.token, _ = v.dec.Token()
-		one, err := v.Text()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	_, _ = v.dec.Token() // the bracket
-	return all, nil
+	return "a string without half of a surrogate pair"
 }
 
 func badBody(detail string) error { return problem.BadRequest("bad_body", detail) }
-
-// Of valid JSON, whole matches escaped backslashes and escapes of surrogate
-// pairs, and half escapes of surrogates.
-var (
-	whole = regexp.MustCompile(`(?i)\\\\|\\ud[89ab]..\\ud[c-f]`)
-	half  = regexp.MustCompile(`(?i)\\ud[89a-f]`)
-)
-
-// hasHalfPair reports whether valid JSON has an escape such as \udcff, which is
-// half of a surrogate pair without its other half. encoding/json replaces it by
-// U+FFFD.
-func hasHalfPair(text []byte) bool { return half.Match(whole.ReplaceAll(text, nil)) }

@@ -2,7 +2,9 @@ package request
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
+
+	"github.com/go-json-experiment/json"
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/counting"
@@ -27,69 +29,76 @@ type Visit struct {
 // is wrong by itself has its own: bad_item, bad_page_id or bad_count.
 func Visits(body []byte) ([]Visit, error) {
 	body = bytes.TrimLeft(body, " \t\r\n")
-	r := &visitReader{visits: []Visit{}}
-	r.fields = Fields{{"page_id", r.pageID}, {"count", r.count}}
 	switch {
 	case bytes.HasPrefix(body, []byte("[")):
-		err := Array(body, MaxItems, r.read)
-		return r.visits, err
+		visits, options := []Visit{}, strict()
+		err := Array(body, MaxItems, func(text []byte) error {
+			visits = append(visits, readVisit(text, options))
+			return nil
+		})
+		return visits, err
 	case bytes.HasPrefix(body, []byte("{")):
-		return r.readLines(body)
+		return readLines(body)
 	}
 	return nil, badBody("The body is neither a JSON array nor NDJSON.")
 }
 
-// visitReader has the fields of the item that it reads, made once.
-type visitReader struct {
-	visits []Visit
-	one    Visit
-	fields Fields
+// readVisit reads an item from text, which is valid JSON.
+func readVisit(text []byte, options json.Options) Visit {
+	item := struct {
+		PageID string `json:"page_id"`
+		Count  int64  `json:"count"`
+	}{Count: 1}
+	err := readObject(text, "item", &item, options)
+	switch {
+	case err != nil:
+		err = itemError(err)
+	case item.Count < 1:
+		err = badCount()
+	}
+	v := Visit{Visit: counting.Visit{Count: item.Count}, Name: item.PageID, Err: err}
+	if err == nil {
+		v.Page, v.Err = Page(v.Name)
+	}
+	return v
 }
 
-func (r *visitReader) pageID(v Value) (err error) {
-	if r.one.Name, err = v.Text(); err != nil {
-		return problem.BadRequest("bad_page_id", "A page id is a string without half of a surrogate pair.")
+// itemError names the field whose value is of another type.
+func itemError(err error) error {
+	var bad BadValue
+	switch {
+	case !errors.As(err, &bad):
+		return err
+	case bad.Field == "count":
+		return badCount()
 	}
-	return nil
+	return problem.BadRequest("bad_page_id", "A page id is a string without half of a surrogate pair.")
 }
 
-func (r *visitReader) count(v Value) (err error) {
-	if r.one.Count, err = v.Int(); err != nil || r.one.Count < 1 {
-		return problem.BadRequest("bad_count", "A count is an integer from 1 to 2^63-1, without fraction or exponent.")
-	}
-	return nil
-}
-
-// read appends the item that text, which is valid JSON, has. An item that is
-// wrong is no error of the body.
-func (r *visitReader) read(text []byte) error {
-	r.one = Visit{Visit: counting.Visit{Count: 1}}
-	if r.one.Err = readObject(text, "item", r.fields); r.one.Err == nil {
-		r.one.Page, r.one.Err = Page(r.one.Name)
-	}
-	r.visits = append(r.visits, r.one)
-	return nil
+func badCount() error {
+	return problem.BadRequest("bad_count", "A count is an integer from 1 to 2^63-1, without fraction or exponent.")
 }
 
 // readLines reads every line by itself, but a body in which no line is JSON is
 // not NDJSON.
-func (r *visitReader) readLines(body []byte) ([]Visit, error) {
-	valid := false
+func readLines(body []byte) ([]Visit, error) {
+	var visits []Visit
+	valid, options := false, strict()
 	for line := range bytes.Lines(body) {
 		line = bytes.TrimSpace(line)
 		switch {
 		case len(line) == 0:
-		case len(r.visits) == MaxItems:
+		case len(visits) == MaxItems:
 			return nil, tooManyItems(MaxItems)
-		case json.Valid(line):
+		case isJSON(line):
 			valid = true
-			_ = r.read(line)
+			visits = append(visits, readVisit(line, options))
 		default:
-			r.visits = append(r.visits, Visit{Err: problem.BadRequest("bad_item", "The line is not JSON.")})
+			visits = append(visits, Visit{Err: problem.BadRequest("bad_item", "The line is not JSON.")})
 		}
 	}
 	if !valid {
 		return nil, badBody("No line of the body is JSON.")
 	}
-	return r.visits, nil
+	return visits, nil
 }
