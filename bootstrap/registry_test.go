@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 func TestTheProgramIsCompleteWithEveryAdapter(t *testing.T) {
@@ -17,9 +18,7 @@ func TestTheProgramIsCompleteWithEveryAdapter(t *testing.T) {
 			if urls[store] == "" || publisher != "" && urls[publisher] == "" {
 				t.Fatalf("no example of %s or %s here", store, publisher)
 			}
-			if err := bootstrap.Validate(urls[store], urls[publisher]); err != nil {
-				t.Errorf("%s with publisher %q: %v", store, publisher, err)
-			}
+			check.OK(t, bootstrap.Validate(urls[store], urls[publisher]), "%s with publisher %q", store, publisher)
 		}
 	}
 }

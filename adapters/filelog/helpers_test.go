@@ -26,16 +26,12 @@ func started(t *testing.T, path string) *filelog.Log {
 
 func stop(t *testing.T, l *filelog.Log) {
 	t.Helper()
-	if err := l.Stop(t.Context()); err != nil {
-		t.Errorf("stop: %v", err)
-	}
+	check.OK(t, l.Stop(t.Context()), "stop")
 }
 
 func publish(t *testing.T, l *filelog.Log, r publishing.Report) {
 	t.Helper()
-	if err := l.Publish(t.Context(), r); err != nil {
-		t.Fatalf("publish %s: %v", r.ID, err)
-	}
+	check.Must(t, l.Publish(t.Context(), r), "publish %s", r.ID)
 }
 
 func report(count int64) publishing.Report {

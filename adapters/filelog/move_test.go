@@ -124,9 +124,7 @@ func writeWhile(t *testing.T, l *filelog.Log, disturb func(lines int64)) {
 	for w := range writers {
 		all.Go(func() {
 			for i := range linesEach {
-				if err := l.Publish(t.Context(), report(int64(w*linesEach+i))); err != nil {
-					t.Errorf("publish: %v", err)
-				}
+				check.OK(t, l.Publish(t.Context(), report(int64(w*linesEach+i))), "publish")
 				lines.Add(1)
 			}
 		})

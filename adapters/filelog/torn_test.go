@@ -59,9 +59,7 @@ func TestAFullDiskLosesNoAcknowledgedLine(t *testing.T) {
 		t.Skipf("mounting a small disk: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
+		check.OK(t, syscall.Unmount(folder, syscall.MNT_DETACH), "unmount")
 	})
 	ballast := filepath.Join(folder, "ballast")
 	check.Must(t, os.WriteFile(ballast, make([]byte, 8192), 0o600))

@@ -137,14 +137,10 @@ func TestNoSpellingOfThisMachineIsCalled(t *testing.T) {
 func TestAddressesOfTheInternetArePermitted(t *testing.T) {
 	n := notifier(t, "public", httpcallback.Options{})
 	for _, a := range harmless {
-		if err := n.Permits(publishing.Endpoint("http://" + net.JoinHostPort(a, "80") + "/")); err != nil {
-			t.Errorf("permits %s: %v", a, err)
-		}
+		check.OK(t, n.Permits(publishing.Endpoint("http://"+net.JoinHostPort(a, "80")+"/")), "permits %s", a)
 	}
 	for _, host := range []string{"example.com", "a-b.xn--nxasmq6b", "3com.com", "0x7f.com", "redis", "deadbeef", "x0x7"} {
-		if err := n.Permits(publishing.Endpoint("http://" + host + "/")); err != nil {
-			t.Errorf("permits %s: %v", host, err)
-		}
+		check.OK(t, n.Permits(publishing.Endpoint("http://"+host+"/")), "permits %s", host)
 	}
 }
 

@@ -153,9 +153,7 @@ func TestTheStandardsVerifierAcceptsEachSecret(t *testing.T) {
 			notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets}).Notify(t.Context(), report(), s.endpoint("/?a=1"), number+1)
 			seen := next()
 			for _, key := range c.accepted {
-				if err := verify(key, seen, body(seen)); err != nil {
-					t.Errorf("attempt %d: %v", number+1, err)
-				}
+				check.OK(t, verify(key, seen, body(seen)), "attempt %d", number+1)
 				if verify(key, seen, strings.Replace(body(seen), "123", "124", 1)) == nil {
 					t.Error("a request with another count is accepted")
 				}
@@ -183,9 +181,7 @@ func TestABadSecretIsRefusedWithoutBeingQuoted(t *testing.T) {
 			t.Errorf("%q: %v, want %s", secret, err, want)
 		}
 	}
-	if _, err := httpcallback.ParseSecrets(""); err != nil {
-		t.Errorf("no secret: %v", err)
-	}
+	check.OK(t, check.Err(httpcallback.ParseSecrets("")), "no secret")
 }
 
 func header(t *testing.T, request, name string) string {

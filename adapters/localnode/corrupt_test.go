@@ -38,9 +38,7 @@ func TestEntryThatSaysNothingIsCorrupt(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			check.Must(t, n.SpoilEntry(100, text))
-			if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
-				t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
-			}
+			check.Is(t, check.Err(n.Claim(t.Context(), 100, "a", time.Minute)), counting.Corrupt, "claim")
 			if got, err := n.Entries(t.Context(), math.MaxInt64, 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
 				t.Errorf("entries: got %+v and the error %v, want a damaged one", got, err)
 			}
@@ -52,12 +50,8 @@ func TestEntryThatIsABucketIsCorrupt(t *testing.T) {
 	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
 	enter(t, n)
 	check.Must(t, n.SpoilEntryByBucket(100))
-	if _, _, err := n.Claim(t.Context(), 100, "a", time.Minute); !errors.Is(err, counting.Corrupt) {
-		t.Errorf("claim: got the error %v, want %v", err, counting.Corrupt)
-	}
-	if _, _, err := n.Entry(t.Context(), 100); !errors.Is(err, counting.Corrupt) {
-		t.Errorf("entry: got the error %v, want %v", err, counting.Corrupt)
-	}
+	check.Is(t, check.Err(n.Claim(t.Context(), 100, "a", time.Minute)), counting.Corrupt, "claim")
+	check.Is(t, check.Err(n.Entry(t.Context(), 100)), counting.Corrupt, "entry")
 	if got, err := n.Entries(t.Context(), math.MaxInt64, 1); err != nil || len(got) != 1 || got[0].State != counting.Damaged {
 		t.Errorf("entries: got %+v and the error %v, want a damaged one", got, err)
 	}
@@ -68,9 +62,7 @@ func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 	n := start(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
 	w := enter(t, n).Length().At(c.Now())
 	apply(t, n, batch(1))
-	if _, _, err := n.Claim(t.Context(), w, "a", time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, check.Err(n.Claim(t.Context(), w, "a", time.Minute)))
 	check.Must(t, n.SpoilKeys())
 	c.Advance(time.Minute)
 	if a, err := n.Heartbeat(t.Context()); err != nil || len(a.Waiting) != 1 || a.Waiting[0] != w {

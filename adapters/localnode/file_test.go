@@ -144,9 +144,7 @@ func TestSecondProcessIsToldThatTheDirectoryIsInUse(t *testing.T) {
 	if want := "embedded: " + o.Dir + " is in use by another process"; err == nil || err.Error() != want {
 		t.Fatalf("got the error %q, want %q", err, want)
 	}
-	if !errors.Is(err, localnode.ErrInUse) {
-		t.Fatalf("got the error %v, want one that is ErrInUse", err)
-	}
+	check.Is(t, err, localnode.ErrInUse, "the second process")
 }
 
 func TestStartRefusesWhatItCantRead(t *testing.T) {

@@ -2,7 +2,6 @@ package rabbitmq_test
 
 import (
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -191,9 +190,7 @@ func TestASilentBrokerIsDetected(t *testing.T) {
 	p, _ := started(t, s.URL(proxy.Addr, name))
 	waitFor(t, "the silence is noticed", func() bool {
 		err := publish(t, p, 1)
-		if !errors.Is(err, publishing.ErrRefused) {
-			t.Fatalf("error %v, want a refusal", err)
-		}
+		check.Is(t, err, publishing.ErrRefused, "a report that is refused")
 		return strings.Contains(err.Error(), "does not answer")
 	})
 	proxy.Resume()

@@ -77,9 +77,7 @@ func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {
 	server := servers.StartRedis(t)
 	n := joined(t, server)
 	for _, w := range []counting.Window{5, 70} {
-		if _, _, err := n.Claim(t.Context(), w, "a", time.Second); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, check.Err(n.Claim(t.Context(), w, "a", time.Second)))
 	}
 	expire := func() {
 		for w := range 90 {

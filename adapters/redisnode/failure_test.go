@@ -176,9 +176,7 @@ func TestAWrongPasswordIsReportedWithoutIt(t *testing.T) {
 	}
 	n := redisnode.New(redisnode.Options{ID: "redis_7070", Addr: server.Addr, Password: "right", Log: slog.New(slog.DiscardHandler)})
 	defer func() { _ = n.Close() }()
-	if _, err := n.Apply(t.Context(), visits(1)); !errors.Is(err, counting.ErrUninitialized) {
-		t.Errorf("the right one: %v", err)
-	}
+	check.Is(t, check.Err(n.Apply(t.Context(), visits(1))), counting.ErrUninitialized, "the right one")
 }
 
 func TestAServerThatIsDownIsNotApplied(t *testing.T) {
@@ -197,9 +195,7 @@ func TestAServerThatForgotItsScriptsIsTaughtThemAgain(t *testing.T) {
 	n := joined(t, servers.StartRedis(t))
 	for seq := range int64(3) {
 		n.do(t, "script", "flush")
-		if _, err := n.Apply(t.Context(), visits(seq+1)); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, check.Err(n.Apply(t.Context(), visits(seq+1))))
 	}
 	n.wantVisits(t, 3)
 }
@@ -229,9 +225,7 @@ func TestNoKeyOfAWrongTypeLetsABatchCountTwice(t *testing.T) {
 			t.Logf("%+v %v, then %+v %v", r, err, again, err2)
 			if err != nil {
 				n.do(t, "del", key) // as an operator would
-				if _, err := n.Apply(t.Context(), b); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, check.Err(n.Apply(t.Context(), b)))
 			}
 			n.wantVisits(t, 1)
 		})
@@ -255,7 +249,5 @@ func TestTwoAddressesOfOneServerAreFound(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	other.Kill()
-	if err := redisnode.CheckDistinct(t.Context(), nodes(one.Addr, other.Addr, "127.0.0.1:1")); err != nil {
-		t.Errorf("servers that are down are not the same: %v", err)
-	}
+	check.OK(t, redisnode.CheckDistinct(t.Context(), nodes(one.Addr, other.Addr, "127.0.0.1:1")), "servers that are down")
 }

@@ -106,9 +106,7 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 		if err != nil || len(r.Refused) != 1 || r.Refused[0] != (counting.Refusal{Item: 1, Reason: counting.Corrupt}) {
 			t.Errorf("%s: %+v, %v", key, r, err)
 		}
-		if _, err := n.Heartbeat(t.Context()); err != nil {
-			t.Errorf("%s: %v", key, err)
-		}
+		check.OK(t, check.Err(n.Heartbeat(t.Context())), "%s", key)
 		want := 0
 		if key == "ff:kn" {
 			want = -1

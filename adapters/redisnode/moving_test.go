@@ -95,9 +95,7 @@ func (m moving) close(ctx context.Context) error {
 func (m moving) do(t *testing.T, steps ...step) {
 	t.Helper()
 	for i, take := range steps {
-		if err := take(m, t.Context()); err != nil {
-			t.Fatalf("step %d: %v", i, err)
-		}
+		check.Must(t, take(m, t.Context()), "step %d", i)
 	}
 }
 

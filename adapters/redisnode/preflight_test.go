@@ -36,9 +36,7 @@ func TestAServerThatEvictsIsRefused(t *testing.T) {
 	_, err := n.Apply(t.Context(), visits(1))
 	wantNotApplied(t, err, "maxmemory-policy is allkeys-lru")
 	n.do(t, "config", "set", "maxmemory-policy", "noeviction")
-	if _, err := n.Apply(t.Context(), visits(1)); err != nil {
-		t.Errorf("after that was mended: %v", err)
-	}
+	check.OK(t, check.Err(n.Apply(t.Context(), visits(1))), "after that was mended")
 }
 
 func TestAServerWithoutAnAppendOnlyFileIsWarnedOfOnce(t *testing.T) {

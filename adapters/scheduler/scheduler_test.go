@@ -118,9 +118,7 @@ func TestStopReturnsWhenACallDoesNotEnd(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := s.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Stop said %v", err)
-		}
+		check.Is(t, s.Stop(ctx), context.DeadlineExceeded, "Stop")
 		close(release)
 	})
 }

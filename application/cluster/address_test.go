@@ -39,9 +39,7 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 		if _, err := first.Visit(1, 0, "home", 1); err == nil {
 			t.Error("the server before takes visits still")
 		}
-		if _, err := second.Visit(1, 0, "home", 1); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, check.Err(second.Visit(1, 0, "home", 1)))
 		known := node(c.View().Members()[0])
 		if m := c.View().Members()[0]; node(sharding.Member{ID: m.ID, Addr: "alias:1"}) != known {
 			t.Error("a member that is in the ring all along is dialled by another address")

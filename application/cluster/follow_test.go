@@ -67,9 +67,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, newNodes(3))
 		mustStart(t, c)
-		if err := c.Follow(briefly(t), 0); err != nil {
-			t.Errorf("there is a newer ring than that of epoch 0, but: %v", err)
-		}
+		check.OK(t, c.Follow(briefly(t), 0), "a newer ring than that of epoch 0 is there")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		check.Is(t, c.Follow(ctx, 1), context.DeadlineExceeded, "the call when no newer ring comes")
@@ -243,9 +241,7 @@ func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
 		for id, q := range c.Queued() {
 			check.Equal(t, q, 0, "what is queued for %s", id)
 		}
-		if err := newCluster(t, nodes).Stop(t.Context()); err != nil {
-			t.Errorf("stop without start: %v", err)
-		}
+		check.OK(t, newCluster(t, nodes).Stop(t.Context()), "stop without start")
 	})
 }
 

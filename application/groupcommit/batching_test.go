@@ -2,7 +2,6 @@ package groupcommit_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -235,9 +234,7 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 		}
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrUnavailable)
-		if _, err := c.Arrive(1, counting.IDEvent{ID: 1, Table: 1}); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("an id beyond the bound: %v", err)
-		}
+		check.Is(t, check.Err(c.Arrive(1, counting.IDEvent{ID: 1, Table: 1})), counting.ErrUnavailable, "an id beyond the bound")
 		check.Equal(t, time.Since(begin), 0, "what the refusal took")
 		close(open)
 		synctest.Wait()

@@ -11,6 +11,7 @@ import (
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // reads is a node whose reads wait for open, and are counted.
@@ -78,9 +79,7 @@ func TestReadsOfTwoEpochsDoNotShareACall(t *testing.T) {
 		var callers sync.WaitGroup
 		for epoch, want := range map[counting.Epoch]error{1: nil, 2: counting.ErrAhead} {
 			callers.Go(func() {
-				if _, err := r.Read(epoch, counting.Located{Page: "home"}); !errors.Is(err, want) {
-					t.Errorf("epoch %d: %v, want %v", epoch, err, want)
-				}
+				check.Is(t, check.Err(r.Read(epoch, counting.Located{Page: "home"})), want, "epoch %d", epoch)
 			})
 		}
 		synctest.Wait()
@@ -140,8 +139,6 @@ func TestTooManyReadsAreRefusedAtOnce(t *testing.T) {
 		}
 		close(slow.open)
 		callers.Wait()
-		if _, err := r.Read(1, counting.Located{Page: "home"}); err != nil {
-			t.Errorf("after the jam: %v", err)
-		}
+		check.OK(t, check.Err(r.Read(1, counting.Located{Page: "home"})), "after the jam")
 	})
 }

@@ -33,9 +33,7 @@ func TestABatchInDoubtIsKnownInALaterEpoch(t *testing.T) {
 			if call > 1 {
 				return nil
 			}
-			if _, err := n.Fence(ctx, next(t, n.ring)); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, check.Err(n.Fence(ctx, next(t, n.ring))))
 			return errLost
 		})
 		c := start(t, n, groupcommit.Options{})
@@ -53,9 +51,7 @@ func TestANodeThatIsBehindIsBroughtUpAndTheBatchRepeatedUnchanged(t *testing.T) 
 			if behind++; behind < 3 {
 				return
 			}
-			if _, err := n.Fence(ctx, second); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, check.Err(n.Fence(ctx, second)))
 			check.OK(t, n.Open(ctx, second))
 		}})
 		ticket := check.Value(c.Visit(second.Epoch(), 0, "home", 1))(t)

@@ -33,9 +33,7 @@ func addedAgain(t *testing.T) (n *node, c *groupcommit.Committer, again func(), 
 	return n, c, func() {
 		n.Restore(before)
 		second := next(t, n.ring)
-		if _, err := n.Fence(context.Background(), second); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, check.Err(n.Fence(context.Background(), second)))
 		check.OK(t, n.Open(context.Background(), second))
 		since = second.Epoch()
 	}, orphans, lost

@@ -73,9 +73,7 @@ func TestNodesThatAreAwayAreAbandonedTogether(t *testing.T) {
 		}
 		// Those that are left decide alone, by their own majority.
 		d.lose("n5")
-		if _, err := d.ring.Abandon(t.Context(), "n5"); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, check.Err(d.ring.Abandon(t.Context(), "n5")))
 	})
 }
 
@@ -88,9 +86,7 @@ func TestAMinorityAbandonsNoNode(t *testing.T) {
 			const pages = 100
 			d.count(t, pages)
 			bringBack := d.lose(ids...)
-			if _, err := d.ring.Abandon(t.Context(), ids...); !errors.Is(err, sharding.ErrMinority) {
-				t.Errorf("%v of %d nodes are abandoned: %v", ids, n, err)
-			}
+			check.Is(t, check.Err(d.ring.Abandon(t.Context(), ids...)), sharding.ErrMinority, "%v of %d nodes are abandoned", ids, n)
 			bringBack()
 			time.Sleep(time.Minute)
 			if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {

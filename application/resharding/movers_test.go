@@ -213,9 +213,7 @@ func TestArcsThatAPowerCutOpensAgainAreClosedAgain(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		check.Equal(t, d.left(t), 0, "arcs that are left")
 		d.wantAll(t)
-		if _, err := d.ring.Reweight(t.Context(), "new", 2, false); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, check.Err(d.ring.Reweight(t.Context(), "new", 2, false)))
 	})
 }
 

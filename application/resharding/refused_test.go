@@ -135,9 +135,7 @@ func TestANodeThatIsBackWhileDisksAreWaitedForIsNotAbandoned(t *testing.T) {
 				return nil
 			}
 		})
-		if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, sharding.ErrAnswers) {
-			t.Errorf("n3, which is back, is abandoned: %v", err)
-		}
+		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n3")), sharding.ErrAnswers, "n3, which is back, is abandoned")
 		if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {
 			t.Errorf("status: %+v", st)
 		}

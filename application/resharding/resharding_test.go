@@ -125,9 +125,7 @@ func TestANodeComesAndGoes(t *testing.T) {
 		if err != nil || plan.Arcs != dry.Arcs || plan.Nodes["n3"] != dry.Arcs {
 			t.Errorf("plan: %v %v", plan, err)
 		}
-		if _, err := d.ring.Reweight(t.Context(), "n1", 2, false); !errors.Is(err, sharding.ErrBusy) {
-			t.Errorf("a change while arcs are moving: %v", err)
-		}
+		check.Is(t, check.Err(d.ring.Reweight(t.Context(), "n1", 2, false)), sharding.ErrBusy, "a change while arcs are moving")
 		if st := d.resolve(t); st.Moves.Pages == 0 || st.Moves.Total != plan.Arcs {
 			t.Errorf("moved: %+v", st.Moves)
 		}
@@ -143,9 +141,7 @@ func TestANodeComesAndGoes(t *testing.T) {
 		if v := d.cluster.View(); v.Index("n1") >= 0 || v.Tables() != 1 {
 			t.Errorf("members %v, %d tables", v.Members(), v.Tables())
 		}
-		if _, err := d.ring.Add(t.Context(), "n1:1", 1, false); !errors.Is(err, sharding.ErrNotEmpty) {
-			t.Errorf("a node that was in the ring came back: %v", err)
-		}
+		check.Is(t, check.Err(d.ring.Add(t.Context(), "n1:1", 1, false)), sharding.ErrNotEmpty, "a node that was in the ring came back")
 	})
 }
 
@@ -203,13 +199,9 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: log, Notifier: nil})
 		check.Must(t, u.Accept(t.Context(), 7, ""))
 		w := counting.WindowLength(time.Minute).At(time.Now())
-		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrAnswers) {
-			t.Errorf("abandoned a node that answers: %v", err)
-		}
+		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n1")), sharding.ErrAnswers, "a node that answers is abandoned")
 		d.nodes["n1"].Restore(localnode.Snapshot{})
-		if _, err := d.ring.Remove(t.Context(), "n1", false); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("drained an empty node: %v", err)
-		}
+		check.Is(t, check.Err(d.ring.Remove(t.Context(), "n1", false)), counting.ErrUnavailable, "an empty node is drained")
 		if st := d.ring.Status(t.Context()); st.Nodes[0].Away == "" {
 			t.Errorf("status: %+v", st.Nodes[0])
 		}

@@ -2,7 +2,6 @@ package resharding_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,9 +120,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		before := d.nodes["n1"].Snapshot()
 		d.nodes["n1"].Restore(localnode.Snapshot{})
-		if _, err := d.ring.Abandon(t.Context(), "n1"); !errors.Is(err, sharding.ErrBusy) {
-			t.Fatalf("abandoned a source while arcs of another are on their way: %v", err)
-		}
+		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n1")), sharding.ErrBusy, "a source is abandoned while arcs of another are on their way")
 		d.nodes["n1"].Restore(before)
 		_ = mover.Start(t.Context())
 		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails

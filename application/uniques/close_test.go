@@ -176,17 +176,13 @@ func TestABusyWindowIsLeftToItsOwner(t *testing.T) {
 		scanned := make(chan error)
 		go func() { scanned <- a.Scan(t.Context()) }()
 		synctest.Wait()
-		if err := b.Scan(t.Context()); err != nil {
-			t.Errorf("a scan of a busy window: %v", err)
-		}
+		check.OK(t, b.Scan(t.Context()), "a scan of a busy window")
 		o.wantReports(t, "rabbitmq")
 		time.Sleep(16 * time.Second)
 		check.OK(t, b.Scan(t.Context()))
 		o.wantReports(t, "rabbitmq", 7)
 		close(frozen) // a goes on, long after its lease
-		if err := <-scanned; err != nil {
-			t.Errorf("a closer that was superseded: %v", err)
-		}
+		check.OK(t, <-scanned, "a closer that was superseded")
 		synctest.Wait()
 		for _, r := range o.taken("rabbitmq") {
 			check.Equal(t, r.Count, 7, "the number of a report")

@@ -193,9 +193,7 @@ func (i *instance) stop(ctx context.Context) error {
 func (i *instance) mustAccept(t *testing.T, endpoint publishing.Endpoint, ids ...counting.ID) {
 	t.Helper()
 	for _, id := range ids {
-		if err := i.Accept(t.Context(), id, endpoint); err != nil {
-			t.Fatalf("accept %d: %v", id, err)
-		}
+		check.Must(t, i.Accept(t.Context(), id, endpoint), "accept %d", id)
 	}
 }
 

@@ -150,17 +150,11 @@ func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
 		i := d.run(t, "a", newOutside())
 		i.mustAccept(t, "", ids(0, 7)...)
 		d.setAway("n2", true)
-		if _, err := i.Windows(t.Context(), 10); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("the list: %v", err)
-		}
-		if _, _, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z"); !errors.Is(err, counting.ErrUnavailable) {
-			t.Errorf("one window: %v", err)
-		}
+		check.Is(t, check.Err(i.Windows(t.Context(), 10)), counting.ErrUnavailable, "the list")
+		check.Is(t, check.Err(i.Deliveries(t.Context(), "footfall_20000101T000000Z")), counting.ErrUnavailable, "one window")
 		d.setAway("n2", false)
 		for _, id := range []string{"", "footfall_20000101T000001Z", "footfall_20000101T000000Z_2s", "footfall_20991122T050000Z", "footfall_19991231T235900Z"} {
-			if _, _, err := i.Deliveries(t.Context(), id); !errors.Is(err, counting.ErrBadWindow) {
-				t.Errorf("%q: %v, want %v", id, err, counting.ErrBadWindow)
-			}
+			check.Is(t, check.Err(i.Deliveries(t.Context(), id)), counting.ErrBadWindow, "%q", id)
 		}
 		summary, calls, err := i.Deliveries(t.Context(), i.cluster.View().Length().Name(counting.WindowLength(minute).At(time.Now())))
 		if err != nil || summary.Count != 7 || len(calls) != 0 {
@@ -179,9 +173,7 @@ func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
 		until(minute + 10*time.Second)
 		w := counting.WindowLength(minute).At(time.Now()) - 1
 		for _, n := range d.nodes { // where it is done nothing happens
-			if _, _, err := n.Claim(t.Context(), w, "late", time.Second); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, check.Err(n.Claim(t.Context(), w, "late", time.Second)))
 		}
 		wantStates(t, i, 10, " 00:01=open:0 00:00=done:7")
 		wantStates(t, i, 2, " 00:01=open:0 00:00=done:7")

@@ -41,9 +41,7 @@ func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
 		})
 		all.Go(func() {
 			for i, got := range s.Read(t.Context(), pages) {
-				if got.Err != nil {
-					t.Errorf("page %d: %v", i, got.Err)
-				}
+				check.OK(t, got.Err, "page %d", i)
 			}
 		})
 		all.Wait()

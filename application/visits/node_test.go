@@ -96,9 +96,7 @@ func pageOf(c *cluster.Cluster, node int) counting.Page {
 // mustRecord counts one visit.
 func mustRecord(t *testing.T, s *visits.Service, page counting.Page) {
 	t.Helper()
-	if err := s.Record(t.Context(), page, 1); err != nil {
-		t.Fatalf("record %s: %v", page, err)
-	}
+	check.Must(t, s.Record(t.Context(), page, 1), "record %s", page)
 }
 
 // wantVisits fails the test where a page reads otherwise.

@@ -1,21 +1,19 @@
 package counting_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestParseKeyTakesPrintableASCII(t *testing.T) {
 	seen := make(map[counting.Key]string)
 	for _, s := range []string{"a", "A", " ", "~", `"quoted"`, strings.Repeat("x", 255), strings.Repeat("x", 254)} {
 		k, err := counting.ParseKey(s)
-		if err != nil {
-			t.Errorf("%q: %v", s, err)
-		}
+		check.OK(t, err, "%q", s)
 		for i := range 3 {
 			if was, ok := seen[k.Item(i)]; ok {
 				t.Errorf("an item of %q has the key of one of %q", s, was)
@@ -27,9 +25,7 @@ func TestParseKeyTakesPrintableASCII(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "\t", "a\n", "\x7f", "é", strings.Repeat("x", 256)} {
-		if _, err := counting.ParseKey(s); !errors.Is(err, counting.ErrBadKey) {
-			t.Errorf("%q: %v", s, err)
-		}
+		check.Is(t, check.Err(counting.ParseKey(s)), counting.ErrBadKey, "%q", s)
 	}
 }
 

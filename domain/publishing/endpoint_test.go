@@ -187,9 +187,7 @@ func FuzzParseEndpoint(f *testing.F) {
 			}
 		}
 		u, err := url.Parse(string(e))
-		if err != nil {
-			t.Fatalf("%q: %v", e, err)
-		}
+		check.Must(t, err, "%q", e)
 		checkHost(t, string(e), u)
 		if r := e.Redacted(); strings.Contains(r, "?") || !strings.HasPrefix(string(e), r) {
 			t.Fatalf("%q is redacted to %q", e, r)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"footfall/domain/counting"
@@ -204,9 +203,7 @@ func TestWhoHasLeftIsForgottenWhenItsWindowsAreDone(t *testing.T) {
 	if kept.Index("b") < 0 {
 		t.Error("it is forgotten though window 9 isn't done")
 	}
-	if _, err := r.Add(sharding.Change{ID: "early", From: 12, Oldest: 9}, member("b", 1)); !errors.Is(err, sharding.ErrBadChange) {
-		t.Errorf("it comes again though window 9 isn't done: %v", err)
-	}
+	check.Is(t, check.Err(r.Add(sharding.Change{ID: "early", From: 12, Oldest: 9}, member("b", 1))), sharding.ErrBadChange, "it comes again though window 9 isn't done")
 	gone := must(t)(r.Reweight(sharding.Change{ID: "late", From: 12, Oldest: 10}, "c", 2))
 	if gone.Index("b") >= 0 || len(gone.Members()) != 2 {
 		t.Errorf("members are %v, want b forgotten", gone.Members())
@@ -241,7 +238,5 @@ func TestAWindowWhoseHomeIsLostHasAnother(t *testing.T) {
 func TestErrorsNameTheNode(t *testing.T) {
 	r := newRing(t, equalMembers(1)...)
 	_, err := r.Remove(sharding.Change{ID: "x"}, "redis_7070")
-	if err == nil || !strings.Contains(err.Error(), "redis_7070") {
-		t.Errorf("got %v", err)
-	}
+	check.Says(t, err, "redis_7070")
 }

@@ -1,7 +1,6 @@
 package sharding_test
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -138,9 +137,7 @@ func TestAMajorityIsLeftWhenNodesAreAbandoned(t *testing.T) {
 		for _, l := range c.lost {
 			ids = append(ids, counting.NodeID(l))
 		}
-		if _, err := r.Abandon(sharding.Change{ID: "lost"}, ids...); !errors.Is(err, c.want) {
-			t.Errorf("%q of %q are abandoned: %v, want %v", c.lost, c.members, err, c.want)
-		}
+		check.Is(t, check.Err(r.Abandon(sharding.Change{ID: "lost"}, ids...)), c.want, "%q of %q are abandoned", c.lost, c.members)
 	}
 	r := ringOf(t, "abcde")
 	next := must(t)(r.Abandon(sharding.Change{ID: "lost"}, "b", "d"))

@@ -30,9 +30,7 @@ func TestTheHashIsFrozen(t *testing.T) {
 		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 4)
 		kind, seed, value := f[0], f[1], f[3]
 		arc, err := strconv.ParseUint(f[2], 10, 14)
-		if err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
+		check.Must(t, err, "%q", line)
 		if rings[seed] == nil {
 			rings[seed] = seeded(t, seed, members)
 		}
@@ -41,9 +39,7 @@ func TestTheHashIsFrozen(t *testing.T) {
 		switch kind {
 		case "page":
 			name, err := strconv.Unquote(value)
-			if err != nil {
-				t.Fatalf("%q: %v", line, err)
-			}
+			check.Must(t, err, "%q", line)
 			check.Equal(t, r.Arc(counting.Page(name)), want, "the arc of page %[2]s with seed %[1]s", seed, value)
 		case "id":
 			if got, _ := r.IDOwner(counting.ID(number(t, value)), 0); got != r.Owner(want) {

@@ -127,9 +127,7 @@ func TestTheMostAndHeaviestMembersDoNotOverflow(t *testing.T) {
 	}
 	members[7].Weight = 1
 	r := newRing(t, members...)
-	if _, err := r.Add(sharding.Change{ID: "more"}, member("more", 1)); !errors.Is(err, sharding.ErrBadChange) {
-		t.Errorf("one more than the most: %v", err)
-	}
+	check.Is(t, check.Err(r.Add(sharding.Change{ID: "more"}, member("more", 1))), sharding.ErrBadChange, "one more than the most")
 	for i, n := range counts(r) {
 		if quota := sharding.Arcs / sharding.MaxMembers; n != quota && n != quota+1 && i != 7 || i == 7 && n > 1 {
 			t.Errorf("member %d of weight %d owns %d arcs", i, members[i].Weight, n)

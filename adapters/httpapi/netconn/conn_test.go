@@ -1,7 +1,6 @@
 package netconn_test
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -57,9 +56,7 @@ type (
 func wait(t *testing.T, do call) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	if _, err := do(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("a call without an answer gave %v", err)
-	}
+	check.Is(t, check.Err(do(make([]byte, 8))), os.ErrDeadlineExceeded, "a call without an answer")
 	return time.Since(begin)
 }
 

@@ -172,9 +172,7 @@ func TestStreamsEndWhenTheServerDrains(t *testing.T) {
 	}()
 	select {
 	case err := <-ended:
-		if err != nil {
-			t.Errorf("it did not end cleanly: %v", err)
-		}
+		check.OK(t, err, "the end of it")
 	case <-time.After(20 * time.Second):
 		t.Fatal("it goes on")
 	}

@@ -190,9 +190,7 @@ func TestTheDocumentHasEveryStatusTypeAndFieldOfTheGoldenBodies(t *testing.T) {
 			continue
 		}
 		if g := goldenOperations[i]; g.path != "" {
-			if err := conforms(t, doc, file, g.method, g.path); err != nil {
-				t.Errorf("%s: %s %s: %v", name, g.method, g.path, err)
-			}
+			check.OK(t, conforms(t, doc, file, g.method, g.path), "%s: %s %s", name, g.method, g.path)
 		}
 	}
 }

@@ -100,9 +100,7 @@ func FuzzObjectIsStricterThanEncodingJSON(f *testing.F) {
 		}
 		dec := json.NewDecoder(strings.NewReader(body))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(&want); err != nil {
-			t.Fatalf("encoding/json refuses %q: %v", body, err)
-		}
+		check.Must(t, dec.Decode(&want), "encoding/json refuses %q", body)
 		if len(got.Texts) == 0 {
 			got.Texts, want.Texts = nil, nil
 		}
