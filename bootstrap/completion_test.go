@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 // offered returns the completions of the last of some words, as the script of
@@ -16,9 +17,7 @@ import (
 func offered(t *testing.T, words ...string) []string {
 	t.Helper()
 	code, stdout, stderr := run(t, append([]string{"__complete"}, words...)...)
-	if code != 0 {
-		t.Fatalf("%q: exit code %d, %s", words, code, stderr)
-	}
+	check.Equal(t, code, 0, "exit code of %q: %s", words, stderr)
 	var offers []string
 	for line := range strings.Lines(stdout) {
 		word, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")

@@ -93,9 +93,7 @@ footfall: 1 pages can't be read; the export has them with the count null
 `; stderr != want {
 		t.Errorf("stderr is %q, want %q", stderr, want)
 	}
-	if _, err := os.Lstat("-"); err == nil {
-		t.Error("there is a file of this name")
-	}
+	check.Fails(t, check.Err(os.Lstat("-")), "there is a file of this name")
 }
 
 const (

@@ -107,9 +107,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 		for range 2 {
 			stop(t, l)
 		}
-		if err := l.LogAttempt(publishing.Attempt{}); err == nil {
-			t.Error("a line was accepted after Stop")
-		}
+		check.Fails(t, l.LogAttempt(publishing.Attempt{}), "a line was accepted after Stop")
 	}
 	if got := reports(t, path); len(got) != 3 {
 		t.Errorf("read %v, want 3 reports", got)

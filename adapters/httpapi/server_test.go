@@ -22,14 +22,10 @@ func TestServersStopTwiceAndUnstarted(t *testing.T) {
 	for range 2 {
 		check.OK(t, s.Stop(t.Context()))
 	}
-	if err := s.Start(t.Context()); err == nil {
-		t.Error("started after Stop")
-	}
+	check.Fails(t, s.Start(t.Context()), "started after Stop")
 	s = httpcheck.NewServer(http.NotFoundHandler())
 	check.Must(t, s.Start(t.Context()))
-	if err := s.Start(t.Context()); err == nil {
-		t.Error("started twice")
-	}
+	check.Fails(t, s.Start(t.Context()), "started twice")
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
@@ -42,8 +38,6 @@ func TestServersStopTwiceAndUnstarted(t *testing.T) {
 func TestStartSaysWhenItCannotListen(t *testing.T) {
 	s := httpcheck.Serve(t, http.NotFoundHandler())
 	second := httpapi.NewServer(s.Addr(), http.NotFoundHandler(), time.Second, slog.New(slog.DiscardHandler))
-	if err := second.Start(t.Context()); err == nil {
-		t.Error("two servers listen on one address")
-	}
+	check.Fails(t, second.Start(t.Context()), "two servers listen on one address")
 	check.OK(t, second.Stop(t.Context()))
 }

@@ -7,6 +7,7 @@ import (
 
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 func TestAPolicyPermitsWhatItLists(t *testing.T) {
@@ -46,9 +47,7 @@ func TestAPolicyPermitsWhatItLists(t *testing.T) {
 			}
 		}
 	}
-	if err := httpcallback.New(httpcallback.Policy{}, httpcallback.Options{}).Permits(name); err == nil {
-		t.Error("the zero policy permits a call")
-	}
+	check.Fails(t, httpcallback.New(httpcallback.Policy{}, httpcallback.Options{}).Permits(name), "the zero policy permits a call")
 }
 
 func TestAPatternMatchesWholeLabels(t *testing.T) {

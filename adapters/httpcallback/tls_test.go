@@ -17,6 +17,7 @@ import (
 
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
 
 // TestMain makes the certificate of httptest's servers (example.com,
@@ -58,9 +59,7 @@ func TestHTTPSEndpointsAreCalledByTheirName(t *testing.T) {
 	n := notifier(t, "127.0.0.1/32", httpcallback.Options{Resolver: r})
 	for _, host := range []string{"example.com", "127.0.0.1"} {
 		got := n.Notify(t.Context(), report(), publishing.Endpoint("https://"+host+":"+port+"/p"), 1)
-		if got.Status != http.StatusAccepted {
-			t.Fatalf("call of %s: %+v", host, got)
-		}
+		check.Equal(t, got.Status, http.StatusAccepted, "call of %s: %+v", host, got)
 		if req := <-seen; req.ProtoMajor != 1 || req.Host != host+":"+port {
 			t.Errorf("the request came by HTTP/%d for %s", req.ProtoMajor, req.Host)
 		}

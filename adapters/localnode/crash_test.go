@@ -73,9 +73,7 @@ func killAfter(t *testing.T, dir string, last int64) (answered int64) {
 			check.Must(t, c.Process.Kill())
 		}
 	}
-	if err := c.Wait(); err == nil {
-		t.Fatal("the process ended by itself")
-	}
+	check.Fails(t, c.Wait(), "the process ended by itself")
 	if answered < last {
 		t.Fatalf("the process ended after answer %d", answered)
 	}

@@ -68,9 +68,7 @@ func TestFullDiskLeavesABatchUnknownUntilItIsRepeated(t *testing.T) {
 	if r, err := n.Apply(t.Context(), batch(2)); err != nil || len(r.Refused) > 0 {
 		t.Fatalf("got %+v and the error %v", r, err)
 	}
-	if got := visits(t, n); got != 2 {
-		t.Fatalf("got %d visits, want 2", got)
-	}
+	check.Equal(t, visits(t, n), 2, "visits")
 }
 
 // What a failed commit has left in the file may be lost with the next power
@@ -83,9 +81,7 @@ func TestDuplicateAfterAFailedCommitNeedsACommit(t *testing.T) {
 	if r, err := n.Apply(t.Context(), batch(1)); err != nil || !r.Duplicate {
 		t.Fatalf("got %+v and the error %v, want a duplicate, which needs no space", r, err)
 	}
-	if _, err := n.Apply(t.Context(), batch(2)); err == nil {
-		t.Fatal("a batch was applied without space")
-	}
+	check.Fails(t, check.Err(n.Apply(t.Context(), batch(2))), "a batch was applied without space")
 	if r, err := n.Apply(t.Context(), batch(1)); err == nil {
 		t.Fatalf("got %+v, though nothing could be synced", r)
 	}
@@ -101,16 +97,12 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 	r := enter(t, n)
 	check.Value(n.Apply(t.Context(), batch(1)))(t)
 	d.fill()
-	if _, err := n.Apply(t.Context(), batch(2)); err == nil {
-		t.Fatal("a batch was applied without space")
-	}
+	check.Fails(t, check.Err(n.Apply(t.Context(), batch(2))), "a batch was applied without space")
 	d.empty()
 	other := batch(1)
 	other.Session, other.IDEvents[0].ID = "b", 2 // the id that failed
 	check.Value(n.Apply(t.Context(), other))(t)
-	if got, err := n.Distinct(t.Context(), r.Length().At(c.Now())); err != nil || got != 2 {
-		t.Fatalf("got %d distinct ids and the error %v, want 2", got, err)
-	}
+	check.Equal(t, check.Value(n.Distinct(t.Context(), r.Length().At(c.Now())))(t), 2, "distinct ids")
 }
 
 // What is written between a batch that failed and its repetition says nothing
@@ -157,15 +149,11 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			w := enter(t, n).Length().At(c.Now())
 			apply(t, n, batch(1))
 			d.fill()
-			if _, err := n.Apply(t.Context(), batch(2)); err == nil {
-				t.Fatal("a batch was applied without space")
-			}
+			check.Fails(t, check.Err(n.Apply(t.Context(), batch(2))), "a batch was applied without space")
 			d.empty()
 			check.Must(t, between(t, n, w))
 			apply(t, n, batch(2))
-			if got, err := n.Distinct(t.Context(), w); err != nil || got != 2 {
-				t.Fatalf("got %d distinct ids and the error %v, want 2", got, err)
-			}
+			check.Equal(t, check.Value(n.Distinct(t.Context(), w))(t), 2, "distinct ids")
 		})
 	}
 }

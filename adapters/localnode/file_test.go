@@ -37,31 +37,23 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 		for range 2 {
 			check.Must(t, n.Start(t.Context()))
 		}
-		if _, err := n.RingState(t.Context()); !errors.Is(err, counting.ErrUninitialized) {
-			t.Fatalf("got the error %v, want %v", err, counting.ErrUninitialized)
-		}
+		check.Is(t, check.Err(n.RingState(t.Context())), counting.ErrUninitialized)
 		stop(t, n)
 		stop(t, n)
-		if _, err := n.RingState(t.Context()); !errors.Is(err, counting.ErrClosed) {
-			t.Fatalf("got the error %v, want %v", err, counting.ErrClosed)
-		}
+		check.Is(t, check.Err(n.RingState(t.Context())), counting.ErrClosed)
 	}
 }
 
 func TestNodeThatIsNotStartedIsClosed(t *testing.T) {
 	n := localnode.NewFile(localnode.FileOptions{Dir: t.TempDir()})
-	if _, err := n.Apply(t.Context(), batch(1)); !errors.Is(err, counting.ErrClosed) {
-		t.Fatalf("got the error %v, want %v", err, counting.ErrClosed)
-	}
+	check.Is(t, check.Err(n.Apply(t.Context(), batch(1))), counting.ErrClosed)
 }
 
 func TestStartEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	n := localnode.NewFile(localnode.FileOptions{Dir: t.TempDir()})
-	if err := n.Start(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got the error %v, want %v", err, context.Canceled)
-	}
+	check.Is(t, n.Start(ctx), context.Canceled)
 }
 
 // ending is a context that is over from the nth time on that it is asked.
@@ -82,9 +74,7 @@ func TestStartEndsWithItsContextWhileItChecksTheFile(t *testing.T) {
 	n := start(t, o)
 	enter(t, n)
 	stop(t, n)
-	if err := n.Start(&ending{Context: t.Context(), left: 2}); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got the error %v, want %v", err, context.Canceled)
-	}
+	check.Is(t, n.Start(&ending{Context: t.Context(), left: 2}), context.Canceled)
 	check.Must(t, n.Start(t.Context()))
 }
 
@@ -95,9 +85,7 @@ func TestStartTakesAFileThatIsTooLargeToCheck(t *testing.T) {
 	stop(t, n)
 	n.CheckFor(0)
 	check.Must(t, n.Start(t.Context()))
-	if got := visits(t, n); got != 1 {
-		t.Fatalf("got %d visits, want 1", got)
-	}
+	check.Equal(t, visits(t, n), 1, "visits")
 }
 
 func TestStopWaitsForCallsUnderWay(t *testing.T) {

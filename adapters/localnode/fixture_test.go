@@ -106,9 +106,7 @@ func TestFileOfAnEarlierVersionHasItsWindows(t *testing.T) {
 	}{
 		open: {4, []string{"http://127.0.0.1:28931/open"}}, open - 1: {}, open - 2: {}, open - 3: {2, nil}, open - 4: {7, []string{bad, ok}},
 	} {
-		if got, err := n.Distinct(t.Context(), w); err != nil || got != kept.ids {
-			t.Errorf("window %d: got %d ids and the error %v, want %d", w, got, err, kept.ids)
-		}
+		check.Equal(t, check.Value(n.Distinct(t.Context(), w))(t), kept.ids, "ids of window %d", w)
 		if got, err := n.Endpoints(t.Context(), w); err != nil || !slices.Equal(got, kept.endpoints) {
 			t.Errorf("window %d: got the endpoints %v and the error %v, want %v", w, got, err, kept.endpoints)
 		}
@@ -118,9 +116,7 @@ func TestFileOfAnEarlierVersionHasItsWindows(t *testing.T) {
 	if a, err := n.Heartbeat(t.Context()); err != nil || !slices.Equal(a.Waiting, []counting.Window{open - 1, open}) {
 		t.Errorf("got %+v and the error %v, want the windows %d and %d to wait", a, err, open-1, open)
 	}
-	if got, err := n.Seal(t.Context(), open, 0); err != nil || got != 5 {
-		t.Errorf("got %d ids and the error %v, want the 4 of the file and a new one", got, err)
-	}
+	check.Equal(t, check.Value(n.Seal(t.Context(), open, 0))(t), 5, "the 4 ids of the file and a new one")
 }
 
 func TestFileOfAnEarlierVersionKnowsWhatWasApplied(t *testing.T) {

@@ -46,9 +46,7 @@ func TestNodeThatIsRolledBackReportsAGap(t *testing.T) {
 	}
 	for range 2 { // a snapshot isn't changed by what follows
 		n.Restore(before)
-		if got := home(t, n, r); got != 1 {
-			t.Fatalf("got %d visits, want 1", got)
-		}
+		check.Equal(t, home(t, n, r), 1, "visits")
 		var gap *counting.GapError
 		if _, err := n.Apply(t.Context(), ringBatch(r, 3)); !errors.As(err, &gap) || gap.Last != 1 {
 			t.Fatalf("got the error %v, want a gap after batch 1", err)
@@ -60,9 +58,7 @@ func TestNodeThatIsRolledBackReportsAGap(t *testing.T) {
 func TestNodeThatCameBackEmptyIsUninitialized(t *testing.T) {
 	n, r := member(t)
 	n.Restore(localnode.Snapshot{})
-	if _, err := n.Apply(t.Context(), ringBatch(r, 2)); !errors.Is(err, counting.ErrUninitialized) {
-		t.Fatalf("got the error %v, want %v", err, counting.ErrUninitialized)
-	}
+	check.Is(t, check.Err(n.Apply(t.Context(), ringBatch(r, 2))), counting.ErrUninitialized)
 }
 
 func TestCallWhoseContextIsOverIsNotApplied(t *testing.T) {
@@ -72,7 +68,5 @@ func TestCallWhoseContextIsOverIsNotApplied(t *testing.T) {
 	if _, err := n.Apply(ctx, ringBatch(r, 2)); !errors.Is(err, counting.ErrNotApplied) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("got the error %v, want one of a cancelled context that wasn't applied", err)
 	}
-	if got := home(t, n, r); got != 1 {
-		t.Fatalf("got %d visits, want 1", got)
-	}
+	check.Equal(t, home(t, n, r), 1, "visits")
 }

@@ -134,9 +134,7 @@ func TestNodeKnowsOnlyWhatIsInTheFileThatItStartsWith(t *testing.T) {
 
 	restore(t, n, o.Dir, backups, "first")
 	apply(t, n, batch(1)) // its id isn't known any more
-	if got, err := n.Distinct(t.Context(), r.Length().At(c.Now())); err != nil || got != 1 {
-		t.Fatalf("got %d distinct ids and the error %v, want 1", got, err)
-	}
+	check.Equal(t, check.Value(n.Distinct(t.Context(), r.Length().At(c.Now())))(t), 1, "distinct ids")
 	fence(t, n, next(t, r, "b"))
 	restore(t, n, o.Dir, backups, "a")
 	if got, err := n.RingState(t.Context()); err != nil || got.Fenced.ChangeID() != "a" {

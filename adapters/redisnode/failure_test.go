@@ -141,9 +141,7 @@ func TestAFullServerClosesWindows(t *testing.T) {
 	check.Must(t, err)
 	token, _, err := n.Claim(t.Context(), a.Current, "owner", time.Minute)
 	check.Must(t, err)
-	if count, err := n.Seal(t.Context(), a.Current, -2*time.Hour); err != nil || count != 2 {
-		t.Errorf("%d ids, %v; want 2", count, err)
-	}
+	check.Equal(t, check.Value(n.Seal(t.Context(), a.Current, -2*time.Hour))(t), 2, "ids")
 	_, err1 := n.Advance(t.Context(), a.Current, token, counting.Record(2))
 	_, err2 := n.Advance(t.Context(), a.Current, token, counting.Publish("log"))
 	err3 := n.Retire(t.Context(), a.Current)

@@ -71,9 +71,7 @@ func TestAFullServerMovesArcs(t *testing.T) {
 	from, to := atSource(t, servers.StartRedis(t)), atDestination(t, servers.StartRedis(t))
 	from.node.do(t, "config", "set", "maxmemory", "1")
 	to.node.do(t, "config", "set", "maxmemory", "1")
-	if _, err := from.Apply(t.Context(), visits(9)); err == nil {
-		t.Error("the server is not full")
-	}
+	check.Fails(t, check.Err(from.Apply(t.Context(), visits(9))), "the server is not full")
 	from.do(t, moving.fence, moving.open, moving.claim, moving.retire)
 	to.do(t, moving.fence, moving.open, moving.takeIn, moving.close)
 	check.Equal(t, from.part(t), (counting.Part{Stage: counting.Released, Closed: true}), "the source has")

@@ -38,9 +38,7 @@ func TestStoreOfAnOlderVersionIsReadWhole(t *testing.T) {
 	if want := []counting.Window{storedOpen - 1, storedOpen}; err != nil || !slices.Equal(a.Waiting, want) {
 		t.Errorf("waiting windows: got %v and %v, want %v", a.Waiting, err, want)
 	}
-	if count, err := n.Seal(t.Context(), storedOpen, 0); err != nil || count != 4 {
-		t.Errorf("seal: got %d and %v, want 4", count, err)
-	}
+	check.Equal(t, check.Value(n.Seal(t.Context(), storedOpen, 0))(t), 4, "seal")
 }
 
 func storedCounts(t *testing.T, n node, ring *sharding.Ring) {
@@ -84,9 +82,7 @@ func storedWindows(t *testing.T, n node) {
 		storedClosed: {6, []string{"http://127.0.0.1:16996/ok", "http://127.0.0.1:16996/refuse"}},
 		storedOpen:   {4, []string{"http://127.0.0.1:16996/later"}},
 	} {
-		if count, err := n.Distinct(t.Context(), w); err != nil || count != want.count {
-			t.Errorf("ids of window %d: got %d and %v, want %d", w, count, err, want.count)
-		}
+		check.Equal(t, check.Value(n.Distinct(t.Context(), w))(t), want.count, "ids of window %d", w)
 		endpoints, err := n.Endpoints(t.Context(), w)
 		slices.Sort(endpoints)
 		if err != nil || !slices.Equal(endpoints, want.endpoints) {

@@ -36,9 +36,7 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 			t.Errorf("n9 at second:1 is taken for the one at %s", second.Addr())
 		}
 		synctest.Wait()
-		if _, err := first.Visit(1, 0, "home", 1); err == nil {
-			t.Error("the server before takes visits still")
-		}
+		check.Fails(t, check.Err(first.Visit(1, 0, "home", 1)), "the server before takes visits still")
 		check.OK(t, check.Err(second.Visit(1, 0, "home", 1)))
 		known := node(c.View().Members()[0])
 		if m := c.View().Members()[0]; node(sharding.Member{ID: m.ID, Addr: "alias:1"}) != known {

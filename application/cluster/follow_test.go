@@ -275,9 +275,7 @@ func TestStopEndsThoseWhoFollow(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 8 {
 			callers.Go(func() {
-				if err := c.Follow(t.Context(), c.View().Epoch()); err == nil {
-					t.Error("found a ring that is not there")
-				}
+				check.Fails(t, c.Follow(t.Context(), c.View().Epoch()), "found a ring that is not there")
 			})
 		}
 		time.Sleep(12 * time.Millisecond) // in the middle of a search

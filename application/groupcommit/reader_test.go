@@ -94,9 +94,7 @@ func TestAReadThatFailsFailsForAllItsCallers(t *testing.T) {
 		close(failing.open)
 		r := groupcommit.NewReader(failing)
 		for range 3 {
-			if _, err := r.Read(1, counting.Located{Page: "home"}); !errors.Is(err, errLost) {
-				t.Errorf("%v, want %v", err, errLost)
-			}
+			check.Is(t, check.Err(r.Read(1, counting.Located{Page: "home"})), errLost)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func TestParseIDReadsDecimals(t *testing.T) {
@@ -20,9 +21,7 @@ func TestParseIDReadsDecimals(t *testing.T) {
 		"-" + strings.Repeat("0", 1000) + "42":      -42,
 		"00000000000000000000009223372036854775807": math.MaxInt64,
 	} {
-		if got, err := counting.ParseID(s); err != nil || got != want {
-			t.Errorf("%.40q: got (%d, %v), want %d", s, got, err, want)
-		}
+		check.Equal(t, check.Value(counting.ParseID(s))(t), want, "%.40q", s)
 	}
 }
 

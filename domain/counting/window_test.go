@@ -51,9 +51,7 @@ func TestNamesOfWindows(t *testing.T) {
 		l := length(c.length)
 		w := l.At(c.at)
 		check.Equal(t, l.Name(w), c.want, "%v at %v", c.length, c.at)
-		if got, err := l.Parse(c.want); err != nil || got != w {
-			t.Errorf("%v: %s is window %d, %v, want %d", c.length, c.want, got, err, w)
-		}
+		check.Equal(t, check.Value(l.Parse(c.want))(t), w, "the window of length %v, %s", c.length, c.want)
 	}
 }
 

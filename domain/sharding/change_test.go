@@ -181,9 +181,7 @@ func TestTablesGoWhenNoWindowNeedsThem(t *testing.T) {
 	for _, from := range []counting.Window{10, 20, 30} {
 		r = must(t)(r.Add(sharding.Change{ID: "keep", From: from, Oldest: 9}, member(fmt.Sprintf("m%d", from), 1)))
 	}
-	if r.Tables() != 4 {
-		t.Fatalf("%d tables, want 4: window 9 is not done", r.Tables())
-	}
+	check.Equal(t, r.Tables(), 4, "tables, as window 9 is not done")
 	for _, c := range []struct {
 		oldest counting.Window
 		want   int

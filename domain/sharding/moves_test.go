@@ -76,9 +76,7 @@ func TestALostMemberMovesNothingAndStaysOnRecord(t *testing.T) {
 			t.Fatalf("arc %d", arc)
 		}
 	}
-	if _, err := r.Abandon(sharding.Change{ID: "again"}, "a"); err == nil {
-		t.Error("it was lost twice")
-	}
+	check.Fails(t, check.Err(r.Abandon(sharding.Change{ID: "again"}, "a")), "it was lost twice")
 	tidy, ok := r.Tidy(sharding.Change{ID: "tidy", Oldest: 5})
 	if !ok || tidy.Index("a") >= 0 || !slices.Equal(tidy.Losses(), []sharding.Loss{{Node: "a", Epoch: 7}}) {
 		t.Errorf("tidied: %v, members %v, losses %v", ok, tidy.Members(), tidy.Losses())
@@ -114,9 +112,7 @@ func TestWhatHadNotLeftForALostMemberIsWhereItWas(t *testing.T) {
 	came := r.Moves()
 	back := must(t)(r.Abandon(sharding.Change{ID: "lost", From: 9, Oldest: 8}, "c"))
 	for _, m := range came {
-		if from := back.From(m.Arc); from != m.From {
-			t.Fatalf("arc %d comes from %d, want %d", m.Arc, from, m.From)
-		}
+		check.Equal(t, back.From(m.Arc), m.From, "where arc %d comes from", m.Arc)
 	}
 	if n := len(back.Moves()); n > 1 {
 		t.Errorf("%d arcs move though they could stay", n)

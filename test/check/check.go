@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Must ends the test when err is not nil. what is a format and its arguments, and
-// says what has failed.
+// Must ends the test when err is not nil. what, here and below, is a format and its
+// arguments, and says what was checked.
 func Must(tb testing.TB, err error, what ...any) {
 	tb.Helper()
 	if err != nil {
@@ -49,10 +49,18 @@ func Err(results ...any) error {
 }
 
 // Is fails the test unless err is, or wraps, want. The test goes on.
-func Is(tb testing.TB, err, want error, what string, args ...any) {
+func Is(tb testing.TB, err, want error, what ...any) {
 	tb.Helper()
 	if !errors.Is(err, want) {
-		tb.Errorf("%s: got the error %v, want %v", fmt.Sprintf(what, args...), err, want)
+		tb.Errorf("%sgot the error %v, want %v", text(what), err, want)
+	}
+}
+
+// Fails fails the test when err is nil. The test goes on.
+func Fails(tb testing.TB, err error, what ...any) {
+	tb.Helper()
+	if err == nil {
+		tb.Errorf("%sgot no error", text(what))
 	}
 }
 

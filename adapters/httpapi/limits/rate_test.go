@@ -29,9 +29,7 @@ func TestClientsThatAreRememberedAreBounded(t *testing.T) {
 
 func TestRatesAndProxiesAreRead(t *testing.T) {
 	for text, want := range map[string]limits.Rate{"": {}, "100/s": {100, time.Second}, "1/m": {1, time.Minute}, "1000000/h": {1_000_000, time.Hour}} {
-		if got, err := limits.ParseRate(text); err != nil || got != want {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
+		check.Equal(t, check.Value(limits.ParseRate(text))(t), want, "%q", text)
 	}
 	for _, text := range []string{"100", "0/s", "-1/s", "1.5/s", "1000001/s", "100/d", "100/", "/s", "100/s/s", "x/s"} {
 		if got, err := limits.ParseRate(text); err == nil {

@@ -103,9 +103,7 @@ func TestMetricsNameRoutesAndNeverPaths(t *testing.T) {
 
 func TestASecondHandlerOnOneRegistryIsAnError(t *testing.T) {
 	r := newRig(t)
-	if _, err := public.New(public.Options{Metrics: r.metrics, Log: slog.New(slog.DiscardHandler)}); err == nil {
-		t.Error("two handlers share their metrics")
-	}
+	check.Fails(t, check.Err(public.New(public.Options{Metrics: r.metrics, Log: slog.New(slog.DiscardHandler)})), "two handlers share their metrics")
 }
 
 func TestRequestsAreLoggedAtDebugLevelWithoutWhatTheySent(t *testing.T) {
