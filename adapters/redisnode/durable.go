@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // syncTimeout bounds the wait for replicas, and that for the disk.
@@ -15,33 +13,33 @@ const syncTimeout = 5 * time.Second
 // rest of the script's answer once every replica that is online has the effect.
 // It does not wait for a replica that is offline: its promotion would lose counts in
 // any case. After an error that the script did not answer the outcome is unknown.
-func (n *Node) replicated(ctx context.Context, s *redis.Script, args ...any) ([]any, error) {
-	return n.runDurable(ctx, false, s, args...)
+func (n *Node) replicated(ctx context.Context, s script, args ...any) (answer, error) {
+	return n.runDurable(ctx, false, s, args)
 }
 
 // synced is replicated, and also waits for the append-only file of the server
 // where that is synced once a second.
-func (n *Node) synced(ctx context.Context, s *redis.Script, args ...any) ([]any, error) {
-	return n.runDurable(ctx, true, s, args...)
+func (n *Node) synced(ctx context.Context, s script, args ...any) (answer, error) {
+	return n.runDurable(ctx, true, s, args)
 }
 
-func (n *Node) runDurable(ctx context.Context, synced bool, s *redis.Script, args ...any) ([]any, error) {
+func (n *Node) runDurable(ctx context.Context, synced bool, s script, args []any) (answer, error) {
 	// WAIT covers what its own connection has written. So the script runs on
 	// the same connection, and runs again if it had an effect before. The
 	// answer then says of one server that the effect exists and is durable.
 	conn := n.client.Conn()
 	defer func() { _ = conn.Close() }() // returns it to the pool
-	_, answer, err := n.runOn(ctx, conn, s, args...)
+	_, answer, err := n.call(ctx, conn, s, args)
 	if err != nil {
 		return nil, err
 	}
-	if replicas := toInt(answer[0]); replicas > 0 {
-		have, err := conn.Wait(ctx, int(replicas), syncTimeout).Result()
-		if err == nil && have < replicas {
+	if replicas := answer.int(0); replicas > 0 {
+		have, err := conn.Wait(ctx, replicas, syncTimeout).Result()
+		if err == nil && have < int64(replicas) {
 			err = fmt.Errorf("%d of %d have it", have, replicas)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("replicas of %s: %w", n.id, err)
+			return nil, fmt.Errorf("%s: replicas of %s: %w", s.act, n.id, err)
 		}
 	}
 	if synced && n.syncing.Load() {
@@ -50,7 +48,7 @@ func (n *Node) runDurable(ctx context.Context, synced bool, s *redis.Script, arg
 			err = fmt.Errorf("no answer within %v", syncTimeout)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("append-only file of %s: %w", n.id, err)
+			return nil, fmt.Errorf("%s: append-only file of %s: %w", s.act, n.id, err)
 		}
 	}
 	return answer[1:], nil

@@ -31,19 +31,19 @@ type unfit struct{ error }
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
 // had no effect.
-func (n *Node) failed(act string, err error) error {
+func failed(err error) error {
 	var refused redis.Error
 	var op *net.OpError
 	var bad unfit
 	switch {
 	case errors.Is(err, redis.ErrClosed):
-		return fmt.Errorf("%s %s: %w", act, n.id, counting.ErrClosed)
+		return counting.ErrClosed
 	case errors.As(err, &bad), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
 		errors.As(err, &op) && op.Op == "dial",
 		errors.As(err, &refused) && harmless(err.Error()):
-		return fmt.Errorf("%s %s: %w: %w", act, n.id, counting.ErrNotApplied, err)
+		return fmt.Errorf("%w: %w", counting.ErrNotApplied, err)
 	}
-	return fmt.Errorf("%s %s: %w", act, n.id, err)
+	return err
 }
 
 // preflight checks the server at the start of every connection. It refuses a server

@@ -37,123 +37,92 @@ const (
 // idSet spreads ids evenly, whatever their pattern (Knuth's multiplicative hash).
 func idSet(id counting.ID) uint64 { return uint64(id) * 0x9E3779B97F4A7C15 >> (64 - setBits) }
 
-// packVisits, packIDs and packPages write one MessagePack array of strings. One
-// argument is cheaper for both sides than hundreds. No items are an empty string.
-func packVisits(visits []counting.Visit) []byte {
-	if len(visits) == 0 {
-		return nil
-	}
-	b := appendArray(make([]byte, 0, 40*len(visits)+8), 3*len(visits))
-	for i := range visits {
-		v := &visits[i]
-		b = appendArcKey(b, v.Arc)
-		b = appendString(b, string(v.Page))
-		b = appendInt(b, v.Count)
+// pack writes one MessagePack array of strings: the fields that add appends for each
+// item. One argument is cheaper for both sides than hundreds.
+func pack[T any](items []T, fields int, add func(b []byte, item *T) []byte) []byte {
+	b := appendArray(make([]byte, 0, 40*len(items)+8), fields*len(items))
+	for i := range items {
+		b = add(b, &items[i])
 	}
 	return b
+}
+
+// packSome is pack, but no items are an empty string, which the script skips.
+func packSome[T any](items []T, fields int, add func(b []byte, item *T) []byte) []byte {
+	if len(items) == 0 {
+		return nil
+	}
+	return pack(items, fields, add)
+}
+
+func packVisits(visits []counting.Visit) []byte {
+	return packSome(visits, 3, func(b []byte, v *counting.Visit) []byte {
+		b = appendArcKey(b, v.Arc)
+		b = appendString(b, string(v.Page))
+		return appendInt(b, v.Count)
+	})
 }
 
 func packIDs(events []counting.IDEvent) []byte {
-	if len(events) == 0 {
-		return nil
-	}
-	b := appendArray(make([]byte, 0, 40*len(events)+8), 4*len(events))
-	for i := range events {
-		a := &events[i]
-		b = appendInt(b, int64(idSet(a.ID)))
-		b = appendInt(b, int64(a.ID))
-		b = appendString(b, a.Endpoint)
-		b = appendInt(b, int64(a.Table))
-	}
-	return b
+	return packSome(events, 4, func(b []byte, e *counting.IDEvent) []byte {
+		b = appendInt(b, int64(idSet(e.ID)))
+		b = appendInt(b, int64(e.ID))
+		b = appendString(b, e.Endpoint)
+		return appendInt(b, int64(e.Table))
+	})
 }
 
 func packPages(pages []counting.Located) []byte {
-	b := appendArray(make([]byte, 0, 40*len(pages)+8), 2*len(pages))
-	for i := range pages {
-		b = appendArcKey(b, pages[i].Arc)
-		b = appendString(b, string(pages[i].Page))
-	}
-	return b
+	return pack(pages, 2, func(b []byte, p *counting.Located) []byte {
+		return appendString(appendArcKey(b, p.Arc), string(p.Page))
+	})
 }
 
 func packKeyed(keyed []counting.KeyedVisit) []byte {
-	if len(keyed) == 0 {
-		return nil
-	}
-	b := appendArray(make([]byte, 0, 80*len(keyed)+8), 5*len(keyed))
-	for i := range keyed {
-		k := &keyed[i]
+	return packSome(keyed, 5, func(b []byte, k *counting.KeyedVisit) []byte {
 		b = appendInt(b, int64(k.Arc))
 		b = appendString(b, string(k.Page))
 		b = appendInt(b, k.Count)
 		b = appendString(b, string(k.Key[:]))
-		b = appendString(b, string(k.Print[:]))
-	}
-	return b
+		return appendString(b, string(k.Print[:]))
+	})
 }
 
 // packCounts writes an empty count for a page that is to be deleted.
 func packCounts(counts []counting.SetCount) []byte {
-	if len(counts) == 0 {
-		return nil
-	}
-	b := appendArray(make([]byte, 0, 40*len(counts)+8), 3*len(counts))
-	for i := range counts {
-		s := &counts[i]
+	return packSome(counts, 3, func(b []byte, s *counting.SetCount) []byte {
 		b = appendInt(b, int64(s.Arc))
 		b = appendString(b, string(s.Page))
 		if s.Delete {
-			b = appendString(b, "")
-		} else {
-			b = appendInt(b, s.Count)
+			return appendString(b, "")
 		}
-	}
-	return b
+		return appendInt(b, s.Count)
+	})
 }
 
 func packStoredKeys(keys []counting.StoredKey) []byte {
-	if len(keys) == 0 {
-		return nil
-	}
-	b := appendArray(make([]byte, 0, 40*len(keys)+8), 3*len(keys))
-	for i := range keys {
-		k := &keys[i]
+	return packSome(keys, 3, func(b []byte, k *counting.StoredKey) []byte {
 		b = appendInt(b, int64(k.Day))
 		b = appendString(b, string(k.Key[:]))
-		b = appendString(b, string(k.Print[:]))
-	}
-	return b
+		return appendString(b, string(k.Print[:]))
+	})
 }
 
 func packKeys(keys []counting.LocatedKey) []byte {
-	b := appendArray(make([]byte, 0, 24*len(keys)+8), 2*len(keys))
-	for i := range keys {
-		b = appendInt(b, int64(keys[i].Arc))
-		b = appendString(b, string(keys[i].Key[:]))
-	}
-	return b
+	return pack(keys, 2, func(b []byte, k *counting.LocatedKey) []byte {
+		return appendString(appendInt(b, int64(k.Arc)), string(k.Key[:]))
+	})
 }
 
 // packImport writes the pages of one arc for its new node.
 func packImport(pages []counting.Visit) []byte {
-	if len(pages) == 0 {
-		return nil
-	}
-	b := appendArray(make([]byte, 0, 30*len(pages)+8), 2*len(pages))
-	for i := range pages {
-		b = appendString(b, string(pages[i].Page))
-		b = appendInt(b, pages[i].Count)
-	}
-	return b
+	return packSome(pages, 2, func(b []byte, v *counting.Visit) []byte {
+		return appendInt(appendString(b, string(v.Page)), v.Count)
+	})
 }
 
 func packArcList(arcs []counting.Arc) []byte {
-	b := appendArray(make([]byte, 0, 6*len(arcs)+8), len(arcs))
-	for _, arc := range arcs {
-		b = appendInt(b, int64(arc))
-	}
-	return b
+	return pack(arcs, 1, func(b []byte, arc *counting.Arc) []byte { return appendInt(b, int64(*arc)) })
 }
 
 // packEntries omits entries that a node does not import.

@@ -22,31 +22,29 @@ func (n *Node) List(ctx context.Context, epoch counting.Epoch, cursor string) ([
 	if !ok {
 		return nil, "", fmt.Errorf("list pages of %s: %w: the cursor is another node's", n.id, counting.ErrNotApplied)
 	}
-	_, answer, err := n.run(ctx, n.scripts.list, int64(epoch), arc, inArc, listPages, sharding.Arcs)
+	answer, err := n.run(ctx, n.scripts.list, int64(epoch), arc, inArc, listPages, sharding.Arcs)
 	if err != nil {
-		return nil, "", fmt.Errorf("list pages of %s: %w", n.id, err)
+		return nil, "", err
 	}
 	next := ""
-	if toInt(answer[0]) < sharding.Arcs {
-		next = fmt.Sprint(answer[0], " ", answer[1])
+	if answer.int(0) < sharding.Arcs {
+		next = answer.text(0) + " " + answer.text(1)
 	}
 	var pages []counting.Visit
-	for i := 2; i+1 < len(answer); i += 2 {
-		found, _ := answer[i+1].([]any)
-		pages = appendPages(pages, counting.Arc(toInt(answer[i])), found)
+	for i := 2; i < len(answer); i += 2 {
+		pages = appendPages(pages, counting.Arc(answer.int(i)), answer.list(i+1))
 	}
 	return pages, next, nil
 }
 
 // appendPages reads page, count, ... of an arc.
-func appendPages(pages []counting.Visit, arc counting.Arc, found []any) []counting.Visit {
+func appendPages(pages []counting.Visit, arc counting.Arc, found answer) []counting.Visit {
 	for i := 0; i+1 < len(found); i += 2 {
-		page, _ := found[i].(string)
-		count, ok := parseCount(found[i+1])
+		count, ok := found.count(i + 1)
 		if !ok {
 			count = -1
 		}
-		pages = append(pages, counting.Visit{Arc: arc, Page: counting.Page(page), Count: count})
+		pages = append(pages, counting.Visit{Arc: arc, Page: counting.Page(found.text(i)), Count: count})
 	}
 	return pages
 }

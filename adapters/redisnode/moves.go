@@ -13,12 +13,8 @@ const fetchSize = counting.MaxImport
 
 // IncomingArcs implements counting.Movable.
 func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
-	_, answer, err := n.run(ctx, n.scripts.incoming, int64(table))
-	if err != nil {
-		return nil, fmt.Errorf("list incoming arcs on %s: %w", n.id, err)
-	}
-	bits, _ := answer[0].(string)
-	return unpackArcs(bits), nil
+	answer, err := n.run(ctx, n.scripts.incoming, int64(table))
+	return unpackArcs(answer.text(0)), err
 }
 
 // ClaimArcs implements counting.Movable. It also waits for the disk. If a power cut
@@ -26,16 +22,12 @@ func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counti
 // pages, and instances would send them again.
 func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
 	answer, err := n.synced(ctx, n.scripts.claimArcs, int64(table), packArcList(arcs))
-	if err != nil {
-		return nil, fmt.Errorf("claim %d arcs on %s: %w", len(arcs), n.id, err)
-	}
-	if len(answer) != 2*len(arcs) {
-		return nil, fmt.Errorf("claim %d arcs on %s: %d answers", len(arcs), n.id, len(answer))
+	if err = answer.check(2*len(arcs), err); err != nil {
+		return nil, err
 	}
 	all := make([]counting.FrozenPages, len(arcs))
 	for i, arc := range arcs {
-		letter, _ := answer[2*i].(string)
-		all[i] = counting.FrozenPages{Stage: parseStage(letter), Pages: int(toInt(answer[2*i+1]))}
+		all[i] = counting.FrozenPages{Stage: parseStage(answer.text(2 * i)), Pages: answer.int(2*i + 1)}
 		if all[i].Stage == counting.Live {
 			all[i].Err = fmt.Errorf("claim arc %d on %s: %w", arc, n.id, counting.Corrupt)
 		}
@@ -58,25 +50,21 @@ func parseStage(text string) counting.Stage {
 // every field of a hash that does not change. Corrupt: a key or its fingerprint has
 // another length.
 func (n *Node) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
-	_, answer, err := n.run(ctx, n.scripts.fetch, int64(table), uint64(arc), cursor, fetchSize)
+	answer, err := n.run(ctx, n.scripts.fetch, int64(table), uint64(arc), cursor, fetchSize)
 	if err != nil {
-		return c, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
+		return c, "", err
 	}
-	next, _ = answer[0].(string)
-	keys, _ := answer[2].([]any)
-	if c.Keys, err = parseKeys(counting.Day(toInt(answer[1])), keys); err != nil {
+	if c.Keys, err = parseKeys(counting.Day(answer.int64(1)), answer.list(2)); err != nil {
 		return counting.Chunk{}, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
 	}
-	pages, _ := answer[4].([]any)
-	c.LastKeys, c.Pages = answer[3] == "1", appendPages(nil, arc, pages)
-	return c, next, nil
+	c.LastKeys, c.Pages = answer.text(3) == "1", appendPages(nil, arc, answer.list(4))
+	return c, answer.text(0), nil
 }
 
 // parseKeys reads key, print, ... of a day.
-func parseKeys(day counting.Day, found []any) (keys []counting.StoredKey, err error) {
+func parseKeys(day counting.Day, found answer) (keys []counting.StoredKey, err error) {
 	for i := 0; i+1 < len(found); i += 2 {
-		key, _ := found[i].(string)
-		hash, _ := found[i+1].(string)
+		key, hash := found.text(i), found.text(i+1)
 		stored := counting.StoredKey{Day: day}
 		if len(key) != len(stored.Key) || len(hash) != len(stored.Print) {
 			return nil, counting.Corrupt
@@ -90,15 +78,19 @@ func parseKeys(day counting.Day, found []any) (keys []counting.StoredKey, err er
 
 // Import implements counting.Movable.
 func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
-	_, answer, err := n.run(ctx, n.scripts.importChunk, int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c.Pages))
+	answer, err := n.run(ctx, n.scripts.importChunk, int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c.Pages))
 	if err != nil {
-		return counting.ImportResult{}, fmt.Errorf("import arc %d on %s: %w", arc, n.id, err)
+		return counting.ImportResult{}, err
 	}
-	if len(answer) == 0 {
-		return counting.ImportResult{Closed: true}, nil
-	}
-	refused, err := parseRefused(answer[2])
-	return counting.ImportResult{Pages: int(toInt(answer[0])), Keys: answer[1] == "1", Refused: refused}, err
+	result := importResult(answer)
+	result.Refused, err = parseRefused(answer.text(2))
+	return result, err
+}
+
+// importResult reads the number of pages, and whether the keys are there. An answer
+// without them is that of a closed arc.
+func importResult(a answer) counting.ImportResult {
+	return counting.ImportResult{Pages: a.int(0), Keys: a.text(1) == "1", Closed: len(a) < 2}
 }
 
 // Confirm implements counting.Movable. It also waits for the disk, because the source
@@ -106,20 +98,12 @@ func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Ar
 // reads and what it waits for are of one server, even after a failover.
 func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
 	answer, err := n.synced(ctx, n.scripts.confirm, int64(table), packArcList(arcs))
-	if err != nil {
-		return nil, fmt.Errorf("confirm %d arcs on %s: %w", len(arcs), n.id, err)
-	}
-	if len(answer) != len(arcs) {
-		return nil, fmt.Errorf("confirm %d arcs on %s: %d answers", len(arcs), n.id, len(answer))
+	if err = answer.check(len(arcs), err); err != nil {
+		return nil, err
 	}
 	all := make([]counting.ImportResult, len(arcs))
-	for i, a := range answer {
-		found, _ := a.([]any)
-		if len(found) < 2 {
-			all[i].Closed = true
-			continue
-		}
-		all[i].Pages, all[i].Keys = int(toInt(found[0])), toInt(found[1]) == 1
+	for i := range arcs {
+		all[i] = importResult(answer.list(i))
 	}
 	return all, nil
 }
@@ -129,42 +113,32 @@ func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []countin
 func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
 	_, err := n.synced(ctx, n.scripts.importEntries,
 		int64(table), seconds(counting.EntryLife), seconds(counting.WindowLife), packEntries(entries))
-	if err != nil {
-		return fmt.Errorf("import %d entries on %s: %w", len(entries), n.id, err)
-	}
-	return nil
+	return err
 }
 
 // RetireArc implements counting.Movable.
 func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	if _, err := n.replicated(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages); err != nil {
-		return fmt.Errorf("retire arc %d on %s: %w", arc, n.id, err)
-	}
-	return nil
+	_, err := n.replicated(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages)
+	return err
 }
 
 // CloseArc implements counting.Movable.
 func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	if _, err := n.replicated(ctx, n.scripts.closeArc, int64(table), uint64(arc), pages); err != nil {
-		return fmt.Errorf("close arc %d on %s: %w", arc, n.id, err)
-	}
-	return nil
+	_, err := n.replicated(ctx, n.scripts.closeArc, int64(table), uint64(arc), pages)
+	return err
 }
 
 // ReadParts implements counting.Movable.
 func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
-	_, answer, err := n.run(ctx, n.scripts.readParts, int64(epoch), packPages(pages))
-	if err != nil {
-		return nil, fmt.Errorf("read parts on %s: %w", n.id, err)
-	}
-	if len(answer) != 3*len(pages) {
-		return nil, fmt.Errorf("read parts on %s: %d answers for %d pages", n.id, len(answer), len(pages))
+	answer, err := n.run(ctx, n.scripts.readParts, int64(epoch), packPages(pages))
+	if err = answer.check(3*len(pages), err); err != nil {
+		return nil, err
 	}
 	parts := make([]counting.Part, len(pages))
 	for i := range parts {
-		visits, ok1 := parseCount(answer[3*i])
-		frozen, ok2 := parseCount(answer[3*i+1])
-		letters, _ := answer[3*i+2].(string)
+		visits, ok1 := answer.count(3 * i)
+		frozen, ok2 := answer.count(3*i + 1)
+		letters := answer.text(3*i + 2)
 		if !ok1 || !ok2 || len(letters) != 3 {
 			parts[i].Err = counting.Corrupt
 			continue
@@ -179,12 +153,9 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 
 // FindKeys implements counting.Movable.
 func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
-	_, answer, err := n.run(ctx, n.scripts.findKeys, int64(epoch), packKeys(keys))
-	if err != nil {
-		return nil, fmt.Errorf("find keys on %s: %w", n.id, err)
-	}
-	if len(answer) != len(keys) {
-		return nil, fmt.Errorf("find keys on %s: %d answers for %d keys", n.id, len(answer), len(keys))
+	answer, err := n.run(ctx, n.scripts.findKeys, int64(epoch), packKeys(keys))
+	if err = answer.check(len(keys), err); err != nil {
+		return nil, err
 	}
 	found := make([]counting.KeyLookup, len(keys))
 	for i, a := range answer {

@@ -12,11 +12,11 @@ import (
 
 // RingState implements sharding.RingStore.
 func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
-	_, answer, err := n.run(ctx, n.scripts.state)
+	answer, err := n.run(ctx, n.scripts.state)
 	if err != nil {
-		return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
+		return sharding.RingState{}, err
 	}
-	var s sharding.RingState
+	s := sharding.RingState{Incoming: answer.int(3)}
 	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Accepted} {
 		document, ok := answer[i].(string)
 		if !ok {
@@ -26,22 +26,18 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 			return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
 		}
 	}
-	s.Incoming = int(toInt(answer[3]))
 	return s, nil
 }
 
 // RingSummary implements sharding.RingStore.
 func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	_, answer, err := n.run(ctx, n.scripts.summary)
-	if err != nil {
-		return sharding.RingSummary{}, fmt.Errorf("ring summary of %s: %w", n.id, err)
-	}
+	answer, err := n.run(ctx, n.scripts.summary)
 	return sharding.RingSummary{
-		Fence:    counting.Epoch(toInt(answer[0])),
-		Opened:   counting.Epoch(toInt(answer[1])),
-		Incoming: int(toInt(answer[2])),
-		Keys:     int(toInt(answer[3])),
-	}, nil
+		Fence:    counting.Epoch(answer.int64(0)),
+		Opened:   counting.Epoch(answer.int64(1)),
+		Incoming: answer.int(2),
+		Keys:     answer.int(3),
+	}, err
 }
 
 // Fence implements sharding.RingStore.
@@ -53,25 +49,17 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	answer, err := n.replicated(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
 		int64(r.Parent()), r.Admits(n.id), r.IsJoining(n.id), packArcs(r.Incoming(n.id)), packArcList(r.CancelledMoves(n.id)))
-	if err != nil {
-		return 0, fmt.Errorf("fence %s: %w", n.id, err)
-	}
-	return counting.Window(toInt(answer[0])), nil
+	return counting.Window(answer.int64(0)), err
 }
 
 // Accept implements sharding.RingStore.
 func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
-	if _, err := n.replicated(ctx, n.scripts.accept, r.Deployment(), int64(r.Epoch()), r.ChangeID()); err != nil {
-		return fmt.Errorf("accept on %s: %w", n.id, err)
-	}
-	return nil
+	_, err := n.replicated(ctx, n.scripts.accept, r.Deployment(), int64(r.Epoch()), r.ChangeID())
+	return err
 }
 
 // Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
 	_, err := n.replicated(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)))
-	if err != nil {
-		return fmt.Errorf("open %s: %w", n.id, err)
-	}
-	return nil
+	return err
 }

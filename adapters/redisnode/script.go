@@ -44,8 +44,14 @@ return check_table(ARGV[2]) or %s(unpack(ARGV, 3))
 	forFenced = "return check_fenced(unpack(ARGV, 2, 4)) or %s(unpack(ARGV, 5))\n"
 )
 
+// script is one call of the ports. act names it in errors.
+type script struct {
+	*redis.Script
+	act string
+}
+
 // newScript is the script that calls a function of the last of the files.
-func newScript(flags, ending, function string, files ...string) *redis.Script {
+func newScript(flags, ending, function string, files ...string) script {
 	var text strings.Builder
 	text.WriteString(flags)
 	for _, name := range append([]string{"node"}, files...) {
@@ -56,18 +62,18 @@ func newScript(flags, ending, function string, files ...string) *redis.Script {
 		text.Write(b)
 	}
 	fmt.Fprintf(&text, ending, function)
-	return redis.NewScript(text.String())
+	return script{redis.NewScript(text.String()), strings.ReplaceAll(function, "_", " ")}
 }
 
 // scripts are those of a node, one for each call of the ports.
 type scripts struct {
-	apply, applyMore, read, list                     *redis.Script
-	heartbeat, seal, distinct, endpoints, retire     *redis.Script
-	claim, advance, entry, entries, importEntries    *redis.Script
-	fence, accept, open, state, summary              *redis.Script
-	incoming, claimArcs, fetch, importChunk, confirm *redis.Script
-	findKeys, readParts                              *redis.Script
-	retireArc, closeArc, sweep                       *redis.Script
+	apply, applyMore, read, list                     script
+	heartbeat, seal, distinct, endpoints, retire     script
+	claim, advance, entry, entries, importEntries    script
+	fence, accept, open, state, summary              script
+	incoming, claimArcs, fetch, importChunk, confirm script
+	findKeys, readParts                              script
+	retireArc, closeArc, sweep                       script
 }
 
 func newScripts() scripts {
@@ -143,24 +149,26 @@ func refusal(word string) error {
 	return nil
 }
 
-// run runs a script with the node's id and args. It returns the first element
-// of the answer, which is OK or another word of the script, and the rest. The
-// error is that of the client (Node.failed), or the one that refusal returns.
-func (n *Node) run(ctx context.Context, s *redis.Script, args ...any) (word string, answer []any, err error) {
-	return n.runOn(ctx, n.client, s, args...)
+// run runs a script with the node's id and args. It returns the answer after its first
+// word. The error is that of the client (failed), or the one that refusal returns.
+func (n *Node) run(ctx context.Context, s script, args ...any) (answer, error) {
+	_, answer, err := n.call(ctx, n.client, s, args)
+	return answer, err
 }
 
-// runOn is run on the client, or on one connection of it.
-func (n *Node) runOn(ctx context.Context, on redis.Scripter, s *redis.Script, args ...any) (word string, answer []any, err error) {
+// call is run on the client, or on one connection of it. It also returns the word: OK or
+// another one of the script.
+func (n *Node) call(ctx context.Context, on redis.Scripter, s script, args []any) (word string, rest answer, err error) {
 	v, err := s.Run(ctx, on, nil, append([]any{string(n.id)}, args...)...).Slice()
 	if err != nil {
-		return "", nil, n.failed("call", err)
+		err = failed(err)
+	} else if word = answer(v).text(0); word == "" {
+		err = fmt.Errorf("it answered %v", v)
+	} else {
+		err = refusal(word)
 	}
-	if len(v) > 0 {
-		word, _ = v[0].(string)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s on %s: %w", s.act, n.id, err)
 	}
-	if word == "" {
-		return "", nil, fmt.Errorf("node %s answered %v", n.id, v)
-	}
-	return word, v[1:], refusal(word)
+	return word, v[1:], nil
 }

@@ -2,7 +2,6 @@ package redisnode
 
 import (
 	"context"
-	"fmt"
 
 	"footfall/domain/counting"
 )
@@ -16,18 +15,18 @@ func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Sweep
 	if cursor == "" {
 		cursor = "0"
 	}
-	_, answer, err := n.run(ctx, n.scripts.sweep, int64(table), int64(k.Ended), int64(k.Since), packArcs(k.Arcs), cursor, sweepKeys)
+	answer, err := n.run(ctx, n.scripts.sweep, int64(table), int64(k.Ended), int64(k.Since), packArcs(k.Arcs), cursor, sweepKeys)
 	if err != nil {
-		return counting.SweepResult{}, "", fmt.Errorf("sweep %s: %w", n.id, err)
+		return counting.SweepResult{}, "", err
 	}
-	next, _ := answer[0].(string)
+	next := answer.text(0)
 	if next == "0" {
 		next = ""
 	}
-	s := counting.SweepResult{Forgotten: int(toInt(answer[1]))}
-	for i := 2; i+3 < len(answer); i += 4 {
+	s := counting.SweepResult{Forgotten: answer.int(1)}
+	for i := 2; i < len(answer); i += 4 {
 		s.Orphans = append(s.Orphans, counting.Orphan{
-			Quarantined: answer[i] == "s", Arc: counting.Arc(toInt(answer[i+1])), Table: counting.Epoch(toInt(answer[i+2])), Pages: int(toInt(answer[i+3])),
+			Quarantined: answer[i] == "s", Arc: counting.Arc(answer.int(i + 1)), Table: counting.Epoch(answer.int64(i + 2)), Pages: answer.int(i + 3),
 		})
 	}
 	return s, next, nil
