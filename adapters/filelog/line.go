@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -25,14 +26,8 @@ func countLine(now time.Time, r publishing.Report) []byte {
 	return encode(struct {
 		Time  string `json:"time"`
 		Event string `json:"event"`
-		ID    string `json:"id"`
-		Start string `json:"window_start"`
-		End   string `json:"window_end"`
-		Count int64  `json:"count"`
-	}{
-		now.UTC().Format(stamp), "unique_ids", r.ID,
-		r.Start.UTC().Format(time.RFC3339Nano), r.End.UTC().Format(time.RFC3339Nano), r.Count,
-	})
+		publishing.Report
+	}{now.UTC().Format(stamp), "unique_ids", r.UTC()})
 }
 
 func attemptLine(now time.Time, a publishing.Attempt) []byte {
@@ -63,7 +58,7 @@ func encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // encoding strings and numbers into memory cannot fail
+	_ = enc.Encode(v) // strings, numbers and the times of windows cannot fail
 	line := make([]byte, 0, b.Len())
 	for _, r := range strings.TrimSuffix(b.String(), "\n") {
 		switch {
@@ -102,38 +97,15 @@ func whole(s string) string {
 	return s
 }
 
-// scrub removes the queries and users of URLs from an error's text, and the
-// endpoint's own query everywhere.
+// afterScheme matches what follows the scheme of a URL in a text; its group is
+// what is neither user, query nor fragment.
+var afterScheme = regexp.MustCompile(`://(?:[^/?# \t\r\n"]*@)?([^?# \t\r\n"]*)[^ \t\r\n"]*`)
+
+// scrub removes the users, queries and fragments of URLs from an error's text,
+// and the endpoint's own query everywhere.
 func scrub(text string, e publishing.Endpoint) string {
 	if _, query, _ := strings.Cut(string(e), "?"); query != "" {
 		text = strings.ReplaceAll(text, "?"+query, "")
 	}
-	const mark = "://"
-	var b strings.Builder
-	for {
-		before, after, found := strings.Cut(text, mark)
-		b.WriteString(before)
-		if !found {
-			return clip(b.String())
-		}
-		end := strings.IndexAny(after, " \t\r\n\"")
-		if end < 0 {
-			end = len(after)
-		}
-		b.WriteString(mark + bare(after[:end]))
-		text = after[end:]
-	}
-}
-
-// bare removes user, query and fragment from url, which has no scheme.
-func bare(url string) string {
-	if i := strings.IndexAny(url, "?#"); i >= 0 {
-		url = url[:i]
-	}
-	authority, path, slash := strings.Cut(url, "/")
-	host := authority[strings.LastIndex(authority, "@")+1:]
-	if slash {
-		return host + "/" + path
-	}
-	return host
+	return clip(afterScheme.ReplaceAllString(text, "://$1"))
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -60,11 +59,9 @@ func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 		return r, false, nil
 	}
 	var l struct {
-		Event string    `json:"event"`
-		ID    string    `json:"id"`
-		Start time.Time `json:"window_start"`
-		End   time.Time `json:"window_end"`
-		Count *int64    `json:"count"`
+		Event string `json:"event"`
+		publishing.Report
+		Count *int64 `json:"count"`
 	}
 	if err := json.Unmarshal(line, &l); err != nil {
 		return r, false, errors.New("it is not a whole line of a capture log")
@@ -83,5 +80,6 @@ func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 	if l.Count == nil || *l.Count < 0 {
 		return r, false, errors.New("it has no count")
 	}
-	return publishing.Report{ID: l.ID, Start: l.Start, End: l.End, Count: *l.Count}, true, nil
+	l.Report.Count = *l.Count
+	return l.Report, true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -109,10 +110,5 @@ func (p Policy) matches(host string) bool {
 
 // contains reports whether one of the ranges has the address.
 func (p Policy) contains(a netip.Addr) bool {
-	for _, r := range p.ranges {
-		if r.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.ranges, func(r netip.Prefix) bool { return r.Contains(a) })
 }

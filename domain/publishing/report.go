@@ -19,6 +19,12 @@ type Report struct {
 	Count int64 `json:"count"`
 }
 
+// UTC is the report with its times in UTC, as its JSON shows them.
+func (r Report) UTC() Report {
+	r.Start, r.End = r.Start.UTC(), r.End.UTC()
+	return r
+}
+
 // Body is the JSON of the report in messages and callbacks. Times are UTC, in the
 // format of RFC 3339.
 func (r Report) Body() []byte {
@@ -44,6 +50,6 @@ type Summary struct {
 
 // UTC is the summary with its times in UTC, as its JSON shows them.
 func (s Summary) UTC() Summary {
-	s.Start, s.End = s.Start.UTC(), s.End.UTC()
+	s.Report = s.Report.UTC()
 	return s
 }
