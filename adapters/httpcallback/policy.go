@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -78,19 +79,12 @@ func parseRange(s string) (netip.Prefix, error) {
 	return r, nil
 }
 
-// goodPattern reports whether s is an ASCII host name, with or without *. before
-// it.
+// patternForm is an ASCII host name, with or without *. before it.
+var patternForm = regexp.MustCompile(`^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$`)
+
 func goodPattern(s string) bool {
 	name := strings.TrimPrefix(s, "*.")
-	if len(name) > 253 || numericEnd(name) {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	return true
+	return patternForm.MatchString(s) && len(name) <= 253 && !numericEnd(name)
 }
 
 // matches reports whether public applies to a host name. An address matches no

@@ -14,7 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
+	"regexp"
 	"sync"
 	"time"
 
@@ -196,11 +196,6 @@ func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
 
 // withoutNumbers returns an error's text without digits, because local ports
 // differ between attempts to connect.
-func withoutNumbers(err error) string {
-	return strings.Map(func(c rune) rune {
-		if c >= '0' && c <= '9' {
-			return -1
-		}
-		return c
-	}, err.Error())
-}
+func withoutNumbers(err error) string { return digits.ReplaceAllString(err.Error(), "") }
+
+var digits = regexp.MustCompile("[0-9]+")

@@ -17,28 +17,15 @@ type Asset struct {
 	gzipped   bool
 }
 
-// readAssets returns our own assets and those of Swagger UI, by their names.
-func readAssets() (map[string]Asset, error) {
-	assets := map[string]Asset{}
-	own, err := files.ReadDir("assets")
-	if err != nil {
-		return nil, err
-	}
-	for _, entry := range own {
-		body, err := files.ReadFile("assets/" + entry.Name())
-		if err != nil {
-			return nil, err
-		}
-		assets[entry.Name()] = Asset{MediaType: mediaType(entry.Name()), body: body}
-	}
-	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+// FindAsset returns one of our own assets, or of those of Swagger UI, by its name.
+// The error is fs.ErrNotExist for any other name.
+func FindAsset(name string) (Asset, error) {
+	if name == "swagger-ui.css" || name == "swagger-ui-bundle.js" {
 		body, err := static.FS.ReadFile(name + ".gz")
-		if err != nil {
-			return nil, err
-		}
-		assets[name] = Asset{MediaType: mediaType(name), body: body, gzipped: true}
+		return Asset{MediaType: mediaType(name), body: body, gzipped: true}, err
 	}
-	return assets, nil
+	body, err := files.ReadFile("assets/" + name)
+	return Asset{MediaType: mediaType(name), body: body}, err
 }
 
 func mediaType(name string) string {
@@ -49,12 +36,6 @@ func mediaType(name string) string {
 		return "text/javascript; charset=utf-8"
 	}
 	return "image/svg+xml"
-}
-
-// Asset returns the asset of a name, and whether there is one.
-func (r *Renderer) Asset(name string) (Asset, bool) {
-	a, ok := r.assets[name]
-	return a, ok
 }
 
 // Encode returns the body for a client with this Accept-Encoding, and the

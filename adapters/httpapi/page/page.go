@@ -31,12 +31,11 @@ const (
 //go:embed assets home.html docs.html
 var files embed.FS
 
-// Renderer holds the parsed template and the assets. It is safe for concurrent
-// use.
+// Renderer holds the parsed template and the page of the API. It is safe for
+// concurrent use.
 type Renderer struct {
-	home   *template.Template
-	docs   []byte
-	assets map[string]Asset
+	home *template.Template
+	docs []byte
 }
 
 // New reads and parses the embedded files.
@@ -51,11 +50,7 @@ func New() (*Renderer, error) {
 		return nil, fmt.Errorf("parse home.html: %w", err)
 	}
 	docs, err := files.ReadFile("docs.html")
-	if err != nil {
-		return nil, err
-	}
-	assets, err := readAssets()
-	return &Renderer{home: home, docs: docs, assets: assets}, err
+	return &Renderer{home: home, docs: docs}, err
 }
 
 // Docs returns the page at /docs.

@@ -90,8 +90,8 @@ func (p *htmlRoutes) documentation(w http.ResponseWriter, _ *http.Request, _ str
 
 // asset serves GET /assets/{name}.
 func (p *htmlRoutes) asset(w http.ResponseWriter, r *http.Request, name string) error {
-	asset, ok := p.render.Asset(name)
-	if !ok {
+	asset, err := page.FindAsset(name)
+	if err != nil {
 		return problem.NotFound("no_such_asset", "There is no asset of this name.")
 	}
 	body, encoding, err := asset.Encode(r.Header.Get("Accept-Encoding"))
