@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"footfall/domain/counting"
@@ -16,9 +15,7 @@ import (
 )
 
 func TestAMinutePassesAndItsNumberIsPublished(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		i.mustAccept(t, "", ids(-50, 100)...)
 		i.mustAccept(t, "", ids(-20, 100)...)
 		until(minute + grace - time.Millisecond)
@@ -31,9 +28,7 @@ func TestAMinutePassesAndItsNumberIsPublished(t *testing.T) {
 
 // P5: a minute in which an instance lived has a number, also when no id came.
 func TestAnEmptyMinutePublishesZero(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		until(minute + 30*time.Second)
 		i.mustAccept(t, "", 1)
 		until(4*minute + 10*time.Second)
@@ -43,9 +38,7 @@ func TestAnEmptyMinutePublishesZero(t *testing.T) {
 
 // U19: the same ids at two instances at once count once.
 func TestTheSameIDsAtTwoInstancesCountOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		var all sync.WaitGroup
 		for _, name := range []string{"a", "b"} {
 			i := d.run(t, name, o)
@@ -61,9 +54,7 @@ func TestTheSameIDsAtTwoInstancesCountOnce(t *testing.T) {
 
 // U8: instances that start half a window apart share the windows.
 func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		d.run(t, "a", o).mustAccept(t, "", ids(0, 10)...)
 		until(minute / 2)
 		d.run(t, "b", o).mustAccept(t, "", ids(5, 10)...)
@@ -76,9 +67,7 @@ func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
 
 // U9, P6: ids that come through the boundary are in one of the two windows.
 func TestIDsAtTheBoundaryAreInOneWindow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		a, b := d.run(t, "a", o), d.run(t, "b", o)
 		until(minute - 5*time.Second)
 		d.setSkew("n1", -700*time.Millisecond)
@@ -99,9 +88,7 @@ func TestIDsAtTheBoundaryAreInOneWindow(t *testing.T) {
 }
 
 func TestAnIDWithAForbiddenEndpointIsNotCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		check.Is(t, i.Accept(t.Context(), 1, "http://forbidden/"), publishing.ErrForbidden, "an id")
 		until(minute + 10*time.Second)
 		o.wantReports(t, "rabbitmq", 0)
@@ -110,9 +97,7 @@ func TestAnIDWithAForbiddenEndpointIsNotCounted(t *testing.T) {
 
 // U15: endpoints beyond the limit of the window are refused with their ids.
 func TestEndpointsBeyondTheLimitAreRefusedWithTheirIDs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		taken, refused := int64(0), 0
 		for n := range 4000 {
 			err := i.Accept(t.Context(), counting.ID(n), publishing.Endpoint(fmt.Sprintf("http://e/%d", n)))
@@ -136,9 +121,7 @@ func TestEndpointsBeyondTheLimitAreRefusedWithTheirIDs(t *testing.T) {
 
 // U13: a store that is away is no success, and other nodes' ids go on.
 func TestIDsOfANodeThatIsAwayAreRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		i := d.run(t, "a", o)
 		d.setAway("n2", true)
 		check.Is(t, i.Accept(t.Context(), idOn(t, i.cluster, "n2", 0), ""), counting.ErrUnavailable, "an id")
@@ -155,9 +138,7 @@ func TestIDsOfANodeThatIsAwayAreRefused(t *testing.T) {
 // A change of the ring gives ids to other nodes from a later window on; no id
 // is counted on two nodes, whoever's clock is wrong.
 func TestIDsFollowAChangeOfTheRing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		for _, n := range d.nodes {
 			d.setSkew(n.ID(), 3*time.Second)
 		}
@@ -165,12 +146,7 @@ func TestIDsFollowAChangeOfTheRing(t *testing.T) {
 		until(20 * time.Second)
 		a.mustAccept(t, "", ids(0, 300)...)
 		r := check.Value(a.cluster.View().Remove(sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 1}, "n3"))(t)
-		for _, n := range d.nodes {
-			check.Value(n.Fence(t.Context(), r))(t)
-		}
-		for _, n := range d.nodes {
-			check.Must(t, n.Open(t.Context(), r))
-		}
+		d.open(t, r)
 		b.mustAccept(t, "", ids(0, 400)...) // by the old table, under the new epoch
 		until(minute - 2*time.Second)       // the nodes are in the next window, the instances aren't
 		b.mustAccept(t, "", ids(0, 500)...)
@@ -182,9 +158,7 @@ func TestIDsFollowAChangeOfTheRing(t *testing.T) {
 
 // Several windows may be lost to the instance, not to the deployment: U17.
 func TestAStopInAMinuteLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		first := d.run(t, "first", o)
 		until(20 * time.Second)
 		first.mustAccept(t, "", ids(0, 7)...)
@@ -204,9 +178,8 @@ func TestAStopInAMinuteLosesNothing(t *testing.T) {
 }
 
 func TestAcceptEndsWhenAChangeStalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		i := d.run(t, "a", newOutside())
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		i := d.run(t, "a", o)
 		r := check.Value(i.cluster.View().Reweight(sharding.Change{ID: "next"}, "n1", 2))(t)
 		for _, n := range d.nodes {
 			check.Value(n.Fence(context.Background(), r))(t)

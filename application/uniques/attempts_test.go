@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"footfall/domain/counting"
@@ -35,6 +34,14 @@ func (i *instance) firstOf(t *testing.T) (publishing.Summary, map[string]countin
 	summary, calls, err := i.Deliveries(t.Context(), "footfall_20000101T000000Z")
 	check.Must(t, err)
 	return summary, calls
+}
+
+// wantDone fails the test unless the first window is done, with these deliveries.
+func (i *instance) wantDone(t *testing.T, want counting.DeliveryTotals) {
+	t.Helper()
+	summary, _ := i.firstOf(t)
+	check.Equal(t, summary.State, counting.Done, "the state of the first window")
+	check.Equal(t, summary.Deliveries, want, "the deliveries of the first window")
 }
 
 // inTurn answers the attempts at an endpoint one after the other, the last one
@@ -75,10 +82,9 @@ func TestAnEndpointThatFailsOnceIsNotifiedInTheEnd(t *testing.T) {
 		{"gone later", []int{404, 410}, "[1:404 2:410]", counting.Delivery{Attempts: 2, Status: 410, Final: true}, map[publishing.Outcome]int{"failed": 1, "refused": 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				o := newOutside()
+			scenario(t, func(t *testing.T, o *outside, d *deployment) {
 				at := o.inTurn(c.statuses...)
-				i := newDeployment().run(t, "a", o)
+				i := d.run(t, "a", o)
 				i.mustAccept(t, "http://e/", 1)
 				until(2 * minute)
 				check.Equal(t, o.lines("http://e/"), c.lines, "the log")
@@ -100,10 +106,9 @@ func TestAnEndpointThatFailsOnceIsNotifiedInTheEnd(t *testing.T) {
 
 // Retries of many endpoints don't come at one moment.
 func TestRetriesAreSpread(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		at := o.inTurn(slices.Concat(slices.Repeat([]int{404}, 50), []int{200})...)
-		i := newDeployment().run(t, "a", o)
+		i := d.run(t, "a", o)
 		for n := range 50 {
 			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
 		}
@@ -130,11 +135,10 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		{time.Hour, 0, "[1:429 abandoned after 1]", map[publishing.Outcome]int{"failed": 1, "abandoned": 1}},
 	} {
 		t.Run(c.retryAfter.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				o := newOutside()
+			scenario(t, func(t *testing.T, o *outside, d *deployment) {
 				o.retryAfter = c.retryAfter
 				at := o.inTurn(429, 200)
-				i := newDeployment().run(t, "a", o)
+				i := d.run(t, "a", o)
 				i.mustAccept(t, "http://e/", 1)
 				until(2 * minute)
 				check.Equal(t, o.lines("http://e/"), c.lines, "the log")
@@ -155,9 +159,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 // U7: after a crash between two attempts another instance goes on with the
 // next number; nothing is repeated.
 func TestAnotherInstanceGoesOnWithTheNextAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		o.inTurn(500, 500, 200)
 		a := d.run(t, "a", o)
 		a.mustAccept(t, "http://e/", 1)
@@ -166,18 +168,14 @@ func TestAnotherInstanceGoesOnWithTheNextAttempt(t *testing.T) {
 		b := d.run(t, "b", o)
 		until(2*minute - time.Second)
 		check.Equal(t, o.lines("http://e/"), "[1:500 2:500 3:200]", "the log")
-		if summary, _ := b.firstOf(t); summary.State != counting.Done || summary.Deliveries.Delivered != 1 {
-			t.Errorf("the window is %+v", summary)
-		}
+		b.wantDone(t, counting.DeliveryTotals{Endpoints: 1, Delivered: 1})
 	})
 }
 
 // A retry that is waited for keeps the service from stopping no longer than
 // an attempt, and is made by the next instance.
 func TestStopBetweenTwoAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		o.inTurn(500, 200)
 		a := d.run(t, "a", o)
 		a.mustAccept(t, "http://e/", 1)
@@ -195,9 +193,7 @@ func TestStopBetweenTwoAttempts(t *testing.T) {
 // P7, U2: of 400 endpoints 200 hang, half of those at one host; every other
 // one is notified immediately, and every window is published in time.
 func TestHangingEndpointsDelayNeitherOthersNorTheNextClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		hangs := func(n int) publishing.Endpoint {
 			if n < 100 {
 				return publishing.Endpoint(fmt.Sprintf("http://hangs/%d", n))
@@ -207,8 +203,7 @@ func TestHangingEndpointsDelayNeitherOthersNorTheNextClose(t *testing.T) {
 		good := func(n int) publishing.Endpoint { return publishing.Endpoint(fmt.Sprintf("http://good%d/", n)) }
 		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
 			if e.Host()[:4] == "hang" {
-				<-ctx.Done()
-				return 0, ctx.Err()
+				return hang(ctx, publishing.Report{}, "")
 			}
 			return 200, nil
 		}

@@ -30,12 +30,7 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		d.addNode()
 		change := sharding.Change{ID: "next", From: counting.WindowLength(minute).At(began()) + 2}
 		r := check.Value(behind.cluster.View().Add(change, sharding.Member{ID: "n4", Addr: "n4:6379", Weight: 1}))(t)
-		for _, n := range d.nodes {
-			check.Value(n.Fence(t.Context(), r))(t)
-		}
-		for _, n := range d.nodes {
-			check.Must(t, n.Open(t.Context(), r))
-		}
+		d.open(t, r)
 		until(2*minute + minute/2)
 		ahead = d.instance(t, "ahead", o)
 		ahead.mustAccept(t, "", ids(0, 300)...)

@@ -29,8 +29,7 @@ func once(sink string, err error) func(context.Context, string, publishing.Repor
 
 // U18: what could not be published is published later, with its own number.
 func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		failures := 0
 		o.publish = func(context.Context, string, publishing.Report) error {
 			if failures < 4 { // both sinks, twice
@@ -45,7 +44,7 @@ func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
 			}
 			return 200, nil
 		}
-		i := newDeployment().run(t, "a", o)
+		i := d.run(t, "a", o)
 		i.mustAccept(t, "http://e/", ids(0, 7)...)
 		until(minute + 5*time.Second)
 		i.mustAccept(t, "", ids(100, 3)...)
@@ -62,10 +61,9 @@ func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
 // first one is tried again with the next window.
 func TestTheNextPublisherTakesWhatTheFirstRefuses(t *testing.T) {
 	for _, failure := range []error{publishing.ErrRefused, errUnknown} {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOutside()
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
 			o.publish = once("rabbitmq", failure)
-			i := newDeployment().run(t, "a", o)
+			i := d.run(t, "a", o)
 			i.mustAccept(t, "", ids(0, 7)...)
 			until(minute + 10*time.Second)
 			o.wantReports(t, "log", 7)
@@ -84,8 +82,7 @@ func TestTheNextPublisherTakesWhatTheFirstRefuses(t *testing.T) {
 
 // A sink that never answers costs a window 5 s, not its number.
 func TestAPublisherThatHangsIsPassedOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		o.publish = func(ctx context.Context, sink string, _ publishing.Report) error {
 			if sink == "rabbitmq" {
 				<-ctx.Done()
@@ -93,7 +90,7 @@ func TestAPublisherThatHangsIsPassedOver(t *testing.T) {
 			}
 			return nil
 		}
-		newDeployment().run(t, "a", o).mustAccept(t, "", ids(0, 7)...)
+		d.run(t, "a", o).mustAccept(t, "", ids(0, 7)...)
 		until(minute + grace + 6*time.Second)
 		o.wantReports(t, "log", 7)
 	})
@@ -102,9 +99,7 @@ func TestAPublisherThatHangsIsPassedOver(t *testing.T) {
 // U7: a crash between publish and mark repeats the same id and number.
 func TestACrashBetweenPublishAndMarkRepeatsTheSameReport(t *testing.T) {
 	for _, call := range []string{"claim", "seal", "record", "publish", "endpoints", "entry", "finish", "retire"} {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOutside()
-			d := newDeployment()
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
 			a := d.run(t, "a", o)
 			a.mustAccept(t, "", ids(0, 7)...)
 			var dead atomic.Bool
@@ -140,9 +135,7 @@ func TestACrashBetweenPublishAndMarkRepeatsTheSameReport(t *testing.T) {
 // U20: the ids are there however late the closer comes.
 func TestACloserThatIsLateFindsEveryID(t *testing.T) {
 	for _, late := range []time.Duration{3 * minute, time.Hour, 48 * time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOutside()
-			d := newDeployment()
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
 			a := d.run(t, "a", o)
 			a.mustAccept(t, "http://e/", ids(0, 7)...)
 			a.crash()
@@ -158,9 +151,7 @@ func TestACloserThatIsLateFindsEveryID(t *testing.T) {
 // A window that another instance is closing is left to it until its lease is
 // over.
 func TestABusyWindowIsLeftToItsOwner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		frozen := make(chan struct{})
 		first := true
 		o.publish = func(context.Context, string, publishing.Report) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"footfall/adapters/httpcallback"
@@ -45,6 +46,12 @@ type outside struct {
 
 func newOutside() *outside {
 	return &outside{reports: make(map[string][]publishing.Report), observed: make(map[publishing.Outcome]int)}
+}
+
+// hang is the answer of an endpoint that gives none.
+func hang(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
 }
 
 // sink is a publisher.
@@ -116,6 +123,18 @@ func (o *outside) taken(sink string) []publishing.Report {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.reports[sink])
+}
+
+// scenario runs a test of a deployment of three nodes in virtual time.
+func scenario(t *testing.T, run func(t *testing.T, o *outside, d *deployment)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { run(t, newOutside(), newDeployment()) })
+}
+
+// alone is a scenario with one instance.
+func alone(t *testing.T, run func(t *testing.T, o *outside, i *instance)) {
+	t.Helper()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) { run(t, o, d.run(t, "a", o)) })
 }
 
 // instance is one start of the service.

@@ -10,7 +10,9 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 	"footfall/test/chaos"
+	"footfall/test/check"
 )
 
 // deployment is three nodes, which any number of instances join.
@@ -37,6 +39,17 @@ func (d *deployment) addNode() {
 		defer d.mu.Unlock()
 		return time.Now().Add(d.skew[id])
 	}}))
+}
+
+// open makes a ring that of all nodes.
+func (d *deployment) open(t *testing.T, r *sharding.Ring) {
+	t.Helper()
+	for _, n := range d.nodes {
+		check.Value(n.Fence(t.Context(), r))(t)
+	}
+	for _, n := range d.nodes {
+		check.Must(t, n.Open(t.Context(), r))
+	}
 }
 
 // setAway lets a node be away or back, for all instances.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"footfall/domain/counting"
@@ -16,9 +15,7 @@ import (
 )
 
 func TestEveryEndpointIsNotifiedOnceAfterThePublication(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		var notified atomic.Int64
 		o.answer = func(_ context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
 			if len(o.taken("rabbitmq")) == 0 || r.Count != 90 {
@@ -46,9 +43,7 @@ func TestEveryEndpointIsNotifiedOnceAfterThePublication(t *testing.T) {
 
 // U1: ids that arrive while an endpoint is called are not lost.
 func TestASlowEndpointLosesNoIDs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.answer = func(_ context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
 			if r.Start.Equal(began()) {
 				time.Sleep(minute / 2)
@@ -66,13 +61,10 @@ func TestASlowEndpointLosesNoIDs(t *testing.T) {
 
 // U2, P7: endpoints that hang stop neither the reports nor other endpoints.
 func TestAnEndpointThatHangsStopsNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
 			if e == "http://hangs/" {
-				<-ctx.Done()
-				return 0, ctx.Err()
+				return hang(ctx, publishing.Report{}, "")
 			}
 			return 200, nil
 		}
@@ -98,9 +90,7 @@ func TestAnEndpointThatHangsStopsNoOther(t *testing.T) {
 
 // P7: with 10 s an attempt, an endpoint among a thousand that hang has its turn.
 func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		var under, most atomic.Int64
 		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
 			if n := under.Add(1); n > most.Load() {
@@ -109,8 +99,7 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 			defer under.Add(-1)
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
-			<-ctx.Done()
-			return 0, ctx.Err()
+			return hang(ctx, publishing.Report{}, "")
 		}
 		for n := range 1000 {
 			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
@@ -130,9 +119,7 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 
 // P7: however many endpoints hang at one host, all others have their attempt.
 func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		var under, most atomic.Int64
 		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
 			if e.Host() != "hangs:8080" {
@@ -142,8 +129,7 @@ func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 				most.Store(n)
 			}
 			defer under.Add(-1)
-			<-ctx.Done()
-			return 0, ctx.Err()
+			return hang(ctx, publishing.Report{}, "")
 		}
 		for n := range 600 {
 			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://hangs:8080/%d", n)), counting.ID(n))
@@ -164,9 +150,7 @@ func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 
 // P7: the endpoints of few windows are called at once, however many wait.
 func TestTheEndpointsOfFewWindowsAreCalledAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		var mu sync.Mutex
 		under, most := make(map[string]bool), 0
 		o.answer = func(ctx context.Context, r publishing.Report, _ publishing.Endpoint) (int, error) {
@@ -197,9 +181,7 @@ func TestTheEndpointsOfFewWindowsAreCalledAtOnce(t *testing.T) {
 
 // What is left when the time for a window is over is logged and abandoned.
 func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 			time.Sleep(46 * time.Second) // as no notifier should
 			return 200, nil
@@ -218,24 +200,17 @@ func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
 		if n := len(o.attempts()); n != 300 || abandoned != 300-256 {
 			t.Errorf("%d in the log, %d abandoned; want 300 and 44", n, abandoned)
 		}
-		windows, err := i.Windows(t.Context(), 3)
-		if err != nil || windows[2].State != counting.Done || windows[2].Deliveries.Failed != 44 || windows[2].Deliveries.Delivered != 256 {
-			t.Errorf("the windows are %+v, %v; want the first one done with 44 failures", windows, err)
-		}
+		i.wantDone(t, counting.DeliveryTotals{Endpoints: 300, Delivered: 256, Failed: 44})
 	})
 }
 
 // The window is done also when its log can't be written.
 func TestAJournalThatFailsStopsNoWindow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		o.journal = errors.New("disk full")
-		i := newDeployment().run(t, "a", o)
+		i := d.run(t, "a", o)
 		i.mustAccept(t, "http://e/", 1)
 		until(minute + 10*time.Second)
-		windows, err := i.Windows(t.Context(), 2)
-		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 1 {
-			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
-		}
+		i.wantDone(t, counting.DeliveryTotals{Endpoints: 1, Delivered: 1})
 	})
 }

@@ -3,7 +3,6 @@ package uniques_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"footfall/domain/counting"
@@ -12,9 +11,7 @@ import (
 
 // P3: nothing partial is published while a node is away, and all of it after.
 func TestAWindowWaitsForANodeThatIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		i := d.run(t, "a", o)
 		i.mustAccept(t, "", ids(0, 30)...)
 		until(50 * time.Second)
@@ -31,9 +28,7 @@ func TestAWindowWaitsForANodeThatIsAway(t *testing.T) {
 
 // P5: no window is sealed before the slowest clock says that it is over.
 func TestAWindowWaitsForTheSlowestClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		i := d.run(t, "a", o)
 		i.mustAccept(t, "", ids(0, 30)...)
 		until(30 * time.Second)
@@ -48,9 +43,7 @@ func TestAWindowWaitsForTheSlowestClock(t *testing.T) {
 // U14: a window that can't be counted stops no other one.
 func TestAWindowThatCanNotBeCountedStopsNoOther(t *testing.T) {
 	for _, failure := range []error{counting.Corrupt, counting.ErrRetired} {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOutside()
-			d := newDeployment()
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
 			i := d.run(t, "a", o)
 			bad := counting.WindowLength(minute).At(began())
 			i.links[1].setFail(func(call string, w counting.Window) error {
@@ -71,18 +64,15 @@ func TestAWindowThatCanNotBeCountedStopsNoOther(t *testing.T) {
 }
 
 func TestAWindowThatIsDoneWaitsNoMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		d.run(t, "a", newOutside()).mustAccept(t, "http://e/", 1)
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		d.run(t, "a", o).mustAccept(t, "http://e/", 1)
 		until(minute + grace + 200*time.Millisecond)
 		d.wantNothingWaiting(t)
 	})
 }
 
 func TestAScanThatComesTooEarlyIsNoError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		i := d.instance(t, "a", o)
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + time.Second)
@@ -92,9 +82,8 @@ func TestAScanThatComesTooEarlyIsNoError(t *testing.T) {
 }
 
 func TestScanTellsWhatIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		i := d.instance(t, "a", newOutside())
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		i := d.instance(t, "a", o)
 		check.OK(t, i.Heartbeat(t.Context()))
 		d.setAway("n3", true)
 		check.Fails(t, i.Heartbeat(t.Context()), "the heartbeat without n3")

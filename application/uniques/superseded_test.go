@@ -16,9 +16,7 @@ import (
 
 // A crash in the callbacks repeats only those that have no result.
 func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		crash := make(chan struct{})
 		var mu sync.Mutex
 		notified := make(map[publishing.Endpoint]int)
@@ -48,22 +46,14 @@ func TestACrashInTheCallbacksRepeatsWhatHasNoResult(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		check.Equal(t, fmt.Sprint(notified), "map[http://a/:1 http://b/:1 http://cut/:2]", "notifications")
-		windows, err := b.Windows(t.Context(), 2)
-		if want := (counting.DeliveryTotals{Endpoints: 3, Delivered: 3}); err != nil || windows[1].Deliveries != want || windows[1].State != counting.Done {
-			t.Errorf("the windows are %+v, %v; want all three notified", windows, err)
-		}
+		b.wantDone(t, counting.DeliveryTotals{Endpoints: 3, Delivered: 3})
 	})
 }
 
 // A clean stop ends the calls that are under way; they are repeated.
 func TestStopInTheCallbacksEndsThemSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
-		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
-			<-ctx.Done()
-			return 0, ctx.Err()
-		}
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		o.answer = hang
 		a := d.run(t, "a", o)
 		a.mustAccept(t, "http://hangs/", 1)
 		until(minute + 10*time.Second)
@@ -86,9 +76,7 @@ func TestStopInTheCallbacksEndsThemSoon(t *testing.T) {
 
 // What is closed after the stop is called by another instance.
 func TestNoCallsBeginAfterTheStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		a := d.instance(t, "a", o)
 		a.mustAccept(t, "http://e/", 1)
 		until(minute + 3*time.Second)
@@ -108,9 +96,7 @@ func TestNoCallsBeginAfterTheStop(t *testing.T) {
 
 // A closer that is still at work keeps its window, however long it takes.
 func TestALeaseIsRenewedWhileEndpointsAreCalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		var calls atomic.Int64
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 			calls.Add(1)
@@ -127,9 +113,7 @@ func TestALeaseIsRenewedWhileEndpointsAreCalled(t *testing.T) {
 // A service that was never used stops; one whose calls don't end stops with
 // its context.
 func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		check.OK(t, d.instance(t, "unused", o).Stop(t.Context()))
 		stuck := make(chan struct{})
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
@@ -152,9 +136,7 @@ func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
 // A closer that froze in the callbacks was superseded: it finishes nothing, and
 // what it does late is one more notification at most.
 func TestACloserThatWasSupersededInTheCallbacksLeavesTheWindowAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		d := newDeployment()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		frozen := make(chan struct{})
 		var calls atomic.Int64
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
@@ -172,10 +154,7 @@ func TestACloserThatWasSupersededInTheCallbacksLeavesTheWindowAlone(t *testing.T
 		})
 		b := d.run(t, "b", o)
 		until(minute + 40*time.Second)
-		windows, err := b.Windows(t.Context(), 2)
-		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 1 {
-			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
-		}
+		b.wantDone(t, counting.DeliveryTotals{Endpoints: 1, Delivered: 1})
 		close(frozen)
 		until(2 * minute)
 		check.Equal(t, calls.Load(), 2, "notifications of the endpoint")
@@ -184,9 +163,7 @@ func TestACloserThatWasSupersededInTheCallbacksLeavesTheWindowAlone(t *testing.T
 
 // A result that could not be saved is made again; the others are not.
 func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		var failed atomic.Bool
 		i.fail(func(call string, _ counting.Window) error {
 			if call == "call" && failed.CompareAndSwap(false, true) {
@@ -199,17 +176,13 @@ func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
 		until(minute + 20*time.Second)
 		all := o.attempts()
 		check.Equal(t, len(all["http://a/"])+len(all["http://b/"]), 3, "attempts in %+v", all)
-		windows, err := i.Windows(t.Context(), 2)
-		if err != nil || windows[1].State != counting.Done || windows[1].Deliveries.Delivered != 2 {
-			t.Errorf("the windows are %+v, %v; want the first one done", windows, err)
-		}
+		i.wantDone(t, counting.DeliveryTotals{Endpoints: 2, Delivered: 2})
 	})
 }
 
 // Calls end when another instance has the window.
 func TestALostLeaseEndsTheCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		var ended atomic.Int64 // after how long, in ns
 		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
 			began := time.Now()
@@ -217,7 +190,7 @@ func TestALostLeaseEndsTheCalls(t *testing.T) {
 			ended.CompareAndSwap(0, int64(time.Since(began)))
 			return 0, ctx.Err()
 		}
-		i := newDeployment().run(t, "a", o)
+		i := d.run(t, "a", o)
 		i.fail(func(call string, _ counting.Window) error {
 			if call == "renew" {
 				return counting.ErrStaleToken

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"footfall/domain/counting"
@@ -32,9 +31,7 @@ func wantStates(t *testing.T, i *instance, limit int, want string) {
 }
 
 func TestWindowsShowHowFarEachHasCome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		i.mustAccept(t, "", ids(0, 7)...)
 		wantStates(t, i, 10, " 00:00=open:7")
 		until(minute + time.Second) // it has ended, and its grace has not
@@ -57,10 +54,9 @@ func TestWindowsShowHowFarEachHasCome(t *testing.T) {
 }
 
 func TestAWindowThatNoPublisherTakesStaysSealed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }
-		i := newDeployment().run(t, "a", o)
+		i := d.run(t, "a", o)
 		i.mustAccept(t, "http://e/", ids(0, 7)...)
 		until(minute + 10*time.Second)
 		wantStates(t, i, 10, " 00:01=open:0 00:00=sealed:7")
@@ -68,9 +64,7 @@ func TestAWindowThatNoPublisherTakesStaysSealed(t *testing.T) {
 }
 
 func TestAWindowIsPublishedWhileItsEndpointsAreCalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 			time.Sleep(20 * time.Second)
 			return 200, nil
@@ -105,9 +99,7 @@ func TestAWindowIsPublishedWhileItsEndpointsAreCalled(t *testing.T) {
 
 // A window that has ended and waits behind an older one is in the list.
 func TestWindowsThatWaitBehindAnOlderOneAreListed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := newOutside()
-		i := newDeployment().run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + 30*time.Second)
@@ -122,8 +114,7 @@ func TestWindowsThatWaitBehindAnOlderOneAreListed(t *testing.T) {
 // U14: a window that can't be read is shown as damaged, and the others as they are.
 func TestADamagedWindowIsShownAsSuch(t *testing.T) {
 	for _, call := range []string{"distinct", "endpoints", "entry"} {
-		synctest.Test(t, func(t *testing.T) {
-			i := newDeployment().run(t, "a", newOutside())
+		alone(t, func(t *testing.T, _ *outside, i *instance) {
 			i.mustAccept(t, "", ids(0, 7)...)
 			until(minute + time.Second)
 			i.mustAccept(t, "", ids(0, 3)...)
@@ -145,9 +136,8 @@ func TestADamagedWindowIsShownAsSuch(t *testing.T) {
 
 // P3: a list that would lack something is an error.
 func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		i := d.run(t, "a", newOutside())
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		i := d.run(t, "a", o)
 		i.mustAccept(t, "", ids(0, 7)...)
 		d.setAway("n2", true)
 		check.Is(t, check.Err(i.Windows(t.Context(), 10)), counting.ErrUnavailable, "the list")
@@ -166,9 +156,8 @@ func TestWindowsAreUnavailableWhileANodeIsAway(t *testing.T) {
 // V31: where two nodes have an entry of a window, one that came late to a claim or
 // one that was home before, the one that says more is shown, once.
 func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		i := d.run(t, "a", newOutside())
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		i := d.run(t, "a", o)
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + 10*time.Second)
 		w := counting.WindowLength(minute).At(time.Now()) - 1
@@ -186,9 +175,8 @@ func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
 // A window that is over, and of which no node has an entry any more, isn't shown
 // as open with the ids that are left of it.
 func TestAWindowWithoutAnEntryIsNotShownAsOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		i := d.instance(t, "a", newOutside())
+	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		i := d.instance(t, "a", o)
 		i.mustAccept(t, "", ids(0, 7)...)
 		until(minute + 10*time.Second)
 		id, w := "footfall_20000101T000000Z", counting.WindowLength(minute).At(time.Now())-1
