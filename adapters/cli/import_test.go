@@ -121,11 +121,9 @@ func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	_, flag := takingPages(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "import", "-", flag)
 	cmd.Env = append(os.Environ(), "FOOTFALL_UNDER_TEST=1")
-	stdin, err := cmd.StdinPipe()
-	check.Must(t, err)
+	stdin := check.Value(cmd.StdinPipe())(t)
 	defer stdin.Close()
-	stderr, err := cmd.StderrPipe()
-	check.Must(t, err)
+	stderr := check.Value(cmd.StderrPipe())(t)
 	check.Must(t, cmd.Start())
 	// The note about this line shows that it has begun.
 	check.Value(io.WriteString(stdin, `{"page_id":"a","count":null}`+"\n"))(t)

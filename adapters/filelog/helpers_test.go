@@ -71,8 +71,7 @@ func parse(t *testing.T, content []byte) (whole []publishing.Report, broken []st
 
 func read(t *testing.T, path string) []byte {
 	t.Helper()
-	b := check.Value(os.ReadFile(path))(t)
-	return b
+	return check.Value(os.ReadFile(path))(t)
 }
 
 func size(t *testing.T, path string) int64 {
@@ -95,9 +94,7 @@ func limitFiles(t *testing.T, bytes int64) (lift func()) {
 	signal.Ignore(syscall.SIGXFSZ)
 	var was syscall.Rlimit
 	check.Must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was))
-	set := func(l syscall.Rlimit) {
-		check.Must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l))
-	}
+	set := func(l syscall.Rlimit) { check.Must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l)) }
 	set(syscall.Rlimit{Cur: uint64(bytes), Max: was.Max})
 	return func() { set(was) }
 }

@@ -58,9 +58,7 @@ func TestAFullDiskLosesNoAcknowledgedLine(t *testing.T) {
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=16k"); err != nil {
 		t.Skipf("mounting a small disk: %v", err)
 	}
-	t.Cleanup(func() {
-		check.OK(t, syscall.Unmount(folder, syscall.MNT_DETACH), "unmount")
-	})
+	t.Cleanup(func() { check.OK(t, syscall.Unmount(folder, syscall.MNT_DETACH), "unmount") })
 	ballast := filepath.Join(folder, "ballast")
 	check.Must(t, os.WriteFile(ballast, make([]byte, 8192), 0o600))
 	path := filepath.Join(folder, "capture.log")

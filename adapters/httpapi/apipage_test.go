@@ -18,15 +18,13 @@ import (
 // docs/api.md names every route of both listeners, and none that does not exist.
 func TestTheAPIPageHasTheRoutesAndNoOthers(t *testing.T) {
 	const prefix = "/api/v1/counter"
-	text, err := os.ReadFile("../../docs/api.md")
-	check.Must(t, err)
+	text := check.Value(os.ReadFile("../../docs/api.md"))(t)
 	prose := regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(string(text), "")
 	var documented []string
 	for _, m := range regexp.MustCompile("`((?:GET|POST|PUT|PATCH|DELETE) /[^ `?]*)[^`]*`").FindAllStringSubmatch(prose, -1) {
 		documented = append(documented, m[1])
 	}
-	handler, err := public.New(public.Options{Metrics: prometheus.NewRegistry()})
-	check.Must(t, err)
+	handler := check.Value(public.New(public.Options{Metrics: prometheus.NewRegistry()}))(t)
 	var served, prefixed []string
 	for _, route := range slices.Concat(handler.Routes(), admin.New(admin.Options{Metrics: prometheus.NewRegistry()}).Routes()) {
 		if strings.Contains(route, prefix) {

@@ -28,9 +28,7 @@ func TestServersStopTwiceAndUnstarted(t *testing.T) {
 	check.Fails(t, s.Start(t.Context()), "started twice")
 	var wg sync.WaitGroup
 	for range 2 {
-		wg.Go(func() {
-			check.OK(t, s.Stop(context.Background()))
-		})
+		wg.Go(func() { check.OK(t, s.Stop(context.Background())) })
 	}
 	wg.Wait()
 }

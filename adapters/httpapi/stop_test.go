@@ -86,8 +86,7 @@ func TestStopServesRequestsThatArriveMeanwhile(t *testing.T) {
 	for range 10 {
 		s := httpcheck.NewServer(http.NotFoundHandler())
 		check.Must(t, s.Start(t.Context()))
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
-		check.Must(t, err)
+		conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)
 		defer conn.Close()
 		// The first connection is accepted when a later one is served.
 		httpcheck.Ask(t, httpcheck.Client(t), "GET", "http://"+s.Addr())

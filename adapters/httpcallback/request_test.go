@@ -136,10 +136,8 @@ func TestTheStandardsVerifierAcceptsEachSecret(t *testing.T) {
 		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(c, 32)))
 	}
 	verify := func(with, request, body string) error {
-		receiver, err := standardwebhooks.NewWebhook(with)
-		check.Must(t, err)
-		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
-		check.Must(t, err)
+		receiver := check.Value(standardwebhooks.NewWebhook(with))(t)
+		req := check.Value(http.ReadRequest(bufio.NewReader(strings.NewReader(request))))(t)
 		return receiver.Verify([]byte(body), req.Header)
 	}
 	s, next := recorder(t)

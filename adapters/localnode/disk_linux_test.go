@@ -38,9 +38,7 @@ func startOn(t *testing.T, o localnode.FileOptions) (*localnode.File, *disk) {
 	if d.full, err = syscall.Open("/dev/full", syscall.O_RDWR, 0); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		check.OK(t, errors.Join(syscall.Close(d.real), syscall.Close(d.full)))
-	})
+	t.Cleanup(func() { check.OK(t, errors.Join(syscall.Close(d.real), syscall.Close(d.full))) })
 	return n, d
 }
 

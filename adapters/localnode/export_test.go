@@ -17,9 +17,7 @@ func (f *File) CheckFor(d time.Duration) { f.checking = d }
 
 // spoil changes the store past the node.
 func (n *core) spoil(change func(t *tx) error) error {
-	return n.driver.Update(func(root bucket) (bool, error) {
-		return true, change(&tx{core: n, root: root})
-	})
+	return n.driver.Update(func(root bucket) (bool, error) { return true, change(&tx{core: n, root: root}) })
 }
 
 // SpoilPage puts something under a page that is no count.

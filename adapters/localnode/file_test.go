@@ -147,9 +147,7 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 		{"a file with a page of zeros", wipe, localnode.ErrDamaged},
 		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, localnode.ErrFormat},
 		{"a database of another version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat},
-		{"a directory", func(t *testing.T, path string) {
-			check.Must(t, os.Mkdir(path, 0o700))
-		}, nil},
+		{"a directory", func(t *testing.T, path string) { check.Must(t, os.Mkdir(path, 0o700)) }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

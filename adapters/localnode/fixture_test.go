@@ -27,13 +27,10 @@ func fixtureEnd() time.Time { return time.Date(2026, 11, 28, 17, 18, 32, 500e6, 
 
 func openFixture(t *testing.T) (*localnode.File, *clock) {
 	t.Helper()
-	packed, err := os.Open(fixture)
-	check.Must(t, err)
+	packed := check.Value(os.Open(fixture))(t)
 	defer packed.Close()
-	r, err := gzip.NewReader(packed)
-	check.Must(t, err)
-	content, err := io.ReadAll(r)
-	check.Must(t, err)
+	r := check.Value(gzip.NewReader(packed))(t)
+	content := check.Value(io.ReadAll(r))(t)
 	dir, c := t.TempDir(), &clock{now: fixtureEnd()}
 	write(t, filepath.Join(dir, "footfall.db"), content)
 	return start(t, localnode.FileOptions{Dir: dir, Now: c.Now}), c
@@ -65,8 +62,7 @@ func TestFileOfAnEarlierVersionHasItsPages(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
-	tallies, err := n.Read(t.Context(), 1, asked)
-	check.Must(t, err)
+	tallies := check.Value(n.Read(t.Context(), 1, asked))(t)
 	for i, p := range asked {
 		if tallies[i].Err != nil || tallies[i].Visits != want[p.Page] {
 			t.Errorf("%s: got %+v, want %d", p.Page, tallies[i], want[p.Page])
@@ -85,8 +81,7 @@ func TestFileOfAnEarlierVersionHasItsWindows(t *testing.T) {
 		done(open-2, 0, counting.DeliveryTotals{}), done(open-3, 2, counting.DeliveryTotals{}),
 		done(open-4, 7, counting.DeliveryTotals{Endpoints: 2, Delivered: 1, Failed: 1}), done(open-5, 0, counting.DeliveryTotals{}),
 	}
-	entries, err := n.Entries(t.Context(), math.MaxInt64, 100)
-	check.Must(t, err)
+	entries := check.Value(n.Entries(t.Context(), math.MaxInt64, 100))(t)
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}

@@ -108,9 +108,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 		return n
 	}
 	h := harness(clocks)
-	h.Open = func(t *testing.T) conformance.Node {
-		return open(t, localnode.Options{ID: "memory_1", Addr: "one"})
-	}
+	h.Open = func(t *testing.T) conformance.Node { return open(t, localnode.Options{ID: "memory_1", Addr: "one"}) }
 	h.Close = func(_ *testing.T, n conformance.Node) { n.(*localnode.Node).Close() }
 	h.Impostor = func(t *testing.T, n conformance.Node) conformance.Node {
 		other := open(t, localnode.Options{ID: "memory_2", Addr: "one"})
@@ -151,8 +149,7 @@ func apply(t *testing.T, n *localnode.File, b *counting.Batch) {
 
 func next(t *testing.T, r *sharding.Ring, change string) *sharding.Ring {
 	t.Helper()
-	r, err := r.Add(sharding.Change{ID: change}, sharding.Member{ID: "other", Addr: "other", Weight: 1})
-	check.Must(t, err)
+	r = check.Value(r.Add(sharding.Change{ID: change}, sharding.Member{ID: "other", Addr: "other", Weight: 1}))(t)
 	return r
 }
 

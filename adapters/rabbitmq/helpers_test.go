@@ -73,8 +73,7 @@ func queue(t *testing.T) string {
 
 func options(t *testing.T, url string) rabbitmq.Options {
 	t.Helper()
-	o := check.Value(rabbitmq.ParseURL(url))(t)
-	return o
+	return check.Value(rabbitmq.ParseURL(url))(t)
 }
 
 func started(t *testing.T, url string) (*rabbitmq.Publisher, *logged) {

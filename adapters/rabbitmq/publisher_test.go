@@ -200,8 +200,7 @@ func TestASilentBrokerIsDetected(t *testing.T) {
 // A broker that closes every connection is not retried in a hot loop.
 func TestABrokerThatClosesConnectionsIsRetriedWithPauses(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check.Must(t, err)
+	l := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { l.Close() })
 	var asked atomic.Int64
 	go func() {

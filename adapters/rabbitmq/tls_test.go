@@ -24,8 +24,7 @@ func startTLS(t *testing.T, s *servers.RabbitMQ) (port string) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	check.Must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: with.Certificate().Raw}), 0o600))
 	t.Setenv("SSL_CERT_FILE", file)
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: with.TLS.Certificates})
-	check.Must(t, err)
+	l := check.Value(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: with.TLS.Certificates}))(t)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {

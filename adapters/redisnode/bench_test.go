@@ -58,8 +58,7 @@ func benchmarkApply(b *testing.B, fill func(batch *counting.Batch, i int)) {
 func benchmark(b *testing.B, call func(n node, i int) error) {
 	server := servers.StartRedis(b, "--appendonly", "no")
 	n := open(b, "redis_7070", server)
-	ring, err := sharding.New("bench", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}})
-	check.Must(b, err)
+	ring := check.Value(sharding.New("bench", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}))(b)
 	check.Value(n.Fence(b.Context(), ring))(b)
 	check.Must(b, n.Open(b.Context(), ring))
 	client := server.Client()
@@ -69,12 +68,10 @@ func benchmark(b *testing.B, call func(n node, i int) error) {
 	for i := 1; b.Loop(); i++ {
 		check.Must(b, call(n, i))
 	}
-	stats, err := client.Info(b.Context(), "commandstats").Result()
-	check.Must(b, err)
+	stats := check.Value(client.Info(b.Context(), "commandstats").Result())(b)
 	_, after, _ := strings.Cut(stats, "cmdstat_evalsha:")
 	_, after, _ = strings.Cut(after, "usec_per_call=")
 	perCall, _, _ := strings.Cut(after, ",")
-	us, err := strconv.ParseFloat(perCall, 64)
-	check.Must(b, err)
+	us := check.Value(strconv.ParseFloat(perCall, 64))(b)
 	b.ReportMetric(us, "redis-us/op")
 }

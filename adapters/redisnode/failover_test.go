@@ -24,9 +24,7 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 		step   step
 		took   func(*testing.T, moving) bool
 	}{
-		{"fence", atSource, nil, moving.fence, func(t *testing.T, m moving) bool {
-			return m.summary(t).Fence == 2
-		}},
+		{"fence", atSource, nil, moving.fence, func(t *testing.T, m moving) bool { return m.summary(t).Fence == 2 }},
 		{"open", atSource, []step{moving.fence}, moving.open, func(t *testing.T, m moving) bool {
 			return m.summary(t).Opened == 2
 		}},

@@ -137,8 +137,7 @@ func TestAFullServerClosesWindows(t *testing.T) {
 	b.IDEvents = []counting.IDEvent{{ID: 1, Table: 1}, {ID: 2, Table: 1}}
 	check.Value(n.Apply(t.Context(), b))(t)
 	n.do(t, "config", "set", "maxmemory", "1")
-	a, err := n.Heartbeat(t.Context())
-	check.Must(t, err)
+	a := check.Value(n.Heartbeat(t.Context()))(t)
 	token, _, err := n.Claim(t.Context(), a.Current, "owner", time.Minute)
 	check.Must(t, err)
 	check.Equal(t, check.Value(n.Seal(t.Context(), a.Current, -2*time.Hour))(t), 2, "ids")
@@ -206,8 +205,7 @@ func TestNoKeyOfAWrongTypeLetsABatchCountTwice(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
 			n := joined(t, servers.StartRedis(t))
-			a, err := n.Heartbeat(t.Context())
-			check.Must(t, err)
+			a := check.Value(n.Heartbeat(t.Context()))(t)
 			if strings.Contains(key, "%d") {
 				key = fmt.Sprintf(key, a.Current)
 			}

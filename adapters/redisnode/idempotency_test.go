@@ -66,8 +66,7 @@ func (n node) keys(t *testing.T, pattern string) []string {
 	t.Helper()
 	c := n.server.Client()
 	defer func() { _ = c.Close() }()
-	keys := check.Value(c.Keys(t.Context(), pattern).Result())(t)
-	return keys
+	return check.Value(c.Keys(t.Context(), pattern).Result())(t)
 }
 
 // age makes all idempotency keys older by some days.
@@ -94,8 +93,7 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 	today := counting.DayOf(time.Now())
 	for _, key := range []string{"ff:kn", fmt.Sprintf("ff:ka:%d", today), fmt.Sprintf("ff:k:%d:7", today)} {
 		n := open(t, "n", servers.StartRedis(t))
-		ring, err := sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}})
-		check.Must(t, err)
+		ring := check.Value(sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}}))(t)
 		check.Value(n.Fence(t.Context(), ring))(t)
 		check.Must(t, n.Open(t.Context(), ring))
 		n.do(t, "set", key, "planted")

@@ -91,9 +91,7 @@ func memory(t *testing.T, server *servers.Redis) int64 {
 	t.Helper()
 	c := server.Client()
 	defer func() { _ = c.Close() }()
-	info, err := c.InfoMap(t.Context(), "memory").Result()
-	check.Must(t, err)
-	used, err := strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
-	check.Must(t, err)
+	info := check.Value(c.InfoMap(t.Context(), "memory").Result())(t)
+	used := check.Value(strconv.ParseInt(info["Memory"]["used_memory"], 10, 64))(t)
 	return used
 }

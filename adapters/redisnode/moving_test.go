@@ -45,8 +45,7 @@ func atDestination(t *testing.T, server *servers.Redis) moving {
 
 func (m moving) add(t *testing.T, joining sharding.Member) *sharding.Ring {
 	t.Helper()
-	r := check.Value(m.before.Add(sharding.Change{ID: "second"}, joining))(t)
-	return r
+	return check.Value(m.before.Add(sharding.Change{ID: "second"}, joining))(t)
 }
 
 // with picks an arc that moves.
@@ -108,6 +107,5 @@ func (m moving) part(t *testing.T) counting.Part {
 
 func (m moving) summary(t *testing.T) sharding.RingSummary {
 	t.Helper()
-	p := check.Value(m.RingSummary(t.Context()))(t)
-	return p
+	return check.Value(m.RingSummary(t.Context()))(t)
 }

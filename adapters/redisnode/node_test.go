@@ -36,12 +36,8 @@ func (n node) do(t *testing.T, args ...any) {
 func TestRedisIsANode(t *testing.T) {
 	conformance.TestNode(t, conformance.Harness{
 		Parallel: true,
-		Open: func(t *testing.T) conformance.Node {
-			return open(t, "redis_7070", servers.StartRedis(t))
-		},
-		Close: func(t *testing.T, n conformance.Node) {
-			check.OK(t, n.(node).Close())
-		},
+		Open:     func(t *testing.T) conformance.Node { return open(t, "redis_7070", servers.StartRedis(t)) },
+		Close:    func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			server := n.(node).server
 			check.OK(t, n.(node).Close())
@@ -49,9 +45,7 @@ func TestRedisIsANode(t *testing.T) {
 			check.Must(t, server.Start())
 			return open(t, n.ID(), server)
 		},
-		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {
-			return open(t, "redis_8080", n.(node).server)
-		},
+		Impostor: func(t *testing.T, n conformance.Node) conformance.Node { return open(t, "redis_8080", n.(node).server) },
 		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
 			n.(node).do(t, "hset", fmt.Sprintf("ff:c:%d", at.Arc), string(at.Page), "many")
 		},

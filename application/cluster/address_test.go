@@ -24,8 +24,7 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 		mustStart(t, c)
 		node := func(m sharding.Member) *cluster.Member {
 			t.Helper()
-			n := check.Value(c.Node(m))(t)
-			return n
+			return check.Value(c.Node(m))(t)
 		}
 		first := node(sharding.Member{ID: "n9", Addr: "first:1"})
 		if node(sharding.Member{ID: "n9", Addr: "first:1"}) != first {

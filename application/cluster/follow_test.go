@@ -54,9 +54,7 @@ func TestFollowReturnsWhenANewerRingIsThere(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		for range 20 {
-			all.Go(func() {
-				check.OK(t, c.Follow(briefly(t), 1))
-			})
+			all.Go(func() { check.OK(t, c.Follow(briefly(t), 1)) })
 		}
 		all.Wait()
 		check.Equal(t, c.View().Epoch(), 2, "the epoch of the view")
@@ -228,8 +226,7 @@ func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
 		mustStart(t, c)
 		var tickets []groupcommit.Ticket
 		for _, m := range c.View().Nodes {
-			ticket := check.Value(m.Visit(1, 0, "home", 1))(t)
-			tickets = append(tickets, ticket)
+			tickets = append(tickets, check.Value(m.Visit(1, 0, "home", 1))(t))
 		}
 		for range 2 {
 			check.OK(t, c.Stop(t.Context()))
@@ -274,9 +271,7 @@ func TestStopEndsThoseWhoFollow(t *testing.T) {
 		mustStart(t, c)
 		var callers sync.WaitGroup
 		for range 8 {
-			callers.Go(func() {
-				check.Fails(t, c.Follow(t.Context(), c.View().Epoch()), "found a ring that is not there")
-			})
+			callers.Go(func() { check.Fails(t, c.Follow(t.Context(), c.View().Epoch()), "found a ring that is not there") })
 		}
 		time.Sleep(12 * time.Millisecond) // in the middle of a search
 		check.OK(t, c.Stop(t.Context()))

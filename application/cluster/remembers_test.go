@@ -14,17 +14,13 @@ import (
 // P1: a node that was emptied says nothing about what it was sent before, neither
 // while it is empty or only fenced, nor when it is in the ring again.
 func TestANodeThatWasEmptiedRemembersNothing(t *testing.T) {
-	length, err := counting.ParseLength(time.Minute)
-	check.Must(t, err)
+	length := check.Value(counting.ParseLength(time.Minute))(t)
 	member := func(id counting.NodeID) sharding.Member {
 		return sharding.Member{ID: id, Addr: string(id) + ":1", Weight: 1}
 	}
-	first, err := sharding.New("test", 1, length, "first", []sharding.Member{member("n1"), member("n2")})
-	check.Must(t, err)
-	alone, err := sharding.New("test", 1, length, "first", []sharding.Member{member("n1")})
-	check.Must(t, err)
-	again, err := alone.Add(sharding.Change{ID: "again"}, member("n2"))
-	check.Must(t, err)
+	first := check.Value(sharding.New("test", 1, length, "first", []sharding.Member{member("n1"), member("n2")}))(t)
+	alone := check.Value(sharding.New("test", 1, length, "first", []sharding.Member{member("n1")}))(t)
+	again := check.Value(alone.Add(sharding.Change{ID: "again"}, member("n2")))(t)
 	n := localnode.New(localnode.Options{ID: "n2", Addr: "n2:1"})
 	do := func(_ any, err error) {
 		t.Helper()

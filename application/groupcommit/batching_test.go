@@ -185,9 +185,7 @@ func TestVisitsThatDoNotAddUpStayApart(t *testing.T) {
 		synctest.Wait()
 		for _, want := range []error{nil, counting.Overflow} {
 			ticket := check.Value(c.Visit(1, 0, "home", math.MaxInt64))(t)
-			callers.Go(func() {
-				check.Is(t, ticket.Wait(), want, "the item")
-			})
+			callers.Go(func() { check.Is(t, ticket.Wait(), want, "the item") })
 		}
 		close(open)
 		callers.Wait()
@@ -275,8 +273,7 @@ func TestALargeNumberOfVisitsIsRefusedAlone(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		var tickets []groupcommit.Ticket
 		for _, count := range []int64{1, math.MaxInt64, 1, math.MaxInt64 - 2, 1} {
-			ticket := check.Value(c.Visit(1, 0, "home", count))(t)
-			tickets = append(tickets, ticket)
+			tickets = append(tickets, check.Value(c.Visit(1, 0, "home", count))(t))
 		}
 		for i, want := range []error{nil, counting.Overflow, nil, counting.Overflow, nil} {
 			check.Is(t, tickets[i].Wait(), want, "item %d", i)

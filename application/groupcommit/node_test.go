@@ -39,18 +39,15 @@ func newNode(t *testing.T) *node {
 
 func newRing(t *testing.T) *sharding.Ring {
 	t.Helper()
-	length, err := counting.ParseLength(time.Minute)
-	check.Must(t, err)
-	r, err := sharding.New("test", 1, length, "first", []sharding.Member{{ID: "memory", Addr: "memory", Weight: 1}})
-	check.Must(t, err)
+	length := check.Value(counting.ParseLength(time.Minute))(t)
+	r := check.Value(sharding.New("test", 1, length, "first", []sharding.Member{{ID: "memory", Addr: "memory", Weight: 1}}))(t)
 	return r
 }
 
 // next is the ring of the epoch after r's.
 func next(t *testing.T, r *sharding.Ring) *sharding.Ring {
 	t.Helper()
-	r, err := r.Reweight(sharding.Change{ID: "next"}, "memory", 2)
-	check.Must(t, err)
+	r = check.Value(r.Reweight(sharding.Change{ID: "next"}, "memory", 2))(t)
 	return r
 }
 
@@ -115,10 +112,8 @@ func held() (func(context.Context, int) error, chan struct{}) {
 // count is what the node has for a page.
 func (n *node) count(t *testing.T, page counting.Page) int64 {
 	t.Helper()
-	state, err := n.RingState(t.Context())
-	check.Must(t, err)
-	tallies, err := n.Read(t.Context(), state.Opened.Epoch(), []counting.Located{{Page: page}})
-	check.Must(t, err)
+	state := check.Value(n.RingState(t.Context()))(t)
+	tallies := check.Value(n.Read(t.Context(), state.Opened.Epoch(), []counting.Located{{Page: page}}))(t)
 	return tallies[0].Visits
 }
 

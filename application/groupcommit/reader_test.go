@@ -78,9 +78,7 @@ func TestReadsOfTwoEpochsDoNotShareACall(t *testing.T) {
 		r := groupcommit.NewReader(slow)
 		var callers sync.WaitGroup
 		for epoch, want := range map[counting.Epoch]error{1: nil, 2: counting.ErrAhead} {
-			callers.Go(func() {
-				check.Is(t, check.Err(r.Read(epoch, counting.Located{Page: "home"})), want, "epoch %d", epoch)
-			})
+			callers.Go(func() { check.Is(t, check.Err(r.Read(epoch, counting.Located{Page: "home"})), want, "epoch %d", epoch) })
 		}
 		synctest.Wait()
 		close(slow.open)

@@ -127,9 +127,7 @@ func TestStopsAndCallersAtOnce(t *testing.T) {
 			})
 		}
 		for range 3 {
-			all.Go(func() {
-				check.OK(t, c.Stop(context.Background()))
-			})
+			all.Go(func() { check.OK(t, c.Stop(context.Background())) })
 		}
 		all.Wait()
 		wantCount(t, n, "home", acknowledged)

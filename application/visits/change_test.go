@@ -114,8 +114,7 @@ func TestASourceThatWasRolledBackHoldsUpNoRead(t *testing.T) {
 // fence begins a change of the weight of a node.
 func fence(t *testing.T, d deployment, r *sharding.Ring) *sharding.Ring {
 	t.Helper()
-	r, err := r.Reweight(sharding.Change{ID: "next"}, "n1", 2)
-	check.Must(t, err)
+	r = check.Value(r.Reweight(sharding.Change{ID: "next"}, "n1", 2))(t)
 	for _, n := range d {
 		check.Value(n.Fence(context.Background(), r))(t)
 	}

@@ -48,8 +48,7 @@ func change(t testing.TB, replace func(doc map[string]any)) []byte {
 	doc := make(map[string]any)
 	check.Must(t, d.Decode(&doc))
 	replace(doc)
-	b := check.Value(json.Marshal(doc))(t)
-	return b
+	return check.Value(json.Marshal(doc))(t)
 }
 
 func memberOf(doc map[string]any, i int) map[string]any {

@@ -62,8 +62,7 @@ func seeded(t *testing.T, seed string, members []sharding.Member) *sharding.Ring
 }
 
 func number(t *testing.T, s string) int64 {
-	n := check.Value(strconv.ParseInt(s, 10, 64))(t)
-	return n
+	return check.Value(strconv.ParseInt(s, 10, 64))(t)
 }
 
 // Instances of two releases that start at once must make the same first ring,

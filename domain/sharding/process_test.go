@@ -39,8 +39,7 @@ func TestTwoProcessesAgree(t *testing.T) {
 		fmt.Println(fingerprint(t, members))
 		return
 	}
-	program, err := os.Executable()
-	check.Must(t, err)
+	program := check.Value(os.Executable())(t)
 	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestTwoProcessesAgree$")
 	cmd.Env = append(os.Environ(), child+"=1")
 	out, err := cmd.CombinedOutput()

@@ -30,8 +30,7 @@ func member(id string, weight int) sharding.Member {
 
 func newRing(t testing.TB, members ...sharding.Member) *sharding.Ring {
 	t.Helper()
-	r := check.Value(sharding.New("d1", 20261122, minute, "first", members))(t)
-	return r
+	return check.Value(sharding.New("d1", 20261122, minute, "first", members))(t)
 }
 
 // counts are the numbers of arcs that the members own.

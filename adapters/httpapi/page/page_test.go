@@ -30,10 +30,8 @@ func window(state counting.State, count int64) publishing.Summary {
 
 func render(t *testing.T, h page.Home) string {
 	t.Helper()
-	r, err := page.New()
-	check.Must(t, err)
-	body, err := r.Home(h)
-	check.Must(t, err)
+	r := check.Value(page.New())(t)
+	body := check.Value(r.Home(h))(t)
 	if strings.Contains(string(body), "ZgotmplZ") {
 		t.Error("a value stands where html/template permits none")
 	}

@@ -49,11 +49,10 @@ func (s sink) WriteHeader(int)             {}
 
 func newBench(b *testing.B) http.Handler {
 	b.Helper()
-	h := check.Value(public.New(public.Options{
+	return check.Value(public.New(public.Options{
 		Visits: instant{}, Uniques: instant{}, MaxInFlight: 4096,
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	}))(b)
-	return h
 }
 
 // BenchmarkRoute measures what this package adds to a request, beside a router

@@ -108,10 +108,8 @@ func openStream(t *testing.T, s *httpapi.Server) *http.Response {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Addr()+"/events?page_id=home", nil)
-	check.Must(t, err)
-	answer, err := client.Do(r)
-	check.Must(t, err)
+	r := check.Value(http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Addr()+"/events?page_id=home", nil))(t)
+	answer := check.Value(client.Do(r))(t)
 	t.Cleanup(func() { _ = answer.Body.Close() })
 	return answer
 }

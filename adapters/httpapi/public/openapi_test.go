@@ -141,10 +141,8 @@ func strict(t *testing.T) *openapi3.T {
 	for _, s := range doc["components"].(map[string]any)["schemas"].(map[string]any) {
 		closeObjects(s)
 	}
-	text, err := json.Marshal(doc)
-	check.Must(t, err)
-	loaded, err := openapi3.NewLoader().LoadFromData(text)
-	check.Must(t, err)
+	text := check.Value(json.Marshal(doc))(t)
+	loaded := check.Value(openapi3.NewLoader().LoadFromData(text))(t)
 	return loaded
 }
 
@@ -198,8 +196,7 @@ func TestTheDocumentHasEveryStatusTypeAndFieldOfTheGoldenBodies(t *testing.T) {
 // conforms holds a golden file against an operation.
 func conforms(t *testing.T, doc *openapi3.T, file, method, path string) error {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	check.Must(t, err)
+	text := check.Value(os.ReadFile(file))(t)
 	head, body, _ := strings.Cut(string(text), "\n\n")
 	status, lines, _ := strings.Cut(head, "\n")
 	header := http.Header{}
@@ -207,8 +204,7 @@ func conforms(t *testing.T, doc *openapi3.T, file, method, path string) error {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		header.Set(key, value)
 	}
-	code, err := strconv.Atoi(status)
-	check.Must(t, err)
+	code := check.Value(strconv.Atoi(status))(t)
 	item := doc.Paths.Value(path)
 	op := item.GetOperation(method)
 	described := op.Responses.Status(code)

@@ -83,12 +83,10 @@ func TestAThousandPagesFitIntoAURL(t *testing.T) {
 }
 
 func TestNothingIsServedAtTheAsterisk(t *testing.T) {
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, newRig(t).handler).Addr())
-	check.Must(t, err)
+	conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", httpcheck.Serve(t, newRig(t).handler).Addr()))(t)
 	defer conn.Close()
 	check.Value(io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"))(t)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	check.Must(t, err)
+	resp := check.Value(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	defer resp.Body.Close()
 	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 404 || got != "application/problem+json" {
 		t.Errorf("%s, %s", resp.Status, got)
@@ -158,8 +156,7 @@ func TestPipelinedRequestsAreAnswered(t *testing.T) {
 	answers := bufio.NewReader(conn)
 	for _, page := range pages {
 		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-		answer, err := http.ReadResponse(answers, nil)
-		check.Must(t, err)
+		answer := check.Value(http.ReadResponse(answers, nil))(t)
 		body, err := io.ReadAll(answer.Body)
 		answer.Body.Close()
 		if want := fmt.Sprintf("page %c\"}", page); err != nil || !strings.HasSuffix(string(body), want) {
