@@ -17,7 +17,7 @@ func (s *Service) watchPages(ctx context.Context) {
 		began := time.Now()
 		pages, pause := s.watched()
 		if len(pages) > 0 {
-			s.keepPages(ctx, pages, s.Read(ctx, pages))
+			s.updatePages(ctx, pages, s.Read(ctx, pages))
 		}
 		select {
 		case <-time.After(pause - time.Since(began)):
@@ -38,8 +38,8 @@ func (s *Service) watched() ([]counting.Page, time.Duration) {
 	return pages, max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
 }
 
-// keepPages stores readings and wakes the watchers of changed ones.
-func (s *Service) keepPages(ctx context.Context, pages []counting.Page, readings []counting.Reading) {
+// updatePages stores readings and wakes the watchers of changed ones.
+func (s *Service) updatePages(ctx context.Context, pages []counting.Page, readings []counting.Reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
@@ -53,7 +53,7 @@ func (s *Service) keepPages(ctx context.Context, pages []counting.Page, readings
 		s.version++
 		p.reading, p.version = reading, s.version
 		for w := range p.watchers {
-			w.rouse()
+			w.wakeUp()
 		}
 	}
 }
@@ -66,8 +66,8 @@ func same(a, b counting.Reading) bool {
 	return a == b
 }
 
-// rouse wakes a watcher. A busy one checks again when it is ready.
-func (w *watcher) rouse() {
+// wakeUp wakes a watcher. A busy one checks again when it is ready.
+func (w *watcher) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -77,13 +77,13 @@ func (w *watcher) rouse() {
 // watchBoard reads nodes and windows periodically until ctx ends.
 func (s *Service) watchBoard(ctx context.Context) {
 	for {
-		s.keepNodes(ctx, s.Nodes(ctx))
+		s.updateNodes(ctx, s.Nodes(ctx))
 		pause := BoardInterval
 		windows, err := s.Windows(ctx, Windows)
 		if err != nil {
-			pause = troubleInterval
+			pause = errorInterval
 		}
-		s.keepWindows(ctx, windows, err)
+		s.updateWindows(ctx, windows, err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -92,7 +92,7 @@ func (s *Service) watchBoard(ctx context.Context) {
 	}
 }
 
-func (s *Service) keepNodes(ctx context.Context, nodes []watching.Node) {
+func (s *Service) updateNodes(ctx context.Context, nodes []watching.Node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil || slices.Equal(s.nodes, nodes) {
@@ -100,10 +100,10 @@ func (s *Service) keepNodes(ctx context.Context, nodes []watching.Node) {
 	}
 	s.version++
 	s.nodes, s.nodesAt = nodes, s.version
-	s.rouseAll()
+	s.wakeAll()
 }
 
-func (s *Service) keepWindows(ctx context.Context, list []publishing.Summary, err error) {
+func (s *Service) updateWindows(ctx context.Context, list []publishing.Summary, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
@@ -111,9 +111,9 @@ func (s *Service) keepWindows(ctx context.Context, list []publishing.Summary, er
 	}
 	before := s.version
 	if err != nil {
-		if s.trouble.err == nil {
+		if s.windowsErr.err == nil {
 			s.version++
-			s.trouble = trouble{err, s.version}
+			s.windowsErr = windowsError{err, s.version}
 		}
 		s.windows = nil // all are sent again when they are readable
 	} else {
@@ -126,16 +126,16 @@ func (s *Service) keepWindows(ctx context.Context, list []publishing.Summary, er
 			}
 			kept[sum.ID] = w
 		}
-		s.windows, s.trouble = kept, trouble{}
+		s.windows, s.windowsErr = kept, windowsError{}
 	}
 	if s.version != before {
-		s.rouseAll()
+		s.wakeAll()
 	}
 }
 
-func (s *Service) rouseAll() {
+func (s *Service) wakeAll() {
 	for w := range s.watchers {
-		w.rouse()
+		w.wakeUp()
 	}
 }
 
@@ -155,8 +155,8 @@ func (s *Service) newsFor(w *watcher) watching.News {
 		}
 	}
 	slices.SortFunc(news.Windows, func(a, b publishing.Summary) int { return b.Start.Compare(a.Start) })
-	if s.trouble.version > w.seen {
-		news.WindowsErr = s.trouble.err
+	if s.windowsErr.version > w.seen {
+		news.WindowsErr = s.windowsErr.err
 	}
 	if s.nodesAt > w.seen && s.nodes != nil {
 		news.Nodes = s.nodes

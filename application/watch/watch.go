@@ -30,8 +30,8 @@ const (
 	// Windows is the number of newest windows that watchers receive.
 	Windows = 60
 
-	// troubleInterval is the pause after windows could not be read.
-	troubleInterval = 5 * time.Second
+	// errorInterval is the pause after windows could not be read.
+	errorInterval = 5 * time.Second
 	// perWatcher times the number of watchers is the shortest time between two
 	// readings: notifying all watchers must leave time to count.
 	perWatcher = 50 * time.Microsecond
@@ -52,15 +52,15 @@ type Service struct {
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 
-	mu       sync.Mutex
-	quit     context.CancelFunc // ends the loops; nil without watchers
-	watchers map[*watcher]struct{}
-	version  uint64 // grows by 1 with every change
-	pages    map[counting.Page]*page
-	windows  map[string]window // by id
-	trouble  trouble
-	nodes    []watching.Node
-	nodesAt  uint64 // version of nodes
+	mu         sync.Mutex
+	stopLoops  context.CancelFunc // nil without watchers
+	watchers   map[*watcher]struct{}
+	version    uint64 // grows by 1 with every change
+	pages      map[counting.Page]*page
+	windows    map[string]window // by id
+	windowsErr windowsError
+	nodes      []watching.Node
+	nodesAt    uint64 // version of nodes
 }
 
 // page is a watched page. Its version is 0 until it was read.
@@ -75,8 +75,8 @@ type window struct {
 	version uint64
 }
 
-// trouble is the error of the last reading of the windows, if it failed.
-type trouble struct {
+// windowsError is the error of the last reading of the windows, if it failed.
+type windowsError struct {
 	err     error
 	version uint64
 }
@@ -141,13 +141,6 @@ func (s *Service) Watch(ctx context.Context, pages []counting.Page, since string
 	}
 }
 
-// Watchers is the present number of watchers.
-func (s *Service) Watchers() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.watchers)
-}
-
 func (s *Service) enter(w *watcher, since string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,9 +170,9 @@ func (s *Service) enter(w *watcher, since string) error {
 		p.watchers[w] = struct{}{}
 	}
 	s.watchers[w] = struct{}{}
-	if s.quit == nil {
+	if s.stopLoops == nil {
 		var ctx context.Context
-		ctx, s.quit = context.WithCancel(s.ctx)
+		ctx, s.stopLoops = context.WithCancel(s.ctx)
 		s.loops.Go(func() { s.watchPages(ctx) })
 		s.loops.Go(func() { s.watchBoard(ctx) })
 	}
@@ -200,7 +193,7 @@ func (s *Service) leave(w *watcher) {
 		}
 	}
 	if len(s.watchers) == 0 {
-		s.quit()
-		s.quit, s.windows, s.nodes, s.trouble = nil, nil, nil, trouble{}
+		s.stopLoops()
+		s.stopLoops, s.windows, s.nodes, s.windowsErr = nil, nil, nil, windowsError{}
 	}
 }

@@ -148,6 +148,6 @@ func end(t *testing.T, s *watch.Service, viewers ...*viewer) {
 	for _, v := range viewers {
 		v.leaves(t)
 	}
-	check.Equal(t, s.Watchers(), 0, "watchers after all have left")
+	check.Equal(t, watch.Watchers(s), 0, "watchers after all have left")
 	check.OK(t, s.Stop(context.Background()))
 }
