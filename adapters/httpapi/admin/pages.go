@@ -70,8 +70,10 @@ func (p *pageRoutes) remove(w http.ResponseWriter, r *http.Request, name string)
 	if err != nil {
 		return err
 	}
-	if err := readOptional(w, r, &struct{}{}); err != nil {
-		return err
+	if r.ContentLength != 0 { // without a body its type does not matter
+		if err := readOptional(w, r, &struct{}{}); err != nil {
+			return err
+		}
 	}
 	return p.one(w, r, counting.SetCount{Page: page, Delete: true})
 }

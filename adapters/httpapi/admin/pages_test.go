@@ -70,6 +70,7 @@ func TestPagesAreSetAndDeleted(t *testing.T) {
 	}{
 		{"admin_page_set", "PUT", "/pages/a%2Fb", asJSON, one, set(nil, slash)},
 		{"admin_page_forgotten", "DELETE", "/pages/home", "", "", set(nil, counting.SetCount{Page: "home", Delete: true})},
+		{"admin_page_forgotten", "DELETE", "/pages/home", "text/plain", "", set(nil, counting.SetCount{Page: "home", Delete: true})},
 		{"admin_pages_set", "POST", "/pages", asJSON, two, set(nil, slash, home)},
 		{"admin_pages_set_none", "POST", "/pages", asJSON, `[]`, func(m *mock.MockPages) { m.EXPECT().SetAll(gomock.Any(), gomock.Len(0)) }},
 		{"admin_pages_bad_body", "POST", "/pages", asJSON, `{"page_id":"a","count":1}`, nil},
