@@ -42,7 +42,7 @@ type Server struct {
 	log            *slog.Logger
 	http           *http.Server
 	draining       atomic.Bool
-	life           context.Context // ends when draining begins
+	undrained      context.Context // ends when draining begins
 	drain          context.CancelFunc
 	working        atomic.Int64 // handlers that don't wait for their callers
 	awaitingHeader sync.Map     // *netconn.Conn: those that have sent no whole header yet
@@ -76,7 +76,7 @@ func StreamContext(r *http.Request, sendBuffer int) (ctx context.Context, leave 
 		return ctx, cancel
 	}
 	s.working.Add(-1)
-	stop := context.AfterFunc(s.life, cancel)
+	stop := context.AfterFunc(s.undrained, cancel)
 	return ctx, func() {
 		stop()
 		cancel()
@@ -89,7 +89,7 @@ func StreamContext(r *http.Request, sendBuffer int) (ctx context.Context, leave 
 // its answer isn't written 5 s later. Contexts of requests have no deadline.
 func NewServer(addr string, handler http.Handler, requestTime time.Duration, log *slog.Logger) *Server {
 	s := &Server{addr: addr, log: log}
-	s.life, s.drain = context.WithCancel(context.Background())
+	s.undrained, s.drain = context.WithCancel(context.Background())
 	base := context.WithValue(context.Background(), serverKey{}, s)
 	s.http = &http.Server{
 		Handler:           s.tracked(handler),
@@ -214,9 +214,7 @@ const quietPolls = 10
 // is at work then. It also returns when only callers that have not sent all of
 // their requests are left.
 func (s *Server) awaitShutdown(ended <-chan error) error {
-	patience := time.NewTimer(callerTime)
-	defer patience.Stop()
-	over := patience.C
+	callersUntil := time.Now().Add(callerTime)
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	quiet := 0 // polls in a row at which no handler was at work
@@ -227,14 +225,12 @@ func (s *Server) awaitShutdown(ended <-chan error) error {
 				return nil
 			}
 			return err
-		case <-over:
-			over = nil
 		case <-poll.C:
 			if s.working.Load() > 0 {
 				quiet = 0
 			}
 			// An answer is sent a moment after its handler has returned.
-			if quiet++; over == nil && quiet > quietPolls {
+			if quiet++; quiet > quietPolls && time.Now().After(callersUntil) {
 				return nil
 			}
 		}

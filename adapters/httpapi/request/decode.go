@@ -120,13 +120,10 @@ func refuseNull(dec *jsontext.Decoder, _ any) error {
 // about; it is empty for the object itself.
 func fieldOf(err error) string {
 	var at jsontext.Pointer
-	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.As(err, &syntactic):
-		at = syntactic.JSONPointer
-	case errors.As(err, &semantic):
-		at = semantic.JSONPointer
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		at = e.JSONPointer
+	} else if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		at = e.JSONPointer
 	}
 	for field := range at.Tokens() {
 		return field
