@@ -6,102 +6,128 @@ import (
 	"testing"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+// errorOf is the error of a call, whatever else it has returned.
+func errorOf(results ...any) error {
+	err, _ := results[len(results)-1].(error)
+	return err
 }
 
 // mustBe checks that a call failed, and how.
-func mustBe(t *testing.T, got, want error) {
+func mustBe(t testing.TB, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
 		t.Fatalf("got the error %v, want %v", got, want)
 	}
 }
 
-func mustFail(t *testing.T, err error) {
-	t.Helper()
-	if err == nil {
-		t.Fatal("the call was answered, want an error")
-	}
-}
-
-func equal[T comparable](t *testing.T, what string, got, want T) {
+func equal[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s: got %v, want %v", what, got, want)
 	}
 }
 
-func equalSlices[T comparable](t *testing.T, what string, got, want []T) {
+func equalSlices[T comparable](t testing.TB, what string, got, want []T) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Fatalf("%s: got %v, want %v", what, got, want)
 	}
 }
 
-// visits checks what a page's count is.
-func (s *stand) visits(t *testing.T, page counting.Page, want int64) {
+// follow calls page from one cursor to the next, and hands on what it returns.
+func follow[T any](t testing.TB, page func(cursor string) (T, string, error), each func(T)) {
 	t.Helper()
-	tallies, err := s.node.Read(t.Context(), s.ring.Epoch(), []counting.Located{s.at(page)})
-	must(t, err)
-	if len(tallies) != 1 || tallies[0].Err != nil || tallies[0].Visits != want {
-		t.Fatalf("page %q: got %+v, want %d visits", page, tallies, want)
+	for cursor, more := "", true; more; more = cursor != "" {
+		part, next, err := page(cursor)
+		check.Must(t, err)
+		each(part)
+		cursor = next
+	}
+}
+
+func refusal(item int, reason counting.Reason) counting.Refusal {
+	return counting.Refusal{Item: item, Reason: reason}
+}
+
+// visits checks what a page's count is.
+func (f *fixture) visits(page counting.Page, want int64) {
+	f.Helper()
+	f.tallies([]counting.Visit{f.visit(page, want)})
+}
+
+// tallies checks the counts of pages.
+func (f *fixture) tallies(want []counting.Visit) {
+	f.Helper()
+	var at []counting.Located
+	for _, v := range want {
+		at = append(at, counting.Located{Arc: v.Arc, Page: v.Page})
+	}
+	got := check.Value(f.node.Read(f.Context(), f.ring.Epoch(), at))(f)
+	equal(f, "number of tallies", len(got), len(want))
+	for i, v := range want {
+		equal(f, "tally of "+string(v.Page), got[i], counting.Tally{Visits: v.Count})
 	}
 }
 
 // distinct checks how many ids a window has.
-func (s *stand) distinct(t *testing.T, w counting.Window, want int64) {
-	t.Helper()
-	got, err := s.node.Distinct(t.Context(), w)
-	must(t, err)
-	equal(t, "distinct ids", got, want)
+func (f *fixture) distinct(w counting.Window, want int64) {
+	f.Helper()
+	equal(f, "distinct ids", check.Value(f.node.Distinct(f.Context(), w))(f), want)
 }
 
 // endpoints checks which endpoints a window has, given in order.
-func (s *stand) endpoints(t *testing.T, w counting.Window, want ...string) {
-	t.Helper()
-	got, err := s.node.Endpoints(t.Context(), w)
-	must(t, err)
+func (f *fixture) endpoints(w counting.Window, want ...string) {
+	f.Helper()
+	got := check.Value(f.node.Endpoints(f.Context(), w))(f)
 	slices.Sort(got)
-	equalSlices(t, "endpoints", got, want)
+	equalSlices(f, "endpoints", got, want)
 }
 
 // waiting checks which windows wait.
-func (s *stand) waiting(t *testing.T, want ...counting.Window) {
-	t.Helper()
-	a, err := s.node.Heartbeat(t.Context())
-	must(t, err)
-	equalSlices(t, "waiting windows", a.Waiting, want)
+func (f *fixture) waiting(want ...counting.Window) {
+	f.Helper()
+	equalSlices(f, "waiting windows", f.heartbeat().Waiting, want)
+}
+
+func (f *fixture) heartbeat() counting.HeartbeatResult {
+	f.Helper()
+	return check.Value(f.node.Heartbeat(f.Context()))(f)
+}
+
+// apply sends a batch that must be applied, with these refusals.
+func (f *fixture) apply(b *counting.Batch, want ...counting.Refusal) {
+	f.Helper()
+	f.receipt(b, false, want)
 }
 
 // duplicate sends a batch that must be known, with these refusals.
-func (s *stand) duplicate(t *testing.T, b *counting.Batch, want ...counting.Refusal) {
-	t.Helper()
-	got, err := s.node.Apply(t.Context(), b)
-	must(t, err)
-	if !got.Duplicate || !slices.Equal(got.Refused, want) {
-		t.Fatalf("got the receipt %+v, want a duplicate with the refusals %v", got, want)
+func (f *fixture) duplicate(b *counting.Batch, want ...counting.Refusal) {
+	f.Helper()
+	f.receipt(b, true, want)
+}
+
+func (f *fixture) receipt(b *counting.Batch, duplicate bool, refused []counting.Refusal) {
+	f.Helper()
+	got := check.Value(f.node.Apply(f.Context(), b))(f)
+	if got.Duplicate != duplicate || !slices.Equal(got.Refused, refused) {
+		f.Fatalf("got the receipt %+v, want duplicate: %v, and the refusals %v", got, duplicate, refused)
 	}
 }
 
-// refused sends a batch that must not be taken.
-func (s *stand) refused(t *testing.T, b *counting.Batch, want error) {
-	t.Helper()
-	_, err := s.node.Apply(t.Context(), b)
-	mustBe(t, err, want)
+// refuse sends a batch that must not be applied.
+func (f *fixture) refuse(b *counting.Batch, want error) {
+	f.Helper()
+	mustBe(f, errorOf(f.node.Apply(f.Context(), b)), want)
 }
 
-// gap sends a batch that must not be taken because others lack.
-func (s *stand) gap(t *testing.T, b *counting.Batch, last int64) {
-	t.Helper()
-	_, err := s.node.Apply(t.Context(), b)
+// gap sends a batch that must not be applied because others are missing.
+func (f *fixture) gap(b *counting.Batch, last int64) {
+	f.Helper()
 	var gap *counting.GapError
-	if !errors.As(err, &gap) || gap.Last != last {
-		t.Fatalf("got the error %v, want a gap after batch %d", err, last)
+	if err := errorOf(f.node.Apply(f.Context(), b)); !errors.As(err, &gap) || gap.Last != last {
+		f.Fatalf("got the error %v, want a gap after batch %d", err, last)
 	}
 }

@@ -4,194 +4,152 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // lease is short where the suite has to wait for its end.
-func (s *stand) lease() time.Duration {
-	if s.Advance == nil {
+func (f *fixture) lease() time.Duration {
+	if f.Advance == nil {
 		return 300 * time.Millisecond
 	}
 	return 15 * time.Second
 }
 
+// claimed makes a claim that must be answered.
+func (f *fixture) claimed(w counting.Window, owner string, lease time.Duration) (string, counting.Entry) {
+	f.Helper()
+	token, e, err := f.node.Claim(f.Context(), w, owner, lease)
+	check.Must(f, err)
+	return token, e
+}
+
 // claim claims a window that must be free.
-func (s *stand) claim(t *testing.T, w counting.Window, owner string) string {
-	t.Helper()
-	token, e, err := s.node.Claim(t.Context(), w, owner, s.lease())
-	must(t, err)
-	equal(t, "window of the entry", e.Window, w)
+func (f *fixture) claim(w counting.Window, owner string) string {
+	f.Helper()
+	token, e := f.claimed(w, owner, f.lease())
+	equal(f, "window of the entry", e.Window, w)
 	if token == "" {
-		t.Fatalf("window %d, %s, gave no token", w, e.State)
+		f.Fatalf("window %d, %s, gave no token", w, e.State)
 	}
 	return token
 }
 
 func claimCases() []testCase {
 	return []testCase{
-		{"the first claim finds the window open", claimNew},
-		{"a window is busy while another owner has it", claimBusy},
-		{"a claim is free when its lease is over", claimAfterLease},
-		{"the same owner gets a new token and the old one is stale", claimSameOwner},
-		{"a renewed lease begins anew", renewLease},
-		{"a lease that is over can be renewed while nobody took the window", renewLate},
-		{"a claim doesn't touch other windows", claimsAreApart},
-		{"a window that is done isn't claimed", claimDone},
-		{"a token that was taken over is refused by every change", staleToken},
-		{"a window without a claim takes no token", tokenWithoutClaim},
-		{"of many owners at once one has the claim", claimAtOnce},
-		{"a node without a ring keeps no entries", ledgerUninitialized},
+		{"the first claim finds the window open", open, func(f *fixture) {
+			token, e := f.claimed(100, "a", f.lease())
+			equal(f, "entry", e, counting.Entry{Window: 100, State: counting.Open})
+			if token == "" {
+				f.Fatal("the token is empty")
+			}
+		}},
+		{"a window is busy while another owner has it", open, func(f *fixture) {
+			token, _ := f.claimed(100, "a", time.Hour)
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "b", time.Hour)), counting.ErrBusy)
+			f.advance(100, token, counting.Renew(time.Hour))
+		}},
+		{"a claim is free when its lease is over", open, func(f *fixture) {
+			old := f.claim(100, "a")
+			f.advance(100, old, counting.Record(7))
+			f.elapse(f.lease())
+			token, e := f.claimed(100, "b", time.Hour)
+			equal(f, "entry", e, counting.Entry{Window: 100, State: counting.Sealed, Count: 7})
+			f.refuseStep(100, old, counting.Renew(time.Hour), counting.ErrStaleToken)
+			f.advance(100, token, counting.Renew(time.Hour))
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "a", time.Hour)), counting.ErrBusy)
+		}},
+		{"the same owner gets a new token and the old one is stale", open, func(f *fixture) {
+			old := f.claim(100, "a")
+			token := f.claim(100, "a")
+			if old == token {
+				f.Fatalf("both claims have the token %q", token)
+			}
+			f.refuseStep(100, old, counting.Renew(f.lease()), counting.ErrStaleToken)
+			f.advance(100, token, counting.Renew(f.lease()))
+		}},
+		{"a renewed lease begins anew", open, func(f *fixture) {
+			token := f.claim(100, "a")
+			f.advance(100, token, counting.Renew(2*f.lease()+time.Second))
+			f.elapse(2 * f.lease())
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "b", f.lease())), counting.ErrBusy)
+			f.advance(100, token, counting.Renew(f.lease()))
+			f.elapse(f.lease())
+			f.claim(100, "b")
+		}},
+		{"a lease that is over can be renewed while nobody took the window", open, func(f *fixture) {
+			token := f.claim(100, "a")
+			f.elapse(2 * f.lease())
+			f.advance(100, token, counting.Renew(time.Hour))
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "b", time.Hour)), counting.ErrBusy)
+		}},
+		{"a claim doesn't touch other windows", open, func(f *fixture) {
+			token := f.claim(100, "a")
+			other := f.claim(101, "b")
+			f.refuseStep(101, token, counting.Renew(f.lease()), counting.ErrStaleToken)
+			f.advance(100, token, counting.Renew(f.lease()))
+			f.advance(101, other, counting.Renew(f.lease()))
+		}},
+		{"a window that is done isn't claimed", open, func(f *fixture) {
+			f.finish(100, "a", 7)
+			for _, owner := range []string{"a", "b"} {
+				token, e := f.claimed(100, owner, f.lease())
+				equal(f, "token", token, "")
+				equal(f, "state", e.State, counting.Done)
+				equal(f, "count", e.Count, 7)
+			}
+		}},
+		{"a token that was taken over is refused by every change", open, func(f *fixture) {
+			old := f.claim(100, "a")
+			f.elapse(f.lease())
+			token := f.claim(100, "b")
+			f.refuseToken(100, old)
+			f.advance(100, token, counting.Record(7))
+			f.refuseToken(100, old)
+			f.advance(100, token, counting.Publish("queue"))
+			f.refuseToken(100, old)
+			e, calls := f.stored(100)
+			equal(f, "entry", e, counting.Entry{Window: 100, State: counting.Published, Count: 7, Sink: "queue"})
+			equal(f, "calls", len(calls), 0)
+		}},
+		{"a window without a claim takes no token", open, func(f *fixture) {
+			f.refuseToken(100, "")
+			f.refuseToken(100, "1")
+			entries := check.Value(f.node.Entries(f.Context(), math.MaxInt64, 10))(f)
+			equal(f, "entries", len(entries), 0)
+			f.claim(100, "a")
+			f.refuseToken(100, "")
+		}},
+		{"of many owners at once one has the claim", open, func(f *fixture) {
+			var won atomic.Int64
+			var all sync.WaitGroup
+			for i := range 8 {
+				all.Go(func() {
+					if _, _, err := f.node.Claim(f.Context(), 100, string(rune('a'+i)), time.Hour); err == nil {
+						won.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			equal(f, "owners of the claim", won.Load(), 1)
+		}},
+		{"a node without a ring keeps no entries", empty, func(f *fixture) {
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "a", time.Second)), counting.ErrUninitialized)
+			for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+				f.refuseStep(100, "x", step, counting.ErrUninitialized)
+			}
+			mustBe(f, errorOf(f.node.Entry(f.Context(), 100)), counting.ErrUninitialized)
+			mustBe(f, errorOf(f.node.Entries(f.Context(), math.MaxInt64, 10)), counting.ErrUninitialized)
+		}},
 	}
-}
-
-func claimNew(t *testing.T, s *stand) {
-	n := s.open(t)
-	token, e, err := n.Claim(t.Context(), 100, "a", s.lease())
-	must(t, err)
-	equal(t, "entry", e, counting.Entry{Window: 100, State: counting.Open})
-	if token == "" {
-		t.Fatal("the token is empty")
-	}
-}
-
-func claimBusy(t *testing.T, s *stand) {
-	n := s.open(t)
-	token, _, err := n.Claim(t.Context(), 100, "a", time.Hour)
-	must(t, err)
-	_, _, err = n.Claim(t.Context(), 100, "b", time.Hour)
-	mustBe(t, err, counting.ErrBusy)
-	s.advance(t, 100, token, counting.Renew(time.Hour))
-}
-
-func claimAfterLease(t *testing.T, s *stand) {
-	n := s.open(t)
-	old := s.claim(t, 100, "a")
-	s.advance(t, 100, old, counting.Record(7))
-	s.elapse(t, s.lease())
-	token, e, err := n.Claim(t.Context(), 100, "b", time.Hour)
-	must(t, err)
-	equal(t, "entry", e, counting.Entry{Window: 100, State: counting.Sealed, Count: 7})
-	s.refuseStep(t, 100, old, counting.Renew(time.Hour), counting.ErrStaleToken)
-	s.advance(t, 100, token, counting.Renew(time.Hour))
-	_, _, err = n.Claim(t.Context(), 100, "a", time.Hour)
-	mustBe(t, err, counting.ErrBusy)
-}
-
-func claimSameOwner(t *testing.T, s *stand) {
-	s.open(t)
-	old := s.claim(t, 100, "a")
-	token := s.claim(t, 100, "a")
-	if old == token {
-		t.Fatalf("both claims have the token %q", token)
-	}
-	s.refuseStep(t, 100, old, counting.Renew(s.lease()), counting.ErrStaleToken)
-	s.advance(t, 100, token, counting.Renew(s.lease()))
-}
-
-func renewLease(t *testing.T, s *stand) {
-	n := s.open(t)
-	token := s.claim(t, 100, "a")
-	s.advance(t, 100, token, counting.Renew(2*s.lease()+time.Second))
-	s.elapse(t, 2*s.lease())
-	_, _, err := n.Claim(t.Context(), 100, "b", s.lease())
-	mustBe(t, err, counting.ErrBusy)
-	s.advance(t, 100, token, counting.Renew(s.lease()))
-	s.elapse(t, s.lease())
-	s.claim(t, 100, "b")
-}
-
-func renewLate(t *testing.T, s *stand) {
-	n := s.open(t)
-	token := s.claim(t, 100, "a")
-	s.elapse(t, 2*s.lease())
-	s.advance(t, 100, token, counting.Renew(time.Hour))
-	_, _, err := n.Claim(t.Context(), 100, "b", time.Hour)
-	mustBe(t, err, counting.ErrBusy)
-}
-
-func claimsAreApart(t *testing.T, s *stand) {
-	s.open(t)
-	token := s.claim(t, 100, "a")
-	other := s.claim(t, 101, "b")
-	s.refuseStep(t, 101, token, counting.Renew(s.lease()), counting.ErrStaleToken)
-	s.advance(t, 100, token, counting.Renew(s.lease()))
-	s.advance(t, 101, other, counting.Renew(s.lease()))
-}
-
-func claimDone(t *testing.T, s *stand) {
-	n := s.open(t)
-	s.finish(t, 100, "a", 7)
-	for _, owner := range []string{"a", "b"} {
-		token, e, err := n.Claim(t.Context(), 100, owner, s.lease())
-		must(t, err)
-		equal(t, "token", token, "")
-		equal(t, "state", e.State, counting.Done)
-		equal(t, "count", e.Count, 7)
-	}
-}
-
-func staleToken(t *testing.T, s *stand) {
-	n := s.open(t)
-	old := s.claim(t, 100, "a")
-	s.elapse(t, s.lease())
-	token := s.claim(t, 100, "b")
-	s.refuseToken(t, 100, old)
-	s.advance(t, 100, token, counting.Record(7))
-	s.refuseToken(t, 100, old)
-	s.advance(t, 100, token, counting.Publish("queue"))
-	s.refuseToken(t, 100, old)
-	e, calls, err := n.Entry(t.Context(), 100)
-	must(t, err)
-	equal(t, "entry", e, counting.Entry{Window: 100, State: counting.Published, Count: 7, Sink: "queue"})
-	equal(t, "calls", len(calls), 0)
 }
 
 // refuseToken tries every change with a token that is not the last.
-func (s *stand) refuseToken(t *testing.T, w counting.Window, token string) {
-	t.Helper()
+func (f *fixture) refuseToken(w counting.Window, token string) {
+	f.Helper()
 	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
-		s.refuseStep(t, w, token, step, counting.ErrStaleToken)
+		f.refuseStep(w, token, step, counting.ErrStaleToken)
 	}
-}
-
-func tokenWithoutClaim(t *testing.T, s *stand) {
-	n := s.open(t)
-	s.refuseToken(t, 100, "")
-	s.refuseToken(t, 100, "1")
-	entries, err := n.Entries(t.Context(), math.MaxInt64, 10)
-	must(t, err)
-	equal(t, "entries", len(entries), 0)
-	s.claim(t, 100, "a")
-	s.refuseToken(t, 100, "")
-}
-
-func claimAtOnce(t *testing.T, s *stand) {
-	n := s.open(t)
-	var won atomic.Int64
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			if _, _, err := n.Claim(t.Context(), 100, string(rune('a'+i)), time.Hour); err == nil {
-				won.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	equal(t, "owners of the claim", won.Load(), 1)
-}
-
-func ledgerUninitialized(t *testing.T, s *stand) {
-	n := s.empty(t)
-	_, _, err := n.Claim(t.Context(), 100, "a", time.Second)
-	mustBe(t, err, counting.ErrUninitialized)
-	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
-		s.refuseStep(t, 100, "x", step, counting.ErrUninitialized)
-	}
-	_, _, err = n.Entry(t.Context(), 100)
-	mustBe(t, err, counting.ErrUninitialized)
-	_, err = n.Entries(t.Context(), math.MaxInt64, 10)
-	mustBe(t, err, counting.ErrUninitialized)
 }

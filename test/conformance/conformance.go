@@ -7,12 +7,12 @@
 package conformance
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 )
 
 // Node is what every store of Footfall is. One that is no counting.Movable says why
@@ -61,6 +61,9 @@ func TestNode(t *testing.T, h Harness) {
 		{"refusals", refusalCases()},
 		{"corrupt", corruptCases()},
 		{"read", readCases()},
+		{"list", listCases()},
+		{"counts that are set", setCountCases()},
+		{"keys", keyCases()},
 		{"ids", idCases()},
 		{"windows", windowCases()},
 		{"seal", sealCases()},
@@ -68,17 +71,17 @@ func TestNode(t *testing.T, h Harness) {
 		{"entries", entryCases()},
 		{"ring", ringCases()},
 		{"changes", changeCases()},
-		{"approvals", approveCases()},
+		{"accept", acceptCases()},
 		{"moves", moveCases()},
-		{"moving reads", movingReadCases()},
-		{"taken entries", takenCases()},
+		{"claimed arcs", claimArcCases()},
+		{"imported pages", importCases()},
+		{"moving keys", moveKeyCases()},
+		{"read parts", readPartsCases()},
+		{"imported entries", importEntryCases()},
 		{"sweep", sweepCases()},
-		{"aside", asideCases()},
-		{"keys", keyCases()},
-		{"settings", settingCases()},
-		{"list", listCases()},
-		{"life", lifeCases()},
-		{"forgetting", forgettingCases()},
+		{"quarantine", quarantineCases()},
+		{"lifecycle", lifecycleCases()},
+		{"retention", retentionCases()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
@@ -86,23 +89,41 @@ func TestNode(t *testing.T, h Harness) {
 					if h.Parallel {
 						t.Parallel()
 					}
-					c.run(t, &stand{Harness: h})
+					f := &fixture{T: t, Harness: h}
+					c.given(f)
+					c.run(f)
 				})
 			}
 		})
 	}
 }
 
-// testCase is one sentence and what checks it. It opens its node by
-// stand.empty or stand.open.
+// testCase is one sentence and what checks it, on the node that is given.
 type testCase struct {
-	name string
-	run  func(t *testing.T, s *stand)
+	name  string
+	given func(f *fixture)
+	run   func(f *fixture)
 }
 
-// stand is what one case works with: a node, the ring that it is in, and a
+// open gives a case a node that is all of a ring of epoch 1.
+func open(f *fixture) { f.open() }
+
+// empty gives a case a node that no ring knows.
+func empty(f *fixture) { f.empty() }
+
+// timed is as open, for a case that moves the clock.
+func timed(f *fixture) {
+	f.needsClock()
+	f.open()
+}
+
+// moving lets a case open nodes between which arcs move.
+func moving(f *fixture) { f.needs(f.Immovable == "", f.Immovable) }
+
+// fixture is what one case works with: a node, the ring that it is in, and a
 // session at it.
-type stand struct {
+type fixture struct {
+	*testing.T
 	Harness
 	node    Node
 	ring    *sharding.Ring
@@ -111,167 +132,166 @@ type stand struct {
 }
 
 // empty opens a node that no ring knows.
-func (s *stand) empty(t *testing.T) Node {
-	t.Helper()
-	s.node = s.Open(t)
-	s.session, s.seq = "session-a", 0
-	return s.node
+func (f *fixture) empty() {
+	f.Helper()
+	f.node = f.Open(f.T)
+	f.session, f.seq = "session-a", 0
 }
 
 // open opens a node that is all of a ring of epoch 1.
-func (s *stand) open(t *testing.T) Node {
-	t.Helper()
-	n := s.empty(t)
-	s.enter(t, s.newRing(t, "first"))
-	return n
+func (f *fixture) open() {
+	f.Helper()
+	f.empty()
+	f.openRing(f.firstRing("first", f.member()))
 }
 
-// newRing is a ring of epoch 1 with the node alone.
-func (s *stand) newRing(t *testing.T, change string) *sharding.Ring {
-	t.Helper()
-	members := []sharding.Member{{ID: s.node.ID(), Addr: s.node.Addr(), Weight: 1}}
-	r, err := sharding.New("conformance", 7, s.length(), change, members)
-	must(t, err)
+func (f *fixture) member() sharding.Member {
+	return sharding.Member{ID: f.node.ID(), Addr: f.node.Addr(), Weight: 1}
+}
+
+// firstRing is a ring of epoch 1.
+func (f *fixture) firstRing(change string, members ...sharding.Member) *sharding.Ring {
+	f.Helper()
+	return check.Value(sharding.New("conformance", 7, f.length(), change, members))(f)
+}
+
+// next is the ring of the next epoch, with another member. Ids go by its table
+// from the window after the next on.
+func (f *fixture) next(change string) *sharding.Ring {
+	f.Helper()
+	return f.nextRing(change, f.current()+2)
+}
+
+// nextRing is the ring of the next epoch, with another member. Ids go
+// by its table from the window on.
+func (f *fixture) nextRing(change string, from counting.Window) *sharding.Ring {
+	f.Helper()
+	other := sharding.Member{ID: counting.NodeID("other_" + change), Addr: "other:" + change, Weight: 1}
+	r := check.Value(f.ring.Add(sharding.Change{ID: change, From: from, Oldest: from - 100}, other))(f)
 	return r
 }
 
-// nextRing is the ring of the next epoch, with a stranger in it; ids go by
-// its table from the window on.
-func (s *stand) nextRing(t *testing.T, change string, from counting.Window) *sharding.Ring {
-	t.Helper()
-	stranger := sharding.Member{ID: counting.NodeID("stranger_" + change), Addr: "stranger:" + change, Weight: 1}
-	r, err := s.ring.Add(sharding.Change{ID: change, From: from, Oldest: from - 100}, stranger)
-	must(t, err)
-	return r
-}
-
-// enter fences and opens a ring.
-func (s *stand) enter(t *testing.T, r *sharding.Ring) {
-	t.Helper()
-	_, err := s.node.Fence(t.Context(), r)
-	must(t, err)
-	must(t, s.node.Open(t.Context(), r))
-	s.ring = r
+// openRing fences and opens a ring.
+func (f *fixture) openRing(r *sharding.Ring) {
+	f.Helper()
+	f.fence(r)
+	check.Must(f, f.node.Open(f.Context(), r))
+	f.ring = r
 }
 
 // length is that of the windows: short where the suite has to wait for them.
-func (s *stand) length() counting.WindowLength {
-	if s.Advance == nil {
+func (f *fixture) length() counting.WindowLength {
+	if f.Advance == nil {
 		return counting.WindowLength(time.Second)
 	}
 	return counting.WindowLength(time.Minute)
 }
 
 // needs skips a case that the adapter opted out of.
-func needs(t *testing.T, have bool, why string) {
-	t.Helper()
+func (f *fixture) needs(have bool, why string) {
+	f.Helper()
 	if !have {
-		t.Skip("the adapter opted out: " + why)
+		f.Skip("the adapter opted out: " + why)
 	}
 }
 
-func (s *stand) needsClock(t *testing.T) {
-	t.Helper()
-	needs(t, s.Advance != nil, "its clock can't be moved")
+func (f *fixture) needsClock() {
+	f.Helper()
+	f.needs(f.Advance != nil, "its clock can't be moved")
 }
 
 // elapse lets time pass on the node's clock.
-func (s *stand) elapse(t *testing.T, d time.Duration) {
-	t.Helper()
-	if s.Advance != nil {
-		s.Advance(t, s.node, d)
+func (f *fixture) elapse(d time.Duration) {
+	f.Helper()
+	if f.Advance != nil {
+		f.Advance(f.T, f.node, d)
 		return
 	}
 	select {
 	case <-time.After(d):
-	case <-t.Context().Done():
+	case <-f.Context().Done():
 	}
 }
 
 // window is the node's current one. Where the clock runs, it has just begun.
-func (s *stand) window(t *testing.T) counting.Window {
-	t.Helper()
-	w := s.current(t)
-	if s.Advance == nil {
-		return s.pass(t, w)
+func (f *fixture) window() counting.Window {
+	f.Helper()
+	w := f.current()
+	if f.Advance == nil {
+		return f.pass(w)
 	}
 	return w
 }
 
-func (s *stand) current(t *testing.T) counting.Window {
-	t.Helper()
-	a, err := s.node.Heartbeat(t.Context())
-	must(t, err)
+func (f *fixture) current() counting.Window {
+	f.Helper()
+	a := f.heartbeat()
 	return a.Current
 }
 
 // pass lets w end, and returns the window that is then current.
-func (s *stand) pass(t *testing.T, w counting.Window) counting.Window {
-	t.Helper()
+func (f *fixture) pass(w counting.Window) counting.Window {
+	f.Helper()
 	for {
-		if now := s.current(t); now > w {
+		if now := f.current(); now > w {
 			return now
 		}
-		if s.Advance != nil {
-			s.elapse(t, time.Duration(s.length()))
+		if f.Advance != nil {
+			f.elapse(time.Duration(f.length()))
 		} else {
-			s.elapse(t, 20*time.Millisecond)
+			f.elapse(20 * time.Millisecond)
 		}
 	}
 }
 
 // seal seals a window that has passed.
-func (s *stand) seal(t *testing.T, w counting.Window) int64 {
-	t.Helper()
-	count, err := s.node.Seal(t.Context(), w, 0)
-	must(t, err)
+func (f *fixture) seal(w counting.Window) int64 {
+	f.Helper()
+	count := check.Value(f.node.Seal(f.Context(), w, 0))(f)
 	return count
 }
 
-func (s *stand) at(page counting.Page) counting.Located {
-	return counting.Located{Arc: s.ring.Arc(page), Page: page}
+func (f *fixture) at(page counting.Page) counting.Located {
+	return counting.Located{Arc: f.ring.Arc(page), Page: page}
 }
 
-func (s *stand) visit(page counting.Page, count int64) counting.Visit {
-	return counting.Visit{Arc: s.ring.Arc(page), Page: page, Count: count}
+func (f *fixture) visit(page counting.Page, count int64) counting.Visit {
+	return counting.Visit{Arc: f.ring.Arc(page), Page: page, Count: count}
 }
 
 // batch is the next one of the stand's session.
-func (s *stand) batch(visits ...counting.Visit) *counting.Batch {
-	s.seq++
-	return &counting.Batch{Epoch: s.ring.Epoch(), Session: s.session, Seq: s.seq, Visits: visits, EndpointLimit: 1000}
+func (f *fixture) batch(visits ...counting.Visit) *counting.Batch {
+	f.seq++
+	return &counting.Batch{Epoch: f.ring.Epoch(), Session: f.session, Seq: f.seq, Visits: visits, EndpointLimit: 1000}
 }
 
 // idBatch is the next one of the stand's session.
-func (s *stand) idBatch(arrivals ...counting.IDEvent) *counting.Batch {
-	b := s.batch()
+func (f *fixture) idBatch(arrivals ...counting.IDEvent) *counting.Batch {
+	b := f.batch()
 	b.IDEvents = arrivals
 	return b
 }
 
-// arrival is an id that comes by the table of the ring's newest epoch but
+// idEvent is an id that comes by the table of the ring's newest epoch but
 // where the test says otherwise.
-func (s *stand) arrival(id counting.ID, endpoint string) counting.IDEvent {
-	_, table := s.ring.IDOwner(id, 0)
+func (f *fixture) idEvent(id counting.ID, endpoint string) counting.IDEvent {
+	_, table := f.ring.IDOwner(id, 0)
 	return counting.IDEvent{ID: id, Endpoint: endpoint, Table: table}
 }
 
-// apply sends a batch that must be taken and have these refusals.
-func (s *stand) apply(t *testing.T, b *counting.Batch, want ...counting.Refusal) {
-	t.Helper()
-	got, err := s.node.Apply(t.Context(), b)
-	must(t, err)
-	if got.Duplicate || !slices.Equal(got.Refused, want) {
-		t.Fatalf("got the receipt %+v, want no duplicate and the refusals %v", got, want)
-	}
-}
-
-// arrive adds ids that must be taken.
-func (s *stand) arrive(t *testing.T, ids ...counting.ID) {
-	t.Helper()
+// addIDs adds ids that must be taken.
+func (f *fixture) addIDs(ids ...counting.ID) {
+	f.Helper()
 	var arrivals []counting.IDEvent
 	for _, id := range ids {
-		arrivals = append(arrivals, s.arrival(id, ""))
+		arrivals = append(arrivals, f.idEvent(id, ""))
 	}
-	s.apply(t, s.idBatch(arrivals...))
+	f.apply(f.idBatch(arrivals...))
+}
+
+// reopen closes the node, and goes on with what it has stored.
+func (f *fixture) reopen() {
+	f.Helper()
+	f.needs(f.Reopen != nil, "it doesn't outlive its process")
+	f.node = f.Reopen(f.T, f.node)
 }

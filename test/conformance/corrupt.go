@@ -2,144 +2,111 @@ package conformance
 
 import (
 	"math"
-	"testing"
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func corruptCases() []testCase {
 	return []testCase{
-		{"a corrupt page is refused alone", corruptPageAlone},
-		{"a corrupt page is unreadable alone", corruptPageRead},
-		{"a corrupt window refuses its ids alone", corruptWindowAlone},
-		{"a corrupt window has no number and no endpoints", corruptWindowHasNoNumber},
-		{"a corrupt window leaves others alone", corruptWindowStopsNoOther},
-		{"a corrupt window can be retired and is forgotten", corruptWindowIsForgotten},
-		{"a corrupt entry can't be claimed, changed or read", corruptEntry},
-		{"a corrupt entry leaves others alone", corruptEntryStopsNoOther},
-		{"a corrupt entry is listed as damaged", corruptEntryIsListed},
+		{"a corrupt page is refused alone", open, func(f *fixture) {
+			f.corruptPage(f.at("bad"))
+			b := f.batch(f.visit("home", 1), f.visit("bad", 1), f.visit("about", 1))
+			f.apply(b, refusal(1, counting.Corrupt))
+			f.duplicate(b, refusal(1, counting.Corrupt))
+			f.visits("home", 1)
+			f.visits("about", 1)
+		}},
+		{"a corrupt page is unreadable alone", open, func(f *fixture) {
+			f.apply(f.batch(f.visit("home", 1), f.visit("about", 2)))
+			f.corruptPage(f.at("bad"))
+			got := check.Value(f.node.Read(f.Context(), 1, []counting.Located{f.at("home"), f.at("bad"), f.at("about")}))(f)
+			equal(f, "tallies", len(got), 3)
+			mustBe(f, got[1].Err, counting.Corrupt)
+			equal(f, "tally before it", got[0], counting.Tally{Visits: 1})
+			equal(f, "tally after it", got[2], counting.Tally{Visits: 2})
+		}},
+		{"a corrupt window refuses its ids alone", open, func(f *fixture) {
+			f.corruptWindow(f.window())
+			b := f.idBatch(f.idEvent(1, ""), f.idEvent(2, "http://e.example/"))
+			b.Visits = []counting.Visit{f.visit("home", 1)}
+			f.apply(b, refusal(1, counting.Corrupt), refusal(2, counting.Corrupt))
+			f.visits("home", 1)
+		}},
+		{"a corrupt window has no number and no endpoints", open, func(f *fixture) {
+			w := f.window()
+			f.corruptWindow(w)
+			mustBe(f, errorOf(f.node.Distinct(f.Context(), w)), counting.Corrupt)
+			f.pass(w)
+			mustBe(f, errorOf(f.node.Seal(f.Context(), w, 0)), counting.Corrupt)
+			mustBe(f, errorOf(f.node.Endpoints(f.Context(), w)), counting.Corrupt)
+		}},
+		{"a corrupt window leaves others alone", open, func(f *fixture) {
+			w := f.window()
+			f.corruptWindow(w)
+			next := f.pass(w)
+			f.apply(f.idBatch(f.idEvent(1, "http://a.example/"), f.idEvent(2, "")))
+			f.pass(next)
+			equal(f, "sealed number of the one before", f.seal(w-1), 0)
+			equal(f, "sealed number of a later one", f.seal(next), 2)
+			f.endpoints(next, "http://a.example/")
+			mustBe(f, errorOf(f.node.Seal(f.Context(), w, 0)), counting.Corrupt)
+		}},
+		{"a corrupt window can be retired and is forgotten", timed, func(f *fixture) {
+			w := f.window()
+			f.corruptWindow(w)
+			f.pass(w)
+			check.Must(f, f.node.Retire(f.Context(), w))
+			f.later(11 * time.Minute)
+			f.distinct(w, 0)
+		}},
+		{"a corrupt entry can't be claimed, changed or read", open, func(f *fixture) {
+			token := f.claim(100, "a")
+			f.corruptEntry(100)
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "a", f.lease())), counting.Corrupt)
+			for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+				f.refuseStep(100, token, step, counting.Corrupt)
+			}
+			mustBe(f, errorOf(f.node.Entry(f.Context(), 100)), counting.Corrupt)
+		}},
+		{"a corrupt entry leaves others alone", open, func(f *fixture) {
+			f.corruptEntry(100)
+			f.finish(99, "a", 7)
+			f.finish(101, "a", 8)
+			done := counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}}
+			f.entry(99, done)
+			done.Count = 8
+			f.entry(101, done)
+		}},
+		{"a corrupt entry is listed as damaged", open, func(f *fixture) {
+			f.claim(99, "a")
+			f.claim(101, "a")
+			f.corruptEntry(100)
+			f.newest(2, 101, 100)
+			f.newest(10, 101, 100, 99)
+			entries := check.Value(f.node.Entries(f.Context(), math.MaxInt64, 10))(f)
+			equal(f, "the corrupt entry", entries[1], counting.Entry{Window: 100, State: counting.Damaged})
+			equal(f, "the one before it", entries[0].State, counting.Open)
+			equal(f, "the one after it", entries[2].State, counting.Open)
+		}},
 	}
 }
 
-func corruptPageAlone(t *testing.T, s *stand) {
-	n := s.open(t)
-	needs(t, s.CorruptPage != nil, "nothing can be planted under a page")
-	s.CorruptPage(t, n, s.at("bad"))
-	b := s.batch(s.visit("home", 1), s.visit("bad", 1), s.visit("about", 1))
-	s.apply(t, b, counting.Refusal{Item: 1, Reason: counting.Corrupt})
-	s.duplicate(t, b, counting.Refusal{Item: 1, Reason: counting.Corrupt})
-	s.visits(t, "home", 1)
-	s.visits(t, "about", 1)
+func (f *fixture) corruptWindow(w counting.Window) {
+	f.Helper()
+	f.needs(f.CorruptWindow != nil, "nothing can be planted under a window")
+	f.CorruptWindow(f.T, f.node, w)
 }
 
-func corruptPageRead(t *testing.T, s *stand) {
-	n := s.open(t)
-	needs(t, s.CorruptPage != nil, "nothing can be planted under a page")
-	s.apply(t, s.batch(s.visit("home", 1), s.visit("about", 2)))
-	s.CorruptPage(t, n, s.at("bad"))
-	got, err := n.Read(t.Context(), 1, []counting.Located{s.at("home"), s.at("bad"), s.at("about")})
-	must(t, err)
-	equal(t, "tallies", len(got), 3)
-	mustBe(t, got[1].Err, counting.Corrupt)
-	equal(t, "tally before it", got[0], counting.Tally{Visits: 1})
-	equal(t, "tally after it", got[2], counting.Tally{Visits: 2})
+func (f *fixture) corruptEntry(w counting.Window) {
+	f.Helper()
+	f.needs(f.CorruptEntry != nil, "nothing can be planted under an entry")
+	f.CorruptEntry(f.T, f.node, w)
 }
 
-func corruptWindowAlone(t *testing.T, s *stand) {
-	n := s.open(t)
-	needs(t, s.CorruptWindow != nil, "nothing can be planted under a window")
-	s.CorruptWindow(t, n, s.window(t))
-	b := s.idBatch(s.arrival(1, ""), s.arrival(2, "http://e.example/"))
-	b.Visits = []counting.Visit{s.visit("home", 1)}
-	s.apply(t, b, counting.Refusal{Item: 1, Reason: counting.Corrupt}, counting.Refusal{Item: 2, Reason: counting.Corrupt})
-	s.visits(t, "home", 1)
-}
-
-func (s *stand) corruptWindow(t *testing.T, w counting.Window) {
-	t.Helper()
-	needs(t, s.CorruptWindow != nil, "nothing can be planted under a window")
-	s.CorruptWindow(t, s.node, w)
-}
-
-func corruptWindowHasNoNumber(t *testing.T, s *stand) {
-	n := s.open(t)
-	w := s.window(t)
-	s.corruptWindow(t, w)
-	_, err := n.Distinct(t.Context(), w)
-	mustBe(t, err, counting.Corrupt)
-	s.pass(t, w)
-	_, err = n.Seal(t.Context(), w, 0)
-	mustBe(t, err, counting.Corrupt)
-	_, err = n.Endpoints(t.Context(), w)
-	mustBe(t, err, counting.Corrupt)
-}
-
-func corruptWindowStopsNoOther(t *testing.T, s *stand) {
-	n := s.open(t)
-	w := s.window(t)
-	s.corruptWindow(t, w)
-	next := s.pass(t, w)
-	s.apply(t, s.idBatch(s.arrival(1, "http://a.example/"), s.arrival(2, "")))
-	s.pass(t, next)
-	equal(t, "sealed number of the one before", s.seal(t, w-1), 0)
-	equal(t, "sealed number of a later one", s.seal(t, next), 2)
-	s.endpoints(t, next, "http://a.example/")
-	_, err := n.Seal(t.Context(), w, 0)
-	mustBe(t, err, counting.Corrupt)
-}
-
-func corruptWindowIsForgotten(t *testing.T, s *stand) {
-	n := s.open(t)
-	s.needsClock(t)
-	w := s.window(t)
-	s.corruptWindow(t, w)
-	s.pass(t, w)
-	must(t, n.Retire(t.Context(), w))
-	s.later(t, 11*time.Minute)
-	s.distinct(t, w, 0)
-}
-
-func (s *stand) corruptEntry(t *testing.T, w counting.Window) {
-	t.Helper()
-	needs(t, s.CorruptEntry != nil, "nothing can be planted under an entry")
-	s.CorruptEntry(t, s.node, w)
-}
-
-func corruptEntry(t *testing.T, s *stand) {
-	n := s.open(t)
-	token := s.claim(t, 100, "a")
-	s.corruptEntry(t, 100)
-	_, _, err := n.Claim(t.Context(), 100, "a", s.lease())
-	mustBe(t, err, counting.Corrupt)
-	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
-		s.refuseStep(t, 100, token, step, counting.Corrupt)
-	}
-	_, _, err = n.Entry(t.Context(), 100)
-	mustBe(t, err, counting.Corrupt)
-}
-
-func corruptEntryStopsNoOther(t *testing.T, s *stand) {
-	s.open(t)
-	s.corruptEntry(t, 100)
-	s.finish(t, 99, "a", 7)
-	s.finish(t, 101, "a", 8)
-	done := counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}}
-	s.entry(t, 99, done)
-	done.Count = 8
-	s.entry(t, 101, done)
-}
-
-func corruptEntryIsListed(t *testing.T, s *stand) {
-	n := s.open(t)
-	s.claim(t, 99, "a")
-	s.claim(t, 101, "a")
-	s.corruptEntry(t, 100)
-	s.newest(t, 2, 101, 100)
-	s.newest(t, 10, 101, 100, 99)
-	entries, err := n.Entries(t.Context(), math.MaxInt64, 10)
-	must(t, err)
-	equal(t, "the corrupt entry", entries[1], counting.Entry{Window: 100, State: counting.Damaged})
-	equal(t, "the one before it", entries[0].State, counting.Open)
-	equal(t, "the one after it", entries[2].State, counting.Open)
+func (f *fixture) corruptPage(at counting.Located) {
+	f.Helper()
+	f.needs(f.CorruptPage != nil, "nothing can be planted under a page")
+	f.CorruptPage(f.T, f.node, at)
 }

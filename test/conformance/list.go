@@ -3,79 +3,59 @@ package conformance
 import (
 	"fmt"
 	"maps"
-	"testing"
 
 	"footfall/domain/counting"
 )
 
 func listCases() []testCase {
 	return []testCase{
-		{"every page is listed with its arc", listAll},
-		{"a node without pages lists none", listNothing},
-		{"a page that is no count is listed as -1", listCorrupt},
-		{"pages are listed in the node's epoch alone", listEpoch},
-		{"a node to which arcs are coming lists nothing", listComing},
+		{"every page is listed with its arc", open, func(f *fixture) {
+			want := make(map[counting.Visit]bool)
+			var visits []counting.Visit
+			for i := range 2500 {
+				visits = append(visits, f.visit(counting.Page(fmt.Sprintf("page %d/ä", i)), int64(i+1)))
+				want[visits[i]] = true
+			}
+			f.apply(f.batch(visits...))
+			if got := f.list(); !maps.Equal(got, want) {
+				f.Fatalf("%d pages are listed, want %d", len(got), len(want))
+			}
+		}},
+		{"a node without pages lists none", open, func(f *fixture) {
+			equal(f, "pages", len(f.list()), 0)
+		}},
+		{"a page that is no count is listed as -1", open, func(f *fixture) {
+			f.apply(f.batch(f.visit("home", 3)))
+			f.corruptPage(f.at("bad"))
+			want := map[counting.Visit]bool{f.visit("home", 3): true, f.visit("bad", -1): true}
+			if got := f.list(); !maps.Equal(got, want) {
+				f.Fatalf("got %v, want %v", got, want)
+			}
+		}},
+		{"pages are listed in the node's epoch alone", open, func(f *fixture) {
+			mustBe(f, errorOf(f.node.List(f.Context(), f.ring.Epoch()+1, "")), counting.ErrAhead)
+			f.fence(f.next("second"))
+			mustBe(f, errorOf(f.node.List(f.Context(), f.ring.Epoch(), "")), counting.ErrStale)
+		}},
+		{"a node to which arcs are coming lists nothing", moving, func(f *fixture) {
+			arc := f.destination()
+			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page", Count: 1}))
+			mustBe(f, errorOf(f.node.List(f.Context(), f.ring.Epoch(), "")), counting.Moving)
+			f.closeArcs()
+			equal(f, "the page is listed", f.list()[counting.Visit{Arc: arc, Page: "page", Count: 1}], true)
+		}},
 	}
 }
 
-func (s *stand) list(t *testing.T) map[counting.Visit]bool {
-	t.Helper()
+func (f *fixture) list() map[counting.Visit]bool {
+	f.Helper()
 	got := make(map[counting.Visit]bool)
-	for cursor, again := "", true; again; again = cursor != "" {
-		pages, next, err := s.node.List(t.Context(), s.ring.Epoch(), cursor)
-		must(t, err)
+	follow(f, func(cursor string) ([]counting.Visit, string, error) {
+		return f.node.List(f.Context(), f.ring.Epoch(), cursor)
+	}, func(pages []counting.Visit) {
 		for _, p := range pages {
 			got[p] = true
 		}
-		cursor = next
-	}
+	})
 	return got
-}
-
-func listAll(t *testing.T, s *stand) {
-	s.open(t)
-	want := make(map[counting.Visit]bool)
-	var visits []counting.Visit
-	for i := range 2500 {
-		visits = append(visits, s.visit(counting.Page(fmt.Sprintf("page %d/ä", i)), int64(i+1)))
-		want[visits[i]] = true
-	}
-	s.apply(t, s.batch(visits...))
-	if got := s.list(t); !maps.Equal(got, want) {
-		t.Fatalf("%d pages are listed, want %d", len(got), len(want))
-	}
-}
-
-func listNothing(t *testing.T, s *stand) {
-	s.open(t)
-	equal(t, "pages", len(s.list(t)), 0)
-}
-
-func listCorrupt(t *testing.T, s *stand) {
-	s.open(t)
-	needs(t, s.CorruptPage != nil, "its pages can't be corrupted")
-	s.apply(t, s.batch(s.visit("home", 3)))
-	s.CorruptPage(t, s.node, s.at("bad"))
-	want := map[counting.Visit]bool{s.visit("home", 3): true, s.visit("bad", -1): true}
-	if got := s.list(t); !maps.Equal(got, want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
-}
-
-func listEpoch(t *testing.T, s *stand) {
-	n := s.open(t)
-	_, _, err := n.List(t.Context(), s.ring.Epoch()+1, "")
-	mustBe(t, err, counting.ErrAhead)
-	s.fence(t, s.nextRing(t, "second", s.current(t)+2))
-	_, _, err = n.List(t.Context(), s.ring.Epoch(), "")
-	mustBe(t, err, counting.ErrStale)
-}
-
-func listComing(t *testing.T, s *stand) {
-	arc := s.destination(t)
-	s.apply(t, s.batch(counting.Visit{Arc: arc, Page: "page", Count: 1}))
-	_, _, err := s.node.List(t.Context(), s.ring.Epoch(), "")
-	mustBe(t, err, counting.Moving)
-	s.closeAll(t)
-	equal(t, "the page is listed", s.list(t)[counting.Visit{Arc: arc, Page: "page", Count: 1}], true)
 }

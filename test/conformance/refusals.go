@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"math"
-	"testing"
 
 	"footfall/domain/counting"
 )
@@ -12,97 +11,76 @@ const most = math.MaxInt64
 
 func refusalCases() []testCase {
 	return []testCase{
-		{"a visit that would overflow is refused alone", overflowAlone},
-		{"a count may reach the highest number", overflowEdge},
-		{"an id with one endpoint too many is refused alone", endpointLimit},
-		{"a limit of 0 lets ids without endpoints pass", endpointLimitZero},
-		{"the endpoint limit is that of a window", endpointLimitPerWindow},
-		{"an id by the table of another window is refused alone", wrongTable},
-		{"refusals index visits first and arrivals after them", refusalIndexes},
+		{"a visit that would overflow is refused alone", open, func(f *fixture) {
+			f.apply(f.batch(f.visit("full", most-1)))
+			f.apply(f.batch(f.visit("home", 1), f.visit("full", 2), f.visit("about", 1)), refusal(1, counting.Overflow))
+			f.visits("home", 1)
+			f.visits("about", 1)
+			f.visits("full", most-1)
+		}},
+		{"a count may reach the highest number", open, func(f *fixture) {
+			f.apply(f.batch(f.visit("full", most-1)))
+			f.apply(f.batch(f.visit("full", 1), f.visit("full", 1)), refusal(1, counting.Overflow))
+			f.visits("full", most)
+		}},
+		{"an id with one endpoint too many is refused alone", open, func(f *fixture) {
+			w := f.window()
+			b := f.idBatch(
+				f.idEvent(1, "http://a.example/"), f.idEvent(2, "http://b.example/"),
+				f.idEvent(3, "http://c.example/"), // one too many: neither is kept
+				f.idEvent(4, "http://a.example/"), // known
+				f.idEvent(5, ""),
+			)
+			b.EndpointLimit = 2
+			f.apply(b, refusal(2, counting.EndpointLimit))
+			f.duplicate(b, refusal(2, counting.EndpointLimit))
+			again := f.idBatch(f.idEvent(6, "http://c.example/"), f.idEvent(7, "http://b.example/"))
+			again.EndpointLimit = 2
+			f.apply(again, refusal(0, counting.EndpointLimit))
+			f.distinct(w, 5)
+			f.endpoints(w, "http://a.example/", "http://b.example/")
+		}},
+		{"a limit of 0 lets ids without endpoints pass", open, func(f *fixture) {
+			w := f.window()
+			b := f.idBatch(f.idEvent(1, "http://a.example/"), f.idEvent(2, ""))
+			b.EndpointLimit = 0
+			f.apply(b, refusal(0, counting.EndpointLimit))
+			f.distinct(w, 1)
+			f.endpoints(w)
+		}},
+		{"the endpoint limit is that of a window", open, func(f *fixture) {
+			w := f.window()
+			b := f.idBatch(f.idEvent(1, "http://a.example/"))
+			b.EndpointLimit = 1
+			f.apply(b)
+			next := f.pass(w)
+			b = f.idBatch(f.idEvent(1, "http://b.example/"))
+			b.EndpointLimit = 1
+			f.apply(b)
+			f.endpoints(w, "http://a.example/")
+			f.endpoints(next, "http://b.example/")
+		}},
+		{"an id by the table of another window is refused alone", open, func(f *fixture) {
+			w := f.window()
+			f.openRing(f.nextRing("second", w+2))
+			old, young := f.idEvent(1, ""), f.idEvent(2, "http://a.example/")
+			old.Table, young.Table = 1, 2
+			f.apply(f.idBatch(old, young), refusal(1, counting.WrongTable))
+			f.distinct(w, 1)
+			f.endpoints(w)
+			after := f.pass(w + 1)
+			f.apply(f.idBatch(old, young), refusal(0, counting.WrongTable))
+			f.distinct(after, 1)
+			f.endpoints(after, "http://a.example/")
+		}},
+		{"refusals index visits first and arrivals after them", open, func(f *fixture) {
+			f.apply(f.batch(f.visit("full", most)))
+			b := f.idBatch(f.idEvent(1, ""), f.idEvent(2, "http://a.example/"))
+			b.Visits = []counting.Visit{f.visit("full", 1), f.visit("home", 1)}
+			b.EndpointLimit = 0
+			want := []counting.Refusal{{Item: 0, Reason: counting.Overflow}, {Item: 3, Reason: counting.EndpointLimit}}
+			f.apply(b, want...)
+			f.duplicate(b, want...)
+		}},
 	}
-}
-
-func overflowAlone(t *testing.T, s *stand) {
-	s.open(t)
-	s.apply(t, s.batch(s.visit("full", most-1)))
-	s.apply(t, s.batch(s.visit("home", 1), s.visit("full", 2), s.visit("about", 1)), counting.Refusal{Item: 1, Reason: counting.Overflow})
-	s.visits(t, "home", 1)
-	s.visits(t, "about", 1)
-	s.visits(t, "full", most-1)
-}
-
-func overflowEdge(t *testing.T, s *stand) {
-	s.open(t)
-	s.apply(t, s.batch(s.visit("full", most-1)))
-	s.apply(t, s.batch(s.visit("full", 1), s.visit("full", 1)), counting.Refusal{Item: 1, Reason: counting.Overflow})
-	s.visits(t, "full", most)
-}
-
-func endpointLimit(t *testing.T, s *stand) {
-	s.open(t)
-	w := s.window(t)
-	b := s.idBatch(
-		s.arrival(1, "http://a.example/"), s.arrival(2, "http://b.example/"),
-		s.arrival(3, "http://c.example/"), // one too many: neither is kept
-		s.arrival(4, "http://a.example/"), // known
-		s.arrival(5, ""),
-	)
-	b.EndpointLimit = 2
-	s.apply(t, b, counting.Refusal{Item: 2, Reason: counting.EndpointLimit})
-	s.duplicate(t, b, counting.Refusal{Item: 2, Reason: counting.EndpointLimit})
-	again := s.idBatch(s.arrival(6, "http://c.example/"), s.arrival(7, "http://b.example/"))
-	again.EndpointLimit = 2
-	s.apply(t, again, counting.Refusal{Item: 0, Reason: counting.EndpointLimit})
-	s.distinct(t, w, 5)
-	s.endpoints(t, w, "http://a.example/", "http://b.example/")
-}
-
-func endpointLimitZero(t *testing.T, s *stand) {
-	s.open(t)
-	w := s.window(t)
-	b := s.idBatch(s.arrival(1, "http://a.example/"), s.arrival(2, ""))
-	b.EndpointLimit = 0
-	s.apply(t, b, counting.Refusal{Item: 0, Reason: counting.EndpointLimit})
-	s.distinct(t, w, 1)
-	s.endpoints(t, w)
-}
-
-func endpointLimitPerWindow(t *testing.T, s *stand) {
-	s.open(t)
-	w := s.window(t)
-	b := s.idBatch(s.arrival(1, "http://a.example/"))
-	b.EndpointLimit = 1
-	s.apply(t, b)
-	next := s.pass(t, w)
-	b = s.idBatch(s.arrival(1, "http://b.example/"))
-	b.EndpointLimit = 1
-	s.apply(t, b)
-	s.endpoints(t, w, "http://a.example/")
-	s.endpoints(t, next, "http://b.example/")
-}
-
-func wrongTable(t *testing.T, s *stand) {
-	s.open(t)
-	w := s.window(t)
-	s.enter(t, s.nextRing(t, "second", w+2))
-	old, young := s.arrival(1, ""), s.arrival(2, "http://a.example/")
-	old.Table, young.Table = 1, 2
-	s.apply(t, s.idBatch(old, young), counting.Refusal{Item: 1, Reason: counting.WrongTable})
-	s.distinct(t, w, 1)
-	s.endpoints(t, w)
-	after := s.pass(t, w+1)
-	s.apply(t, s.idBatch(old, young), counting.Refusal{Item: 0, Reason: counting.WrongTable})
-	s.distinct(t, after, 1)
-	s.endpoints(t, after, "http://a.example/")
-}
-
-func refusalIndexes(t *testing.T, s *stand) {
-	s.open(t)
-	s.apply(t, s.batch(s.visit("full", most)))
-	b := s.idBatch(s.arrival(1, ""), s.arrival(2, "http://a.example/"))
-	b.Visits = []counting.Visit{s.visit("full", 1), s.visit("home", 1)}
-	b.EndpointLimit = 0
-	want := []counting.Refusal{{Item: 0, Reason: counting.Overflow}, {Item: 3, Reason: counting.EndpointLimit}}
-	s.apply(t, b, want...)
-	s.duplicate(t, b, want...)
 }

@@ -2,111 +2,91 @@ package conformance
 
 import (
 	"slices"
-	"testing"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 func sweepCases() []testCase {
 	return []testCase{
-		{"a sweep leaves a move alone that is under way", sweepLeavesMoves},
-		{"a sweep forgets the residue of a move that has ended", sweepForgetsResidue},
-		{"a sweep leaves what may be all that is left of an arc", sweepLeavesLoss},
-		{"a sweep tells of live pages in an arc that isn't kept, and leaves them", sweepTellsStrays},
-		{"a sweep forgets keys of arcs that aren't kept, and no others", sweepForgetsKeys},
-		{"a sweep leaves marks of a coming arc alone", sweepLeavesMarks},
-		{"a sweep that is repeated finds nothing more to forget", sweepAgain},
-		{"a sweep goes by the open table", sweepOfOtherTables},
+		{"a sweep leaves a move alone that is under way", moving, func(f *fixture) {
+			arc := f.claimedArc()
+			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table() - 1}, 0)
+			f.fetchPages(arc, pagesOf(2)(arc))
+			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
+		}},
+		{"a sweep forgets the residue of a move that has ended", moving, func(f *fixture) {
+			arc := f.claimedArc()
+			f.sweep(counting.SweepPolicy{Ended: f.ring.Table()}, 1)
+			f.claimArc(arc, released(2))
+			mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
+			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
+		}},
+		{"a sweep leaves what may be all that is left of an arc", moving, func(f *fixture) {
+			arc := f.claimedArc()
+			table := f.ring.Table()
+			f.sweep(counting.SweepPolicy{Ended: table, Since: table + 1}, 0, counting.Orphan{Arc: arc, Table: table, Pages: 2})
+			f.fetchPages(arc, pagesOf(2)(arc))
+		}},
+		{"a sweep tells of live pages in an arc that isn't kept, and leaves them", moving, func(f *fixture) {
+			var other []counting.Visit
+			arc := f.source(func(arc counting.Arc) []counting.Visit {
+				other = pagesOf(3)(arc + 1)
+				return append(pagesOf(2)(arc), other...)
+			})
+			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc + 1}, Ended: f.ring.Table()}, 0, counting.Orphan{Arc: arc, Pages: 2})
+			f.tallies(append(pagesOf(2)(arc), other...))
+		}},
+		{"a sweep forgets keys of arcs that aren't kept, and no others", moving, func(f *fixture) {
+			arc, keys := f.keySource(3)
+			kept := counting.KeyLookup{Stored: true, Print: keys[0].Print}
+			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}}, 0)
+			f.findKey(arc, keys[0], kept)
+			f.sweep(counting.SweepPolicy{}, 1, counting.Orphan{Arc: arc, Pages: 1})
+			f.findKey(arc, keys[0], counting.KeyLookup{})
+			b := f.keyBatch(keyed(requestKey("new"), f.visit("home", 1)))
+			b.KeyLimit = 1 // those that are gone don't count
+			f.apply(b)
+		}},
+		{"a sweep leaves marks of a coming arc alone", moving, func(f *fixture) {
+			arc := f.destination()
+			f.importPages(arc, pagesOf(2)(arc), 2)
+			f.sweep(counting.SweepPolicy{Arcs: f.ring.Incoming(f.node.ID()), Ended: f.ring.Table()}, 0)
+			f.importPages(arc, pagesOf(2)(arc), 2)
+			f.tallies(pagesOf(2)(arc))
+		}},
+		{"a sweep that is repeated finds nothing more to forget", moving, func(f *fixture) {
+			f.claimedArc()
+			f.sweep(counting.SweepPolicy{Ended: f.ring.Table()}, 1)
+			f.sweep(counting.SweepPolicy{Ended: f.ring.Table()}, 0)
+		}},
+		{"a sweep goes by the open table", moving, func(f *fixture) {
+			f.claimedArc()
+			mustBe(f, errorOf(f.moves().Sweep(f.Context(), f.ring.Table()-1, counting.SweepPolicy{Ended: 9}, "")), counting.ErrStale)
+			mustBe(f, errorOf(f.moves().Sweep(f.Context(), f.ring.Table()+1, counting.SweepPolicy{Ended: 9}, "")), counting.ErrAhead)
+		}},
 	}
 }
 
 // sweep looks through the whole node.
-func (s *stand) sweep(t *testing.T, k counting.SweepPolicy, forgotten int, strays ...counting.Orphan) {
-	t.Helper()
+func (f *fixture) sweep(k counting.SweepPolicy, forgotten int, strays ...counting.Orphan) {
+	f.Helper()
 	slices.Sort(k.Arcs)
 	var all counting.SweepResult
-	for cursor, more := "", true; more; more = cursor != "" {
-		some, next, err := s.moves().Sweep(t.Context(), s.ring.Table(), k, cursor)
-		must(t, err)
-		all.Forgotten += some.Forgotten
-		all.Orphans = append(all.Orphans, some.Orphans...)
-		cursor = next
-	}
-	equal(t, "forgotten", all.Forgotten, forgotten)
-	equalSlices(t, "strays", all.Orphans, strays)
-}
-
-// claimed is an arc with two pages that was claimed and goes no further.
-func (s *stand) claimed(t *testing.T) counting.Arc {
-	t.Helper()
-	arc := s.source(t, some(2))
-	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Frozen, Pages: 2})
-	return arc
-}
-
-func sweepLeavesMoves(t *testing.T, s *stand) {
-	arc := s.claimed(t)
-	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: s.ring.Table() - 1}, 0)
-	s.residue(t, arc, some(2)(arc))
-	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 2))
-}
-
-func sweepForgetsResidue(t *testing.T, s *stand) {
-	arc := s.claimed(t)
-	s.sweep(t, counting.SweepPolicy{Ended: s.ring.Table()}, 1)
-	s.claimArc(t, arc, counting.FrozenPages{Stage: counting.Released, Pages: 2})
-	_, _, err := s.moves().Fetch(t.Context(), s.ring.Table(), arc, "")
-	mustBe(t, err, counting.ErrUnfinished)
-	must(t, s.moves().RetireArc(t.Context(), s.ring.Table(), arc, 2))
-}
-
-func sweepLeavesLoss(t *testing.T, s *stand) {
-	arc := s.claimed(t)
-	table := s.ring.Table()
-	s.sweep(t, counting.SweepPolicy{Ended: table, Since: table + 1}, 0, counting.Orphan{Arc: arc, Table: table, Pages: 2})
-	s.residue(t, arc, some(2)(arc))
-}
-
-func sweepTellsStrays(t *testing.T, s *stand) {
-	var other []counting.Visit
-	arc := s.source(t, func(arc counting.Arc) []counting.Visit {
-		other = some(3)(arc + 1)
-		return append(some(2)(arc), other...)
+	follow(f, func(cursor string) (counting.SweepResult, string, error) {
+		return f.moves().Sweep(f.Context(), f.ring.Table(), k, cursor)
+	}, func(part counting.SweepResult) {
+		all.Forgotten += part.Forgotten
+		all.Orphans = append(all.Orphans, part.Orphans...)
 	})
-	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc + 1}, Ended: s.ring.Table()}, 0, counting.Orphan{Arc: arc, Pages: 2})
-	s.live(t, append(some(2)(arc), other...))
+	equal(f, "forgotten", all.Forgotten, forgotten)
+	equalSlices(f, "strays", all.Orphans, strays)
 }
 
-func sweepForgetsKeys(t *testing.T, s *stand) {
-	arc, keys := s.leaving(t, 3)
-	kept := counting.KeyLookup{Stored: true, Print: keys[0].Print}
-	s.sweep(t, counting.SweepPolicy{Arcs: []counting.Arc{arc}}, 0)
-	s.found(t, arc, keys[0], kept)
-	s.sweep(t, counting.SweepPolicy{}, 1, counting.Orphan{Arc: arc, Pages: 1})
-	s.found(t, arc, keys[0], counting.KeyLookup{})
-	b := s.keyBatch(keyed(once("new"), s.visit("home", 1)))
-	b.KeyLimit = 1 // those that are gone don't count
-	s.apply(t, b)
-}
-
-func sweepLeavesMarks(t *testing.T, s *stand) {
-	arc := s.destination(t)
-	s.takeIn(t, arc, some(2)(arc), 2)
-	s.sweep(t, counting.SweepPolicy{Arcs: s.ring.Incoming(s.node.ID()), Ended: s.ring.Table()}, 0)
-	s.takeIn(t, arc, some(2)(arc), 2)
-	s.live(t, some(2)(arc))
-}
-
-func sweepAgain(t *testing.T, s *stand) {
-	s.claimed(t)
-	s.sweep(t, counting.SweepPolicy{Ended: s.ring.Table()}, 1)
-	s.sweep(t, counting.SweepPolicy{Ended: s.ring.Table()}, 0)
-}
-
-func sweepOfOtherTables(t *testing.T, s *stand) {
-	s.claimed(t)
-	_, _, err := s.moves().Sweep(t.Context(), s.ring.Table()-1, counting.SweepPolicy{Ended: 9}, "")
-	mustBe(t, err, counting.ErrStale)
-	_, _, err = s.moves().Sweep(t.Context(), s.ring.Table()+1, counting.SweepPolicy{Ended: 9}, "")
-	mustBe(t, err, counting.ErrAhead)
+// claimedArc is an arc with two pages that was claimed and goes no further.
+func (f *fixture) claimedArc() counting.Arc {
+	f.Helper()
+	arc := f.source(pagesOf(2))
+	f.claimArc(arc, frozen(2))
+	return arc
 }

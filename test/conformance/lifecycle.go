@@ -1,0 +1,159 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"footfall/domain/counting"
+	"footfall/test/check"
+)
+
+func lifecycleCases() []testCase {
+	return []testCase{
+		{"calls end with their context", open, func(f *fixture) {
+			w := f.window()
+			ctx, cancel := context.WithCancel(f.Context())
+			cancel()
+			f.everyCall(ctx, w, func(call string, err error) {
+				if err == nil {
+					f.Errorf("%s: answered, though its context was over", call)
+				}
+			})
+		}},
+		{"a batch that ended with its context is counted once when it is sent again", open, func(f *fixture) {
+			ctx, cancel := context.WithCancel(f.Context())
+			cancel()
+			b := f.batch(f.visit("home", 1))
+			if _, err := f.node.Apply(ctx, b); err == nil {
+				f.Fatal("the call was answered, want an error")
+			}
+			check.Value(f.node.Apply(f.Context(), b))(f)
+			f.visits("home", 1)
+		}},
+		{"every call after the close says so", open, func(f *fixture) {
+			w := f.window()
+			f.Close(f.T, f.node)
+			f.failEverywhere(w, counting.ErrClosed)
+			f.failEverywhere(w, counting.ErrNotApplied)
+		}},
+		{"closing twice is harmless", open, func(f *fixture) {
+			f.Close(f.T, f.node)
+			f.Close(f.T, f.node)
+		}},
+		{"counts and sessions survive", open, func(f *fixture) {
+			older, last := f.batch(f.visit("home", 1), f.visit("full", most)), f.batch(f.visit("home", 2), f.visit("full", 1))
+			refusal := refusal(1, counting.Overflow)
+			f.apply(older)
+			f.apply(last, refusal)
+			for range 2 {
+				f.reopen()
+				f.visits("home", 3)
+				f.visits("full", most)
+				f.duplicate(older)
+				f.duplicate(last, refusal)
+			}
+			f.seq++
+			f.gap(f.batch(), 2)
+			f.seq = 2
+			f.apply(f.batch(f.visit("home", 1)))
+			f.visits("home", 4)
+		}},
+		{"windows survive", open, func(f *fixture) {
+			first := f.window()
+			f.apply(f.idBatch(f.idEvent(1, "http://a.example/"), f.idEvent(2, "")))
+			retired := f.pass(first)
+			f.addIDs(1)
+			open := f.pass(retired)
+			f.addIDs(5, 6)
+			f.seal(first)
+			f.seal(retired)
+			check.Must(f, f.node.Retire(f.Context(), retired))
+			f.reopen()
+			f.distinct(first, 2)
+			f.endpoints(first, "http://a.example/")
+			equal(f, "sealed number", f.seal(first), 2)
+			f.distinct(open, 2)
+			a := f.heartbeat()
+			waits := fmt.Sprint(a.Waiting)
+			for _, w := range a.Waiting {
+				if w == retired {
+					f.Fatalf("the retired window %d waits: %s", retired, waits)
+				}
+			}
+			if len(a.Waiting) == 0 || a.Waiting[0] > first {
+				f.Fatalf("window %d doesn't wait: %s", first, waits)
+			}
+			f.addIDs(6, 7)
+			if f.Advance != nil {
+				f.distinct(open, 3)
+			}
+		}},
+		{"entries and claims survive", open, func(f *fixture) {
+			f.finish(100, "a", 7)
+			token, _ := f.claimed(101, "a", time.Hour)
+			f.advance(101, token, counting.Record(8))
+			call := counting.Delivery{Attempts: 2, Status: 503}
+			f.advance(101, token, counting.SaveDelivery("http://a.example/", call))
+			f.reopen()
+			f.newest(10, 101, 100)
+			f.entry(100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
+			f.entry(101, counting.Entry{State: counting.Sealed, Count: 8})
+			f.deliveries(101, map[string]counting.Delivery{"http://a.example/": call})
+			mustBe(f, errorOf(f.node.Claim(f.Context(), 101, "b", time.Hour)), counting.ErrBusy)
+			f.advance(101, token, counting.Publish("queue"))
+		}},
+		{"the ring survives", open, func(f *fixture) {
+			first := f.ring
+			next := f.next("second")
+			f.fence(next)
+			f.reopen()
+			f.rings(next, first)
+			f.refuse(f.batch(f.visit("home", 1)), counting.ErrStale)
+			check.Must(f, f.node.Open(f.Context(), next))
+			f.reopen()
+			f.rings(next, next)
+		}},
+	}
+}
+
+// everyCall makes each call of the ports once, and hands on how it ended.
+func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(call string, err error)) {
+	n := f.node
+	b := &counting.Batch{Epoch: f.ring.Epoch(), Session: "every-call", Seq: 1, Visits: []counting.Visit{f.visit("elsewhere", 1)}}
+	ended("apply", errorOf(n.Apply(ctx, b)))
+	ended("read", errorOf(n.Read(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
+	ended("attend", errorOf(n.Heartbeat(ctx)))
+	ended("seal", errorOf(n.Seal(ctx, w-1, 0)))
+	ended("distinct", errorOf(n.Distinct(ctx, w)))
+	ended("endpoints", errorOf(n.Endpoints(ctx, w)))
+	ended("retire", n.Retire(ctx, w-1))
+	ended("claim", errorOf(n.Claim(ctx, w-1, "a", time.Second)))
+	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
+		ended(string(step.Action), errorOf(n.Advance(ctx, w-1, "x", step)))
+	}
+	ended("entry", errorOf(n.Entry(ctx, w-1)))
+	ended("entries", errorOf(n.Entries(ctx, math.MaxInt64, 10)))
+	ended("standing", errorOf(n.RingState(ctx)))
+	ended("pulse", errorOf(n.RingSummary(ctx)))
+	ended("fence", errorOf(n.Fence(ctx, f.ring)))
+	ended("approve", n.Accept(ctx, f.ring))
+	ended("open", n.Open(ctx, f.ring))
+	ended("list", errorOf(n.List(ctx, f.ring.Epoch(), "")))
+	if movable, ok := n.(counting.Movable); ok {
+		f.everyMove(ctx, movable, ended)
+	}
+}
+
+// failEverywhere checks that no call is answered.
+func (f *fixture) failEverywhere(w counting.Window, want error) {
+	f.Helper()
+	f.everyCall(f.Context(), w, func(call string, err error) {
+		f.Helper()
+		if !errors.Is(err, want) {
+			f.Errorf("%s: got the error %v, want %v", call, err, want)
+		}
+	})
+}
