@@ -412,7 +412,7 @@ func (m movable) ImportEntries(ctx context.Context, table counting.Epoch, entrie
 			if err != nil {
 				return false, err
 			}
-			if !kept.Take(e.Entry, t.at) {
+			if !kept.Import(e.Entry, t.at) {
 				continue
 			}
 			changed = true

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// How long a node keeps what it needs no more.
+// How long a node keeps what is not needed any more.
 const (
 	// SessionLife: a session, after its last batch.
 	SessionLife = 7 * 24 * time.Hour
-	// WindowLife: ids and endpoints after Retire, calls after Done.
+	// WindowLife: ids and endpoints after Retire, deliveries after Done.
 	WindowLife = 10 * time.Minute
 	// EntryLife: an entry, after its last change.
 	EntryLife = 7 * 24 * time.Hour
@@ -18,13 +18,13 @@ const (
 // MaxWaiting is the most windows that Windows.Heartbeat lists.
 const MaxWaiting = 100
 
-// LedgerEntry is an Entry with the claim on it, as a Ledger keeps it. Its methods
-// are the decisions of the Ledger's methods of the same names, for adapters
-// that keep values; one that returns an error has changed nothing.
+// LedgerEntry is an Entry with its claim, as a Ledger stores it. Its methods are
+// the decisions of the Ledger's methods of the same names. One that returns an error
+// has changed nothing.
 type LedgerEntry struct {
 	Entry
 	Owner string
-	// Claims is the number of claims so far; it tells their tokens apart.
+	// Claims is the number of claims so far. Each has another token.
 	Claims int64
 	// Until is when the lease is over, Changed the time of the last change.
 	Until, Changed time.Time
@@ -33,11 +33,12 @@ type LedgerEntry struct {
 // NewLedgerEntry is the entry of an unclaimed window.
 func NewLedgerEntry(w Window) LedgerEntry { return LedgerEntry{Entry: Entry{Window: w, State: Open}} }
 
-// token names the owner as well as the number, so that a node that came back
-// in an older state gives no token that another owner holds already.
+// token has the owner as well as the number. So a node that was rolled back to an
+// older state gives no token that another owner holds already.
 func (c *LedgerEntry) token() string { return fmt.Sprintf("%d-%s", c.Claims, c.Owner) }
 
-// Claim returns the new token, or an empty one for a window that is over.
+// Claim returns the new token, or an empty one for a window that is Done or Lost.
+// ErrBusy: another owner has the lease.
 func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (token string, err error) {
 	switch {
 	case c.State == Done || c.State == Lost:
@@ -51,8 +52,8 @@ func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (t
 }
 
 // Advance changes the entry by a step of the owner of the token. A step that was
-// done before, or that another one made unnecessary, changes nothing. Errors, which change
-// nothing: ErrStaleToken, and ErrNotApplied where an earlier step is missing.
+// done before, or that another one made unnecessary, changes nothing. Errors:
+// ErrStaleToken, and ErrNotApplied if an earlier step is missing.
 func (c *LedgerEntry) Advance(token string, now time.Time, s Step) error {
 	if c.Claims == 0 || token != c.token() {
 		return ErrStaleToken
@@ -80,9 +81,9 @@ func (c *LedgerEntry) Advance(token string, now time.Time, s Step) error {
 	return nil
 }
 
-// Take makes the entry that another node had this one's, and tells whether it
-// did: not where either says what the other need not know.
-func (c *LedgerEntry) Take(e Entry, now time.Time) bool {
+// Import replaces the entry by that of another node, and reports whether it did. It
+// does not if this entry is not Open, or the other one is Open or Damaged.
+func (c *LedgerEntry) Import(e Entry, now time.Time) bool {
 	if c.State != Open || e.State == Open || e.State == Damaged {
 		return false
 	}

@@ -117,11 +117,11 @@ type Movable interface {
 	// are not closed, in ascending order.
 	IncomingArcs(ctx context.Context, table Epoch) ([]Arc, error)
 
-	// ClaimArcs freezes what the node has of each arc, so that writes of the
-	// pages, which go elsewhere by now, find none of it. A claim that was
-	// made before is answered again as it is now. An arc of which the node has
-	// nothing, no key either, is Released immediately, with 0 pages. It may
-	// take as long as the store needs to sync.
+	// ClaimArcs freezes what the node has of each arc. Writes of the pages go to
+	// another node by now, and find none of it. A repeated claim is answered as the
+	// arc is now. An arc of which the node has no page and no key is Released
+	// immediately, with 0 pages. The call may take as long as the store needs to
+	// sync.
 	ClaimArcs(ctx context.Context, table Epoch, arcs []Arc) ([]FrozenPages, error)
 
 	// Fetch returns some of what a claimed arc has, from cursor on, which is
@@ -136,13 +136,13 @@ type Movable interface {
 	Import(ctx context.Context, table Epoch, arc Arc, c Chunk) (ImportResult, error)
 
 	// Confirm returns for each arc what was imported, without refused pages, or
-	// that it is closed. It may take as long as the store needs to sync.
+	// that it is closed. The call may take as long as the store needs to sync.
 	Confirm(ctx context.Context, table Epoch, arcs []Arc) ([]ImportResult, error)
 
-	// FindKeys looks for keys, in their order, also in arcs that have left
-	// the node or are about to: until RetireArc it has their keys, and no
-	// batch adds to them once the node has opened the table by which they
-	// leave. ErrStale and ErrAhead are about the epoch, as with Counts.Read.
+	// FindKeys looks for keys, in their order, also in arcs that leave the node. It
+	// has their keys until RetireArc. No batch adds to them once the node has
+	// opened the table by which they leave. ErrStale and ErrAhead are about the
+	// epoch, as with Counts.Read.
 	FindKeys(ctx context.Context, epoch Epoch, keys []LocatedKey) ([]KeyLookup, error)
 
 	// RetireArc deletes the frozen pages and the keys of a Frozen arc, if it has
@@ -167,10 +167,10 @@ type Movable interface {
 	// covers everything that is stored all the time.
 	Sweep(ctx context.Context, table Epoch, k SweepPolicy, cursor string) (s SweepResult, next string, err error)
 
-	// ReadParts returns a part for each page, in their order, with every
-	// batch and every step in it that was answered before the call. ErrStale
-	// and ErrAhead are about the epoch, as with Counts.Read; stages and
-	// marks are those of the open table.
+	// ReadParts returns a part for each page, in their order, with every batch and
+	// every step in it that was answered before the call. Stages and marks are
+	// those of the open table. ErrStale and ErrAhead are about the epoch, as with
+	// Counts.Read.
 	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
 }
 

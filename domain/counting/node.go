@@ -17,8 +17,7 @@ type Located struct {
 type Tally struct {
 	// Visits is 0 for a page that was never visited.
 	Visits int64
-	// Err, when set, says why this page alone can't be read; Visits says
-	// nothing then.
+	// Err, when set, says why this page can't be read. Visits is not valid then.
 	Err error
 }
 
@@ -31,21 +30,21 @@ type Reading struct {
 // Counts is the part of a node that counts. Its methods are safe for
 // concurrent use and end when their context does.
 type Counts interface {
-	// Apply adds the batch's items to the node, all in one step that
-	// survives every crash once it is answered, but for those that the
-	// receipt refuses. The id of an arrival goes to the window that CurrentWindow
-	// gives; that window becomes a waiting one (Windows.Heartbeat). Of what is
-	// keyed, visits are added and the key is kept beside their arc, or
-	// neither; with a key that the node has, of an item that was added, the
-	// item counts as applied, or is refused as KeyReused where its print is
-	// another. A key is kept for 24 hours at least, and forgotten after 48.
-	// Settings come after all else; what was Corrupt may be set.
+	// Apply adds the batch's items to the node in one step, except those that the
+	// receipt refuses. Once it is answered, the step survives every crash.
+	//   - An id goes to the window that CurrentWindow gives. That window becomes a
+	//     waiting one (Windows.Heartbeat).
+	//   - Of a keyed item, the visits are added and the key is stored beside their
+	//     arc, or neither. If the node has the key of an item that was added, the
+	//     item counts as applied. If the stored fingerprint is another, the item is
+	//     refused as KeyReused. A key is kept for 24 to 48 hours.
+	//   - SetCounts are applied last. They may set what is Corrupt.
 	//
 	// Errors: ErrUninitialized, ErrWrongNode, ErrStale, ErrAhead, *GapError,
-	// in the order that Applied.Admit gives, and ErrNotApplied: none had an
-	// effect. After any other error the caller doesn't know, and repeats the
-	// batch unchanged until it does. A session that was silent for 7 days
-	// is forgotten.
+	// in the order that Applied.Admit gives, and ErrNotApplied. None of them had an
+	// effect. After any other error it is unknown whether the batch was applied, so
+	// the caller repeats it unchanged. A session without a batch for 7 days is
+	// forgotten.
 	Apply(ctx context.Context, b *Batch) (Receipt, error)
 
 	// Read returns a tally for each page, in their order, with every batch
@@ -54,11 +53,11 @@ type Counts interface {
 	// open one), and others when nothing could be read.
 	Read(ctx context.Context, epoch Epoch, pages []Located) ([]Tally, error)
 
-	// List returns some of the pages that the node has, from cursor on,
-	// which is empty at first; next is empty after the last. Following it
-	// shows every page that is there all the while at least once, some
-	// perhaps from arcs that are about to leave. A page that is no count has
-	// the count -1. Errors are those of Read, and Moving: arcs are coming.
+	// List returns some of the pages that the node has, from cursor on, which is
+	// empty at first; next is empty after the last. Following it returns every page
+	// at least once that is there all the time. It may return pages of arcs that
+	// are about to leave. A page that is no count has the count -1. Errors: those of
+	// Read, and Moving if arcs are incoming.
 	List(ctx context.Context, epoch Epoch, cursor string) (pages []Visit, next string, err error)
 }
 
@@ -67,8 +66,8 @@ var (
 	// ErrTooEarly: the window has not ended, with its grace, by the clock
 	// of the node.
 	ErrTooEarly = errors.New("window has not ended yet")
-	// ErrRetired: the node keeps nothing of the window, which ended so long
-	// ago that it may have been closed, retired and forgotten everywhere.
+	// ErrRetired: the node has nothing of the window, which ended so long ago that
+	// it may have been sealed, retired and forgotten on all nodes.
 	ErrRetired = errors.New("window was retired and forgotten")
 	// ErrBusy: another owner holds the lease of the window.
 	ErrBusy = errors.New("window is being closed by another")
@@ -76,7 +75,7 @@ var (
 	ErrStaleToken = errors.New("claim was taken over")
 )
 
-// HeartbeatResult is a node's answer to an instance that is there.
+// HeartbeatResult is a node's answer to the heartbeat of an instance.
 type HeartbeatResult struct {
 	// Current is the window to which the node would add an id now.
 	Current Window
@@ -87,23 +86,23 @@ type HeartbeatResult struct {
 
 // Windows is the part of a node that keeps ids until their window is closed
 // (design: windows). The clock is the node's own. Its methods are safe for
-// concurrent use, may be repeated, and end when their context does; all of
+// concurrent use, may be repeated, and end when their context does. All of
 // them answer ErrUninitialized and ErrWrongNode as Counts does. Seal, Distinct
-// and Endpoints are Corrupt where what is stored of w is no count or no set;
-// other windows are not affected.
+// and Endpoints return Corrupt if the stored value of w is no count or no set.
+// Other windows are not affected.
 type Windows interface {
 	// Heartbeat makes the current window a waiting one, so that it is
-	// published even if no id comes, and lists those to be closed. It also
-	// forgets what has been kept long enough.
+	// published even without ids, and lists the windows to be closed. It also
+	// deletes what has been kept long enough.
 	Heartbeat(ctx context.Context) (HeartbeatResult, error)
 
-	// Seal freezes the number of distinct ids that the node has for w and
-	// returns it, 0 if it never saw w; later ids go to later windows. The
-	// number stays the same until what the node kept of w is forgotten
-	// (Retire). It is ErrTooEarly until grace after the end of w, and
-	// ErrRetired from 7 days after the end of w on, when no entry need be
-	// left that would say that w is done, where nothing is kept of w and it
-	// isn't waiting.
+	// Seal freezes the number of distinct ids that the node has for w and returns
+	// it. It is 0 for an unknown window. Later ids go to later windows. The
+	// number stays the same until the ids of w are forgotten (Retire). Errors:
+	//   - ErrTooEarly until grace after the end of w;
+	//   - ErrRetired from 7 days after the end of w on, if the node has nothing of
+	//     w and w is not waiting. By then the entry that says Done may be
+	//     forgotten.
 	Seal(ctx context.Context, w Window, grace time.Duration) (int64, error)
 
 	// Distinct returns the number of ids that the node has for w so far, or
@@ -114,9 +113,8 @@ type Windows interface {
 	// in no particular order.
 	Endpoints(ctx context.Context, w Window) ([]string, error)
 
-	// Retire says that w is over: it is waiting no more, ids go to later
-	// windows, and what the node kept of it (not its Ledger entry) is
-	// forgotten 10 minutes later.
+	// Retire ends w: it is not waiting any more, and ids go to later windows. Its
+	// ids and endpoints are forgotten 10 minutes later, its Ledger entry is not.
 	Retire(ctx context.Context, w Window) error
 }
 

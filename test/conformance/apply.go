@@ -19,12 +19,12 @@ func applyCases() []testCase {
 			f.apply(f.batch(f.visit("home", 1), f.visit("about", 1), f.visit("home", 5)))
 			f.visits("home", 6)
 		}},
-		{"an empty batch is applied and takes its number", open, func(f *fixture) {
+		{"an empty batch is applied and uses its number", open, func(f *fixture) {
 			f.apply(f.batch())
 			f.apply(f.batch(f.visit("home", 1)))
 			f.visits("home", 1)
 		}},
-		{"a duplicate of the last batch changes nothing and is refused the same", open, func(f *fixture) {
+		{"a duplicate of the last batch changes nothing and has the same refusals", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("full", most)))
 			b := f.batch(f.visit("home", 1), f.visit("full", 1), f.visit("about", 1), f.visit("full", 2))
 			refusals := []counting.Refusal{{Item: 1, Reason: counting.Overflow}, {Item: 3, Reason: counting.Overflow}}
@@ -43,7 +43,7 @@ func applyCases() []testCase {
 			f.duplicate(b)
 			f.visits("home", 2)
 		}},
-		{"a duplicate is known in whatever epoch it returns", open, func(f *fixture) {
+		{"a duplicate is known in every epoch", open, func(f *fixture) {
 			older, last := f.batch(f.visit("home", 1)), f.batch(f.visit("home", 1))
 			f.apply(older)
 			f.apply(last)
@@ -56,28 +56,28 @@ func applyCases() []testCase {
 			f.duplicate(last)
 			f.visits("home", 2)
 		}},
-		{"a batch that is not the next one is a gap and names the last", open, func(f *fixture) {
+		{"a batch that is not the next one is a gap, which names the last one", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 1)))
 			f.seq++
 			f.gap(f.batch(f.visit("home", 1)), 1)
 			f.visits("home", 1)
 		}},
-		{"a session that the node doesn't know begins with batch 1", open, func(f *fixture) {
+		{"an unknown session begins with batch 1", open, func(f *fixture) {
 			f.seq = 4
 			f.gap(f.batch(f.visit("home", 1)), 0)
 			f.visits("home", 0)
 			f.seq = 0
 			f.apply(f.batch(f.visit("home", 1)))
 		}},
-		{"a gap is closed by sending what lacks again", open, func(f *fixture) {
+		{"a gap is closed by the batches that are missing", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 1)))
-			lacks, after := f.batch(f.visit("home", 2)), f.batch(f.visit("home", 4))
+			missing, after := f.batch(f.visit("home", 2)), f.batch(f.visit("home", 4))
 			f.gap(after, 1)
-			f.apply(lacks)
+			f.apply(missing)
 			f.apply(after)
 			f.visits("home", 7)
 		}},
-		{"sessions are apart", open, func(f *fixture) {
+		{"sessions don't affect each other", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 1)))
 			f.apply(f.batch(f.visit("home", 1)))
 			f.session, f.seq = "session-b", 0
@@ -106,7 +106,7 @@ func applyCases() []testCase {
 			f.apply(b)
 			f.visits("home", 1)
 		}},
-		{"the epoch is looked at before the gap", open, func(f *fixture) {
+		{"a wrong epoch comes before a gap", open, func(f *fixture) {
 			f.openRing(f.next("second"))
 			f.seq = 6
 			b := f.batch(f.visit("home", 1))
@@ -134,7 +134,7 @@ func applyCases() []testCase {
 			f.visits("home", 0)
 			f.apply(b)
 		}},
-		{"a batch sent many times at once is applied once", open, func(f *fixture) {
+		{"a batch sent many times concurrently is applied once", open, func(f *fixture) {
 			b := f.batch(f.visit("home", 1))
 			var first atomic.Int64
 			var all sync.WaitGroup
@@ -152,7 +152,7 @@ func applyCases() []testCase {
 			equal(f, "calls that were not duplicates", first.Load(), 1)
 			f.visits("home", 1)
 		}},
-		{"batches of many sessions at once add up exactly", open, func(f *fixture) {
+		{"concurrent batches of many sessions add up exactly", open, func(f *fixture) {
 			const sessions, batches, pages = 12, 20, 5
 			names := []counting.Page{"a", "b", "c", "d", "e"}
 			var all sync.WaitGroup

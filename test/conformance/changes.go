@@ -10,7 +10,7 @@ import (
 
 func changeCases() []testCase {
 	return []testCase{
-		{"the pulse is the standing in short", empty, func(f *fixture) {
+		{"the summary has the epochs of the state", empty, func(f *fixture) {
 			mustBe(f, errorOf(f.node.RingSummary(f.Context())), counting.ErrUninitialized)
 			first := f.firstRing("first", f.member())
 			f.fence(first)
@@ -20,9 +20,8 @@ func changeCases() []testCase {
 			f.fence(f.next("second"))
 			f.summary(sharding.RingSummary{Fence: 2, Opened: 1})
 		}},
-		{"a fence may be passed by one that undoes the change", open, func(f *fixture) {
-			old := f.ring
-			left := f.next("left")
+		{"a later fence may undo a change", open, func(f *fixture) {
+			old, left := f.ring, f.next("left")
 			f.fence(left)
 			undo := old.Propose(old, left.Epoch())
 			f.fence(undo)
@@ -31,30 +30,28 @@ func changeCases() []testCase {
 			check.Must(f, f.node.Open(f.Context(), undo))
 			f.rings(undo, undo)
 		}},
-		{"a change that was made can't be undone", open, func(f *fixture) {
-			old := f.ring
-			next := f.next("second")
+		{"an opened change can't be undone", open, func(f *fixture) {
+			old, next := f.ring, f.next("second")
 			f.openRing(next)
 			f.refuseFence(old.Propose(old, next.Epoch()), sharding.ErrConflict)
 			f.summary(sharding.RingSummary{Fence: 2, Opened: 2})
 		}},
 		{"an undone change can't be opened", open, func(f *fixture) {
-			old := f.ring
-			next := f.next("second")
+			old, next := f.ring, f.next("second")
 			undo := old.Propose(old, next.Epoch())
 			f.openRing(undo)
 			f.refuseFence(next, counting.ErrStale)
 			mustBe(f, f.node.Open(f.Context(), next), counting.ErrStale)
 		}},
-		{"an empty node that is no newcomer is not let in", empty, func(f *fixture) {
+		{"an empty node is fenced only for a ring that admits it", empty, func(f *fixture) {
 			first := f.firstRing("first", f.member())
 			f.ring = first
-			next := check.Value(first.Add(sharding.Change{ID: "second"}, sharding.Member{ID: "stranger", Addr: "stranger:1", Weight: 1}))(f)
+			next := check.Value(first.Add(sharding.Change{ID: "second"}, sharding.Member{ID: "other", Addr: "other:1", Weight: 1}))(f)
 			f.refuseFence(next, counting.ErrUninitialized)
 			f.refuseFence(first.Propose(first, 0), counting.ErrUninitialized)
 			f.openRing(first)
 		}},
-		{"a newcomer whose change was undone can be added again", empty, func(f *fixture) {
+		{"a joining node whose change was undone can be added again", empty, func(f *fixture) {
 			first := f.otherRing()
 			f.refuseFence(first, counting.ErrUninitialized)
 			tried := check.Value(first.Add(sharding.Change{ID: "tried"}, f.member()))(f)
@@ -67,7 +64,7 @@ func changeCases() []testCase {
 			check.Must(f, f.node.Open(f.Context(), again))
 			f.rings(again, again)
 		}},
-		{"a node that missed a change is not let on", open, func(f *fixture) {
+		{"a ring that can't follow the open table is ahead", open, func(f *fixture) {
 			w := f.current()
 			old := f.ring
 			f.ring = f.nextRing("missed", w+2)
@@ -75,14 +72,14 @@ func changeCases() []testCase {
 			f.ring = old
 			f.refuseFence(third, counting.ErrAhead)
 		}},
-		{"a node that missed an undone change follows", open, func(f *fixture) {
+		{"a node that missed an undone change can follow", open, func(f *fixture) {
 			undone := f.ring.Propose(f.ring, 2)
 			f.ring = undone.Propose(undone, 5)
 			f.openRing(f.next("then"))
 			f.summary(sharding.RingSummary{Fence: 7, Opened: 7})
 		}},
-		// has arcs of three nodes come, of which one is given up.
-		{"what comes from a node that is given up holds up no giving up", moving, func(f *fixture) {
+		// Arcs of three nodes are incoming, and one of the nodes is abandoned.
+		{"cancelled moves don't delay the change that abandons their node", moving, func(f *fixture) {
 			f.empty()
 			var others []sharding.Member
 			for _, id := range []counting.NodeID{"other_1", "other_2", "other_3"} {
@@ -109,22 +106,22 @@ func changeCases() []testCase {
 			f.importsNothing(ending[0])
 			f.tallies(pagesOf(2)(ending[0]))
 		}},
-		{"moves go on after giving up was undone", moving, func(f *fixture) {
+		{"moves go on after an abandoning change was undone", moving, func(f *fixture) {
 			arc := f.destination()
-			coming := len(f.ring.Incoming(f.node.ID()))
+			incoming := len(f.incoming())
 			f.importPages(arc, pagesOf(2)(arc), 2)
 			left := check.Value(f.ring.Abandon(sharding.Change{ID: "lost", From: f.current() + 2}, f.other()))(f)
 			f.fence(left)
-			f.summary(sharding.RingSummary{Fence: 3, Opened: 2, Incoming: coming})
+			f.summary(sharding.RingSummary{Fence: 3, Opened: 2, Incoming: incoming})
 			f.openRing(f.ring.Propose(f.ring, left.Epoch()))
-			f.summary(sharding.RingSummary{Fence: 4, Opened: 4, Incoming: coming})
+			f.summary(sharding.RingSummary{Fence: 4, Opened: 4, Incoming: incoming})
 			f.importPages(arc, pagesOf(3)(arc), 3)
 			f.tallies(pagesOf(3)(arc))
 		}},
 	}
 }
 
-// fence must be taken.
+// fence makes a fence that must succeed.
 func (f *fixture) fence(r *sharding.Ring) {
 	f.Helper()
 	check.Value(f.node.Fence(f.Context(), r))(f)
@@ -144,14 +141,13 @@ func (f *fixture) refuseFence(r *sharding.Ring, want error) {
 
 func (f *fixture) summary(want sharding.RingSummary) {
 	f.Helper()
-	got := check.Value(f.node.RingSummary(f.Context()))(f)
-	equal(f, "pulse", got, want)
+	equal(f, "summary", check.Value(f.node.RingSummary(f.Context()))(f), want)
 }
 
 // otherRing is a ring of epoch 1 without the node.
 func (f *fixture) otherRing() *sharding.Ring {
 	f.Helper()
-	members := []sharding.Member{{ID: "stranger", Addr: "stranger:1", Weight: 1}}
+	members := []sharding.Member{{ID: "other", Addr: "other:1", Weight: 1}}
 	r := check.Value(sharding.New("conformance", 7, f.length(), "first", members))(f)
 	return r
 }

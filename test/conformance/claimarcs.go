@@ -7,15 +7,15 @@ import (
 
 func claimArcCases() []testCase {
 	return []testCase{
-		{"an arc of which the node has nothing is gone at once", moving, func(f *fixture) {
+		{"an arc of which the node has nothing is released immediately", moving, func(f *fixture) {
 			arc := f.source(nil)
 			for range 2 {
 				f.claimArc(arc, released(0))
 			}
-			mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 0))
+			f.notFrozen(arc)
+			check.Must(f, f.retireArc(arc, 0))
 		}},
-		{"a claimed arc shows every page of its residue", moving, func(f *fixture) {
+		{"every frozen page of a claimed arc is fetched", moving, func(f *fixture) {
 			for _, n := range []int{1, 100, 450} {
 				arc := f.source(pagesOf(n))
 				f.claimArc(arc, frozen(n))
@@ -23,14 +23,13 @@ func claimArcCases() []testCase {
 				f.fetchPages(arc, pagesOf(n)(arc))
 			}
 		}},
-		{"a claim is answered again as it stands", moving, func(f *fixture) {
+		{"a repeated claim is answered as the arc is now", moving, func(f *fixture) {
 			arc := f.source(pagesOf(3))
-			table := f.ring.Table()
 			for range 2 {
 				f.claimArc(arc, frozen(3))
 			}
 			f.fetchPages(arc, pagesOf(3)(arc))
-			check.Must(f, f.moves().RetireArc(f.Context(), table, arc, 3))
+			check.Must(f, f.retireArc(arc, 3))
 			f.claimArc(arc, released(3))
 		}},
 		{"a claim leaves other arcs alone", moving, func(f *fixture) {
@@ -41,10 +40,10 @@ func claimArcCases() []testCase {
 			})
 			f.claimArc(arc, frozen(3))
 			f.tallies(other)
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 3))
+			check.Must(f, f.retireArc(arc, 3))
 			f.tallies(other)
 		}},
-		{"many arcs are claimed at once, each as it is", moving, func(f *fixture) {
+		{"many arcs are claimed in one call, each as it is", moving, func(f *fixture) {
 			f.open()
 			next := f.next("second")
 			moves := next.Moves()[:counting.MaxTogether]
@@ -64,17 +63,15 @@ func claimArcCases() []testCase {
 			f.openRing(next)
 			f.claimArc(arcs[1], want[1])
 			f.claimArc(arcs[2], want[2])
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arcs[2], 2))
+			check.Must(f, f.retireArc(arcs[2], 2))
 			want[2].Stage = counting.Released
 			for range 2 {
-				got := check.Value(f.moves().ClaimArcs(f.Context(), f.ring.Table(), arcs))(f)
-				equalSlices(f, "claims", got, want)
+				equalSlices(f, "claims", check.Value(f.moves().ClaimArcs(f.Context(), f.ring.Table(), arcs))(f), want)
 			}
-			got := check.Value(f.moves().ClaimArcs(f.Context(), f.ring.Table(), nil))(f)
-			equal(f, "number of answers", len(got), 0)
+			equal(f, "number of answers", len(check.Value(f.moves().ClaimArcs(f.Context(), f.ring.Table(), nil))(f)), 0)
 			f.fetchPages(arcs[4], pagesOf(1)(arcs[4]))
 		}},
-		{"a page that is no count has the count -1", moving, func(f *fixture) {
+		{"a frozen page that is no count is fetched as -1", moving, func(f *fixture) {
 			f.open()
 			next := f.next("second")
 			arc := next.Moves()[0].Arc
@@ -86,31 +83,29 @@ func claimArcCases() []testCase {
 			want[0].Count = -1
 			f.fetchPages(arc, want)
 		}},
-		{"a residue is there while it is frozen", moving, func(f *fixture) {
+		{"pages are fetched only while they are frozen", moving, func(f *fixture) {
 			arc := f.source(pagesOf(2))
-			table := f.ring.Table()
 			unfinished := func() {
 				f.Helper()
-				mustBe(f, errorOf(f.moves().Fetch(f.Context(), table, arc, "")), counting.ErrUnfinished)
+				f.notFrozen(arc)
 			}
 			unfinished()
 			f.tallies(pagesOf(2)(arc))
 			f.claimArc(arc, frozen(2))
 			f.fetchPages(arc, pagesOf(2)(arc))
-			check.Must(f, f.moves().RetireArc(f.Context(), table, arc, 2))
+			check.Must(f, f.retireArc(arc, 2))
 			unfinished()
 		}},
-		{"an arc is retired with all of its pages or not at all", moving, func(f *fixture) {
+		{"an arc is retired only if it has exactly that many pages", moving, func(f *fixture) {
 			arc := f.source(pagesOf(3))
-			table := f.ring.Table()
-			mustBe(f, f.moves().RetireArc(f.Context(), table, arc, 3), counting.ErrUnfinished)
+			mustBe(f, f.retireArc(arc, 3), counting.ErrUnfinished)
 			f.claimArc(arc, frozen(3))
 			for _, wrong := range []int{0, 2, 4} {
-				mustBe(f, f.moves().RetireArc(f.Context(), table, arc, wrong), counting.ErrUnfinished)
+				mustBe(f, f.retireArc(arc, wrong), counting.ErrUnfinished)
 			}
 			f.fetchPages(arc, pagesOf(3)(arc))
 			for range 2 {
-				check.Must(f, f.moves().RetireArc(f.Context(), table, arc, 3))
+				check.Must(f, f.retireArc(arc, 3))
 			}
 		}},
 	}

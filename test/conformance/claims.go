@@ -51,7 +51,7 @@ func claimCases() []testCase {
 			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "b", time.Hour)), counting.ErrBusy)
 			f.advance(100, token, counting.Renew(time.Hour))
 		}},
-		{"a claim is free when its lease is over", open, func(f *fixture) {
+		{"another owner may claim a window when the lease is over", open, func(f *fixture) {
 			old := f.claim(100, "a")
 			f.advance(100, old, counting.Record(7))
 			f.elapse(f.lease())
@@ -61,7 +61,7 @@ func claimCases() []testCase {
 			f.advance(100, token, counting.Renew(time.Hour))
 			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "a", time.Hour)), counting.ErrBusy)
 		}},
-		{"the same owner gets a new token and the old one is stale", open, func(f *fixture) {
+		{"the same owner receives a new token, and the old one is stale", open, func(f *fixture) {
 			old := f.claim(100, "a")
 			token := f.claim(100, "a")
 			if old == token {
@@ -70,7 +70,7 @@ func claimCases() []testCase {
 			f.refuseStep(100, old, counting.Renew(f.lease()), counting.ErrStaleToken)
 			f.advance(100, token, counting.Renew(f.lease()))
 		}},
-		{"a renewed lease begins anew", open, func(f *fixture) {
+		{"a renewed lease starts again", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.advance(100, token, counting.Renew(2*f.lease()+time.Second))
 			f.elapse(2 * f.lease())
@@ -79,20 +79,20 @@ func claimCases() []testCase {
 			f.elapse(f.lease())
 			f.claim(100, "b")
 		}},
-		{"a lease that is over can be renewed while nobody took the window", open, func(f *fixture) {
+		{"an expired lease can be renewed while no other owner has the window", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.elapse(2 * f.lease())
 			f.advance(100, token, counting.Renew(time.Hour))
 			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "b", time.Hour)), counting.ErrBusy)
 		}},
-		{"a claim doesn't touch other windows", open, func(f *fixture) {
+		{"a claim does not affect other windows", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			other := f.claim(101, "b")
 			f.refuseStep(101, token, counting.Renew(f.lease()), counting.ErrStaleToken)
 			f.advance(100, token, counting.Renew(f.lease()))
 			f.advance(101, other, counting.Renew(f.lease()))
 		}},
-		{"a window that is done isn't claimed", open, func(f *fixture) {
+		{"a window that is done is not claimed", open, func(f *fixture) {
 			f.finish(100, "a", 7)
 			for _, owner := range []string{"a", "b"} {
 				token, e := f.claimed(100, owner, f.lease())
@@ -101,7 +101,7 @@ func claimCases() []testCase {
 				equal(f, "count", e.Count, 7)
 			}
 		}},
-		{"a token that was taken over is refused by every change", open, func(f *fixture) {
+		{"a token that is not the last is stale for every step", open, func(f *fixture) {
 			old := f.claim(100, "a")
 			f.elapse(f.lease())
 			token := f.claim(100, "b")
@@ -110,19 +110,18 @@ func claimCases() []testCase {
 			f.refuseToken(100, old)
 			f.advance(100, token, counting.Publish("queue"))
 			f.refuseToken(100, old)
-			e, calls := f.stored(100)
+			e, deliveries := f.stored(100)
 			equal(f, "entry", e, counting.Entry{Window: 100, State: counting.Published, Count: 7, Sink: "queue"})
-			equal(f, "calls", len(calls), 0)
+			equal(f, "deliveries", len(deliveries), 0)
 		}},
-		{"a window without a claim takes no token", open, func(f *fixture) {
+		{"an unclaimed window accepts no token", open, func(f *fixture) {
 			f.refuseToken(100, "")
 			f.refuseToken(100, "1")
-			entries := check.Value(f.node.Entries(f.Context(), math.MaxInt64, 10))(f)
-			equal(f, "entries", len(entries), 0)
+			equal(f, "entries", len(check.Value(f.node.Entries(f.Context(), math.MaxInt64, 10))(f)), 0)
 			f.claim(100, "a")
 			f.refuseToken(100, "")
 		}},
-		{"of many owners at once one has the claim", open, func(f *fixture) {
+		{"of many concurrent owners one has the claim", open, func(f *fixture) {
 			var won atomic.Int64
 			var all sync.WaitGroup
 			for i := range 8 {
@@ -135,7 +134,7 @@ func claimCases() []testCase {
 			all.Wait()
 			equal(f, "owners of the claim", won.Load(), 1)
 		}},
-		{"a node without a ring keeps no entries", empty, func(f *fixture) {
+		{"a node without a ring has no entries", empty, func(f *fixture) {
 			mustBe(f, errorOf(f.node.Claim(f.Context(), 100, "a", time.Second)), counting.ErrUninitialized)
 			for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
 				f.refuseStep(100, "x", step, counting.ErrUninitialized)

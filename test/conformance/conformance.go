@@ -2,8 +2,8 @@
 // implements: counting.Counts, Movable, Windows and Ledger, and sharding.RingStore. Every
 // sentence of those comments is a case here, and both change in one commit.
 //
-// A case that an adapter's node can't take part in, because its clock can't be
-// moved or it doesn't outlive its process, is skipped by name.
+// A case that is not for an adapter's node is skipped by name: its clock can't be
+// moved, or it does not outlive its process.
 package conformance
 
 import (
@@ -47,7 +47,7 @@ type Harness struct {
 	CorruptEntry  func(t *testing.T, n Node, w counting.Window)
 	// Immovable says why no arc moves to or from the nodes; empty where they do.
 	Immovable string
-	// Parallel lets cases run at once, each with nodes of its own.
+	// Parallel: cases run concurrently, each with nodes of its own.
 	Parallel bool
 }
 
@@ -108,7 +108,7 @@ type testCase struct {
 // open gives a case a node that is all of a ring of epoch 1.
 func open(f *fixture) { f.open() }
 
-// empty gives a case a node that no ring knows.
+// empty gives a case a node that is in no ring.
 func empty(f *fixture) { f.empty() }
 
 // timed is as open, for a case that moves the clock.
@@ -131,7 +131,7 @@ type fixture struct {
 	seq     int64
 }
 
-// empty opens a node that no ring knows.
+// empty opens a node that is in no ring.
 func (f *fixture) empty() {
 	f.Helper()
 	f.node = f.Open(f.T)
@@ -259,34 +259,33 @@ func (f *fixture) visit(page counting.Page, count int64) counting.Visit {
 	return counting.Visit{Arc: f.ring.Arc(page), Page: page, Count: count}
 }
 
-// batch is the next one of the stand's session.
+// batch is the next one of the fixture's session.
 func (f *fixture) batch(visits ...counting.Visit) *counting.Batch {
 	f.seq++
 	return &counting.Batch{Epoch: f.ring.Epoch(), Session: f.session, Seq: f.seq, Visits: visits, EndpointLimit: 1000}
 }
 
-// idBatch is the next one of the stand's session.
+// idBatch is the next one of the fixture's session.
 func (f *fixture) idBatch(arrivals ...counting.IDEvent) *counting.Batch {
 	b := f.batch()
 	b.IDEvents = arrivals
 	return b
 }
 
-// idEvent is an id that comes by the table of the ring's newest epoch but
-// where the test says otherwise.
+// idEvent is an id by the ring's newest table.
 func (f *fixture) idEvent(id counting.ID, endpoint string) counting.IDEvent {
 	_, table := f.ring.IDOwner(id, 0)
 	return counting.IDEvent{ID: id, Endpoint: endpoint, Table: table}
 }
 
-// addIDs adds ids that must be taken.
+// addIDs adds ids that must be applied.
 func (f *fixture) addIDs(ids ...counting.ID) {
 	f.Helper()
-	var arrivals []counting.IDEvent
+	var events []counting.IDEvent
 	for _, id := range ids {
-		arrivals = append(arrivals, f.idEvent(id, ""))
+		events = append(events, f.idEvent(id, ""))
 	}
-	f.apply(f.idBatch(arrivals...))
+	f.apply(f.idBatch(events...))
 }
 
 // reopen closes the node, and goes on with what it has stored.

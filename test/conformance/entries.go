@@ -11,7 +11,7 @@ import (
 	"footfall/test/check"
 )
 
-// advance makes a step that must be taken, and returns the entry.
+// advance makes a step that must be applied, and returns the entry.
 func (f *fixture) advance(w counting.Window, token string, step counting.Step) counting.Entry {
 	f.Helper()
 	e := check.Value(f.node.Advance(f.Context(), w, token, step))(f)
@@ -65,7 +65,7 @@ func (f *fixture) deliveries(w counting.Window, want map[string]counting.Deliver
 	f.Helper()
 	_, got := f.stored(w)
 	if !maps.Equal(got, want) {
-		f.Fatalf("calls: got %v, want %v", got, want)
+		f.Fatalf("deliveries: got %v, want %v", got, want)
 	}
 }
 
@@ -74,14 +74,12 @@ func entryCases() []testCase {
 		{"a window without an entry is open", open, func(f *fixture) {
 			f.entry(100, counting.Entry{State: counting.Open})
 			f.deliveries(100, nil)
-			got := check.Value(f.node.Entries(f.Context(), math.MaxInt64, 10))(f)
-			equal(f, "entries", len(got), 0)
+			equal(f, "entries", len(check.Value(f.node.Entries(f.Context(), math.MaxInt64, 10))(f)), 0)
 		}},
-		{"a window goes from open over sealed and published to done", open, func(f *fixture) {
+		{"a window is open, sealed, published, done", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.entry(100, counting.Entry{State: counting.Open})
-			count := f.advance(100, token, counting.Record(7)).Count
-			equal(f, "recorded count", count, 7)
+			equal(f, "recorded count", f.advance(100, token, counting.Record(7)).Count, 7)
 			f.entry(100, counting.Entry{State: counting.Sealed, Count: 7})
 			f.advance(100, token, counting.Publish("queue counts"))
 			f.entry(100, counting.Entry{State: counting.Published, Count: 7, Sink: "queue counts"})
@@ -92,16 +90,14 @@ func entryCases() []testCase {
 		{"the first recorded count wins", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			for _, count := range []int64{7, 9, 7} {
-				got := f.advance(100, token, counting.Record(count)).Count
-				equal(f, "recorded count", got, 7)
+				equal(f, "recorded count", f.advance(100, token, counting.Record(count)).Count, 7)
 			}
 			f.elapse(f.lease())
 			token = f.claim(100, "b")
-			got := f.advance(100, token, counting.Record(3)).Count
-			equal(f, "recorded count", got, 7)
+			equal(f, "recorded count", f.advance(100, token, counting.Record(3)).Count, 7)
 			f.entry(100, counting.Entry{State: counting.Sealed, Count: 7})
 		}},
-		{"of many counts at once one wins", open, func(f *fixture) {
+		{"of many concurrent counts one wins", open, func(f *fixture) {
 			token, _ := f.claimed(100, "a", time.Hour)
 			var got [8]int64
 			var all sync.WaitGroup
@@ -120,7 +116,7 @@ func entryCases() []testCase {
 			}
 			f.entry(100, counting.Entry{State: counting.Sealed, Count: got[0]})
 		}},
-		{"a window that is lost stays so, and is closed by nobody", open, func(f *fixture) {
+		{"a lost window stays lost, and is not claimed", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			for range 2 {
 				f.advance(100, token, counting.MarkLost())
@@ -130,7 +126,7 @@ func entryCases() []testCase {
 			equal(f, "token and state", token+string(e.State), string(counting.Lost))
 			f.refuseStep(101, "x", counting.MarkLost(), counting.ErrStaleToken)
 		}},
-		{"a window that has a count isn't lost", open, func(f *fixture) {
+		{"a window that has a count is not lost", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.advance(100, token, counting.Record(7))
 			f.advance(100, token, counting.MarkLost())
@@ -139,8 +135,7 @@ func entryCases() []testCase {
 		{"a count of 0 is a count", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			for _, count := range []int64{0, 5} {
-				got := f.advance(100, token, counting.Record(count)).Count
-				equal(f, "recorded count", got, 0)
+				equal(f, "recorded count", f.advance(100, token, counting.Record(count)).Count, 0)
 			}
 		}},
 		{"publishing again keeps the first sink", open, func(f *fixture) {
@@ -153,21 +148,20 @@ func entryCases() []testCase {
 		{"finishing again keeps the first totals", open, func(f *fixture) {
 			token := f.finish(100, "a", 7)
 			f.advance(100, token, counting.Finish(counting.DeliveryTotals{Endpoints: 9, Failed: 9}))
-			f.entry(100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
+			f.entry(100, finished(7))
 		}},
 		{"nothing moves a window back", open, func(f *fixture) {
 			token := f.finish(100, "a", 7)
-			got := f.advance(100, token, counting.Record(9)).Count
-			equal(f, "recorded count", got, 7)
+			equal(f, "recorded count", f.advance(100, token, counting.Record(9)).Count, 7)
 			f.advance(100, token, counting.Publish("log"))
-			f.entry(100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
+			f.entry(100, finished(7))
 		}},
-		{"a window that has no count can't be published", open, func(f *fixture) {
+		{"a window without a count can't be published", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.refuseStep(100, token, counting.Publish("queue"), counting.ErrNotApplied)
 			f.entry(100, counting.Entry{State: counting.Open})
 		}},
-		{"a window that isn't published can't be finished", open, func(f *fixture) {
+		{"a window that is not published can't be finished", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.refuseStep(100, token, counting.Finish(counting.DeliveryTotals{}), counting.ErrNotApplied)
 			f.entry(100, counting.Entry{State: counting.Open})
@@ -175,7 +169,7 @@ func entryCases() []testCase {
 			f.refuseStep(100, token, counting.Finish(counting.DeliveryTotals{}), counting.ErrNotApplied)
 			f.entry(100, counting.Entry{State: counting.Sealed, Count: 7})
 		}},
-		{"the last of the calls of an endpoint is kept", open, func(f *fixture) {
+		{"the last delivery to an endpoint is stored", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			failed, done := counting.Delivery{Attempts: 1, Status: 503}, counting.Delivery{Attempts: 2, Status: 200, Final: true}
 			f.advance(100, token, counting.SaveDelivery("http://a.example/", failed))
@@ -183,7 +177,7 @@ func entryCases() []testCase {
 			f.advance(100, token, counting.SaveDelivery("http://a.example/", done))
 			f.deliveries(100, map[string]counting.Delivery{"http://a.example/": done})
 		}},
-		{"calls are kept by window and endpoint", open, func(f *fixture) {
+		{"deliveries are stored by window and endpoint", open, func(f *fixture) {
 			first, second := f.claim(100, "a"), f.claim(101, "a")
 			one, two, three := counting.Delivery{Attempts: 1}, counting.Delivery{Attempts: 2, Status: 410, Final: true}, counting.Delivery{Attempts: 3, Status: 200, Final: true}
 			f.advance(100, first, counting.SaveDelivery("http://a.example/", one))
@@ -203,7 +197,7 @@ func entryCases() []testCase {
 			f.advance(2, f.claim(2, "a"), counting.Renew(f.lease()))
 			f.newest(1, 256)
 		}},
-		{"entries before a window can be asked for in steps", open, func(f *fixture) {
+		{"entries can be listed in steps", open, func(f *fixture) {
 			windows := []counting.Window{1, 2, 5, 9, 100}
 			for _, w := range windows {
 				f.claim(w, "a")
@@ -223,11 +217,10 @@ func entryCases() []testCase {
 				equalSlices(f, "entries in steps", got, windows)
 			}
 			for before, want := range map[counting.Window]int{-5: 0, 1: 0, 2: 1, 4: 2, 100: 4} {
-				some := check.Value(f.node.Entries(f.Context(), before, 10))(f)
-				equal(f, "entries before a window", len(some), want)
+				equal(f, "entries before a window", len(check.Value(f.node.Entries(f.Context(), before, 10))(f)), want)
 			}
 		}},
-		{"what an entry is, Entries says as well", open, func(f *fixture) {
+		{"Entries and Entry return the same", open, func(f *fixture) {
 			f.finish(100, "a", 7)
 			token := f.claim(101, "a")
 			f.advance(101, token, counting.Record(8))
@@ -248,4 +241,10 @@ func (f *fixture) newest(limit int, want ...counting.Window) {
 		got = append(got, e.Window)
 	}
 	equalSlices(f, "entries", got, want)
+}
+
+// finished is the entry that finish leaves.
+func finished(count int64) counting.Entry {
+	totals := counting.DeliveryTotals{Endpoints: 1, Delivered: 1}
+	return counting.Entry{State: counting.Done, Count: count, Sink: "queue", Deliveries: totals}
 }

@@ -63,8 +63,8 @@ func idCases() []testCase {
 			f.distinct(next, 0)
 			f.endpoints(next)
 		}},
-		// lets an id come in a window in which nobody attends.
-		{"an id that comes makes its window a waiting one", timed, func(f *fixture) {
+		// No heartbeat comes in the window of the id.
+		{"an id makes its window a waiting one", timed, func(f *fixture) {
 			w := f.window()
 			f.elapse(3 * time.Duration(f.length()))
 			f.addIDs(1)
@@ -79,14 +79,14 @@ func idCases() []testCase {
 			f.endpoints(w, "http://a.example/", long)
 			f.distinct(w, 4)
 		}},
-		{"an id that is known may bring another endpoint", open, func(f *fixture) {
+		{"a known id may add an endpoint", open, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			f.apply(f.idBatch(f.idEvent(1, "http://a.example/")))
 			f.distinct(w, 1)
 			f.endpoints(w, "http://a.example/")
 		}},
-		{"a clock that steps back re-opens nothing", timed, func(f *fixture) {
+		{"no window opens again when the clock steps back", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			f.pass(w)
@@ -107,13 +107,13 @@ func idCases() []testCase {
 			const batches, size = 20, 250
 			w := f.window()
 			for i := range batches {
-				var arrivals []counting.IDEvent
+				var events []counting.IDEvent
 				for j := range size {
 					// Every id comes in two batches, and far from its neighbours.
 					id := counting.ID(uint64((i/2)*size+j) * 0x9e3779b97f4a7c15)
-					arrivals = append(arrivals, f.idEvent(id, ""))
+					events = append(events, f.idEvent(id, ""))
 				}
-				f.apply(f.idBatch(arrivals...))
+				f.apply(f.idBatch(events...))
 			}
 			f.distinct(w, batches/2*size)
 		}},

@@ -9,7 +9,7 @@ import (
 
 func importEntryCases() []testCase {
 	return []testCase{
-		{"an entry of another node is kept with its calls", moving, func(f *fixture) {
+		{"imported entries are stored with their deliveries", moving, func(f *fixture) {
 			all := []counting.FullEntry{
 				done(100, 7),
 				{Entry: counting.Entry{Window: 103, State: counting.Lost}},
@@ -29,7 +29,7 @@ func importEntryCases() []testCase {
 			f.advance(102, f.claim(102, "a"), counting.Publish("queue"))
 			f.entry(102, counting.Entry{State: counting.Published, Count: 1<<53 - 1, Sink: "queue"})
 		}},
-		{"an entry that isn't open stays as it is", moving, func(f *fixture) {
+		{"an entry that is not open stays as it is", moving, func(f *fixture) {
 			f.importing(done(100, 7))
 			token := f.claim(101, "a")
 			f.advance(101, token, counting.Record(9))
@@ -41,17 +41,16 @@ func importEntryCases() []testCase {
 			f.fullEntry(done(102, 8))
 			f.advance(101, token, counting.Renew(f.lease()))
 		}},
-		{"the entry of an open window is replaced, its claim is not", moving, func(f *fixture) {
+		{"an open entry is replaced, its claim is not", moving, func(f *fixture) {
 			f.importing()
 			token := f.claim(100, "a")
 			f.importEntries(done(100, 7))
 			f.fullEntry(done(100, 7))
-			count := f.advance(100, token, counting.Record(9)).Count
-			equal(f, "recorded count", count, 7)
+			equal(f, "recorded count", f.advance(100, token, counting.Record(9)).Count, 7)
 			f.refuseStep(100, "x", counting.Renew(f.lease()), counting.ErrStaleToken)
 			f.newest(10, 100)
 		}},
-		{"an entry that is open or damaged is passed over", moving, func(f *fixture) {
+		{"open and damaged entries are skipped", moving, func(f *fixture) {
 			f.importing()
 			token := f.claim(101, "a")
 			open := counting.Entry{Window: 100, State: counting.Open}
@@ -62,7 +61,7 @@ func importEntryCases() []testCase {
 			f.newest(10, 102, 101)
 			f.advance(101, token, counting.Renew(f.lease()))
 		}},
-		{"an entry can't be taken where something else stands", moving, func(f *fixture) {
+		{"an entry is not imported over a corrupt one", moving, func(f *fixture) {
 			f.importing()
 			f.corruptEntry(100)
 			err := f.moves().ImportEntries(f.Context(), f.ring.Table(), []counting.FullEntry{done(100, 7)})
@@ -70,10 +69,10 @@ func importEntryCases() []testCase {
 			f.importEntries(done(101, 7))
 			f.fullEntry(done(101, 7))
 		}},
-		{"an entry that was taken is forgotten 7 days later, its calls 10 minutes later", moving, func(f *fixture) {
+		{"imported entries are kept for 7 days, their deliveries for 10 minutes", moving, func(f *fixture) {
 			f.importing(done(100, 7))
 			f.later(9 * time.Minute)
-			f.importEntries(done(100, 7)) // again: nothing begins anew
+			f.importEntries(done(100, 7)) // a repetition starts no time again
 			f.fullEntry(done(100, 7))
 			f.later(2 * time.Minute)
 			f.deliveries(100, nil)
@@ -84,12 +83,12 @@ func importEntryCases() []testCase {
 			f.newest(10)
 			f.entry(100, counting.Entry{State: counting.Open})
 		}},
-		{"entries that were taken survive", moving, func(f *fixture) {
+		{"imported entries survive a restart", moving, func(f *fixture) {
 			f.importing(done(100, 7))
 			f.reopen()
 			f.fullEntry(done(100, 7))
 		}},
-		{"entries are taken by the open table only", moving, func(f *fixture) {
+		{"entries are imported only by the open table", moving, func(f *fixture) {
 			f.importing()
 			for table, want := range map[counting.Epoch]error{f.ring.Table() - 1: counting.ErrStale, f.ring.Table() + 1: counting.ErrAhead} {
 				mustBe(f, f.moves().ImportEntries(f.Context(), table, []counting.FullEntry{done(100, 7)}), want)
@@ -112,7 +111,7 @@ func done(w counting.Window, count int64) counting.FullEntry {
 	}
 }
 
-// importing opens a node that takes entries.
+// importing opens a node and imports entries.
 func (f *fixture) importing(entries ...counting.FullEntry) {
 	f.Helper()
 	f.open()

@@ -11,16 +11,14 @@ import (
 
 func importCases() []testCase {
 	return []testCase{
-		{"coming arcs are counted and listed", moving, func(f *fixture) {
+		{"incoming arcs are counted and listed", moving, func(f *fixture) {
 			f.destination()
-			want := f.ring.Incoming(f.node.ID())
-			got := check.Value(f.moves().IncomingArcs(f.Context(), f.ring.Table()))(f)
-			equalSlices(f, "coming arcs", got, want)
+			want := f.incoming()
+			equalSlices(f, "incoming arcs", check.Value(f.moves().IncomingArcs(f.Context(), f.ring.Table()))(f), want)
 			f.summary(sharding.RingSummary{Fence: 2, Opened: 2, Incoming: len(want)})
-			standing := check.Value(f.node.RingState(f.Context()))(f)
-			equal(f, "coming arcs of the standing", standing.Incoming, len(want))
+			equal(f, "incoming arcs of the state", check.Value(f.node.RingState(f.Context()))(f).Incoming, len(want))
 		}},
-		{"what is taken in is added, and once", moving, func(f *fixture) {
+		{"imported pages are added once", moving, func(f *fixture) {
 			arc := f.destination()
 			pages := pagesOf(5)(arc)
 			f.importPages(arc, pages[:3], 3)
@@ -38,40 +36,34 @@ func importCases() []testCase {
 				{Arc: arc, Page: "before", Count: 1},
 				{Arc: arc, Page: "full", Count: 2},
 				{Arc: arc, Page: "no count", Count: -1},
-				{Arc: arc, Page: "behind", Count: 4},
+				{Arc: arc, Page: "after", Count: 4},
 			}
 			refused := []counting.Refusal{{Item: 1, Reason: counting.Overflow}, {Item: 2, Reason: counting.Corrupt}}
 			for range 2 {
 				f.importPages(arc, pages, 2, refused...)
 			}
 			f.tallies([]counting.Visit{pages[0], {Arc: arc, Page: "full", Count: math.MaxInt64 - 1}, pages[3]})
-			mustBe(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 4), counting.ErrUnfinished)
+			mustBe(f, f.closeArc(arc, 4), counting.ErrUnfinished)
 			pages[1].Count = 1
 			f.importPages(arc, pages[1:2], 3)
 		}},
-		{"what is taken in adds to what is live", moving, func(f *fixture) {
+		{"imported pages are added to what is live", moving, func(f *fixture) {
 			arc := f.destination()
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page/0", Count: 10}))
 			f.importPages(arc, pagesOf(1)(arc), 1)
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page/0", Count: 100}))
 			f.tallies([]counting.Visit{{Arc: arc, Page: "page/0", Count: 111}})
 		}},
-		{"an arc that isn't coming takes nothing in", moving, func(f *fixture) {
+		{"an arc that is not incoming imports nothing", moving, func(f *fixture) {
 			f.destination()
-			stays := counting.Arc(0)
-			for f.ring.Owner(stays) == f.ring.Index(f.node.ID()) {
-				stays++
-			}
+			stays := f.staying()
 			f.importsNothing(stays)
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), stays, 7))
+			check.Must(f, f.closeArc(stays, 7))
 		}},
-		{"what was taken in is confirmed, arc by arc", moving, func(f *fixture) {
+		{"imports are confirmed arc by arc", moving, func(f *fixture) {
 			arc := f.destination()
-			arcs := f.ring.Incoming(f.node.ID())[:3]
-			stays := counting.Arc(0)
-			for f.ring.Owner(stays) == f.ring.Index(f.node.ID()) {
-				stays++
-			}
+			arcs := f.incoming()[:3]
+			stays := f.staying()
 			confirm := func(want ...counting.ImportResult) {
 				f.Helper()
 				got := check.Value(f.moves().Confirm(f.Context(), f.ring.Table(), append(slices.Clone(arcs), stays)))(f)
@@ -91,42 +83,49 @@ func importCases() []testCase {
 			confirm(counting.ImportResult{Pages: 3}, counting.ImportResult{Pages: 1, Keys: true}, counting.ImportResult{Keys: true})
 			f.importKeys(arc, false)
 			f.importPages(arc, nil, 3)
-			mustBe(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 4), counting.ErrUnfinished)
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arcs[1], 1))
+			mustBe(f, f.closeArc(arc, 4), counting.ErrUnfinished)
+			check.Must(f, f.closeArc(arcs[1], 1))
 			confirm(counting.ImportResult{Pages: 3, Keys: true}, counting.ImportResult{Closed: true}, counting.ImportResult{Keys: true})
-			got := check.Value(f.moves().Confirm(f.Context(), f.ring.Table(), nil))(f)
-			equal(f, "number of answers", len(got), 0)
+			equal(f, "number of answers", len(check.Value(f.moves().Confirm(f.Context(), f.ring.Table(), nil))(f)), 0)
 		}},
-		{"an arc is closed when its pages are marked", moving, func(f *fixture) {
+		{"an arc is closed if exactly that many pages are marked", moving, func(f *fixture) {
 			arc := f.destination()
 			n, table := f.node, f.ring.Table()
 			all := len(f.ring.Incoming(n.ID()))
 			f.importPages(arc, pagesOf(2)(arc), 2)
-			mustBe(f, f.moves().CloseArc(f.Context(), table, arc, 3), counting.ErrUnfinished)
+			mustBe(f, f.closeArc(arc, 3), counting.ErrUnfinished)
 			f.summary(sharding.RingSummary{Fence: 2, Opened: 2, Incoming: all})
 			for _, pages := range []int{2, 2, 9} { // a closed one stays so
-				check.Must(f, f.moves().CloseArc(f.Context(), table, arc, pages))
+				check.Must(f, f.closeArc(arc, pages))
 				f.summary(sharding.RingSummary{Fence: 2, Opened: 2, Incoming: all - 1})
 			}
-			coming := check.Value(f.moves().IncomingArcs(f.Context(), table))(f)
-			equalSlices(f, "coming arcs", coming, f.ring.Incoming(n.ID())[1:])
+			equalSlices(f, "incoming arcs", check.Value(f.moves().IncomingArcs(f.Context(), table))(f), f.ring.Incoming(n.ID())[1:])
 			f.tallies(pagesOf(2)(arc))
 		}},
-		{"a closed arc takes nothing in", moving, func(f *fixture) {
+		{"a closed arc imports nothing", moving, func(f *fixture) {
 			arc := f.destination()
 			f.importPages(arc, pagesOf(1)(arc), 1)
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 1))
+			check.Must(f, f.closeArc(arc, 1))
 			f.importsNothing(arc)
 		}},
 	}
 }
 
-// importsNothing checks that an arc takes nothing in.
+// importsNothing checks that an arc is closed to imports.
 func (f *fixture) importsNothing(arc counting.Arc) {
 	f.Helper()
 	got := check.Value(f.moves().Import(f.Context(), f.ring.Table(), arc, counting.Chunk{Pages: []counting.Visit{{Arc: arc, Page: "late", Count: 5}}}))(f)
 	if !got.Closed || got.Pages != 0 || got.Refused != nil {
-		f.Fatalf("got the intake %+v, want that the arc is closed", got)
+		f.Fatalf("got the import result %+v, want that the arc is closed", got)
 	}
 	f.tallies([]counting.Visit{{Arc: arc, Page: "late", Count: 0}})
+}
+
+// staying is an arc of the other node, which is not incoming.
+func (f *fixture) staying() counting.Arc {
+	arc := counting.Arc(0)
+	for f.ring.Owner(arc) == f.ring.Index(f.node.ID()) {
+		arc++
+	}
+	return arc
 }

@@ -33,7 +33,7 @@ func lifecycleCases() []testCase {
 			check.Value(f.node.Apply(f.Context(), b))(f)
 			f.visits("home", 1)
 		}},
-		{"every call after the close says so", open, func(f *fixture) {
+		{"every call after the close fails as closed and not applied", open, func(f *fixture) {
 			w := f.window()
 			f.Close(f.T, f.node)
 			f.failEverywhere(w, counting.ErrClosed)
@@ -43,7 +43,7 @@ func lifecycleCases() []testCase {
 			f.Close(f.T, f.node)
 			f.Close(f.T, f.node)
 		}},
-		{"counts and sessions survive", open, func(f *fixture) {
+		{"counts and sessions survive a restart", open, func(f *fixture) {
 			older, last := f.batch(f.visit("home", 1), f.visit("full", most)), f.batch(f.visit("home", 2), f.visit("full", 1))
 			refusal := refusal(1, counting.Overflow)
 			f.apply(older)
@@ -61,7 +61,7 @@ func lifecycleCases() []testCase {
 			f.apply(f.batch(f.visit("home", 1)))
 			f.visits("home", 4)
 		}},
-		{"windows survive", open, func(f *fixture) {
+		{"windows survive a restart", open, func(f *fixture) {
 			first := f.window()
 			f.apply(f.idBatch(f.idEvent(1, "http://a.example/"), f.idEvent(2, "")))
 			retired := f.pass(first)
@@ -91,21 +91,21 @@ func lifecycleCases() []testCase {
 				f.distinct(open, 3)
 			}
 		}},
-		{"entries and claims survive", open, func(f *fixture) {
+		{"entries and claims survive a restart", open, func(f *fixture) {
 			f.finish(100, "a", 7)
 			token, _ := f.claimed(101, "a", time.Hour)
 			f.advance(101, token, counting.Record(8))
-			call := counting.Delivery{Attempts: 2, Status: 503}
-			f.advance(101, token, counting.SaveDelivery("http://a.example/", call))
+			delivery := counting.Delivery{Attempts: 2, Status: 503}
+			f.advance(101, token, counting.SaveDelivery("http://a.example/", delivery))
 			f.reopen()
 			f.newest(10, 101, 100)
-			f.entry(100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
+			f.entry(100, finished(7))
 			f.entry(101, counting.Entry{State: counting.Sealed, Count: 8})
-			f.deliveries(101, map[string]counting.Delivery{"http://a.example/": call})
+			f.deliveries(101, map[string]counting.Delivery{"http://a.example/": delivery})
 			mustBe(f, errorOf(f.node.Claim(f.Context(), 101, "b", time.Hour)), counting.ErrBusy)
 			f.advance(101, token, counting.Publish("queue"))
 		}},
-		{"the ring survives", open, func(f *fixture) {
+		{"the ring survives a restart", open, func(f *fixture) {
 			first := f.ring
 			next := f.next("second")
 			f.fence(next)
@@ -125,7 +125,7 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	b := &counting.Batch{Epoch: f.ring.Epoch(), Session: "every-call", Seq: 1, Visits: []counting.Visit{f.visit("elsewhere", 1)}}
 	ended("apply", errorOf(n.Apply(ctx, b)))
 	ended("read", errorOf(n.Read(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
-	ended("attend", errorOf(n.Heartbeat(ctx)))
+	ended("heartbeat", errorOf(n.Heartbeat(ctx)))
 	ended("seal", errorOf(n.Seal(ctx, w-1, 0)))
 	ended("distinct", errorOf(n.Distinct(ctx, w)))
 	ended("endpoints", errorOf(n.Endpoints(ctx, w)))
@@ -136,10 +136,10 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	}
 	ended("entry", errorOf(n.Entry(ctx, w-1)))
 	ended("entries", errorOf(n.Entries(ctx, math.MaxInt64, 10)))
-	ended("standing", errorOf(n.RingState(ctx)))
-	ended("pulse", errorOf(n.RingSummary(ctx)))
+	ended("ring state", errorOf(n.RingState(ctx)))
+	ended("ring summary", errorOf(n.RingSummary(ctx)))
 	ended("fence", errorOf(n.Fence(ctx, f.ring)))
-	ended("approve", n.Accept(ctx, f.ring))
+	ended("accept", n.Accept(ctx, f.ring))
 	ended("open", n.Open(ctx, f.ring))
 	ended("list", errorOf(n.List(ctx, f.ring.Epoch(), "")))
 	if movable, ok := n.(counting.Movable); ok {

@@ -32,12 +32,12 @@ func listCases() []testCase {
 				f.Fatalf("got %v, want %v", got, want)
 			}
 		}},
-		{"pages are listed in the node's epoch alone", open, func(f *fixture) {
+		{"pages are listed only in the node's epoch", open, func(f *fixture) {
 			mustBe(f, errorOf(f.node.List(f.Context(), f.ring.Epoch()+1, "")), counting.ErrAhead)
 			f.fence(f.next("second"))
 			mustBe(f, errorOf(f.node.List(f.Context(), f.ring.Epoch(), "")), counting.ErrStale)
 		}},
-		{"a node to which arcs are coming lists nothing", moving, func(f *fixture) {
+		{"a node with incoming arcs lists nothing", moving, func(f *fixture) {
 			arc := f.destination()
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page", Count: 1}))
 			mustBe(f, errorOf(f.node.List(f.Context(), f.ring.Epoch(), "")), counting.Moving)

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"slices"
 
 	"footfall/domain/counting"
 	"footfall/test/check"
@@ -10,22 +9,20 @@ import (
 
 func moveKeyCases() []testCase {
 	return []testCase{
-		{"a claimed arc shows its keys until it is retired", moving, func(f *fixture) {
+		{"keys of a claimed arc are fetched until it is retired", moving, func(f *fixture) {
 			for _, n := range []int{1, 700} {
 				arc, keys := f.keySource(n)
-				mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
+				f.notFrozen(arc)
 				f.claimArc(arc, frozen(1))
 				f.fetchKeys(arc, keys)
 				f.fetchKeys(arc, keys)
-				check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 1))
-				mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
+				check.Must(f, f.retireArc(arc, 1))
+				f.notFrozen(arc)
 				f.findKey(arc, keys[0], counting.KeyLookup{})
-				b := f.keyBatch(keyed(requestKey("new"), f.visit("home", 1)))
-				b.KeyLimit = 1 // those that are gone don't count
-				f.apply(b)
+				f.apply(f.limited(1, f.keyed("new", "home", 1))) // deleted keys don't count
 			}
 		}},
-		{"an arc with keys alone is not gone at once", moving, func(f *fixture) {
+		{"an arc with keys alone is not released immediately", moving, func(f *fixture) {
 			f.open()
 			next := f.next("second")
 			arc := next.Moves()[0].Arc
@@ -36,10 +33,10 @@ func moveKeyCases() []testCase {
 			}
 			f.fetchPages(arc, nil)
 			f.fetchKeys(arc, []counting.RequestKey{requestKey("a")})
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 0))
+			check.Must(f, f.retireArc(arc, 0))
 			f.claimArc(arc, released(0))
 		}},
-		{"keys that are taken in are known", moving, func(f *fixture) {
+		{"imported keys are known", moving, func(f *fixture) {
 			arc := f.destination()
 			f.importKeys(arc, false)
 			for range 2 {
@@ -52,20 +49,18 @@ func moveKeyCases() []testCase {
 			f.importKeys(arc, false, f.storedKey(otherPayload(requestKey("c")))) // a known one stays as it is
 			f.apply(f.keyBatch(keyed(requestKey("c"), v)))
 			f.tallies([]counting.Visit{v})
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 0))
+			check.Must(f, f.closeArc(arc, 0))
 			f.importKeys(arc, true, f.storedKey(requestKey("d")))
 			f.apply(f.keyBatch(keyed(requestKey("a"), v), keyed(requestKey("d"), v)))
 			v.Count = 2
 			f.tallies([]counting.Visit{v})
 		}},
-		{"keys that are taken in pass the limit and count for it", moving, func(f *fixture) {
+		{"imported keys exceed the limit and count for it", moving, func(f *fixture) {
 			arc := f.destination()
 			v := counting.Visit{Arc: arc, Page: "page", Count: 1}
 			apply := func(name string, limit int, want ...counting.Refusal) {
 				f.Helper()
-				b := f.keyBatch(keyed(requestKey(name), v))
-				b.KeyLimit = limit
-				f.apply(b, want...)
+				f.apply(f.limited(limit, keyed(requestKey(name), v)), want...)
 			}
 			apply("a", 1)
 			f.importKeys(arc, false, f.storedKey(requestKey("b")), f.storedKey(requestKey("c")))
@@ -74,28 +69,25 @@ func moveKeyCases() []testCase {
 			apply("d", 3, refusal(0, counting.KeyLimit))
 			apply("d", 4)
 		}},
-		{"an arc that isn't coming takes no keys", moving, func(f *fixture) {
-			arc := f.destination()
-			stays := arc
-			for slices.Contains(f.ring.Incoming(f.node.ID()), stays) {
-				stays++
-			}
+		{"an arc that is not incoming imports no keys", moving, func(f *fixture) {
+			f.destination()
+			stays := f.staying()
 			f.importKeys(stays, true, f.storedKey(requestKey("a")))
 			v := counting.Visit{Arc: stays, Page: "page", Count: 1}
 			f.apply(f.keyBatch(keyed(requestKey("a"), v)))
 			f.tallies([]counting.Visit{v})
 		}},
-		{"keys of arcs that leave are found where they are", moving, func(f *fixture) {
+		{"keys of leaving arcs are found until RetireArc", moving, func(f *fixture) {
 			arc, keys := f.keySource(1)
 			want := counting.KeyLookup{Stored: true, Print: keys[0].Print}
 			f.findKey(arc, keys[0], want)
 			f.findKey(arc+1, keys[0], counting.KeyLookup{})
 			f.claimArc(arc, frozen(1))
 			f.findKey(arc, keys[0], want)
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 1))
+			check.Must(f, f.retireArc(arc, 1))
 			f.findKey(arc, keys[0], counting.KeyLookup{})
 		}},
-		{"keys are found in the node's epoch alone", moving, func(f *fixture) {
+		{"keys are found only in the node's epoch", moving, func(f *fixture) {
 			arc, keys := f.keySource(1)
 			at := []counting.LocatedKey{{Arc: arc, Key: keys[0].Key}}
 			epoch := f.ring.Epoch()
@@ -108,7 +100,7 @@ func moveKeyCases() []testCase {
 }
 
 // keySource opens a node with n keys, and as many visits of a page, in an arc
-// that the next ring takes.
+// that the ring moves away from it.
 func (f *fixture) keySource(n int) (counting.Arc, []counting.RequestKey) {
 	f.Helper()
 	f.open()
@@ -154,8 +146,7 @@ func (f *fixture) fetchKeys(arc counting.Arc, want []counting.RequestKey) []coun
 
 func (f *fixture) importKeys(arc counting.Arc, closed bool, keys ...counting.StoredKey) {
 	f.Helper()
-	got := check.Value(f.moves().Import(f.Context(), f.ring.Table(), arc, counting.Chunk{Keys: keys, LastKeys: len(keys) == 0}))(f)
-	equal(f, "closed", got.Closed, closed)
+	equal(f, "closed", check.Value(f.moves().Import(f.Context(), f.ring.Table(), arc, counting.Chunk{Keys: keys, LastKeys: len(keys) == 0}))(f).Closed, closed)
 }
 
 // storedKey is a key as a source shows it, of today.

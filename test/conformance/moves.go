@@ -14,7 +14,7 @@ import (
 
 func moveCases() []testCase {
 	return []testCase{
-		{"no change begins while arcs are coming", moving, func(f *fixture) {
+		{"a change of the table must wait for incoming arcs", moving, func(f *fixture) {
 			arc := f.destination()
 			next := f.next("third")
 			f.refuseFence(next, sharding.ErrMoving)
@@ -25,27 +25,27 @@ func moveCases() []testCase {
 		}},
 		{"moves go on after a change was undone", moving, func(f *fixture) {
 			arc := f.destination()
-			coming := len(f.ring.Incoming(f.node.ID()))
+			incoming := len(f.incoming())
 			f.importPages(arc, pagesOf(2)(arc), 2)
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), f.ring.Incoming(f.node.ID())[1], 0))
+			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), f.incoming()[1], 0))
 			f.openRing(f.ring.Propose(f.ring, 6))
-			f.summary(sharding.RingSummary{Fence: 7, Opened: 7, Incoming: coming - 1})
+			f.summary(sharding.RingSummary{Fence: 7, Opened: 7, Incoming: incoming - 1})
 			f.importPages(arc, pagesOf(3)(arc), 3)
 			f.tallies(pagesOf(3)(arc))
 			f.closeArcs()
 			f.summary(sharding.RingSummary{Fence: 7, Opened: 7})
 		}},
-		{"claims outlive the undoing of a change", moving, func(f *fixture) {
+		{"claims outlive a change that was undone", moving, func(f *fixture) {
 			arc := f.source(pagesOf(3))
 			f.claimArc(arc, frozen(3))
 			f.openRing(f.ring.Propose(f.ring, 6))
 			f.claimArc(arc, frozen(3))
 			f.fetchPages(arc, pagesOf(3)(arc))
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 3))
+			check.Must(f, f.retireArc(arc, 3))
 			f.openRing(f.ring.Propose(f.ring, 9))
 			f.claimArc(arc, released(3))
 		}},
-		{"moves of another table are stale or ahead", moving, func(f *fixture) {
+		{"steps of another table are stale or ahead", moving, func(f *fixture) {
 			arc := f.source(pagesOf(1))
 			for _, c := range []struct {
 				table counting.Epoch
@@ -63,10 +63,10 @@ func moveCases() []testCase {
 			f.summary(sharding.RingSummary{Fence: 3, Opened: 2})
 			f.claimArc(arc, frozen(1))
 		}},
-		{"an arc that comes back goes again", moving, func(f *fixture) {
+		{"an arc that came back can leave again", moving, func(f *fixture) {
 			arc := f.source(pagesOf(3))
 			f.claimArc(arc, frozen(3))
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 3))
+			check.Must(f, f.retireArc(arc, 3))
 			f.removeOther()
 			f.importPages(arc, pagesOf(2)(arc), 2)
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page/0", Count: 10}))
@@ -77,13 +77,13 @@ func moveCases() []testCase {
 			f.claimArc(arc, frozen(2))
 			f.fetchPages(arc, want)
 		}},
-		{"steps of a move survive", moving, func(f *fixture) {
+		{"steps of a move survive a restart", moving, func(f *fixture) {
 			arc := f.source(pagesOf(2))
 			f.claimArc(arc, frozen(2))
 			f.reopen()
 			f.claimArc(arc, frozen(2))
 			f.fetchPages(arc, pagesOf(2)(arc))
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
+			check.Must(f, f.retireArc(arc, 2))
 			f.reopen()
 			f.claimArc(arc, released(2))
 
@@ -91,7 +91,7 @@ func moveCases() []testCase {
 			f.importPages(arc, pagesOf(2)(arc), 2)
 			f.reopen()
 			f.importPages(arc, pagesOf(3)(arc), 3)
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 3))
+			check.Must(f, f.closeArc(arc, 3))
 			f.reopen()
 			f.importsNothing(arc)
 			f.tallies(pagesOf(3)(arc))
@@ -99,7 +99,7 @@ func moveCases() []testCase {
 	}
 }
 
-// everyMove makes each call of the port once; everyCall says why.
+// everyMove makes each call of Movable once, for everyCall.
 func (f *fixture) everyMove(ctx context.Context, n counting.Movable, ended func(call string, err error)) {
 	f.everyStepOfMove(ctx, n, f.ring.Table(), 5, ended)
 	ended("find keys", errorOf(n.FindKeys(ctx, f.ring.Epoch(), []counting.LocatedKey{{Arc: 5}})))
@@ -121,10 +121,28 @@ func (f *fixture) everyStepOfMove(ctx context.Context, n counting.Movable, table
 	ended("close arc", n.CloseArc(ctx, table, arc, 1))
 }
 
+// incoming are the arcs that the ring moves to the node.
+func (f *fixture) incoming() []counting.Arc { return f.ring.Incoming(f.node.ID()) }
+
+func (f *fixture) retireArc(arc counting.Arc, pages int) error {
+	return f.moves().RetireArc(f.Context(), f.ring.Table(), arc, pages)
+}
+
+func (f *fixture) closeArc(arc counting.Arc, pages int) error {
+	return f.moves().CloseArc(f.Context(), f.ring.Table(), arc, pages)
+}
+
+// notFrozen checks that nothing of an arc can be fetched.
+func (f *fixture) notFrozen(arc counting.Arc) {
+	f.Helper()
+	mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
+}
+
 // moves is the node whose arcs move.
 func (f *fixture) moves() counting.Movable { return f.node.(counting.Movable) }
 
-// source opens a node with these visits, of which the next ring takes an arc.
+// source opens a node with these visits, and the ring that moves an arc away
+// from it.
 func (f *fixture) source(visits func(arc counting.Arc) []counting.Visit) counting.Arc {
 	f.Helper()
 	f.open()
@@ -137,7 +155,7 @@ func (f *fixture) source(visits func(arc counting.Arc) []counting.Visit) countin
 	return arc
 }
 
-// destination opens a node to which an arc is coming.
+// destination opens a node with incoming arcs, and returns the first.
 func (f *fixture) destination() counting.Arc {
 	f.Helper()
 	f.empty()
@@ -159,11 +177,10 @@ func pagesOf(n int) func(counting.Arc) []counting.Visit {
 
 func (f *fixture) claimArc(arc counting.Arc, want counting.FrozenPages) {
 	f.Helper()
-	got := check.Value(f.moves().ClaimArcs(f.Context(), f.ring.Table(), []counting.Arc{arc}))(f)
-	equalSlices(f, "claim", got, []counting.FrozenPages{want})
+	equalSlices(f, "claim", check.Value(f.moves().ClaimArcs(f.Context(), f.ring.Table(), []counting.Arc{arc}))(f), []counting.FrozenPages{want})
 }
 
-// fetchPages checks what is fetched.
+// fetchPages checks which pages are fetched.
 func (f *fixture) fetchPages(arc counting.Arc, want []counting.Visit) {
 	f.Helper()
 	got := make(map[counting.Visit]bool)
@@ -189,11 +206,11 @@ func (f *fixture) importPages(arc counting.Arc, pages []counting.Visit, marked i
 	}
 }
 
-// closeArcs ends all moves to the node.
+// closeArcs closes all incoming arcs, without pages.
 func (f *fixture) closeArcs() {
 	f.Helper()
-	for _, arc := range f.ring.Incoming(f.node.ID()) {
-		check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 0))
+	for _, arc := range f.incoming() {
+		check.Must(f, f.closeArc(arc, 0))
 	}
 }
 

@@ -20,36 +20,36 @@ type PublisherHarness struct {
 	// Read lists what a reader of the sink finds since the start, in order,
 	// with repetitions; torn or foreign entries are left out.
 	Read func(t *testing.T) []publishing.Report
-	// Stop stops the publisher; Read goes on to work.
+	// Stop stops the publisher. Read still works.
 	Stop func(t *testing.T)
-	// Refuse makes the sink surely refuse all reports until heal is called.
-	// nil where the test has no way to do so: the case is skipped.
+	// Refuse makes the sink refuse all reports until heal is called. Where it is
+	// nil, the case is skipped.
 	Refuse func(t *testing.T) (heal func())
-	// Doubt makes the outcome of the next report unknown, and ends of
-	// itself or by heal. nil as in Refuse.
+	// Doubt makes the outcome of the next report unknown. It ends by itself or by
+	// heal. It may be nil, as Refuse.
 	Doubt func(t *testing.T) (heal func())
-	// Hang keeps the sink from answering until heal is called. nil as in
-	// Refuse, or where the sink can't hang without the whole machine.
+	// Hang keeps the sink from answering until heal is called. It may be nil, as
+	// Refuse.
 	Hang func(t *testing.T) (heal func())
 }
 
 // TestPublisher checks publishing.Publisher's contract, each case on a
-// publisher that open starts anew and ends with the test.
+// publisher that open starts, and that ends with the test.
 func TestPublisher(t *testing.T, open func(t *testing.T) PublisherHarness) {
 	t.Helper()
 	cases := []struct {
 		name string
 		run  func(t *testing.T, h PublisherHarness)
 	}{
-		{"its name is short and stays", publisherName},
-		{"a report arrives as it was given", publisherDelivers},
+		{"its name is one lower-case word and never changes", publisherName},
+		{"a report arrives unchanged", publisherDelivers},
 		{"a repetition carries the same id and number", publisherRepeats},
 		{"concurrent reports all arrive, whole", publisherConcurrent},
-		{"a ctx that has ended never lies", publisherEndedContext},
-		{"a refused report is nowhere", publisherRefuses},
-		{"a report in doubt is neither taken nor refused", publisherDoubts},
-		{"a sink that hangs holds nobody longer than ctx", publisherHangs},
-		{"after its stop all is refused", publisherStopped},
+		{"the answer to an ended ctx is true", publisherEndedContext},
+		{"no reader finds a refused report", publisherRefuses},
+		{"a report in doubt is neither published nor refused", publisherDoubts},
+		{"a publish to a sink that hangs ends with its ctx", publisherHangs},
+		{"a stopped publisher refuses all reports", publisherStopped},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
@@ -108,7 +108,7 @@ func publisherConcurrent(t *testing.T, h PublisherHarness) {
 	for _, g := range h.Read(t) {
 		times[g.ID]++
 		if !sameReport(g, minuteReport(int(g.Count), g.Count)) {
-			t.Errorf("read %v, which nobody sent", g)
+			t.Errorf("read %v, which was not sent", g)
 		}
 	}
 	for i := range n {
@@ -125,10 +125,10 @@ func publisherEndedContext(t *testing.T, h PublisherHarness) {
 	err := h.Publisher.Publish(ctx, r)
 	found := h.holds(t, r)
 	if err == nil && !found {
-		t.Error("published, says the publisher, and no reader finds it")
+		t.Error("got no error, and no reader finds the report")
 	}
 	if errors.Is(err, publishing.ErrRefused) && found {
-		t.Errorf("refused, says the publisher (%v), and a reader finds it", err)
+		t.Errorf("got the error %v, and a reader finds the report", err)
 	}
 }
 
@@ -144,16 +144,16 @@ func publisherRefuses(t *testing.T, h PublisherHarness) {
 		t.Errorf("error %v, want one that wraps ErrRefused", err)
 	}
 	if h.holds(t, minuteReport(1, 2)) {
-		t.Error("a reader finds what was refused")
+		t.Error("a reader finds the refused report")
 	}
 	h.recovers(t, minuteReport(2, 3))
 }
 
-// recoveryTime is how long a publisher may take to find that its sink is well
-// again: the 15 s of the port, and what a busy machine adds.
+// recoveryTime is how long a publisher may take to find that its sink works
+// again: the 15 s of the port, and more for a busy machine.
 const recoveryTime = time.Minute
 
-// recovers publishes a report to a sink that is well again.
+// recovers publishes a report to a sink that works again.
 func (h PublisherHarness) recovers(t *testing.T, r publishing.Report) {
 	t.Helper()
 	begun := time.Now()
@@ -163,17 +163,17 @@ func (h PublisherHarness) recovers(t *testing.T, r publishing.Report) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if err != nil {
-		t.Fatalf("publish after the sink was well again: %v", err)
+		t.Fatalf("publish after the sink was healed: %v", err)
 	}
-	t.Logf("published %v after the sink was well again", time.Since(begun).Round(time.Millisecond))
+	t.Logf("published %v after the sink was healed", time.Since(begun).Round(time.Millisecond))
 	if !h.holds(t, r) {
-		t.Error("no reader finds what was published after the sink was well again")
+		t.Error("no reader finds what was published after the sink was healed")
 	}
 }
 
 func publisherDoubts(t *testing.T, h PublisherHarness) {
 	if h.Doubt == nil {
-		t.Skip("this harness can't bring its sink into doubt")
+		t.Skip("this harness can't make an outcome unknown")
 	}
 	h.publish(t, minuteReport(0, 1))
 	heal := h.Doubt(t)
@@ -202,11 +202,11 @@ func publisherHangs(t *testing.T, h PublisherHarness) {
 		select {
 		case err := <-ended:
 			if err == nil {
-				t.Error("published, says the publisher of a sink that does not answer")
+				t.Error("got no error from a sink that does not answer")
 			}
 			refused[i] = errors.Is(err, publishing.ErrRefused)
 		case <-time.After(15 * time.Second):
-			t.Fatal("still there, long after its ctx has ended")
+			t.Fatal("still running, long after its ctx has ended")
 		}
 		cancel()
 	}

@@ -8,21 +8,21 @@ import (
 
 func quarantineCases() []testCase {
 	return []testCase{
-		{"what a node has of an arc that comes to it is set aside", moving, func(f *fixture) {
-			arc := f.source(pagesOf(3)) // it is never claimed, as after a fall behind that
+		{"live pages of an incoming arc are quarantined", moving, func(f *fixture) {
+			arc := f.source(pagesOf(3)) // it is never claimed, as after a rollback to before the claim
 			f.removeOther()
 			f.tallies([]counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/2"}})
 			f.importPages(arc, pagesOf(2)(arc), 2)
 			f.tallies(append(pagesOf(2)(arc), counting.Visit{Arc: arc, Page: "page/2"}))
 			f.closeArcs()
-			stray := f.quarantined(arc, 3)
-			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table()}, 0, stray)
+			orphan := f.quarantined(arc, 3)
+			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table()}, 0, orphan)
 			f.openRing(f.next("away again"))
 			f.claimArc(arc, frozen(2))
 			f.fetchPages(arc, pagesOf(2)(arc))
-			f.sweep(counting.SweepPolicy{Ended: f.ring.Table() - 1}, 0, stray)
+			f.sweep(counting.SweepPolicy{Ended: f.ring.Table() - 1}, 0, orphan)
 		}},
-		{"what a node has of an arc of a lost node is set aside", moving, func(f *fixture) {
+		{"live pages of an arc of an abandoned node are quarantined", moving, func(f *fixture) {
 			f.source(nil)
 			lost := f.other()
 			f.openRing(f.next("third")) // the moves to the one that is lost have ended
@@ -35,7 +35,7 @@ func quarantineCases() []testCase {
 			f.tallies(append(pagesOf(1)(arc), counting.Visit{Arc: arc, Page: "page/1"}))
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}, 0, f.quarantined(arc, 2))
 		}},
-		{"what came to an arc since it came is not set aside", moving, func(f *fixture) {
+		{"pages that were imported are not quarantined later", moving, func(f *fixture) {
 			arc := f.source(nil)
 			f.removeOther()
 			f.importPages(arc, pagesOf(2)(arc), 2)
@@ -44,16 +44,14 @@ func quarantineCases() []testCase {
 			f.tallies(pagesOf(2)(arc))
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table() - 1}, 0)
 		}},
-		{"keys of an arc that comes are forgotten", moving, func(f *fixture) {
+		{"keys of an incoming arc are deleted", moving, func(f *fixture) {
 			arc, keys := f.keySource(3)
 			f.removeOther()
 			f.findKey(arc, keys[0], counting.KeyLookup{})
 			f.closeArcs()
-			b := f.keyBatch(keyed(requestKey("new"), f.visit("home", 1)))
-			b.KeyLimit = 1 // those that are gone don't count
-			f.apply(b)
+			f.apply(f.limited(1, f.keyed("new", "home", 1))) // deleted keys don't count
 		}},
-		{"arcs that stay are not set aside", moving, func(f *fixture) {
+		{"arcs that stay are not quarantined", moving, func(f *fixture) {
 			stays := counting.Visit{Page: "stays", Count: 7}
 			f.source(func(arc counting.Arc) []counting.Visit {
 				leaves := make(map[counting.Arc]bool)
@@ -69,44 +67,44 @@ func quarantineCases() []testCase {
 			f.tallies([]counting.Visit{stays})
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{stays.Arc}, Ended: f.ring.Table() - 1}, 0)
 		}},
-		{"the residue of a move that did not end is told", moving, func(f *fixture) {
+		{"a sweep reports frozen pages of a move that did not end", moving, func(f *fixture) {
 			arc := f.claimedArc()
-			stray := counting.Orphan{Arc: arc, Table: f.ring.Table(), Pages: 2}
+			orphan := counting.Orphan{Arc: arc, Table: f.ring.Table(), Pages: 2}
 			f.removeOther()
 			f.closeArcs()
 			k := counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}
-			f.sweep(k, 0, stray)
-			f.sweep(k, 0, stray)
+			f.sweep(k, 0, orphan)
+			f.sweep(k, 0, orphan)
 			k.Since = 0
 			f.sweep(k, 1) // it is surely a copy
 			f.sweep(k, 0)
 		}},
-		{"what was not claimed for a node that is lost counts on", moving, func(f *fixture) {
+		{"unclaimed pages of a reclaimed arc stay live", moving, func(f *fixture) {
 			arc := f.source(pagesOf(2))
 			f.abandonOther()
 			f.leavesAgain(arc, 2)
 		}},
-		{"what was claimed for a node that is lost counts again", moving, func(f *fixture) {
+		{"frozen pages of a reclaimed arc are live again", moving, func(f *fixture) {
 			arc := f.claimedArc()
 			f.abandonOther()
 			f.leavesAgain(arc, 2)
 		}},
-		{"what has left for a node that is lost is not there", moving, func(f *fixture) {
+		{"pages that were released to an abandoned node are gone", moving, func(f *fixture) {
 			arc := f.claimedArc()
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
-			f.apply(f.batch(pagesOf(3)(arc)...)) // nobody sends that
+			check.Must(f, f.retireArc(arc, 2))
+			f.apply(f.batch(pagesOf(3)(arc)...)) // no client sends that
 			f.abandonOther()
 			f.tallies([]counting.Visit{{Arc: arc, Page: "page/0"}, {Arc: arc, Page: "page/2"}})
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}, 0, f.quarantined(arc, 3))
 		}},
-		{"what came to a claimed arc is set aside when the arc is retained", moving, func(f *fixture) {
+		{"pages that arrived since the claim are quarantined when the arc is reclaimed", moving, func(f *fixture) {
 			arc := f.claimedArc()
-			f.apply(f.batch(pagesOf(3)(arc)...)) // nobody sends that
+			f.apply(f.batch(pagesOf(3)(arc)...)) // no client sends that
 			f.abandonOther()
 			f.tallies(append(pagesOf(2)(arc), counting.Visit{Arc: arc, Page: "page/2"}))
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}, 0, f.quarantined(arc, 3))
 		}},
-		{"keys alone are retained", moving, func(f *fixture) {
+		{"keys of a reclaimed arc are known again", moving, func(f *fixture) {
 			arc, keys := f.keySource(1)
 			kept := counting.KeyLookup{Stored: true, Print: keys[0].Print}
 			f.claimArc(arc, frozen(1))

@@ -30,14 +30,12 @@ func readCases() []testCase {
 			f.apply(f.batch(f.visit("home", 1)))
 			f.visits("about", 0)
 		}},
-		{"no pages are no tallies", open, func(f *fixture) {
-			got := check.Value(f.node.Read(f.Context(), 1, nil))(f)
-			equal(f, "tallies", len(got), 0)
+		{"a read of no pages has no tallies", open, func(f *fixture) {
+			equal(f, "tallies", len(check.Value(f.node.Read(f.Context(), 1, nil))(f)), 0)
 		}},
-		{"a page may be asked for twice", open, func(f *fixture) {
+		{"a page may be read twice in one call", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 3)))
-			got := check.Value(f.node.Read(f.Context(), 1, []counting.Located{f.at("home"), f.at("home")}))(f)
-			equalSlices(f, "tallies", got, []counting.Tally{{Visits: 3}, {Visits: 3}})
+			equalSlices(f, "tallies", check.Value(f.node.Read(f.Context(), 1, []counting.Located{f.at("home"), f.at("home")}))(f), []counting.Tally{{Visits: 3}, {Visits: 3}})
 		}},
 		{"pages are equal when their bytes are", open, func(f *fixture) {
 			odd := []counting.Page{
@@ -54,8 +52,7 @@ func readCases() []testCase {
 				want = append(want, counting.Tally{Visits: int64(i + 1)})
 			}
 			f.apply(f.batch(visits...))
-			got := check.Value(f.node.Read(f.Context(), 1, pages))(f)
-			equalSlices(f, "tallies", got, want)
+			equalSlices(f, "tallies", check.Value(f.node.Read(f.Context(), 1, pages))(f), want)
 		}},
 		{"a read has every batch that was answered before", open, func(f *fixture) {
 			for i := range int64(30) {

@@ -7,7 +7,7 @@ import (
 
 func readPartsCases() []testCase {
 	return []testCase{
-		{"the source shows what it has at every stage", moving, func(f *fixture) {
+		{"the source returns its part at every stage", moving, func(f *fixture) {
 			arc := f.source(pagesOf(2))
 			f.parts(arc, map[counting.Page]counting.Part{
 				"page/0": {Visits: 1, Closed: true}, "page/1": {Visits: 2, Closed: true}, "none": {Closed: true},
@@ -18,12 +18,12 @@ func readPartsCases() []testCase {
 				"page/1": {Stage: counting.Frozen, Frozen: 2, Closed: true},
 				"none":   {Stage: counting.Frozen, Closed: true},
 			})
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
+			check.Must(f, f.retireArc(arc, 2))
 			f.parts(arc, map[counting.Page]counting.Part{
 				"page/0": {Stage: counting.Released, Closed: true}, "none": {Stage: counting.Released, Closed: true},
 			})
 		}},
-		{"the destination shows what it has taken in", moving, func(f *fixture) {
+		{"the destination returns what it has imported", moving, func(f *fixture) {
 			arc := f.destination()
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page/0", Count: 10}, counting.Visit{Arc: arc, Page: "new", Count: 5}))
 			f.parts(arc, map[counting.Page]counting.Part{"page/0": {Visits: 10}, "page/1": {}, "new": {Visits: 5}})
@@ -31,7 +31,7 @@ func readPartsCases() []testCase {
 			f.parts(arc, map[counting.Page]counting.Part{
 				"page/0": {Visits: 11, Marked: true}, "page/1": {}, "new": {Visits: 5},
 			})
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 1))
+			check.Must(f, f.closeArc(arc, 1))
 			f.parts(arc, map[counting.Page]counting.Part{
 				"page/0": {Visits: 11, Closed: true}, "page/1": {Closed: true}, "new": {Visits: 5, Closed: true},
 			})
@@ -44,7 +44,7 @@ func readPartsCases() []testCase {
 				"page/0": {Err: counting.Corrupt}, "page/1": {Visits: 2, Marked: true},
 			})
 		}},
-		{"parts are read in the node's epoch alone", moving, func(f *fixture) {
+		{"parts are read only in the node's epoch", moving, func(f *fixture) {
 			arc := f.source(pagesOf(1))
 			at := []counting.Located{{Arc: arc, Page: "page/0"}}
 			epoch := f.ring.Epoch()

@@ -40,7 +40,7 @@ func refusalCases() []testCase {
 			f.distinct(w, 5)
 			f.endpoints(w, "http://a.example/", "http://b.example/")
 		}},
-		{"a limit of 0 lets ids without endpoints pass", open, func(f *fixture) {
+		{"with an endpoint limit of 0 only ids without endpoints are added", open, func(f *fixture) {
 			w := f.window()
 			b := f.idBatch(f.idEvent(1, "http://a.example/"), f.idEvent(2, ""))
 			b.EndpointLimit = 0
@@ -48,7 +48,7 @@ func refusalCases() []testCase {
 			f.distinct(w, 1)
 			f.endpoints(w)
 		}},
-		{"the endpoint limit is that of a window", open, func(f *fixture) {
+		{"the endpoint limit is for one window", open, func(f *fixture) {
 			w := f.window()
 			b := f.idBatch(f.idEvent(1, "http://a.example/"))
 			b.EndpointLimit = 1
@@ -63,17 +63,17 @@ func refusalCases() []testCase {
 		{"an id by the table of another window is refused alone", open, func(f *fixture) {
 			w := f.window()
 			f.openRing(f.nextRing("second", w+2))
-			old, young := f.idEvent(1, ""), f.idEvent(2, "http://a.example/")
-			old.Table, young.Table = 1, 2
-			f.apply(f.idBatch(old, young), refusal(1, counting.WrongTable))
+			old, newer := f.idEvent(1, ""), f.idEvent(2, "http://a.example/")
+			old.Table, newer.Table = 1, 2
+			f.apply(f.idBatch(old, newer), refusal(1, counting.WrongTable))
 			f.distinct(w, 1)
 			f.endpoints(w)
 			after := f.pass(w + 1)
-			f.apply(f.idBatch(old, young), refusal(0, counting.WrongTable))
+			f.apply(f.idBatch(old, newer), refusal(0, counting.WrongTable))
 			f.distinct(after, 1)
 			f.endpoints(after, "http://a.example/")
 		}},
-		{"refusals index visits first and arrivals after them", open, func(f *fixture) {
+		{"refusals index visits first, then ids", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("full", most)))
 			b := f.idBatch(f.idEvent(1, ""), f.idEvent(2, "http://a.example/"))
 			b.Visits = []counting.Visit{f.visit("full", 1), f.visit("home", 1)}

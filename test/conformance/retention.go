@@ -20,7 +20,7 @@ func retentionCases() []testCase {
 			f.gap(f.batch(), 0)
 			f.visits("home", 1)
 		}},
-		{"a session that sends goes on for ever", open, func(f *fixture) {
+		{"a session that sends is kept", open, func(f *fixture) {
 			for range 5 {
 				f.apply(f.batch(f.visit("home", 1)))
 				f.later(6 * day)
@@ -28,7 +28,7 @@ func retentionCases() []testCase {
 			f.apply(f.batch(f.visit("home", 1)))
 			f.visits("home", 6)
 		}},
-		{"ids and endpoints are forgotten 10 minutes after retiring", timed, func(f *fixture) {
+		{"ids and endpoints are forgotten 10 minutes after Retire", timed, func(f *fixture) {
 			w := f.window()
 			f.apply(f.idBatch(f.idEvent(1, "http://a.example/")))
 			f.pass(w)
@@ -37,12 +37,12 @@ func retentionCases() []testCase {
 			f.later(9 * time.Minute)
 			f.distinct(w, 1)
 			f.endpoints(w, "http://a.example/")
-			check.Must(f, f.node.Retire(f.Context(), w)) // again: it doesn't begin anew
+			check.Must(f, f.node.Retire(f.Context(), w)) // a repetition starts no time again
 			f.later(2 * time.Minute)
 			f.distinct(w, 0)
 			f.endpoints(w)
 		}},
-		{"ids that wait are kept for ever", timed, func(f *fixture) {
+		{"ids of a waiting window are kept", timed, func(f *fixture) {
 			w := f.window()
 			f.apply(f.idBatch(f.idEvent(1, "http://a.example/")))
 			for range 3 {
@@ -67,20 +67,20 @@ func retentionCases() []testCase {
 			f.distinct(w, 0)
 			f.distinct(w+1, 1)
 		}},
-		{"calls are forgotten 10 minutes after the window is done", open, func(f *fixture) {
+		{"deliveries are forgotten 10 minutes after the window is done", open, func(f *fixture) {
 			f.finish(100, "a", 7)
 			kept := map[string]counting.Delivery{"http://a.example/": {Attempts: 1, Status: 204, Final: true}}
 			f.later(9 * time.Minute)
 			f.deliveries(100, kept)
 			f.later(2 * time.Minute)
 			f.deliveries(100, nil)
-			f.entry(100, counting.Entry{State: counting.Done, Count: 7, Sink: "queue", Deliveries: counting.DeliveryTotals{Endpoints: 1, Delivered: 1}})
+			f.entry(100, finished(7))
 		}},
-		{"calls of a window that isn't done are kept", open, func(f *fixture) {
-			call := counting.Delivery{Attempts: 1}
-			f.advance(100, f.claim(100, "a"), counting.SaveDelivery("http://a.example/", call))
+		{"deliveries of a window that is not done are kept", open, func(f *fixture) {
+			delivery := counting.Delivery{Attempts: 1}
+			f.advance(100, f.claim(100, "a"), counting.SaveDelivery("http://a.example/", delivery))
 			f.later(day)
-			f.deliveries(100, map[string]counting.Delivery{"http://a.example/": call})
+			f.deliveries(100, map[string]counting.Delivery{"http://a.example/": delivery})
 		}},
 		{"an entry is forgotten 7 days after its last change", open, func(f *fixture) {
 			f.finish(100, "a", 7)
@@ -97,7 +97,7 @@ func retentionCases() []testCase {
 			f.newest(10)
 			f.deliveries(101, nil)
 		}},
-		{"counts are kept for ever", open, func(f *fixture) {
+		{"counts are kept", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 3)))
 			for range 3 {
 				f.later(100 * day)

@@ -13,10 +13,10 @@ import (
 
 func ringCases() []testCase {
 	return []testCase{
-		{"an empty node knows nothing", empty, func(f *fixture) {
+		{"an empty node has no ring state", empty, func(f *fixture) {
 			mustBe(f, errorOf(f.node.RingState(f.Context())), counting.ErrUninitialized)
 		}},
-		{"a fence is kept and opens nothing", empty, func(f *fixture) {
+		{"a fence is stored and opens nothing", empty, func(f *fixture) {
 			first := f.firstRing("first", f.member())
 			f.fence(first)
 			f.rings(first, nil)
@@ -33,7 +33,7 @@ func ringCases() []testCase {
 			f.openRing(next)
 			f.rings(next, next)
 		}},
-		{"a fence and an opening may be repeated", empty, func(f *fixture) {
+		{"Fence and Open may be repeated", empty, func(f *fixture) {
 			first := f.firstRing("first", f.member())
 			for range 2 {
 				f.fence(first)
@@ -46,9 +46,8 @@ func ringCases() []testCase {
 			f.fence(first)
 			f.rings(first, first)
 		}},
-		{"a fence below the last is stale", open, func(f *fixture) {
-			old := f.ring
-			next := f.next("second")
+		{"a fence below the last one is stale", open, func(f *fixture) {
+			old, next := f.ring, f.next("second")
 			f.fence(next)
 			mustBe(f, errorOf(f.node.Fence(f.Context(), old)), counting.ErrStale)
 			mustBe(f, f.node.Open(f.Context(), old), counting.ErrStale)
@@ -66,7 +65,7 @@ func ringCases() []testCase {
 			mustBe(f, errorOf(f.node.Fence(f.Context(), lost)), sharding.ErrConflict)
 			f.rings(won, won)
 		}},
-		{"of many changes at once one wins", empty, func(f *fixture) {
+		{"of many concurrent changes one wins", empty, func(f *fixture) {
 			var won atomic.Int64
 			var all sync.WaitGroup
 			for i := range 6 {
@@ -82,7 +81,7 @@ func ringCases() []testCase {
 			all.Wait()
 			equal(f, "changes that won", won.Load(), 1)
 		}},
-		{"a ring that the node isn't fenced for can't be opened", empty, func(f *fixture) {
+		{"a ring that the node is not fenced for can't be opened", empty, func(f *fixture) {
 			mustBe(f, f.node.Open(f.Context(), f.firstRing("first", f.member())), sharding.ErrConflict)
 			mustBe(f, errorOf(f.node.RingState(f.Context())), counting.ErrUninitialized)
 			f.openRing(f.firstRing("first", f.member()))
@@ -90,7 +89,7 @@ func ringCases() []testCase {
 			mustBe(f, f.node.Open(f.Context(), next), sharding.ErrConflict)
 			f.rings(f.ring, f.ring)
 		}},
-		{"a fence answers with the current window", empty, func(f *fixture) {
+		{"Fence returns the current window", empty, func(f *fixture) {
 			first := f.firstRing("first", f.member())
 			w := check.Value(f.node.Fence(f.Context(), first))(f)
 			f.openRing(first)
@@ -98,16 +97,14 @@ func ringCases() []testCase {
 				f.Fatalf("the fence answered with window %d, and the current one is %d", w, now)
 			}
 			now := f.window()
-			got := check.Value(f.node.Fence(f.Context(), f.nextRing("second", now+2)))(f)
-			equal(f, "window of the second fence", got, now)
+			equal(f, "window of the second fence", check.Value(f.node.Fence(f.Context(), f.nextRing("second", now+2)))(f), now)
 		}},
-		{"a fence answers with no sealed window", timed, func(f *fixture) {
+		{"Fence returns no sealed window", timed, func(f *fixture) {
 			w := f.window()
 			f.pass(w)
 			f.seal(w)
 			f.elapse(-4 * time.Duration(f.length()))
-			got := check.Value(f.node.Fence(f.Context(), f.nextRing("second", w+3)))(f)
-			equal(f, "window", got, w+1)
+			equal(f, "window", check.Value(f.node.Fence(f.Context(), f.nextRing("second", w+3)))(f), w+1)
 		}},
 		{"a fenced node keeps its windows open", open, func(f *fixture) {
 			w := f.window()
@@ -118,16 +115,15 @@ func ringCases() []testCase {
 			equal(f, "sealed number", f.seal(w), 2)
 			f.advance(w, f.claim(w, "a"), counting.Record(2))
 		}},
-		{"a node of another deployment is another", open, func(f *fixture) {
-			members := []sharding.Member{{ID: f.node.ID(), Addr: f.node.Addr(), Weight: 1}}
-			r := check.Value(sharding.New("elsewhere", 7, f.length(), "first", members))(f)
+		{"a ring of another deployment is refused", open, func(f *fixture) {
+			r := f.elsewhere()
 			mustBe(f, errorOf(f.node.Fence(f.Context(), r)), counting.ErrWrongNode)
 			mustBe(f, f.node.Open(f.Context(), r), counting.ErrWrongNode)
-			r = check.Value(r.Add(sharding.Change{ID: "second"}, sharding.Member{ID: "stranger", Addr: "stranger", Weight: 1}))(f)
+			r = check.Value(r.Add(sharding.Change{ID: "second"}, sharding.Member{ID: "other", Addr: "other", Weight: 1}))(f)
 			mustBe(f, errorOf(f.node.Fence(f.Context(), r)), counting.ErrWrongNode)
 			f.rings(f.ring, f.ring)
 		}},
-		{"a node under another id is another", open, func(f *fixture) {
+		{"a store of another node is refused by every call", open, func(f *fixture) {
 			f.needs(f.Impostor != nil, "its id can't be another")
 			f.apply(f.batch(f.visit("home", 1)))
 			w, n := f.current(), f.node
@@ -157,4 +153,10 @@ func changeOf(r *sharding.Ring) string {
 		return "none"
 	}
 	return r.ChangeID()
+}
+
+// elsewhere is a ring of epoch 1 of another deployment.
+func (f *fixture) elsewhere() *sharding.Ring {
+	f.Helper()
+	return check.Value(sharding.New("elsewhere", 7, f.length(), "first", []sharding.Member{f.member()}))(f)
 }

@@ -28,21 +28,19 @@ func sealCases() []testCase {
 			f.elapse(time.Hour - time.Duration(f.length()))
 			mustBe(f, errorOf(f.node.Seal(f.Context(), w, time.Hour)), counting.ErrTooEarly)
 			f.elapse(time.Duration(f.length()))
-			got := check.Value(f.node.Seal(f.Context(), w, time.Hour))(f)
-			equal(f, "sealed number", got, 1)
+			equal(f, "sealed number", check.Value(f.node.Seal(f.Context(), w, time.Hour))(f), 1)
 		}},
-		{"a sealed window has the same number again and again", open, func(f *fixture) {
+		{"the sealed number stays the same", open, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1, 2, 3)
 			f.pass(w)
 			equal(f, "sealed number", f.seal(w), 3)
 			f.addIDs(4, 5)
 			equal(f, "sealed number", f.seal(w), 3)
-			got := check.Value(f.node.Seal(f.Context(), w, 24*time.Hour))(f)
-			equal(f, "sealed number, asked for with more grace", got, 3)
+			equal(f, "sealed number, asked for with more grace", check.Value(f.node.Seal(f.Context(), w, 24*time.Hour))(f), 3)
 			f.distinct(w, 3)
 		}},
-		{"a sealed window has its number though the clock steps back", timed, func(f *fixture) {
+		{"the sealed number stays the same when the clock steps back", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1, 2, 3)
 			f.pass(w)
@@ -50,7 +48,7 @@ func sealCases() []testCase {
 			f.elapse(-2 * time.Duration(f.length()))
 			equal(f, "sealed number", f.seal(w), 3)
 		}},
-		{"sealing an older window afterwards re-opens nothing", timed, func(f *fixture) {
+		{"sealing an older window later opens nothing again", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			f.pass(w)
@@ -61,7 +59,7 @@ func sealCases() []testCase {
 			f.addIDs(2)
 			f.distinct(w, 1)
 		}},
-		{"the seal of a window that nobody saw is 0", open, func(f *fixture) {
+		{"the sealed number of an unknown window is 0", open, func(f *fixture) {
 			w := f.window()
 			equal(f, "sealed number", f.seal(w-3), 0)
 			equal(f, "sealed number", f.seal(w-3), 0)
@@ -70,7 +68,7 @@ func sealCases() []testCase {
 			f.distinct(w-3, 0)
 			f.distinct(w, 1)
 		}},
-		{"the seal of a window that nobody saw is 0 as long as its entry would be kept", timed, func(f *fixture) {
+		{"an unknown window is retired 7 days after its end", timed, func(f *fixture) {
 			length := time.Duration(f.length())
 			unseen := f.window() + 5
 			f.elapse(5*length + counting.EntryLife)
@@ -82,19 +80,19 @@ func sealCases() []testCase {
 				mustBe(f, errorOf(f.node.Seal(f.Context(), unseen, 0)), counting.ErrRetired)
 			}
 		}},
-		{"a window that waits has its number, however late", timed, func(f *fixture) {
+		{"a waiting window is never retired by time alone", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
-			attended := f.pass(w)
+			empty := f.pass(w)
 			for range 2 {
 				f.later(5 * day)
 			}
 			for range 2 {
 				equal(f, "sealed number", f.seal(w), 1)
-				equal(f, "sealed number of one that was attended only", f.seal(attended), 0)
+				equal(f, "sealed number of one without ids", f.seal(empty), 0)
 			}
 		}},
-		{"a window that was forgotten has no number when its entry is gone too", timed, func(f *fixture) {
+		{"a forgotten window is retired when its entry is forgotten too", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			next := f.pass(w)
@@ -107,7 +105,7 @@ func sealCases() []testCase {
 			}
 			equal(f, "sealed number of the one after it", f.seal(next), 0)
 		}},
-		{"a window that was closed late has its number until it is forgotten", timed, func(f *fixture) {
+		{"a window that was sealed late has its number until it is forgotten", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			f.later(8 * day)

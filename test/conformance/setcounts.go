@@ -1,15 +1,13 @@
 package conformance
 
 import (
-	"slices"
-
 	"footfall/domain/counting"
 	"footfall/test/check"
 )
 
 func setCountCases() []testCase {
 	return []testCase{
-		{"a page is set whatever it had", open, func(f *fixture) {
+		{"a page is set, after all else in the batch", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 7)))
 			f.apply(f.setBatch(f.setCount("home", 3), f.setCount("new", most), f.setCount("none", 0), f.setCount("twice", 1), f.setCount("twice", 2)))
 			f.visits("home", 3)
@@ -23,7 +21,7 @@ func setCountCases() []testCase {
 			f.apply(f.batch(f.visit("home", 1)))
 			f.visits("home", 2)
 		}},
-		{"a page is forgotten", open, func(f *fixture) {
+		{"a page is deleted", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 7), f.visit("about", 1)))
 			f.apply(f.setBatch(f.deleteCount("home"), f.deleteCount("unknown")))
 			f.visits("home", 0)
@@ -38,13 +36,13 @@ func setCountCases() []testCase {
 			f.duplicate(b)
 			f.visits("home", 4)
 		}},
-		{"settings of a batch that isn't admitted change nothing", open, func(f *fixture) {
+		{"a stale batch sets nothing", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 1)))
 			late := f.setBatch(f.setCount("home", 9))
 			f.fence(f.next("second"))
 			f.refuse(late, counting.ErrStale)
 		}},
-		{"what is no count can be set", open, func(f *fixture) {
+		{"a corrupt page can be set", open, func(f *fixture) {
 			f.corruptPage(f.at("bad"))
 			f.apply(f.setBatch(f.setCount("bad", 3)))
 			f.visits("bad", 3)
@@ -52,24 +50,21 @@ func setCountCases() []testCase {
 			f.apply(f.setBatch(f.deleteCount("bad")))
 			f.visits("bad", 0)
 		}},
-		{"a page of a coming arc isn't set", moving, func(f *fixture) {
+		{"a page of an incoming arc is not set", moving, func(f *fixture) {
 			arc := f.destination()
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page", Count: 1}))
-			stays := arc
-			for slices.Contains(f.ring.Incoming(f.node.ID()), stays) {
-				stays++
-			}
+			stays := f.staying()
 			b := f.setBatch(
 				counting.SetCount{Arc: arc, Page: "page", Count: 9}, counting.SetCount{Arc: arc, Page: "page", Delete: true},
 				counting.SetCount{Arc: stays, Page: "home", Count: 5},
 			)
 			f.apply(b, refusal(0, counting.Moving), refusal(1, counting.Moving))
 			f.tallies([]counting.Visit{{Arc: arc, Page: "page", Count: 1}, {Arc: stays, Page: "home", Count: 5}})
-			check.Must(f, f.moves().CloseArc(f.Context(), f.ring.Table(), arc, 0))
+			check.Must(f, f.closeArc(arc, 0))
 			f.apply(f.setBatch(counting.SetCount{Arc: arc, Page: "page", Count: 9}))
 			f.tallies([]counting.Visit{{Arc: arc, Page: "page", Count: 9}})
 		}},
-		{"settings survive", open, func(f *fixture) {
+		{"counts that were set survive a restart", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 7), f.visit("gone", 1)))
 			f.apply(f.setBatch(f.setCount("home", 3), f.deleteCount("gone")))
 			f.reopen()
@@ -87,8 +82,8 @@ func (f *fixture) deleteCount(page counting.Page) counting.SetCount {
 	return counting.SetCount{Arc: f.ring.Arc(page), Page: page, Delete: true}
 }
 
-func (f *fixture) setBatch(settings ...counting.SetCount) *counting.Batch {
+func (f *fixture) setBatch(counts ...counting.SetCount) *counting.Batch {
 	b := f.batch()
-	b.SetCounts = settings
+	b.SetCounts = counts
 	return b
 }

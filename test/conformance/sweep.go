@@ -9,26 +9,26 @@ import (
 
 func sweepCases() []testCase {
 	return []testCase{
-		{"a sweep leaves a move alone that is under way", moving, func(f *fixture) {
+		{"a sweep leaves moves alone that have not ended", moving, func(f *fixture) {
 			arc := f.claimedArc()
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table() - 1}, 0)
 			f.fetchPages(arc, pagesOf(2)(arc))
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
+			check.Must(f, f.retireArc(arc, 2))
 		}},
-		{"a sweep forgets the residue of a move that has ended", moving, func(f *fixture) {
+		{"a sweep deletes frozen pages of a move that has ended", moving, func(f *fixture) {
 			arc := f.claimedArc()
 			f.sweep(counting.SweepPolicy{Ended: f.ring.Table()}, 1)
 			f.claimArc(arc, released(2))
-			mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
-			check.Must(f, f.moves().RetireArc(f.Context(), f.ring.Table(), arc, 2))
+			f.notFrozen(arc)
+			check.Must(f, f.retireArc(arc, 2))
 		}},
-		{"a sweep leaves what may be all that is left of an arc", moving, func(f *fixture) {
+		{"a sweep leaves frozen pages that may be the only ones", moving, func(f *fixture) {
 			arc := f.claimedArc()
 			table := f.ring.Table()
 			f.sweep(counting.SweepPolicy{Ended: table, Since: table + 1}, 0, counting.Orphan{Arc: arc, Table: table, Pages: 2})
 			f.fetchPages(arc, pagesOf(2)(arc))
 		}},
-		{"a sweep tells of live pages in an arc that isn't kept, and leaves them", moving, func(f *fixture) {
+		{"a sweep reports live pages of arcs of other nodes, and leaves them", moving, func(f *fixture) {
 			var other []counting.Visit
 			arc := f.source(func(arc counting.Arc) []counting.Visit {
 				other = pagesOf(3)(arc + 1)
@@ -37,30 +37,28 @@ func sweepCases() []testCase {
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc + 1}, Ended: f.ring.Table()}, 0, counting.Orphan{Arc: arc, Pages: 2})
 			f.tallies(append(pagesOf(2)(arc), other...))
 		}},
-		{"a sweep forgets keys of arcs that aren't kept, and no others", moving, func(f *fixture) {
+		{"a sweep deletes keys of arcs of other nodes, and no others", moving, func(f *fixture) {
 			arc, keys := f.keySource(3)
 			kept := counting.KeyLookup{Stored: true, Print: keys[0].Print}
 			f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}}, 0)
 			f.findKey(arc, keys[0], kept)
 			f.sweep(counting.SweepPolicy{}, 1, counting.Orphan{Arc: arc, Pages: 1})
 			f.findKey(arc, keys[0], counting.KeyLookup{})
-			b := f.keyBatch(keyed(requestKey("new"), f.visit("home", 1)))
-			b.KeyLimit = 1 // those that are gone don't count
-			f.apply(b)
+			f.apply(f.limited(1, f.keyed("new", "home", 1))) // deleted keys don't count
 		}},
-		{"a sweep leaves marks of a coming arc alone", moving, func(f *fixture) {
+		{"a sweep leaves marks of incoming arcs alone", moving, func(f *fixture) {
 			arc := f.destination()
 			f.importPages(arc, pagesOf(2)(arc), 2)
-			f.sweep(counting.SweepPolicy{Arcs: f.ring.Incoming(f.node.ID()), Ended: f.ring.Table()}, 0)
+			f.sweep(counting.SweepPolicy{Arcs: f.incoming(), Ended: f.ring.Table()}, 0)
 			f.importPages(arc, pagesOf(2)(arc), 2)
 			f.tallies(pagesOf(2)(arc))
 		}},
-		{"a sweep that is repeated finds nothing more to forget", moving, func(f *fixture) {
+		{"a repeated sweep deletes nothing", moving, func(f *fixture) {
 			f.claimedArc()
 			f.sweep(counting.SweepPolicy{Ended: f.ring.Table()}, 1)
 			f.sweep(counting.SweepPolicy{Ended: f.ring.Table()}, 0)
 		}},
-		{"a sweep goes by the open table", moving, func(f *fixture) {
+		{"a sweep by another table is stale or ahead", moving, func(f *fixture) {
 			f.claimedArc()
 			mustBe(f, errorOf(f.moves().Sweep(f.Context(), f.ring.Table()-1, counting.SweepPolicy{Ended: 9}, "")), counting.ErrStale)
 			mustBe(f, errorOf(f.moves().Sweep(f.Context(), f.ring.Table()+1, counting.SweepPolicy{Ended: 9}, "")), counting.ErrAhead)
@@ -68,8 +66,8 @@ func sweepCases() []testCase {
 	}
 }
 
-// sweep looks through the whole node.
-func (f *fixture) sweep(k counting.SweepPolicy, forgotten int, strays ...counting.Orphan) {
+// sweep sweeps the whole node.
+func (f *fixture) sweep(k counting.SweepPolicy, forgotten int, orphans ...counting.Orphan) {
 	f.Helper()
 	slices.Sort(k.Arcs)
 	var all counting.SweepResult
@@ -80,10 +78,10 @@ func (f *fixture) sweep(k counting.SweepPolicy, forgotten int, strays ...countin
 		all.Orphans = append(all.Orphans, part.Orphans...)
 	})
 	equal(f, "forgotten", all.Forgotten, forgotten)
-	equalSlices(f, "strays", all.Orphans, strays)
+	equalSlices(f, "orphans", all.Orphans, orphans)
 }
 
-// claimedArc is an arc with two pages that was claimed and goes no further.
+// claimedArc opens a node with an arc of two pages that is claimed.
 func (f *fixture) claimedArc() counting.Arc {
 	f.Helper()
 	arc := f.source(pagesOf(2))

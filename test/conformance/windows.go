@@ -9,7 +9,7 @@ import (
 
 func windowCases() []testCase {
 	return []testCase{
-		{"attending makes the current window a waiting one", open, func(f *fixture) {
+		{"Heartbeat makes the current window a waiting one", open, func(f *fixture) {
 			w := f.window()
 			a := f.heartbeat()
 			equal(f, "current window", a.Current, w)
@@ -46,21 +46,21 @@ func windowCases() []testCase {
 			check.Must(f, f.node.Retire(f.Context(), w))
 			f.waiting(append(want[1:], w+counting.MaxWaiting)...)
 		}},
-		{"a sealed window goes on waiting", open, func(f *fixture) {
+		{"a sealed window is still waiting", open, func(f *fixture) {
 			w := f.window()
 			f.pass(w)
 			f.seal(w)
 			a := f.heartbeat()
 			equal(f, "newest waiting window", a.Waiting[len(a.Waiting)-1], w)
 		}},
-		{"a window that nobody saw has no ids and no endpoints", open, func(f *fixture) {
+		{"an unknown window has no ids and no endpoints", open, func(f *fixture) {
 			w := f.window()
 			for _, unseen := range []counting.Window{w - 10, w + 10, 0} {
 				f.distinct(unseen, 0)
 				f.endpoints(unseen)
 			}
 		}},
-		{"a retired window waits no more", open, func(f *fixture) {
+		{"a retired window is waiting no more", open, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			f.pass(w)
@@ -73,7 +73,7 @@ func windowCases() []testCase {
 				}
 			}
 		}},
-		{"retiring is repeatable and leaves others alone", timed, func(f *fixture) {
+		{"Retire may be repeated and leaves other windows alone", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
 			f.pass(w)
@@ -86,7 +86,7 @@ func windowCases() []testCase {
 				f.waiting(w + 1)
 			}
 		}},
-		{"a retired window keeps its ids for a while", open, func(f *fixture) {
+		{"a retired window has its ids for a while", open, func(f *fixture) {
 			w := f.window()
 			f.apply(f.idBatch(f.idEvent(1, "http://a.example/")))
 			f.pass(w)
@@ -96,7 +96,7 @@ func windowCases() []testCase {
 			f.distinct(w, 1)
 			f.endpoints(w, "http://a.example/")
 		}},
-		// retires a window that was given up before it was sealed.
+		// The window was abandoned before it was sealed.
 		{"no id goes to a retired window", timed, func(f *fixture) {
 			w := f.window()
 			f.addIDs(1)
