@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// File is the one node of its ring, in a file, so it is no counting.Movable. Before Start and after Stop its
-// methods are counting.ErrClosed.
+// File is a node in a file. It is alone in its ring, so no arc moves, and it does not
+// implement counting.Movable. Before Start and after Stop its methods return
+// counting.ErrClosed.
 type File struct {
 	*core
 	dir  string

@@ -12,7 +12,7 @@ import (
 type seen struct {
 	w   counting.Window
 	ids map[counting.ID]struct{}
-	// unsure: the transaction that is under way has added ids to it.
+	// unsure: the running transaction, which may still fail, has added ids to it.
 	unsure bool
 }
 
@@ -52,8 +52,8 @@ type arriving struct {
 	table counting.Epoch
 	limit int64
 
-	// What follows is there from the first id on that came by the right
-	// table; err says why it isn't.
+	// open sets these fields at the first id that has the right table. err is its
+	// error, which then refuses all such ids of the batch.
 	opened             bool
 	err                error
 	kept, log, ends    bucket

@@ -107,8 +107,8 @@ func (t *tx) saveDelivery(w counting.Window, endpoint string, d counting.Deliver
 	return calls.Put([]byte(endpoint), value)
 }
 
-// changeEntry lets act change the entry of w, a new one where there is none;
-// act tells whether it did.
+// changeEntry reads the entry of w, a new one if there is none, and stores it if act
+// returns that it has changed it.
 func (n *core) changeEntry(ctx context.Context, what string, w counting.Window, act func(*tx, *counting.LedgerEntry) (bool, error)) error {
 	return n.update(ctx, ofWindow(what, w), func(t *tx) (bool, error) {
 		e, known, err := t.entry(w)

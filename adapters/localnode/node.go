@@ -44,8 +44,8 @@ type core struct {
 	// the context of the call. The writer owns seen and saved.
 	writing chan struct{}
 	seen    seen
-	// saved is the ring that the transaction under way has stored, ring the
-	// last one that was stored or decoded.
+	// ring caches the decoded ring of the store. saved is the ring that the running
+	// transaction has written; it becomes ring when the transaction has committed.
 	saved *knownRing
 	ring  atomic.Pointer[knownRing]
 }

@@ -19,8 +19,8 @@ type tree struct {
 	items  *items
 	closed bool
 	lastID uint32 // the highest id of a bucket
-	undo   []undo // of the transaction that runs, to roll it back
-	// tables are the buckets of the root, which holds nothing else.
+	undo   []undo // what the running transaction replaced, to roll it back
+	// tables caches the buckets of the root by name. The root has no values.
 	tables map[string]*treeBucket
 }
 
