@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 // root is the module's folder, seen from this one.
@@ -51,9 +53,7 @@ func TestEveryImportFollowsAnArrow(t *testing.T) {
 		}
 		seen++
 		for _, to := range p.Imports {
-			if why := violation(p.ImportPath, to, standard[to]); why != "" {
-				t.Errorf("%s imports %s: %s", p.ImportPath, to, why)
-			}
+			check.Equal(t, violation(p.ImportPath, to, standard[to]), "", "%s imports %s", p.ImportPath, to)
 		}
 	}
 	if seen < 5 {
@@ -67,9 +67,7 @@ func list(t *testing.T) []pkg {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-pgo=off", "-e", "-deps", "-json=ImportPath,Standard,Imports", "./...")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
+	check.Must(t, err, "go list")
 	var packages []pkg
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p pkg

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"footfall/bootstrap"
+	"footfall/test/check"
 )
 
 // runBy names the tests that run the commands of other programs, by the
@@ -32,10 +33,7 @@ type commandCheck struct {
 func newCommandCheck(t *testing.T) commandCheck {
 	t.Helper()
 	read := func(name string) string {
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		return string(text)
 	}
 	tests, _ := testsAndCitations(t)

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 // Every command in README, CONTRIBUTING and docs/ is one that exists: in fenced
@@ -16,9 +18,7 @@ func TestEveryCommandOfTheDocsExists(t *testing.T) {
 		for _, script := range scripts(text) {
 			for _, command := range shellCommands(script) {
 				seen++
-				if err := c.check(command); err != nil {
-					t.Errorf("%s: %q: %v", name, strings.Join(command, " "), err)
-				}
+				check.OK(t, c.check(command), "%s: %q", name, strings.Join(command, " "))
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"footfall/test/check"
 )
 
 const (
@@ -24,10 +26,7 @@ func docPages(t *testing.T) map[string]string {
 		if name != "README.md" && name != "CONTRIBUTING.md" && (path.Ext(name) != ".md" || !strings.HasPrefix(name, "docs/")) {
 			return
 		}
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		pages[name] = string(text)
 	})
 	if len(pages) < 10 {
@@ -125,10 +124,7 @@ func TestPagesNameWhatExists(t *testing.T) {
 	pages := docPages(t)
 	settings := namesIn(pages["docs/configuration.md"], "(?m)^\\| `(FOOTFALL_[A-Z_]+)`")
 	for _, file := range []string{".env.example", "Makefile"} {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := check.Value(os.ReadFile(filepath.Join(root, file)))(t)
 		settings = append(settings, namesIn(string(text), `\b(FOOTFALL_[A-Z_]+)=`)...)
 	}
 	metrics := metricsOfTheCode(t)
@@ -163,10 +159,7 @@ func TestCommentsNameDesignPages(t *testing.T) {
 		if !strings.HasSuffix(name, ".go") || name == "test/docs_test.go" {
 			return
 		}
-		src, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		for _, reference := range namesIn(string(src), comment.String()) {
 			seen++
 			page := ""
@@ -195,10 +188,7 @@ func TestDesignPagesNameWhatTheCodeHas(t *testing.T) {
 		if !strings.HasSuffix(name, ".go") || !underAny([]string{"domain/", "application/", "adapters/"}, name) {
 			return
 		}
-		src, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		src := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		code.Write(src)
 	})
 	known := make(map[string]bool)
@@ -240,9 +230,7 @@ func TestTheREADMEAndTheConfigurationPageHaveTheSameDefaults(t *testing.T) {
 			t.Errorf("the default of %s is %s in the README, and %s in docs/configuration.md", m[1], m[2], want)
 		}
 	}
-	if len(rows) != 6 {
-		t.Errorf("the README has %d settings, want six", len(rows))
-	}
+	check.Equal(t, len(rows), 6, "the settings of the README")
 }
 
 func TestBrokenLinksAreFound(t *testing.T) {

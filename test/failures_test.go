@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 // promises and failures are the lists that tests cite.
@@ -24,10 +26,7 @@ func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	t.Parallel()
 	var text []byte
 	for _, file := range []string{promises, failures} {
-		part, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		part := check.Value(os.ReadFile(filepath.Join(root, file)))(t)
 		text = append(text, part...)
 	}
 	listed := make(map[string]bool)
@@ -96,9 +95,7 @@ func testsAndCitations(t *testing.T) (tests map[string]bool, cited map[string]st
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if len(cited) == 0 {
 		t.Error("no test cites a failure: the citations are not found")
 	}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 // Alerts and dashboard ask for metrics that the code has. make test-compose
@@ -17,10 +19,7 @@ func TestAlertsAndDashboardAskForMetricsThatAreThere(t *testing.T) {
 	there := metricsOfTheCode(t)
 	asked := regexp.MustCompile(`\bfootfall_[a-z_]+[a-z]\b`)
 	for _, file := range []string{"deploy/prometheus/alerts.yml", "deploy/prometheus/alerts_test.yml", "deploy/grafana/dashboards/footfall.json"} {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := check.Value(os.ReadFile(filepath.Join(root, file)))(t)
 		names := asked.FindAllString(string(text), -1)
 		if len(names) == 0 {
 			t.Errorf("%s asks for no metric", file)
@@ -50,19 +49,14 @@ func metricsOfTheCode(t *testing.T) map[string]bool {
 			}
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, err)
 	}
 	return names
 }
 
 func TestTheDashboardCanBeProvisioned(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root, "deploy/grafana/dashboards/footfall.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(filepath.Join(root, "deploy/grafana/dashboards/footfall.json")))(t)
 	type source struct{ Type, UID string }
 	var dashboard struct {
 		UID, Title    string
@@ -78,13 +72,8 @@ func TestTheDashboardCanBeProvisioned(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(text, &dashboard); err != nil {
-		t.Fatal(err)
-	}
-	sources, err := os.ReadFile(filepath.Join(root, "deploy/grafana/provisioning/datasources/prometheus.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(text, &dashboard))
+	sources := check.Value(os.ReadFile(filepath.Join(root, "deploy/grafana/provisioning/datasources/prometheus.yml")))(t)
 	if dashboard.UID == "" || dashboard.Title == "" || dashboard.SchemaVersion == 0 || len(dashboard.Panels) < 10 {
 		t.Errorf("the dashboard is %q %q, schema %d, with %d panels", dashboard.UID, dashboard.Title, dashboard.SchemaVersion, len(dashboard.Panels))
 	}

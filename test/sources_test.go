@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 // vague are names that say nothing about a subject, or name a pattern in
@@ -48,9 +50,7 @@ func TestEverySourceKeepsTheRules(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	if seen < 10 {
 		t.Errorf("saw %d files of the module: the rules look at nothing", seen)
 	}
@@ -82,9 +82,7 @@ func sourceViolations(t *testing.T, name, src string) []string {
 	}
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, name, src, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatalf("parse %s: %v", name, err)
-	}
+	check.Must(t, err, "parse %s", name)
 	var found []string
 	report := func(at token.Pos, why string) {
 		found = append(found, fmt.Sprintf("%s:%d: %s", name, files.Position(at).Line, why))
@@ -100,9 +98,7 @@ func sourceViolations(t *testing.T, name, src string) []string {
 	names := map[string]string{} // what the file calls an import -> its path
 	for _, i := range f.Imports {
 		importPath, err := strconv.Unquote(i.Path.Value)
-		if err != nil {
-			t.Fatalf("parse %s: %v", name, err)
-		}
+		check.Must(t, err, "parse %s", name)
 		if why := importViolation(name, importPath); why != "" {
 			report(i.Pos(), why)
 		}

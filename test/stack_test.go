@@ -7,18 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 func TestEverySettingOfTheStackIsInItsExample(t *testing.T) {
 	t.Parallel()
-	stack, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	example, err := os.ReadFile(filepath.Join(root, ".env.example"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	stack := check.Value(os.ReadFile(filepath.Join(root, "docker-compose.yml")))(t)
+	example := check.Value(os.ReadFile(filepath.Join(root, ".env.example")))(t)
 	names := func(of []byte, pattern string) (found []string) {
 		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(of), -1) {
 			found = append(found, m[1])

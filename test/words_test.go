@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
 )
 
 const (
@@ -28,24 +30,15 @@ var checkPending = flag.Bool("words.all", false, "check the words of pending fol
 
 func TestSourcesUseTheWordsOfTheField(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root, wordsFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := parseWords(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(filepath.Join(root, wordsFile)))(t)
+	list := check.Value(parseWords(string(text)))(t)
 	used := make(map[exception]bool)
 	seen := 0
 	eachFile(t, func(name string) {
 		if !hasWords(name) || name == wordsTest || !*checkPending && underAny(pending, name) {
 			return
 		}
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		seen++
 		for _, found := range list.violations(name, withoutHistory(name, string(text)), used) {
 			t.Error(found)
@@ -81,9 +74,7 @@ func eachFile(t *testing.T, visit func(name string)) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 }
 
 func hasWords(name string) bool {
@@ -130,11 +121,8 @@ func withoutHistory(name, text string) string {
 
 func TestTheListOfWordsKnowsGoodFromBad(t *testing.T) {
 	t.Parallel()
-	list, err := parseWords("# head\n[words]\nanew = again\ngive up = abandon\naside* = quarantined\nhis = its\n\n" +
-		"[exceptions]\n*: \"aside\"\nadapters/redisnode/: his = redis\n")
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := check.Value(parseWords("# head\n[words]\nanew = again\ngive up = abandon\naside* = quarantined\nhis = its\n\n" +
+		"[exceptions]\n*: \"aside\"\nadapters/redisnode/: his = redis\n"))(t)
 	for _, c := range []struct{ name, text, want string }{
 		{"a.go", "// Begin again.", ""},
 		{"a.go", "// Begin\n// anew.", "a.go:2: \"anew\": use \"again\""},
@@ -160,9 +148,7 @@ func TestTheListOfWordsKnowsGoodFromBad(t *testing.T) {
 		{"adapters/aside.go", "package adapters", "adapters/aside.go: file name: \"aside*\": use \"quarantined\""},
 	} {
 		got := strings.Join(list.violations(c.name, c.text, make(map[exception]bool)), "\n")
-		if got != c.want {
-			t.Errorf("%s with %q: %q, want %q", c.name, c.text, got, c.want)
-		}
+		check.Equal(t, got, c.want, "%s with %q", c.name, c.text)
 	}
 	decisions := "# Decisions\n\n## 2026-11-27 Old\n\nanew\n\n## 2026-11-28 New\n\nanew\n\n## Modules\n\nanew\n"
 	got := list.violations("DECISIONS.md", withoutHistory("DECISIONS.md", decisions), make(map[exception]bool))

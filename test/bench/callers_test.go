@@ -14,6 +14,7 @@ import (
 	"footfall/application/cluster"
 	"footfall/application/visits"
 	"footfall/domain/counting"
+	"footfall/test/check"
 )
 
 // BenchmarkCallers shows acknowledged, durable visits per second on the
@@ -23,19 +24,12 @@ func BenchmarkCallers(b *testing.B) {
 	for _, callers := range []int{1, 8, 64, 512} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
 			node := localnode.NewFile(localnode.FileOptions{Dir: b.TempDir()})
-			if err := node.Start(b.Context()); err != nil {
-				b.Fatal(err)
-			}
+			check.Must(b, node.Start(b.Context()))
 			defer func() { _ = node.Stop(b.Context()) }()
-			c, err := cluster.New(cluster.Options{
+			c := check.Value(cluster.New(cluster.Options{
 				Nodes: []cluster.Node{node}, Length: counting.WindowLength(time.Minute), Log: slog.New(slog.DiscardHandler),
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := c.Start(b.Context()); err != nil {
-				b.Fatal(err)
-			}
+			}))(b)
+			check.Must(b, c.Start(b.Context()))
 			defer func() { _ = c.Stop(b.Context()) }()
 			service := visits.New(c)
 

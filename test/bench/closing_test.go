@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -29,9 +30,7 @@ func BenchmarkClosing(b *testing.B) {
 				Start time.Time `json:"window_start"`
 				Count int       `json:"count"`
 			}
-			if err := json.Unmarshal(m.Body, &count); err != nil {
-				b.Fatal(err)
-			}
+			check.Must(b, json.Unmarshal(m.Body, &count))
 			if count.Start.Equal(end.Add(-window)) {
 				fmt.Printf("%d ids: the count was in the queue %v after the grace\n", count.Count, time.Since(end.Add(grace)).Round(time.Millisecond))
 				return

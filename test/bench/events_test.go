@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -66,16 +67,12 @@ func BenchmarkEventClients(b *testing.B) {
 func watchPage(b *testing.B, addr string) net.Conn {
 	b.Helper()
 	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, err)
 	_, err = io.WriteString(conn, "GET /events?page_id=home HTTP/1.1\r\nHost: "+addr+"\r\nAccept: text/event-stream\r\n"+
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n"+
 		"Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\nCache-Control: no-cache\r\nReferer: http://"+addr+"/\r\n"+
 		"Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n\r\n")
-	if err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, err)
 	return conn
 }
 
@@ -94,14 +91,8 @@ func awaitStreams(b *testing.B, admin string, n int) {
 	b.Helper()
 	want := fmt.Sprintf("footfall_event_streams %d", n) // for the report
 	for late := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+admin+"/metrics", nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			b.Fatal(err)
-		}
+		r := check.Value(http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+admin+"/metrics", nil))(b)
+		answer := check.Value(http.DefaultClient.Do(r))(b)
 		text, _ := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
 		for line := range strings.Lines(string(text)) {
@@ -119,14 +110,9 @@ func awaitStreams(b *testing.B, admin string, n int) {
 // residentKB is the resident memory of a process.
 func residentKB(b *testing.B, pid int) int {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
+	status := check.Value(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(b)
 	_, rest, _ := strings.Cut(string(status), "VmRSS:")
 	var kb int
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		b.Fatal(err)
-	}
+	check.Value(fmt.Sscan(rest, &kb))(b)
 	return kb
 }

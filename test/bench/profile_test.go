@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"footfall/test/check"
 )
 
 var profileTo = flag.String("profile", "", "file to which BenchmarkProfile writes a CPU profile of the service")
@@ -34,9 +36,7 @@ func BenchmarkProfile(b *testing.B) {
 				taken <- download(b.Context(), "http://"+footfall.admin+"/debug/pprof/profile?seconds="+seconds, one)
 			}()
 			load{kind: kind, connections: connections}.run(b, footfall, 11*time.Second)
-			if err := <-taken; err != nil {
-				b.Fatal(err)
-			}
+			check.Must(b, <-taken)
 			join = append(join, one)
 		}
 	}
@@ -44,9 +44,7 @@ func BenchmarkProfile(b *testing.B) {
 	if err == nil {
 		err = os.WriteFile(*profileTo, joined, 0o644)
 	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, err)
 }
 
 func download(ctx context.Context, url, to string) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/redis/go-redis/v9"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -95,15 +96,10 @@ func startBaseline(b *testing.B, name string, server ...*servers.Redis) program 
 	for _, s := range server {
 		cmd.Env = append(cmd.Env, baselineRedis+"="+s.Addr)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
+	out := check.Value(cmd.StdoutPipe())(b)
 	start(b, cmd)
 	p := program{name: name, service: cmd.Process.Pid}
-	if _, err := fmt.Fscanln(out, &p.addr); err != nil {
-		b.Fatal(err)
-	}
+	check.Value(fmt.Fscanln(out, &p.addr))(b)
 	for _, s := range server {
 		p.redis = append(p.redis, s.PID())
 	}
@@ -153,9 +149,7 @@ func startFootfall(b *testing.B, nodes []*servers.Redis, env ...string) program 
 func start(b *testing.B, cmd *exec.Cmd) {
 	b.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, cmd.Start())
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -59,10 +60,7 @@ func redisServers(b *testing.B, n int) []*servers.Redis {
 // metrics are the service's own without labels.
 func metrics(b *testing.B, p program) map[string]float64 {
 	b.Helper()
-	answer, err := http.Get("http://" + p.admin + "/metrics")
-	if err != nil {
-		b.Fatal(err)
-	}
+	answer := check.Value(http.Get("http://" + p.admin + "/metrics"))(b)
 	defer func() { _ = answer.Body.Close() }()
 	values := make(map[string]float64)
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"footfall/test/check"
 )
 
 // load is one way in which wrk sends requests.
@@ -62,17 +64,11 @@ func cpu(tb testing.TB, pids ...int) time.Duration {
 	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go knows
 	var sum time.Duration
 	for _, pid := range pids {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			tb.Fatal(err)
-		}
+		stat := check.Value(os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)))(tb)
 		_, rest, _ := strings.Cut(string(stat), ") ") // behind the name, which may hold anything
 		fields := strings.Fields(rest)                // proc(5): utime and stime are the fields 14 and 15
 		for _, field := range fields[11:13] {
-			ticks, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				tb.Fatal(err)
-			}
+			ticks := check.Value(strconv.ParseInt(field, 10, 64))(tb)
 			sum += time.Duration(ticks) * tick
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -23,15 +24,9 @@ func commands(t *testing.T, program string) map[string][]string {
 	found := make(map[string][]string)
 	line := regexp.MustCompile(`(?m)^` + program + ` (.*)$`)
 	for _, pattern := range []string{"../../docs/*.md", "../../docs/*/*.md"} {
-		pages, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
+		pages := check.Value(filepath.Glob(pattern))(t)
 		for _, page := range pages {
-			text, err := os.ReadFile(page)
-			if err != nil {
-				t.Fatal(err)
-			}
+			text := check.Value(os.ReadFile(page))(t)
 			for _, m := range line.FindAllStringSubmatch(string(text), -1) {
 				found[page] = append(found[page], m[1])
 			}
@@ -51,23 +46,15 @@ func TestTheRedisCommandsOfTheDocsRun(t *testing.T) {
 	client := server.Client()
 	defer func() { _ = client.Close() }()
 	_, port, err := net.SplitHostPort(server.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	// COUNT is an option of SCAN as well, so it is replaced at the end only.
 	names := strings.NewReplacer("ARC", "7", "TABLE", "2", ":N", ":2", "PAGE", "home")
 	for page, lines := range commands(t, "redis-cli") {
-		if err := client.FlushDB(t.Context()).Err(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, client.FlushDB(t.Context()).Err())
 		for _, key := range []string{"ff:c:7", "ff:x:7:2", "ff:in:7:2", "ff:s:7:2"} {
-			if err := client.HSet(t.Context(), key, "home", 1).Err(); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, client.HSet(t.Context(), key, "home", 1).Err())
 		}
-		if err := client.Set(t.Context(), "ff:c:8", "planted", 0).Err(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, client.Set(t.Context(), "ff:c:8", "planted", 0).Err())
 		for _, line := range lines {
 			command := names.Replace(line)
 			if start, ok := strings.CutSuffix(command, " COUNT"); ok {
