@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
@@ -17,23 +18,15 @@ func TestTheCallsOfTheREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal("curl is needed to check the README: apt-get install curl")
 	}
-	readme, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := check.Value(os.ReadFile("../../../README.md"))(t)
 	block := regexp.MustCompile("(?s)```console\n(.*?)```").FindSubmatch(readme)
 	if block == nil {
 		t.Fatal("the README has no calls")
 	}
 	in := service.NewDeployment(t).Start()
-	page, err := os.ReadFile("../../../docs/api.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := check.Value(os.ReadFile("../../../docs/api.md"))(t)
 	examples := regexp.MustCompile("(?s)```sh\ncurl (.*?)\n```(?:\n\n```json\n(.*?)\n```)?").FindAllSubmatch(page, -1)
-	if len(examples) != 2 {
-		t.Errorf("docs/api.md has %d calls, want two", len(examples))
-	}
+	check.Equal(t, len(examples), 2, "calls in docs/api.md")
 	local := strings.NewReplacer("localhost:8000", strings.TrimPrefix(in.Public, "http://"), "visit/home", "visit/other",
 		`"home"`, `"other"`)
 	for _, example := range examples {
@@ -55,7 +48,5 @@ func TestTheCallsOfTheREADME(t *testing.T) {
 		}
 		calls++
 	}
-	if calls != 3 {
-		t.Errorf("%d calls, want three", calls)
-	}
+	check.Equal(t, calls, 3, "calls")
 }

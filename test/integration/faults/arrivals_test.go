@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -36,7 +37,7 @@ func newArrivals(length counting.WindowLength) *arrivals {
 	return &arrivals{length: length, sent: make(map[counting.ID][]sending)}
 }
 
-// take is an id that nobody had.
+// take is an id that no request had.
 func (a *arrivals) take() counting.ID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,16 +72,14 @@ type taken map[counting.Window]map[counting.ID]bool
 func readTaken(t *testing.T, all []*servers.Redis) taken {
 	t.Helper()
 	ids, err := servers.Arrived(all...)
-	if err != nil {
-		t.Error(err)
-	}
+	check.OK(t, err)
 	return ids
 }
 
 // check compares the reports with the ids that the servers took, and these
-// with what the callers were told: each window has one number, that of its
+// with the answers that the callers received: each window has one number, that of its
 // ids (P5), and an id that was acknowledged is in a window in which it was
-// under way (P6). None is there that was refused, or that nobody sent (P2).
+// under way (P6). None is there that was refused, or that no caller sent (P2).
 func (a *arrivals) check(t *testing.T, ids taken, reports map[string]service.Line) {
 	t.Helper()
 	for w, all := range ids {
@@ -89,9 +88,7 @@ func (a *arrivals) check(t *testing.T, ids taken, reports map[string]service.Lin
 		}
 	}
 	sum := ids.total()
-	if n := service.Total(reports); n != int64(sum) {
-		t.Errorf("the counts of all reports add up to %d, there are %d ids", n, sum)
-	}
+	check.Equal(t, service.Total(reports), int64(sum), "the counts of all reports, of which the sum is the number of ids")
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	acked, unknown := 0, 0

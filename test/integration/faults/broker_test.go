@@ -1,45 +1,40 @@
 package faults_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
 func TestPublisherIsWhereCountsGo(t *testing.T) {
 	t.Parallel()
-	p := newPublication(t, nil, "")
-	in := p.Start()
-	f := newFeed(t, in)
+	p := newPublication(t, nil)
+	in, f := p.feeds()
 	p.queueGrows(2)
 	p.resolve(f)
 	// On a machine that stands still a confirm may be late.
 	if n := len(p.Reports()); n > strings.Count(in.Logged(), "earlier publishers did not confirm") {
 		t.Errorf("%d counts are in the log as well", n)
 	}
-	if _, body := service.Get(t, in.Public+"/api/verve/windows", ""); !strings.Contains(body, `"published_to":"rabbitmq"`) {
-		t.Errorf("no window says where it was published: %s", body)
-	}
-	if _, body := service.Get(t, in.Admin+"/metrics", ""); !strings.Contains(body, "\n"+`footfall_publish_attempts_total{outcome="confirmed",publisher="rabbitmq"} `) {
+	in.Get("/api/verve/windows").Want(t, http.StatusOK, `"published_to":"rabbitmq"`)
+	if body := in.Metrics(); !strings.Contains(body, "\n"+`footfall_publish_attempts_total{outcome="confirmed",publisher="rabbitmq"} `) {
 		t.Error("the metrics don't count it")
 	}
-	if code := in.Stop(); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
+	check.Equal(t, in.Stop(), 0, "exit code")
 	p.hidesPassword(in)
 }
 
-// U5 of the list of failures: the queue is deleted while the service runs.
+// U5: the queue is deleted while the service runs.
 // What no queue took is in the log, and the next window in a new queue.
 func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
 	t.Parallel()
-	p := newPublication(t, nil, "")
+	p := newPublication(t, nil)
 	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(p.broker.Addr, p.queue)+"&type=classic")
-	in := p.Start()
-	f := newFeed(t, in)
+	in, f := p.feeds()
 	p.queueGrows(1)
 	for !p.broker.DeleteEmptyQueue(t, p.queue) {
 		p.queued() // takes what came in between
@@ -54,11 +49,10 @@ func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
 // line, and the service is ready all the same.
 func TestAWrongPasswordSendsCountsToTheLog(t *testing.T) {
 	t.Parallel()
-	p := newPublication(t, nil, "")
+	p := newPublication(t, nil)
 	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+strings.Replace(p.broker.URL(p.broker.Addr, p.queue), p.broker.Secret(), "wrong-"+p.broker.Secret(), 1))
 	before := p.broker.Logins()
-	in := p.Start()
-	f := newFeed(t, in)
+	in, f := p.feeds()
 	p.logGrows(2)
 	p.resolve(f)
 	if p.broker.Logins() == before {
@@ -68,18 +62,15 @@ func TestAWrongPasswordSendsCountsToTheLog(t *testing.T) {
 	p.loggedOnce(in, "user or password is wrong")
 }
 
-// A queue that somebody declared otherwise: one line says so, the log has the
+// A queue that another program declared otherwise: one line says so, the log has the
 // counts, and when the operator has put it right they go to the queue.
 func TestAQueueWithOtherArgumentsSendsCountsToTheLog(t *testing.T) {
 	t.Parallel()
-	p := newPublication(t, nil, "")
+	p := newPublication(t, nil)
 	p.broker.DeclareQueue(t, p.queue, map[string]any{"x-queue-type": "classic"})
-	in := p.Start()
-	f := newFeed(t, in)
+	in, f := p.feeds()
 	p.logGrows(2)
-	if n := len(p.queued()); n != 0 {
-		t.Errorf("%d counts are in the queue", n)
-	}
+	check.Equal(t, len(p.queued()), 0, "counts in the queue")
 	p.loggedOnce(in, "inequivalent arg 'x-queue-type'")
 	p.broker.DeleteQueue(t, p.queue)
 	service.WaitFor(t, "the queue is declared", 60*time.Second, func() bool { return p.broker.HasQueue(t, p.queue) })
@@ -94,11 +85,9 @@ const confirmMethod = "\x01\x00\x01\x00\x00\x00\x0d\x00\x3c\x00\x50"
 // log, with one id and one number.
 func TestALostConfirmRepeatsTheCountUnderItsID(t *testing.T) {
 	t.Parallel()
-	p := newPublication(t, nil, "")
-	proxy := servers.StartProxy(t, p.broker.Addr)
-	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
-	in := p.Start()
-	f := newFeed(t, in)
+	p := newPublication(t, nil)
+	proxy := p.through()
+	in, f := p.feeds()
 	p.queueGrows(1)
 	dropped, _ := proxy.DropReply(confirmMethod)
 	select {
@@ -119,7 +108,7 @@ func TestALostConfirmRepeatsTheCountUnderItsID(t *testing.T) {
 	if both == 0 {
 		t.Errorf("no window is in queue and log:\n%s", in.Logged())
 	}
-	if _, body := service.Get(t, in.Admin+"/metrics", ""); strings.Contains(body, `footfall_publish_attempts_total{outcome="unknown",publisher="rabbitmq"} 0`) {
+	if body := in.Metrics(); strings.Contains(body, `footfall_publish_attempts_total{outcome="unknown",publisher="rabbitmq"} 0`) {
 		t.Error("the metrics don't count the doubt")
 	}
 }

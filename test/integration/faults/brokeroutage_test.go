@@ -7,33 +7,28 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
 
-// U3, U4, U6 of the list of failures, in one life of the service: the broker
+// U3, U4, U6, in one life of the service: the broker
 // is not there at the start, comes, raises a memory alarm, is killed under it
 // and away for two windows and more, comes back, freezes, and goes on. While
 // it takes nothing the counts are in the log, and when it is well they are in
-// the queue; none is lost, and nothing is started anew but the broker.
+// the queue. None is lost, and only the broker is started again.
 func TestABrokerThatComesAndGoesLosesNoCount(t *testing.T) {
 	t.Parallel()
-	broker, err := servers.OpenRabbitMQ()
-	if err != nil {
-		t.Fatal(err)
-	}
+	broker := check.Value(servers.OpenRabbitMQ())(t)
 	t.Cleanup(broker.Close)
-	p := newPublication(t, broker, "")
-	in := p.Start()
-	f := newFeed(t, in)
+	p := newPublication(t, broker)
+	in, f := p.feeds()
 
 	p.logGrows(2) // absent
 	p.isReady(in)
 	p.recovers("its first start", broker.Start)
 
-	if err := broker.SetMemoryLimit(0); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, broker.SetMemoryLimit(0))
 	p.logGrows(1)
 	p.isReady(in)
 	broker.Kill()
@@ -51,18 +46,16 @@ func TestABrokerThatComesAndGoesLosesNoCount(t *testing.T) {
 // well again.
 func (p *publication) recovers(what string, heal func() error) {
 	p.T.Helper()
-	if err := heal(); err != nil {
-		p.T.Fatal(err)
-	}
+	check.Must(p.T, heal())
 	well := time.Now()
 	p.queueGrows(1)
 	// 15 s and a window are promised; a machine that is busy adds to that.
 	p.T.Logf("a count is in the queue %v after %s", time.Since(well).Round(100*time.Millisecond), what)
 }
 
-// U18 of the list of failures: neither the broker nor the log takes a count.
+// U18: neither the broker nor the log takes a count.
 // The window waits, and is published when one of them is back.
-func TestACountThatNobodyTakesWaits(t *testing.T) {
+func TestACountThatNothingTakesWaits(t *testing.T) {
 	t.Parallel()
 	for name, heal := range map[string]func(*publication, *servers.Proxy) error{
 		"until the broker is back": func(_ *publication, proxy *servers.Proxy) error { return proxy.Accept() },
@@ -70,28 +63,17 @@ func TestACountThatNobodyTakesWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPublication(t, nil, "")
-			proxy := servers.StartProxy(t, p.broker.Addr)
-			p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
-			in := p.Start()
-			f := newFeed(t, in)
+			p := newPublication(t, nil)
+			proxy := p.through()
+			in, f := p.feeds()
 			p.queueGrows(1)
-			// A folder in its place: it can't be opened anew.
-			if err := os.Remove(p.CaptureLog()); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Mkdir(p.CaptureLog(), 0o750); err != nil {
-				t.Fatal(err)
-			}
+			// A folder in its place: it can't be opened again.
+			check.Must(t, os.Remove(p.CaptureLog()))
+			check.Must(t, os.Mkdir(p.CaptureLog(), 0o750))
 			proxy.Refuse()
-			waits := func() bool {
-				_, body := service.Get(t, in.Public+"/api/verve/windows", "")
-				return strings.Contains(body, `"state":"sealed"`)
-			}
+			waits := func() bool { return strings.Contains(in.Get("/api/verve/windows").Body, `"state":"sealed"`) }
 			service.WaitFor(t, "a window waits", 60*time.Second, waits)
-			if err := heal(p, proxy); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, heal(p, proxy))
 			service.WaitFor(t, "none waits", 60*time.Second, func() bool { return !waits() })
 			_ = syscall.Rmdir(p.CaptureLog()) // if it is still one
 			p.resolve(f)

@@ -192,29 +192,17 @@ func (c *closers) under(callers int, quiet func() bool, do func()) {
 
 func never() bool { return false }
 
-// published are the reports of all members, which must not differ, and the
-// number of lines that repeat one.
+// published are the reports of all members, and the number of those that repeat one.
 func (c *closers) published() (reports map[string]service.Line, repeated int) {
 	c.T.Helper()
-	reports = make(map[string]service.Line)
+	var folders []*service.Deployment
 	for _, m := range c.members {
-		for _, l := range m.folder.Lines() {
-			if l.Event != "unique_ids" {
-				continue
-			}
-			if other, ok := reports[l.ID]; ok {
-				repeated++
-				if l.Count != other.Count || !l.WindowStart.Equal(other.WindowStart) || !l.WindowEnd.Equal(other.WindowEnd) {
-					c.T.Errorf("window %s was published with the counts %d and %d", l.ID, other.Count, l.Count)
-				}
-			}
-			reports[l.ID] = l
-		}
+		folders = append(folders, m.folder)
 	}
-	return reports, repeated
+	return service.Reports(c.T, folders...)
 }
 
-// settle waits until every window is done and compares every number with what
+// resolve waits until every window is done and compares every number with what
 // was acknowledged; it returns the number of repeated reports.
 func (c *closers) resolve() (repeated int) {
 	c.T.Helper()
@@ -240,11 +228,11 @@ func (c *closers) resolve() (repeated int) {
 		return readTaken(c.T, c.Servers).total() == ids.total() // what was in doubt may come late
 	})
 	c.arrivals.check(c.T, ids, reports)
-	told := c.endpoint.Got()
+	calls := c.endpoint.Got()
 	reports, _ = c.published()
-	for _, told := range told {
-		if l, ok := reports[told.Id]; !ok || told.Count != fmt.Sprint(l.Count) {
-			c.T.Errorf("the endpoint was told %+v, the log says %+v", told, l)
+	for _, got := range calls {
+		if l, ok := reports[got.Id]; !ok || got.Count != fmt.Sprint(l.Count) {
+			c.T.Errorf("the endpoint received %+v, the log says %+v", got, l)
 		}
 	}
 	for _, w := range list {

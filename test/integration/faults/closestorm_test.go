@@ -11,26 +11,27 @@ import (
 	"time"
 
 	"footfall/test/chaos"
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
-// What befalls the instances and nodes of a storm, beside the steps at which
+// What happens to the instances and nodes of a storm, beside the steps at which
 // an instance dies.
 const (
-	killed          chaos.Fault = "killed"
-	killedWithAll   chaos.Fault = "killed with all others"
-	stoppedAtStep   chaos.Fault = "stopped at a step beyond the lease"
-	frozen          chaos.Fault = "frozen beyond the lease"
-	terminated      chaos.Fault = "terminated"
-	nobodyLived     chaos.Fault = "all killed at the boundary"
-	nodeAway        chaos.Fault = "a node killed and away for 3 windows"
-	publishedNought chaos.Fault = "published 0"
-	publishedAgain  chaos.Fault = "published again"
+	killed         chaos.Fault = "killed"
+	killedWithAll  chaos.Fault = "killed with all others"
+	stoppedAtStep  chaos.Fault = "stopped at a step beyond the lease"
+	frozen         chaos.Fault = "frozen beyond the lease"
+	terminated     chaos.Fault = "terminated"
+	noneLived      chaos.Fault = "all killed at the boundary"
+	nodeAway       chaos.Fault = "a node killed and away for 3 windows"
+	publishedZero  chaos.Fault = "published 0"
+	publishedAgain chaos.Fault = "published again"
 )
 
 // stormFaults are those without which a storm proves nothing.
 func stormFaults() []chaos.Fault {
-	return append(chaos.CrashAtSteps(), killed, stoppedAtStep, frozen, terminated, nobodyLived, nodeAway)
+	return append(chaos.CrashAtSteps(), killed, stoppedAtStep, frozen, terminated, noneLived, nodeAway)
 }
 
 // life is what a member of a storm gets: a fault at a step, or else an end
@@ -70,7 +71,7 @@ type storm struct {
 	quiet  atomic.Bool // no ids come
 
 	mu      sync.Mutex
-	pending []life // that did not come to their end yet, and nobody has
+	pending []life // that did not come to their end yet, and no member has
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -182,7 +183,7 @@ func (s *storm) terminate(m *member, in *service.Instance) {
 	s.tally.Add(terminated)
 }
 
-// boundary kills all instances at the end of a window; nobody lives for some
+// boundary kills all instances at the end of a window; none lives for some
 // time, often for more than a window.
 func (s *storm) boundary() {
 	window := time.Duration(s.arrivals.length)
@@ -194,7 +195,7 @@ func (s *storm) boundary() {
 	}
 	s.pause(rand.N(5 * window / 2))
 	if s.any() == nil {
-		s.tally.Add(nobodyLived)
+		s.tally.Add(noneLived)
 	}
 	s.doomed.Store(false)
 }
@@ -205,9 +206,7 @@ func (s *storm) node() {
 	r.Kill()
 	s.pause(3 * time.Duration(s.arrivals.length))
 	s.tally.Add(nodeAway)
-	if err := r.Start(); err != nil {
-		s.T.Error(err)
-	}
+	check.OK(s.T, r.Start())
 }
 
 // rest lets no ids come for more than two windows.
@@ -259,7 +258,7 @@ func (s *storm) rage(windows, kills int) {
 	s.quiet.Store(false)
 }
 
-// P1, P2, P5, P6, and U7, U8, U9, U17, U19, U20 of the list of failures: two
+// P1, P2, P5, P6, U7, U8, U9, U17, U19, U20: two
 // and three instances on three Redis servers, killed at random, at each step
 // of a close, and all at once at a boundary, frozen beyond their lease, stopped
 // in the middle of windows, while a node is away for three windows, and the
@@ -281,14 +280,14 @@ func TestInstancesThatAreKilledLoseNoWindowAndNoID(t *testing.T) {
 			reports, _ := s.published()
 			for _, l := range reports {
 				if l.Count == 0 {
-					s.tally.Add(publishedNought)
+					s.tally.Add(publishedZero)
 				}
 			}
 			for range repeated {
 				s.tally.Add(publishedAgain)
 			}
 			t.Logf("%d kills, %d repeated reports; faults: %s", s.kills(), repeated, s.tally)
-			for _, f := range s.tally.Missing(slices.Concat(stormFaults(), []chaos.Fault{publishedNought, publishedAgain})) {
+			for _, f := range s.tally.Missing(slices.Concat(stormFaults(), []chaos.Fault{publishedZero, publishedAgain})) {
 				t.Errorf("the fault %q did not happen, so that nothing is proved about it", f)
 			}
 		})

@@ -9,22 +9,23 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
-// P5, and U7 of the list of failures: an instance dies when its report is out
-// and not yet noted, or when an endpoint took the number and nobody noted it.
+// P5, U7: an instance dies when its report is out
+// and not yet noted, or when an endpoint took the number and that is not noted.
 // Another repeats it: with the same id and number.
 func TestWhatIsRepeatedAfterACrashIsTheSame(t *testing.T) {
 	t.Parallel()
 	for fault, repeats := range map[string]func(c *closers, repeated int) bool{
 		"kill before publish 0": func(_ *closers, repeated int) bool { return repeated > 0 },
 		"kill before call 0": func(c *closers, _ int) bool {
-			told := make(map[service.Call]int)
+			calls := make(map[service.Call]int)
 			for _, got := range c.endpoint.Got() {
-				told[got]++
+				calls[got]++
 			}
-			for _, n := range told {
+			for _, n := range calls {
 				if n > 1 {
 					return true
 				}
@@ -90,7 +91,7 @@ func TestACloserThatOutsleepsItsLeaseChangesNothing(t *testing.T) {
 	}
 }
 
-// P5, and U8 of the list of failures: instances that start half a window apart
+// P5, U8: instances that start half a window apart
 // publish one report for each window, and not one each.
 func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
 	t.Parallel()
@@ -103,12 +104,10 @@ func TestInstancesThatStartApartPublishOneReport(t *testing.T) {
 	time.Sleep(time.Until(time.Now().Truncate(window).Add(window * 3 / 2)))
 	c.launchUp(c.members[1], "none")
 	c.under(6, never, func() { time.Sleep(3 * window) })
-	if repeated := c.resolve(); repeated != 0 {
-		t.Errorf("%d reports were repeated, though nothing went wrong", repeated)
-	}
+	check.Equal(t, c.resolve(), 0, "reports that were repeated, though nothing went wrong")
 }
 
-// U1 of the list of failures, with two instances: ids that come to both while
+// U1, with two instances: ids that come to both while
 // an endpoint takes its time are counted.
 func TestIDsThatComeDuringASlowCallbackAreCountedByAll(t *testing.T) {
 	t.Parallel()
@@ -135,10 +134,10 @@ func TestIDsThatComeDuringASlowCallbackAreCountedByAll(t *testing.T) {
 	c.resolve()
 }
 
-// P5, P6, and U9, U17, U20 of the list of failures: all instances end, killed
+// P5, P6, U9, U17, U20: all instances end, killed
 // at a boundary or stopped in mid-window, and come back three windows later.
 // The windows in which they lived are published then, with every id; those in
-// which nobody lived are not.
+// which no instance lived are not.
 func TestWindowsWaitUntilAnInstanceIsBack(t *testing.T) {
 	t.Parallel()
 	const window = time.Second
@@ -178,7 +177,7 @@ func TestWindowsWaitUntilAnInstanceIsBack(t *testing.T) {
 			}
 			for w := c.arrivals.window(dead) + 1; w < c.arrivals.window(back); w++ {
 				if l, ok := reports[c.arrivals.name(w)]; ok {
-					t.Errorf("nobody lived in a window that is published: %+v", l)
+					t.Errorf("no instance lived in a window that is published: %+v", l)
 				}
 			}
 		})
@@ -203,9 +202,7 @@ func TestWindowsWaitForANodeThatIsAway(t *testing.T) {
 				t.Errorf("published without a node: %+v", l)
 			}
 		}
-		if err := c.Servers[1].Start(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, c.Servers[1].Start())
 		time.Sleep(window)
 	})
 	c.resolve()

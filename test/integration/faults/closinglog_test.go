@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
@@ -24,7 +25,7 @@ func limitFiles(t *testing.T, in *service.Instance, bytes uint64) {
 	}
 }
 
-// U18 of the list of failures: while the capture log can't grow on any
+// U18: while the capture log can't grow on any
 // instance nothing is published, and nothing is lost: the windows stay sealed,
 // and are published when there is room.
 func TestWindowsWaitForRoomInTheLog(t *testing.T) {
@@ -34,10 +35,7 @@ func TestWindowsWaitForRoomInTheLog(t *testing.T) {
 	c.under(8, never, func() {
 		time.Sleep(2 * time.Second)
 		for _, m := range c.members {
-			info, err := os.Stat(m.folder.CaptureLog())
-			if err != nil {
-				t.Fatal(err)
-			}
+			info := check.Value(os.Stat(m.folder.CaptureLog()))(t)
 			limitFiles(t, m.get(), uint64(info.Size()))
 		}
 		full, _ := c.published()
@@ -80,28 +78,18 @@ func TestNoCountIsLostWhenTheLogIsRenamedAndDeleted(t *testing.T) {
 				switch {
 				case !m.hasLog():
 				case round%2 == 0:
-					if err := os.Rename(path, fmt.Sprint(path, ".", round)); err != nil {
-						t.Fatal(err)
-					}
+					check.Must(t, os.Rename(path, fmt.Sprint(path, ".", round)))
 				default:
-					f, err := os.Open(path)
-					if err != nil {
-						t.Fatal(err)
-					}
+					f := check.Value(os.Open(path))(t)
 					defer f.Close()
 					deleted = append(deleted, f)
-					if err := os.Remove(path); err != nil {
-						t.Fatal(err)
-					}
+					check.Must(t, os.Remove(path))
 				}
 			}
 		}
 		time.Sleep(2 * time.Second)
 		for i, f := range deleted { // what the reader of a deleted file still has
-			kept, err := os.Create(fmt.Sprint(c.members[0].folder.CaptureLog(), ".deleted", i))
-			if err != nil {
-				t.Fatal(err)
-			}
+			kept := check.Value(os.Create(fmt.Sprint(c.members[0].folder.CaptureLog(), ".deleted", i)))(t)
 			if _, err := io.Copy(kept, f); err != nil {
 				t.Fatal(err)
 			}

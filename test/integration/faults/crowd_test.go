@@ -13,7 +13,7 @@ import (
 // host is the nth one.
 func host(group, n int) string { return fmt.Sprintf("127.%d.%d.%d", group, n/250, n%250+1) }
 
-// says answers with raw bytes, the last of them for ever.
+// says answers each request with the next raw bytes, and repeats the last ones.
 func says(raw ...string) func(*service.Crowd, net.Conn) {
 	return func(c *service.Crowd, conn net.Conn) {
 		if n := c.Hear(conn); n > 0 {

@@ -1,15 +1,17 @@
 package faults_test
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
@@ -25,7 +27,7 @@ func short(lines []service.Line) string {
 	return fmt.Sprint(all)
 }
 
-// U16, P7, P8 of the list of failures: endpoints that fail once, want to be
+// U16, P7, P8: endpoints that fail once, want to be
 // left alone, are gone, or lead inside, among some that are hostile.
 func TestEachEndpointGetsTheAttemptsThatItIsOwed(t *testing.T) {
 	t.Parallel()
@@ -57,12 +59,10 @@ func TestEachEndpointGetsTheAttemptsThatItIsOwed(t *testing.T) {
 	} {
 		service.WaitFor(t, host+" has its lines", 120*time.Second, func() bool { return short(d.AttemptsAt(c.Url(host))) == want })
 	}
-	time.Sleep(time.Second) // nobody is called once more
+	time.Sleep(time.Second) // none is called once more
 	for host, want := range map[string]int{"127.0.7.1": 2, "127.0.7.2": 1, "127.0.7.3": 2, "127.0.7.4": 1, "127.0.7.5": 3, "127.0.7.6": 1} {
 		heard := c.Heard(host)
-		if len(heard) != want {
-			t.Errorf("%s was called %d times, want %d", host, len(heard), want)
-		}
+		check.Equal(t, len(heard), want, "calls of %s", host)
 		for _, req := range heard {
 			if a, b := req.Header.Get("Webhook-Id"), heard[0].Header.Get("Webhook-Id"); a != b || a == "" {
 				t.Errorf("%s was called with the ids %q and %q", host, b, a)
@@ -72,10 +72,8 @@ func TestEachEndpointGetsTheAttemptsThatItIsOwed(t *testing.T) {
 	if slow := c.Heard("127.0.7.3"); len(slow) == 2 && slow[1].At.Sub(slow[0].At) < 6*time.Second {
 		t.Errorf("the second attempt came %v after one whose answer asked for 6 s", slow[1].At.Sub(slow[0].At))
 	}
-	if n := len(inside.Got()); n != 0 {
-		t.Errorf("a redirect was followed %d times", n)
-	}
-	_, metrics := service.Get(t, in.Admin+"/metrics", "")
+	check.Equal(t, len(inside.Got()), 0, "redirects that were followed")
+	metrics := in.Metrics()
 	for _, outcome := range []string{"delivered", "refused", "failed", "abandoned"} {
 		if text := `footfall_callbacks_total{outcome="` + outcome + `"} `; !strings.Contains(metrics, text) || strings.Contains(metrics, text+"0\n") {
 			t.Errorf("the metrics count none as %s", outcome)
@@ -83,7 +81,7 @@ func TestEachEndpointGetsTheAttemptsThatItIsOwed(t *testing.T) {
 	}
 }
 
-// U7 of the list of failures: a crash between two attempts repeats nothing
+// U7: a crash between two attempts repeats nothing
 // that has a result, and the next start goes on with the next number.
 func TestACrashBetweenTwoAttemptsGoesOnWithTheNext(t *testing.T) {
 	t.Parallel()
@@ -105,18 +103,16 @@ func TestACrashBetweenTwoAttemptsGoesOnWithTheNext(t *testing.T) {
 	in.Kill()
 	d.Start()
 	service.WaitFor(t, "the second attempt", 120*time.Second, func() bool { return short(d.AttemptsAt(flaky)) == "[1:500 2:200]" })
-	if got := short(d.AttemptsAt(good)); got != "[1:200]" {
-		t.Errorf("the other endpoint has %s", got)
-	}
+	check.Equal(t, short(d.AttemptsAt(good)), "[1:200]", "attempts at the other endpoint")
 	heard := c.Heard("127.0.8.1")
 	if len(heard) != 2 || heard[0].Header.Get("Webhook-Id") != heard[1].Header.Get("Webhook-Id") {
 		t.Errorf("it was called %d times, or with different ids", len(heard))
 	}
 }
 
-// P7, U2 of the list of failures: 200 of 400 endpoints hang. All others are
-// told in the window after theirs, and no window is published late.
-func TestTwoHundredHangingEndpointsDelayNobody(t *testing.T) {
+// P7, U2: 200 of 400 endpoints hang. All others are
+// notified in the window after theirs, and no window is published late.
+func TestTwoHundredHangingEndpointsDelayNoOther(t *testing.T) {
 	t.Parallel()
 	c := service.NewCrowd(t, func(host string) func(*service.Crowd, net.Conn) {
 		if strings.HasPrefix(host, "127.1.") {
@@ -149,7 +145,7 @@ func TestTwoHundredHangingEndpointsDelayNobody(t *testing.T) {
 			continue
 		}
 		if late := l.Time.Sub(reports[l.ID].WindowEnd); late > window {
-			t.Errorf("%s was told %v after the end of its window", host(2, n), late)
+			t.Errorf("%s was notified %v after the end of its window", host(2, n), late)
 		}
 	}
 	service.WaitFor(t, "one more window is published", 90*time.Second, func() bool { return len(d.Reports()) > len(reports) })
@@ -171,7 +167,7 @@ func reportedInTime(t *testing.T, d *service.Deployment) {
 	t.Logf("%d windows were published, the latest %v after its grace", len(d.Reports()), most)
 }
 
-// P7, U15 of the list of failures: five thousand hostile endpoints in one
+// P7, U15: five thousand hostile endpoints in one
 // window fill no memory, and each has its first attempt.
 func TestFiveThousandHostileEndpointsFillNoMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
@@ -179,10 +175,7 @@ func TestFiveThousandHostileEndpointsFillNoMemory(t *testing.T) {
 	}
 	t.Parallel()
 	const n = 5000
-	var kinds []func(*service.Crowd, net.Conn)
-	for _, does := range hostile {
-		kinds = append(kinds, does)
-	}
+	kinds := slices.Collect(maps.Values(hostile))
 	c := service.NewCrowd(t, func(host string) func(*service.Crowd, net.Conn) {
 		var a, b, x, y int
 		_, _ = fmt.Sscanf(host, "%d.%d.%d.%d", &a, &b, &x, &y)
@@ -233,10 +226,7 @@ func settled(t *testing.T, in *service.Instance) (n int) {
 			Callbacks struct{ Endpoints int } `json:"callbacks"`
 		} `json:"windows"`
 	}
-	_, body := service.Get(t, in.Public+"/api/verve/windows?limit=100", "")
-	if err := json.Unmarshal([]byte(body), &all); err != nil {
-		t.Fatalf("%s: %v", body, err)
-	}
+	in.Get("/api/verve/windows?limit=100").Into(t, &all)
 	for _, w := range all.Windows {
 		if w.State == "done" {
 			n += w.Callbacks.Endpoints

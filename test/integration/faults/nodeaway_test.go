@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
-// V18, V19, V20 of the list of failures, and P2, P3: a node that is killed,
+// V18, V19, V20, and P2, P3: a node that is killed,
 // frozen, paused or asleep for some seconds costs its own pages 503 or 504
 // within a second, and those of the others nothing; then it heals by itself.
-func TestANodeThatIsAwayHarmsNobodyElse(t *testing.T) {
+func TestANodeThatIsAwayHarmsNoOther(t *testing.T) {
 	t.Parallel()
 	for name, begin := range service.Stuck() {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +48,7 @@ func TestANodeThatIsAwayHarmsNobodyElse(t *testing.T) {
 	}
 }
 
-// V5, V6, V26 of the list of failures: with every node down nothing is ready
+// V5, V6, V26: with every node down nothing is ready
 // and nothing counts; with one back its pages count again, with what they had,
 // and the others stay away without a number.
 func TestAllNodesDownAndOneBack(t *testing.T) {
@@ -62,43 +63,33 @@ func TestAllNodesDownAndOneBack(t *testing.T) {
 	for _, s := range r.Servers {
 		s.Kill()
 	}
-	for range 8 { // more than it takes to give a node up
+	for range 8 { // more than it takes to abandon a node
 		for _, page := range slices.Concat(by...) {
 			if got := r.Visit(in, page); known[page].Add(got) == service.Acknowledged {
 				t.Fatalf("a visit was counted nowhere: %s", got.Body)
 			}
-			if got := r.Read(in, page); got.Status != 503 {
-				t.Fatalf("read: %d %s", got.Status, got.Body)
-			}
+			r.Read(in, page).Want(t, 503)
 		}
 	}
 	if got := r.Ask(in, "GET", "/readyz", ""); got.Status != 503 || got.Took > service.Patience {
 		t.Errorf("/readyz with no node: %d %s after %v", got.Status, got.Body, got.Took)
 	}
-	if got := r.Ask(in, "GET", "/healthz", ""); got.Status != 200 {
-		t.Errorf("/healthz: %d %s", got.Status, got.Body)
-	}
-	if err := r.Servers[0].Start(); err != nil {
-		t.Fatal(err)
-	}
-	service.WaitFor(t, "ready with one node", 5*time.Second, func() bool { return r.Ask(in, "GET", "/readyz", "").Status == 200 })
+	r.Ask(in, "GET", "/healthz", "").Want(t, 200)
+	check.Must(t, r.Servers[0].Start())
+	service.WaitFor(t, "ready with one node", 30*time.Second, func() bool { return r.Ask(in, "GET", "/readyz", "").Status == 200 })
 	r.Heals(in, by[0][0], known[by[0][0]])
 	if got := r.Visit(in, by[1][0]); known[by[1][0]].Add(got) == service.Acknowledged {
 		t.Errorf("a visit of a page that is away: %d %s", got.Status, got.Body)
 	}
-	if got := r.Read(in, by[1][0]); got.Status != 503 {
-		t.Errorf("read of a page that is away: %d %s", got.Status, got.Body)
-	}
+	r.Read(in, by[1][0]).Want(t, 503)
 	for node := 1; node <= 2; node++ {
-		if err := r.Servers[node].Start(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, r.Servers[node].Start())
 		r.Heals(in, by[node][0], known[by[node][0]])
 	}
 	known.Resolve(t, r, in)
 }
 
-// V4 of the list of failures: of a bulk over two nodes, one of them down,
+// V4: of a bulk over two nodes, one of them down,
 // each item says what became of it; repeating those that failed counts
 // nothing twice.
 func TestHalfOfABulkIsCountedOnce(t *testing.T) {
@@ -117,18 +108,12 @@ func TestHalfOfABulkIsCountedOnce(t *testing.T) {
 			failed = append(failed, item.PageID)
 		}
 	}
-	if got := r.Bulk(in, by[0]); got.Status != 503 {
-		t.Errorf("a bulk of which nothing is counted: %d %s", got.Status, got.Body)
-	}
-	if err := r.Servers[0].Start(); err != nil {
-		t.Fatal(err)
-	}
+	r.Bulk(in, by[0]).Want(t, 503)
+	check.Must(t, r.Servers[0].Start())
 	var got service.Reply
-	service.WaitFor(t, "the bulk is taken", 15*time.Second, func() bool { got = r.Bulk(in, failed); return got.Status != 503 })
+	service.WaitFor(t, "the bulk is taken", 30*time.Second, func() bool { got = r.Bulk(in, failed); return got.Status != 503 })
 	for _, item := range r.Results(got) {
-		if item.Status != "success" {
-			t.Errorf("%+v", item)
-		}
+		check.Equal(t, item.Status, "success", "%s", item.PageID)
 	}
 	for _, page := range r.Results(r.ReadAll(in, all)) {
 		if page.Visits == nil || *page.Visits != 1 {
@@ -137,7 +122,7 @@ func TestHalfOfABulkIsCountedOnce(t *testing.T) {
 	}
 }
 
-// P3, and V20 of the list of failures: a node that comes back empty is lost,
+// P3, V20: a node that comes back empty is lost,
 // not zero, also to an instance that starts later.
 func TestANodeThatCameBackEmptyHasNoNumbers(t *testing.T) {
 	t.Parallel()
@@ -146,20 +131,12 @@ func TestANodeThatCameBackEmptyHasNoNumbers(t *testing.T) {
 	by := r.Pages(in, 1)
 	lost, kept := by[0][0], by[1][0]
 	for _, page := range []string{lost, kept} {
-		if got := r.Visit(in, page); got.Status != 200 {
-			t.Fatalf("%d %s", got.Status, got.Body)
-		}
+		r.MustVisit(in, page)
 	}
 	r.Do(0, "flushall")
 	for _, in := range []*service.Instance{in, r.Start()} {
-		if got := r.Read(in, lost); got.Status != 503 {
-			t.Errorf("read of a lost page: %d %s", got.Status, got.Body)
-		}
-		if got := r.Visit(in, lost); got.Status != 503 {
-			t.Errorf("visit of a lost page: %d %s", got.Status, got.Body)
-		}
-		if got := r.Stored(in, kept); got != 1 {
-			t.Errorf("1 visit became %d", got)
-		}
+		r.Read(in, lost).Want(t, 503)
+		r.Visit(in, lost).Want(t, 503)
+		check.Equal(t, in.Visits(kept), 1, "visits")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,27 +21,30 @@ type publication struct {
 	queue  string
 }
 
-// newPublication is a deployment with windows of 2 s that knows the broker by
-// addr, or by its own address. Supersedes settings win.
-func newPublication(t *testing.T, broker *servers.RabbitMQ, addr string, env ...string) *publication {
+// newPublication is a deployment with windows of 2 s that knows the broker, or
+// else the shared one, by its own address.
+func newPublication(t *testing.T, broker *servers.RabbitMQ) *publication {
 	t.Helper()
 	if broker == nil {
-		service.Shared.Once.Do(func() {
-			if service.Shared.Broker, service.Shared.Err = servers.OpenRabbitMQ(); service.Shared.Err == nil {
-				service.Shared.Err = service.Shared.Broker.Start()
-			}
-		})
-		if service.Shared.Err != nil {
-			t.Fatal(service.Shared.Err)
-		}
-		broker = service.Shared.Broker
-	}
-	if addr == "" {
-		addr = broker.Addr
+		broker = service.SharedBroker(t)
 	}
 	queue := fmt.Sprint("counts.", t.Name(), ".", time.Now().UnixNano())
-	env = append([]string{"FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=100ms", "FOOTFALL_PUBLISHER=" + broker.URL(addr, queue)}, env...)
-	return &publication{service.NewDeployment(t, env...), broker, queue}
+	d := service.NewDeployment(t, "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=100ms", "FOOTFALL_PUBLISHER="+broker.URL(broker.Addr, queue))
+	return &publication{d, broker, queue}
+}
+
+// through makes the service know the broker by the address of a proxy.
+func (p *publication) through() *servers.Proxy {
+	proxy := servers.StartProxy(p.T, p.broker.Addr)
+	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
+	return proxy
+}
+
+// feeds starts an instance and sends ids to it.
+func (p *publication) feeds() (*service.Instance, *feed) {
+	p.T.Helper()
+	in := p.Start()
+	return in, newFeed(p.T, in)
 }
 
 // queued are the counts that were found in the queue by window; those with one
@@ -92,47 +96,37 @@ func (p *publication) queueGrows(n int) {
 
 // feed sends new ids until its end is called.
 type feed struct {
-	t    *testing.T
-	ids  service.Account
-	stop chan struct{}
-	done chan struct{}
+	ids service.Account
+	end func()
 }
 
 func newFeed(t *testing.T, in *service.Instance) *feed {
-	f := &feed{t: t, stop: make(chan struct{}), done: make(chan struct{})}
+	f := &feed{}
 	c := service.NewClient()
+	stop, done := make(chan struct{}), make(chan struct{})
+	f.end = sync.OnceFunc(func() { close(stop); <-done; c.CloseIdleConnections() })
+	t.Cleanup(f.end)
 	go func() {
-		defer close(f.done)
-		defer c.CloseIdleConnections()
+		defer close(done)
 		for id := 0; ; id++ {
 			select {
-			case <-f.stop:
+			case <-stop:
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
 			// One may be refused or in doubt on a machine that stands still.
-			got, body, err := service.Send(c, http.MethodGet, fmt.Sprintf("%s/api/verve/accept?id=%d", in.Public, id))
-			if err != nil {
-				t.Errorf("accept: %v %s %v", got, body, err)
+			got, _ := service.Request(c, http.MethodGet, in.Public+service.AcceptPath(fmt.Sprint(id), ""), "")
+			if !slices.Contains([]int{0, http.StatusOK, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, got.Status) {
+				t.Errorf("accept: %d %s", got.Status, got.Body)
 				return
 			}
-			f.ids.Add(service.Reply{Outcome: got})
+			f.ids.Add(got)
 		}
 	}()
-	t.Cleanup(f.end)
 	return f
 }
 
-func (f *feed) end() {
-	select {
-	case <-f.stop:
-	default:
-		close(f.stop)
-	}
-	<-f.done
-}
-
-// settle ends the feed and checks P5: every id that was acknowledged is in one
+// resolve ends the feed and checks P5: every id that was acknowledged is in one
 // window's number, none that was refused is, and no window is left out.
 func (p *publication) resolve(f *feed) {
 	p.T.Helper()
@@ -183,9 +177,7 @@ func (p *publication) loggedOnce(in *service.Instance, why string) {
 // to be.
 func (p *publication) isReady(in *service.Instance) {
 	p.T.Helper()
-	if status, body := service.Get(p.T, in.Public+"/readyz", ""); status != http.StatusOK {
-		p.T.Errorf("/readyz: %d %s", status, body)
-	}
+	in.Get("/readyz").Want(p.T, http.StatusOK)
 }
 
 func (p *publication) hidesPassword(in *service.Instance) {

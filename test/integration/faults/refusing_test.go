@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
@@ -31,11 +32,7 @@ func refusing() []refusal {
 				r.Servers[0].Kill()
 				loaded := make(chan error, 1)
 				go func() { loaded <- r.Servers[0].Start() }() // returns when it is loaded
-				r.T.Cleanup(func() {
-					if err := <-loaded; err != nil {
-						r.T.Error(err)
-					}
-				})
+				r.T.Cleanup(func() { check.OK(r.T, <-loaded) })
 			},
 			end: func(r *service.Ring) { r.Do(0, "config", "set", "key-load-delay", 0) },
 		},
@@ -59,7 +56,7 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 	for _, f := range refusing() {
 		t.Run(f.word, func(t *testing.T) {
 			t.Parallel()
-			// Loading 150,000 commands takes 15 s unless it is told to hurry;
+			// Loading 150,000 commands takes 15 s unless key-load-delay is 0;
 			// after every 1,024 the server answers.
 			r := service.NewRing(t, 3, "--key-load-delay", "100")
 			r.Env = []string{"FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms"}
@@ -84,11 +81,9 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 				}
 			}
 			send()
-			if accepted != 30 {
-				t.Fatalf("%d of 30 ids", accepted)
-			}
+			check.Equal(t, accepted, 30, "ids that are accepted")
 			f.begin(r)
-			service.WaitFor(t, f.word, 15*time.Second, func() bool { return r.Refuses(0, f.word) })
+			service.WaitFor(t, f.word, 60*time.Second, func() bool { return r.Refuses(0, f.word) })
 			f.check(r, in, by, known)
 			send()
 			if f.closes {
@@ -118,7 +113,7 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 // check asks for pages of all nodes while the first one refuses.
 func (f *refusal) check(r *service.Ring, in *service.Instance, by [][]string, known service.Accounts) {
 	r.T.Helper()
-	for range 8 { // more than it takes to give a node up
+	for range 8 { // more than it takes to abandon a node
 		for _, page := range slices.Concat(by...) {
 			got := r.Visit(in, page)
 			known[page].Add(got)

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
 // publish runs the subcommand, which is to end by itself.
@@ -25,11 +25,11 @@ func (p *publication) publish(args ...string) (code int, out string) {
 // bodies: all of it, whatever is damaged, and again when asked again.
 func TestReplaySendsTheLogToTheBroker(t *testing.T) {
 	t.Parallel()
-	p := newPublication(t, nil, "")
-	proxy := servers.StartProxy(t, p.broker.Addr)
+	p := newPublication(t, nil)
+	proxy := p.through()
 	proxy.Refuse()
 	e := service.NewEndpoint(t)
-	p.Env = append(p.Env, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue))
+	p.Env = append(p.Env, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8")
 	in := p.Start()
 	service.Accept(t, in, 1, e.URL)
 	service.WaitFor(t, "counts and a callback are in the log", 60*time.Second, func() bool {
@@ -49,22 +49,15 @@ func TestReplaySendsTheLogToTheBroker(t *testing.T) {
 	if code, out := p.publish(p.CaptureLog()); code != 1 || !strings.Contains(out, "connection refused") || !strings.Contains(out, "0 windows were sent to rabbitmq") {
 		t.Errorf("without a broker: exit code %d, %s", code, out)
 	}
-	if err := proxy.Accept(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, proxy.Accept())
 	if code, out := p.publish(p.CaptureLog()); code != 0 || !strings.Contains(out, " windows were sent to rabbitmq") {
 		t.Fatalf("exit code %d, %s", code, out)
 	}
 	p.sent(want, 1)
 
-	whole, err := os.ReadFile(p.CaptureLog())
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := check.Value(os.ReadFile(p.CaptureLog()))(t)
 	torn := p.CaptureLog() + ".torn"
-	if err := os.WriteFile(torn, append([]byte(`{"time":"2026-11-`+"\n"), whole...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(torn, append([]byte(`{"time":"2026-11-`+"\n"), whole...), 0o600))
 	if code, out := p.publish(torn); code != 1 || !strings.Contains(out, torn+": line 1: it is not a whole line") {
 		t.Errorf("with a torn line: exit code %d, %s", code, out)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -14,21 +15,21 @@ import (
 // killing is what dies between fence and open.
 type killing struct {
 	name, fault string
-	victim      int  // in the order of the ids; 3 is the newcomer
-	held        bool // who began the change goes on only when all is over
+	victim      int  // in the order of the ids; 3 is the joining node
+	held        bool // the coordinator goes on only when all is over
 }
 
 // P2, P3, P4, V13: a node is killed when all are fenced for a change and none
-// has opened it, and whoever began it is killed or held there. Whichever node it
+// has opened it, and the coordinator is killed or held there. Whichever node it
 // is, the pages of the others are written again soon; nothing is lost.
-func TestANodeThatIsKilledBetweenFenceAndOpenStopsNobodyForLong(t *testing.T) {
+func TestANodeThatIsKilledBetweenFenceAndOpenStopsNoOtherForLong(t *testing.T) {
 	t.Parallel()
 	for _, k := range []killing{
-		{"the first one, and the coordinator", "kill before approve 0", 0, false},
-		{"the first one", "stop before approve 0", 0, false},
-		{"another one", "stop before approve 0", 1, false},
-		{"another one, and the coordinator is held", "stop before approve 0", 2, true},
-		{"the newcomer", "stop before approve 0", 3, true},
+		{"the first one, and the coordinator", "kill before accept 0", 0, false},
+		{"the first one", "stop before accept 0", 0, false},
+		{"another one", "stop before accept 0", 1, false},
+		{"another one, and the coordinator is held", "stop before accept 0", 2, true},
+		{"the joining node", "stop before accept 0", 3, true},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,9 +49,8 @@ func (k killing) kill(t *testing.T) bool {
 	in := r.Start()
 	by := r.Pages(in, 5)
 	nodes := in.Ring().Nodes
-	newcomer := servers.StartRedis(t)
-	r.Servers = append(r.Servers, newcomer)
-	victim := newcomer
+	joining := r.AddServer()
+	victim := joining
 	if k.victim < 3 {
 		victim = r.ServerAt(nodes[k.victim].Addr)
 	}
@@ -63,7 +63,7 @@ func (k killing) kill(t *testing.T) bool {
 	}
 	time.Sleep(500 * time.Millisecond)
 
-	coordinator := r.Coordinator(k.fault, newcomer)
+	coordinator := r.Coordinator(k.fault, joining)
 	between := !slices.ContainsFunc(r.Servers, func(s *servers.Redis) bool { return !r.Fenced(s) })
 	victim.Kill()
 	for _, tr := range all {
@@ -86,15 +86,13 @@ func (k killing) kill(t *testing.T) bool {
 	st := in.Ring()
 	t.Logf("epoch %d, %d nodes", st.Epoch, len(st.Nodes))
 
-	if err := victim.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, victim.Start())
 	_ = coordinator.Cmd.Process.Signal(syscall.SIGCONT)
 	time.Sleep(time.Second)
 	for _, tr := range all {
 		tr.Stop()
 	}
-	r.Whole(in, newcomer)
+	r.Whole(in, joining)
 	for _, tr := range all {
 		tr.Resolve(t, r, in)
 	}

@@ -1,12 +1,12 @@
 package faults_test
 
 import (
-	"fmt"
 	"net/http"
 	"syscall"
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -18,20 +18,17 @@ func TestKillsWhileArcsMoveLoseNothing(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 3)
 	doomed, in := r.Start(), r.Start()
-	fourth := servers.StartRedis(t)
-	r.Servers = append(r.Servers, fourth)
+	fourth := r.AddServer()
 	c := service.NewRingCrowd(r, []*service.Instance{in}, 1000)
 	c.Start(4, 2)
-	doomed.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, fourth.Addr))
+	doomed.Add(fourth)
 	doomed.Midway(0.05)
 	doomed.Kill()
 	for i, s := range []*servers.Redis{r.Servers[0], fourth} {
 		in.Midway(0.1 * float64(i+1))
 		s.Kill()
 		time.Sleep(time.Second) // the movers meet it
-		if err := s.Start(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.Start())
 	}
 	in.Moved()
 	if _, writes, _ := c.Lap(); writes == 0 || c.Reads.Load() == 0 {
@@ -49,35 +46,23 @@ func TestAnInstanceThatSleptThroughChangesCountsRight(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 2, "--appendfsync", "everysec")
 	in, sleeper := r.Start(), r.Start()
-	third := servers.StartRedis(t, "--appendfsync", "everysec")
-	r.Servers = append(r.Servers, third)
+	third := r.AddServer("--appendfsync", "everysec")
 	c := service.NewRingCrowd(r, []*service.Instance{in, sleeper}, 1000)
 	c.Start(4, 2)
 	time.Sleep(time.Second)
 	slept := sleeper.Ring().Epoch
-	if err := sleeper.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	in.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, third.Addr))
+	check.Must(t, sleeper.Cmd.Process.Signal(syscall.SIGSTOP))
+	in.Add(third)
 	in.Moved()
-	first := ""
-	for _, n := range in.Ring().Nodes {
-		if n.Addr == r.Servers[0].Addr {
-			first = n.ID
-		}
-	}
-	in.Change(http.MethodPatch, "/ring/nodes/"+first, `{"weight":2}`)
+	first := in.Ring().ID(r.Servers[0].Addr)
+	in.Weigh(first, 2)
 	in.Moved()
-	in.Change(http.MethodDelete, "/ring/nodes/"+first, "")
+	in.Remove(first, "")
 	in.Moved()
-	if err := sleeper.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	service.WaitFor(t, "the sleeper goes by the new ring", 20*time.Second, func() bool { return sleeper.Ring().Epoch >= slept+3 })
+	check.Must(t, sleeper.Cmd.Process.Signal(syscall.SIGCONT))
+	service.WaitFor(t, "the sleeper goes by the new ring", time.Minute, func() bool { return sleeper.Ring().Epoch >= slept+3 })
 	for _, page := range c.Pages[:20] {
-		service.WaitFor(t, "the sleeper counts "+page, 20*time.Second, func() bool {
-			return c.Ring.Ask(sleeper, http.MethodGet, "/visits/"+page, "").Status == http.StatusOK
-		})
+		service.WaitFor(t, "the sleeper counts "+page, time.Minute, func() bool { return r.Read(sleeper, page).Status == http.StatusOK })
 	}
 	c.Lap()
 	time.Sleep(time.Second)

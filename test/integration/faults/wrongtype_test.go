@@ -4,17 +4,17 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"footfall/application/groupcommit"
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
 
-// V3 of the list of failures: the node has applied a batch and its reply is
+// V3: the node has applied a batch and its reply is
 // lost. Five visits of which that is true are acknowledged, and five are
 // stored.
 func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
@@ -45,40 +45,32 @@ func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
 	known.Resolve(t, r, in)
 }
 
-// V24 of the list of failures: a counter at 2^63-1 is refused alone, others of
+// V24: a counter at 2^63-1 is refused alone, others of
 // the same bulk, and of the same arc, count; it can be read.
 func TestAFullCounterIsRefusedAlone(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 1)
 	in := r.Start()
 	pages := []string{"a", "full", "b"}
-	if got := r.Visit(in, "full"); got.Status != 200 {
-		t.Fatalf("%d %s", got.Status, got.Body)
-	}
+	r.MustVisit(in, "full")
 	r.Do(0, "hset", r.ArcKey(0, "full"), "full", math.MaxInt64)
 	all := r.Results(r.Bulk(in, pages))
 	if all[0].Status != "success" || all[1].Error != "overflow" || all[2].Status != "success" {
 		t.Errorf("%+v", all)
 	}
-	if got := r.Visit(in, "full"); got.Status != 409 {
-		t.Errorf("visit: %d %s", got.Status, got.Body)
-	}
+	r.Visit(in, "full").Want(t, 409)
 	for page, want := range map[string]int64{"a": 1, "full": math.MaxInt64, "b": 1} {
-		if got := r.Stored(in, page); got != want {
-			t.Errorf("page %s: %d, want %d", page, got, want)
-		}
+		check.Equal(t, in.Visits(page), want, "visits of %s", page)
 	}
 }
 
-// P3, and V20, V24 of the list of failures: a key of another type under an arc
+// P3, V20, V24: a key of another type under an arc
 // costs the pages of that arc alone, and has no number.
 func TestAWrongTypeUnderAnArcCostsThatArcAlone(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 1)
 	in := r.Start()
-	if got := r.Visit(in, "broken"); got.Status != 200 {
-		t.Fatalf("%d %s", got.Status, got.Body)
-	}
+	r.MustVisit(in, "broken")
 	key := r.ArcKey(0, "broken")
 	r.Do(0, "del", key)
 	r.Do(0, "rpush", key, "x")
@@ -88,13 +80,9 @@ func TestAWrongTypeUnderAnArcCostsThatArcAlone(t *testing.T) {
 		if all[0].Status != "success" || all[1].Error != "corrupt" || all[2].Status != "success" {
 			t.Fatalf("%+v", all)
 		}
-		if got := r.Visit(in, "broken"); got.Status != 503 {
-			t.Errorf("visit: %d %s", got.Status, got.Body)
-		}
-		if got := r.Read(in, "broken"); got.Status != 503 || strings.Contains(got.Body, `"visits"`) {
-			t.Errorf("read: %d %s", got.Status, got.Body)
-		}
-		if a, b := r.Stored(in, "a"), r.Stored(in, "b"); a != n || b != n {
+		r.Visit(in, "broken").Want(t, 503)
+		r.Read(in, "broken").Want(t, 503, `!"visits"`)
+		if a, b := in.Visits("a"), in.Visits("b"); a != n || b != n {
 			t.Fatalf("%d visits became %d and %d", n, a, b)
 		}
 	}
@@ -125,7 +113,7 @@ func idSets() (keys []string) {
 	return keys
 }
 
-// U14 of the list of failures: a wrong type under a key of a window costs that
+// U14: a wrong type under a key of a window costs that
 // window alone. Ids are refused or counted, and none is counted in a window that
 // can't have a number. Visits, the windows around it and the list of windows
 // are not affected.
@@ -233,7 +221,8 @@ func (s *threeWindows) check(p plant, folders []*service.Deployment) {
 		s.T.Errorf("%d ids were refused", s.denied)
 	}
 	report := func(w int64) (service.Line, bool) {
-		l, ok := allReports(s.T, folders)["footfall_"+time.Unix(2*w, 0).UTC().Format("20060102T150405Z")+"_2s"]
+		reports, _ := service.Reports(s.T, folders...)
+		l, ok := reports["footfall_"+time.Unix(2*w, 0).UTC().Format("20060102T150405Z")+"_2s"]
 		return l, ok
 	}
 	for _, w := range []int64{s.planted - 1, s.planted + 1} {
@@ -248,16 +237,14 @@ func (s *threeWindows) check(p plant, folders []*service.Deployment) {
 	if l, ok := report(s.planted); ok && (l.Count < s.acked[s.planted] || l.Count > s.acked[s.planted]+s.maybe[s.planted]) {
 		s.T.Errorf("the planted window: %d ids, or %d more, became %d", s.acked[s.planted], s.maybe[s.planted], l.Count)
 	}
-	if got := s.Ask(s.instances[0], "GET", "/api/verve/windows", ""); got.Status != 200 {
-		s.T.Errorf("the list of windows: %d %s", got.Status, got.Body)
-	}
+	s.Ask(s.instances[0], "GET", "/api/verve/windows", "").Want(s.T, 200)
 	service.WaitFor(s.T, "the endpoint receives the count of the next window", 60*time.Second, func() bool {
 		l, _ := report(s.planted + 1)
 		return slices.ContainsFunc(s.endpoint.Got(), func(c service.Call) bool { return c.Id == l.ID })
 	})
 }
 
-// P2, and U14 of the list of failures: where a node can't note that a window
+// P2, U14: where a node can't note that a window
 // has ids it refuses them, and the visits that travel with them count once.
 func TestIDsThatCantBeNotedSpoilNoVisits(t *testing.T) {
 	t.Parallel()
@@ -272,9 +259,7 @@ func TestIDsThatCantBeNotedSpoilNoVisits(t *testing.T) {
 				if got := r.Visit(in, "home"); known["home"].Add(got) != service.Acknowledged {
 					t.Errorf("visit: %d %s", got.Status, got.Body)
 				}
-				if got := r.Accept(in, 100*caller+n, ""); got.Status != 503 || got.Body != "failed" {
-					t.Errorf("accept: %d %s", got.Status, got.Body)
-				}
+				r.Accept(in, 100*caller+n, "").Want(t, 503, "failed")
 			}
 		})
 	}

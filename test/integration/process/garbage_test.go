@@ -1,7 +1,6 @@
 package process_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -15,7 +14,7 @@ func TestGarbageGathersOnRedis(t *testing.T) {
 	for gogc, want := range map[string]string{"": "200", "50": "50"} {
 		r.Env = []string{"GOGC=" + gogc}
 		in := r.Start()
-		if _, metrics := in.Administer(http.MethodGet, "/metrics", ""); !strings.Contains(metrics, "\ngo_gc_gogc_percent "+want+"\n") {
+		if metrics := in.Metrics(); !strings.Contains(metrics, "\ngo_gc_gogc_percent "+want+"\n") {
 			t.Errorf("with GOGC=%s the percentage is not %s", gogc, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -67,15 +68,10 @@ func TestEveryMetricIsInItsPage(t *testing.T) {
 	d.Env = append(d.Env, "FOOTFALL_PUBLISHER=amqp://127.0.0.1:1?queue=counts") // it is away
 	in := d.Start()
 	for i := range 64 { // each node has some
-		if got := r.Visit(in, fmt.Sprint("page", i)); got.Status != 200 {
-			t.Fatalf("%d %s", got.Status, got.Body)
-		}
+		service.WaitFor(t, "a visit", time.Minute, func() bool { return r.Visit(in, fmt.Sprint("page", i)).Status == 200 })
 	}
-	_, body := service.Get(t, in.Admin+"/metrics", "")
-	text, err := os.ReadFile("../../../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := in.Metrics()
+	text := check.Value(os.ReadFile("../../../docs/metrics.md"))(t)
 	documented := make(map[string]metric)
 	for _, row := range regexp.MustCompile("(?m)^\\| `(footfall_[a-z_]+)` \\| ([a-z]+) \\| ([a-z_, `]*) ?\\| (.+) \\|$").FindAllStringSubmatch(string(text), -1) {
 		documented[row[1]] = metric{row[2], strings.ReplaceAll(strings.TrimSpace(row[3]), "`", ""), row[4]}
@@ -94,7 +90,7 @@ func TestEveryMetricIsInItsPage(t *testing.T) {
 // sample is the value of one line of GET /metrics, as it stands there.
 func sample(t *testing.T, in *service.Instance, series string) string {
 	t.Helper()
-	_, body := service.Get(t, in.Admin+"/metrics", "")
+	body := in.Metrics()
 	_, rest, ok := strings.Cut(body, "\n"+series+" ")
 	if !ok {
 		return "none"
@@ -122,30 +118,24 @@ func TestMetricsShowNodesWindowsAndMoves(t *testing.T) {
 	shows(`footfall_windows{state="lost"}`, is("0"))
 
 	for i := range 64 {
-		if got := r.Visit(in, fmt.Sprint("page", i)); got.Status != 200 {
-			t.Fatalf("%d %s", got.Status, got.Body)
-		}
+		service.WaitFor(t, "a visit", time.Minute, func() bool { return r.Visit(in, fmt.Sprint("page", i)).Status == 200 })
 	}
 	shows("footfall_ring_epoch", is("1"))
 	third := servers.StartRedis(t, "--appendfsync", "everysec")
-	if status, body := in.Administer("POST", "/ring/nodes", `{"addr":"redis://`+third.Addr+`"}`); status != 200 {
-		t.Fatalf("%d %s", status, body)
-	}
+	in.Add(third)
 	shows("footfall_ring_epoch", is("2"))
 	shows("footfall_ring_arcs_moved_total", above0)
 	shows("footfall_ring_pages_moved_total", above0)
 	shows("footfall_ring_arcs_left", is("0"))
 
-	node := func(s *servers.Redis) string { return "redis_" + s.Addr[strings.LastIndexByte(s.Addr, ':')+1:] }
+	node := func(s *servers.Redis) string { return fmt.Sprint("redis_", s.Port()) }
 	up := func(s *servers.Redis) string { return `footfall_node_up{node="` + node(s) + `"}` }
 	shows(up(third), is("1"))
 	shows(`footfall_node_share_ratio{node="`+node(third)+`"}`, func(v string) bool { return strings.HasPrefix(v, "0.333") })
 	keys := `footfall_node_idempotency_keys{node="` + node(third) + `"}`
 	shows(keys, is("0"))
 	for i := range 64 {
-		if got := service.AskOnce(t, in, fmt.Sprint("/visit/page", i), fmt.Sprint("key", i), ""); got.Status != 200 {
-			t.Fatalf("%d %s", got.Status, got.Body)
-		}
+		service.AskOnce(in, fmt.Sprint("/visit/page", i), fmt.Sprint("key", i), "").Want(t, 200)
 	}
 	shows(keys, above0)
 	third.Kill()

@@ -2,7 +2,6 @@ package process_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -22,9 +22,9 @@ import (
 func openWindow(t *testing.T, in *service.Instance) service.Line {
 	t.Helper()
 	var windows struct{ Windows []service.Line }
-	_, body := service.Get(t, in.Public+"/api/verve/windows?limit=1", "")
-	if err := json.Unmarshal([]byte(body), &windows); err != nil || len(windows.Windows) != 1 {
-		t.Fatalf("%s: %v", body, err)
+	in.Get("/api/verve/windows?limit=1").Into(t, &windows)
+	if len(windows.Windows) != 1 {
+		t.Fatalf("%+v", windows)
 	}
 	return windows.Windows[0]
 }
@@ -32,9 +32,8 @@ func openWindow(t *testing.T, in *service.Instance) service.Line {
 func TestWindowIsTheLengthOfWindows(t *testing.T) {
 	t.Parallel()
 	in := service.NewDeployment(t, "FOOTFALL_WINDOW=2h").Start()
-	if w := openWindow(t, in); w.WindowEnd.Sub(w.WindowStart) != 2*time.Hour {
-		t.Errorf("from %v to %v", w.WindowStart, w.WindowEnd)
-	}
+	w := openWindow(t, in)
+	check.Equal(t, w.WindowEnd.Sub(w.WindowStart), 2*time.Hour, "the length of the window")
 }
 
 func TestGraceIsTheTimeFromAWindowsEndToItsReport(t *testing.T) {
@@ -81,9 +80,7 @@ func TestCallbackAllowSaysWhoMayBeCalled(t *testing.T) {
 		status int
 	}{{"public", http.StatusBadRequest}, {"none", http.StatusBadRequest}, {"10.0.0.0/8", http.StatusBadRequest}, {"127.0.0.0/8", http.StatusOK}} {
 		in := service.NewDeployment(t, "FOOTFALL_CALLBACK_ALLOW="+c.allow, "FOOTFALL_WINDOW=24h").Start()
-		if status, body := service.AcceptStatus(t, in, "1", endpoint); status != c.status {
-			t.Errorf("%s: %d %s, want %d", c.allow, status, body, c.status)
-		}
+		in.Get(service.AcceptPath("1", endpoint)).Want(t, c.status)
 		in.Kill()
 	}
 }
@@ -100,22 +97,17 @@ func TestCallbackLimitBoundsTheEndpointsOfAWindow(t *testing.T) {
 		{"2", "http://127.0.0.1:8080/two", http.StatusServiceUnavailable, "failed"},
 		{"3", "http://127.0.0.1:8080/one", http.StatusOK, "ok"},
 	} {
-		if status, body := service.AcceptStatus(t, in, c.id, c.endpoint); status != c.status || body != c.body {
-			t.Errorf("id %s: %d %s, want %d %s", c.id, status, body, c.status, c.body)
-		}
+		got := in.Get(service.AcceptPath(c.id, c.endpoint))
+		got.Want(t, c.status)
+		check.Equal(t, got.Body, c.body, "the body for id %s", c.id)
 	}
-	if w := openWindow(t, in); w.Count != 2 {
-		t.Errorf("%d ids are counted, two were taken", w.Count)
-	}
+	check.Equal(t, openWindow(t, in).Count, 2, "ids that are counted")
 }
 
 func TestCallbackSecretSignsCalls(t *testing.T) {
 	t.Parallel()
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("a key of thirty-two bytes, no less"))
-	verifier, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	verifier := check.Value(standardwebhooks.NewWebhook(secret))(t)
 	verified := make(chan error, 100)
 	e := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -137,14 +129,12 @@ func TestCallbackSecretSignsCalls(t *testing.T) {
 func TestAdminTokenGuardsTheAdminListener(t *testing.T) {
 	t.Parallel()
 	in := service.NewDeployment(t, "FOOTFALL_ADMIN_TOKEN=open sesame").Start()
-	for token, want := range map[string]int{"": 401, "sesame": 401, "open sesame": 200} {
-		if status, _ := service.Get(t, in.Admin+"/metrics", token); status != want {
-			t.Errorf("token %q: %d, want %d", token, status, want)
-		}
+	for token, want := range map[string]int{"sesame": 401, "open sesame": 200} {
+		got := service.MustSend(t, http.MethodGet, in.Admin+"/metrics", "", "Authorization", "Bearer "+token)
+		check.Equal(t, got.Status, want, "the status with the token %q", token)
 	}
-	if status, _ := service.Get(t, in.Public+"/healthz", ""); status != http.StatusOK {
-		t.Errorf("the public listener answers %d", status)
-	}
+	service.MustSend(t, http.MethodGet, in.Admin+"/metrics", "").Want(t, http.StatusUnauthorized)
+	in.Get("/healthz").Want(t, http.StatusOK)
 }
 
 func TestCaptureLogIsWhereCountsGo(t *testing.T) {
@@ -169,16 +159,10 @@ func TestStoreIsWhereVisitsGo(t *testing.T) {
 	}{{"memory://", 0, nil}, {"embedded://./elsewhere", 1, []string{"elsewhere"}}} {
 		d := service.NewDeployment(t, "FOOTFALL_STORE="+c.store)
 		in := d.Start()
-		if got, body, err := service.Send(http.DefaultClient, http.MethodPost, in.Public+"/visit/home"); got != service.Acknowledged {
-			t.Fatalf("%v %s %v", got, body, err)
-		}
-		if got := in.Visits("home"); got != 1 {
-			t.Errorf("%s: %d visits, one was answered", c.store, got)
-		}
+		in.Record("home").Want(t, http.StatusOK)
+		check.Equal(t, in.Visits("home"), 1, "visits")
 		in.Kill()
-		if got := d.Start().Visits("home"); got != c.after {
-			t.Errorf("%s: %d visits after a restart, want %d", c.store, got, c.after)
-		}
+		check.Equal(t, d.Start().Visits("home"), c.after, "visits")
 		folders, err := filepath.Glob(filepath.Join(d.Dir, "*/footfall.db"))
 		if err != nil || len(folders) != len(c.files) || len(folders) > 0 && filepath.Base(filepath.Dir(folders[0])) != c.files[0] {
 			t.Errorf("%s: data in %v (%v)", c.store, folders, err)

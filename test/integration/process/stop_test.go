@@ -10,16 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
 // dial connects to a listener of the program, and sends text.
 func dial(t *testing.T, listener, text string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(listener, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := check.Value(net.Dial("tcp", strings.TrimPrefix(listener, "http://")))(t)
 	t.Cleanup(func() { conn.Close() })
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
@@ -28,24 +26,18 @@ func dial(t *testing.T, listener, text string) net.Conn {
 }
 
 // answer reads one answer from a connection.
-func answer(t *testing.T, conn net.Conn) (status int, body string) {
+func answer(t *testing.T, conn net.Conn) service.Reply {
 	t.Helper()
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	resp := check.Value(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	b := check.Value(io.ReadAll(resp.Body))(t)
+	return service.Reply{Request: "a request on a connection", Status: resp.StatusCode, Body: string(b)}
 }
 
-// P10: callers who say nothing, or not all of it, are none that a stop waits
-// for, on either listener.
-func TestSIGTERMWaitsForNobodyWhoIsSilent(t *testing.T) {
+// P10: a stop does not wait for clients that send nothing, or only a part, on
+// either listener.
+func TestSIGTERMWaitsForNoSilentClient(t *testing.T) {
 	t.Parallel()
 	const post = "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
 	for _, c := range []struct{ name, text string }{
@@ -68,9 +60,8 @@ func TestSIGTERMWaitsForNobodyWhoIsSilent(t *testing.T) {
 			answer(t, dial(t, in.Public, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 			answer(t, dial(t, in.Admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 			begin := time.Now()
-			if code := in.Stop(); code != 0 {
-				t.Errorf("exit code %d:\n%s", code, in.Logged())
-			}
+			in.Stop()
+			in.Exited()
 			if took := time.Since(begin); took > 2500*time.Millisecond {
 				t.Errorf("the stop took %v", took)
 			}
@@ -86,10 +77,8 @@ func TestSIGTERMAnswersARequestInFlight(t *testing.T) {
 	const body = `[{"page_id":"home"}]`
 	conn := dial(t, in.Public, "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n"+body[:10])
 	answer(t, dial(t, in.Public, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-	if err := in.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	service.WaitFor(t, "the listener is closed", 5*time.Second, func() bool {
+	check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
+	service.WaitFor(t, "the listener is closed", 10*time.Second, func() bool {
 		c, err := net.Dial("tcp", strings.TrimPrefix(in.Public, "http://"))
 		if err == nil {
 			c.Close()
@@ -99,16 +88,9 @@ func TestSIGTERMAnswersARequestInFlight(t *testing.T) {
 	if _, err := io.WriteString(conn, body[10:]); err != nil {
 		t.Fatal(err)
 	}
-	if status, got := answer(t, conn); status != http.StatusOK || !strings.Contains(got, `"success"`) {
-		t.Errorf("%d %s", status, got)
-	}
-	<-in.Done
-	if code := in.Cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, in.Logged())
-	}
-	if got := d.Start().Visits("home"); got != 1 {
-		t.Errorf("%d visits, one was answered", got)
-	}
+	answer(t, conn).Want(t, http.StatusOK, `"success"`)
+	in.Exited()
+	check.Equal(t, d.Start().Visits("home"), 1, "visits")
 }
 
 // V26, P10: balancers see on new connections that the service stops, while it
@@ -119,34 +101,23 @@ func TestSIGTERMIsSeenBeforeTheListenerCloses(t *testing.T) {
 	in := d.Start()
 	kept := dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	answer(t, kept)
-	if err := in.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	service.WaitFor(t, "a new connection is told that the service drains", 5*time.Second, func() bool {
-		status, body := answer(t, dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-		return status == http.StatusServiceUnavailable && strings.Contains(body, `"draining"`)
+	check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
+	service.WaitFor(t, "a new connection shows that the service drains", 5*time.Second, func() bool {
+		got := answer(t, dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		return got.Status == http.StatusServiceUnavailable && strings.Contains(got.Body, `"draining"`)
 	})
 	const visit = "POST /visit/home HTTP/1.1\r\nHost: localhost\r\n\r\n"
-	if status, body := answer(t, dial(t, in.Public, visit)); status != http.StatusOK {
-		t.Errorf("on a new connection: %d %s", status, body)
-	}
+	answer(t, dial(t, in.Public, visit)).Want(t, http.StatusOK)
 	if _, err := io.WriteString(kept, visit); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := answer(t, kept); status != http.StatusOK {
-		t.Errorf("on a connection from before: %d %s", status, body)
-	}
-	<-in.Done
-	if code := in.Cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, in.Logged())
-	}
-	if got := d.Start().Visits("home"); got != 2 {
-		t.Errorf("%d visits, two were answered", got)
-	}
+	answer(t, kept).Want(t, http.StatusOK)
+	in.Exited()
+	check.Equal(t, d.Start().Visits("home"), 2, "visits")
 }
 
-// P10: a signal in the middle of the start, here one that waits for a node, is
-// a clean stop.
+// P10: a signal during the start is a clean stop, here in a start that waits for
+// a node.
 func TestSIGTERMInTheStartIsACleanStop(t *testing.T) {
 	t.Parallel()
 	in := service.NewDeployment(t, "FOOTFALL_STORE=redis://127.0.0.1:1").Launch()

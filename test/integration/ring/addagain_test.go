@@ -2,11 +2,12 @@ package ring_test
 
 import (
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
@@ -21,31 +22,23 @@ func TestANodeThatIsAddedAgainCountsNothingTwice(t *testing.T) {
 	visitAll := func() {
 		t.Helper()
 		for i := range pages {
-			if got := r.Visit(in, fmt.Sprint("page", i)); got.Status != 200 {
-				t.Fatalf("%d %s", got.Status, got.Body)
-			}
+			r.MustVisit(in, fmt.Sprint("page", i))
 		}
 	}
 	visitAll()
 	gone := in.Ring().Nodes[0]
-	in.Change(http.MethodDelete, "/ring/nodes/"+gone.ID, "")
+	server := r.ServerAt(gone.Addr)
+	in.Remove(gone.ID, "")
 	service.WaitFor(t, "the ring has forgotten the node", time.Minute, func() bool { return len(in.Ring().Nodes) == 2 })
-	for i, s := range r.Servers {
-		if s.Addr == gone.Addr {
-			r.Do(i, "flushall")
-		}
-	}
-	in.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, gone.Addr))
+	r.Do(slices.Index(r.Servers, server), "flushall")
+	in.Add(server)
 	in.Moved()
 	visitAll()
 	visitAll()
 	for i := range pages {
-		if got := r.Ask(in, http.MethodGet, fmt.Sprint("/visits/page", i), ""); !strings.Contains(got.Body, `"visits":3,`) {
-			t.Errorf("page%d, visited 3 times: %d %s", i, got.Status, got.Body)
-		}
+		check.Equal(t, in.Visits(fmt.Sprint("page", i)), 3, "visits of page%d", i)
 	}
-	_, metrics := in.Administer(http.MethodGet, "/metrics", "")
-	if want := fmt.Sprintf("footfall_batches_lost_total{node=%q} 0\n", gone.ID); !strings.Contains(metrics, want) {
+	if want := fmt.Sprintf("footfall_batches_lost_total{node=%q} 0\n", gone.ID); !strings.Contains(in.Metrics(), want) {
 		t.Errorf("the metrics have no %q", want)
 	}
 }

@@ -2,13 +2,10 @@ package ring_test
 
 import (
 	"flag"
-	"fmt"
-	"net/http"
 	"testing"
 	"time"
 
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
 var reshardPages = flag.Int("reshard.pages", 4000, "pages that are there when the ring changes")
@@ -20,8 +17,7 @@ func TestTheRingGrowsAndShrinksUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 3, "--appendfsync", "everysec")
 	a, b := r.Start(), r.Start()
-	fourth := servers.StartRedis(t, "--appendfsync", "everysec")
-	r.Servers = append(r.Servers, fourth)
+	fourth := r.AddServer("--appendfsync", "everysec")
 	pages, rest := *reshardPages, 3*time.Second
 	if service.Long() {
 		pages, rest = 1_000_000, 30*time.Second
@@ -29,7 +25,7 @@ func TestTheRingGrowsAndShrinksUnderLoad(t *testing.T) {
 	c := service.NewRingCrowd(r, []*service.Instance{a, b}, pages)
 	c.Start(6, 4)
 	c.Compare("added", rest, func() {
-		a.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, fourth.Addr))
+		a.Add(fourth)
 		a.Moved()
 	})
 	st := b.Ring()
@@ -47,7 +43,7 @@ func TestTheRingGrowsAndShrinksUnderLoad(t *testing.T) {
 	}
 
 	c.Compare("removed", rest, func() {
-		b.Change(http.MethodDelete, "/ring/nodes/"+id, "")
+		b.Remove(id, "")
 		b.Moved()
 	})
 	c.Check()

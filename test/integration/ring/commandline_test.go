@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
 
-// The command line does what the admin listener does, and says what it is told.
+// The command line does what the admin listener does, and prints its answers.
 func TestTheRingOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 2, "--appendfsync", "everysec")
@@ -18,25 +19,10 @@ func TestTheRingOnTheCommandLine(t *testing.T) {
 	d.Env = append(d.Env, "FOOTFALL_ADMIN_TOKEN=secret")
 	in := d.Start()
 	third := servers.StartRedis(t, "--appendfsync", "everysec")
-	run := func(args ...string) (string, error) {
-		cmd := d.Command(t.Context(), append([]string{"ring"}, args...)...)
-		cmd.Env = append(cmd.Env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.Admin, "http://"))
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	must := func(args ...string) string {
-		t.Helper()
-		out, err := run(args...)
-		if err != nil {
-			t.Fatalf("ring %v: %v\n%s", args, err, out)
-		}
-		return out
-	}
+	must := func(args ...string) string { return in.MustTool(append([]string{"ring"}, args...)...) }
 	status := func() (st service.RingState) {
 		t.Helper()
-		if err := json.Unmarshal([]byte(must("status")), &st); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal([]byte(must("status")), &st))
 		return st
 	}
 	if st := status(); st.Epoch != 1 || len(st.Nodes) != 2 {
@@ -54,20 +40,14 @@ func TestTheRingOnTheCommandLine(t *testing.T) {
 		t.Fatalf("status: %+v", st)
 	}
 	must("weight", st.Nodes[0].ID, "2")
-	if st := status(); st.Nodes[0].Weight != 2 {
-		t.Errorf("status: %+v", st)
-	}
+	check.Equal(t, status().Nodes[0].Weight, 2, "the weight")
 	if out := must("owner", "home"); !strings.Contains(out, `"page_id":"home"`) {
 		t.Errorf("owner: %s", out)
 	}
 	must("repair")
-	if out, err := run("remove", "--accept-loss", st.Nodes[0].ID); err == nil || !strings.Contains(out, "409") {
-		t.Errorf("a node that answers was given up: %v %s", err, out)
-	}
+	in.ToolFails([]string{"409"}, "ring", "remove", "--accept-loss", st.Nodes[0].ID) // it answers
 	must("remove", st.Nodes[1].ID)
-	if out, err := run("weight", "nobody", "2"); err == nil || !strings.Contains(out, "404") {
-		t.Errorf("a node that isn't there: %v %s", err, out)
-	}
+	in.ToolFails([]string{"404"}, "ring", "weight", "absent", "2")
 }
 
 // A store that is one node refuses every change of its ring in the same way.
@@ -82,15 +62,10 @@ func TestTheRingOfOneNodeIsNotChanged(t *testing.T) {
 			{http.MethodPatch, "/ring/nodes/" + node, `{"weight":2,"dry_run":true}`},
 			{http.MethodDelete, "/ring/nodes/" + node, ""},
 		} {
-			status, body := in.Administer(c.method, c.path, c.body)
-			if status != http.StatusBadRequest || !strings.Contains(body, `"code":"bad_change"`) || !strings.Contains(body, "this store is one node") {
-				t.Errorf("%s %s %s: %d %s", c.method, c.path, c.body, status, body)
-			}
+			in.Administer(c.method, c.path, c.body).Want(t, http.StatusBadRequest, `"code":"bad_change"`, "this store is one node")
 		}
-		if out, err := in.Tool(d, "ring", "weight", node, "2"); err == nil || !strings.Contains(out, "400") || !strings.Contains(out, "this store is one node") {
-			t.Errorf("ring weight on %s: %v %s", store, err, out)
-		}
-		if out, err := in.Tool(d, "ring", "repair"); err != nil || !strings.Contains(out, `"sweep"`) || strings.Contains(out, "unswept") {
+		in.ToolFails([]string{"400", "this store is one node"}, "ring", "weight", node, "2")
+		if out, err := in.Tool("ring", "repair"); err != nil || !strings.Contains(out, `"sweep"`) || strings.Contains(out, "unswept") {
 			t.Errorf("ring repair on %s: %v %s", store, err, out)
 		}
 		if st := in.Ring(); st.Epoch != 1 || st.Nodes[0].Weight != 1 {

@@ -1,21 +1,20 @@
 package ring_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/check"
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
-// V19, P3, P4: two servers of five are gone for good. They are given up by one command,
-// while callers go on with the pages of the others; when they are back, nobody
-// asks them. Of the three that are left two can't be given up.
-func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
+// V19, P3, P4: two servers of five are permanently lost. One command abandons
+// them, while callers use the pages of the others. When the two are back, no
+// instance asks them. Of the three that are left two can't be abandoned.
+func TestTwoServersThatAreLostAreAbandoned(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 5)
 	a, b := r.Start(), r.Start()
@@ -26,7 +25,7 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	pages, books := c.Pages, c.Books
 	c.Pages, c.Books = nil, nil
 	for i, page := range pages {
-		if via := r.Results(r.Ask(a, http.MethodGet, "/visits?page_id="+page, ""))[0].ServedVia; via == lost[0] || via == lost[1] {
+		if via := r.MustRead(a, page)[0].ServedVia; via == lost[0] || via == lost[1] {
 			gone = append(gone, page)
 		} else {
 			c.Pages, c.Books = append(c.Pages, page), append(c.Books, books[i])
@@ -36,16 +35,12 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	first, other := r.ServerAt(st.Nodes[0].Addr), r.ServerAt(st.Nodes[3].Addr)
 	first.Kill()
 	other.Kill()
-	if out, err := r.RingCLI(a, "remove", lost[1], "--accept-loss"); err == nil || !strings.Contains(out, "503") || !strings.Contains(out, "abandoned together") {
-		t.Errorf("one of two that are gone: %v %s", err, out)
-	}
-	if out, err := r.RingCLI(a, "remove", lost[0], lost[1], "--accept-loss"); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
+	a.ToolFails([]string{"503", "abandoned together"}, "ring", "remove", lost[1], "--accept-loss")
+	a.MustTool("ring", "remove", lost[0], lost[1], "--accept-loss")
 	wantLost := func(in *service.Instance) {
 		t.Helper()
 		for _, page := range gone {
-			service.WaitFor(t, page+" begins at 0", 20*time.Second, func() bool {
+			service.WaitFor(t, page+" begins at 0", time.Minute, func() bool {
 				got := r.Read(in, page)
 				if got.Status == 200 && !strings.Contains(got.Body, `"visits":0`) {
 					t.Fatalf("%s: %s", page, got.Body)
@@ -56,13 +51,13 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	}
 	wantLost(a)
 	wantLost(b)
-	for _, s := range []*servers.Redis{first, other} {
-		if err := s.Start(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	time.Sleep(3 * time.Second) // both instances look
+	check.Must(t, first.Start())
+	check.Must(t, other.Start())
+	time.Sleep(3 * time.Second) // long enough for an instance to ask them, which is wrong
 	third := r.Start()
+	for _, in := range []*service.Instance{a, b, third} {
+		service.WaitFor(t, "every instance uses the new ring", time.Minute, func() bool { return len(in.Ring().Losses) == 2 })
+	}
 	wantLost(third)
 	c.Check(third)
 	if st := third.Ring(); len(st.Losses) != 2 || st.Nodes[0].State != "lost" || st.Nodes[3].State != "lost" {
@@ -71,21 +66,18 @@ func TestTwoServersThatAreGoneAreGivenUp(t *testing.T) {
 	st = a.Ring()
 	r.ServerAt(st.Nodes[1].Addr).Kill()
 	r.ServerAt(st.Nodes[2].Addr).Kill()
-	if out, err := r.RingCLI(a, "remove", st.Nodes[1].ID, st.Nodes[2].ID, "--accept-loss"); err == nil || !strings.Contains(out, "409") || !strings.Contains(out, "no majority") {
-		t.Errorf("two of three are given up: %v %s", err, out)
-	}
+	a.ToolFails([]string{"409", "no majority"}, "ring", "remove", st.Nodes[1].ID, st.Nodes[2].ID, "--accept-loss")
 }
 
-// V13, P4: a server is gone for good while arcs are on their way to it. What is still
-// at the old servers counts on, without an operator.
-func TestWhatHadNotLeftForAServerThatIsGoneCountsOn(t *testing.T) {
+// V13, P4: a server is permanently lost while arcs are on their way to it. Pages
+// that are still at the old servers keep their counts, without an operator.
+func TestWhatHadNotLeftForALostServerCountsOn(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 3)
 	in := r.Start()
 	c := service.NewRingCrowd(r, []*service.Instance{in}, 3000)
-	fourth := servers.StartRedis(t)
-	r.Servers = append(r.Servers, fourth)
-	in.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, fourth.Addr))
+	fourth := r.AddServer()
+	in.Add(fourth)
 	in.Midway(0.2)
 	fourth.Kill()
 	time.Sleep(2 * time.Second) // steps that are under way end
@@ -104,13 +96,8 @@ func TestWhatHadNotLeftForAServerThatIsGoneCountsOn(t *testing.T) {
 			stayed++
 		}
 	}
-	id := ""
-	for _, n := range st.Nodes {
-		if n.Addr == fourth.Addr {
-			id = n.ID
-		}
-	}
-	if out, err := r.RingCLI(in, "remove", id, "--accept-loss"); err != nil || !strings.Contains(out, `"left":0`) {
+	id := st.ID(fourth.Addr)
+	if out, err := in.Tool("ring", "remove", id, "--accept-loss"); err != nil || !strings.Contains(out, `"left":0`) {
 		t.Fatalf("%v %s", err, out)
 	}
 	lost := 0
@@ -127,7 +114,5 @@ func TestWhatHadNotLeftForAServerThatIsGoneCountsOn(t *testing.T) {
 		t.Errorf("%d pages had not left, %d had", stayed, lost)
 	}
 	in.Change(http.MethodPost, "/ring/repair", "")
-	if _, body := in.Administer(http.MethodGet, "/ring", ""); !strings.Contains(body, `"strays":[]`) {
-		t.Errorf("the sweep tells %s", body)
-	}
+	in.Administer(http.MethodGet, "/ring", "").Want(t, http.StatusOK, `"strays":[]`)
 }

@@ -2,53 +2,46 @@ package ring_test
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
-// V13: what moves have left behind is forgotten by a repair, and what may be
-// counted nowhere else is told: a power cut takes a source back to when its
-// arcs were still there, and somebody has planted keys.
+// V13: a repair forgets what moves have left over, and reports what may be counted
+// nowhere else. A power cut takes a source back to when its arcs were still there,
+// and another program has planted keys.
 func TestARepairSweepsWhatMovesLeftBehind(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 2)
 	in := r.Start()
-	third := servers.StartRedis(t)
-	r.Servers = append(r.Servers, third)
+	third := r.AddServer()
 	c := service.NewRingCrowd(r, []*service.Instance{in}, 600)
-	in.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, third.Addr))
+	in.Add(third)
 	source := r.Servers[0]
-	kept, err := source.Kept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	kept := check.Value(source.Kept())(t)
 	in.Moved()
 	if now, err := source.Kept(); err != nil || now == kept {
 		t.Fatal(err, "everything was moved before the power cut could take it back")
 	}
-	if s := in.Repair(); s.Sweep.Forgotten != 0 || len(s.Sweep.Strays) != 0 || len(s.Sweep.Unswept) != 0 {
+	if s := in.Repair(); s.Sweep.Forgotten != 0 || len(s.Sweep.Orphans) != 0 || len(s.Sweep.Unswept) != 0 {
 		t.Errorf("a repair of what is whole: %+v", s)
 	}
-	if err := source.FallBack(kept); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, source.FallBack(kept))
 	planted := []string{"ff:x:1:1", "ff:in:2:1"}
 	for _, key := range planted {
 		r.Do(0, "hset", key, "page", "1")
 	}
 	service.WaitFor(t, "the source is back", time.Minute, func() bool { return in.Ring().Nodes[0].Away == "" && in.Ring().Nodes[1].Away == "" })
 	s := in.Repair()
-	if s.Sweep.Forgotten < len(planted) || len(s.Sweep.Strays) == 0 || len(s.Sweep.Unswept) != 0 {
+	if s.Sweep.Forgotten < len(planted) || len(s.Sweep.Orphans) == 0 || len(s.Sweep.Unswept) != 0 {
 		t.Errorf("the repair says %+v", s)
 	}
-	for _, stray := range s.Sweep.Strays {
-		if !strings.HasSuffix(stray.Node, fmt.Sprint(source.Port())) || stray.Pages == 0 {
-			t.Errorf("told is %+v", stray)
+	for _, orphan := range s.Sweep.Orphans {
+		if !strings.HasSuffix(orphan.Node, fmt.Sprint(source.Port())) || orphan.Pages == 0 {
+			t.Errorf("reported is %+v", orphan)
 		}
 	}
 	client := source.Client()
@@ -58,7 +51,7 @@ func TestARepairSweepsWhatMovesLeftBehind(t *testing.T) {
 			t.Errorf("still there: %v, %v", keys, err)
 		}
 	}
-	c.Check() // what is told is counted at its owner
+	c.Check() // what is reported is counted at its owner
 	in.BringBack(third, s)
 	c.Check()
 }

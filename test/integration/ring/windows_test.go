@@ -2,13 +2,13 @@ package ring_test
 
 import (
 	"encoding/json"
-	"fmt"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
 // V31, P5: nodes come, get other weights and go, and are switched off when the
@@ -32,20 +32,15 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 		}
 	}
 	pass(6 * time.Second)
-	fourth := servers.StartRedis(t, "--appendfsync", "everysec")
-	r.Servers = append(r.Servers, fourth)
-	a.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, fourth.Addr))
+	fourth := r.AddServer("--appendfsync", "everysec")
+	a.Add(fourth)
 	a.Moved()
 	pass(4 * time.Second)
 	st := b.Ring()
-	b.Change(http.MethodPatch, "/ring/nodes/"+st.Nodes[1].ID, `{"weight":2}`)
+	b.Weigh(st.Nodes[1].ID, 2)
 	a.Moved()
 	pass(4 * time.Second)
-	for _, n := range st.Nodes {
-		if n.Addr == r.Servers[0].Addr {
-			b.Change(http.MethodDelete, "/ring/nodes/"+n.ID, "")
-		}
-	}
+	b.Remove(st.ID(r.Servers[0].Addr), "")
 	service.WaitFor(t, "the ring has forgotten the node", time.Minute, func() bool {
 		pass(100 * time.Millisecond)
 		return len(a.Ring().Nodes) == 3 && len(b.Ring().Nodes) == 3
@@ -53,7 +48,7 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 	r.Servers[0].Kill()
 	pass(time.Second)
 
-	over := time.Now().Add(time.Second) // so are then all windows with ids
+	over := time.Now().Add(time.Second) // every window with ids has ended by then
 	service.WaitFor(t, "every window is done", time.Minute, func() bool {
 		all := r.Windows(b)
 		for _, w := range all {
@@ -63,27 +58,19 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 		}
 		return len(all) > 0 && all[0].WindowEnd.After(over)
 	})
-	times, counts := make(map[string]int), make(map[string]int64)
-	for _, d := range folders {
-		for _, l := range d.Lines() {
-			if l.Event == "unique_ids" && !l.WindowEnd.After(over) {
-				times[l.ID]++
-				counts[l.ID] = l.Count
-			}
-		}
+	reports, repeated := service.Reports(t, folders...)
+	if repeated > 0 {
+		t.Errorf("%d windows were published again", repeated)
 	}
 	list := make(map[string][]service.Listed)
 	for _, w := range r.Windows(b) {
 		list[w.ID] = append(list[w.ID], w)
 	}
-	if got := service.Total(folders[0].Reports()) + service.Total(folders[1].Reports()); got != int64(sent) {
-		t.Errorf("%d ids were sent and %d published", sent, got)
-	}
+	check.Equal(t, service.Total(reports), int64(sent), "the ids that were published")
+	maps.DeleteFunc(reports, func(_ string, l service.Line) bool { return l.WindowEnd.After(over) })
 	missing, differ := 0, 0
-	for id, count := range counts {
-		if times[id] != 1 {
-			t.Errorf("%s was published %d times", id, times[id])
-		}
+	for id, l := range reports {
+		count := l.Count
 		if w := list[id]; len(w) != 1 || w[0].State != "done" || w[0].Count != count {
 			missing++
 			t.Logf("%s was published with %d and is listed as %+v", id, count, w)
@@ -93,14 +80,14 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 			Count     int64
 			Endpoints []struct{ Result string }
 		}
-		status, body := a.Administer(http.MethodGet, "/windows/"+id, "")
-		if status != 200 || json.Unmarshal([]byte(body), &one) != nil || one.State != "done" || one.Count != count ||
+		got := a.Administer(http.MethodGet, "/windows/"+id, "")
+		if got.Status != 200 || json.Unmarshal([]byte(got.Body), &one) != nil || one.State != "done" || one.Count != count ||
 			count > 0 && (len(one.Endpoints) != 1 || one.Endpoints[0].Result != "delivered") {
 			differ++
-			t.Logf("%s was published with %d and is shown as %d %s", id, count, status, body)
+			t.Logf("%s was published with %d and is shown as %d %s", id, count, got.Status, got.Body)
 		}
 	}
-	if missing+differ > 0 || len(counts) < 15 {
-		t.Errorf("of %d windows %d are not listed as they were, and %d are not shown so", len(counts), missing, differ)
+	if missing+differ > 0 || len(reports) < 15 {
+		t.Errorf("of %d windows %d are not listed as they were, and %d are not shown so", len(reports), missing, differ)
 	}
 }

@@ -2,19 +2,33 @@ package service
 
 import (
 	"sync"
+	"testing"
 
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
-// shared is a broker for the tests that leave it alone, with a queue for each.
-var Shared struct {
-	Once   sync.Once
-	Broker *servers.RabbitMQ
-	Err    error
+var shared struct {
+	once   sync.Once
+	broker *servers.RabbitMQ
+	err    error
+}
+
+// SharedBroker is a running broker for all tests of a folder that don't disturb
+// it. Each uses a queue of its own.
+func SharedBroker(t *testing.T) *servers.RabbitMQ {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.broker, shared.err = servers.OpenRabbitMQ(); shared.err == nil {
+			shared.err = shared.broker.Start()
+		}
+	})
+	check.Must(t, shared.err)
+	return shared.broker
 }
 
 func endSharedBroker() {
-	if Shared.Broker != nil {
-		Shared.Broker.Close()
+	if shared.broker != nil {
+		shared.broker.Close()
 	}
 }

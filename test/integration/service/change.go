@@ -1,10 +1,8 @@
 package service
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -13,10 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"footfall/test/chaos"
+	"footfall/test/servers"
 )
 
-// ringState is GET /ring.
+// RingState is the answer of GET /ring.
 type RingState struct {
 	Epoch int64
 	Nodes []struct {
@@ -24,71 +22,83 @@ type RingState struct {
 		Weight                int
 		Share                 float64
 	}
-	Moves  struct{ Left, Total int }
+	Moves struct {
+		Left, Total int
+		Stuck       []StuckArc
+	}
 	Losses []struct{ Node string }
 }
 
-func (in *Instance) Ring() RingState {
+// StuckArc is an arc that can't be moved, as GET /ring shows it.
+type StuckArc struct {
+	Arc                       int
+	From, To, At, Reason, Why string
+}
+
+// ID is the name of the node at an address, "" when there is none.
+func (st RingState) ID(addr string) string {
+	for _, n := range st.Nodes {
+		if n.Addr == addr {
+			return n.ID
+		}
+	}
+	return ""
+}
+
+// Ring returns the state of the ring.
+func (in *Instance) Ring() (st RingState) {
 	in.t.Helper()
-	status, body := in.Administer(http.MethodGet, "/ring", "")
-	if status != 200 {
-		in.t.Fatalf("GET /ring: %d %s", status, body)
-	}
-	var st RingState
-	if err := json.Unmarshal([]byte(body), &st); err != nil {
-		in.t.Fatal(err)
-	}
+	in.Administer(http.MethodGet, "/ring", "").Into(in.t, &st)
 	return st
 }
 
-// administer asks the admin listener.
-func (in *Instance) Administer(method, path, body string) (int, string) {
-	in.t.Helper()
-	req, err := http.NewRequestWithContext(in.t.Context(), method, in.Admin+path, strings.NewReader(body))
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	c := NewClient()
-	c.Timeout = 30 * time.Second
-	defer c.CloseIdleConnections()
-	resp, err := c.Do(req)
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
-}
-
-// change changes the ring; while another change is being ended it waits.
+// Change changes the ring. It repeats the request while another change goes on.
 func (in *Instance) Change(method, path, body string) {
 	in.t.Helper()
-	WaitFor(in.t, method+" "+path, time.Minute, func() bool {
-		status, answer := in.Administer(method, path, body)
-		if status != 200 && status != 409 {
-			in.t.Fatalf("%s %s: %d %s", method, path, status, answer)
+	WaitFor(in.t, method+" "+path, 2*time.Minute, func() bool {
+		got := in.Administer(method, path, body)
+		if got.Status != http.StatusOK && got.Status != http.StatusConflict {
+			in.t.Fatalf("%s %s: %d %s", method, path, got.Status, got.Body)
 		}
-		return status == 200
+		return got.Status == http.StatusOK
 	})
 }
 
+// Add adds a server to the ring.
+func (in *Instance) Add(s *servers.Redis) {
+	in.t.Helper()
+	in.Change(http.MethodPost, "/ring/nodes", AddBody(s))
+}
+
+// AddBody is the body of the request that adds a server.
+func AddBody(s *servers.Redis) string { return fmt.Sprintf(`{"addr":"redis://%s"}`, s.Addr) }
+
+// Weigh gives a node another weight.
+func (in *Instance) Weigh(id string, weight int) {
+	in.t.Helper()
+	in.Change(http.MethodPatch, "/ring/nodes/"+id, fmt.Sprintf(`{"weight":%d}`, weight))
+}
+
+// Remove removes a node, with the options of a body unless that is empty.
+func (in *Instance) Remove(id, body string) {
+	in.t.Helper()
+	in.Change(http.MethodDelete, "/ring/nodes/"+id, body)
+}
+
+// Moved waits until all arcs are moved.
 func (in *Instance) Moved() {
 	in.t.Helper()
 	WaitFor(in.t, "all arcs are moved", 3*time.Minute, func() bool { return in.Ring().Moves.Left == 0 })
 }
 
-// ringCrowd writes and reads pages through several instances.
+// ringCrowd writes and reads pages through several instances. Each page has one
+// visit before that.
 type ringCrowd struct {
 	Ring      *Ring
-	instances []*Instance
+	instances []atomic.Pointer[Instance]
 	Pages     []string
-	Books     []*chaos.Account
+	Books     []*Account
+	writers   int
 	over      atomic.Bool
 	all       sync.WaitGroup
 	Reads     atomic.Int64
@@ -100,36 +110,47 @@ type ringCrowd struct {
 }
 
 func NewRingCrowd(r *Ring, instances []*Instance, pages int) *ringCrowd {
-	c := &ringCrowd{Ring: r, instances: instances, last: time.Now()}
+	c := &ringCrowd{Ring: r, instances: make([]atomic.Pointer[Instance], len(instances)), last: time.Now()}
+	for i, in := range instances {
+		c.Replace(i, in)
+	}
 	for i := range pages {
 		c.Pages = append(c.Pages, fmt.Sprint("page", i))
-		c.Books = append(c.Books, &chaos.Account{Base: 1})
+		c.Books = append(c.Books, &Account{})
 	}
 	for from := 0; from < pages; from += 2000 {
-		var body bytes.Buffer
-		for _, page := range c.Pages[from:min(from+2000, pages)] {
-			fmt.Fprintf(&body, "{\"page_id\":%q}\n", page)
-		}
-		if got := r.Ask(instances[0], http.MethodPost, "/visits", body.String()); got.Status != 200 || strings.Contains(got.Body, "failed") {
+		if got := r.Bulk(instances[0], c.Pages[from:min(from+2000, pages)]); got.Status != 200 || strings.Contains(got.Body, "failed") {
 			r.T.Fatalf("%d %.300s", got.Status, got.Body)
 		}
 	}
 	return c
 }
 
+// Replace makes the crowd use another instance in the place of one.
+func (c *ringCrowd) Replace(i int, in *Instance) { c.instances[i].Store(in) }
+
+// Totals are the visits that were refused, and those that are in doubt.
+func (c *ringCrowd) Totals() (denied, maybe int64) {
+	for _, a := range c.Books {
+		denied, maybe = denied+a.Denied.Load(), maybe+a.Maybe.Load()
+	}
+	return denied, maybe
+}
+
+// Start begins to write and to read.
 func (c *ringCrowd) Start(writers, readers int) {
-	c.last = time.Now()
+	c.last, c.writers = time.Now(), writers
 	for i := range writers {
 		c.all.Go(func() {
 			for !c.over.Load() {
-				c.write(c.instances[i%len(c.instances)])
+				c.write(c.instances[i%len(c.instances)].Load())
 			}
 		})
 	}
 	for i := range readers {
 		c.all.Go(func() {
 			for !c.over.Load() {
-				c.read(c.instances[i%len(c.instances)])
+				c.read(c.instances[i%len(c.instances)].Load())
 			}
 		})
 	}
@@ -137,16 +158,9 @@ func (c *ringCrowd) Start(writers, readers int) {
 
 func (c *ringCrowd) write(in *Instance) {
 	i := rand.IntN(len(c.Pages))
-	c.Books[i].Issue(1)
-	got := c.Ring.Ask(in, http.MethodPost, "/visit/"+c.Pages[i], "")
-	switch got.Outcome {
-	case Acknowledged:
-		c.Books[i].Settle(chaos.Acknowledged, 1)
-	case Refused:
-		c.Books[i].Settle(chaos.Refused, 1)
-	case Unknown:
-		c.Books[i].Settle(chaos.Unknown, 1)
-	}
+	c.Books[i].Issued.Add(1)
+	got := c.Ring.Visit(in, c.Pages[i])
+	c.Books[i].Add(got)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.took = append(c.took, got.Took)
@@ -159,7 +173,7 @@ func (c *ringCrowd) write(in *Instance) {
 func (c *ringCrowd) read(in *Instance) {
 	i := rand.IntN(len(c.Pages))
 	least, _ := c.Books[i].Bounds()
-	got := c.Ring.Ask(in, http.MethodGet, "/visits/"+c.Pages[i], "")
+	got := c.Ring.Read(in, c.Pages[i])
 	_, most := c.Books[i].Bounds()
 	if got.Status != 200 {
 		return
@@ -175,7 +189,7 @@ func (c *ringCrowd) read(in *Instance) {
 	}
 }
 
-// lap returns the p99 of the writes since the last lap, their number, and the
+// Lap returns the p99 of the writes since the last lap, their number, and the
 // longest time without one.
 func (c *ringCrowd) Lap() (p99 time.Duration, writes int, stall time.Duration) {
 	c.mu.Lock()
@@ -189,9 +203,9 @@ func (c *ringCrowd) Lap() (p99 time.Duration, writes int, stall time.Duration) {
 	return p99, writes, stall
 }
 
-// compare tells how long writes take in a change, and in the time before it,
-// in which nothing else happens. In the long form that is long enough to be
-// compared: the p99 may be three times as long in the change.
+// Compare logs how long writes take in a change, and in the time before it, in
+// which nothing else happens. In the long form both are long enough to compare
+// them: the p99 may be three times as long in the change.
 func (c *ringCrowd) Compare(name string, rest time.Duration, change func()) {
 	t := c.Ring.T
 	t.Helper()
@@ -209,30 +223,35 @@ func (c *ringCrowd) Compare(name string, rest time.Duration, change func()) {
 	}
 }
 
-// check compares every page with its books, by every instance, and some that
-// the crowd didn't ask.
+// Check stops the crowd and compares every page with its books, by every
+// instance, and by more that the crowd didn't ask.
 func (c *ringCrowd) Check(more ...*Instance) {
 	c.over.Store(true)
 	c.all.Wait()
-	for _, in := range slices.Concat(c.instances, more) {
+	acked := int64(0)
+	for _, a := range c.Books {
+		acked += a.Acked.Load()
+	}
+	if c.writers > 0 && acked == 0 {
+		c.Ring.T.Error("no visit was acknowledged")
+	}
+	for i := range c.instances {
+		more = append(more, c.instances[i].Load())
+	}
+	for _, in := range more {
 		for from := 0; from < len(c.Pages); from += 500 {
 			part := c.Pages[from:min(from+500, len(c.Pages))]
-			var answer struct {
-				Results []struct {
-					Visits int64
-					Error  string
-				}
-			}
+			var answer struct{ Results results }
 			WaitFor(c.Ring.T, "every page is there", time.Minute, func() bool { // a node that was killed may just be back
-				got := c.Ring.Ask(in, http.MethodGet, "/visits?page_id="+strings.Join(part, "&page_id="), "")
+				got := c.Ring.ReadAll(in, part)
 				answer.Results = nil
 				return got.Status == 200 && json.Unmarshal([]byte(got.Body), &answer) == nil &&
 					len(answer.Results) == len(part) && !strings.Contains(got.Body, "unavailable")
 			})
 			for i, r := range answer.Results {
 				least, most := c.Books[from+i].Bounds()
-				if v := r.Visits - 1; r.Error != "" || v < least || v > most {
-					c.Ring.T.Errorf("%s has %d %s, want %d to %d", part[i], v, r.Error, least, most)
+				if r.Error != "" || r.Visits == nil || *r.Visits-1 < least || *r.Visits-1 > most {
+					c.Ring.T.Errorf("%s has %+v, want %d to %d visits and the first one", part[i], r, least, most)
 				}
 			}
 		}

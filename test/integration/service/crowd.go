@@ -9,9 +9,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"footfall/test/check"
 )
 
-// crowd is one listener that is many hosts: every address of 127.0.0.0/8.
+// Crowd is one listener that is many hosts: every address of 127.0.0.0/8.
 type Crowd struct {
 	net.Listener
 	Port string
@@ -21,13 +23,11 @@ type Crowd struct {
 	over     chan struct{} // closed at the end
 }
 
-// newCrowd lets each connection be handled by what its host does.
+// NewCrowd lets each connection be handled by what its host does.
 func NewCrowd(t *testing.T, behave func(host string) func(*Crowd, net.Conn)) *Crowd {
 	t.Helper()
 	l, err := net.Listen("tcp4", "0.0.0.0:0") // all of 127.0.0.0/8
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, err)
 	c := &Crowd{Listener: l, requests: make(map[string][]heard), over: make(chan struct{})}
 	_, c.Port, _ = net.SplitHostPort(l.Addr().String())
 	var all sync.WaitGroup
@@ -50,8 +50,8 @@ func NewCrowd(t *testing.T, behave func(host string) func(*Crowd, net.Conn)) *Cr
 
 func (c *Crowd) Url(host string) string { return "http://" + host + ":" + c.Port + "/" }
 
-// hear reads a request and keeps it; the number says the how manieth of its
-// host it is.
+// Hear reads a request and keeps it; the number counts the requests of
+// its host.
 func (c *Crowd) Hear(conn net.Conn) (number int) {
 	req, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *Crowd) Calls() (n int) {
 	return n
 }
 
-// until lets a handler go on until the caller gives up or the test is over.
+// Until lets a handler go on until the caller closes it or the test is over.
 func (c *Crowd) Until(conn net.Conn, again string, every time.Duration) {
 	gone := make(chan struct{})
 	go func() {

@@ -1,28 +1,25 @@
 package service
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
+
+	"footfall/test/check"
 )
 
-// isStopped tells whether SIGSTOP has stopped the process.
+// IsStopped reports whether SIGSTOP has stopped the process.
 func (in *Instance) IsStopped() bool {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", in.Cmd.Process.Pid)) // not there: it has ended
 	_, state, _ := strings.Cut(string(stat), ") ")
 	return strings.HasPrefix(state, "T")
 }
 
-// awaitEnd returns when a fault point has killed the process.
+// AwaitEnd returns when a fault point has killed the process.
 func (in *Instance) AwaitEnd() {
 	in.t.Helper()
 	select {
@@ -35,62 +32,54 @@ func (in *Instance) AwaitEnd() {
 	}
 }
 
-// residentKB is the memory that the process holds.
+// ResidentKB is the memory that the process holds.
 func (in *Instance) ResidentKB() int {
 	in.t.Helper()
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", in.Cmd.Process.Pid))
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if text, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
-			kb, err := strconv.Atoi(strings.Fields(text)[0])
-			if err != nil {
-				in.t.Fatal(err)
-			}
-			return kb
+	status := check.Value(os.ReadFile(fmt.Sprintf("/proc/%d/status", in.Cmd.Process.Pid)))(in.t)
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			return check.Value(strconv.Atoi(strings.Fields(text)[0]))(in.t)
 		}
 	}
 	in.t.Fatal("no VmRSS")
 	return 0
 }
 
-// tool runs a command of the program against the admin listener of an instance,
-// and returns what it printed.
-func (in *Instance) Tool(d *Deployment, args ...string) (string, error) {
-	cmd := d.Command(context.Background(), args...)
+// Tool runs a command of the program against the admin listener of the instance,
+// with its settings, and returns what the command printed.
+func (in *Instance) Tool(args ...string) (string, error) {
+	cmd := in.deployment.Command(context.Background(), args...)
 	cmd.Env = append(cmd.Env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.Admin, "http://"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// get returns the status and the body of a page, with a bearer token unless
-// that is empty.
-func Get(t *testing.T, address, token string) (status int, body string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+// MustTool is Tool for a command that is to succeed. Otherwise it ends the test.
+func (in *Instance) MustTool(args ...string) string {
+	in.t.Helper()
+	out, err := in.Tool(args...)
 	if err != nil {
-		t.Fatal(err)
+		in.t.Fatalf("%v: %v\n%s", args, err, out)
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	c := NewClient()
-	defer c.CloseIdleConnections()
-	resp, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	return out
 }
 
-func AcceptStatus(t *testing.T, in *Instance, id, endpoint string) (status int, body string) {
-	t.Helper()
-	return Get(t, in.Public+"/api/verve/accept?id="+id+"&endpoint="+url.QueryEscape(endpoint), "")
+// ToolFails runs a command that is to fail with a text that has all parts.
+func (in *Instance) ToolFails(parts []string, args ...string) {
+	in.t.Helper()
+	out, err := in.Tool(args...)
+	for _, part := range parts {
+		if err == nil || !strings.Contains(out, part) {
+			in.t.Errorf("%v: %v %s, want a failure that says %q", args, err, out, part)
+		}
+	}
+}
+
+// Exited fails the test unless the process ends, or has ended, with the code 0.
+func (in *Instance) Exited() {
+	in.t.Helper()
+	<-in.Done
+	if code := in.Cmd.ProcessState.ExitCode(); code != 0 {
+		in.t.Errorf("exit code %d:\n%s", code, in.Logged())
+	}
 }

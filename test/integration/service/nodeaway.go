@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"footfall/application/groupcommit"
+	"footfall/test/check"
 )
 
 // asleep is longer than the phase of the fault with the answers that it
 // brings, so that nothing ends early by itself.
 const asleep = 4000 * time.Millisecond
 
-// stuck are the ways in which a node doesn't answer for some seconds.
+// Stuck are the ways in which a node doesn't answer for some seconds.
 func Stuck() map[string]func(r *Ring, node int) (end func()) {
 	ignore := func(r *Ring, node int, args ...any) {
 		c := r.Servers[node].Client()
@@ -28,11 +29,7 @@ func Stuck() map[string]func(r *Ring, node int) (end func()) {
 	return map[string]func(r *Ring, node int) func(){
 		"killed": func(r *Ring, node int) func() {
 			r.Servers[node].Kill()
-			return func() {
-				if err := r.Servers[node].Start(); err != nil {
-					r.T.Error(err)
-				}
-			}
+			return func() { check.OK(r.T, r.Servers[node].Start()) }
 		},
 		"frozen": func(r *Ring, node int) func() {
 			r.Servers[node].Freeze()
@@ -53,7 +50,7 @@ func Stuck() map[string]func(r *Ring, node int) (end func()) {
 	}
 }
 
-// answers tells whether a server answers at once.
+// Answers reports whether a server answers immediately.
 func (r *Ring) Answers(node int) bool {
 	c, err := net.Dial("tcp", r.Servers[node].Addr)
 	if err != nil {
@@ -66,7 +63,7 @@ func (r *Ring) Answers(node int) bool {
 	return answer == "+PONG\r\n"
 }
 
-// checkReads reads while the first node is away: no number for its pages,
+// CheckReads reads while the first node is away: no number for its pages,
 // and those of the others as ever; the service is ready.
 func (r *Ring) CheckReads(in *Instance, by [][]string) {
 	r.T.Helper()
@@ -80,22 +77,18 @@ func (r *Ring) CheckReads(in *Instance, by [][]string) {
 	if away.Status != 503 || away.Header.Get("Retry-After") == "" {
 		r.T.Errorf("read of a page that is away: %d %s, Retry-After %q", away.Status, away.Body, away.Header.Get("Retry-After"))
 	}
-	if there.Status != 200 {
-		r.T.Errorf("read of a page that is there: %d %s", there.Status, there.Body)
-	}
+	there.Want(r.T, 200)
 	all := r.Results(many)
 	if all[0].Visits != nil || all[0].Error != "unavailable" || all[1].Visits == nil || all[2].Visits == nil {
 		r.T.Errorf("read of pages of all nodes: %s", many.Body)
 	}
-	if ready.Status != 200 {
-		r.T.Errorf("/readyz with two of three nodes: %d %s", ready.Status, ready.Body)
-	}
+	ready.Want(r.T, 200)
 	if slowest := max(away.Took, there.Took, many.Took, ready.Took); slowest > Patience {
 		r.T.Errorf("an answer took %v", slowest)
 	}
 }
 
-// checkRefused checks the answers for pages of a node that was away: none was
+// CheckRefused checks the answers for pages of a node that was away: none was
 // counted, and none was late. What was under way when the node hung is in doubt.
 func (tr *Traffic) CheckRefused(t *testing.T, hung bool) {
 	t.Helper()
@@ -118,7 +111,7 @@ func (tr *Traffic) CheckRefused(t *testing.T, hung bool) {
 	}
 }
 
-// checkUnharmed checks that all other pages were counted, and that their
+// CheckUnharmed checks that all other pages were counted, and that their
 // callers did not wait for the node that is away: its own callers wait for a
 // second, so half of that is a wait which no busy machine explains.
 func (tr *Traffic) CheckUnharmed(t *testing.T) {
@@ -134,7 +127,7 @@ func (tr *Traffic) CheckUnharmed(t *testing.T) {
 	}
 }
 
-// fill lets a server write n commands to its append-only file.
+// Fill lets a server write n commands to its append-only file.
 func (r *Ring) Fill(server, n int) {
 	r.T.Helper()
 	c := r.Servers[server].Client()
@@ -148,7 +141,7 @@ func (r *Ring) Fill(server, n int) {
 	}
 }
 
-// refuses tells whether a server answers a write with an error of that word.
+// Refuses reports whether a server answers a write with an error of that word.
 func (r *Ring) Refuses(server int, word string) bool {
 	c := r.Servers[server].Client()
 	defer c.Close()

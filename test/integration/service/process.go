@@ -10,8 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"footfall/test/check"
 )
 
 // programs are the binaries under test. Each is built when a test first needs it.
@@ -29,10 +29,10 @@ type programs struct {
 
 var built programs
 
-// program is the path of the program as users build it.
+// Program is the path of the program as users build it.
 func Program() string { return built.normal() }
 
-// faultyProgram is the path of the program with a fault point, which is the test
+// FaultyProgram is the path of the program with a fault point, which is the test
 // binary of bootstrap.
 func FaultyProgram() string { return built.fault() }
 
@@ -47,7 +47,9 @@ func Main(m *testing.M) int {
 	build := func(name, source string, args ...string) func() string {
 		return sync.OnceValue(func() string {
 			path := filepath.Join(dir, name)
-			if out, err := exec.Command("go", append(args, "-o", path, source)...).CombinedOutput(); err != nil {
+			cmd := exec.Command("go", append(args, "-trimpath", "-ldflags=-s -w", "-o", path, source)...)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
 				panic(fmt.Sprintf("build: %v\n%s", err, out))
 			}
 			return path
@@ -60,9 +62,10 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// instance is one run of the program.
+// Instance is one run of the program.
 type Instance struct {
 	t           *testing.T
+	deployment  *Deployment
 	Cmd         *exec.Cmd
 	Public      string // http://host:port
 	Admin       string
@@ -73,7 +76,7 @@ type Instance struct {
 	releaseOnce sync.Once
 }
 
-// deployment is a folder with the store and the capture log of an instance.
+// Deployment is a folder with the store and the capture log of an instance.
 type Deployment struct {
 	T       *testing.T
 	Program string
@@ -87,7 +90,7 @@ func NewDeployment(t *testing.T, env ...string) *Deployment {
 
 func (d *Deployment) CaptureLog() string { return filepath.Join(d.Dir, "unique_id_capture.log") }
 
-// command is the program with the deployment's environment, and no other
+// Command is the program with the deployment's environment, and no other
 // setting of Footfall.
 func (d *Deployment) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.Program, args...)
@@ -102,7 +105,7 @@ func (d *Deployment) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs the program and returns when it says that it is ready.
+// Start runs the program and returns when it says that it is ready.
 func (d *Deployment) Start() *Instance {
 	d.T.Helper()
 	in := d.Launch()
@@ -110,23 +113,18 @@ func (d *Deployment) Start() *Instance {
 	return in
 }
 
-// launch runs the program.
+// Launch runs the program.
 func (d *Deployment) Launch() *Instance {
 	d.T.Helper()
-	in := &Instance{t: d.T, Cmd: d.Command(context.Background()), Ready: make(chan struct{}), Done: make(chan struct{})}
-	stderr, err := in.Cmd.StderrPipe()
-	if err != nil {
-		d.T.Fatal(err)
-	}
-	if err := in.Cmd.Start(); err != nil {
-		d.T.Fatal(err)
-	}
+	in := &Instance{t: d.T, deployment: d, Cmd: d.Command(context.Background()), Ready: make(chan struct{}), Done: make(chan struct{})}
+	stderr := check.Value(in.Cmd.StderrPipe())(d.T)
+	check.Must(d.T, in.Cmd.Start())
 	go in.follow(stderr)
 	d.T.Cleanup(in.Kill)
 	return in
 }
 
-// awaitReady returns when the program says that it is ready.
+// AwaitReady returns when the program says that it is ready.
 func (in *Instance) AwaitReady() {
 	in.t.Helper()
 	select {
@@ -165,18 +163,16 @@ func (in *Instance) Logged() string {
 	return in.log.String()
 }
 
-// kill is kill -9; it returns when the process is gone.
+// Kill is kill -9; it returns when the process is gone.
 func (in *Instance) Kill() {
 	_ = in.Cmd.Process.Signal(syscall.SIGKILL)
 	<-in.Done
 }
 
-// stop is SIGTERM; it returns the exit code.
+// Stop is SIGTERM; it returns the exit code.
 func (in *Instance) Stop() int {
 	in.t.Helper()
-	if err := in.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		in.t.Fatal(err)
-	}
+	check.Must(in.t, in.Cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-in.Done:
 	case <-time.After(60 * time.Second):
@@ -185,67 +181,7 @@ func (in *Instance) Stop() int {
 	return in.Cmd.ProcessState.ExitCode()
 }
 
-// outcome of a counting request, as P2 distinguishes them.
-type Outcome int
-
-const (
-	Acknowledged Outcome = iota
-	Refused              // 503: not counted, and never will be
-	Unknown              // 504, or no answer
-)
-
-// newClient doesn't share connections with other tests.
-func NewClient() *http.Client {
-	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
-}
-
-// outcomeOf is that of a request without an answer.
-func outcomeOf(err error) Outcome {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return Refused
-	}
-	return Unknown
-}
-
-func Send(c *http.Client, method, url string) (Outcome, string, error) {
-	req, err := http.NewRequest(method, url, nil)
-	if err != nil {
-		return Unknown, "", err
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return outcomeOf(err), "", nil
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	switch {
-	case err != nil || resp.StatusCode == http.StatusGatewayTimeout:
-		return Unknown, "", nil
-	case resp.StatusCode == http.StatusOK:
-		return Acknowledged, string(body), nil
-	case resp.StatusCode == http.StatusServiceUnavailable:
-		return Refused, string(body), nil
-	}
-	return Unknown, "", fmt.Errorf("%s %s: %s %s", method, url, resp.Status, body)
-}
-
-// visits reads one page.
-func (in *Instance) Visits(page string) int64 {
-	in.t.Helper()
-	got, body, err := Send(NewClient(), http.MethodGet, in.Public+"/visits/"+url.PathEscape(page))
-	if err != nil || got != Acknowledged {
-		in.t.Fatalf("GET /visits/%s: %v %v", page, got, err)
-	}
-	var answer struct {
-		Visits int64 `json:"visits"`
-	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		in.t.Fatal(err)
-	}
-	return answer.Visits
-}
-
-// line of the capture log.
+// Line of the capture log.
 type Line struct {
 	Time        time.Time `json:"time"`
 	Event       string    `json:"event"`
@@ -260,13 +196,10 @@ type Line struct {
 	Response    string    `json:"response"`
 }
 
-// lines are those of the capture log, and of what it was renamed to.
+// Lines are those of the capture log, and of what it was renamed to.
 func (d *Deployment) Lines() []Line {
 	d.T.Helper()
-	files, err := filepath.Glob(d.CaptureLog() + "*")
-	if err != nil {
-		d.T.Fatal(err)
-	}
+	files := check.Value(filepath.Glob(d.CaptureLog() + "*"))(d.T)
 	var all []Line
 	for _, name := range files {
 		b, err := os.ReadFile(name)
@@ -284,7 +217,7 @@ func (d *Deployment) Lines() []Line {
 	return all
 }
 
-// waitFor polls until ok, for things that another process does.
+// WaitFor polls until ok, for things that another process does.
 func WaitFor(t *testing.T, what string, within time.Duration, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

@@ -2,18 +2,16 @@ package service
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
-// endpoint is a server that is told counts.
+// Endpoint is a server that receives counts.
 type Endpoint struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -38,26 +36,39 @@ func NewEndpoint(t *testing.T) *Endpoint {
 func (e *Endpoint) Got() []Call {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return append([]Call(nil), e.calls...)
+	return slices.Clone(e.calls)
 }
 
-// reports are the counts of the capture log by window, which must not differ
-// where one window has several.
+// Reports are the counts of the capture logs by window, which must not differ
+// where one window has several. Repeated is the number of those that repeat one.
+func Reports(t *testing.T, folders ...*Deployment) (reports map[string]Line, repeated int) {
+	t.Helper()
+	reports = make(map[string]Line)
+	for _, d := range folders {
+		for _, l := range d.Lines() {
+			if l.Event != "unique_ids" {
+				continue
+			}
+			if other, ok := reports[l.ID]; ok {
+				repeated++
+				if l.Count != other.Count || !l.WindowStart.Equal(other.WindowStart) || !l.WindowEnd.Equal(other.WindowEnd) {
+					t.Fatalf("window %s has two reports: %+v and %+v", l.ID, other, l)
+				}
+			}
+			reports[l.ID] = l
+		}
+	}
+	return reports, repeated
+}
+
+// Reports are the counts of the capture log by window.
 func (d *Deployment) Reports() map[string]Line {
 	d.T.Helper()
-	reports := make(map[string]Line)
-	for _, l := range d.Lines() {
-		if l.Event != "unique_ids" {
-			continue
-		}
-		if before, ok := reports[l.ID]; ok && before.Count != l.Count {
-			d.T.Fatalf("window %s has the counts %d and %d", l.ID, before.Count, l.Count)
-		}
-		reports[l.ID] = l
-	}
+	reports, _ := Reports(d.T, d)
 	return reports
 }
 
+// Total is the sum of the counts.
 func Total(reports map[string]Line) (n int64) {
 	for _, l := range reports {
 		n += l.Count
@@ -65,18 +76,7 @@ func Total(reports map[string]Line) (n int64) {
 	return n
 }
 
-func Accept(t *testing.T, in *Instance, id int, endpoint string) {
-	t.Helper()
-	url := fmt.Sprintf("%s/api/verve/accept?id=%d", in.Public, id)
-	if endpoint != "" {
-		url += "&endpoint=" + endpoint
-	}
-	if got, body, err := Send(http.DefaultClient, http.MethodGet, url); got != Acknowledged || body != "ok" {
-		t.Fatalf("accept %d: %v %q %v", id, got, body, err)
-	}
-}
-
-// attemptsAt are the lines about an endpoint: attempt and status, or what is
+// AttemptsAt are the lines about an endpoint: attempt and status, or what is
 // wrong.
 func (d *Deployment) AttemptsAt(endpoint string) (all []Line) {
 	for _, l := range d.Lines() {
@@ -87,42 +87,14 @@ func (d *Deployment) AttemptsAt(endpoint string) (all []Line) {
 	return all
 }
 
-// acceptMany sends ids by several clients at once.
-func AcceptMany(t *testing.T, in *Instance, n int, endpoint func(i int) string) {
-	t.Helper()
-	client := NewClient()
-	defer client.CloseIdleConnections()
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range 32 {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				text := fmt.Sprintf("%s/api/verve/accept?id=%d&endpoint=%s", in.Public, i, url.QueryEscape(endpoint(i)))
-				if endpoint(i) == "" {
-					text = fmt.Sprintf("%s/api/verve/accept?id=%d", in.Public, i)
-				}
-				got, body, err := Send(client, http.MethodGet, text)
-				for again := 0; again < 10 && got != Acknowledged && err == nil; again++ { // a machine that stands still refuses some
-					got, body, err = Send(client, http.MethodGet, text)
-				}
-				if got != Acknowledged || err != nil {
-					t.Errorf("accept %d: %v %q %v", i, got, body, err)
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-}
-
-// startAll starts n instances at once.
+// StartAll starts n instances simultaneously.
 func (r *Ring) StartAll(n int) (all []*Instance, folders []*Deployment) {
 	r.T.Helper()
 	for range n {
 		d := r.Deployment()
 		folders = append(folders, d)
 		all = append(all, d.Launch())
-		// The order in which an instance is told its nodes must not matter.
+		// The order of the nodes in the setting must not matter.
 		r.Seeds = append(r.Seeds[1:], r.Seeds[0])
 		r.Servers = append(r.Servers[1:], r.Servers[0])
 	}
@@ -132,13 +104,13 @@ func (r *Ring) StartAll(n int) (all []*Instance, folders []*Deployment) {
 	return all, folders
 }
 
-// listed is a window as GET /api/verve/windows shows it.
+// Listed is a window as GET /api/verve/windows shows it.
 type Listed struct {
 	Line
 	State string `json:"state"`
 }
 
-// windows are those that are listed, none when the list can't be had.
+// Windows are those that are listed, none when the list can't be read.
 func (r *Ring) Windows(in *Instance) []Listed {
 	var answer struct {
 		Windows []Listed `json:"windows"`
@@ -150,10 +122,10 @@ func (r *Ring) Windows(in *Instance) []Listed {
 	return answer.Windows
 }
 
-// localCallbacks is the environment for endpoints of the tests' own.
+// LocalCallbacks is the environment for endpoints of the tests' own.
 func LocalCallbacks(window, grace string) []string {
 	return []string{"FOOTFALL_WINDOW=" + window, "FOOTFALL_GRACE=" + grace, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8"}
 }
 
-// long tells whether the tests with a long form are to run it.
+// Long reports whether the tests with a long form are to run it.
 func Long() bool { return os.Getenv("FOOTFALL_TEST_LONG") != "" }

@@ -1,9 +1,7 @@
 package service
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,14 +11,16 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"footfall/application/groupcommit"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
 
-// patience is how long a caller waits at most for an answer: the second that
+// Patience is how long a caller waits at most for an answer: the second that
 // is promised, and what a busy machine adds.
 const Patience = 2 * time.Second
 
-// ring is a deployment on several Redis servers.
+// Ring is a deployment on several Redis servers.
 type Ring struct {
 	T       *testing.T
 	Servers []*servers.Redis
@@ -30,7 +30,7 @@ type Ring struct {
 	Lone    bool // every request has a connection of its own: the client repeats none
 }
 
-// newRing starts n servers, each with args. They sync at every write: by
+// NewRing starts n servers, each with args. They sync at every write: by
 // appendfsync everysec Redis answers before it writes while a sync is on, and
 // kill -9 then loses what was answered.
 func NewRing(t *testing.T, n int, args ...string) *Ring {
@@ -44,53 +44,33 @@ func NewRing(t *testing.T, n int, args ...string) *Ring {
 	return r
 }
 
-// deployment is a folder for one instance.
+// AddServer starts a server that the ring does not know yet.
+func (r *Ring) AddServer(args ...string) *servers.Redis {
+	s := servers.StartRedis(r.T, args...)
+	r.Servers = append(r.Servers, s)
+	return s
+}
+
+// Deployment is a folder for one instance. Without servers its store is the
+// embedded one.
 func (r *Ring) Deployment() *Deployment {
+	if len(r.Seeds) == 0 {
+		return NewDeployment(r.T, r.Env...)
+	}
 	return NewDeployment(r.T, append([]string{"FOOTFALL_STORE=redis://" + strings.Join(r.Seeds, ",")}, r.Env...)...)
 }
 
-// start starts an instance in a folder of its own.
+// Start starts an instance in a folder of its own.
 func (r *Ring) Start() *Instance {
 	r.T.Helper()
 	return r.Deployment().Start()
 }
 
-// reply is what a caller got.
-type Reply struct {
-	Outcome Outcome
-	Status  int // 0: no answer
-	Header  http.Header
-	Body    string
-	Took    time.Duration
-}
-
-// ask sends one request. V19 of the list of failures: no answer may name the
-// address of a node.
+// Ask sends one request. V19: no answer may name the address of a node.
 func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
-	req, err := http.NewRequest(method, in.Public+path, strings.NewReader(body))
-	if err != nil {
-		r.T.Error(err)
-		return Reply{Outcome: Unknown}
-	}
-	begin := time.Now()
-	resp, err := r.Client.Do(req)
-	if err != nil {
-		got := Reply{Outcome: Unknown, Took: time.Since(begin)}
-		if method == http.MethodPost || r.Lone { // others are repeated by the client
-			got.Outcome = outcomeOf(err)
-		}
-		return got
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	got := Reply{Outcome: Unknown, Status: resp.StatusCode, Header: resp.Header, Body: string(text), Took: time.Since(begin)}
-	switch {
-	case err != nil:
-		got.Status = 0
-	case resp.StatusCode == http.StatusOK:
-		got.Outcome = Acknowledged
-	case resp.StatusCode == http.StatusServiceUnavailable:
-		got.Outcome = Refused
+	got, err := Request(r.Client, method, in.Public+path, body)
+	if err != nil && method != http.MethodPost && !r.Lone { // the client repeats others, and one may have arrived
+		got.Outcome = Unknown
 	}
 	for _, s := range r.Servers {
 		if strings.Contains(fmt.Sprint(got.Body, got.Header), s.Addr) {
@@ -100,20 +80,42 @@ func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
 	return got
 }
 
+func (r *Ring) Accept(in *Instance, id int, endpoint string) Reply {
+	return r.Ask(in, http.MethodGet, AcceptPath(fmt.Sprint(id), endpoint), "")
+}
+
+// MustVisit records exactly one visit. It ends the test unless the visit is
+// acknowledged. A request that a busy machine has answered late is repeated with
+// the same idempotency key.
+func (r *Ring) MustVisit(in *Instance, page string) {
+	r.T.Helper()
+	key, late := fmt.Sprint(page, time.Now().UnixNano()), false
+	WaitFor(r.T, "a visit of "+page, time.Minute, func() bool {
+		got, _ := Request(r.Client, http.MethodPost, in.Public+"/visit/"+url.PathEscape(page), "", "Idempotency-Key", key)
+		if late = late || got.Took > groupcommit.Deadline/2; got.Status != http.StatusOK && !late {
+			r.T.Fatalf("%s: %d %s", got.Request, got.Status, got.Body)
+		}
+		return got.Status == http.StatusOK
+	})
+}
+
+// MustRead reads pages, again while a node of a busy machine answers late.
+func (r *Ring) MustRead(in *Instance, pages ...string) results {
+	r.T.Helper()
+	var got Reply
+	WaitFor(r.T, "pages are read", time.Minute, func() bool {
+		got = r.ReadAll(in, pages)
+		return got.Status == http.StatusOK && !strings.Contains(got.Body, `"unavailable"`)
+	})
+	return r.Results(got)
+}
+
 func (r *Ring) Visit(in *Instance, page string) Reply {
 	return r.Ask(in, http.MethodPost, "/visit/"+url.PathEscape(page), "")
 }
 
 func (r *Ring) Read(in *Instance, page string) Reply {
 	return r.Ask(in, http.MethodGet, "/visits/"+url.PathEscape(page), "")
-}
-
-func (r *Ring) Accept(in *Instance, id int, endpoint string) Reply {
-	query := url.Values{"id": {fmt.Sprint(id)}}
-	if endpoint != "" {
-		query.Set("endpoint", endpoint)
-	}
-	return r.Ask(in, http.MethodGet, "/api/verve/accept?"+query.Encode(), "")
 }
 
 // results are the items of a bulk answer.
@@ -130,13 +132,11 @@ func (r *Ring) Results(got Reply) results {
 	var answer struct {
 		Results results `json:"results"`
 	}
-	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || got.Status != http.StatusOK {
-		r.T.Fatalf("%d %s: %v", got.Status, got.Body, err)
-	}
+	got.Into(r.T, &answer)
 	return answer.Results
 }
 
-// bulk records one visit of each page.
+// Bulk records one visit of each page.
 func (r *Ring) Bulk(in *Instance, pages []string) Reply {
 	var body strings.Builder
 	for _, p := range pages {
@@ -149,7 +149,7 @@ func (r *Ring) ReadAll(in *Instance, pages []string) Reply {
 	return r.Ask(in, http.MethodGet, "/visits?"+url.Values{"page_id": pages}.Encode(), "")
 }
 
-// pages are n pages of each server, in the order of the servers.
+// Pages are n pages of each server, in the order of the servers.
 func (r *Ring) Pages(in *Instance, n int) [][]string {
 	r.T.Helper()
 	var candidates []string
@@ -157,7 +157,7 @@ func (r *Ring) Pages(in *Instance, n int) [][]string {
 		candidates = append(candidates, fmt.Sprintf("p%d", i))
 	}
 	by := make([][]string, len(r.Servers))
-	for _, page := range r.Results(r.ReadAll(in, candidates)) {
+	for _, page := range r.MustRead(in, candidates...) {
 		for i, seed := range r.Seeds {
 			if page.ServedVia == "redis_"+seed[strings.LastIndex(seed, ":")+1:] && len(by[i]) < n {
 				by[i] = append(by[i], page.PageID)
@@ -172,7 +172,7 @@ func (r *Ring) Pages(in *Instance, n int) [][]string {
 	return by
 }
 
-// do is a command of the test's own to a server.
+// Do is a command of the test's own to a server.
 func (r *Ring) Do(server int, args ...any) *redis.Cmd {
 	r.T.Helper()
 	c := r.Servers[server].Client()
@@ -184,7 +184,7 @@ func (r *Ring) Do(server int, args ...any) *redis.Cmd {
 	return cmd
 }
 
-// arcKey is where a server keeps a page that was visited.
+// ArcKey is where a server keeps a page that was visited.
 func (r *Ring) ArcKey(server int, page string) string {
 	r.T.Helper()
 	c := r.Servers[server].Client()
@@ -199,24 +199,19 @@ func (r *Ring) ArcKey(server int, page string) string {
 	return ""
 }
 
-// heals waits until a page is counted again: a node that is down is asked
+// Heals waits until a page is counted again: a node that is down is asked
 // every 10 s at least.
 func (r *Ring) Heals(in *Instance, page string, a *Account) {
 	r.T.Helper()
-	WaitFor(r.T, "the node's pages are counted again", 30*time.Second, func() bool {
-		return a.Add(r.Visit(in, page)) == Acknowledged
-	})
+	WaitFor(r.T, "the node's pages are counted again", 30*time.Second, func() bool { return a.Add(r.Visit(in, page)) == Acknowledged })
 }
 
-// kept are the counts of the pages that a server has.
+// Kept are the counts of the pages that a server has.
 func (r *Ring) Kept(server int) map[string]string {
 	r.T.Helper()
 	c := r.Servers[server].Client()
 	defer c.Close()
-	arcs, err := c.Keys(r.T.Context(), "ff:c:*").Result()
-	if err != nil {
-		r.T.Fatal(err)
-	}
+	arcs := check.Value(c.Keys(r.T.Context(), "ff:c:*").Result())(r.T)
 	pages := make(map[string]string)
 	for some := range slices.Chunk(arcs, 1000) {
 		answers, err := c.Pipelined(r.T.Context(), func(p redis.Pipeliner) error {
@@ -225,9 +220,7 @@ func (r *Ring) Kept(server int) map[string]string {
 			}
 			return nil
 		})
-		if err != nil {
-			r.T.Fatal(err)
-		}
+		check.Must(r.T, err)
 		for _, a := range answers {
 			for page, count := range a.(*redis.MapStringStringCmd).Val() {
 				pages[page] = count
@@ -237,15 +230,10 @@ func (r *Ring) Kept(server int) map[string]string {
 	return pages
 }
 
-// counter is the value of a metric, 0 where it isn't there yet.
-func (r *Ring) Counter(in *Instance, name string) int {
+// Counter is the sum of a metric over its labels, 0 where it isn't there yet.
+func (r *Ring) Counter(in *Instance, name string) (sum int) {
 	r.T.Helper()
-	_, text, err := Send(r.Client, "GET", in.Admin+"/metrics")
-	if err != nil {
-		r.T.Fatal(err)
-	}
-	sum := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(in.Metrics()) {
 		if strings.HasPrefix(line, name+"{") {
 			var v float64
 			_, _ = fmt.Sscan(line[strings.LastIndex(line, " "):], &v)
@@ -255,7 +243,7 @@ func (r *Ring) Counter(in *Instance, name string) int {
 	return sum
 }
 
-// plant puts a list under keys of a window.
+// Plant puts a list under keys of a window.
 func (r *Ring) Plant(server int, keys []string, window int64) {
 	r.T.Helper()
 	c := r.Servers[server].Client()

@@ -1,22 +1,16 @@
 package service
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/servers"
 )
-
-func (c *ringCrowd) Begin(writers, readers int) *ringCrowd {
-	c.Start(writers, readers)
-	return c
-}
 
 func (r *Ring) ServerAt(addr string) *servers.Redis {
 	for _, s := range r.Servers {
@@ -28,8 +22,8 @@ func (r *Ring) ServerAt(addr string) *servers.Redis {
 	return nil
 }
 
-// midway waits until some arcs have moved, and fails when all have: what comes
-// next is to happen in between.
+// Midway waits until some arcs have moved, and fails when all have: the next
+// step is to happen in between.
 func (in *Instance) Midway(least float64) {
 	in.t.Helper()
 	WaitFor(in.t, "some arcs are moved", time.Minute, func() bool {
@@ -41,30 +35,17 @@ func (in *Instance) Midway(least float64) {
 	})
 }
 
-// ringCLI runs a verb of the command line against an instance.
-func (r *Ring) RingCLI(in *Instance, args ...string) (string, error) {
-	cmd := r.Deployment().Command(r.T.Context(), append([]string{"ring"}, args...)...)
-	cmd.Env = append(cmd.Env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.Admin, "http://"))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// storedRing is the ring that a server has opened.
+// StoredRing is the ring that a server has opened.
 func (r *Ring) StoredRing(server int) *sharding.Ring {
 	r.T.Helper()
-	document, err := r.Do(server, "hget", "ff:T", "opened").Text()
-	if err != nil {
-		r.T.Fatal(err)
-	}
+	document := check.Value(r.Do(server, "hget", "ff:T", "opened").Text())(r.T)
 	ring, err := sharding.Decode([]byte(document))
-	if err != nil {
-		r.T.Fatal(err)
-	}
+	check.Must(r.T, err)
 	return ring
 }
 
-// has tells whether one of the first three servers has a page of an arc that is on
-// its way by a table.
+// Has reports whether one of the first three servers has a page of an arc that is
+// on its way by a table.
 func (r *Ring) Has(arc counting.Arc, page string, table counting.Epoch) bool {
 	for server := range 3 {
 		for _, key := range []string{fmt.Sprint("ff:c:", arc), fmt.Sprintf("ff:x:%d:%d", arc, table)} {
@@ -78,37 +59,26 @@ func (r *Ring) Has(arc counting.Arc, page string, table counting.Epoch) bool {
 	return false
 }
 
-// fenced tells whether a server is fenced for a later epoch than it has opened.
+// Fenced reports whether a server is fenced for a later epoch than it has opened.
 func (r *Ring) Fenced(server *servers.Redis) bool {
 	c := server.Client()
 	defer c.Close()
-	got, err := c.HMGet(r.T.Context(), "ff:T", "fence", "open").Result()
-	if err != nil {
-		r.T.Fatal(err)
-	}
+	got := check.Value(c.HMGet(r.T.Context(), "ff:T", "fence", "open").Result())(r.T)
 	return got[0] != nil && got[0] != got[1]
 }
 
-// coordinator starts an instance that begins to add a node, and returns when it
-// is killed or stopped by a fault.
-func (r *Ring) Coordinator(fault string, newcomer *servers.Redis) *Instance {
+// Coordinator starts an instance that begins to add a node, and returns when a
+// fault has killed or stopped it.
+func (r *Ring) Coordinator(fault string, joining *servers.Redis) *Instance {
 	r.T.Helper()
 	d := r.Deployment()
 	d.Program = FaultyProgram()
 	d.Env = append(slices.Clone(d.Env), "FAULTPOINT="+fault)
 	in := d.Start()
-	req, err := http.NewRequestWithContext(r.T.Context(), http.MethodPost, in.Admin+"/ring/nodes",
-		strings.NewReader(fmt.Sprintf(`{"addr":"redis://%s"}`, newcomer.Addr)))
-	if err != nil {
-		r.T.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
 	go func() { // there may never be an answer
-		if resp, err := NewClient().Do(req); err == nil {
-			_ = resp.Body.Close()
-		}
+		_, _ = Request(NewClient(), http.MethodPost, in.Admin+"/ring/nodes", AddBody(joining), "Content-Type", "application/json")
 	}()
-	WaitFor(r.T, fault, 20*time.Second, func() bool {
+	WaitFor(r.T, fault, time.Minute, func() bool {
 		select {
 		case <-in.Done:
 			return true
@@ -119,10 +89,11 @@ func (r *Ring) Coordinator(fault string, newcomer *servers.Redis) *Instance {
 	return in
 }
 
-// whole waits until nothing of a change is left; the newcomer may not be in it.
-func (r *Ring) Whole(in *Instance, newcomer *servers.Redis) {
+// Whole waits until nothing of a change is left. The joining node may not be in
+// the ring.
+func (r *Ring) Whole(in *Instance, joining *servers.Redis) {
 	var st RingState
-	fenced := func(s *servers.Redis) bool { return s != newcomer && r.Fenced(s) }
+	fenced := func(s *servers.Redis) bool { return s != joining && r.Fenced(s) }
 	defer func() {
 		if r.T.Failed() {
 			r.T.Logf("%+v", st)
@@ -138,68 +109,50 @@ func (r *Ring) Whole(in *Instance, newcomer *servers.Redis) {
 	})
 }
 
-// stuckArc is one as GET /ring tells it.
-type StuckArc struct {
-	Arc                       int
-	From, To, At, Reason, Why string
-}
-
-func (in *Instance) Stuck() []StuckArc {
-	in.t.Helper()
-	_, body := in.Administer(http.MethodGet, "/ring", "")
-	var st struct{ Moves struct{ Stuck []StuckArc } }
-	if err := json.Unmarshal([]byte(body), &st); err != nil {
-		in.t.Fatal(err)
-	}
-	return st.Moves.Stuck
-}
-
 // swept is the answer of a repair.
 type swept struct {
 	Sweep struct {
 		Forgotten int
-		Strays    []struct {
-			Node       string
-			Arc, Pages int
-			Aside      bool
-		}
+		Orphans   []struct {
+			Node        string
+			Arc, Pages  int
+			Quarantined bool `json:"aside"`
+		} `json:"strays"`
 		More    int `json:"more_strays"`
 		Unswept map[string]string
 	}
 }
 
+// Repair asks for a repair and returns what it has swept.
 func (in *Instance) Repair() (s swept) {
 	in.t.Helper()
-	status, body := in.Administer(http.MethodPost, "/ring/repair", "")
-	if status != 200 || json.Unmarshal([]byte(body), &s) != nil {
-		in.t.Fatalf("repair: %d %s", status, body)
-	}
+	in.Administer(http.MethodPost, "/ring/repair", "").Into(in.t, &s)
 	return s
 }
 
-// bringBack gives the arcs of a node to the others, some of them to where the
-// last sweep found something. That is set aside, and told as before.
+// BringBack gives the arcs of a node to the others, some of them to where the
+// last sweep found orphans. Those are quarantined, and reported as before.
 func (in *Instance) BringBack(node *servers.Redis, before swept) {
 	in.t.Helper()
-	in.Change(http.MethodDelete, fmt.Sprintf("/ring/nodes/redis_%d", node.Port()), "")
+	in.Remove(fmt.Sprint("redis_", node.Port()), "")
 	in.Moved()
-	told, aside := make(map[int]int), 0
+	pages, quarantined := make(map[int]int), 0
 	after := in.Repair().Sweep
-	for _, stray := range after.Strays {
-		told[stray.Arc] = stray.Pages
-		if stray.Aside {
-			aside++
+	for _, orphan := range after.Orphans {
+		pages[orphan.Arc] = orphan.Pages
+		if orphan.Quarantined {
+			quarantined++
 		}
 	}
-	if aside == 0 {
-		in.t.Errorf("nothing is set aside of %d strays", len(before.Sweep.Strays))
+	if quarantined == 0 {
+		in.t.Errorf("none of %d orphans is quarantined", len(before.Sweep.Orphans))
 	}
-	if len(told) != len(before.Sweep.Strays) || after.More != before.Sweep.More {
-		in.t.Errorf("told are %d arcs and %d more, want %d and %d", len(told), after.More, len(before.Sweep.Strays), before.Sweep.More)
+	if len(pages) != len(before.Sweep.Orphans) || after.More != before.Sweep.More {
+		in.t.Errorf("%d arcs and %d more are reported, want %d and %d", len(pages), after.More, len(before.Sweep.Orphans), before.Sweep.More)
 	}
-	for _, stray := range before.Sweep.Strays {
-		if after.More == 0 && told[stray.Arc] != stray.Pages {
-			in.t.Errorf("of %+v, %d pages are told", stray, told[stray.Arc])
+	for _, orphan := range before.Sweep.Orphans {
+		if after.More == 0 && pages[orphan.Arc] != orphan.Pages {
+			in.t.Errorf("of %+v, %d pages are reported", orphan, pages[orphan.Arc])
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -10,8 +9,16 @@ import (
 	"time"
 )
 
-// account is what callers know of one page.
-type Account struct{ Acked, Maybe, Denied atomic.Int64 }
+// Account is what callers know of one page. Issued is used where reads are
+// compared while visits are sent.
+type Account struct{ Issued, Acked, Maybe, Denied atomic.Int64 }
+
+// Bounds are the least that a read begun now may show, and the most that one
+// ended now may.
+func (a *Account) Bounds() (least, most int64) {
+	denied := a.Denied.Load() // before Issued, which grows first
+	return a.Acked.Load(), a.Issued.Load() - denied
+}
 
 func (a *Account) Add(got Reply) Outcome {
 	switch got.Outcome {
@@ -25,7 +32,7 @@ func (a *Account) Add(got Reply) Outcome {
 	return got.Outcome
 }
 
-// accounts are those of some pages; the map doesn't change.
+// Accounts are those of some pages; the map doesn't change.
 type Accounts map[string]*Account
 
 func NewAccounts(pages ...[]string) Accounts {
@@ -43,7 +50,7 @@ func (a Accounts) Resolve(t *testing.T, r *Ring, in *Instance) {
 	var acked, maybe, denied int64
 	for page, account := range a {
 		low, high := account.Acked.Load(), account.Acked.Load()+account.Maybe.Load()
-		if stored := r.Stored(in, page); stored < low || stored > high {
+		if stored := in.Visits(page); stored < low || stored > high {
 			t.Errorf("page %s: %d stored, want %d to %d", page, stored, low, high)
 		}
 		acked, maybe, denied = acked+low, maybe+account.Maybe.Load(), denied+account.Denied.Load()
@@ -54,20 +61,7 @@ func (a Accounts) Resolve(t *testing.T, r *Ring, in *Instance) {
 	t.Logf("%d pages: %d visits acknowledged, %d unknown, %d refused", len(a), acked, maybe, denied)
 }
 
-// stored is the number of a page, which must be readable.
-func (r *Ring) Stored(in *Instance, page string) int64 {
-	r.T.Helper()
-	got := r.Read(in, page)
-	var answer struct {
-		Visits int64 `json:"visits"`
-	}
-	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || got.Status != 200 {
-		r.T.Fatalf("GET /visits/%s: %d %s", page, got.Status, got.Body)
-	}
-	return answer.Visits
-}
-
-// traffic visits pages over and over, and keeps the answers by phase: that in
+// Traffic visits pages over and over, and keeps the answers by phase: that in
 // which a request was begun.
 type Traffic struct {
 	Accounts
@@ -88,7 +82,7 @@ const (
 	After
 )
 
-// newTraffic begins with callers that each pause between two requests.
+// NewTraffic begins with callers that each pause between two requests.
 func NewTraffic(r *Ring, in *Instance, pages []string) *Traffic {
 	const callers, pause = 4, 5 * time.Millisecond
 	tr := &Traffic{Accounts: NewAccounts(pages)}
@@ -137,10 +131,10 @@ func (tr *Traffic) end(phase int64, got Reply) {
 	tr.last = time.Now()
 }
 
-// enter begins a phase.
+// Enter begins a phase.
 func (tr *Traffic) Enter(phase int64) { tr.phase.Store(phase) }
 
-// await returns when no request of a phase is under way.
+// Await returns when no request of a phase is under way.
 func (tr *Traffic) Await(t *testing.T, phase int64) {
 	t.Helper()
 	WaitFor(t, "requests are answered", 2*Patience, func() bool {
@@ -150,7 +144,7 @@ func (tr *Traffic) Await(t *testing.T, phase int64) {
 	})
 }
 
-// answers is the p99 of the answers of a phase, and how many there are with each status.
+// Answers is the p99 of the answers of a phase, and how many there are with each status.
 func (tr *Traffic) Answers(phase int) (p99 time.Duration, statuses map[int]int) {
 	tr.Mu.Lock()
 	defer tr.Mu.Unlock()

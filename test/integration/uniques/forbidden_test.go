@@ -9,17 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
-// P8, U10 of the list of failures: nothing that a caller names leads the
+// P8, U10: nothing that a caller names leads the
 // service to this machine, or to any other that it shouldn't call.
 func TestNoForbiddenEndpointIsTaken(t *testing.T) {
 	t.Parallel()
 	var touched atomic.Int64
-	c := service.NewCrowd(t, func(string) func(*service.Crowd, net.Conn) {
-		return func(*service.Crowd, net.Conn) { touched.Add(1) }
-	})
+	c := service.NewCrowd(t, func(string) func(*service.Crowd, net.Conn) { return func(*service.Crowd, net.Conn) { touched.Add(1) } })
 	d := service.NewDeployment(t, "FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms") // the default policy
 	in := d.Start()
 	var all []string
@@ -39,15 +38,12 @@ func TestNoForbiddenEndpointIsTaken(t *testing.T) {
 	all = append(all, "http://127.0.0.1:"+c.Port+"#@example.com/", "http:127.0.0.1:"+c.Port+"/", "http:///127.0.0.1:"+c.Port+"/",
 		"//127.0.0.1:"+c.Port+"/", "gopher://127.0.0.1:"+c.Port+"/", "http://127.0.0.1:"+c.Port+`\@example.com/`)
 	for i, e := range all {
-		if status, body := service.AcceptStatus(t, in, fmt.Sprint(i), e); status != http.StatusBadRequest || body != "failed" {
-			t.Errorf("%s: %d %q", e, status, body)
+		got := in.Get(service.AcceptPath(fmt.Sprint(i), e))
+		if got.Status != http.StatusBadRequest || got.Body != "failed" {
+			t.Errorf("%s: %d %q", e, got.Status, got.Body)
 		}
 	}
 	service.WaitFor(t, "two windows", 60*time.Second, func() bool { return len(d.Reports()) >= 2 })
-	if n := touched.Load(); n != 0 {
-		t.Errorf("%d connections were made", n)
-	}
-	if n := service.Total(d.Reports()); n != 0 {
-		t.Errorf("%d ids with a forbidden endpoint were counted", n)
-	}
+	check.Equal(t, touched.Load(), 0, "connections that were made")
+	check.Equal(t, service.Total(d.Reports()), 0, "ids with a forbidden endpoint that were counted")
 }

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -18,10 +18,7 @@ import (
 // exported are the counts of a file; a page that is there twice has its last one.
 func exported(t *testing.T, name string) map[string]int64 {
 	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(name))(t)
 	counts := make(map[string]int64)
 	for line := range strings.Lines(string(text)) {
 		var l struct {
@@ -34,6 +31,12 @@ func exported(t *testing.T, name string) map[string]int64 {
 		counts[l.PageID] = l.Count
 	}
 	return counts
+}
+
+// record sends items in one request.
+func record(t *testing.T, in *service.Instance, items []string) {
+	t.Helper()
+	service.MustSend(t, http.MethodPost, in.Public+"/visits", "["+strings.Join(items, ",")+"]", "Content-Type", "application/json").Want(t, http.StatusOK)
 }
 
 // V30: an export has every page with its count. An import of it, repeated or not,
@@ -50,42 +53,27 @@ func TestAnExportIsImportedExactly(t *testing.T) {
 			want[page] = int64(k + 1)
 			items = append(items, fmt.Sprintf(`{"page_id":%q,"count":%d}`, page, k+1))
 		}
-		if status, _ := post(t, from.Public+"/visits", "["+strings.Join(items, ",")+"]"); status != 200 {
-			t.Fatal(status)
-		}
+		record(t, from, items)
 	}
 	file := filepath.Join(t.TempDir(), "all.ndjson")
 	d := service.NewDeployment(t)
-	if out, err := from.Tool(d, "export", file); err != nil {
-		t.Fatal(err, out)
-	}
+	from.MustTool("export", file)
 	if got := exported(t, file); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("%d pages are exported, want %d", len(got), len(want))
 	}
 
 	into := d.Start()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(file))(t)
 	lines := strings.SplitAfter(string(text), "\n")
 	lines[2500] = "nonsense\n"
 	broken := filepath.Join(d.Dir, "broken")
-	if err := os.WriteFile(broken, []byte(strings.Join(lines, "")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := into.Tool(d, "import", broken); err == nil || !strings.Contains(out, "line 2501") {
-		t.Errorf("a broken line was imported: %s", out)
-	}
+	check.Must(t, os.WriteFile(broken, []byte(strings.Join(lines, "")), 0o600))
+	into.ToolFails([]string{"line 2501"}, "import", broken)
 	for range 2 {
-		if out, err := into.Tool(d, "import", "--skip=2000", file); err != nil {
-			t.Fatal(err, out)
-		}
+		into.MustTool("import", "--skip=2000", file)
 	}
 	back := filepath.Join(d.Dir, "back.ndjson")
-	if out, err := into.Tool(d, "export", back); err != nil {
-		t.Fatal(err, out)
-	}
+	into.MustTool("export", back)
 	if got := exported(t, back); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%d pages came back, want %d", len(got), len(want))
 	}
@@ -101,25 +89,20 @@ func TestAnExportOverAChangeOfTheRingStartsOver(t *testing.T) {
 	for k := range 2000 {
 		items = append(items, fmt.Sprintf(`{"page_id":"page-%d","count":%d}`, k, k+1))
 	}
-	if status, _ := post(t, in.Public+"/visits", "["+strings.Join(items, ",")+"]"); status != 200 {
-		t.Fatal(status)
-	}
-	_, body := in.Administer(http.MethodGet, "/pages", "")
+	record(t, in, items)
 	var first struct{ Next string }
-	if err := json.Unmarshal([]byte(body), &first); err != nil || first.Next == "" {
-		t.Fatal(err, body)
+	if in.Administer(http.MethodGet, "/pages", "").Into(t, &first); first.Next == "" {
+		t.Fatal("the listing is one page")
 	}
 	added := servers.StartRedis(t)
-	in.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, added.Addr))
-	service.WaitFor(t, "arcs to move", 2*time.Minute, func() bool { return in.Ring().Moves.Left == 0 })
-	if status, body := in.Administer(http.MethodGet, "/pages?cursor="+url.QueryEscape(first.Next), ""); status < 400 || status >= 500 {
-		t.Errorf("a listing over a change of the ring: %d %s", status, body)
+	in.Add(added)
+	in.Moved()
+	if got := in.Administer(http.MethodGet, "/pages?cursor="+url.QueryEscape(first.Next), ""); got.Status < 400 || got.Status >= 500 {
+		t.Errorf("a listing over a change of the ring: %d %s", got.Status, got.Body)
 	}
 	d := service.NewDeployment(t)
 	file := filepath.Join(d.Dir, "all.ndjson")
-	if out, err := in.Tool(d, "export", file); err != nil {
-		t.Fatal(err, out)
-	}
+	in.MustTool("export", file)
 	if got := exported(t, file); len(got) != 2000 || got["page-7"] != 8 {
 		t.Errorf("%d pages are exported, want 2000", len(got))
 	}
@@ -134,13 +117,9 @@ func TestAnExportReplacesOnlyAFile(t *testing.T) {
 	d := service.NewDeployment(t)
 	in := d.Start()
 	link := filepath.Join(t.TempDir(), "link")
-	if err := os.Symlink("elsewhere", link); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.Symlink("elsewhere", link))
 	for _, name := range []string{link, t.TempDir()} {
-		if out, err := in.Tool(d, "export", name); err == nil || !strings.Contains(out, "no regular file") {
-			t.Errorf("%s: %v %s", name, err, out)
-		}
+		in.ToolFails([]string{"no regular file"}, "export", name)
 	}
 	if to, err := os.Readlink(link); err != nil || to != "elsewhere" {
 		t.Errorf("the link leads to %q now: %v", to, err)
@@ -167,27 +146,10 @@ func TestAPageIsSetAndForgotten(t *testing.T) {
 		{"POST", "/pages", `[{"page_id":"x","count":9},{"page_id":"","count":1}]`, 400},
 		{"GET", "/pages?cursor=nonsense", ``, 400},
 	} {
-		if status, body := in.Administer(c.method, c.path, c.body); status != c.status {
-			t.Errorf("%s %s %s: %d %s, want %d", c.method, c.path, c.body, status, body, c.status)
-		}
+		in.Administer(c.method, c.path, c.body).Want(t, c.status)
 	}
 	for page, want := range map[string]int64{"a/b": 7, "gone": 0, "x": 1, "y": 0} {
-		if got := in.Visits(page); got != want {
-			t.Errorf("%s has %d visits, want %d", page, got, want)
-		}
+		check.Equal(t, in.Visits(page), want, "visits of %s", page)
 	}
-	if _, body := in.Administer("GET", "/pages", ""); strings.Contains(body, "gone") || !strings.Contains(body, `{"page_id":"y","count":0}`) {
-		t.Errorf("listed: %s", body)
-	}
-}
-
-func post(t *testing.T, url, body string) (int, error) {
-	t.Helper()
-	c := service.NewClient()
-	defer c.CloseIdleConnections()
-	resp, err := c.Post(url, "application/json", strings.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, resp.Body.Close()
+	in.Administer("GET", "/pages", "").Want(t, 200, "!gone", `{"page_id":"y","count":0}`)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -16,8 +17,8 @@ import (
 func insist(t *testing.T, in *service.Instance, path, key, body string) {
 	t.Helper()
 	last := service.Reply{}
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if last = service.AskOnce(t, in, path, key, body); last.Status == 200 && !strings.Contains(last.Body, `"error"`) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if last = service.AskOnce(in, path, key, body); last.Status == 200 && !strings.Contains(last.Body, `"error"`) {
 			return
 		}
 	}
@@ -62,7 +63,7 @@ func TestARequestWithAKeyThatOutlivesItsInstanceCountsOnce(t *testing.T) {
 		some := make(chan struct{}, n)
 		for i, one := range all {
 			sending.Go(func() {
-				replies[i] = service.AskOnce(t, dies, one.path, one.key, one.body)
+				replies[i] = service.AskOnce(dies, one.path, one.key, one.body)
 				some <- struct{}{}
 			})
 		}
@@ -90,9 +91,7 @@ func TestARequestWithAKeyThatOutlivesItsInstanceCountsOnce(t *testing.T) {
 	}
 	t.Logf("%d answered, %d cut off", answered, cut)
 	for page, visits := range want {
-		if got := stays.Visits(page); got != visits {
-			t.Errorf("page %s: %d visits, want %d", page, got, visits)
-		}
+		check.Equal(t, stays.Visits(page), visits, "visits of %s", page)
 	}
 }
 
@@ -121,7 +120,7 @@ func TestARequestWithAKeyCountsOnceOverAChangeOfTheRing(t *testing.T) {
 	send(a, all[:600])
 	added := servers.StartRedis(t, "--appendfsync", "always")
 	var changing sync.WaitGroup
-	changing.Go(func() { a.Change(http.MethodPost, "/ring/nodes", fmt.Sprintf(`{"addr":"redis://%s"}`, added.Addr)) })
+	changing.Go(func() { a.Add(added) })
 	during := 0
 	for round := 0; round == 0 || a.Ring().Epoch < 2 || a.Ring().Moves.Left > 0; round++ {
 		if st := b.Ring(); st.Moves.Left > 0 {
@@ -136,9 +135,7 @@ func TestARequestWithAKeyCountsOnceOverAChangeOfTheRing(t *testing.T) {
 	send(b, all)
 	send(a, all)
 	for page, visits := range want {
-		if got := b.Visits(page); got != visits {
-			t.Errorf("page %s: %d visits, want %d", page, got, visits)
-		}
+		check.Equal(t, b.Visits(page), visits, "visits of %s", page)
 	}
 	c := added.Client()
 	defer c.Close()
@@ -165,14 +162,13 @@ func TestAKeyBelongsToOnePayloadAlsoAfterARestart(t *testing.T) {
 		{"/visits", "bulk", `[{"page_id":"about","count":5}]`},
 		{"/visit/home", "bulk", ""},
 	} {
-		got := service.AskOnce(t, in, c.path, c.key, c.body)
+		got := service.AskOnce(in, c.path, c.key, c.body)
 		if got.Status != http.StatusUnprocessableEntity || got.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%v: %d %s", c, got.Status, got.Body)
 		}
 	}
-	if home, about := in.Visits("home"), in.Visits("about"); home != 6 || about != 0 {
-		t.Errorf("home has %d visits and about %d, want 6 and 0", home, about)
-	}
+	check.Equal(t, in.Visits("home"), 6, "visits of home")
+	check.Equal(t, in.Visits("about"), 0, "visits of about")
 }
 
 // V29.
@@ -180,14 +176,10 @@ func TestKeyLimitBoundsTheKeysOfANode(t *testing.T) {
 	t.Parallel()
 	in := service.NewDeployment(t, "FOOTFALL_KEY_LIMIT=2").Start() // a request takes one, and one for each visit
 	insist(t, in, "/visit/home", "k", "")
-	if got := service.AskOnce(t, in, "/visit/home", "another", ""); got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, "key_limit") || got.Header.Get("Retry-After") == "" {
+	if got := service.AskOnce(in, "/visit/home", "another", ""); got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, "key_limit") || got.Header.Get("Retry-After") == "" {
 		t.Errorf("a key beyond the limit: %d %s", got.Status, got.Body)
 	}
 	insist(t, in, "/visit/home", "k", "")
-	if got, _, err := service.Send(service.NewClient(), http.MethodPost, in.Public+"/visit/home"); got != service.Acknowledged || err != nil {
-		t.Errorf("a visit without a key: %v %v", got, err)
-	}
-	if got := in.Visits("home"); got != 2 {
-		t.Errorf("%d visits, want 2", got)
-	}
+	in.Record("home").Want(t, http.StatusOK)
+	check.Equal(t, in.Visits("home"), 2, "visits")
 }
