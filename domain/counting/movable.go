@@ -150,8 +150,8 @@ type Movable interface {
 	// it has another number of pages.
 	RetireArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
-	// CloseArc ends the move and deletes the marks, if that many pages are
-	// marked. A closed arc stays so. ErrUnfinished: another number is marked.
+	// CloseArc ends the move and deletes the marks, if at least that many pages are
+	// marked. A closed arc stays so. ErrUnfinished: fewer are marked.
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
 	// ImportEntries stores entries of another node's Ledger, each with its
