@@ -21,7 +21,16 @@ type boltFile struct {
 	suspect bool
 }
 
-func (f *boltFile) begin(writable bool) (*bolt.Tx, error) {
+// boltTx is a transaction of a file.
+type boltTx struct {
+	*bolt.Tx
+	wrote bool
+	err   error // of the first write that failed
+}
+
+func (tx *boltTx) root() bucket { return boltBucket{tx.Cursor().Bucket(), tx} }
+
+func (f *boltFile) begin(writable bool) (*boltTx, error) {
 	db := f.db.Load()
 	if db == nil {
 		return nil, counting.ErrClosed
@@ -33,7 +42,7 @@ func (f *boltFile) begin(writable bool) (*bolt.Tx, error) {
 	case err != nil:
 		return nil, notApplied(err)
 	}
-	return tx, nil
+	return &boltTx{Tx: tx}, nil
 }
 
 func (f *boltFile) View(read func(bucket) error) error {
@@ -41,21 +50,23 @@ func (f *boltFile) View(read func(bucket) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(read(rootOf(tx)), tx.Rollback())
+	return errors.Join(read(tx.root()), tx.Rollback())
 }
 
-func (f *boltFile) Update(change func(bucket) (bool, error)) error {
+func (f *boltFile) Update(change func(bucket) error) error {
 	tx, err := f.begin(true)
 	if err != nil {
 		return err
 	}
-	changed, err := change(rootOf(tx))
+	if err = change(tx.root()); err == nil {
+		err = tx.err
+	}
 	if err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	// After a commit that failed the change may be in the file and not on the
 	// disk: then an answer to its repetition needs a commit of its own.
-	if !changed && !f.suspect {
+	if !tx.wrote && !f.suspect {
 		return tx.Rollback()
 	}
 	if err := tx.Commit(); err != nil {
@@ -67,20 +78,29 @@ func (f *boltFile) Update(change func(bucket) (bool, error)) error {
 }
 
 // boltBucket is a bucket of a file.
-type boltBucket struct{ b *bolt.Bucket }
+type boltBucket struct {
+	b  *bolt.Bucket
+	tx *boltTx
+}
 
-func rootOf(tx *bolt.Tx) bucket { return boltBucket{tx.Cursor().Bucket()} }
+// note notes a write.
+func (b boltBucket) note(err error) {
+	b.tx.wrote = true
+	if b.tx.err == nil {
+		b.tx.err = notApplied(err)
+	}
+}
 
 func (b boltBucket) Get(key []byte) []byte { return b.b.Get(key) }
 
-func (b boltBucket) Put(key, value []byte) error { return notApplied(b.b.Put(key, value)) }
+func (b boltBucket) Put(key, value []byte) { b.note(b.b.Put(key, value)) }
 
-func (b boltBucket) Delete(key []byte) error {
+func (b boltBucket) Delete(key []byte) {
 	err := b.b.Delete(key)
 	if errors.Is(err, berrors.ErrIncompatibleValue) {
 		err = b.b.DeleteBucket(key)
 	}
-	return notApplied(err)
+	b.note(err)
 }
 
 func (b boltBucket) Scan(from []byte) iter.Seq2[[]byte, []byte] {
@@ -94,24 +114,19 @@ func (b boltBucket) Scan(from []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-func (b boltBucket) ScanBack(before []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(key, value []byte) bool) {
-		c := b.b.Cursor()
-		key, value := c.Seek(before)
-		if key == nil {
-			key, value = c.Last()
-		}
-		for ; key != nil; key, value = c.Prev() {
-			if string(key) < string(before) && !yield(key, value) {
-				return
-			}
-		}
+func (b boltBucket) Before(key []byte) (before []byte) {
+	c := b.b.Cursor()
+	if from, _ := c.Seek(key); from == nil {
+		before, _ = c.Last()
+	} else {
+		before, _ = c.Prev()
 	}
+	return before
 }
 
 func (b boltBucket) Bucket(name []byte) (bucket, error) {
-	if found := b.b.Bucket(name); found != nil {
-		return boltBucket{found}, nil
+	if in := b.b.Bucket(name); in != nil {
+		return boltBucket{in, b.tx}, nil
 	}
 	if b.b.Get(name) != nil {
 		return nil, counting.Corrupt
@@ -120,25 +135,14 @@ func (b boltBucket) Bucket(name []byte) (bucket, error) {
 }
 
 func (b boltBucket) Create(name []byte) (bucket, error) {
-	made, err := b.b.CreateBucketIfNotExists(name)
-	switch {
-	case errors.Is(err, berrors.ErrIncompatibleValue):
-		return nil, counting.Corrupt
-	case err != nil:
-		return nil, notApplied(err)
+	if there, err := b.Bucket(name); there != nil || err != nil {
+		return there, err
 	}
-	return boltBucket{made}, nil
+	in, err := b.b.CreateBucket(name)
+	b.note(err)
+	return boltBucket{in, b.tx}, notApplied(err)
 }
 
 func (b boltBucket) Sequence() uint64 { return b.b.Sequence() }
 
-func (b boltBucket) SetSequence(n uint64) error { return notApplied(b.b.SetSequence(n)) }
-
-func (b boltBucket) Append(value []byte) error {
-	n, err := b.b.NextSequence()
-	if err != nil {
-		return notApplied(err)
-	}
-	b.b.FillPercent = 1 // keys come in order
-	return b.Put(number(int64(n)), value)
-}
+func (b boltBucket) SetSequence(n uint64) { b.note(b.b.SetSequence(n)) }

@@ -58,7 +58,13 @@ func openDB(ctx context.Context, dir string, open openFile, checking time.Durati
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	err = db.Update(func(tx *bolt.Tx) error { return prepare(rootOf(tx), false) })
+	err = db.Update(func(tx *bolt.Tx) error {
+		t := &boltTx{Tx: tx}
+		if err := prepare(t.root(), false); err != nil {
+			return err
+		}
+		return t.err
+	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded: the database in %s %w", dir, err), db.Close())
 	}

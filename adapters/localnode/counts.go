@@ -3,7 +3,6 @@ package localnode
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 
 	"footfall/domain/counting"
 )
@@ -11,30 +10,28 @@ import (
 // Apply implements counting.Counts. It is one transaction whatever the size
 // of the batch, so that a batch of many costs little more than one of one.
 func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.Receipt, err error) {
-	err = n.update(ctx, "apply", func(t *tx) (bool, error) {
+	err = n.update(ctx, "apply", func(t *tx) error {
 		fence, opened, err := t.state.Epochs()
 		if err != nil {
-			return false, err
+			return err
 		}
 		last, _, err := decodeSession(t.table(inSessions).Get([]byte(b.Session)))
 		if err != nil {
-			return false, err
+			return err
 		}
 		answer, err := last.Admit(b, fence, opened)
+		if err != nil {
+			return err
+		}
 		if answer != nil {
 			receipt = *answer
+			return nil
 		}
-		if answer != nil || err != nil {
-			return false, err
+		if receipt.Refused, err = t.applyItems(b); err != nil {
+			return err
 		}
-		for _, add := range []func(*counting.Batch) ([]counting.Refusal, error){t.addVisits, t.addIDs, t.addKeyed, t.setCounts} {
-			refused, err := add(b)
-			if err != nil {
-				return false, err
-			}
-			receipt.Refused = append(receipt.Refused, refused...)
-		}
-		return true, t.saveSession(b, counting.Applied{Seq: b.Seq, Refused: receipt.Refused})
+		t.saveSession(b, counting.Applied{Seq: b.Seq, Refused: receipt.Refused})
+		return nil
 	})
 	if err != nil {
 		return counting.Receipt{}, err
@@ -42,30 +39,38 @@ func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 	return receipt, nil
 }
 
-func (t *tx) addVisits(b *counting.Batch) (refused []counting.Refusal, err error) {
-	if len(b.Visits) == 0 {
-		return nil, nil
+func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err error) {
+	item := 0
+	note := func(refusal counting.Reason) {
+		if refusal != 0 {
+			refused = append(refused, counting.Refusal{Item: item, Reason: refusal})
+		}
+		item++
 	}
-	a := adding{core: t.core, pages: t.table(inPages), values: make([]byte, 0, 8*len(b.Visits))}
-	for i, v := range b.Visits {
-		if refused, err = refuse(refused, i, a.add(v)); err != nil {
+	pages := t.adding(len(b.Visits))
+	for _, v := range b.Visits {
+		note(pages.add(v))
+	}
+	if len(b.IDEvents) > 0 {
+		ids, err := t.arriving(b.EndpointLimit)
+		if err != nil {
 			return nil, err
 		}
+		for _, e := range b.IDEvents {
+			note(ids.add(e))
+		}
+		ids.finish()
+	}
+	if len(b.Keyed) > 0 {
+		keys := t.keeping(pages, b.KeyLimit)
+		for _, k := range b.Keyed {
+			note(keys.add(k))
+		}
+	}
+	for _, s := range b.SetCounts {
+		note(t.setCount(s))
 	}
 	return refused, nil
-}
-
-// refuse appends the refusal of an item where err is a counting.Reason. It
-// returns any other error.
-func refuse(refused []counting.Refusal, item int, err error) ([]counting.Refusal, error) {
-	if err == nil {
-		return refused, nil
-	}
-	var reason counting.Reason
-	if errors.As(err, &reason) {
-		return append(refused, counting.Refusal{Item: item, Reason: reason}), nil
-	}
-	return nil, err
 }
 
 // adding adds visits to pages in one transaction.
@@ -78,59 +83,61 @@ type adding struct {
 	values []byte
 }
 
-// add returns a counting.Reason where this page alone can't be added to.
-func (a *adding) add(v counting.Visit) error {
+func (t *tx) adding(visits int) *adding {
+	return &adding{core: t.core, pages: t.table(inPages), values: make([]byte, 0, 8*visits)}
+}
+
+// add adds to one page, or says why it can't; 0 is no reason.
+func (a *adding) add(v counting.Visit) counting.Reason {
 	a.key = a.appendPage(a.key[:0], v.Arc, v.Page)
 	count, err := readCount(a.pages.Get(a.key))
 	if err != nil {
-		return err
+		return counting.Corrupt
 	}
 	sum, ok := counting.AddChecked(count, v.Count)
 	if !ok {
 		return counting.Overflow
 	}
 	a.values = binary.BigEndian.AppendUint64(a.values, uint64(sum))
-	return a.pages.Put(a.key, a.values[len(a.values)-8:])
+	a.pages.Put(a.key, a.values[len(a.values)-8:])
+	return 0
 }
 
-func (t *tx) setCounts(b *counting.Batch) (refused []counting.Refusal, err error) {
-	if len(b.SetCounts) == 0 {
-		return nil, nil
+// setCount sets the count of one page, or says why it can't; 0 is no reason.
+func (t *tx) setCount(s counting.SetCount) counting.Reason {
+	key := t.appendPage(nil, s.Arc, s.Page)
+	switch {
+	case t.isIncoming(s.Arc):
+		return counting.Moving
+	case s.Delete:
+		t.table(inPages).Delete(key)
+	default:
+		t.table(inPages).Put(key, number(s.Count))
 	}
-	pages := t.table(inPages)
-	for i, s := range b.SetCounts {
-		key := t.appendPage(nil, s.Arc, s.Page)
-		switch {
-		case t.isIncoming(s.Arc):
-			refused = append(refused, counting.Refusal{Item: b.Len() - len(b.SetCounts) + i, Reason: counting.Moving})
-		case s.Delete:
-			err = pages.Delete(key)
-		default:
-			err = pages.Put(key, number(s.Count))
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return refused, nil
+	return 0
 }
 
-func (t *tx) saveSession(b *counting.Batch, applied counting.Applied) error {
+func (t *tx) saveSession(b *counting.Batch, applied counting.Applied) {
 	key := []byte(b.Session)
 	if b.Seq == 1 {
-		if err := t.plan(t.at.Add(counting.SessionLife), aSession, key); err != nil {
+		t.plan(t.at.Add(counting.SessionLife), aSession, key)
+	}
+	t.table(inSessions).Put(key, encodeSession(applied, t.at))
+}
+
+// serving reads for callers that route by the ring of an epoch.
+func (n *core) serving(ctx context.Context, what string, epoch counting.Epoch, read func(*tx) error) error {
+	return n.view(ctx, what, func(t *tx) error {
+		if err := t.state.Serves(epoch); err != nil {
 			return err
 		}
-	}
-	return t.table(inSessions).Put(key, encodeSession(applied, t.at))
+		return read(t)
+	})
 }
 
 // Read implements counting.Counts.
 func (n *core) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (tallies []counting.Tally, err error) {
-	err = n.view(ctx, "read", func(t *tx) error {
-		if err := t.state.Serves(epoch); err != nil {
-			return err
-		}
+	err = n.serving(ctx, "read", epoch, func(t *tx) error {
 		tallies = make([]counting.Tally, len(pages))
 		b, key := t.table(inPages), []byte(nil)
 		for i, p := range pages {
@@ -145,28 +152,28 @@ func (n *core) Read(ctx context.Context, epoch counting.Epoch, pages []counting.
 // List implements counting.Counts. The cursor is the key of the last page that
 // was returned.
 func (n *core) List(ctx context.Context, epoch counting.Epoch, cursor string) (pages []counting.Visit, next string, err error) {
-	err = n.view(ctx, "list pages", func(t *tx) error {
-		if err := t.state.Serves(epoch); err != nil {
-			return err
-		}
+	err = n.serving(ctx, "list pages", epoch, func(t *tx) error {
 		if t.state.Incoming > 0 {
 			return counting.Moving
 		}
-		var last []byte
-		for key, value := range t.table(inPages).Scan([]byte(cursor)) {
-			if string(key) == cursor {
-				continue
-			}
-			if len(pages) == n.listed {
-				next = string(last)
-				return nil
-			}
-			last = key
-			pages = append(pages, t.readPage(key, value))
-		}
+		pages, next = t.listPages(inPages, nil, cursor)
 		return nil
 	})
 	return pages, next, err
+}
+
+// listPages returns the first pages of a table whose keys begin with prefix and
+// lie after a cursor. Where others follow, next is the cursor of the last.
+func (t *tx) listPages(in string, prefix []byte, cursor string) (pages []counting.Visit, next string) {
+	var last []byte
+	for key, value := range scanPrefix(t.table(in), prefix, cursor) {
+		if len(pages) == t.listed {
+			return pages, string(last)
+		}
+		last = key
+		pages = append(pages, t.readPage(key, value))
+	}
+	return pages, ""
 }
 
 // readPage reads a page with its count, -1 where that is none.
@@ -176,7 +183,7 @@ func (t *tx) readPage(key, value []byte) counting.Visit {
 		count = -1
 	}
 	if t.byArc {
-		return counting.Visit{Arc: counting.Arc(binary.BigEndian.Uint16(key)), Page: counting.Page(key[2:]), Count: count}
+		return counting.Visit{Arc: arcOf(key), Page: counting.Page(key[2:]), Count: count}
 	}
 	page := counting.Page(key)
 	return counting.Visit{Arc: t.state.Opened.Arc(page), Page: page, Count: count}

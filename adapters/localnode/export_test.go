@@ -17,35 +17,42 @@ func (f *File) CheckFor(d time.Duration) { f.checking = d }
 
 // spoil changes the store past the node.
 func (n *core) spoil(change func(t *tx) error) error {
-	return n.driver.Update(func(root bucket) (bool, error) { return true, change(&tx{core: n, root: root}) })
+	return n.driver.Update(func(root bucket) error { return change(&tx{core: n, root: root}) })
 }
 
 // SpoilPage puts something under a page that is no count.
 func (n *core) SpoilPage(at counting.Located) error {
 	return n.spoil(func(t *tx) error {
-		return t.table(inPages).Put(t.appendPage(nil, at.Arc, at.Page), []byte("no count at all"))
+		t.table(inPages).Put(t.appendPage(nil, at.Arc, at.Page), []byte("no count at all"))
+		return nil
 	})
 }
 
 // SpoilWindow puts something under the ids of a window that is no set.
 func (n *core) SpoilWindow(w counting.Window) error {
-	return n.spoil(func(t *tx) error { return t.table(inWindows).Put(ordered(w), []byte("no set")) })
+	return n.spoil(func(t *tx) error {
+		t.table(inWindows).Put(ordered(w), []byte("no set"))
+		return nil
+	})
 }
 
 // SpoilNumber puts something in the place of the number of a window's ids.
 func (n *core) SpoilNumber(w counting.Window, value []byte) error {
 	return n.spoil(func(t *tx) error {
 		kept, err := t.table(inWindows).Create(ordered(w))
-		if err != nil {
-			return err
+		if err == nil {
+			kept.Put([]byte("n"), value)
 		}
-		return kept.Put([]byte("n"), value)
+		return err
 	})
 }
 
 // SpoilEntry puts a text in the place of the entry of a window.
 func (n *core) SpoilEntry(w counting.Window, text string) error {
-	return n.spoil(func(t *tx) error { return t.table(inEntries).Put(ordered(w), []byte(text)) })
+	return n.spoil(func(t *tx) error {
+		t.table(inEntries).Put(ordered(w), []byte(text))
+		return nil
+	})
 }
 
 // SpoilEntryByBucket puts a bucket in the place of the entry of a window.
@@ -62,9 +69,7 @@ func (n *core) SpoilKeys() error {
 	return n.spoil(func(t *tx) error {
 		for _, in := range []string{inWaiting, inEntries} {
 			for _, key := range []string{"a", "\x80 no window"} {
-				if err := t.table(in).Put([]byte(key), present()); err != nil {
-					return err
-				}
+				t.table(in).Put([]byte(key), present())
 			}
 		}
 		return nil

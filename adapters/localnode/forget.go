@@ -21,65 +21,55 @@ const (
 // maxForgotten bounds what one transaction forgets, and so how long it takes.
 const maxForgotten = 64
 
-func (t *tx) plan(at time.Time, kind byte, name []byte) error {
-	return t.table(inForget).Put(join(ordered(at.UnixMilli()), []byte{kind}, name), present())
+func (t *tx) plan(at time.Time, kind byte, name []byte) {
+	key := append(ordered(at.UnixMilli()), kind)
+	t.table(inForget).Put(append(key, name...), present())
 }
 
-// forget deletes what has been kept long enough, and tells whether it has
-// changed anything.
-func (t *tx) forget() (changed bool, err error) {
-	b, limit := t.table(inForget), ordered(t.at.UnixMilli()+1)
+// forget deletes what has been kept long enough.
+func (t *tx) forget() {
+	planned, now := t.table(inForget), ordered(t.at.UnixMilli()+1)
 	var due [][]byte
-	for key := range b.Scan(nil) {
-		if len(due) == maxForgotten || bytes.Compare(key, limit) >= 0 {
+	for key := range planned.Scan(nil) {
+		if len(due) == maxForgotten || bytes.Compare(key, now) >= 0 {
 			break
 		}
 		due = append(due, bytes.Clone(key))
 	}
 	for _, key := range due {
-		if err := b.Delete(key); err != nil {
-			return false, err
-		}
-		if len(key) < 9 {
-			continue
-		}
-		if err := t.forgetOne(key[8], key[9:]); err != nil {
-			return false, err
+		planned.Delete(key)
+		if len(key) >= 9 {
+			t.forgetOne(key[8], key[9:])
 		}
 	}
-	return len(due) > 0, nil
 }
 
 // forgetOne deletes one thing, or plans it again. What can't be read is
 // deleted.
-func (t *tx) forgetOne(kind byte, name []byte) error {
+func (t *tx) forgetOne(kind byte, name []byte) {
 	switch kind {
 	case aSession:
-		sessions := t.table(inSessions)
-		_, used, err := decodeSession(sessions.Get(name))
+		_, used, err := decodeSession(t.table(inSessions).Get(name))
 		if end := used.Add(counting.SessionLife); err == nil && t.at.Before(end) {
-			return t.plan(end, kind, name)
+			t.plan(end, kind, name)
+			return
 		}
-		return sessions.Delete(name)
+		t.table(inSessions).Delete(name)
 	case theKeys:
-		if all, err := t.forgetKeys(name); all || err != nil {
-			return err
+		if !t.forgetKeys(name) {
+			t.plan(t.at, kind, name)
 		}
-		return t.plan(t.at, kind, name)
 	case aWindow:
-		return t.table(inWindows).Delete(name)
+		t.table(inWindows).Delete(name)
 	case theCalls:
-		return t.table(inCalls).Delete(name)
+		t.table(inCalls).Delete(name)
 	case anEntry:
-		entries := t.table(inEntries)
-		c, err := decodeEntry(0, entries.Get(name))
-		if end := c.Changed.Add(counting.EntryLife); err == nil && t.at.Before(end) {
-			return t.plan(end, kind, name)
+		e, err := decodeEntry(0, t.table(inEntries).Get(name))
+		if end := e.Changed.Add(counting.EntryLife); err == nil && t.at.Before(end) {
+			t.plan(end, kind, name)
+			return
 		}
-		if err := entries.Delete(name); err != nil {
-			return err
-		}
-		return t.table(inCalls).Delete(name)
+		t.table(inEntries).Delete(name)
+		t.table(inCalls).Delete(name)
 	}
-	return nil
 }

@@ -34,7 +34,7 @@ import (
 //	ring/owner             the id of the node
 //	pages/ARC PAGE         instead of pages/PAGE
 //	incoming/ARC           a byte, 1 when all keys have come, and the number of
-//	                       marks; the sequence is the number of arcs
+//	                       marks
 //	marks/ARC PAGE         pages of an incoming arc that were imported
 //	moves/ARC              a byte, the counting.Stage, and the number of pages
 //	frozen/ARC PAGE        as pages, of arcs that are claimed
@@ -77,22 +77,25 @@ func prepare(root bucket, byArc bool) error {
 			return fmt.Errorf("can't be made: %w", err)
 		}
 	}
-	meta, err := root.Bucket([]byte(inMeta))
-	if err != nil {
-		return err
-	}
-	return meta.Put([]byte("format"), []byte(format))
+	table(root, inMeta).Put([]byte("format"), []byte(format))
+	return nil
 }
 
 func checkFormat(root bucket) error {
-	meta, err := root.Bucket([]byte(inMeta))
-	if err != nil || meta == nil {
+	meta := table(root, inMeta)
+	if meta == nil {
 		return fmt.Errorf("is %w: it is not Footfall's", ErrFormat)
 	}
 	if got := string(meta.Get([]byte("format"))); got != format {
 		return fmt.Errorf("is %w: version %q, this program reads %s", ErrFormat, got, format)
 	}
 	return nil
+}
+
+// table is a bucket of the root. All but inKeys are always there.
+func table(root bucket, name string) bucket {
+	b, _ := root.Bucket([]byte(name))
+	return b
 }
 
 // notApplied marks an error that surely had no effect; nil stays nil.
@@ -149,6 +152,9 @@ func readOrdered[T ~int64](key []byte) (n T, ok bool) {
 }
 
 func arcKey(arc counting.Arc) []byte { return binary.BigEndian.AppendUint16(nil, uint16(arc)) }
+
+// arcOf is the arc by which a key begins.
+func arcOf(key []byte) counting.Arc { return counting.Arc(binary.BigEndian.Uint16(key)) }
 
 // appendPage appends the key of a page in the bucket pages.
 func (n *core) appendPage(key []byte, arc counting.Arc, page counting.Page) []byte {

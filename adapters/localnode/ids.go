@@ -2,6 +2,7 @@ package localnode
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"footfall/domain/counting"
 )
@@ -52,51 +53,38 @@ type arriving struct {
 	table counting.Epoch
 	limit int64
 
-	// open sets these fields at the first id that has the right table. err is its
-	// error, which then refuses all such ids of the batch.
-	opened             bool
-	err                error
+	// open sets these fields at the first id that has the right table. When it
+	// fails, the window is broken, and all such ids of the batch are refused.
+	opened, broken     bool
 	kept, log, ends    bucket
 	added              []byte
 	idCount, endpoints int64
 }
 
-func (t *tx) addIDs(b *counting.Batch) (refused []counting.Refusal, err error) {
-	if len(b.IDEvents) == 0 {
-		return nil, nil
-	}
+func (t *tx) arriving(endpointLimit int) (*arriving, error) {
 	w, err := t.current(t.state)
 	if err != nil {
 		return nil, err
 	}
-	a := arriving{tx: t, w: w, table: t.state.Opened.IDTable(w), limit: int64(b.EndpointLimit)}
-	for i, e := range b.IDEvents {
-		if refused, err = refuse(refused, len(b.Visits)+i, a.add(e)); err != nil {
-			return nil, err
-		}
-	}
-	return refused, a.finish()
+	return &arriving{tx: t, w: w, table: t.state.Opened.IDTable(w), limit: int64(endpointLimit)}, nil
 }
 
-// add keeps an id and its endpoint. An error that is a counting.Reason is
-// that of this id alone.
-func (a *arriving) add(e counting.IDEvent) error {
+// add keeps an id and its endpoint, or says why it can't; 0 is no reason.
+func (a *arriving) add(e counting.IDEvent) counting.Reason {
 	if e.Table != a.table {
 		return counting.WrongTable
 	}
 	if !a.opened {
-		a.opened, a.err = true, a.open()
+		a.opened, a.broken = true, a.open() != nil
 	}
-	if a.err != nil {
-		return a.err
+	if a.broken {
+		return counting.Corrupt
 	}
 	if endpoint := []byte(e.Endpoint); len(endpoint) > 0 && a.ends.Get(endpoint) == nil {
 		if a.endpoints >= a.limit {
 			return counting.EndpointLimit
 		}
-		if err := a.ends.Put(endpoint, present()); err != nil {
-			return err
-		}
+		a.ends.Put(endpoint, present())
 		a.endpoints++
 	}
 	if _, known := a.seen.ids[e.ID]; !known {
@@ -105,50 +93,40 @@ func (a *arriving) add(e counting.IDEvent) error {
 		a.added = binary.BigEndian.AppendUint64(a.added, uint64(e.ID))
 		a.idCount++
 	}
-	return nil
+	return 0
 }
 
-// open finds the window or makes it. Whatever is there and is no window is
-// counting.Corrupt.
+// open finds the window or makes it. Its error is counting.Corrupt where
+// something else is there.
 func (a *arriving) open() (err error) {
-	key := ordered(a.w)
-	if a.kept, err = a.tx.table(inWindows).Create(key); err != nil {
+	if a.kept, err = a.tx.table(inWindows).Create(ordered(a.w)); err != nil {
 		return err
 	}
-	if a.log, err = a.kept.Create([]byte("ids")); err != nil {
-		return err
-	}
-	if a.ends, err = a.kept.Create([]byte("endpoints")); err != nil {
-		return err
-	}
-	if a.idCount, err = readCount(a.kept.Get([]byte("n"))); err != nil {
-		return err
-	}
-	if a.endpoints, err = readCount(a.kept.Get([]byte("e"))); err != nil {
+	var inLog, inEnds, inIDCount, inEndpoints error
+	a.log, inLog = a.kept.Create([]byte("ids"))
+	a.ends, inEnds = a.kept.Create([]byte("endpoints"))
+	a.idCount, inIDCount = readCount(a.kept.Get([]byte("n")))
+	a.endpoints, inEndpoints = readCount(a.kept.Get([]byte("e")))
+	if err := errors.Join(inLog, inEnds, inIDCount, inEndpoints); err != nil {
 		return err
 	}
 	if err := a.seen.load(a.w, a.log, a.idCount); err != nil {
 		return err
 	}
-	waiting := a.tx.table(inWaiting)
-	if waiting.Get(key) != nil {
-		return nil
-	}
-	return waiting.Put(key, present())
+	a.addWaiting(a.w)
+	return nil
 }
 
 // finish writes what has been added, and how many there are now.
-func (a *arriving) finish() error {
-	if !a.opened || a.err != nil {
-		return nil //nolint:nilerr // the ids were refused for it, one by one
+func (a *arriving) finish() {
+	if !a.opened || a.broken {
+		return
 	}
 	if len(a.added) > 0 {
-		if err := a.log.Append(a.added); err != nil {
-			return err
-		}
+		no := a.log.Sequence() + 1
+		a.log.SetSequence(no)
+		a.log.Put(number(int64(no)), a.added)
 	}
-	if err := a.kept.Put([]byte("n"), number(a.idCount)); err != nil {
-		return err
-	}
-	return a.kept.Put([]byte("e"), number(a.endpoints))
+	a.kept.Put([]byte("n"), number(a.idCount))
+	a.kept.Put([]byte("e"), number(a.endpoints))
 }

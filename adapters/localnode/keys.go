@@ -1,10 +1,6 @@
 package localnode
 
-import (
-	"bytes"
-
-	"footfall/domain/counting"
-)
+import "footfall/domain/counting"
 
 // maxForgottenKeys bounds how many keys one transaction forgets.
 const maxForgottenKeys = 4096
@@ -36,7 +32,7 @@ func (t *tx) keyDays(all bool) (days []dayKeys) {
 	return days
 }
 
-// keysKept is the number of keys that count today.
+// keysKept is the number of keys of some days.
 func keysKept(days []dayKeys) (kept uint64) {
 	for _, of := range days {
 		kept += of.Sequence()
@@ -54,70 +50,52 @@ func findKey(days []dayKeys, name []byte) []byte {
 	return nil
 }
 
+func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(arc), key[:]...) }
+
 // keeping adds the keyed visits of one batch.
 type keeping struct {
 	*tx
-	adding
+	pages *adding
 	days  []dayKeys
 	kept  uint64
 	limit uint64
 }
 
-func (t *tx) addKeyed(b *counting.Batch) (refused []counting.Refusal, err error) {
-	if len(b.Keyed) == 0 {
-		return nil, nil
-	}
+func (t *tx) keeping(pages *adding, limit int) *keeping {
 	days := t.keyDays(false)
-	k := keeping{
-		tx: t, adding: adding{core: t.core, pages: t.table(inPages)},
-		days: days, kept: keysKept(days), limit: uint64(max(b.KeyLimit, 0)),
-	}
-	for i, item := range b.Keyed {
-		if refused, err = refuse(refused, len(b.Visits)+len(b.IDEvents)+i, k.add(item)); err != nil {
-			return nil, err
-		}
-	}
-	return refused, nil
+	return &keeping{tx: t, pages: pages, days: days, kept: keysKept(days), limit: uint64(max(limit, 0))}
 }
 
-// add adds one item unless its key is known. An error that is a
-// counting.Reason is that of this item alone.
-func (k *keeping) add(item counting.KeyedVisit) error {
+// add adds one item unless its key is known, or says why it can't; 0 is no
+// reason.
+func (k *keeping) add(item counting.KeyedVisit) counting.Reason {
 	name := keyName(item.Arc, item.Key)
 	if kept := findKey(k.days, name); kept != nil {
 		if string(kept) != string(item.Print[:]) {
 			return counting.KeyReused
 		}
-		return nil
+		return 0
 	}
 	if k.kept >= k.limit {
 		return counting.KeyLimit
 	}
+	of, err := k.keyDay(&k.days, counting.DayOf(k.at))
+	if err != nil {
+		return counting.Corrupt
+	}
 	if item.Count > 0 {
-		if err := k.adding.add(item.Visit); err != nil {
-			return err
+		if reason := k.pages.add(item.Visit); reason != 0 {
+			return reason
 		}
 	}
 	k.kept++
-	return k.keepKey(&k.days, counting.DayOf(k.at), name, item.Print)
+	of.keep(name, item.Print)
+	return 0
 }
 
-// keepKey stores a key that no day has. Where it is the first of its day, days
-// has that from then on.
-func (t *tx) keepKey(days *[]dayKeys, day counting.Day, name []byte, fingerprint counting.Fingerprint) error {
-	of, err := t.keyDay(days, day)
-	if err != nil {
-		return err
-	}
-	if err := of.SetSequence(of.Sequence() + 1); err != nil {
-		return err
-	}
-	return of.Put(name, fingerprint[:])
-}
-
-// keyDay finds the bucket of a day or makes it. A file that was made before
-// there were keys has none at all.
-func (t *tx) keyDay(days *[]dayKeys, day counting.Day) (bucket, error) {
+// keyDay finds a day among some or makes it, and adds it to them. A file that was
+// made before there were keys has none at all.
+func (t *tx) keyDay(days *[]dayKeys, day counting.Day) (dayKeys, error) {
 	for _, of := range *days {
 		if of.day == day {
 			return of, nil
@@ -125,43 +103,40 @@ func (t *tx) keyDay(days *[]dayKeys, day counting.Day) (bucket, error) {
 	}
 	all, err := t.root.Create([]byte(inKeys))
 	if err != nil {
-		return nil, err
+		return dayKeys{}, err
 	}
-	name := ordered(day)
-	of, err := all.Create(name)
+	keys, err := all.Create(ordered(day))
 	if err != nil {
-		return nil, err
+		return dayKeys{}, err
 	}
-	*days = append(*days, dayKeys{of, day})
-	return of, t.plan((day + 2).Start(), theKeys, name)
+	t.plan((day + 2).Start(), theKeys, ordered(day))
+	*days = append(*days, dayKeys{keys, day})
+	return dayKeys{keys, day}, nil
 }
 
-func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(arc), key[:]...) }
+// keep stores a key that no day has.
+func (of dayKeys) keep(name []byte, fingerprint counting.Fingerprint) {
+	of.SetSequence(of.Sequence() + 1)
+	of.Put(name, fingerprint[:])
+}
 
 // forgetKeys deletes some of the keys of a day, and tells whether it was all.
-func (t *tx) forgetKeys(day []byte) (all bool, err error) {
+func (t *tx) forgetKeys(day []byte) (all bool) {
 	days := t.table(inKeys)
 	if days == nil {
-		return true, nil
+		return true
 	}
-	of, err := days.Bucket(day)
-	if of == nil || err != nil {
-		return true, nil //nolint:nilerr // what is no bucket has no keys
+	of, _ := days.Bucket(day)
+	if of == nil { // what is no bucket has no keys
+		return true
 	}
-	var names [][]byte
-	for name := range of.Scan(nil) {
-		if len(names) == maxForgottenKeys {
-			break
-		}
-		names = append(names, bytes.Clone(name))
-	}
+	names := firstKeys(of, nil, maxForgottenKeys)
 	if len(names) < maxForgottenKeys {
-		return true, days.Delete(day)
+		days.Delete(day)
+		return true
 	}
 	for _, name := range names {
-		if err := of.Delete(name); err != nil {
-			return false, err
-		}
+		of.Delete(name)
 	}
-	return false, nil
+	return false
 }

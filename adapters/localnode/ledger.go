@@ -11,23 +11,19 @@ import (
 
 // savedEntry is the stored form of a counting.LedgerEntry; its key is the window.
 type savedEntry struct {
-	State     counting.State `json:"state"`
-	Count     int64          `json:"count"`
-	Sink      string         `json:"sink,omitempty"`
-	Endpoints int            `json:"endpoints,omitempty"`
-	Delivered int            `json:"delivered,omitempty"`
-	Failed    int            `json:"failed,omitempty"`
-	Owner     string         `json:"owner"`
-	Claims    int64          `json:"claims"`
-	Until     int64          `json:"until_ms"`
-	Changed   int64          `json:"changed_ms"`
+	State counting.State `json:"state"`
+	Count int64          `json:"count"`
+	Sink  string         `json:"sink,omitempty"`
+	counting.DeliveryTotals
+	Owner   string `json:"owner"`
+	Claims  int64  `json:"claims"`
+	Until   int64  `json:"until_ms"`
+	Changed int64  `json:"changed_ms"`
 }
 
 func encodeEntry(c *counting.LedgerEntry) ([]byte, error) {
 	return json.Marshal(savedEntry{
-		State: c.State, Count: c.Count, Sink: c.Sink,
-		Endpoints: c.Deliveries.Endpoints, Delivered: c.Deliveries.Delivered, Failed: c.Deliveries.Failed,
-		Owner: c.Owner, Claims: c.Claims, Until: c.Until.UnixMilli(), Changed: c.Changed.UnixMilli(),
+		c.State, c.Count, c.Sink, c.Deliveries, c.Owner, c.Claims, c.Until.UnixMilli(), c.Changed.UnixMilli(),
 	})
 }
 
@@ -51,8 +47,7 @@ func decodeEntry(w counting.Window, b []byte) (counting.LedgerEntry, error) {
 		return c, fmt.Errorf("%w: the entry: its count is %d", counting.Corrupt, s.Count)
 	}
 	c.State, c.Count, c.Sink = s.State, s.Count, s.Sink
-	c.Deliveries = counting.DeliveryTotals{Endpoints: s.Endpoints, Delivered: s.Delivered, Failed: s.Failed}
-	c.Owner, c.Claims = s.Owner, s.Claims
+	c.Deliveries, c.Owner, c.Claims = s.DeliveryTotals, s.Owner, s.Claims
 	c.Until, c.Changed = time.UnixMilli(s.Until), time.UnixMilli(s.Changed)
 	return c, nil
 }
@@ -79,55 +74,44 @@ func (t *tx) entry(w counting.Window) (e counting.LedgerEntry, known bool, err e
 	return e, value != nil, err
 }
 
-// saveEntry stores an entry that has changed.
-func (t *tx) saveEntry(e *counting.LedgerEntry, known bool) error {
-	key := ordered(e.Window)
-	if !known {
-		if err := t.plan(t.at.Add(counting.EntryLife), anEntry, key); err != nil {
-			return err
-		}
-	}
-	value, err := encodeEntry(e)
+// changeEntry reads the entry of w, a new one if there is none, and stores it if act
+// has changed it.
+func (t *tx) changeEntry(w counting.Window, act func(*counting.LedgerEntry) error) error {
+	e, known, err := t.entry(w)
 	if err != nil {
-		return notApplied(err)
+		return err
 	}
-	return t.table(inEntries).Put(key, value)
+	before := e
+	if err := act(&e); err != nil || e == before {
+		return err
+	}
+	if !known {
+		t.plan(t.at.Add(counting.EntryLife), anEntry, ordered(w))
+	}
+	value, err := encodeEntry(&e)
+	t.table(inEntries).Put(ordered(w), value)
+	return notApplied(err)
 }
 
-// saveDelivery stores how an endpoint took the count of a window.
+// saveDelivery stores the last delivery of the count of a window to an endpoint.
 func (t *tx) saveDelivery(w counting.Window, endpoint string, d counting.Delivery) error {
-	calls, err := t.table(inCalls).Create(ordered(w))
+	deliveries, err := t.table(inCalls).Create(ordered(w))
 	if err != nil {
 		return err
 	}
 	value, err := json.Marshal(savedDelivery(d))
-	if err != nil {
-		return notApplied(err)
-	}
-	return calls.Put([]byte(endpoint), value)
-}
-
-// changeEntry reads the entry of w, a new one if there is none, and stores it if act
-// returns that it has changed it.
-func (n *core) changeEntry(ctx context.Context, what string, w counting.Window, act func(*tx, *counting.LedgerEntry) (bool, error)) error {
-	return n.update(ctx, ofWindow(what, w), func(t *tx) (bool, error) {
-		e, known, err := t.entry(w)
-		if err != nil {
-			return false, err
-		}
-		if changed, err := act(t, &e); err != nil || !changed {
-			return false, err
-		}
-		return true, t.saveEntry(&e, known)
-	})
+	deliveries.Put([]byte(endpoint), value)
+	return notApplied(err)
 }
 
 // Claim implements counting.Ledger.
 func (n *core) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (token string, e counting.Entry, err error) {
-	err = n.changeEntry(ctx, "claim", w, func(t *tx, kept *counting.LedgerEntry) (changed bool, err error) {
-		token, err = kept.Claim(owner, t.at, lease)
-		e = kept.Entry
-		return token != "", err
+	err = n.update(ctx, ofWindow("claim", w), func(t *tx) error {
+		return t.changeEntry(w, func(kept *counting.LedgerEntry) (err error) {
+			token, err = kept.Claim(owner, t.at, lease)
+			e = kept.Entry
+			return err
+		})
 	})
 	if err != nil {
 		return "", counting.Entry{}, err
@@ -137,19 +121,21 @@ func (n *core) Claim(ctx context.Context, w counting.Window, owner string, lease
 
 // Advance implements counting.Ledger.
 func (n *core) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (e counting.Entry, err error) {
-	err = n.changeEntry(ctx, string(s.Action), w, func(t *tx, kept *counting.LedgerEntry) (bool, error) {
-		before := *kept
-		if err := kept.Advance(token, t.at, s); err != nil {
-			return false, err
-		}
-		e = kept.Entry
-		switch {
-		case s.Action == counting.ActionDelivery:
-			return true, t.saveDelivery(w, s.Endpoint, s.Delivery)
-		case kept.State == counting.Done && before.State != counting.Done:
-			return true, t.plan(t.at.Add(counting.WindowLife), theCalls, ordered(w))
-		}
-		return *kept != before, nil
+	err = n.update(ctx, ofWindow(string(s.Action), w), func(t *tx) error {
+		return t.changeEntry(w, func(kept *counting.LedgerEntry) error {
+			before := kept.State
+			if err := kept.Advance(token, t.at, s); err != nil {
+				return err
+			}
+			e = kept.Entry
+			if s.Action == counting.ActionDelivery {
+				return t.saveDelivery(w, s.Endpoint, s.Delivery)
+			}
+			if kept.State == counting.Done && before != counting.Done {
+				t.plan(t.at.Add(counting.WindowLife), theCalls, ordered(w))
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return counting.Entry{}, err
@@ -165,19 +151,8 @@ func (n *core) Entry(ctx context.Context, w counting.Window) (e counting.Entry, 
 			return err
 		}
 		e = kept.Entry
-		calls, err := t.table(inCalls).Bucket(ordered(w))
-		if calls == nil || err != nil {
-			return err
-		}
-		deliveries = make(map[string]counting.Delivery)
-		for endpoint, value := range calls.Scan(nil) {
-			var d savedDelivery
-			if err := json.Unmarshal(value, &d); err != nil {
-				return fmt.Errorf("%w: a delivery: %w", counting.Corrupt, err)
-			}
-			deliveries[string(endpoint)] = counting.Delivery(d)
-		}
-		return nil
+		deliveries, err = t.deliveries(w)
+		return err
 	})
 	if err != nil {
 		return counting.Entry{}, nil, err
@@ -185,13 +160,28 @@ func (n *core) Entry(ctx context.Context, w counting.Window) (e counting.Entry, 
 	return e, deliveries, nil
 }
 
+func (t *tx) deliveries(w counting.Window) (map[string]counting.Delivery, error) {
+	saved, err := t.table(inCalls).Bucket(ordered(w))
+	if saved == nil || err != nil {
+		return nil, err
+	}
+	deliveries := make(map[string]counting.Delivery)
+	for endpoint, value := range saved.Scan(nil) {
+		var d savedDelivery
+		if err := json.Unmarshal(value, &d); err != nil {
+			return nil, fmt.Errorf("%w: a delivery: %w", counting.Corrupt, err)
+		}
+		deliveries[string(endpoint)] = counting.Delivery(d)
+	}
+	return deliveries, nil
+}
+
 // Entries implements counting.Ledger.
 func (n *core) Entries(ctx context.Context, before counting.Window, limit int) (entries []counting.Entry, err error) {
 	err = n.view(ctx, "read entries", func(t *tx) error {
-		for key := range t.table(inEntries).ScanBack(ordered(before)) {
-			if len(entries) >= limit {
-				return nil
-			}
+		stored := t.table(inEntries)
+		key := stored.Before(ordered(before))
+		for ; key != nil && len(entries) < limit; key = stored.Before(key) {
 			w, ok := readOrdered[counting.Window](key)
 			if !ok {
 				continue

@@ -33,22 +33,6 @@ func New(o Options) *Node {
 	return m
 }
 
-// newCore makes a core over a driver. Where nothing else is said it is as a
-// File needs it.
-func newCore(d driver, o Options) *core {
-	n := &core{id: o.ID, addr: o.Addr, now: o.Now, driver: d, listed: 500, writing: make(chan struct{}, 1)}
-	if n.id == "" {
-		n.id = "memory"
-	}
-	if n.addr == "" {
-		n.addr = "memory"
-	}
-	if n.now == nil {
-		n.now = time.Now
-	}
-	return n
-}
-
 // Close makes every later call counting.ErrClosed.
 func (m *Node) Close() {
 	m.tree.mu.Lock()
@@ -59,28 +43,27 @@ func (m *Node) Close() {
 // Snapshot is all that a node knew at one moment. The zero Snapshot is that
 // of a node that came back empty.
 type Snapshot struct {
-	items  *items
-	lastID uint32
-	ring   *knownRing
+	root *treeBucket
+	ring *knownRing
 }
 
-// Snapshot copies what the node knows, in constant time.
+// Snapshot copies what the node knows. The cost is that of the number of windows,
+// whatever is in them.
 func (m *Node) Snapshot() Snapshot {
 	defer m.hold()()
-	return Snapshot{items: m.tree.items.Clone(), lastID: m.tree.lastID, ring: m.ring.Load()}
+	return Snapshot{m.tree.root.clone(nil), m.ring.Load()}
 }
 
 // Restore rolls the node back to an older state, or makes it a copy of another
 // node, as a fail-over or a wrong backup does. A Snapshot can be used again,
-// but not by two calls at once.
+// but not by two calls at the same time.
 func (m *Node) Restore(to Snapshot) {
 	defer m.hold()()
-	if to.items == nil {
-		empty := newTree()
-		_ = prepare(&treeBucket{t: empty}, true) // it can't fail in memory
-		to.items, to.lastID = empty.items, empty.lastID
+	if to.root == nil {
+		to.root = newTree().root
+		_ = prepare(to.root, true) // it can't fail in memory
 	}
-	m.tree.load(to.items.Clone(), to.lastID)
+	m.tree.root = to.root.clone(m.tree)
 	m.ring.Store(to.ring)
 	m.seen = seen{}
 }

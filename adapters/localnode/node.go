@@ -16,6 +16,7 @@
 package localnode
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -57,6 +58,19 @@ var (
 	_ sharding.RingStore = (*core)(nil)
 )
 
+// newCore makes a core over a driver. Where nothing else is said it is as a
+// File needs it.
+func newCore(d driver, o Options) *core {
+	n := &core{
+		id: cmp.Or(o.ID, "memory"), addr: cmp.Or(o.Addr, "memory"), now: o.Now,
+		driver: d, listed: 500, writing: make(chan struct{}, 1),
+	}
+	if n.now == nil {
+		n.now = time.Now
+	}
+	return n
+}
+
 // tx is one transaction of a node.
 type tx struct {
 	*core
@@ -67,11 +81,7 @@ type tx struct {
 	version int64
 }
 
-// table is a bucket of the root that is always there.
-func (t *tx) table(name string) bucket {
-	b, _ := t.root.Bucket([]byte(name))
-	return b
-}
+func (t *tx) table(name string) bucket { return table(t.root, name) }
 
 // ID implements sharding.RingStore.
 func (n *core) ID() counting.NodeID { return n.id }
@@ -82,56 +92,54 @@ func (n *core) Addr() string { return n.addr }
 // view reads what is committed, on a node that is part of a ring. Its error
 // says what was done.
 func (n *core) view(ctx context.Context, what string, read func(*tx) error) error {
-	err := ctx.Err()
-	if err != nil {
-		return n.failed(what, notApplied(err))
+	err := notApplied(ctx.Err())
+	if err == nil {
+		err = n.driver.View(func(root bucket) error { return n.run(root, members(read)) })
 	}
-	return n.failed(what, n.driver.View(func(root bucket) error {
-		t, err := n.begin(root)
-		if err != nil {
-			return err
-		}
-		if err := t.checkMember(); err != nil {
-			return err
-		}
-		return read(t)
-	}))
+	return n.failed(what, err)
 }
 
 // update makes a change that is durable when update returns nil, on a node
-// that is part of a ring. change says whether it has changed anything; its
-// error rolls everything back.
-func (n *core) update(ctx context.Context, what string, change func(*tx) (changed bool, err error)) error {
-	return n.updateAny(ctx, what, func(t *tx) (bool, error) {
-		if err := t.checkMember(); err != nil {
-			return false, err
-		}
-		return change(t)
-	})
+// that is part of a ring. An error of change rolls everything back.
+func (n *core) update(ctx context.Context, what string, change func(*tx) error) error {
+	return n.updateAny(ctx, what, members(change))
 }
 
 // updateAny is update for a node that may be part of no ring.
-func (n *core) updateAny(ctx context.Context, what string, change func(*tx) (changed bool, err error)) error {
+func (n *core) updateAny(ctx context.Context, what string, change func(*tx) error) error {
 	if err := n.lock(ctx); err != nil {
 		return n.failed(what, notApplied(err))
 	}
 	defer n.unlock()
-	if err := ctx.Err(); err != nil {
-		return n.failed(what, notApplied(err))
+	err := notApplied(ctx.Err())
+	if err == nil {
+		err = n.driver.Update(func(root bucket) error { return n.run(root, change) })
 	}
-	err := n.driver.Update(func(root bucket) (bool, error) {
-		t, err := n.begin(root)
-		if err != nil {
-			return false, err
-		}
-		return change(t)
-	})
 	n.seen.resolve(err == nil)
 	if err == nil && n.saved != nil {
 		n.ring.Store(n.saved)
 	}
 	n.saved = nil
 	return n.failed(what, err)
+}
+
+// run does one transaction.
+func (n *core) run(root bucket, act func(*tx) error) error {
+	t, err := n.begin(root)
+	if err != nil {
+		return err
+	}
+	return act(t)
+}
+
+// members fails on a node that is part of no ring.
+func members(act func(*tx) error) func(*tx) error {
+	return func(t *tx) error {
+		if t.state.Fenced == nil {
+			return counting.ErrUninitialized
+		}
+		return act(t)
+	}
 }
 
 // lock makes the caller the writer.
@@ -173,6 +181,6 @@ func (t *tx) highestSealed() (counting.Window, error) {
 	return counting.Window(n), err
 }
 
-func (t *tx) seal(w counting.Window) error {
-	return t.table(inMeta).Put([]byte("sealed"), number(int64(w)))
+func (t *tx) seal(w counting.Window) {
+	t.table(inMeta).Put([]byte("sealed"), number(int64(w)))
 }

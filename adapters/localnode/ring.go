@@ -31,7 +31,7 @@ func (n *core) begin(root bucket) (*tx, error) {
 			return nil, notApplied(err)
 		}
 		if n.byArc {
-			known.state.Incoming = int(t.table(inIncoming).Sequence())
+			known.state.Incoming = len(firstKeys(t.table(inIncoming), nil, sharding.Arcs))
 		}
 		n.ring.Store(known)
 	}
@@ -42,70 +42,47 @@ func (n *core) begin(root bucket) (*tx, error) {
 	return t, nil
 }
 
+// ringParts are the rings of a state by the keys under which they are stored.
+func ringParts(s *sharding.RingState) map[string]**sharding.Ring {
+	return map[string]**sharding.Ring{"fenced": &s.Fenced, "opened": &s.Opened, "approved": &s.Accepted}
+}
+
 func decodeKnown(b bucket, version int64) (*knownRing, error) {
 	known := &knownRing{version: version, owner: counting.NodeID(b.Get([]byte("owner")))}
-	s := &known.state
-	for key, into := range map[string]**sharding.Ring{"fenced": &s.Fenced, "opened": &s.Opened, "approved": &s.Accepted} {
+	for key, ring := range ringParts(&known.state) {
 		document := b.Get([]byte(key))
 		if document == nil {
 			continue
 		}
-		r, err := sharding.Decode(document)
+		decoded, err := sharding.Decode(document)
 		if err != nil {
 			return nil, err
 		}
-		*into = r
+		*ring = decoded
 	}
 	return known, nil
 }
 
-// checkMember fails on a node that is part of no ring.
-func (t *tx) checkMember() error {
-	if t.state.Fenced == nil {
-		return counting.ErrUninitialized
-	}
-	return nil
-}
-
 // saveRing stores what has changed of the ring.
-func (t *tx) saveRing(next sharding.RingState) error {
+func (t *tx) saveRing(next sharding.RingState) {
 	saved := &knownRing{version: t.version + 1, state: next}
 	b := t.table(inRing)
-	if err := b.Put([]byte("version"), number(saved.version)); err != nil {
-		return err
-	}
+	b.Put([]byte("version"), number(saved.version))
 	if t.byArc {
 		saved.owner = t.id
-		if err := t.table(inIncoming).SetSequence(uint64(next.Incoming)); err != nil {
-			return err
-		}
-		if err := b.Put([]byte("owner"), []byte(t.id)); err != nil {
-			return err
-		}
+		b.Put([]byte("owner"), []byte(t.id))
 	}
-	for _, part := range []struct {
-		key         string
-		before, now *sharding.Ring
-	}{
-		{"fenced", t.state.Fenced, next.Fenced},
-		{"opened", t.state.Opened, next.Opened},
-		{"approved", t.state.Accepted, next.Accepted},
-	} {
-		if part.now == part.before {
-			continue
-		}
-		var err error
-		if part.now == nil {
-			err = b.Delete([]byte(part.key))
-		} else {
-			err = b.Put([]byte(part.key), part.now.Encode())
-		}
-		if err != nil {
-			return err
+	before := ringParts(&t.state)
+	for key, ring := range ringParts(&next) {
+		switch {
+		case *ring == *before[key]:
+		case *ring == nil:
+			b.Delete([]byte(key))
+		default:
+			b.Put([]byte(key), (*ring).Encode())
 		}
 	}
 	t.saved = saved
-	return nil
 }
 
 // RingState implements sharding.RingStore.
@@ -137,10 +114,7 @@ func (n *core) Fence(ctx context.Context, r *sharding.Ring) (w counting.Window, 
 		w, err = t.current(next)
 		return next, err
 	})
-	if err != nil {
-		return 0, err
-	}
-	return w, nil
+	return w, err
 }
 
 // Accept implements sharding.RingStore.
@@ -156,19 +130,19 @@ func (n *core) Open(ctx context.Context, r *sharding.Ring) error {
 			return next, err
 		}
 		if before := t.state.Opened; n.byArc && (before == nil || before.Table() != next.Opened.Table()) {
-			err = t.startMoves(next.Opened)
+			t.startMoves(next.Opened)
 		}
-		return next, err
+		return next, nil
 	})
 }
 
 // changeRing stores what step makes of the ring, where that is something else.
 func (n *core) changeRing(ctx context.Context, what string, step func(*tx) (sharding.RingState, error)) error {
-	return n.updateAny(ctx, what, func(t *tx) (bool, error) {
+	return n.updateAny(ctx, what, func(t *tx) error {
 		next, err := step(t)
-		if err != nil || next == t.state {
-			return false, err
+		if err == nil && next != t.state {
+			t.saveRing(next)
 		}
-		return true, t.saveRing(next)
+		return err
 	})
 }

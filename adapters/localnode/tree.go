@@ -2,7 +2,6 @@ package localnode
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"sync"
@@ -12,44 +11,40 @@ import (
 	"footfall/domain/counting"
 )
 
-// tree is the driver that keeps everything in memory: one B-tree, whose clone
-// costs nothing until one of the two is changed.
+// tree is the driver that keeps everything in memory.
 type tree struct {
 	mu     sync.RWMutex
-	items  *items
+	root   *treeBucket
 	closed bool
-	lastID uint32 // the highest id of a bucket
-	undo   []undo // what the running transaction replaced, to roll it back
-	// tables caches the buckets of the root by name. The root has no values.
-	tables map[string]*treeBucket
+
+	// Of the running transaction: what rolls it back, in order of the writes, and
+	// the error of the last write that failed.
+	undo []func()
+	err  error
 }
 
-type items = btree.BTreeG[item]
-
-// item is a value, or a bucket with its sequence as the value.
-type item struct {
-	in         uint32 // id of the bucket that it lies in
-	child      uint32 // id of the bucket that it is; 0 for a value
-	key, value []byte
+// treeBucket is a bucket in a B-tree, whose clone costs nothing until one of
+// the two is changed.
+type treeBucket struct {
+	tree     *tree
+	items    *btree.BTreeG[item]
+	buckets  map[string]*treeBucket // each has an item without a value
+	sequence uint64
 }
 
-type undo struct {
-	before item
-	had    bool // before was there
-}
+type item struct{ key, value []byte }
 
-const (
-	treeRoot   = 0
-	treeDegree = 32
-)
+const treeDegree = 32
 
 func newTree() *tree {
-	return &tree{tables: make(map[string]*treeBucket), items: btree.NewG(treeDegree, func(a, b item) bool {
-		if a.in != b.in {
-			return a.in < b.in
-		}
-		return bytes.Compare(a.key, b.key) < 0
-	})}
+	t := &tree{}
+	t.root = t.newBucket()
+	return t
+}
+
+func (t *tree) newBucket() *treeBucket {
+	less := func(a, b item) bool { return bytes.Compare(a.key, b.key) < 0 }
+	return &treeBucket{tree: t, items: btree.NewG(treeDegree, less)}
 }
 
 func (t *tree) View(read func(bucket) error) error {
@@ -58,143 +53,110 @@ func (t *tree) View(read func(bucket) error) error {
 	if t.closed {
 		return counting.ErrClosed
 	}
-	return read(&treeBucket{t: t, id: treeRoot})
+	return read(t.root)
 }
 
-func (t *tree) Update(change func(bucket) (bool, error)) error {
+func (t *tree) Update(change func(bucket) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return counting.ErrClosed
 	}
-	changed, err := change(&treeBucket{t: t, id: treeRoot})
-	for ; (err != nil || !changed) && len(t.undo) > 0; t.undo = t.undo[:len(t.undo)-1] {
-		if last := t.undo[len(t.undo)-1]; last.had {
-			t.set(last.before)
-		} else {
-			t.unset(last.before)
+	t.undo, t.err = t.undo[:0], nil
+	err := change(t.root)
+	if err == nil {
+		err = t.err
+	}
+	if err != nil {
+		for i := len(t.undo) - 1; i >= 0; i-- {
+			t.undo[i]()
 		}
 	}
 	clear(t.undo)
-	t.undo = t.undo[:0]
 	return err
 }
 
-// load gives the tree other items; lastID is the highest id of a bucket there.
-func (t *tree) load(all *items, lastID uint32) {
-	t.items, t.lastID = all, lastID
-	clear(t.tables)
-	all.AscendRange(item{in: treeRoot}, item{in: treeRoot + 1}, func(i item) bool {
-		t.tables[string(i.key)] = &treeBucket{t, i.child, treeRoot, i.key}
-		return true
+// onRollback says how to undo a write.
+func (t *tree) onRollback(undo func()) { t.undo = append(t.undo, undo) }
+
+// clone makes a copy of a bucket for a tree.
+func (b *treeBucket) clone(t *tree) *treeBucket {
+	c := &treeBucket{tree: t, items: b.items.Clone(), sequence: b.sequence}
+	for name, in := range b.buckets {
+		c.nest(name, in.clone(t))
+	}
+	return c
+}
+
+func (b *treeBucket) nest(name string, in *treeBucket) {
+	if b.buckets == nil {
+		b.buckets = make(map[string]*treeBucket)
+	}
+	b.buckets[name] = in
+}
+
+func (b *treeBucket) Get(key []byte) []byte {
+	found, _ := b.items.Get(item{key: key})
+	return found.value
+}
+
+func (b *treeBucket) Put(key, value []byte) {
+	if b.buckets[string(key)] != nil {
+		b.tree.err = fmt.Errorf("%w: a bucket is in the place of a value", counting.ErrNotApplied)
+		return
+	}
+	stored := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
+	b.insert(item{stored[:len(key):len(key)], stored[len(key):]})
+}
+
+func (b *treeBucket) insert(i item) {
+	before, had := b.items.ReplaceOrInsert(i)
+	b.tree.onRollback(func() {
+		if had {
+			b.items.ReplaceOrInsert(before)
+		} else {
+			b.items.Delete(i)
+		}
 	})
 }
 
-func (t *tree) set(i item) (before item, had bool) {
-	before, had = t.items.ReplaceOrInsert(i)
-	if i.in == treeRoot && before.child != i.child {
-		t.tables[string(i.key)] = &treeBucket{t, i.child, treeRoot, i.key}
-	}
-	return before, had
-}
-
-func (t *tree) unset(i item) {
-	t.items.Delete(i)
-	if i.in == treeRoot {
-		delete(t.tables, string(i.key))
-	}
-}
-
-func (t *tree) put(i item) (before item) {
-	before, had := t.set(i)
-	if had {
-		t.undo = append(t.undo, undo{before, true})
-	} else {
-		t.undo = append(t.undo, undo{i, false})
-	}
-	return before
-}
-
-// delete deletes an item; all that lies in a bucket goes first.
-func (t *tree) delete(i item) {
-	found, ok := t.items.Get(i)
-	if !ok {
+func (b *treeBucket) Delete(key []byte) {
+	before, had := b.items.Delete(item{key: key})
+	if !had {
 		return
 	}
-	if found.child != 0 {
-		var inside []item
-		t.items.AscendRange(item{in: found.child}, item{in: found.child + 1}, func(i item) bool {
-			inside = append(inside, i)
-			return true
-		})
-		for _, i := range inside {
-			t.delete(i)
+	name := string(key)
+	in := b.buckets[name]
+	delete(b.buckets, name)
+	b.tree.onRollback(func() {
+		b.items.ReplaceOrInsert(before)
+		if in != nil {
+			b.nest(name, in)
 		}
-	}
-	t.unset(found)
-	t.undo = append(t.undo, undo{found, true})
-}
-
-// treeBucket is a bucket of a tree; in and name are those of its own item.
-type treeBucket struct {
-	t    *tree
-	id   uint32
-	in   uint32
-	name []byte
-}
-
-func (b *treeBucket) find(key []byte) item {
-	found, _ := b.t.items.Get(item{in: b.id, key: key})
-	return found
-}
-
-func (i item) bytes() []byte {
-	if i.child != 0 {
-		return nil
-	}
-	return i.value
-}
-
-func (b *treeBucket) Get(key []byte) []byte { return b.find(key).bytes() }
-
-func (b *treeBucket) Put(key, value []byte) error {
-	stored := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
-	before := b.t.put(item{in: b.id, key: stored[:len(key):len(key)], value: stored[len(key):]})
-	if before.child != 0 { // the error rolls it back
-		return fmt.Errorf("%w: a bucket is in the place of a value", counting.ErrNotApplied)
-	}
-	return nil
-}
-
-func (b *treeBucket) Delete(key []byte) error {
-	b.t.delete(item{in: b.id, key: key})
-	return nil
+	})
 }
 
 func (b *treeBucket) Scan(from []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
-		b.t.items.AscendGreaterOrEqual(item{in: b.id, key: from}, func(i item) bool {
-			return i.in == b.id && yield(i.key, i.bytes())
-		})
+		b.items.AscendGreaterOrEqual(item{key: from}, func(i item) bool { return yield(i.key, i.value) })
 	}
 }
 
-func (b *treeBucket) ScanBack(before []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(key, value []byte) bool) {
-		b.t.items.DescendLessOrEqual(item{in: b.id, key: before}, func(i item) bool {
-			return i.in == b.id && (bytes.Equal(i.key, before) || yield(i.key, i.bytes()))
-		})
-	}
+func (b *treeBucket) Before(key []byte) (before []byte) {
+	b.items.DescendLessOrEqual(item{key: key}, func(i item) bool {
+		if !bytes.Equal(i.key, key) {
+			before = i.key
+		}
+		return before == nil
+	})
+	return before
 }
 
 func (b *treeBucket) Bucket(name []byte) (bucket, error) {
-	if table := b.t.tables[string(name)]; table != nil && b.id == treeRoot {
-		return table, nil
+	if in := b.buckets[string(name)]; in != nil {
+		return in, nil
 	}
-	switch found := b.find(name); {
-	case found.child != 0:
-		return &treeBucket{b.t, found.child, b.id, found.key}, nil
-	case found.value != nil:
+	if b.items.Len() > len(b.buckets) && b.Get(name) != nil {
 		return nil, counting.Corrupt
 	}
 	return nil, nil
@@ -204,25 +166,17 @@ func (b *treeBucket) Create(name []byte) (bucket, error) {
 	if there, err := b.Bucket(name); there != nil || err != nil {
 		return there, err
 	}
-	b.t.lastID++
-	made := &treeBucket{b.t, b.t.lastID, b.id, bytes.Clone(name)}
-	return made, made.SetSequence(0)
+	in, key := b.tree.newBucket(), string(name)
+	b.insert(item{key: []byte(key)})
+	b.nest(key, in)
+	b.tree.onRollback(func() { delete(b.buckets, key) })
+	return in, nil
 }
 
-func (b *treeBucket) Sequence() uint64 {
-	own, _ := b.t.items.Get(item{in: b.in, key: b.name})
-	return binary.BigEndian.Uint64(own.value)
-}
+func (b *treeBucket) Sequence() uint64 { return b.sequence }
 
-func (b *treeBucket) SetSequence(n uint64) error {
-	b.t.put(item{in: b.in, child: b.id, key: b.name, value: number(int64(n))})
-	return nil
-}
-
-func (b *treeBucket) Append(value []byte) error {
-	n := b.Sequence() + 1
-	if err := b.SetSequence(n); err != nil {
-		return err
-	}
-	return b.Put(number(int64(n)), value)
+func (b *treeBucket) SetSequence(n uint64) {
+	before := b.sequence
+	b.sequence = n
+	b.tree.onRollback(func() { b.sequence = before })
 }

@@ -14,19 +14,14 @@ func ofWindow(what string, w counting.Window) string { return fmt.Sprintf("%s wi
 // Heartbeat implements counting.Windows. It writes only when there is something
 // to write.
 func (n *core) Heartbeat(ctx context.Context) (a counting.HeartbeatResult, err error) {
-	err = n.update(ctx, "heartbeat", func(t *tx) (forgot bool, err error) {
+	err = n.update(ctx, "heartbeat", func(t *tx) (err error) {
 		if a.Current, err = t.current(t.state); err != nil {
-			return false, err
+			return err
 		}
-		if forgot, err = t.forget(); err != nil {
-			return false, err
-		}
-		waiting := t.table(inWaiting)
-		a.Waiting = waitingBefore(waiting, a.Current)
-		if waiting.Get(ordered(a.Current)) != nil {
-			return forgot, nil
-		}
-		return true, waiting.Put(ordered(a.Current), present())
+		t.forget()
+		a.Waiting = t.waitingBefore(a.Current)
+		t.addWaiting(a.Current)
+		return nil
 	})
 	if err != nil {
 		return counting.HeartbeatResult{}, err
@@ -34,8 +29,8 @@ func (n *core) Heartbeat(ctx context.Context) (a counting.HeartbeatResult, err e
 	return a, nil
 }
 
-func waitingBefore(waiting bucket, current counting.Window) (before []counting.Window) {
-	for key := range waiting.Scan(nil) {
+func (t *tx) waitingBefore(current counting.Window) (before []counting.Window) {
+	for key := range t.table(inWaiting).Scan(nil) {
 		w, ok := readOrdered[counting.Window](key)
 		if ok && w >= current || len(before) == counting.MaxWaiting {
 			break
@@ -47,37 +42,46 @@ func waitingBefore(waiting bucket, current counting.Window) (before []counting.W
 	return before
 }
 
+func (t *tx) isWaiting(w counting.Window) bool { return t.table(inWaiting).Get(ordered(w)) != nil }
+
+func (t *tx) addWaiting(w counting.Window) {
+	if !t.isWaiting(w) {
+		t.table(inWaiting).Put(ordered(w), present())
+	}
+}
+
 // Seal implements counting.Windows.
 func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration) (count int64, err error) {
-	err = n.update(ctx, ofWindow("seal", w), func(t *tx) (bool, error) {
+	err = n.update(ctx, ofWindow("seal", w), func(t *tx) error {
 		sealed, err := t.highestSealed()
 		if err != nil {
-			return false, err
+			return err
 		}
 		// No id goes to a window up to the highest sealed one, so that the
 		// number of its ids is frozen without being noted.
 		end := t.state.Fenced.Length().End(w)
 		if w > sealed && t.at.Before(end.Add(grace)) {
-			return false, counting.ErrTooEarly
+			return counting.ErrTooEarly
 		}
-		if !t.at.Before(end.Add(counting.EntryLife)) && !t.keeps(w) {
-			return false, counting.ErrRetired
+		kept, err := t.window(w)
+		if !t.at.Before(end.Add(counting.EntryLife)) && kept == nil && err == nil && !t.isWaiting(w) {
+			return counting.ErrRetired
 		}
-		if count, err = t.distinct(w); err != nil || w <= sealed {
-			return false, err
+		if count, err = t.distinct(w); err != nil {
+			return err
 		}
-		return true, t.seal(w)
+		if w > sealed {
+			t.seal(w)
+		}
+		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return count, nil
+	return count, err
 }
 
-// keeps tells whether there is anything of a window, or it waits.
-func (t *tx) keeps(w counting.Window) bool {
-	kept, err := t.table(inWindows).Bucket(ordered(w))
-	return kept != nil || err != nil || t.table(inWaiting).Get(ordered(w)) != nil
+// window is what is kept of a window, nil where that is nothing. The error is
+// counting.Corrupt.
+func (t *tx) window(w counting.Window) (bucket, error) {
+	return t.table(inWindows).Bucket(ordered(w))
 }
 
 // Distinct implements counting.Windows.
@@ -91,7 +95,7 @@ func (n *core) Distinct(ctx context.Context, w counting.Window) (count int64, er
 
 // distinct is the number of ids of a window, kept with them.
 func (t *tx) distinct(w counting.Window) (int64, error) {
-	kept, err := t.table(inWindows).Bucket(ordered(w))
+	kept, err := t.window(w)
 	if kept == nil || err != nil {
 		return 0, err
 	}
@@ -101,7 +105,7 @@ func (t *tx) distinct(w counting.Window) (int64, error) {
 // Endpoints implements counting.Windows.
 func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []string, err error) {
 	err = n.view(ctx, ofWindow("endpoints of", w), func(t *tx) error {
-		kept, err := t.table(inWindows).Bucket(ordered(w))
+		kept, err := t.window(w)
 		if kept == nil || err != nil {
 			return err
 		}
@@ -119,24 +123,18 @@ func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []st
 
 // Retire implements counting.Windows.
 func (n *core) Retire(ctx context.Context, w counting.Window) error {
-	return n.update(ctx, ofWindow("retire", w), func(t *tx) (changed bool, err error) {
+	return n.update(ctx, ofWindow("retire", w), func(t *tx) error {
 		sealed, err := t.highestSealed()
 		if err != nil {
-			return false, err
+			return err
 		}
 		if w > sealed {
-			changed = true
-			if err := t.seal(w); err != nil {
-				return false, err
-			}
+			t.seal(w)
 		}
-		waiting, key := t.table(inWaiting), ordered(w)
-		if waiting.Get(key) == nil {
-			return changed, nil // retired before, or never seen
+		if t.isWaiting(w) { // it was not retired before
+			t.table(inWaiting).Delete(ordered(w))
+			t.plan(t.at.Add(counting.WindowLife), aWindow, ordered(w))
 		}
-		if err := waiting.Delete(key); err != nil {
-			return false, err
-		}
-		return true, t.plan(t.at.Add(counting.WindowLife), aWindow, key)
+		return nil
 	})
 }
