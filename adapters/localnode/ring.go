@@ -74,9 +74,9 @@ func (t *tx) saveRing(next sharding.RingState) {
 	}
 	before := ringParts(&t.state)
 	for key, ring := range ringParts(&next) {
-		switch {
-		case *ring == *before[key]:
-		case *ring == nil:
+		switch *ring {
+		case *before[key]:
+		case nil:
 			b.Delete([]byte(key))
 		default:
 			b.Put([]byte(key), (*ring).Encode())
