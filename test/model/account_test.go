@@ -13,8 +13,8 @@ import (
 	"footfall/test/chaos"
 )
 
-// told is what one publication or callback said.
-type told struct {
+// notice is what one publication or callback said.
+type notice struct {
 	count int64
 	at    time.Time
 }
@@ -33,8 +33,8 @@ type books struct {
 	pages      map[counting.Page]*chaos.Account
 	acked      map[counting.ID]int // how often
 	doubted    map[counting.ID]int
-	reports    map[counting.Window][]told
-	calls      map[tried][]told
+	reports    map[counting.Window][]notice
+	calls      map[tried][]notice
 	saves      map[tried]int // known to be saved by who called
 	// steps counts claims and saves; claims has the step of the latest claim
 	// that an instance knows of, newest the claim of a window that was asked for
@@ -67,7 +67,7 @@ type keeping struct {
 func newBooks() *books {
 	return &books{
 		pages: make(map[counting.Page]*chaos.Account), acked: make(map[counting.ID]int), doubted: make(map[counting.ID]int),
-		reports: make(map[counting.Window][]told), calls: make(map[tried][]told), saves: make(map[tried]int),
+		reports: make(map[counting.Window][]notice), calls: make(map[tried][]notice), saves: make(map[tried]int),
 		claims: make(map[claimant]int), newest: make(map[counting.Window]claim), kept: make(map[claimant]keeping),
 	}
 }
@@ -118,8 +118,8 @@ func (b *books) claimed(w counting.Window, instance string, began int) {
 	}
 }
 
-// overtaken says who has the window now, when that isn't the instance: he
-// asked for it after the instance had it.
+// checkNotSuperseded returns the instance that has the window now, when it is
+// another one, which asked for it after this instance had it.
 func (b *books) checkNotSuperseded(w counting.Window, instance string) (by string, yes bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -133,7 +133,7 @@ func (b *books) saved(w counting.Window, endpoint, instance string, c counting.D
 	defer b.mu.Unlock()
 	name := claimant{w, endpoint}
 	if before, ok := b.kept[name]; !ok || !c.Final || before.Attempts < c.Attempts {
-		b.saves[tried{w, endpoint, c.Attempts}]++ // or it was given up after that attempt
+		b.saves[tried{w, endpoint, c.Attempts}]++ // or it was abandoned after that attempt
 	}
 	b.kept[name] = keeping{c, step, instance}
 }
@@ -147,12 +147,12 @@ func (w *world) published(r publishing.Report) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.reports[window] = append(w.reports[window], told{r.Count, time.Now()})
+	w.reports[window] = append(w.reports[window], notice{r.Count, time.Now()})
 }
 
-// called notes an attempt. Who knows what was kept, since he kept it or has
-// claimed the window since, makes none after a final result and none again
-// after another one. A ledger that was rolled back forgets what was kept.
+// called notes an attempt. An instance that saved a result, or has claimed the
+// window since, knows it: it makes no attempt after a final result, and repeats
+// none. A ledger that was rolled back forgets what was saved.
 func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, instance string) {
 	t := tried{w.windowOf(r), string(e), number}
 	w.mu.Lock()
@@ -167,7 +167,7 @@ func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, i
 	if number > 1 {
 		w.counted.Add(calledAgain)
 	}
-	w.calls[t] = append(w.calls[t], told{r.Count, time.Now()})
+	w.calls[t] = append(w.calls[t], notice{r.Count, time.Now()})
 }
 
 // windowOf reads a report as its reader does.
@@ -198,7 +198,7 @@ func (w *world) truth() seen {
 				put(all.endpoints, window, e)
 			}
 		}
-		maps.Copy(all.attended, more.attended)
+		maps.Copy(all.current, more.current)
 	}
 	return all
 }
@@ -213,7 +213,7 @@ func (w *world) latest() counting.Window {
 
 // windows are those in which an instance lived or an id came, in order.
 func (s *seen) windows() []counting.Window {
-	all := maps.Clone(s.attended)
+	all := maps.Clone(s.current)
 	for w := range s.ids {
 		all[w] = struct{}{}
 	}

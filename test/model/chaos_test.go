@@ -161,7 +161,7 @@ func (w *world) emptyAndAlone(d *chaos.Dice) {
 			w.kill(slot)
 		}
 		if w.pick(d) == nil {
-			w.counted.Add(nobodyAlive)
+			w.counted.Add(noneAlive)
 		}
 		time.Sleep(away)
 		for slot := range w.instances {

@@ -20,7 +20,7 @@ const (
 	clockForward     chaos.Fault = "clock_forward"
 	instanceCrashed  chaos.Fault = "instance_crashed"
 	instanceFrozen   chaos.Fault = "instance_frozen"
-	nobodyAlive      chaos.Fault = "all_crashed_at_the_boundary"
+	noneAlive        chaos.Fault = "all_crashed_at_the_boundary"
 	publisherRefused chaos.Fault = "publisher_refused"
 	publisherUnknown chaos.Fault = "publisher_unknown"
 	endpointFailed   chaos.Fault = "endpoint_failed"

@@ -283,6 +283,6 @@ func (i *instance) outcome(err error) chaos.Outcome {
 	case errors.Is(err, publishing.ErrForbidden):
 		return chaos.Refused
 	}
-	i.world.violate("a caller was told %v, which no contract names", err)
+	i.world.violate("a caller received %v, which no contract names", err)
 	return chaos.Unknown
 }

@@ -127,7 +127,7 @@ func (w *world) checkIDs(truth *seen) {
 	}
 }
 
-// checkCalls: every endpoint that a node took is told the number of its
+// checkCalls: every endpoint that a node took is called with the number of its
 // window, and only an attempt whose result was not known to be kept is made
 // again (P7, and "once per distinct endpoint and window").
 func (w *world) checkCalls(truth *seen) {
@@ -135,7 +135,7 @@ func (w *world) checkCalls(truth *seen) {
 	for window, endpoints := range truth.endpoints {
 		for e := range endpoints {
 			if window <= latest && len(w.calls[tried{window, e, 1}]) == 0 {
-				w.violate("P7: %s was not told about %s", e, w.length.Name(window))
+				w.violate("P7: %s was not called about %s", e, w.length.Name(window))
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func (w *world) checkCalls(truth *seen) {
 		}
 		for _, c := range calls {
 			if reports := w.reports[t.window]; len(reports) > 0 && c.count != reports[0].count {
-				w.violate("P5: %s was told %d about %s, whose number is %d", t.endpoint, c.count, name, reports[0].count)
+				w.violate("P5: %s received %d about %s, whose number is %d", t.endpoint, c.count, name, reports[0].count)
 			}
 		}
 	}

@@ -78,13 +78,13 @@ type seen struct {
 	sealed    counting.Window
 	ids       map[counting.Window]map[counting.ID]struct{}
 	endpoints map[counting.Window]map[string]struct{}
-	attended  map[counting.Window]struct{}
+	current   map[counting.Window]struct{}
 }
 
 func (s *seen) clone() seen {
-	c := seen{sealed: s.sealed, ids: cloneSets(s.ids), endpoints: cloneSets(s.endpoints), attended: make(map[counting.Window]struct{})}
-	for w := range s.attended {
-		c.attended[w] = struct{}{}
+	c := seen{sealed: s.sealed, ids: cloneSets(s.ids), endpoints: cloneSets(s.endpoints), current: make(map[counting.Window]struct{})}
+	for w := range s.current {
+		c.current[w] = struct{}{}
 	}
 	return c
 }
@@ -110,7 +110,7 @@ func put[K comparable](sets map[counting.Window]map[K]struct{}, w counting.Windo
 func newSeen() seen {
 	return seen{
 		sealed: -1 << 62, ids: make(map[counting.Window]map[counting.ID]struct{}),
-		endpoints: make(map[counting.Window]map[string]struct{}), attended: make(map[counting.Window]struct{}),
+		endpoints: make(map[counting.Window]map[string]struct{}), current: make(map[counting.Window]struct{}),
 	}
 }
 
@@ -204,13 +204,13 @@ func (s *memoryServer) Apply(ctx context.Context, b *counting.Batch) (counting.R
 	return receipt, nil
 }
 
-// Heartbeat lets the node attend and notes the window that became a waiting one.
+// Heartbeat notes the window that became a waiting one.
 func (s *memoryServer) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.Node.Heartbeat(ctx)
 	if err == nil {
-		s.seen.attended[a.Current] = struct{}{}
+		s.seen.current[a.Current] = struct{}{}
 	}
 	return a, err
 }

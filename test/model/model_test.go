@@ -71,8 +71,8 @@ func drizzle() plan {
 	return p
 }
 
-// setBack lets clocks step back just when their node has sealed.
-func setBack() plan {
+// backwards lets clocks step back just when their node has sealed.
+func backwards() plan {
 	p := storm()
 	p.backAtSeal = 0.6
 	return p
@@ -95,7 +95,7 @@ func absence() plan {
 var (
 	stormFaults = append(chaos.CrashAtSteps(),
 		lostRequest, lostReply, delayed, duplicated, refusedCall, nodeDown, nodeFrozen, clockBack, clockForward,
-		instanceCrashed, instanceFrozen, nobodyAlive, publisherRefused, publisherUnknown, endpointFailed, endpointHung, endpointGone, endpointBusy,
+		instanceCrashed, instanceFrozen, noneAlive, publisherRefused, publisherUnknown, endpointFailed, endpointHung, endpointGone, endpointBusy,
 		batchDuplicate, answeredInDoubt, answeredRefused, overflowRefused, endpointRefused, claimBusy, claimTakenOver,
 		sealTooEarly, publishedTwice, publishedNothing, idMovedOn, calledTwice, calledAgain, forbiddenRefused,
 		frozenBeyondLease, nodeOff, closerAhead, closerBehind,

@@ -56,12 +56,12 @@ func defects() []defect {
 		{"a duplicate is answered without its refusals", "P1", storm, mutant{atNode: lenient}},
 		{"an overflow leaves the earlier items applied and no mark", "P2", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &torn{Node: n} }}},
 		{"a batch in doubt is taken for one not applied", "P2", storm, mutant{atClient: confident}},
-		{"ids go to a sealed window", "P6", setBack, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return &unsealed{Node: n, clock: c, sealed: -1 << 62} }}},
+		{"ids go to a sealed window", "P6", backwards, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return &unsealed{Node: n, clock: c, sealed: -1 << 62} }}},
 		{"a window is sealed before the clock says so", "P5", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return hasty{n} }}},
 		{"a count is taken afresh and not the recorded one", "P5: footfall", hesitation, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return recounting{n, c} }}},
 		{"a window is retired before it is published", "P5", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return retiring{n} }}},
 		{"what came of an attempt is not kept", "P7", storm, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return careless{n} }}},
-		{"a window is counted and not frozen", "P6", setBack, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return unfrozen{n, c} }}},
+		{"a window is counted and not frozen", "P6", backwards, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return unfrozen{n, c} }}},
 		{"a claim that was taken over is as good as the newest", "P7", absence, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node {
 			return &tokenless{Node: n, newest: make(map[counting.Window]string)}
 		}}},
@@ -142,7 +142,7 @@ func (t *torn) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	return t.Node.Apply(ctx, b)
 }
 
-// unsealed adds ids to the window of its clock, which nobody counts again
+// unsealed adds ids to the window of its clock, which is not counted again
 // once it is sealed.
 type unsealed struct {
 	cluster.Node
@@ -220,7 +220,7 @@ func (u unfrozen) Seal(ctx context.Context, w counting.Window, grace time.Durati
 	return recounting(u).Seal(ctx, w, grace)
 }
 
-// tokenless takes changes from whoever has once claimed a window.
+// tokenless takes changes from any instance that has once claimed a window.
 type tokenless struct {
 	cluster.Node
 	mu     sync.Mutex

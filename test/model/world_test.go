@@ -50,7 +50,7 @@ type plan struct {
 	// skews: the clocks of two instances are off by 10 s all the time, one
 	// ahead and one late, and that of a node by 3 s.
 	skews bool
-	// backAtSeal is how often a clock is set back just when its node sealed.
+	// backAtSeal is how often a clock steps back just when its node sealed.
 	backAtSeal float64
 	// absences is how often an instance freezes in a callback, for longer than
 	// its lease, and continues with what it knew.
@@ -80,7 +80,7 @@ type server interface {
 	reached() (bool, error)
 	// isDue tells whether the node's clock has shown a time.
 	isDue(t time.Time) bool
-	// mend restores what was changed for good.
+	// mend restores what no other fault restores.
 	mend()
 }
 

@@ -91,7 +91,7 @@ func (w *world) operate(d *chaos.Dice) {
 	case w.plan.swings:
 		err = i.swing(ctx)
 	case x < 50 && len(visitors) < guests:
-		s := w.newcomer(d)
+		s := w.joining(d)
 		_, err = i.ring.Add(ctx, s.Addr(), 5+d.UpTo(30), false)
 		if err == nil && s.emptied.Load() {
 			w.counted.Add(nodeAddedAgain)
@@ -118,8 +118,8 @@ func (w *world) operate(d *chaos.Dice) {
 	}
 }
 
-// newcomer is a node that is in no ring, and may have been about to be.
-func (w *world) newcomer(d *chaos.Dice) *server {
+// joining is a node that is in no ring, and may have been about to be.
+func (w *world) joining(d *chaos.Dice) *server {
 	var spare *server
 	for _, s := range w.all() {
 		if s.buried.Load() || spare != nil && spare.ID() < s.ID() {
@@ -207,7 +207,7 @@ func (w *world) trip(i *instance, k kind) {
 		w.counted.Add(moverKilled)
 	case fencing:
 		w.counted.Add(coordinatorKilled)
-	case approving:
+	case accepting:
 		w.counted.Add(coordinatorKilled)
 		w.counted.Add(killedBeforeOpen)
 	case opening:

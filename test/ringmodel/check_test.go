@@ -10,7 +10,7 @@ import (
 )
 
 // check compares what the nodes have with what they did and with what callers
-// were told.
+// received.
 func (w *world) check(ctx context.Context) {
 	ring := w.instances[0].cluster.View().Ring
 	var holdings []holding
@@ -41,7 +41,7 @@ type holding struct {
 }
 
 // look reads what a node has, past all that goes wrong; false is one that was
-// never let in.
+// never admitted.
 func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holding, bool) {
 	if err := s.far.resolve(w); err != nil {
 		w.violate("P1: node %s does not come back: %v", s.ID(), err)
@@ -90,7 +90,7 @@ func (w *world) checkPage(ring *sharding.Ring, page counting.Page, at int, holdi
 		} else {
 			elsewhere += p.Visits
 		}
-		if !w.plan.powerCuts { // a residue that was retired may be back then: it is a copy
+		if !w.plan.powerCuts { // frozen pages that were retired may be back then: they are a copy
 			elsewhere += p.Frozen
 		}
 		if p.Visits+p.Frozen > 0 {

@@ -37,7 +37,7 @@ type instance struct {
 	early   sync.Map // of the mutant that reads backward: the parts that it has, by question
 }
 
-// gate stops everybody while it is closed.
+// gate stops every caller of pass while it is closed.
 type gate struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -123,7 +123,7 @@ func (w *world) start(name string) (*instance, error) {
 	}
 	i.visits = visits.New(i.cluster)
 	i.uniques = uniques.New(uniques.Options{
-		Cluster: i.cluster, Publishers: []publishing.Publisher{press{i}}, Notifier: nobody{}, Journal: nobody{},
+		Cluster: i.cluster, Publishers: []publishing.Publisher{press{i}}, Notifier: noCallbacks{}, Journal: noCallbacks{},
 		Grace: 500 * time.Millisecond, Instance: name, Log: log,
 	})
 	i.ring = resharding.New(resharding.Options{
@@ -171,20 +171,20 @@ func (i *instance) stop(patience time.Duration) {
 	_ = i.cluster.Stop(ctx)
 }
 
-// record counts visits, and tells what the caller was told.
+// record counts visits, and returns what the caller knows of them.
 func (i *instance) record(page counting.Page, n int64) chaos.Outcome {
 	a := i.world.books[page]
 	a.Issue(n)
 	err := i.visits.Record(context.Background(), page, n)
-	told := chaos.Refused // also one that is refused alone
+	answer := chaos.Refused // also one that is refused alone
 	switch {
 	case i.isDead(), errors.Is(err, counting.ErrInDoubt):
-		told = chaos.Unknown
+		answer = chaos.Unknown
 	case err == nil:
-		told = chaos.Acknowledged
+		answer = chaos.Acknowledged
 	}
-	a.Settle(told, n)
-	return told
+	a.Settle(answer, n)
+	return answer
 }
 
 func (i *instance) isDead() bool {
@@ -239,11 +239,11 @@ func (p press) Publish(_ context.Context, r publishing.Report) error {
 	return nil
 }
 
-// nobody is called by no one.
-type nobody struct{}
+// noCallbacks is a notifier and a journal for ids without endpoints.
+type noCallbacks struct{}
 
-func (nobody) Permits(publishing.Endpoint) error { return nil }
-func (nobody) Notify(context.Context, publishing.Report, publishing.Endpoint, int) publishing.Attempt {
+func (noCallbacks) Permits(publishing.Endpoint) error { return nil }
+func (noCallbacks) Notify(context.Context, publishing.Report, publishing.Endpoint, int) publishing.Attempt {
 	return publishing.Attempt{}
 }
-func (nobody) LogAttempt(publishing.Attempt) error { return nil }
+func (noCallbacks) LogAttempt(publishing.Attempt) error { return nil }

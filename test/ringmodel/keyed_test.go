@@ -40,17 +40,17 @@ func (w *world) recordOnce(d *chaos.Dice, pages ...counting.Page) {
 			w.violate("P2: a key is known with a payload that it never came with")
 		}
 		for k, page := range pages {
-			told := err
+			answer := err
 			if err == nil {
-				told = errs[k]
+				answer = errs[k]
 			}
 			switch {
 			case acked[k]:
-			case told == nil && !i.isDead():
+			case answer == nil && !i.isDead():
 				claimed, acked[k] = true, true
 				outcomes[k] = chaos.Acknowledged
 				w.books[page].Settle(chaos.Acknowledged, n)
-			case i.isDead() || errors.Is(told, counting.ErrInDoubt):
+			case i.isDead() || errors.Is(answer, counting.ErrInDoubt):
 				outcomes[k] = chaos.Unknown
 			}
 		}

@@ -40,14 +40,14 @@ func (i *instance) link(s *server) chaos.Node {
 	return l
 }
 
-// kind is what sort of call it is, for what may befall it.
+// kind is what sort of call it is, for what may happen to it.
 type kind int
 
 const (
 	plain kind = iota
 	stepOfMove
 	fencing // and the others of a change
-	approving
+	accepting
 	opening
 )
 
@@ -56,7 +56,7 @@ func kinds() map[string]kind {
 	return map[string]kind{
 		"apply": plain, "read": plain, "readparts": plain, "heartbeat": plain, "seal": plain, "ringstate": plain,
 		"ringsummary": plain, "incomingarcs": plain, "findkeys": plain, "entries": plain,
-		"fence": fencing, "accept": approving, "open": opening,
+		"fence": fencing, "accept": accepting, "open": opening,
 		"claimarcs": stepOfMove, "fetch": stepOfMove, "import": stepOfMove, "confirm": stepOfMove,
 		"retirearc": stepOfMove, "closearc": stepOfMove, "importentries": stepOfMove,
 	}
@@ -117,7 +117,7 @@ func (l *link) call(ctx context.Context, k kind, do func(context.Context) (any, 
 	default:
 	}
 	if k == stepOfMove && a.err != nil {
-		w.counted.Add(moveBroken)
+		w.counted.Add(moveInterrupted)
 	}
 	return a.value, a.err
 }
@@ -157,7 +157,7 @@ func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error
 	}
 	lost := lostThere || lostBack
 	if lost && d.Chance(r.duplicate) || k == stepOfMove && d.Chance(r.copies) {
-		l.stray(k, func() { _, _ = do(context.Background()) })
+		l.repeat(k, func() { _, _ = do(context.Background()) })
 	}
 	if !lost {
 		time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
@@ -178,12 +178,12 @@ func (l *link) isOver(falls int64) bool {
 	return l.instance.world.plan.powerCuts && l.server.falls.Load() != falls
 }
 
-// stray makes a call again, late.
-func (l *link) stray(k kind, again func()) {
+// repeat makes a call again, late.
+func (l *link) repeat(k kind, again func()) {
 	w := l.instance.world
 	most := 3 * time.Second
 	if k != plain {
-		most = w.plan.stray
+		most = w.plan.late
 	}
 	falls := l.server.falls.Load()
 	w.travels.Go(func() {

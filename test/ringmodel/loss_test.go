@@ -12,8 +12,8 @@ import (
 	"footfall/test/chaos"
 )
 
-// bereft is a storm in which newcomers die for good while arcs are on their way
-// to them, and are given up.
+// bereft is a storm in which joining nodes are permanently lost while arcs are on
+// their way to them, and are abandoned.
 func bereft() plan {
 	p := storm()
 	p.operators, p.aborted, p.losses = 1, *abortedFlag/4, true
@@ -26,13 +26,13 @@ const (
 	pageLost chaos.Fault = "page_that_had_left_it"
 )
 
-// V13, P3, P4: what had not left for a node that is given up counts on, no more and no
+// V13, P3, P4: what had not left for a node that is abandoned counts on, no more and no
 // less, and the pages of others never notice.
-func TestWhatHadNotLeftForANodeThatIsGivenUpCountsOn(t *testing.T) {
+func TestWhatHadNotLeftForANodeThatIsAbandonedCountsOn(t *testing.T) {
 	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, lostRequest, lostReply, duplicated, instanceCrashed, nodeDown})
 }
 
-// bereavements are defects that show where a node is given up.
+// bereavements are defects that show where a node is abandoned.
 func bereavements() []defect {
 	return []defect{
 		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n chaos.Node) chaos.Node { return wasteful{n} }}},
@@ -42,7 +42,7 @@ func bereavements() []defect {
 
 // losses are what is known of nodes that were lost, beside what they did.
 type losses struct {
-	lost   map[counting.Page]int64           // visits that are gone for good
+	lost   map[counting.Page]int64           // visits that are permanently lost
 	came   map[stint]map[counting.Page]int64 // visits that came to a node by a table
 	left   map[departure]bool                // arcs that were retired at a node
 	behind map[counting.Page]behind          // pages that may not have left
@@ -98,8 +98,8 @@ func (w *world) noteLeft(d departure) {
 	w.losses.left[d] = true
 }
 
-// lose lets a newcomer die for good, some time after the change that let it in,
-// and has it given up.
+// lose takes a joining node away permanently, some time after the change that
+// admitted it, and abandons it.
 func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 	w.rest(w.span(d.Between(0, 4*time.Second)))
 	s.mu.Lock()
@@ -117,12 +117,12 @@ func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 		ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
 		_, err := i.ring.Abandon(ctx, s.ID())
 		cancel()
-		made := func(l sharding.Loss) bool { return l.Node == s.ID() } // though nobody may have said so
+		made := func(l sharding.Loss) bool { return l.Node == s.ID() } // though no call may have returned it
 		if slices.ContainsFunc(i.cluster.View().Losses(), made) {
 			return
 		}
 		if time.Since(begin) > 5*time.Minute {
-			w.violate("P4: %s can't be given up: %v", s.ID(), err)
+			w.violate("P4: %s can't be abandoned: %v", s.ID(), err)
 			return
 		}
 	}

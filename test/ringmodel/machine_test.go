@@ -8,7 +8,7 @@ import (
 	"footfall/test/chaos"
 )
 
-// machine is a node, past the network, and what may befall what it runs on.
+// machine is a node, past the network, and what may happen to what it runs on.
 type machine interface {
 	chaos.Node
 	// Locker is held during each call of a step that promises to keep what it
@@ -20,7 +20,7 @@ type machine interface {
 	// that.
 	keep()
 	fallBack() error
-	// settle makes it ready to be read at the end of a run, and tells the world
+	// resolve makes it ready to be read at the end of a run, and tells the world
 	// what it has applied if that isn't known yet.
 	resolve(w *world) error
 }

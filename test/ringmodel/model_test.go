@@ -1,7 +1,7 @@
 // Package ringmodel_test changes the ring under whole instances of the service,
 // over nodes behind a network that loses, delays and repeats, and compares what
 // is there with what was promised (design: ring): over memory in virtual
-// time, and over Redis servers that are killed and set back, in real time. A run
+// time, and over Redis servers that are killed and rolled back, in real time. A run
 // that fails is repeated by -ringmodel.seed; goroutines of one moment may still
 // run in another order, and real time is never the same, so try a few times.
 package ringmodel_test
@@ -19,7 +19,7 @@ import (
 var (
 	seedFlag    = flag.Uint64("ringmodel.seed", 0, "seed of the first run; 0 takes one by the clock")
 	changesFlag = flag.Int("ringmodel.changes", 20, "changes of the ring that a storm goes on for at least")
-	abortedFlag = flag.Int("ringmodel.aborted", 200, "moves broken off that a storm goes on for at least")
+	abortedFlag = flag.Int("ringmodel.aborted", 200, "interrupted moves that a storm goes on for at least")
 )
 
 // storm is all that may go wrong without a node losing what it has.
@@ -27,9 +27,9 @@ func storm() plan {
 	return plan{
 		instances: 3, clients: 12, operators: 2, heavy: 1000, pause: 3 * time.Second, changes: *changesFlag, aborted: *abortedFlag,
 		rates:   rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.02, duplicate: 0.6, unnoticed: 0.3, late: 1500 * time.Millisecond},
-		crashes: true, sleeps: 30 * time.Second, trips: [...]float64{stepOfMove: 0.0008, fencing: 0.02, approving: 0.02, opening: 0.02},
+		crashes: true, sleeps: 30 * time.Second, trips: [...]float64{stepOfMove: 0.0008, fencing: 0.02, accepting: 0.02, opening: 0.02},
 		outages: 12 * time.Second, outage: 4 * time.Second,
-		launch: inMemory, longest: 5 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
+		launch: inMemory, longest: 5 * time.Hour, hunt: 15 * time.Minute, late: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
@@ -49,7 +49,7 @@ func amnesia() plan {
 		instances: 3, clients: 8, operators: 1, heavy: 1000, pause: 3 * time.Second, changes: max(4, *changesFlag/4), aborted: *abortedFlag / 4,
 		rates:     rates{loseRequest: 0.02, loseReply: 0.02, delay: 0.01, duplicate: 0.5, unnoticed: 0.3, late: 1500 * time.Millisecond},
 		rollBacks: true,
-		launch:    inMemory, longest: 5 * time.Hour, hunt: 15 * time.Minute, stray: 30 * time.Second, keepEvery: 100 * time.Millisecond,
+		launch:    inMemory, longest: 5 * time.Hour, hunt: 15 * time.Minute, late: 30 * time.Second, keepEvery: 100 * time.Millisecond,
 	}
 }
 
@@ -69,15 +69,15 @@ func thaw() plan {
 
 var (
 	stormFaults = []chaos.Fault{
-		lostRequest, lostReply, delayed, duplicated, moveBroken, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
+		lostRequest, lostReply, delayed, duplicated, moveInterrupted, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
 		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
 		keysMoved, keyAtSource, keyReusedRefused, entriesTaken,
 	}
 	quarrelFaults = []chaos.Fault{
 		lostRequest, lostReply, delayed, duplicated, coordinatorKilled, coordinatorKilledLate, stoppedInChange, linkCut,
-		nodeDiedFenced, firstDiedFenced, nodeDiedApproved, nodeDiedOpened, changeMade, changeUndone, changeFinished,
+		nodeDiedFenced, firstDiedFenced, nodeDiedAccepted, nodeDiedOpened, changeMade, changeUndone, changeFinished,
 	}
-	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, lostRequest, lostReply, changeMade, moveBroken}
+	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, lostRequest, lostReply, changeMade, moveInterrupted}
 )
 
 // V12, V13, V17, P2, P3, P4: nothing is lost, doubled or read low while the
@@ -86,9 +86,9 @@ func TestNothingIsLostWhileTheRingChangesInAStorm(t *testing.T) {
 	runMany(t, storm, append([]chaos.Fault{nodeAddedAgain}, stormFaults...))
 }
 
-// V17, P4: which ring follows another is decided once, whoever dies, stops, or goes
-// away in the middle of it, and for however long.
-func TestAChangeIsDecidedOnceWhoeverDiesInIt(t *testing.T) { runMany(t, quarrel, quarrelFaults) }
+// V17, P4: which ring follows another is decided once, whichever process dies, stops, or
+// goes away in the middle of it, and for however long.
+func TestAChangeIsDecidedOnceWhicheverProcessDies(t *testing.T) { runMany(t, quarrel, quarrelFaults) }
 
 // P4: a node that falls back to what it had promised to keep loses nothing.
 func TestNodesThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
@@ -160,7 +160,7 @@ const (
 	delayed               chaos.Fault = "delayed"
 	duplicated            chaos.Fault = "duplicated"
 	lateStep              chaos.Fault = "step_of_a_move_that_is_over"
-	moveBroken            chaos.Fault = "move_broken_off"
+	moveInterrupted       chaos.Fault = "move_interrupted"
 	instanceCrashed       chaos.Fault = "instance_crashed"
 	instanceFrozen        chaos.Fault = "instance_frozen"
 	coordinatorKilled     chaos.Fault = "coordinator_killed"
@@ -169,7 +169,7 @@ const (
 	stoppedInChange       chaos.Fault = "instance_stops_in_a_change"
 	linkCut               chaos.Fault = "link_cut"
 	firstDiedFenced       chaos.Fault = "first_node_down_when_fenced"
-	nodeDiedApproved      chaos.Fault = "node_down_when_it_has_approved"
+	nodeDiedAccepted      chaos.Fault = "node_down_when_it_has_accepted"
 	nodeDiedOpened        chaos.Fault = "node_down_when_it_has_opened"
 	changeFinished        chaos.Fault = "change_finished_by_another"
 	moverKilled           chaos.Fault = "mover_killed"

@@ -39,7 +39,7 @@ func defects() []defect {
 		{plan: storm, mutant: mutant{name: "a batch is taken in any epoch", node: func(n chaos.Node) chaos.Node { return fenceless{n} }}},
 		{plan: scrutiny, mutant: mutant{name: "a moving page is read at its destination first", client: func(l *link) chaos.Node { return backward{l} }}},
 		{plan: storm, mutant: mutant{name: "a moving page is read without its mark", client: func(l *link) chaos.Node { return markless{l} }}},
-		{plan: storm, mutant: mutant{name: "a batch in doubt is routed anew", client: func(l *link) chaos.Node { return impatient{l} }}},
+		{plan: storm, mutant: mutant{name: "a batch in doubt is routed again", client: func(l *link) chaos.Node { return impatient{l} }}},
 		{plan: storm, mutant: mutant{name: "keys are not moved", node: func(n chaos.Node) chaos.Node { return keyless{n} }}},
 		{plan: storm, mutant: mutant{name: "a key is not looked for at the source", client: func(l *link) chaos.Node { return sourceless{l} }}},
 		{plan: storm, mutant: mutant{name: "a key is kept apart from its visit", node: func(n chaos.Node) chaos.Node { return &forgetful{Node: n} }}},
@@ -50,8 +50,8 @@ func defects() []defect {
 // indecisions are defects of the vote about a change.
 func indecisions() []defect {
 	return []defect{
-		{plan: quarrel, mutant: mutant{name: "an approval is forgotten when a later fence comes", node: func(n chaos.Node) chaos.Node { return distracted{n} }}},
-		{plan: quarrel, mutant: mutant{name: "a change is undone though it was approved", client: func(l *link) chaos.Node { return stubborn{l} }}},
+		{plan: quarrel, mutant: mutant{name: "an accepted ring is forgotten when a later fence comes", node: func(n chaos.Node) chaos.Node { return distracted{n} }}},
+		{plan: quarrel, mutant: mutant{name: "a change is undone though it was accepted", client: func(l *link) chaos.Node { return stubborn{l} }}},
 	}
 }
 

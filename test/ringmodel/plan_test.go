@@ -7,7 +7,7 @@ import (
 	"footfall/test/chaos"
 )
 
-// rates are the probabilities of what may befall one call; unnoticed is that of
+// rates are the probabilities of what may happen to one call; unnoticed is that of
 // a loss that the caller has to wait out, late how long a delay is at most.
 // Steps of moves are lost by steps more often, there and back; copies is how
 // likely one comes again, late, though it was answered.
@@ -28,19 +28,19 @@ type plan struct {
 	crashes, rollBacks bool
 	trips              [5]float64    // by kind: chances that an instance dies at a call
 	pause              time.Duration // between two changes of an operator, about
-	losses             bool          // newcomers die for good; no request has a key
+	losses             bool          // joining nodes are permanently lost; no request has a key
 	audits             bool          // all pages are read all the time
 	swings             bool          // all changes are back and forth
 	sleeps             time.Duration // between two times that an instance stops for long, about
 	through            int           // if not 0, it sleeps until the ring has changed so often
-	stray              time.Duration // how late a repeated step of a change or a move is at most
+	late               time.Duration // how late a repeated step of a change or a move is at most
 	powerCuts          bool          // what steps have done is kept only if it is synced
 	keepEvery          time.Duration // how old what a node falls back to is at most, about
 	relapse            float64       // how likely a node falls back when a step has kept what it did
 	// outages is the mean time between those of a node, outage how long one is
 	// at most.
 	outages, outage time.Duration
-	// quarrels are the probabilities of what may befall a step of a change: the
+	// quarrels are the probabilities of what may happen to a step of a change: the
 	// instance stops for a while; the node goes away after it. cut is the time
 	// between two cuts of the network, 0 for none.
 	quarrels struct {

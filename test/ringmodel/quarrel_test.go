@@ -40,8 +40,8 @@ func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
 	switch {
 	case k == opening:
 		w.counted.Add(nodeDiedOpened)
-	case k == approving:
-		w.counted.Add(nodeDiedApproved)
+	case k == accepting:
+		w.counted.Add(nodeDiedAccepted)
 	case s.ID() == "n0001":
 		w.counted.Add(firstDiedFenced)
 	default:
@@ -54,7 +54,7 @@ func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
 	})
 }
 
-// distracted forgets what it has approved when it is fenced again.
+// distracted forgets what it has accepted when it is fenced again.
 type distracted struct{ chaos.Node }
 
 func (n distracted) RingState(ctx context.Context) (sharding.RingState, error) {
@@ -65,7 +65,7 @@ func (n distracted) RingState(ctx context.Context) (sharding.RingState, error) {
 	return s, err
 }
 
-// stubborn doesn't look at what nodes have approved.
+// stubborn doesn't look at what nodes have accepted.
 type stubborn struct{ *link }
 
 func (l stubborn) RingState(ctx context.Context) (sharding.RingState, error) {

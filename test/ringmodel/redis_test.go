@@ -45,7 +45,7 @@ func redisStorm(tb testing.TB) plan {
 	p := inRealTime(tb, storm())
 	p.outages, p.outage = 80*time.Second, 3*time.Second
 	p.sleeps, p.through = 40*time.Second, 1
-	p.trips = [...]float64{stepOfMove: 0.002, fencing: 0.003, approving: 0.06, opening: 0.003}
+	p.trips = [...]float64{stepOfMove: 0.002, fencing: 0.003, accepting: 0.06, opening: 0.003}
 	p.wanted = slices.DeleteFunc(slices.Clone(stormFaults), func(f chaos.Fault) bool {
 		return f == instanceFrozen || f == entriesTaken // guests, which are light, are the home of few windows
 	})
@@ -67,8 +67,8 @@ func redisAmnesia(tb testing.TB) plan {
 	return p
 }
 
-// squall is enough to find a defect soon: nobody dies, so that the ring changes
-// quickly, but somebody sleeps most of the time.
+// squall is enough to find a defect soon: no instance dies, so that the ring changes
+// quickly, but one sleeps most of the time.
 func squall(tb testing.TB) plan {
 	p := gale(tb)
 	p.crashes, p.outages = false, 0
@@ -79,7 +79,7 @@ func squall(tb testing.TB) plan {
 func gale(tb testing.TB) plan {
 	p := redisStorm(tb)
 	p.wanted, p.changes, p.aborted, p.hunt = nil, 12, 50, 2*time.Minute
-	p.rates.copies, p.rates.duplicate, p.stray, p.swings, p.sleeps = 0.3, 0.9, 60*time.Second, true, 4*time.Second
+	p.rates.copies, p.rates.duplicate, p.late, p.swings, p.sleeps = 0.3, 0.9, 60*time.Second, true, 4*time.Second
 	p.rates.delay, p.rates.late, p.clients, p.through = 0.06, 200*time.Millisecond, 16, 1
 	return p
 }
@@ -244,8 +244,8 @@ func (w *world) awaitReports(ctx context.Context) {
 	waiting := ""
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		waiting = ""
-		// To attend makes a node keep a window, so none may be asked that the ring
-		// has forgotten meanwhile, of which nobody closes windows.
+		// A heartbeat makes a node keep a window. No node is asked that the ring has
+		// removed meanwhile: no instance closes its windows.
 		for _, m := range w.instances[0].cluster.View().Members() {
 			a, err := w.serverOf(m.ID).far.Heartbeat(ctx)
 			if err != nil || a.Current <= last || slices.ContainsFunc(a.Waiting, func(w counting.Window) bool { return w <= last }) {

@@ -78,8 +78,8 @@ func (m *redisMachine) fallBack() error {
 	return m.server.FallBack(m.length)
 }
 
-// settle kills the server and starts it again: what it has then is what it has
-// really kept. One that is off for good stays so: its port may be another's by
+// resolve kills the server and starts it again: what it has then is what it has
+// really kept. One that is buried stays off: its port may be another's by
 // now, and its file tells what it has applied.
 func (m *redisMachine) resolve(w *world) error {
 	if !m.off {

@@ -23,7 +23,7 @@ type server struct {
 	mu         sync.Locker // the machine's
 
 	down, buried atomic.Bool
-	gone         atomic.Bool  // for good, with all that it had
+	gone         atomic.Bool  // permanently lost, with all that it had
 	emptied      atomic.Bool  // it was in the ring before
 	falls        atomic.Int64 // how often it fell back
 	young        atomic.Bool  // it fell less than a second ago
@@ -189,7 +189,7 @@ func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, 
 	_, unknown := s.far.RingSummary(ctx)
 	w, err := s.Node.Fence(ctx, r)
 	if errors.Is(unknown, counting.ErrUninitialized) {
-		s.sync() // a node that forgets that it was let in may have to be given up
+		s.sync() // a node that forgets that it was admitted may have to be abandoned
 	} else {
 		s.keep()
 	}

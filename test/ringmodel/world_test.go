@@ -148,13 +148,13 @@ func (w *world) enough() bool {
 	return w.saw(w.plan.changes, w.plan.aborted)
 }
 
-// saw tells whether as many changes were made, and as many moves broken off, and all
+// saw tells whether as many changes were made, and as many moves interrupted, and all
 // faults came that were wanted.
 func (w *world) saw(changes, aborted int) bool {
 	w.state.Lock()
 	made := len(w.tables)
 	w.state.Unlock()
-	return made >= changes && w.counted.Of(moveBroken) >= aborted && len(w.counted.Missing(w.plan.wanted)) == 0
+	return made >= changes && w.counted.Of(moveInterrupted) >= aborted && len(w.counted.Missing(w.plan.wanted)) == 0
 }
 
 // isBroken tells whether a promise was seen broken.
@@ -274,8 +274,8 @@ func (w *world) summary() string {
 		pageAcked, pageDenied, pageDoubt := a.Totals()
 		acked, denied, doubt = acked+pageAcked, denied+pageDenied, doubt+pageDoubt
 	}
-	return fmt.Sprintf("%d changes, %d moves broken off; visits %d acknowledged, %d unknown, %d refused; %d ids, %d windows; %d batches told as lost",
-		len(w.tables), w.counted.Of(moveBroken), acked, doubt, denied, w.nextID, len(w.reports), w.lost)
+	return fmt.Sprintf("%d changes, %d moves interrupted; visits %d acknowledged, %d unknown, %d refused; %d ids, %d windows; %d batches reported as lost",
+		len(w.tables), w.counted.Of(moveInterrupted), acked, doubt, denied, w.nextID, len(w.reports), w.lost)
 }
 
 // noteIDs writes down the ids that a batch has added to a window.
