@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"footfall/domain/counting"
@@ -16,29 +15,12 @@ import (
 )
 
 // nodeState is what one node answered.
-type nodeState struct {
-	node Node
-	sharding.RingState
-	err error
-}
+type nodeState = Answer[Node, sharding.RingState]
 
-// nodeStates asks all configured nodes, in the order of their ids, concurrently.
+// nodeStates asks all configured nodes, in the order of their ids.
 func (c *Cluster) nodeStates(ctx context.Context) []nodeState {
-	all := make([]nodeState, 0, len(c.opts.Nodes))
-	for _, n := range c.opts.Nodes {
-		all = append(all, nodeState{node: n})
-	}
-	slices.SortFunc(all, func(a, b nodeState) int { return cmp.Compare(a.node.ID(), b.node.ID()) })
-	var asking sync.WaitGroup
-	for i := range all {
-		asking.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-			defer cancel()
-			all[i].RingState, all[i].err = all[i].node.RingState(ctx)
-		})
-	}
-	asking.Wait()
-	return all
+	nodes := slices.SortedFunc(slices.Values(c.opts.Nodes), func(a, b Node) int { return cmp.Compare(a.ID(), b.ID()) })
+	return Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (sharding.RingState, error) { return n.RingState(ctx) })
 }
 
 // agree returns the ring of the deployment: the newest one that a node has opened. At
@@ -52,8 +34,8 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 		all := c.nodeStates(ctx)
 		var states []sharding.RingState
 		for _, s := range all {
-			if s.err == nil {
-				states = append(states, s.RingState)
+			if s.Err == nil {
+				states = append(states, s.Value)
 			}
 		}
 		if ring := newestOpened(slices.Values(states), 0); ring != nil {
@@ -61,25 +43,25 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 				return nil, err
 			}
 			for _, s := range all {
-				c.catchUp(ctx, ring, s.node)
+				c.catchUp(ctx, ring, s.From)
 			}
 			return ring, nil
 		}
-		first := all[0]
+		fenced := all[0].Value.Fenced
 		err := unanswered(all)
 		if ctx.Err() != nil && before != nil {
 			err = before // now every call fails because of ctx
 		}
 		switch {
 		case err != nil:
-		case first.Fenced == nil:
+		case fenced == nil:
 			ring, bad := c.newRing(all)
 			if bad != nil {
 				return nil, bad
 			}
 			err = establish(ctx, ring, all)
-		case begun == nil || begun.ChangeID() != first.Fenced.ChangeID():
-			begun, since = first.Fenced, time.Now()
+		case begun == nil || begun.ChangeID() != fenced.ChangeID():
+			begun, since = fenced, time.Now()
 		case time.Since(since) >= takeOver:
 			err = establish(ctx, begun, all)
 		}
@@ -96,8 +78,8 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 // ErrUninitialized.
 func unanswered(all []nodeState) error {
 	for _, s := range all {
-		if s.err != nil && !errors.Is(s.err, counting.ErrUninitialized) {
-			return fmt.Errorf("node %s: %w", s.node.ID(), s.err)
+		if s.Err != nil && !errors.Is(s.Err, counting.ErrUninitialized) {
+			return fmt.Errorf("node %s: %w", s.From.ID(), s.Err)
 		}
 	}
 	return nil
@@ -105,8 +87,8 @@ func unanswered(all []nodeState) error {
 
 func sameDeployment(ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
-		if s.err == nil && s.Fenced.Deployment() != ring.Deployment() {
-			return fmt.Errorf("node %s belongs to another deployment", s.node.ID())
+		if s.Err == nil && s.Value.Fenced.Deployment() != ring.Deployment() {
+			return fmt.Errorf("node %s belongs to another deployment", s.From.ID())
 		}
 	}
 	return nil
@@ -115,7 +97,7 @@ func sameDeployment(ring *sharding.Ring, all []nodeState) error {
 func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 	var members []sharding.Member
 	for _, s := range all {
-		members = append(members, sharding.Member{ID: s.node.ID(), Addr: s.node.Addr(), Weight: 1})
+		members = append(members, sharding.Member{ID: s.From.ID(), Addr: s.From.Addr(), Weight: 1})
 	}
 	var seed [8]byte
 	_, _ = crand.Read(seed[:]) // never fails
@@ -126,13 +108,13 @@ func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 // instances that try simultaneously, only one passes the first node.
 func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
-		if _, err := s.node.Fence(ctx, ring); err != nil {
-			return fmt.Errorf("node %s: %w", s.node.ID(), err)
+		if _, err := s.From.Fence(ctx, ring); err != nil {
+			return fmt.Errorf("node %s: %w", s.From.ID(), err)
 		}
 	}
 	for _, s := range all {
-		if err := s.node.Open(ctx, ring); err != nil {
-			return fmt.Errorf("node %s: %w", s.node.ID(), err)
+		if err := s.From.Open(ctx, ring); err != nil {
+			return fmt.Errorf("node %s: %w", s.From.ID(), err)
 		}
 	}
 	return nil

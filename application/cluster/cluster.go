@@ -63,6 +63,14 @@ func (m *Member) Movable() (counting.Movable, error) {
 	return nil, fmt.Errorf("node %s: %w", m.ID(), counting.ErrImmovable)
 }
 
+// Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
+func (m *Member) Deliveries(ctx context.Context, w counting.Window) (map[string]counting.Delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	_, deliveries, err := m.Entry(ctx, w)
+	return deliveries, err
+}
+
 // Cluster follows the ring. Its methods are safe for concurrent use.
 type Cluster struct {
 	opts Options

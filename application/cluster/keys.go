@@ -3,7 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
-	"sync"
+	"maps"
+	"slices"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
@@ -24,37 +25,33 @@ func (v *View) checkKeys(ctx context.Context, items []counting.KeyedVisit) []err
 			groups[source] = append(groups[source], i)
 		}
 	}
-	var asking sync.WaitGroup
-	for source, indexes := range groups {
-		asking.Go(func() { v.checkAt(ctx, source, items, indexes, errs) })
+	answers := Ask(ctx, CallTimeout, slices.Collect(maps.Keys(groups)), func(ctx context.Context, source *Member) ([]counting.KeyLookup, error) {
+		return v.findKeys(ctx, source, items, groups[source])
+	})
+	for _, a := range answers {
+		for k, i := range groups[a.From] {
+			switch {
+			case errors.Is(a.Err, counting.ErrStale):
+				errs[i] = groupcommit.ErrMoved
+			case a.Err != nil:
+				errs[i] = counting.ErrUnavailable
+			default:
+				errs[i] = a.Value[k].Match(items[i].Print)
+			}
+		}
 	}
-	asking.Wait()
 	return errs
 }
 
-// checkAt looks up some of the items at one source.
-func (v *View) checkAt(ctx context.Context, source *Member, items []counting.KeyedVisit, indexes []int, errs []error) {
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
+// findKeys looks up some of the items at one source.
+func (v *View) findKeys(ctx context.Context, source *Member, items []counting.KeyedVisit, indexes []int) ([]counting.KeyLookup, error) {
+	movable, err := source.Movable()
+	if err != nil {
+		return nil, err
+	}
 	keys := make([]counting.LocatedKey, len(indexes))
 	for k, i := range indexes {
 		keys[k] = counting.LocatedKey{Arc: items[i].Arc, Key: items[i].Key}
 	}
-	found, err := UntilOpen(ctx, func() ([]counting.KeyLookup, error) {
-		movable, err := source.Movable()
-		if err != nil {
-			return nil, err
-		}
-		return movable.FindKeys(ctx, v.Epoch(), keys)
-	})
-	for k, i := range indexes {
-		switch {
-		case errors.Is(err, counting.ErrStale):
-			errs[i] = groupcommit.ErrMoved
-		case err != nil:
-			errs[i] = counting.ErrUnavailable
-		default:
-			errs[i] = found[k].Match(items[i].Print)
-		}
-	}
+	return UntilOpen(ctx, func() ([]counting.KeyLookup, error) { return movable.FindKeys(ctx, v.Epoch(), keys) })
 }

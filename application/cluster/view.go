@@ -1,10 +1,6 @@
 package cluster
 
 import (
-	"context"
-	"fmt"
-	"slices"
-	"sync"
 	"sync/atomic"
 
 	"footfall/domain/counting"
@@ -68,34 +64,3 @@ func (v *View) Away(member int) bool { return v.Members()[member].State == shard
 
 // Home is the node whose ledger has the entry of a window that is being closed.
 func (v *View) Home(w counting.Window) *Member { return v.Nodes[v.HomeIndex(w)] }
-
-// Each calls do for every member but the lost ones, concurrently, with CallTimeout
-// each. It returns the first error, with the node's id, when all calls have ended.
-func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *Member) error) error {
-	return v.EachBut(ctx, nil, do)
-}
-
-// EachBut is Each without some more members, by their indexes.
-func (v *View) EachBut(ctx context.Context, without []int, do func(ctx context.Context, i int, m *Member) error) error {
-	errs := make([]error, len(v.Nodes))
-	var wg sync.WaitGroup
-	for i, m := range v.Nodes {
-		if v.Away(i) || slices.Contains(without, i) {
-			continue
-		}
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-			defer cancel()
-			if err := do(ctx, i, m); err != nil {
-				errs[i] = fmt.Errorf("node %s: %w", m.ID(), err)
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

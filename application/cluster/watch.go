@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,35 +42,34 @@ type unopened struct {
 
 // poll asks the nodes once, and reports whether a change is under way.
 func (c *Cluster) poll(left *unopened) bool {
-	summaries := c.summaries(c.ctx)
+	answers := Ask(c.ctx, glance, c.known(), func(ctx context.Context, m *Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) })
+	answers = slices.DeleteFunc(answers, func(a Answer[*Member, sharding.RingSummary]) bool { return a.Err != nil })
 	v := c.View()
 	fence := v.Epoch()
-	for m, p := range summaries {
-		fence = max(fence, p.Fence)
-		if p.Opened > v.Epoch() {
+	for _, a := range answers {
+		fence = max(fence, a.Value.Fence)
+		if a.Value.Opened > v.Epoch() {
 			if _, err := c.findNewer(c.ctx); err != nil {
 				c.opts.Log.Error("adopt ring failed", "error", err)
 			}
 			return true
 		}
-		at := v.Index(m.ID())
-		if at >= 0 && p.Opened == v.Epoch() {
-			v.moves.done[at].Store(p.Incoming == 0)
-		}
 	}
-	var wg sync.WaitGroup
-	for m, p := range summaries {
-		if v.Index(m.ID()) >= 0 && p.Opened < v.Epoch() && p.Fence <= v.Epoch() {
-			wg.Go(func() { c.catchUp(c.ctx, v.Ring, m) })
-		}
-	}
-	wg.Wait()
-	// Only members count: one that was to join by a rolled-back change stays fenced.
 	fenced := false
-	for m, p := range summaries {
-		at := v.Index(m.ID())
-		fenced = fenced || at >= 0 && !v.Away(at) && isUnopened(p, v.Epoch())
+	var lagging sync.WaitGroup
+	for _, a := range answers {
+		m, p, at := a.From, a.Value, v.Index(a.From.ID())
+		switch {
+		case at < 0: // only members count: one that was to join by a rolled-back change stays fenced
+			continue
+		case p.Opened == v.Epoch():
+			v.moves.done[at].Store(p.Incoming == 0)
+		case p.Fence <= v.Epoch():
+			lagging.Go(func() { c.catchUp(c.ctx, v.Ring, m) })
+		}
+		fenced = fenced || !v.Away(at) && isUnopened(p, v.Epoch())
 	}
+	lagging.Wait()
 	switch {
 	case !fenced:
 		*left = unopened{}
@@ -91,26 +91,4 @@ func (c *Cluster) poll(left *unopened) bool {
 // epoch or, for long, at that one by another change.
 func isUnopened(p sharding.RingSummary, epoch counting.Epoch) bool {
 	return p.Fence > epoch || p.Fence == epoch && p.Opened < epoch
-}
-
-// summaries asks all nodes that this instance knows. It omits those that do not answer
-// in time.
-func (c *Cluster) summaries(ctx context.Context) map[*Member]sharding.RingSummary {
-	known := c.known()
-	all := make(map[*Member]sharding.RingSummary, len(known))
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for _, m := range known {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, glance)
-			defer cancel()
-			if p, err := m.RingSummary(ctx); err == nil {
-				mu.Lock()
-				all[m] = p
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return all
 }

@@ -7,6 +7,7 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -166,64 +167,62 @@ func (c *Committer) Queued() int {
 // Visit adds n visits of a page, routed by the ring of an epoch, to the next batch, and
 // to the visits of other callers there. The error is counting.ErrUnavailable.
 func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) (Ticket, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b, err := c.batchFor(epoch)
-	if err != nil {
-		return Ticket{}, err
-	}
-	if i, ok := c.index[page]; ok && n <= maxAddedUp {
-		b.Visits[i].Count += n // at most MaxQueued times maxAddedUp
-		return Ticket{batch: b, item: i}, nil
-	}
-	// A clone: the page may be a part of a long URL, and the batch is kept.
-	own := counting.Page(strings.Clone(string(page)))
-	b.Visits = append(b.Visits, counting.Visit{Arc: arc, Page: own, Count: n})
-	if n <= maxAddedUp {
-		c.index[own] = len(b.Visits) - 1
-	}
-	return Ticket{batch: b, item: len(b.Visits) - 1}, nil
+	return c.add(epoch, visit, func(b *batch) int {
+		if i, ok := c.index[page]; ok && n <= maxAddedUp {
+			b.Visits[i].Count += n // at most MaxQueued times maxAddedUp
+			return i
+		}
+		own := clone(page)
+		b.Visits = append(b.Visits, counting.Visit{Arc: arc, Page: own, Count: n})
+		if n <= maxAddedUp {
+			c.index[own] = len(b.Visits) - 1
+		}
+		return len(b.Visits) - 1
+	})
 }
 
 // Arrive adds an id, routed by the ring of an epoch, to the next batch. The error is
 // counting.ErrUnavailable.
-func (c *Committer) Arrive(epoch counting.Epoch, a counting.IDEvent) (Ticket, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b, err := c.batchFor(epoch)
-	if err != nil {
-		return Ticket{}, err
-	}
-	b.IDEvents = append(b.IDEvents, a)
-	return Ticket{batch: b, item: len(b.IDEvents) - 1, kind: idEvent}, nil
+func (c *Committer) Arrive(epoch counting.Epoch, e counting.IDEvent) (Ticket, error) {
+	return c.add(epoch, idEvent, func(b *batch) int {
+		b.IDEvents = append(b.IDEvents, e)
+		return len(b.IDEvents) - 1
+	})
 }
 
 // Once adds a keyed visit, routed by the ring of an epoch, to the next batch. It is
 // never merged with others. The error is counting.ErrUnavailable.
 func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) (Ticket, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b, err := c.batchFor(epoch)
-	if err != nil {
-		return Ticket{}, err
-	}
-	k.Page = counting.Page(strings.Clone(string(k.Page)))
-	b.Keyed, b.KeyLimit = append(b.Keyed, k), c.opts.KeyLimit
-	return Ticket{batch: b, item: len(b.Keyed) - 1, kind: keyed}, nil
+	return c.add(epoch, keyed, func(b *batch) int {
+		k.Page = clone(k.Page)
+		b.Keyed, b.KeyLimit = append(b.Keyed, k), c.opts.KeyLimit
+		return len(b.Keyed) - 1
+	})
 }
 
 // Set adds an item, routed by the ring of an epoch, to the next batch. The error is
 // counting.ErrUnavailable.
 func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) (Ticket, error) {
+	return c.add(epoch, setCount, func(b *batch) int {
+		s.Page = clone(s.Page)
+		b.SetCounts = append(b.SetCounts, s)
+		return len(b.SetCounts) - 1
+	})
+}
+
+// clone copies a page: it may be a part of a long URL, and the batch is kept.
+func clone(page counting.Page) counting.Page { return counting.Page(strings.Clone(string(page))) }
+
+// add calls put with the next batch. put adds one item and returns its index in the
+// slice of its kind.
+func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, err := c.batchFor(epoch)
 	if err != nil {
 		return Ticket{}, err
 	}
-	s.Page = counting.Page(strings.Clone(string(s.Page)))
-	b.SetCounts = append(b.SetCounts, s)
-	return Ticket{batch: b, item: len(b.SetCounts) - 1, kind: setCount}, nil
+	return Ticket{batch: b, item: put(b), kind: k}, nil
 }
 
 // batchFor counts one more item and returns the batch for it.
@@ -275,12 +274,7 @@ func (c *Committer) withdraw(b *batch) {
 	if c.filling == b {
 		c.filling = nil
 	}
-	for i, f := range c.full {
-		if f == b {
-			c.full = append(c.full[:i], c.full[i+1:]...)
-			break
-		}
-	}
+	c.full = slices.DeleteFunc(c.full, func(f *batch) bool { return f == b })
 	c.queued -= b.requests
 	b.answer(counting.ErrUnavailable, nil)
 }

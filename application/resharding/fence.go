@@ -16,14 +16,11 @@ import (
 // for that epoch any more.
 func (t *transition) checkNotSuperseded(ctx context.Context, nodes []*cluster.Member) error {
 	var all []sharding.RingState
-	for _, n := range nodes {
-		ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		state, err := n.RingState(ctx)
-		cancel()
-		if err != nil {
-			return refused(n, err)
+	for _, a := range cluster.Ask(ctx, cluster.CallTimeout, nodes, func(ctx context.Context, n *cluster.Member) (sharding.RingState, error) { return n.RingState(ctx) }) {
+		if a.Err != nil {
+			return refused(a.From, a.Err)
 		}
-		all = append(all, state)
+		all = append(all, a.Value)
 	}
 	if due := t.view.MustPropose(all); due != t.view.Ring {
 		return fmt.Errorf("%w: change %s was accepted before", sharding.ErrBusy, due.ChangeID())
@@ -59,21 +56,10 @@ func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring)
 		}
 		return 0, err
 	}
-	type answer struct {
-		window counting.Window
-		err    error
-	}
-	answers := make(chan answer, len(nodes))
-	for _, n := range nodes[1:] {
-		go func() {
-			w, err := n.Fence(ctx, next)
-			answers <- answer{w, refused(n, err)}
-		}()
-	}
-	for range nodes[1:] {
-		a := <-answers
-		highest = max(highest, a.window)
-		err = cmp.Or(err, a.err)
+	answers := cluster.Ask(ctx, cluster.FenceTime, nodes[1:], func(ctx context.Context, n *cluster.Member) (counting.Window, error) { return n.Fence(ctx, next) })
+	for _, a := range answers {
+		highest = max(highest, a.Value)
+		err = cmp.Or(err, refused(a.From, a.Err))
 	}
 	return highest, err
 }

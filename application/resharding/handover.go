@@ -68,9 +68,12 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 		}
 		full := counting.FullEntry{Entry: e}
 		if e.Deliveries.Endpoints > 0 {
-			var err error
-			if full.ByEndpoint, err = deliveriesOf(ctx, from, e.Window); err != nil {
+			deliveries, err := from.Deliveries(ctx, e.Window)
+			if err != nil && !errors.Is(err, counting.Corrupt) {
 				return err
+			}
+			if err == nil { // deliveries that are not readable are not copied
+				full.ByEndpoint = deliveries
 			}
 		}
 		home := homeBy(next, v, e.Window)
@@ -83,17 +86,6 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 		}
 	}
 	return giveAll(ctx, v, to)
-}
-
-// deliveriesOf are the deliveries of a window, none if they are not readable.
-func deliveriesOf(ctx context.Context, m *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	_, deliveries, err := m.Entry(ctx, w)
-	if errors.Is(err, counting.Corrupt) {
-		return nil, nil
-	}
-	return deliveries, err
 }
 
 // homeBy is the index of the view's member that is the home of a window by the next

@@ -81,17 +81,10 @@ func (g group) by(asked func(*move) *cluster.Member) (groups []group) {
 // the disks once. It returns the claimed ones. Nothing may be done at a destination
 // before.
 func (s *Service) claim(v *cluster.View, g group) (claimed group) {
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	for _, some := range g.by(func(m *move) *cluster.Member { return m.source }) {
-		asking.Go(func() {
-			found := s.claimGroup(v, some)
-			mu.Lock()
-			defer mu.Unlock()
-			claimed = append(claimed, found...)
-		})
+	groups := g.by(func(m *move) *cluster.Member { return m.source })
+	for _, a := range cluster.Ask(s.ctx, cluster.SyncTime, groups, func(_ context.Context, some group) (group, error) { return s.claimGroup(v, some), nil }) {
+		claimed = append(claimed, a.Value...)
 	}
-	asking.Wait()
 	return claimed
 }
 

@@ -2,7 +2,6 @@ package resharding
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"footfall/application/cluster"
@@ -10,34 +9,30 @@ import (
 	"footfall/domain/sharding"
 )
 
-// sweepTime bounds the sweep of all nodes, which takes many calls.
+// sweepTime bounds the sweep of a node, which takes many calls.
 const sweepTime = 10 * cluster.CallTimeout
 
 // sweep sweeps every node, and stores the result for Status.
 func (s *Service) sweep(ctx context.Context, v *cluster.View) {
-	ctx, cancel := context.WithTimeout(ctx, sweepTime)
-	defer cancel()
 	found := &sharding.Sweep{At: time.Now().UTC().Truncate(time.Second), Orphans: []sharding.Orphan{}, Unswept: make(map[counting.NodeID]string)}
 	keep := counting.SweepPolicy{Ended: ended(ctx, v)}
 	for _, l := range v.Losses() {
 		keep.Since = max(keep.Since, l.Epoch)
 	}
-	swept, errs := make([]counting.SweepResult, len(v.Nodes)), make([]error, len(v.Nodes))
-	var sweeping sync.WaitGroup
-	for i, m := range v.Nodes {
+	answers := cluster.Ask(ctx, sweepTime, v.Nodes, func(ctx context.Context, m *cluster.Member) (counting.SweepResult, error) {
+		i, k := v.Index(m.ID()), keep
 		if v.Away(i) {
-			continue
+			return counting.SweepResult{}, nil
 		}
-		k := keep
 		k.Arcs = needed(v, i, keep.Ended)
-		sweeping.Go(func() { swept[i], errs[i] = sweepNode(ctx, m, v.Table(), k) })
-	}
-	sweeping.Wait()
-	for i, m := range v.Nodes {
-		add(found, m.ID(), swept[i])
-		if errs[i] != nil {
-			found.Unswept[m.ID()] = whyAway(errs[i])
-			s.Log.Warn("sweep node failed", "node", m.ID(), "error", errs[i])
+		return sweepNode(ctx, m, v.Table(), k)
+	})
+	for _, a := range answers {
+		node := a.From.ID()
+		add(found, node, a.Value)
+		if a.Err != nil {
+			found.Unswept[node] = whyAway(a.Err)
+			s.Log.Warn("sweep node failed", "node", node, "error", a.Err)
 		}
 	}
 	s.Log.Info("ring swept", "forgotten", found.Forgotten, "orphans", len(found.Orphans)+found.More)

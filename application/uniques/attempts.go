@@ -32,12 +32,12 @@ type result struct {
 // no more attempts begin, and the window is not finished: the next scan continues. If
 // attempts went on after a result that may not be saved, a late repetition of that save
 // could overwrite the next result.
-func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints []publishing.Endpoint, known map[string]counting.Delivery) error {
+func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints []string, known map[string]counting.Delivery) error {
 	now := time.Now()
 	queue := publishing.NewQueue(publishing.NewSchedule(c.view.Length(), now), maxAttempts)
 	for _, e := range endpoints {
-		if k := known[string(e)]; !k.Final {
-			queue.Add(publishing.Delivery{Endpoint: e, Attempts: k.Attempts, Status: k.Status}, now)
+		if k := known[e]; !k.Final {
+			queue.Add(publishing.Delivery{Endpoint: publishing.Endpoint(e), Attempts: k.Attempts, Status: k.Status}, now)
 		}
 	}
 	if err := c.attemptAll(ctx, r, queue); err != nil {

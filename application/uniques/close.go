@@ -31,10 +31,8 @@ func (s *Service) Heartbeat(ctx context.Context) error {
 // heartbeat also returns the windows that wait on the nodes that answered, oldest first,
 // and the current window of each of them.
 func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []counting.Window, err error) {
-	answers := make([]counting.HeartbeatResult, len(v.Nodes))
-	err = v.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) (err error) {
-		answers[i], err = m.Heartbeat(ctx)
-		return err
+	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (counting.HeartbeatResult, error) {
+		return m.Heartbeat(ctx)
 	})
 	for i, a := range answers {
 		if v.Away(i) {

@@ -3,6 +3,7 @@ package uniques
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,14 +85,14 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 	if err != nil {
 		return err
 	}
-	calls, err := deliveriesOf(ctx, c.home, c.window)
+	calls, err := c.home.Deliveries(ctx, c.window)
 	if err != nil {
 		return err
 	}
 	if err := c.notifyAll(ctx, r, endpoints, calls); err != nil {
 		return err
 	}
-	if calls, err = deliveriesOf(ctx, c.home, c.window); err != nil {
+	if calls, err = c.home.Deliveries(ctx, c.window); err != nil {
 		return err
 	}
 	if _, err := c.advance(ctx, counting.Finish(totals(len(endpoints), calls))); err != nil {
@@ -125,23 +126,11 @@ func (c closing) advance(ctx context.Context, step counting.Step) (counting.Entr
 }
 
 // endpointsOf returns the distinct endpoints that the nodes have of a window.
-func endpointsOf(ctx context.Context, v *cluster.View, w counting.Window) ([]publishing.Endpoint, error) {
-	var mu sync.Mutex
-	var all []publishing.Endpoint
-	seen := make(map[string]struct{})
-	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		endpoints, err := m.Endpoints(ctx, w)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, e := range endpoints {
-			if _, ok := seen[e]; !ok {
-				seen[e] = struct{}{}
-				all = append(all, publishing.Endpoint(e))
-			}
-		}
-		return err
-	})
-	return all, err
+func endpointsOf(ctx context.Context, v *cluster.View, w counting.Window) ([]string, error) {
+	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) ([]string, error) { return m.Endpoints(ctx, w) })
+	all := slices.Concat(answers...)
+	slices.Sort(all)
+	return slices.Compact(all), err
 }
 
 func totals(endpoints int, deliveries map[string]counting.Delivery) counting.DeliveryTotals {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"footfall/application/cluster"
@@ -24,25 +23,21 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	// First the waiting ones, then the ledgers: a window that is finished in
 	// between is in both, rather than in neither.
 	waiting, current, err := heartbeat(ctx, v)
-	var mu sync.Mutex
 	entries := make(map[counting.Window]counting.Entry)
 	add := func(e counting.Entry) {
 		if kept, ok := entries[e.Window]; !ok || e.Supersedes(kept) {
 			entries[e.Window] = e
 		}
 	}
-	listErr := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		some, err := m.Entries(ctx, math.MaxInt64, limit)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, e := range some {
-			add(e)
-		}
-		return err
+	ledgers, listErr := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) ([]counting.Entry, error) {
+		return m.Entries(ctx, math.MaxInt64, limit)
 	})
 	if err = cmp.Or(err, listErr); err != nil {
 		s.Log.Warn("list windows failed", "error", err)
 		return nil, counting.ErrUnavailable
+	}
+	for _, e := range slices.Concat(ledgers...) {
+		add(e)
 	}
 	// A ledger has a window only after its first claim.
 	for _, w := range append(waiting, current...) {
@@ -105,7 +100,7 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 	endpoints, err := endpointsOf(ctx, v, w)
 	calls := make(map[string]counting.Delivery, len(known)+len(endpoints))
 	for _, e := range endpoints {
-		calls[string(e)] = counting.Delivery{}
+		calls[e] = counting.Delivery{}
 	}
 	maps.Copy(calls, known)
 	return summary, calls, err
@@ -114,32 +109,23 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 // find returns the entry of a window with its deliveries. It asks all nodes, since the
 // ring may have changed after the window was done.
 func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
-	var mu sync.Mutex
-	found := counting.FullEntry{Entry: counting.Entry{Window: w, State: counting.Open}}
-	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		e, calls, err := m.Entry(ctx, w)
+	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (counting.FullEntry, error) {
+		e, deliveries, err := m.Entry(ctx, w)
 		if errors.Is(err, counting.Corrupt) {
 			e, err = counting.Entry{Window: w, State: counting.Damaged}, nil
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if err == nil && e.Supersedes(found.Entry) {
-			found = counting.FullEntry{Entry: e, ByEndpoint: calls}
-		}
-		return err
+		return counting.FullEntry{Entry: e, ByEndpoint: deliveries}, err
 	})
+	found := counting.FullEntry{Entry: counting.Entry{Window: w, State: counting.Open}}
+	for _, e := range answers {
+		if e.Supersedes(found.Entry) {
+			found = e
+		}
+	}
 	if err == nil && found.State == counting.Damaged {
 		err = counting.Corrupt
 	}
 	return found.Entry, found.ByEndpoint, err
-}
-
-// deliveriesOf are the deliveries of a window that is being closed, from its home.
-func deliveriesOf(ctx context.Context, home *cluster.Member, w counting.Window) (map[string]counting.Delivery, error) {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	_, calls, err := home.Entry(ctx, w)
-	return calls, err
 }
 
 // summarize makes the summary of an entry; it asks the nodes for what the entry lacks. A
@@ -179,7 +165,7 @@ func (s *Service) ask(ctx context.Context, v *cluster.View, e counting.Entry) (p
 		if err != nil {
 			return sum, err
 		}
-		calls, err := deliveriesOf(ctx, v.Home(e.Window), e.Window)
+		calls, err := v.Home(e.Window).Deliveries(ctx, e.Window)
 		if err != nil {
 			return sum, err
 		}

@@ -5,6 +5,8 @@ package visits
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
@@ -92,17 +94,15 @@ func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readi
 		g := group{v.Source(arc), v.Owner(arc)}
 		groups[g] = append(groups[g], i)
 	}
-	type answer struct {
-		indexes []int
-		ok      bool
-	}
-	answers := make(chan answer, len(groups))
-	for g, indexes := range groups {
-		go func() { answers <- answer{indexes, readGroup(ctx, v, g, pages, readings, indexes)} }()
-	}
-	for range groups {
-		if a := <-answers; !a.ok {
-			over = append(over, a.indexes...)
+	answers := cluster.Ask(ctx, cluster.CallTimeout, slices.Collect(maps.Keys(groups)), func(ctx context.Context, g group) (bool, error) {
+		if g.source != nil {
+			return readMoving(ctx, v, g, pages, readings, groups[g]), nil
+		}
+		return readNode(ctx, v, g.owner, pages, readings, groups[g]), nil
+	})
+	for _, a := range answers {
+		if current := a.Value; !current {
+			over = append(over, groups[a.From]...)
 		}
 	}
 	return over
@@ -113,15 +113,6 @@ func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readi
 type group struct {
 	source *cluster.Member
 	owner  int
-}
-
-// readGroup reads the pages of one group. It is false when a node refused the view
-// as stale.
-func readGroup(ctx context.Context, v *cluster.View, g group, pages []counting.Page, readings []counting.Reading, indexes []int) bool {
-	if g.source != nil {
-		return readMoving(ctx, v, g, pages, readings, indexes)
-	}
-	return readNode(ctx, v, g.owner, pages, readings, indexes)
 }
 
 // readNode reads pages from their owner. It is false when the owner refused the
