@@ -50,8 +50,9 @@ type Node struct {
 	addr   string
 	client *redis.Client
 	// scripts are loaded into the server when it doesn't know them.
-	scripts scripts
-	log     *slog.Logger
+	scripts  scripts
+	refusals map[string]error
+	log      *slog.Logger
 
 	warned  atomic.Bool // that the server writes no append-only file
 	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
@@ -70,7 +71,7 @@ func New(o Options) *Node {
 	// The client writes lines of its own to stderr, one for each failed dial.
 	// They say no more than the errors of the calls do.
 	logging.Disable()
-	n := &Node{id: o.ID, addr: o.Addr, log: o.Log, scripts: newScripts()}
+	n := &Node{id: o.ID, addr: o.Addr, log: o.Log, scripts: newScripts(), refusals: refusals()}
 	n.client = redis.NewClient(&redis.Options{
 		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
 		OnConnect: n.preflight,

@@ -113,44 +113,28 @@ func newScripts() scripts {
 	}
 }
 
-// refusal is the error for the word with which a script refuses; nil for any
-// other word.
-func refusal(word string) error {
-	switch word {
-	case "NOINIT":
-		return counting.ErrUninitialized
-	case "WRONGNODE":
-		return counting.ErrWrongNode
-	case "STALE":
-		return counting.ErrStale
-	case "AHEAD":
-		return counting.ErrAhead
-	case "EARLY":
-		return counting.ErrTooEarly
-	case "RETIRED":
-		return counting.ErrRetired
-	case "BUSY":
-		return counting.ErrBusy
-	case "STALETOKEN":
-		return counting.ErrStaleToken
-	case "CONFLICT":
-		return sharding.ErrConflict
-	case "ARRIVING":
-		return counting.Moving
-	case "MOVING":
-		return sharding.ErrMoving
-	case "UNFINISHED":
-		return counting.ErrUnfinished
-	case "CORRUPT":
-		return counting.Corrupt
-	case "ORDER":
-		return fmt.Errorf("%w: an earlier step of the window is missing", counting.ErrNotApplied)
+// refusals are the errors for the words with which a script refuses.
+func refusals() map[string]error {
+	return map[string]error{
+		"NOINIT":     counting.ErrUninitialized,
+		"WRONGNODE":  counting.ErrWrongNode,
+		"STALE":      counting.ErrStale,
+		"AHEAD":      counting.ErrAhead,
+		"EARLY":      counting.ErrTooEarly,
+		"RETIRED":    counting.ErrRetired,
+		"BUSY":       counting.ErrBusy,
+		"STALETOKEN": counting.ErrStaleToken,
+		"CONFLICT":   sharding.ErrConflict,
+		"ARRIVING":   counting.Moving,
+		"MOVING":     sharding.ErrMoving,
+		"UNFINISHED": counting.ErrUnfinished,
+		"CORRUPT":    counting.Corrupt,
+		"ORDER":      fmt.Errorf("%w: an earlier step of the window is missing", counting.ErrNotApplied),
 	}
-	return nil
 }
 
 // run runs a script with the node's id and args. It returns the answer after its first
-// word. The error is that of the client (failed), or the one that refusal returns.
+// word. The error is that of the client (failed), or one of refusals.
 func (n *Node) run(ctx context.Context, s script, args ...any) (answer, error) {
 	_, answer, err := n.call(ctx, n.client, s, args)
 	return answer, err
@@ -165,7 +149,7 @@ func (n *Node) call(ctx context.Context, on redis.Scripter, s script, args []any
 	} else if word = answer(v).text(0); word == "" {
 		err = fmt.Errorf("it answered %v", v)
 	} else {
-		err = refusal(word)
+		err = n.refusals[word]
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("%s on %s: %w", s.act, n.id, err)
