@@ -31,7 +31,7 @@ func wantStates(t *testing.T, i *instance, limit int, want string) {
 }
 
 func TestWindowsShowHowFarEachHasCome(t *testing.T) {
-	alone(t, func(t *testing.T, o *outside, i *instance) {
+	alone(t, func(t *testing.T, _ *outside, i *instance) {
 		i.mustAccept(t, "", ids(0, 7)...)
 		wantStates(t, i, 10, " 00:00=open:7")
 		until(minute + time.Second) // it has ended, and its grace has not

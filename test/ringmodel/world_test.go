@@ -167,11 +167,11 @@ func (w *world) isBroken() bool {
 // span is a time in which nothing is waited for but time. On a busy machine faults
 // come more rarely, or nothing would be finished between two of them.
 func (w *world) span(d time.Duration) time.Duration {
-	haste := time.Duration(max(1, w.plan.haste))
+	haste := int64(max(1, w.plan.haste))
 	if elapsed := time.Since(w.begun); w.plan.real && *lastsFlag == 0 && elapsed > busy {
-		haste = max(1, haste*busy/elapsed)
+		haste = max(1, haste*busy.Nanoseconds()/elapsed.Nanoseconds())
 	}
-	return d / haste
+	return d / time.Duration(haste)
 }
 
 // rest waits, and tells whether the world isn't calm yet.

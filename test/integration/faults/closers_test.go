@@ -231,7 +231,7 @@ func (c *closers) resolve() (repeated int) {
 	calls := c.endpoint.Got()
 	reports, _ = c.published()
 	for _, got := range calls {
-		if l, ok := reports[got.Id]; !ok || got.Count != fmt.Sprint(l.Count) {
+		if l, ok := reports[got.ID]; !ok || got.Count != fmt.Sprint(l.Count) {
 			c.T.Errorf("the endpoint received %+v, the log says %+v", got, l)
 		}
 	}

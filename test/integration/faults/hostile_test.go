@@ -50,14 +50,14 @@ func TestEachEndpointGetsTheAttemptsThatItIsOwed(t *testing.T) {
 	in := d.Start()
 	id := 0
 	for host := range behaviours {
-		service.Accept(t, in, id, c.Url(host))
+		service.Accept(t, in, id, c.URL(host))
 		id++
 	}
 	for host, want := range map[string]string{
 		"127.0.7.1": "[1:500 2:200]", "127.0.7.2": "[1:410]", "127.0.7.3": "[1:429 2:200]", "127.0.7.4": "[1:429 abandoned after 1]",
 		"127.0.7.5": "[1:302 2:302 3:302]", "127.0.7.6": "[1:200]",
 	} {
-		service.WaitFor(t, host+" has its lines", 120*time.Second, func() bool { return short(d.AttemptsAt(c.Url(host))) == want })
+		service.WaitFor(t, host+" has its lines", 120*time.Second, func() bool { return short(d.AttemptsAt(c.URL(host))) == want })
 	}
 	time.Sleep(time.Second) // none is called once more
 	for host, want := range map[string]int{"127.0.7.1": 2, "127.0.7.2": 1, "127.0.7.3": 2, "127.0.7.4": 1, "127.0.7.5": 3, "127.0.7.6": 1} {
@@ -93,7 +93,7 @@ func TestACrashBetweenTwoAttemptsGoesOnWithTheNext(t *testing.T) {
 	})
 	d := service.NewDeployment(t, service.LocalCallbacks("30s", "100ms")...) // retries after 5 s
 	in := d.Start()
-	flaky, good := c.Url("127.0.8.1"), c.Url("127.0.8.2")
+	flaky, good := c.URL("127.0.8.1"), c.URL("127.0.8.2")
 	service.Accept(t, in, 1, flaky)
 	service.Accept(t, in, 2, good)
 	service.WaitFor(t, "both were called", 120*time.Second, func() bool {
@@ -124,8 +124,8 @@ func TestTwoHundredHangingEndpointsDelayNoOther(t *testing.T) {
 	d := service.NewDeployment(t, service.LocalCallbacks("20s", "100ms")...)
 	in := d.Start()
 	for n := range 200 {
-		service.Accept(t, in, 2*n, c.Url(host(1, n)))
-		service.Accept(t, in, 2*n+1, c.Url(host(2, n)))
+		service.Accept(t, in, 2*n, c.URL(host(1, n)))
+		service.Accept(t, in, 2*n+1, c.URL(host(2, n)))
 	}
 	first := make(map[string]service.Line)
 	service.WaitFor(t, "every endpoint has its first attempt", 120*time.Second, func() bool {
@@ -139,7 +139,7 @@ func TestTwoHundredHangingEndpointsDelayNoOther(t *testing.T) {
 	})
 	reports := d.Reports()
 	for n := range 200 {
-		l := first[c.Url(host(2, n))]
+		l := first[c.URL(host(2, n))]
 		if l.Status != http.StatusOK {
 			t.Errorf("the log of %s has %+v", host(2, n), l)
 			continue
@@ -185,7 +185,7 @@ func TestFiveThousandHostileEndpointsFillNoMemory(t *testing.T) {
 	in := d.Start()
 	service.AcceptMany(t, in, 2*n, func(int) string { return "" }) // buffers and pools reach their size
 	before := in.ResidentKB()
-	service.AcceptMany(t, in, n, func(i int) string { return c.Url(host(3, i)) })
+	service.AcceptMany(t, in, n, func(i int) string { return c.URL(host(3, i)) })
 	most := 0
 	service.WaitFor(t, "every endpoint has its first attempt", 180*time.Second, func() bool {
 		time.Sleep(200 * time.Millisecond) // a look is work

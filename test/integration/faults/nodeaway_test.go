@@ -42,8 +42,8 @@ func TestANodeThatIsAwayHarmsNoOther(t *testing.T) {
 			well.Stop()
 			sick.CheckRefused(t, name != "killed")
 			well.CheckUnharmed(t)
-			sick.Resolve(t, r, in)
-			well.Resolve(t, r, in)
+			sick.Resolve(t, in)
+			well.Resolve(t, in)
 		})
 	}
 }
@@ -86,7 +86,7 @@ func TestAllNodesDownAndOneBack(t *testing.T) {
 		check.Must(t, r.Servers[node].Start())
 		r.Heals(in, by[node][0], known[by[node][0]])
 	}
-	known.Resolve(t, r, in)
+	known.Resolve(t, in)
 }
 
 // V4: of a bulk over two nodes, one of them down,

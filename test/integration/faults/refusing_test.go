@@ -101,7 +101,7 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 					t.Errorf("page %s: %d visits are in doubt", page, account.Maybe.Load())
 				}
 			}
-			known.Resolve(t, r, in)
+			known.Resolve(t, in)
 			service.WaitFor(t, "every id is published", 60*time.Second, func() bool { return service.Total(d.Reports()) >= int64(accepted) })
 			if got := service.Total(d.Reports()); got < int64(accepted) || got > int64(accepted+doubted) {
 				t.Errorf("%d ids, and %d in doubt, became %d", accepted, doubted, got)

@@ -94,7 +94,7 @@ func (k killing) kill(t *testing.T) bool {
 	}
 	r.Whole(in, joining)
 	for _, tr := range all {
-		tr.Resolve(t, r, in)
+		tr.Resolve(t, in)
 	}
 	return between
 }

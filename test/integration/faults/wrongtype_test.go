@@ -42,7 +42,7 @@ func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
 			t.Error("no reply was cut")
 		}
 	}
-	known.Resolve(t, r, in)
+	known.Resolve(t, in)
 }
 
 // V24: a counter at 2^63-1 is refused alone, others of
@@ -240,7 +240,7 @@ func (s *threeWindows) check(p plant, folders []*service.Deployment) {
 	s.Ask(s.instances[0], "GET", "/api/verve/windows", "").Want(s.T, 200)
 	service.WaitFor(s.T, "the endpoint receives the count of the next window", 60*time.Second, func() bool {
 		l, _ := report(s.planted + 1)
-		return slices.ContainsFunc(s.endpoint.Got(), func(c service.Call) bool { return c.Id == l.ID })
+		return slices.ContainsFunc(s.endpoint.Got(), func(c service.Call) bool { return c.ID == l.ID })
 	})
 }
 
@@ -264,5 +264,5 @@ func TestIDsThatCantBeNotedSpoilNoVisits(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	known.Resolve(t, r, in)
+	known.Resolve(t, in)
 }

@@ -41,7 +41,7 @@ func TestSIGTERMEndsInTimeWithoutANode(t *testing.T) {
 			in = r.Start()
 			for _, tr := range callers {
 				tr.Stop()
-				tr.Resolve(t, r, in)
+				tr.Resolve(t, in)
 			}
 		})
 	}

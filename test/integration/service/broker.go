@@ -8,6 +8,7 @@ import (
 	"footfall/test/servers"
 )
 
+//nolint:gochecknoglobals // one broker for all tests of a folder
 var shared struct {
 	once   sync.Once
 	broker *servers.RabbitMQ

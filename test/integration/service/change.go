@@ -91,9 +91,9 @@ func (in *Instance) Moved() {
 	WaitFor(in.t, "all arcs are moved", 3*time.Minute, func() bool { return in.Ring().Moves.Left == 0 })
 }
 
-// ringCrowd writes and reads pages through several instances. Each page has one
+// RingCrowd writes and reads pages through several instances. Each page has one
 // visit before that.
-type ringCrowd struct {
+type RingCrowd struct {
 	Ring      *Ring
 	instances []atomic.Pointer[Instance]
 	Pages     []string
@@ -109,8 +109,10 @@ type ringCrowd struct {
 	last  time.Time
 }
 
-func NewRingCrowd(r *Ring, instances []*Instance, pages int) *ringCrowd {
-	c := &ringCrowd{Ring: r, instances: make([]atomic.Pointer[Instance], len(instances)), last: time.Now()}
+// NewRingCrowd records one visit of each of so many pages. It ends the test when one is
+// not counted.
+func NewRingCrowd(r *Ring, instances []*Instance, pages int) *RingCrowd {
+	c := &RingCrowd{Ring: r, instances: make([]atomic.Pointer[Instance], len(instances)), last: time.Now()}
 	for i, in := range instances {
 		c.Replace(i, in)
 	}
@@ -127,10 +129,10 @@ func NewRingCrowd(r *Ring, instances []*Instance, pages int) *ringCrowd {
 }
 
 // Replace makes the crowd use another instance in the place of one.
-func (c *ringCrowd) Replace(i int, in *Instance) { c.instances[i].Store(in) }
+func (c *RingCrowd) Replace(i int, in *Instance) { c.instances[i].Store(in) }
 
 // Totals are the visits that were refused, and those that are in doubt.
-func (c *ringCrowd) Totals() (denied, maybe int64) {
+func (c *RingCrowd) Totals() (denied, maybe int64) {
 	for _, a := range c.Books {
 		denied, maybe = denied+a.Denied.Load(), maybe+a.Maybe.Load()
 	}
@@ -138,7 +140,7 @@ func (c *ringCrowd) Totals() (denied, maybe int64) {
 }
 
 // Start begins to write and to read.
-func (c *ringCrowd) Start(writers, readers int) {
+func (c *RingCrowd) Start(writers, readers int) {
 	c.last, c.writers = time.Now(), writers
 	for i := range writers {
 		c.all.Go(func() {
@@ -156,7 +158,7 @@ func (c *ringCrowd) Start(writers, readers int) {
 	}
 }
 
-func (c *ringCrowd) write(in *Instance) {
+func (c *RingCrowd) write(in *Instance) {
 	i := rand.IntN(len(c.Pages))
 	c.Books[i].Issued.Add(1)
 	got := c.Ring.Visit(in, c.Pages[i])
@@ -170,7 +172,7 @@ func (c *ringCrowd) write(in *Instance) {
 	}
 }
 
-func (c *ringCrowd) read(in *Instance) {
+func (c *RingCrowd) read(in *Instance) {
 	i := rand.IntN(len(c.Pages))
 	least, _ := c.Books[i].Bounds()
 	got := c.Ring.Read(in, c.Pages[i])
@@ -191,7 +193,7 @@ func (c *ringCrowd) read(in *Instance) {
 
 // Lap returns the p99 of the writes since the last lap, their number, and the
 // longest time without one.
-func (c *ringCrowd) Lap() (p99 time.Duration, writes int, stall time.Duration) {
+func (c *RingCrowd) Lap() (p99 time.Duration, writes int, stall time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slices.Sort(c.took)
@@ -206,7 +208,7 @@ func (c *ringCrowd) Lap() (p99 time.Duration, writes int, stall time.Duration) {
 // Compare logs how long writes take in a change, and in the time before it, in
 // which nothing else happens. In the long form both are long enough to compare
 // them: the p99 may be three times as long in the change.
-func (c *ringCrowd) Compare(name string, rest time.Duration, change func()) {
+func (c *RingCrowd) Compare(name string, rest time.Duration, change func()) {
 	t := c.Ring.T
 	t.Helper()
 	c.Lap()
@@ -225,7 +227,7 @@ func (c *ringCrowd) Compare(name string, rest time.Duration, change func()) {
 
 // Check stops the crowd and compares every page with its books, by every
 // instance, and by more that the crowd didn't ask.
-func (c *ringCrowd) Check(more ...*Instance) {
+func (c *RingCrowd) Check(more ...*Instance) {
 	c.over.Store(true)
 	c.all.Wait()
 	acked := int64(0)
@@ -241,7 +243,7 @@ func (c *ringCrowd) Check(more ...*Instance) {
 	for _, in := range more {
 		for from := 0; from < len(c.Pages); from += 500 {
 			part := c.Pages[from:min(from+500, len(c.Pages))]
-			var answer struct{ Results results }
+			var answer struct{ Results Results }
 			WaitFor(c.Ring.T, "every page is there", time.Minute, func() bool { // a node that was killed may just be back
 				got := c.Ring.ReadAll(in, part)
 				answer.Results = nil

@@ -19,16 +19,16 @@ type Crowd struct {
 	Port string
 	mu   sync.Mutex
 	// requests by host, as they came.
-	requests map[string][]heard
+	requests map[string][]HeardRequest
 	over     chan struct{} // closed at the end
 }
 
 // NewCrowd lets each connection be handled by what its host does.
 func NewCrowd(t *testing.T, behave func(host string) func(*Crowd, net.Conn)) *Crowd {
 	t.Helper()
-	l, err := net.Listen("tcp4", "0.0.0.0:0") // all of 127.0.0.0/8
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "0.0.0.0:0") // all of 127.0.0.0/8
 	check.Must(t, err)
-	c := &Crowd{Listener: l, requests: make(map[string][]heard), over: make(chan struct{})}
+	c := &Crowd{Listener: l, requests: make(map[string][]HeardRequest), over: make(chan struct{})}
 	_, c.Port, _ = net.SplitHostPort(l.Addr().String())
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -38,7 +38,7 @@ func NewCrowd(t *testing.T, behave func(host string) func(*Crowd, net.Conn)) *Cr
 				return
 			}
 			all.Go(func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
 				behave(host)(c, conn)
 			})
@@ -48,7 +48,8 @@ func NewCrowd(t *testing.T, behave func(host string) func(*Crowd, net.Conn)) *Cr
 	return c
 }
 
-func (c *Crowd) Url(host string) string { return "http://" + host + ":" + c.Port + "/" }
+// URL is the address of an endpoint at a host.
+func (c *Crowd) URL(host string) string { return "http://" + host + ":" + c.Port + "/" }
 
 // Hear reads a request and keeps it; the number counts the requests of
 // its host.
@@ -61,22 +62,24 @@ func (c *Crowd) Hear(conn net.Conn) (number int) {
 	host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.requests[host] = append(c.requests[host], heard{req, time.Now()})
+	c.requests[host] = append(c.requests[host], HeardRequest{req, time.Now()})
 	return len(c.requests[host])
 }
 
-// heard is a request and when it was read.
-type heard struct {
+// HeardRequest is a request and when it was read.
+type HeardRequest struct {
 	*http.Request
 	At time.Time
 }
 
-func (c *Crowd) Heard(host string) []heard {
+// Heard returns the requests that a host has read, oldest first.
+func (c *Crowd) Heard(host string) []HeardRequest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.requests[host])
 }
 
+// Calls is the number of requests that all hosts have read.
 func (c *Crowd) Calls() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 // Outcome is that of a counting request, as P2 distinguishes them.
 type Outcome int
 
+// The outcomes.
 const (
 	Acknowledged Outcome = iota
 	Refused              // 503: not counted, and never will be
@@ -46,7 +48,7 @@ func NewClient() *http.Client {
 // returns an error only when there was no answer. A refused connection has the
 // outcome Refused.
 func Request(c *http.Client, method, address, body string, headers ...string) (Reply, error) {
-	req, err := http.NewRequest(method, address, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), method, address, strings.NewReader(body))
 	if err != nil {
 		return Reply{Request: method + " " + address, Outcome: Unknown}, err
 	}
@@ -62,7 +64,7 @@ func Request(c *http.Client, method, address, body string, headers ...string) (R
 		}
 		return got, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	got := Reply{Request: method + " " + address, Outcome: Unknown, Status: resp.StatusCode, Header: resp.Header, Body: string(text), Took: time.Since(begin)}
 	switch {

@@ -23,7 +23,7 @@ const asleep = 4000 * time.Millisecond
 func Stuck() map[string]func(r *Ring, node int) (end func()) {
 	ignore := func(r *Ring, node int, args ...any) {
 		c := r.Servers[node].Client()
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		_ = c.Do(context.Background(), args...).Err() // DEBUG SLEEP answers when it is over
 	}
 	return map[string]func(r *Ring, node int) func(){
@@ -52,11 +52,11 @@ func Stuck() map[string]func(r *Ring, node int) (end func()) {
 
 // Answers reports whether a server answers immediately.
 func (r *Ring) Answers(node int) bool {
-	c, err := net.Dial("tcp", r.Servers[node].Addr)
+	c, err := new(net.Dialer).DialContext(r.T.Context(), "tcp", r.Servers[node].Addr)
 	if err != nil {
 		return false
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(200 * time.Millisecond))
 	_, _ = io.WriteString(c, "PING\r\n")
 	answer, _ := bufio.NewReader(c).ReadString('\n')
@@ -131,7 +131,7 @@ func (tr *Traffic) CheckUnharmed(t *testing.T) {
 func (r *Ring) Fill(server, n int) {
 	r.T.Helper()
 	c := r.Servers[server].Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	p := c.Pipeline()
 	for range n {
 		p.Incr(r.T.Context(), "filler")
@@ -144,7 +144,7 @@ func (r *Ring) Fill(server, n int) {
 // Refuses reports whether a server answers a write with an error of that word.
 func (r *Ring) Refuses(server int, word string) bool {
 	c := r.Servers[server].Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	err := c.Incr(r.T.Context(), "filler").Err()
 	return err != nil && strings.HasPrefix(err.Error(), word)
 }

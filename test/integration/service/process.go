@@ -27,7 +27,7 @@ type programs struct {
 	normal, fault func() string
 }
 
-var built programs
+var built programs //nolint:gochecknoglobals // built once for all tests of a folder
 
 // Program is the path of the program as users build it.
 func Program() string { return built.normal() }
@@ -42,12 +42,12 @@ func Main(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	defer endSharedBroker()
 	build := func(name, source string, args ...string) func() string {
 		return sync.OnceValue(func() string {
 			path := filepath.Join(dir, name)
-			cmd := exec.Command("go", append(args, "-trimpath", "-ldflags=-s -w", "-o", path, source)...)
+			cmd := exec.CommandContext(context.Background(), "go", append(args, "-trimpath", "-ldflags=-s -w", "-o", path, source)...)
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				panic(fmt.Sprintf("build: %v\n%s", err, out))
@@ -84,10 +84,13 @@ type Deployment struct {
 	Env     []string
 }
 
+// NewDeployment returns a deployment of the program as users build it, in a new folder.
+// env has settings as NAME=value.
 func NewDeployment(t *testing.T, env ...string) *Deployment {
 	return &Deployment{T: t, Program: Program(), Dir: t.TempDir(), Env: env}
 }
 
+// CaptureLog is the path of the capture log.
 func (d *Deployment) CaptureLog() string { return filepath.Join(d.Dir, "unique_id_capture.log") }
 
 // Command is the program with the deployment's environment, and no other
@@ -157,6 +160,7 @@ func (in *Instance) follow(stderr io.Reader) {
 	close(in.Done)
 }
 
+// Logged is what the program has logged so far.
 func (in *Instance) Logged() string {
 	in.mu.Lock()
 	defer in.mu.Unlock()

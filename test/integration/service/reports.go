@@ -18,8 +18,10 @@ type Endpoint struct {
 	calls []Call
 }
 
-type Call struct{ Id, Count, Body string }
+// Call is one delivery that an endpoint received: its webhook-id, count and body.
+type Call struct{ ID, Count, Body string }
 
+// NewEndpoint starts an endpoint that accepts every delivery. It ends with the test.
 func NewEndpoint(t *testing.T) *Endpoint {
 	e := &Endpoint{}
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,6 +35,7 @@ func NewEndpoint(t *testing.T) *Endpoint {
 	return e
 }
 
+// Got returns the deliveries so far, in the order of their arrival.
 func (e *Endpoint) Got() []Call {
 	e.mu.Lock()
 	defer e.mu.Unlock()

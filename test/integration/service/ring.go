@@ -80,6 +80,7 @@ func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
 	return got
 }
 
+// Accept sends one id, with an endpoint unless that is empty.
 func (r *Ring) Accept(in *Instance, id int, endpoint string) Reply {
 	return r.Ask(in, http.MethodGet, AcceptPath(fmt.Sprint(id), endpoint), "")
 }
@@ -100,7 +101,7 @@ func (r *Ring) MustVisit(in *Instance, page string) {
 }
 
 // MustRead reads pages, again while a node of a busy machine answers late.
-func (r *Ring) MustRead(in *Instance, pages ...string) results {
+func (r *Ring) MustRead(in *Instance, pages ...string) Results {
 	r.T.Helper()
 	var got Reply
 	WaitFor(r.T, "pages are read", time.Minute, func() bool {
@@ -110,16 +111,18 @@ func (r *Ring) MustRead(in *Instance, pages ...string) results {
 	return r.Results(got)
 }
 
+// Visit records one visit of a page.
 func (r *Ring) Visit(in *Instance, page string) Reply {
 	return r.Ask(in, http.MethodPost, "/visit/"+url.PathEscape(page), "")
 }
 
+// Read reads the visits of a page.
 func (r *Ring) Read(in *Instance, page string) Reply {
 	return r.Ask(in, http.MethodGet, "/visits/"+url.PathEscape(page), "")
 }
 
-// results are the items of a bulk answer.
-type results []struct {
+// Results are the items of a bulk answer.
+type Results []struct {
 	PageID    string `json:"page_id"`
 	Status    string `json:"status"`
 	Visits    *int64 `json:"visits"`
@@ -127,10 +130,11 @@ type results []struct {
 	Error     string `json:"error"`
 }
 
-func (r *Ring) Results(got Reply) results {
+// Results returns the items of a bulk answer. It ends the test when that has none.
+func (r *Ring) Results(got Reply) Results {
 	r.T.Helper()
 	var answer struct {
-		Results results `json:"results"`
+		Results Results `json:"results"`
 	}
 	got.Into(r.T, &answer)
 	return answer.Results
@@ -145,6 +149,7 @@ func (r *Ring) Bulk(in *Instance, pages []string) Reply {
 	return r.Ask(in, http.MethodPost, "/visits", body.String())
 }
 
+// ReadAll reads the visits of pages by one request.
 func (r *Ring) ReadAll(in *Instance, pages []string) Reply {
 	return r.Ask(in, http.MethodGet, "/visits?"+url.Values{"page_id": pages}.Encode(), "")
 }
@@ -176,7 +181,7 @@ func (r *Ring) Pages(in *Instance, n int) [][]string {
 func (r *Ring) Do(server int, args ...any) *redis.Cmd {
 	r.T.Helper()
 	c := r.Servers[server].Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	cmd := c.Do(r.T.Context(), args...)
 	if cmd.Err() != nil {
 		r.T.Fatalf("%v: %v", args, cmd.Err())
@@ -188,7 +193,7 @@ func (r *Ring) Do(server int, args ...any) *redis.Cmd {
 func (r *Ring) ArcKey(server int, page string) string {
 	r.T.Helper()
 	c := r.Servers[server].Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	keys, err := c.Keys(r.T.Context(), "ff:c:*").Result()
 	for _, key := range keys {
 		if has, _ := c.HExists(r.T.Context(), key, page).Result(); has {
@@ -210,7 +215,7 @@ func (r *Ring) Heals(in *Instance, page string, a *Account) {
 func (r *Ring) Kept(server int) map[string]string {
 	r.T.Helper()
 	c := r.Servers[server].Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	arcs := check.Value(c.Keys(r.T.Context(), "ff:c:*").Result())(r.T)
 	pages := make(map[string]string)
 	for some := range slices.Chunk(arcs, 1000) {
@@ -247,7 +252,7 @@ func (r *Ring) Counter(in *Instance, name string) (sum int) {
 func (r *Ring) Plant(server int, keys []string, window int64) {
 	r.T.Helper()
 	c := r.Servers[server].Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	p := c.Pipeline()
 	for _, key := range keys {
 		if strings.Contains(key, "%d") {

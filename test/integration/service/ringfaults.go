@@ -12,6 +12,7 @@ import (
 	"footfall/test/servers"
 )
 
+// ServerAt returns the server at an address. It ends the test when there is none.
 func (r *Ring) ServerAt(addr string) *servers.Redis {
 	for _, s := range r.Servers {
 		if s.Addr == addr {
@@ -62,7 +63,7 @@ func (r *Ring) Has(arc counting.Arc, page string, table counting.Epoch) bool {
 // Fenced reports whether a server is fenced for a later epoch than it has opened.
 func (r *Ring) Fenced(server *servers.Redis) bool {
 	c := server.Client()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	got := check.Value(c.HMGet(r.T.Context(), "ff:T", "fence", "open").Result())(r.T)
 	return got[0] != nil && got[0] != got[1]
 }
@@ -109,8 +110,8 @@ func (r *Ring) Whole(in *Instance, joining *servers.Redis) {
 	})
 }
 
-// swept is the answer of a repair.
-type swept struct {
+// RepairResult is the answer of a repair.
+type RepairResult struct {
 	Sweep struct {
 		Forgotten int
 		Orphans   []struct {
@@ -124,7 +125,7 @@ type swept struct {
 }
 
 // Repair asks for a repair and returns what it has swept.
-func (in *Instance) Repair() (s swept) {
+func (in *Instance) Repair() (s RepairResult) {
 	in.t.Helper()
 	in.Administer(http.MethodPost, "/ring/repair", "").Into(in.t, &s)
 	return s
@@ -132,7 +133,7 @@ func (in *Instance) Repair() (s swept) {
 
 // BringBack gives the arcs of a node to the others, some of them to where the
 // last sweep found orphans. Those are quarantined, and reported as before.
-func (in *Instance) BringBack(node *servers.Redis, before swept) {
+func (in *Instance) BringBack(node *servers.Redis, before RepairResult) {
 	in.t.Helper()
 	in.Remove(fmt.Sprint("redis_", node.Port()), "")
 	in.Moved()

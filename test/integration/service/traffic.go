@@ -20,6 +20,7 @@ func (a *Account) Bounds() (least, most int64) {
 	return a.Acked.Load(), a.Issued.Load() - denied
 }
 
+// Add adds the outcome of one visit, and returns it.
 func (a *Account) Add(got Reply) Outcome {
 	switch got.Outcome {
 	case Acknowledged:
@@ -35,6 +36,7 @@ func (a *Account) Add(got Reply) Outcome {
 // Accounts are those of some pages; the map doesn't change.
 type Accounts map[string]*Account
 
+// NewAccounts returns an empty account for each page.
 func NewAccounts(pages ...[]string) Accounts {
 	all := make(Accounts)
 	for _, page := range slices.Concat(pages...) {
@@ -43,9 +45,9 @@ func NewAccounts(pages ...[]string) Accounts {
 	return all
 }
 
-// settle compares every page with what is stored: acknowledged <= stored <=
+// Resolve compares every page with what is stored: acknowledged <= stored <=
 // acknowledged + unknown.
-func (a Accounts) Resolve(t *testing.T, r *Ring, in *Instance) {
+func (a Accounts) Resolve(t *testing.T, in *Instance) {
 	t.Helper()
 	var acked, maybe, denied int64
 	for page, account := range a {

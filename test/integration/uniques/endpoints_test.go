@@ -52,7 +52,7 @@ func TestBrokenEndpointsKillNothing(t *testing.T) {
 			"127.0.9.2": func(_ *service.Crowd, conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) },
 		}[host]
 	})
-	endpoints := []string{c.Url("127.0.9.1"), c.Url("127.0.9.2"), "http://" + servers.FreeAddr(t)}
+	endpoints := []string{c.URL("127.0.9.1"), c.URL("127.0.9.2"), "http://" + servers.FreeAddr(t)}
 	for i, e := range endpoints {
 		service.Accept(t, in, i, e)
 	}

@@ -36,14 +36,14 @@ func TestEveryWindowHasOneRightNumber(t *testing.T) {
 	service.WaitFor(t, "the endpoint has every number", time.Minute, func() bool { return len(e.Got()) >= countedWindows(reports) })
 	seen := make(map[string]bool)
 	for _, c := range e.Got() {
-		l, ok := reports[c.Id]
+		l, ok := reports[c.ID]
 		if !ok || c.Count != fmt.Sprint(l.Count) || !strings.Contains(c.Body, fmt.Sprintf(`"count":%d`, l.Count)) {
 			t.Errorf("the endpoint received %+v, the log says %+v", c, l)
 		}
-		if seen[c.Id] {
-			t.Errorf("the endpoint was notified twice of %s", c.Id)
+		if seen[c.ID] {
+			t.Errorf("the endpoint was notified twice of %s", c.ID)
 		}
-		seen[c.Id] = true
+		seen[c.ID] = true
 	}
 	service.WaitFor(t, "the responses are in the log", time.Minute, func() bool {
 		n := 0
