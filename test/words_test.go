@@ -1,7 +1,6 @@
 package test_test
 
 import (
-	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,14 +19,6 @@ const (
 	historyEnds = "2026-11-28"
 )
 
-// pending are files and folders that are not checked yet, unless -words.all is
-// set. docs/failures.md has names of tests.
-var pending = []string{
-	"adapters/localnode/", "docs/failures.md",
-}
-
-var checkPending = flag.Bool("words.all", false, "check the words of pending folders as well")
-
 func TestSourcesUseTheWordsOfTheField(t *testing.T) {
 	t.Parallel()
 	text := check.Value(os.ReadFile(filepath.Join(root, wordsFile)))(t)
@@ -35,7 +26,7 @@ func TestSourcesUseTheWordsOfTheField(t *testing.T) {
 	used := make(map[exception]bool)
 	seen := 0
 	eachFile(t, func(name string) {
-		if !hasWords(name) || name == wordsTest || !*checkPending && underAny(pending, name) {
+		if !hasWords(name) || name == wordsTest {
 			return
 		}
 		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
@@ -48,7 +39,7 @@ func TestSourcesUseTheWordsOfTheField(t *testing.T) {
 		t.Errorf("saw %d files: the list is checked against nothing", seen)
 	}
 	for _, e := range list.exceptions {
-		if !used[e] && (*checkPending || len(pending) == 0) {
+		if !used[e] {
 			t.Errorf("%s: the exception %q is not needed", wordsFile, e.path+": "+e.text)
 		}
 	}

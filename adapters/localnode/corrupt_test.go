@@ -66,7 +66,7 @@ func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 	check.Must(t, n.SpoilKeys())
 	c.Advance(time.Minute)
 	if a, err := n.Heartbeat(t.Context()); err != nil || len(a.Waiting) != 1 || a.Waiting[0] != w {
-		t.Errorf("attend: got %+v and the error %v, want window %d to wait", a, err, w)
+		t.Errorf("heartbeat: got %+v and the error %v, want window %d to wait", a, err, w)
 	}
 	if got, err := n.Entries(t.Context(), math.MaxInt64, 10); err != nil || len(got) != 1 || got[0].Window != w {
 		t.Errorf("entries: got %+v and the error %v, want window %d alone", got, err, w)

@@ -107,7 +107,7 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 // about the ids of the batch.
 func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 	for name, between := range map[string]func(t *testing.T, n *localnode.File, w counting.Window) error{
-		"attend": func(t *testing.T, n *localnode.File, _ counting.Window) error {
+		"heartbeat": func(t *testing.T, n *localnode.File, _ counting.Window) error {
 			_, err := n.Heartbeat(t.Context())
 			return err
 		},

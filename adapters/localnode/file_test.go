@@ -125,7 +125,7 @@ func TestStopWaitsForCallsUnderWay(t *testing.T) {
 	}
 }
 
-func TestSecondProcessIsToldThatTheDirectoryIsInUse(t *testing.T) {
+func TestSecondProcessLearnsThatTheDirectoryIsInUse(t *testing.T) {
 	o := localnode.FileOptions{Dir: t.TempDir()}
 	start(t, o)
 	err := localnode.NewFile(o).Start(t.Context())

@@ -9,8 +9,8 @@
 // embedded://DIR is File, the durable store of a single Footfall, over the bbolt
 // file DIR/footfall.db. One process at a time may have it open, and it never
 // shrinks. Every change is one transaction, which is synced before the answer.
-// So an answered change survives a crash and, where the disk keeps what it was
-// told to sync, a power cut. An error before the commit wraps
+// So an answered change survives a crash and, where the disk keeps what was
+// synced, a power cut. An error before the commit wraps
 // counting.ErrNotApplied. An error of the commit (a full or broken disk) leaves
 // the outcome unknown until the change is repeated.
 package localnode
