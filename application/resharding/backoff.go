@@ -34,13 +34,13 @@ type backoff struct {
 	stuck    sharding.StuckArc
 }
 
-func (o *backoff) fail(first, last time.Duration) {
+func (b *backoff) fail(first, last time.Duration) {
 	pause := last
-	if o.failures < 16 {
-		pause = min(last, first<<o.failures)
+	if b.failures < 16 {
+		pause = min(last, first<<b.failures)
 	}
-	o.failures++
-	o.until = time.Now().Add(pause/2 + rand.N(pause/2+1))
+	b.failures++
+	b.until = time.Now().Add(pause/2 + rand.N(pause/2+1))
 }
 
 // backoffs are the backoffs of the moves of a table. An arc that backs off holds up no
@@ -53,44 +53,44 @@ type backoffs struct {
 }
 
 // reset forgets the backoffs of other tables.
-func (o *backoffs) reset(table counting.Epoch) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.table != table || o.arcs == nil {
-		o.table, o.arcs, o.nodes = table, make(map[counting.Arc]*backoff), make(map[counting.NodeID]*backoff)
+func (b *backoffs) reset(table counting.Epoch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.table != table || b.arcs == nil {
+		b.table, b.arcs, b.nodes = table, make(map[counting.Arc]*backoff), make(map[counting.NodeID]*backoff)
 	}
 }
 
 // keepOnly forgets all arcs but the incoming ones: other instances have moved them.
-func (o *backoffs) keepOnly(incoming []counting.Arc) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.arcs) == 0 {
+func (b *backoffs) keepOnly(incoming []counting.Arc) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.arcs) == 0 {
 		return
 	}
 	is := make(map[counting.Arc]bool, len(incoming))
 	for _, arc := range incoming {
 		is[arc] = true
 	}
-	maps.DeleteFunc(o.arcs, func(arc counting.Arc, _ *backoff) bool { return !is[arc] })
+	maps.DeleteFunc(b.arcs, func(arc counting.Arc, _ *backoff) bool { return !is[arc] })
 }
 
 // wait is how long a node backs off.
-func (o *backoffs) wait(node counting.NodeID) time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if n := o.nodes[node]; n != nil {
+func (b *backoffs) wait(node counting.NodeID) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := b.nodes[node]; n != nil {
 		return time.Until(n.until)
 	}
 	return 0
 }
 
 // waitFor is how long a move backs off.
-func (o *backoffs) waitFor(m *move) time.Duration {
-	wait := max(o.wait(m.source.ID()), o.wait(m.destination.ID()))
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if a := o.arcs[m.arc]; a != nil {
+func (b *backoffs) waitFor(m *move) time.Duration {
+	wait := max(b.wait(m.source.ID()), b.wait(m.destination.ID()))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.arcs[m.arc]; a != nil {
 		wait = max(wait, time.Until(a.until))
 	}
 	return wait
@@ -98,13 +98,13 @@ func (o *backoffs) waitFor(m *move) time.Duration {
 
 // nodeFailed notes that a node did not answer within the waited time. Concurrent calls
 // count as one failure.
-func (o *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := o.nodes[node]
+func (b *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.nodes[node]
 	if n == nil {
 		n = &backoff{}
-		o.nodes[node] = n
+		b.nodes[node] = n
 	}
 	if !time.Now().Before(n.until) {
 		n.fail(nodeFirst, nodeLast)
@@ -116,17 +116,17 @@ func (o *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
 
 // arcFailed notes why an arc was not moved. news: the arc became stuck, or for another
 // reason.
-func (o *backoffs) arcFailed(m *move, err error) (news bool) {
+func (b *backoffs) arcFailed(m *move, err error) (news bool) {
 	reason, own := reasonOf(err)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.table != m.table {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.table != m.table {
 		return false
 	}
-	a := o.arcs[m.arc]
+	a := b.arcs[m.arc]
 	if a == nil {
 		a = &backoff{}
-		o.arcs[m.arc] = a
+		b.arcs[m.arc] = a
 	}
 	a.fail(arcFirst, arcLast)
 	if !own && a.failures < stuckAfter {
@@ -140,33 +140,33 @@ func (o *backoffs) arcFailed(m *move, err error) (news bool) {
 }
 
 // retry ends all backoffs.
-func (o *backoffs) retry() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, a := range o.arcs {
+func (b *backoffs) retry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.arcs {
 		a.until = time.Time{}
 	}
-	clear(o.nodes)
+	clear(b.nodes)
 }
 
 // moved forgets the backoffs of an arc that was moved, and of its nodes.
-func (o *backoffs) moved(m *move) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.arcs, m.arc)
-	delete(o.nodes, m.source.ID())
-	delete(o.nodes, m.destination.ID())
+func (b *backoffs) moved(m *move) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.arcs, m.arc)
+	delete(b.nodes, m.source.ID())
+	delete(b.nodes, m.destination.ID())
 }
 
 // stuck are the stuck arcs of a table, in ascending order.
-func (o *backoffs) stuck(table counting.Epoch) []sharding.StuckArc {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.table != table {
+func (b *backoffs) stuck(table counting.Epoch) []sharding.StuckArc {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.table != table {
 		return nil
 	}
 	var all []sharding.StuckArc
-	for _, a := range o.arcs {
+	for _, a := range b.arcs {
 		if a.stuck.Reason != "" {
 			all = append(all, a.stuck)
 		}

@@ -97,8 +97,8 @@ type RingStore interface {
 	//   - Moves of the arcs of r.Incoming begin.
 	//   - Of the arcs of r.AddedArcs, the node quarantines what it has live, and
 	//     deletes their keys: it can have nothing of them, unless it was rolled
-	//     back past a move, or people put it there. Quarantined pages are in no
-	//     count and no move until people delete them (counting.Orphan).
+	//     back past a move, or an operator put it there. Quarantined pages are in
+	//     no count and no move until an operator deletes them (counting.Orphan).
 	//   - Of the arcs of r.ReclaimedArcs, frozen pages (counting.Movable) are live
 	//     again, with their keys, beside what is live. Pages that arrived since
 	//     are quarantined.
