@@ -50,7 +50,7 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
 	$(TEST) $(RACE) -run Race ./domain/sharding
 	$(TEST) $(RACE) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
-	$(TEST) $(RACE) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
+	$(TEST) $(RACE) -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
 
 .PHONY: test-search
 test-search: test-servers ## searches over many seeds: every defect that is built into the models is found
