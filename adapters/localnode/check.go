@@ -114,8 +114,8 @@ func check(ctx context.Context, path, dir string, limit time.Duration) error {
 	return nil
 }
 
-// errLate ends a walk that has no time left.
-var errLate = errors.New("no time left")
+// errTimeUp ends a walk that has no time left.
+var errTimeUp = errors.New("no time left")
 
 // looking makes what a walk asks at every key whether to go on.
 func looking(ctx context.Context, limit time.Duration) func() error {
@@ -125,7 +125,7 @@ func looking(ctx context.Context, limit time.Duration) func() error {
 			return nil
 		}
 		if !time.Now().Before(until) {
-			return errLate
+			return errTimeUp
 		}
 		return ctx.Err()
 	}
@@ -141,7 +141,7 @@ func walk(tx *bolt.Tx, look func() error) (err error) {
 		}
 	}()
 	err = tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return walkBucket(b, look) })
-	if errors.Is(err, errLate) {
+	if errors.Is(err, errTimeUp) {
 		return nil
 	}
 	return err

@@ -70,8 +70,8 @@ var (
 	errUntouched = errors.New("no node was fenced")
 	// errDecided: a change that seemed to fail was accepted by a majority.
 	errDecided = errors.New("the change was made")
-	// errLate: a node had already reached the first window of the new table.
-	errLate = errors.New("the change came too late for its window")
+	// errWindowReached: a node had already reached the first window of the new table.
+	errWindowReached = errors.New("the change came too late for its window")
 )
 
 // transition is one attempt to change the ring.
@@ -109,7 +109,7 @@ func (s *Service) change(ctx context.Context, dry bool, p planner) (sharding.Pla
 		if err == nil {
 			return t.next.Plan(), nil
 		}
-		if !errors.Is(err, errLate) {
+		if !errors.Is(err, errWindowReached) {
 			return sharding.Plan{}, s.explainBusy(err)
 		}
 		from = t.highest + 2
@@ -217,7 +217,7 @@ func (t *transition) prepare(ctx context.Context) error {
 		return err
 	}
 	if t.highest >= t.next.IDTables()[0].From && t.next.Table() == t.next.Epoch() {
-		return errLate
+		return errWindowReached
 	}
 	if t.next.Epoch() > t.view.Epoch()+1 {
 		return t.checkNotSuperseded(ctx, nodes)
