@@ -42,25 +42,18 @@ func ParsePolicy(s string) (Policy, error) {
 			return Policy{}, nil
 		case item == "public":
 			p.public = true
-		case strings.ContainsAny(item, "/:") || isAddress(item):
+		case goodPattern(item):
+			p.public = true
+			p.patterns = append(p.patterns, item)
+		default:
 			r, err := parseRange(item)
 			if err != nil {
 				return Policy{}, err
 			}
 			p.ranges = append(p.ranges, r)
-		case goodPattern(item):
-			p.public = true
-			p.patterns = append(p.patterns, item)
-		default:
-			return Policy{}, fmt.Errorf("%q is not public, none, a CIDR or a host pattern", item)
 		}
 	}
 	return p, nil
-}
-
-func isAddress(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
 }
 
 func parseRange(s string) (netip.Prefix, error) {
@@ -69,6 +62,8 @@ func parseRange(s string) (netip.Prefix, error) {
 	}
 	r, err := netip.ParsePrefix(s)
 	switch {
+	case err != nil && !strings.ContainsAny(s, "/:"):
+		return netip.Prefix{}, fmt.Errorf("%q is not public, none, a CIDR or a host pattern", s)
 	case err != nil:
 		return netip.Prefix{}, fmt.Errorf("%q is not a CIDR", s)
 	case r.Addr().Is4In6():
