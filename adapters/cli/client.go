@@ -87,21 +87,18 @@ func (o *Options) checkHealth(ctx context.Context) error {
 func (c client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var reader io.Reader
+	var content []byte
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
-		reader = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, reader)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
+	req.Header.Set("Content-Type", "application/json")
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -142,22 +139,32 @@ func (e statusError) Error() string { return e.text }
 // retry repeats an idempotent request for retryFor while the service can't be
 // reached or refuses it for now. The first request of a command, begun false,
 // does not wait for a service that isn't there.
-func (c client) retry(ctx context.Context, begun bool, method, path string, body any) ([]byte, error) {
-	pause := firstPause
-	for begin := time.Now(); ; pause = min(2*pause, longestPause) {
-		answer, err := c.call(ctx, method, path, body)
+func (c client) retry(ctx context.Context, begun bool, method, path string, body any) (answer []byte, err error) {
+	noted := false
+	repeat(ctx, retryFor, func() (again bool) {
+		answer, err = c.call(ctx, method, path, body)
 		var refused statusError
-		switch {
-		case err == nil, ctx.Err() != nil, errors.As(err, &refused) && refused.permanent(),
-			!begun && errors.Is(err, errNoService), time.Since(begin) > retryFor:
-			return answer, err
-		case pause == firstPause:
+		again = err != nil && ctx.Err() == nil && (begun || !errors.Is(err, errNoService)) &&
+			!(errors.As(err, &refused) && refused.permanent())
+		if again && !noted {
 			c.note(fmt.Sprintf("%v; trying again for up to %v", err, retryFor))
+			noted = true
 		}
+		return again
+	})
+	return answer, err
+}
+
+// repeat calls attempt until it wants no repetition, or the time is over. When
+// ctx ends it calls it immediately, without a pause.
+func repeat(ctx context.Context, within time.Duration, attempt func() (again bool)) {
+	begin, pause := time.Now(), firstPause
+	for attempt() && time.Since(begin) < within {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
+		pause = min(2*pause, longestPause)
 	}
 }
 

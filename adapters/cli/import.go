@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"unicode/utf8"
@@ -20,8 +19,9 @@ import (
 const (
 	// importPages is how many pages one request sets.
 	importPages = 1000
-	// maxLine is longer than any line of an export.
-	maxLine = 16 << 10
+	// maxLine bounds a line, in bytes; a longer one ends the import. Lines of an
+	// export are much shorter.
+	maxLine = 1 << 20
 )
 
 func (o *Options) importCommand() *cobra.Command {
@@ -71,7 +71,12 @@ func (c client) importAll(ctx context.Context, name string, skip int64) error {
 	var reading error
 	go func() { // no signal ends a read of a pipe
 		defer close(lines)
-		reading = readLines(f, func(line []byte) { lines <- line })
+		text := bufio.NewScanner(f)
+		text.Buffer(nil, maxLine)
+		for text.Scan() {
+			lines <- bytes.Clone(text.Bytes())
+		}
+		reading = text.Err()
 	}()
 	for {
 		select {
@@ -85,25 +90,6 @@ func (c client) importAll(ctx context.Context, name string, skip int64) error {
 				return err
 			}
 		}
-	}
-}
-
-// readLines passes each line of a file to take. Of a line longer than maxLine,
-// it passes only the beginning, which is not valid.
-func readLines(f io.Reader, take func([]byte)) error {
-	for lines := bufio.NewReaderSize(f, maxLine); ; {
-		line, more, err := lines.ReadLine()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		line = bytes.Clone(line)
-		for more && err == nil {
-			_, more, err = lines.ReadLine()
-		}
-		take(line)
 	}
 }
 

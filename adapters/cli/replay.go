@@ -16,8 +16,6 @@ const (
 	replayTimeout = 5 * time.Second
 	// replayRetries is how long a count is tried before the replay fails.
 	replayRetries = 15 * time.Second
-	// replayPause is the time between two attempts.
-	replayPause = 500 * time.Millisecond
 )
 
 // fileName is a flag that the help shows as FILE.
@@ -75,24 +73,12 @@ func (o *Options) replay(ctx context.Context, path string, p publishing.Publishe
 }
 
 // publish tries to publish a report for replayRetries.
-func publish(ctx context.Context, p publishing.Publisher, r publishing.Report) error {
-	attempt := func() error {
-		ctx, cancel := context.WithTimeout(ctx, replayTimeout)
+func publish(ctx context.Context, p publishing.Publisher, r publishing.Report) (err error) {
+	repeat(ctx, replayRetries, func() (again bool) {
+		bounded, cancel := context.WithTimeout(ctx, replayTimeout)
 		defer cancel()
-		return p.Publish(ctx, r)
-	}
-	late := time.After(replayRetries)
-	for {
-		err := attempt()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-late:
-			return err
-		case <-time.After(replayPause):
-		}
-	}
+		err = p.Publish(bounded, r)
+		return err != nil && ctx.Err() == nil
+	})
+	return err
 }
