@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -41,13 +42,10 @@ type Publisher struct {
 	log      *slog.Logger
 	requests chan request
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // nil before Start
-	ended  chan struct{}      // closed when the supervisor has ended
-	// away is closed while the broker is known to be away, and why is the
-	// reason. During the first attempt to connect, that is not known yet.
-	away chan struct{}
-	why  error
+	started atomic.Bool
+	start   func()             // starts the supervisor, once
+	stop    context.CancelFunc // ends it
+	ended   chan struct{}      // closed when it has ended
 }
 
 // request is a message that waits for its outcome.
@@ -59,38 +57,32 @@ type request struct {
 
 // New returns a publisher. Start connects it.
 func New(o Options, log *slog.Logger) *Publisher {
-	p := &Publisher{options: o, log: log, requests: make(chan request), away: make(chan struct{})}
-	p.setAway(errors.New("it was not started"))
+	ctx, stop := context.WithCancel(context.Background())
+	p := &Publisher{options: o, log: log, requests: make(chan request), stop: stop, ended: make(chan struct{})}
+	p.start = sync.OnceFunc(func() {
+		p.started.Store(true)
+		go p.supervise(ctx)
+	})
 	return p
 }
 
 // Start begins to connect and returns immediately. The service starts without a
 // broker as well.
 func (p *Publisher) Start(context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cancel != nil {
-		return nil
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel, p.ended = cancel, make(chan struct{})
-	p.away, p.why = make(chan struct{}), nil
-	go p.supervise(ctx, p.ended)
+	p.start()
 	return nil
 }
 
 // Stop closes the connection, which ends a Publish that is in progress. Later
-// reports are refused. It may be called twice, and without Start.
+// reports are refused, also after another Start. It may be called twice, and
+// without Start.
 func (p *Publisher) Stop(ctx context.Context) error {
-	p.mu.Lock()
-	cancel, ended := p.cancel, p.ended
-	p.mu.Unlock()
-	if cancel == nil {
+	p.stop()
+	if !p.started.Load() {
 		return nil
 	}
-	cancel()
 	select {
-	case <-ended:
+	case <-p.ended:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("rabbitmq: %w", ctx.Err())
@@ -109,23 +101,18 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 	if err := ctx.Err(); err != nil {
 		return refused(err)
 	}
-	p.mu.Lock()
-	away := p.away
-	p.mu.Unlock()
+	if !p.started.Load() {
+		return refused(errors.New("it was not started"))
+	}
 	req := request{ctx: ctx, message: message(r, time.Now()), outcome: make(chan error, 1)}
 	select {
-	case <-away: // first, because the supervisor may be ready as well
-		return p.refusal()
-	default:
-	}
-	select {
 	case p.requests <- req:
-	case <-away:
-		return p.refusal()
+		return <-req.outcome // the supervisor observes ctx
+	case <-p.ended:
+		return refused(errors.New("it was stopped"))
 	case <-ctx.Done():
 		return refused(ctx.Err())
 	}
-	return <-req.outcome // the supervisor observes ctx
 }
 
 func message(r publishing.Report, now time.Time) amqp.Publishing {
@@ -135,39 +122,15 @@ func message(r publishing.Report, now time.Time) amqp.Publishing {
 	}
 }
 
-// refusal returns why the broker is away.
-func (p *Publisher) refusal() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.why == nil { // it is back meanwhile
-		return refused(errors.New("it was away"))
-	}
-	return refused(p.why)
-}
-
-// setAway records why the broker is away; nil means that it is connected.
-func (p *Publisher) setAway(why error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case why == nil && p.why != nil:
-		p.away = make(chan struct{})
-	case why != nil && p.why == nil:
-		close(p.away)
-	}
-	p.why = why
-}
-
 // supervise connects and reconnects until ctx ends. It logs that the broker is
 // away, once for each reason, and that it is connected again.
-func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
-	defer close(ended)
-	defer p.setAway(errors.New("it was stopped"))
-	pause, logged := firstPause, ""
-	for ctx.Err() == nil {
-		l, err := open(ctx, p.options)
+func (p *Publisher) supervise(ctx context.Context) {
+	defer close(p.ended)
+	var away error // why the last attempt to connect failed; nil before the first
+	for pause, logged := firstPause, ""; ctx.Err() == nil; pause = min(2*pause, longestPause) {
+		l, err := p.connect(ctx, away)
+		away = err
 		if err == nil {
-			p.setAway(nil)
 			p.log.Info("rabbitmq is connected", "queue", p.options.Queue, "addr", p.options.Addr)
 			logged = ""
 			began := time.Now()
@@ -176,8 +139,6 @@ func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
 			if time.Since(began) > longestPause {
 				pause = firstPause // a link that is lost immediately is no success
 			}
-		} else {
-			p.setAway(err)
 		}
 		if ctx.Err() != nil {
 			return
@@ -186,11 +147,37 @@ func (p *Publisher) supervise(ctx context.Context, ended chan<- struct{}) {
 			logged = withoutNumbers(err)
 			p.log.Error("rabbitmq is away", "queue", p.options.Queue, "addr", p.options.Addr, "error", err)
 		}
+		pausing, cancel := context.WithTimeout(ctx, pause/2+rand.N(pause/2))
+		p.refuse(away, pausing.Done())
+		cancel()
+	}
+}
+
+// connect opens a link. While it does, it refuses requests as refuse does.
+func (p *Publisher) connect(ctx context.Context, away error) (l *link, err error) {
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		l, err = open(ctx, p.options)
+	}()
+	p.refuse(away, opened)
+	return l, err
+}
+
+// refuse refuses requests because the broker is away, until the channel is
+// closed. If it is not known to be away, requests wait.
+func (p *Publisher) refuse(away error, until <-chan struct{}) {
+	requests := p.requests
+	if away == nil {
+		requests = nil
+	}
+	for {
 		select {
-		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause/2)):
+		case r := <-requests:
+			r.outcome <- refused(away)
+		case <-until:
+			return
 		}
-		pause = min(2*pause, longestPause)
 	}
 }
 
