@@ -53,8 +53,10 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(TEST) $(RACE) -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
 
 .PHONY: test-search
-test-search: test-servers ## searches over many seeds: every defect that is built into the models is found
+test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis
 	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/...
+	$(TEST) -run 'OnRedisInAStorm' -timeout $(TIMEOUT) ./test/model -model.lasts=1m
+	$(TEST) -run 'RingOfRedis' -timeout $(TIMEOUT) ./test/ringmodel -ringmodel.changes=40
 
 .PHONY: test-faults
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail

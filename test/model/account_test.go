@@ -147,6 +147,12 @@ func (w *world) published(r publishing.Report) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.reports[window]) > 0 {
+		w.counted.Add(publishedTwice)
+	}
+	if r.Count == 0 {
+		w.counted.Add(publishedNothing)
+	}
 	w.reports[window] = append(w.reports[window], notice{r.Count, time.Now()})
 }
 

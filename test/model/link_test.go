@@ -105,7 +105,7 @@ func (l *link) stumble(where string) {
 	}
 	chance := 0.02
 	if l.world.counted.Count(chaos.CrashAt(where)) == 0 {
-		chance = 0.3
+		chance = 0.5
 	}
 	if l.dice.Chance(chance) {
 		l.world.trip(l.instance, where, l.dice)

@@ -55,7 +55,7 @@ func amnesia() plan {
 func redisStorm() plan {
 	return plan{
 		real: true, instances: 3, clients: 32, lasts: *lastsFlag, outages: true, crashes: true, sockets: true, closes: true,
-		window: time.Second, grace: 200 * time.Millisecond, lease: 3 * time.Second, pause: 4 * time.Millisecond,
+		window: time.Second, grace: 200 * time.Millisecond, lease: 1500 * time.Millisecond, pause: 4 * time.Millisecond,
 		delay: [...]time.Duration{5 * time.Millisecond, 1200 * time.Millisecond}, again: [...]time.Duration{time.Millisecond, 500 * time.Millisecond},
 		rates: rates{loseRequest: 0.03, loseReply: 0.03, delay: 0.008, duplicate: 0.7},
 		brims: true, brimFor: 500 * time.Millisecond, endpoints: 3, endpointLimit: 10, wanted: redisFaults,

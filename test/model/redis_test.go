@@ -73,7 +73,7 @@ func (w *world) unleashReal(ctx context.Context) {
 		w.every(time.Second, "flush", func(d *chaos.Dice) { w.forgetScripts(ctx, d) })
 	}
 	if w.plan.crashes {
-		w.every(time.Second, "crash", w.crashOne)
+		w.every(2*time.Second, "crash", w.crashOne)
 	}
 	if w.plan.sockets {
 		w.every(150*time.Millisecond, "cut", func(d *chaos.Dice) { w.cutReply(d, 1+d.UpTo(12), replyCut) })

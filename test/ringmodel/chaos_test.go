@@ -125,8 +125,8 @@ func (w *world) joining(d *chaos.Dice) *server {
 		if s.buried.Load() || spare != nil && spare.ID() < s.ID() {
 			continue
 		}
-		st, err := s.far.RingState(context.Background())
-		if errors.Is(err, counting.ErrUninitialized) || err == nil && st.Opened == nil {
+		st, err := s.far.RingSummary(context.Background())
+		if errors.Is(err, counting.ErrUninitialized) || err == nil && st.Opened == 0 {
 			spare = s
 		}
 	}

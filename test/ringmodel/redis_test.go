@@ -54,7 +54,7 @@ func redisStorm(tb testing.TB) plan {
 		p.through = 3
 		p.wanted = append(p.wanted, changesAtOnce)
 	} else { // where everything else runs as well, there is time for a few changes only
-		p.least = 5
+		p.changes, p.least = p.changes/2, 5
 		p.wanted = slices.DeleteFunc(p.wanted, func(f chaos.Fault) bool { return f == changeUndone })
 	}
 	return p
