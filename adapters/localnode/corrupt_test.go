@@ -64,7 +64,7 @@ func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 	apply(t, n, batch(1))
 	check.Must(t, check.Err(n.Claim(t.Context(), w, "a", time.Minute)))
 	check.Must(t, n.SpoilKeys())
-	c.Advance(time.Minute)
+	c.Elapse(time.Minute)
 	if a, err := n.Heartbeat(t.Context()); err != nil || len(a.Waiting) != 1 || a.Waiting[0] != w {
 		t.Errorf("heartbeat: got %+v and the error %v, want window %d to wait", a, err, w)
 	}

@@ -107,7 +107,7 @@ func TestFileOfAnEarlierVersionHasItsWindows(t *testing.T) {
 		}
 	}
 	apply(t, n, &counting.Batch{Epoch: 1, Session: "new", Seq: 1, EndpointLimit: 9, IDEvents: []counting.IDEvent{{ID: -12, Table: 1}, {ID: 99, Table: 1}}})
-	c.Advance(8 * time.Second)
+	c.Elapse(8 * time.Second)
 	if a, err := n.Heartbeat(t.Context()); err != nil || !slices.Equal(a.Waiting, []counting.Window{open - 1, open}) {
 		t.Errorf("got %+v and the error %v, want the windows %d and %d to wait", a, err, open-1, open)
 	}

@@ -31,7 +31,7 @@ func TestKeysAreForgottenInSteps(t *testing.T) {
 	if r, err := n.Apply(t.Context(), b); err != nil || len(r.Refused) > 0 {
 		t.Fatal(len(r.Refused), err)
 	}
-	c.Advance(47 * time.Hour)
+	c.Elapse(47 * time.Hour)
 	last := keys
 	for steps := 0; last > 0; steps++ {
 		check.Value(n.Heartbeat(t.Context()))(t)

@@ -29,7 +29,7 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
-func (c *clock) Advance(d time.Duration) {
+func (c *clock) Elapse(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
@@ -49,70 +49,74 @@ func stop(t testing.TB, n *localnode.File) {
 	check.OK(t, n.Stop(context.Background()))
 }
 
-// spoiler is what a node of either kind lets the tests do.
-type spoiler interface {
+// testNode is what a node of either kind lets the tests do.
+type testNode interface {
+	Elapse(d time.Duration)
 	SpoilPage(at counting.Located) error
 	SpoilWindow(w counting.Window) error
 	SpoilEntry(w counting.Window, text string) error
 }
 
-// harness is what nodes of both kinds have in common; clocks has the clock of
-// each.
-func harness(clocks map[conformance.Node]*clock) conformance.Harness {
-	spoil := func(t *testing.T, n conformance.Node, how func(spoiler) error) {
-		t.Helper()
-		check.Must(t, how(n.(spoiler)))
-	}
+// harness is what nodes of both kinds have in common.
+func harness() conformance.Harness {
 	return conformance.Harness{
-		Advance: func(_ *testing.T, n conformance.Node, d time.Duration) { clocks[n].Advance(d) },
+		Advance: func(_ *testing.T, n conformance.Node, d time.Duration) { n.(testNode).Elapse(d) },
 		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
-			spoil(t, n, func(s spoiler) error { return s.SpoilPage(at) })
+			check.Must(t, n.(testNode).SpoilPage(at))
 		},
 		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
-			spoil(t, n, func(s spoiler) error { return s.SpoilWindow(w) })
+			check.Must(t, n.(testNode).SpoilWindow(w))
 		},
 		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
-			spoil(t, n, func(s spoiler) error { return s.SpoilEntry(w, "no entry") })
+			check.Must(t, n.(testNode).SpoilEntry(w, "no entry"))
 		},
 	}
 }
 
+// clockedFile is a node with its folder and its clock.
+type clockedFile struct {
+	*localnode.File
+	*clock
+	dir string
+}
+
 func TestFileKeepsTheContract(t *testing.T) {
-	kept := make(map[conformance.Node]localnode.FileOptions)
-	clocks := make(map[conformance.Node]*clock)
+	t.Parallel()
 	open := func(t *testing.T, dir string, c *clock) conformance.Node {
-		o := localnode.FileOptions{Dir: dir, Now: c.Now}
-		n := start(t, o)
-		kept[n], clocks[n] = o, c
-		return n
+		return clockedFile{start(t, localnode.FileOptions{Dir: dir, Now: c.Now}), c, dir}
 	}
-	h := harness(clocks)
+	h := harness()
 	h.Open = func(t *testing.T) conformance.Node { return open(t, t.TempDir(), newClock()) }
-	h.Close = func(t *testing.T, n conformance.Node) { stop(t, n.(*localnode.File)) }
+	h.Close = func(t *testing.T, n conformance.Node) { stop(t, n.(clockedFile).File) }
 	h.Reopen = func(t *testing.T, n conformance.Node) conformance.Node {
-		stop(t, n.(*localnode.File))
-		return open(t, kept[n].Dir, clocks[n])
+		f := n.(clockedFile)
+		stop(t, f.File)
+		return open(t, f.dir, f.clock)
 	}
 	h.Immovable = "a file is the one node of its ring"
 	conformance.TestNode(t, h)
 }
 
+// clockedMemory is a node with its clock.
+type clockedMemory struct {
+	*localnode.Node
+	*clock
+}
+
 func TestMemoryKeepsTheContract(t *testing.T) {
-	clocks := make(map[conformance.Node]*clock)
-	open := func(t *testing.T, o localnode.Options) *localnode.Node {
+	t.Parallel()
+	open := func(t *testing.T, id counting.NodeID) clockedMemory {
 		c := newClock()
-		o.Now = c.Now
-		n := localnode.New(o)
-		clocks[n] = c
+		n := localnode.New(localnode.Options{ID: id, Addr: "one", Now: c.Now})
 		t.Cleanup(n.Close)
-		return n
+		return clockedMemory{n, c}
 	}
-	h := harness(clocks)
-	h.Open = func(t *testing.T) conformance.Node { return open(t, localnode.Options{ID: "memory_1", Addr: "one"}) }
-	h.Close = func(_ *testing.T, n conformance.Node) { n.(*localnode.Node).Close() }
+	h := harness()
+	h.Open = func(t *testing.T) conformance.Node { return open(t, "memory_1") }
+	h.Close = func(_ *testing.T, n conformance.Node) { n.(clockedMemory).Close() }
 	h.Impostor = func(t *testing.T, n conformance.Node) conformance.Node {
-		other := open(t, localnode.Options{ID: "memory_2", Addr: "one"})
-		other.Restore(n.(*localnode.Node).Snapshot())
+		other := open(t, "memory_2")
+		other.Restore(n.(clockedMemory).Snapshot())
 		return other
 	}
 	conformance.TestNode(t, h)

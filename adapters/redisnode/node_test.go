@@ -34,10 +34,10 @@ func (n node) do(t *testing.T, args ...any) {
 }
 
 func TestRedisIsANode(t *testing.T) {
+	t.Parallel()
 	conformance.TestNode(t, conformance.Harness{
-		Parallel: true,
-		Open:     func(t *testing.T) conformance.Node { return open(t, "redis_7070", servers.StartRedis(t)) },
-		Close:    func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
+		Open:  func(t *testing.T) conformance.Node { return open(t, "redis_7070", servers.StartRedis(t)) },
+		Close: func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			server := n.(node).server
 			check.OK(t, n.(node).Close())

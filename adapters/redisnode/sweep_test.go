@@ -39,11 +39,12 @@ func TestASweepForgetsCopiesAlone(t *testing.T) {
 	t.Parallel()
 	m := atSource(t, servers.StartRedis(t))
 	m.do(t, moving.fence, moving.open, moving.claim)
-	own := m.after.Incoming("other")[1] + 1 // an arc that stays
-	for slices.Contains(m.after.Incoming("other"), own) {
+	incoming := m.after.Incoming("other")
+	gone := incoming[1] // another that goes
+	own := gone + 1     // an arc that stays
+	for slices.Contains(incoming, own) {
 		own++
 	}
-	gone := m.after.Incoming("other")[1] // another that goes
 	copies := []string{
 		"ff:x:4:1", fmt.Sprintf("ff:x:%d:1", own), "ff:in:4:1", fmt.Sprintf("ff:in:%d:2", own), fmt.Sprintf("ff:k:7:%d", gone), "ff:x:5:1",
 	}

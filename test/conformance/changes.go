@@ -83,10 +83,9 @@ func changeCases() []testCase {
 			f.empty()
 			var others []sharding.Member
 			for _, id := range []counting.NodeID{"other_1", "other_2", "other_3"} {
-				others = append(others, sharding.Member{ID: id, Addr: string(id) + ":1", Weight: 1})
+				others = append(others, sharding.Member{ID: id, Addr: string(id) + ":1"})
 			}
-			r := check.Value(sharding.New("conformance", 7, f.length(), "first", others))(f)
-			r = check.Value(r.Add(sharding.Change{ID: "second"}, f.member()))(f)
+			r := check.Value(f.firstRing("first", others...).Add(sharding.Change{ID: "second"}, f.member()))(f)
 			f.openRing(r)
 			left := check.Value(r.Abandon(sharding.Change{ID: "third", From: f.current() + 2}, "other_2"))(f)
 			ending := left.CancelledMoves(f.node.ID())
@@ -147,7 +146,5 @@ func (f *fixture) summary(want sharding.RingSummary) {
 // otherRing is a ring of epoch 1 without the node.
 func (f *fixture) otherRing() *sharding.Ring {
 	f.Helper()
-	members := []sharding.Member{{ID: "other", Addr: "other:1", Weight: 1}}
-	r := check.Value(sharding.New("conformance", 7, f.length(), "first", members))(f)
-	return r
+	return f.firstRing("first", sharding.Member{ID: "other", Addr: "other:1"})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -207,29 +206,12 @@ func (f *fixture) importPages(arc counting.Arc, pages []counting.Visit, marked i
 	}
 }
 
-// closeArcs closes all incoming arcs, without pages. It repeats a call with an unknown
-// outcome for up to 30 s, because one of thousands may time out on a busy machine.
+// closeArcs closes all incoming arcs, without pages.
 func (f *fixture) closeArcs() {
 	f.Helper()
 	for _, arc := range f.incoming() {
-		begun := time.Now()
-		err := f.closeArc(arc, 0)
-		for outcomeUnknown(err) && f.Context().Err() == nil && time.Since(begun) < 30*time.Second {
-			f.Logf("close arc %d again: %v", arc, err)
-			time.Sleep(20 * time.Millisecond)
-			err = f.closeArc(arc, 0)
-		}
-		check.Must(f, err)
+		check.Must(f, f.closeArc(arc, 0))
 	}
-}
-
-// outcomeUnknown reports whether a step of a move may have taken effect although it
-// failed with err.
-func outcomeUnknown(err error) bool {
-	return err != nil && !slices.ContainsFunc([]error{
-		counting.ErrUninitialized, counting.ErrWrongNode, counting.ErrStale, counting.ErrAhead,
-		counting.ErrNotApplied, counting.ErrUnfinished,
-	}, func(documented error) bool { return errors.Is(err, documented) })
 }
 
 // fetch hands on every chunk of a claimed arc.
