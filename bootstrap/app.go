@@ -67,8 +67,8 @@ func program(s Settings, log *slog.Logger) fx.Option {
 			newUniques,
 			visits.New,
 			newWatch,
-			fx.Annotate(newPublicServer, fx.ResultTags(`name:"public"`)),
-			fx.Annotate(newAdminServer, fx.ResultTags(`name:"admin"`)),
+			newPublicServer,
+			newAdminServer,
 		),
 		fx.Invoke(exposeDeployment, startScheduler, startServers),
 	)
@@ -165,27 +165,27 @@ func newWatch(lc fx.Lifecycle, v *visits.Service, u *uniques.Service, c *cluster
 	return w
 }
 
+// publicServer and adminServer are the listeners.
+type (
+	publicServer struct{ *httpapi.Server }
+	adminServer  struct{ *httpapi.Server }
+)
+
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
 	m *prometheus.Metrics, log *slog.Logger,
-) (*httpapi.Server, error) {
+) (publicServer, error) {
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		MaxInFlight: maxInFlight, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
 	})
-	return httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log), err
+	return publicServer{httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)}, err
 }
 
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) *httpapi.Server {
+func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) adminServer {
 	handler := admin.New(admin.Options{
 		Windows: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 	})
-	return httpapi.NewServer(s.AdminListen, handler, profileTime, log)
-}
-
-type servers struct {
-	fx.In
-	Public *httpapi.Server `name:"public"`
-	Admin  *httpapi.Server `name:"admin"`
+	return adminServer{httpapi.NewServer(s.AdminListen, handler, profileTime, log)}
 }
 
 func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *resharding.Service, u *uniques.Service) {
@@ -194,15 +194,15 @@ func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *reshardin
 
 // startServers comes last: the listeners open when all other parts run. A stop
 // begins with the drain, and then answers the requests in flight.
-func startServers(lc fx.Lifecycle, servers servers, log *slog.Logger) {
-	stage(lc, "admin listener", servers.Admin.Start, servers.Admin.Stop, 500*time.Millisecond)
-	stage(lc, "public listener", servers.Public.Start, servers.Public.Stop, 2500*time.Millisecond)
+func startServers(lc fx.Lifecycle, public publicServer, admin adminServer, log *slog.Logger) {
+	stage(lc, "admin listener", admin.Start, admin.Stop, 500*time.Millisecond)
+	stage(lc, "public listener", public.Start, public.Stop, 2500*time.Millisecond)
 	ready := func(context.Context) error {
-		log.Info("ready", "version", Version(), "listen", servers.Public.Addr(), "admin_listen", servers.Admin.Addr())
+		log.Info("ready", "version", Version(), "listen", public.Addr(), "admin_listen", admin.Addr())
 		return nil
 	}
 	drain := func(ctx context.Context) error {
-		servers.Public.Drain()
+		public.Drain()
 		<-ctx.Done() // its budget is over
 		return nil
 	}

@@ -114,14 +114,13 @@ func fromEnvironment(flags *pflag.FlagSet) (err error) {
 // unknownVariables are the variables of an environment that look like a setting
 // but are none, sorted.
 func unknownVariables(environ []string, flags *pflag.FlagSet) []string {
-	known, unknown := make(map[string]bool), make(map[string]bool)
-	flags.VisitAll(func(f *pflag.Flag) { known[cli.Variable(f.Name)] = true })
+	unknown := make(map[string]bool)
 	for _, e := range environ {
-		name, _, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, "FOOTFALL_") && !known[name] {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "FOOTFALL_") {
 			unknown[name] = true
 		}
 	}
+	flags.VisitAll(func(f *pflag.Flag) { delete(unknown, cli.Variable(f.Name)) })
 	return slices.Sorted(maps.Keys(unknown))
 }
 

@@ -61,14 +61,12 @@ func encode(v any) []byte {
 	_ = enc.Encode(v) // strings, numbers and the times of windows cannot fail
 	line := make([]byte, 0, b.Len())
 	for _, r := range strings.TrimSuffix(b.String(), "\n") {
-		switch {
-		case unicode.IsPrint(r):
+		if unicode.IsPrint(r) {
 			line = utf8.AppendRune(line, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
-		default:
-			line = fmt.Appendf(line, `\u%04x`, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			line = fmt.Appendf(line, `\u%04x`, unit)
 		}
 	}
 	return append(line, '\n')
@@ -86,12 +84,9 @@ func clip(s string) string {
 
 // whole returns s without an incomplete rune at its end.
 func whole(s string) string {
-	for i := len(s) - 1; i >= max(0, len(s)-utf8.UTFMax); i-- {
-		if utf8.RuneStart(s[i]) {
-			if !utf8.FullRuneInString(s[i:]) {
-				return s[:i]
-			}
-			break
+	for i := max(0, len(s)-utf8.UTFMax); i < len(s); i++ {
+		if !utf8.FullRuneInString(s[i:]) {
+			return s[:i]
 		}
 	}
 	return s

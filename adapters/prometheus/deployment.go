@@ -72,30 +72,18 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			gauge("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", float64(n.Keys), "node", string(n.ID))
 		}
 	}
-	if list, err := c.Windows(ctx, scrapedWindows); err == nil {
-		for state, s := range byState(list, time.Now()) {
-			gauge("footfall_windows", "The newest 60 windows by state.", float64(s.windows), "state", string(state))
-			gauge("footfall_window_oldest_age_seconds", "Time since the end of the oldest of the newest 60 windows in a state; 0 for an open one.", s.oldest.Seconds(), "state", string(state))
-		}
+	list, err := c.Windows(ctx, scrapedWindows)
+	if err != nil {
+		return
 	}
-}
-
-// stateTotal is the number of windows in a state, and the time since the first
-// of them ended.
-type stateTotal struct {
-	windows int
-	oldest  time.Duration
-}
-
-// byState has every state, also those without a window.
-func byState(list []publishing.Summary, now time.Time) map[counting.State]stateTotal {
-	states := make(map[counting.State]stateTotal)
 	for _, state := range []counting.State{counting.Open, counting.Sealed, counting.Published, counting.Done, counting.Lost, counting.Damaged} {
-		states[state] = stateTotal{}
+		windows, oldest := 0, time.Duration(0)
+		for _, w := range list {
+			if w.State == state {
+				windows, oldest = windows+1, max(oldest, time.Since(w.End))
+			}
+		}
+		gauge("footfall_windows", "The newest 60 windows by state.", float64(windows), "state", string(state))
+		gauge("footfall_window_oldest_age_seconds", "Time since the end of the oldest of the newest 60 windows in a state; 0 for an open one.", oldest.Seconds(), "state", string(state))
 	}
-	for _, w := range list {
-		s := states[w.State]
-		states[w.State] = stateTotal{s.windows + 1, max(s.oldest, now.Sub(w.End))}
-	}
-	return states
 }
