@@ -82,8 +82,9 @@ func (o *Options) checkHealth(ctx context.Context) error {
 	return nil
 }
 
-// call sends a request and returns the body of a 200. Any other answer is a
-// statusError; errNoService is wrapped when no connection could be opened.
+// call sends a request and returns the body of a 200. Any other answer is an
+// error, which is a permanentError if a repetition changes nothing. errNoService
+// is wrapped when no connection could be opened.
 func (c client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -120,21 +121,15 @@ func (c client) call(ctx context.Context, method, path string, body any) ([]byte
 		if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
 			text += ": " + problem.Detail
 		}
-		return nil, statusError{resp.StatusCode, problem.Code, text}
+		if resp.StatusCode < 500 || problem.Code == "corrupt" {
+			return nil, permanentError{errors.New(text)}
+		}
+		return nil, errors.New(text)
 	}
 	return answer, nil
 }
 
-// statusError is an answer other than 200.
-type statusError struct {
-	status     int
-	code, text string
-}
-
-// permanent: to repeat the request changes nothing.
-func (e statusError) permanent() bool { return e.status < 500 || e.code == "corrupt" }
-
-func (e statusError) Error() string { return e.text }
+type permanentError struct{ error }
 
 // retry repeats an idempotent request for retryFor while the service can't be
 // reached or refuses it for now. The first request of a command, begun false,
@@ -143,9 +138,7 @@ func (c client) retry(ctx context.Context, begun bool, method, path string, body
 	noted := false
 	repeat(ctx, retryFor, func() (again bool) {
 		answer, err = c.call(ctx, method, path, body)
-		var refused statusError
-		again = err != nil && ctx.Err() == nil && (begun || !errors.Is(err, errNoService)) &&
-			!(errors.As(err, &refused) && refused.permanent())
+		again = err != nil && ctx.Err() == nil && (begun || !errors.Is(err, errNoService)) && !errors.As(err, new(permanentError))
 		if again && !noted {
 			c.note(fmt.Sprintf("%v; trying again for up to %v", err, retryFor))
 			noted = true

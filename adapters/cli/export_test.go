@@ -73,15 +73,13 @@ func TestAnExportWaitsForAServiceThatRestarts(t *testing.T) {
 // Only pages go to stdout, also if some can't be read.
 func TestAnExportIsWrittenToStdout(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	code, stdout, stderr := run(t, "export", "-", adminAt(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("cursor") == "" {
 			_, _ = w.Write([]byte(`{"pages":[{"page_id":"a<&","count":1},{"page_id":"b","count":null}],"next":"b"}`))
 		} else {
 			_, _ = w.Write([]byte(`{"pages":[{"page_id":"c","count":3}],"next":""}`))
 		}
 	}))
-	defer s.Close()
-	code, stdout, stderr := run(t, "export", "-", "--admin-listen="+strings.TrimPrefix(s.URL, "http://"))
 	if want := `{"page_id":"a<&","count":1}
 {"page_id":"b","count":null}
 {"page_id":"c","count":3}

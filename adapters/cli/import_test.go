@@ -90,26 +90,22 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 	}
 }
 
-// ended runs the program as a process, with a text on stdin.
-func ended(t *testing.T, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
+// importStdin is an import as a process, which reads its stdin.
+func importStdin(t *testing.T, flags ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"import", "-"}, flags...)...)
 	cmd.Env = append(os.Environ(), "FOOTFALL_UNDER_TEST=1")
-	var out, errs strings.Builder
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+	return cmd
 }
 
 func TestAnImportReadsStdin(t *testing.T) {
 	t.Parallel()
 	counts, flag := takingPages(t)
-	text := strings.NewReader("{\"page_id\":\"a\",\"count\":1}\n{\"page_id\":\"b\",\"count\":2}\n{\"page_id\":\"c\",\"count\":3}\n")
-	if code, stdout, stderr := ended(t, text, "import", "-", "--skip=1", flag); code != 0 || stdout != `{"lines":3,"without_count":0}`+"\n" || stderr != "" {
-		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
-	}
+	cmd := importStdin(t, flag, "--skip=1")
+	cmd.Stdin = strings.NewReader("{\"page_id\":\"a\",\"count\":1}\n{\"page_id\":\"b\",\"count\":2}\n{\"page_id\":\"c\",\"count\":3}\n")
+	out, err := cmd.CombinedOutput()
+	check.Must(t, err)
+	check.Equal(t, string(out), `{"lines":3,"without_count":0}`+"\n", "the output")
 	if diff := cmp.Diff(map[string]int64{"b": 2, "c": 3}, counts); diff != "" {
 		t.Errorf("set (-want +got):\n%s", diff)
 	}
@@ -119,8 +115,7 @@ func TestAnImportReadsStdin(t *testing.T) {
 func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	t.Parallel()
 	_, flag := takingPages(t)
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "import", "-", flag)
-	cmd.Env = append(os.Environ(), "FOOTFALL_UNDER_TEST=1")
+	cmd := importStdin(t, flag)
 	stdin := check.Value(cmd.StdinPipe())(t)
 	defer stdin.Close()
 	stderr := check.Value(cmd.StderrPipe())(t)

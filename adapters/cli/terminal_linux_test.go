@@ -3,7 +3,6 @@ package cli_test
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,18 +14,6 @@ import (
 	"footfall/bootstrap"
 	"footfall/test/check"
 )
-
-// onTerminal runs the program with stdout on a terminal, and returns its text.
-func onTerminal(t *testing.T, args ...string) (code int, shown string) {
-	t.Helper()
-	shown = typed(t, func(screen *os.File) {
-		var stderr strings.Builder
-		if code = bootstrap.Main(args, screen, &stderr); stderr.String() != "" {
-			t.Errorf("stderr: %s", &stderr)
-		}
-	})
-	return code, shown
-}
 
 // typed returns what a terminal shows. A terminal that no process has opened
 // echoes its input: a return as the end of a line, and escape as ^[.
@@ -74,13 +61,13 @@ not swept: redis_7071: it does not answer
 orphans: 4; footfall ring status | cat lists them
 `,
 	} {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
-		defer s.Close()
-		flag := "--admin-listen=" + strings.TrimPrefix(s.URL, "http://")
+		flag := adminAt(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) })
 		for _, verb := range []string{"status", "repair"} {
-			code, shown := onTerminal(t, "ring", verb, flag)
-			if diff := cmp.Diff(want, shown); code != 0 || diff != "" {
-				t.Errorf("ring %s: exit code %d (-want +got):\n%s", verb, code, diff)
+			var code int
+			var stderr strings.Builder
+			shown := typed(t, func(screen *os.File) { code = bootstrap.Main([]string{"ring", verb, flag}, screen, &stderr) })
+			if diff := cmp.Diff(want, shown); code != 0 || diff != "" || stderr.String() != "" {
+				t.Errorf("ring %s: exit code %d, %s (-want +got):\n%s", verb, code, &stderr, diff)
 			}
 		}
 		if code, stdout, stderr := run(t, "ring", "status", flag); code != 0 || stdout != answer+"\n" || stderr != "" {
