@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -52,18 +51,15 @@ func parse(t *testing.T, content []byte) (whole []publishing.Report, broken []st
 	t.Helper()
 	for line := range bytes.Lines(content) {
 		var l struct {
-			Event string    `json:"event"`
-			ID    string    `json:"id"`
-			Start time.Time `json:"window_start"`
-			End   time.Time `json:"window_end"`
-			Count int64     `json:"count"`
+			Event string
+			publishing.Report
 		}
 		if err := json.Unmarshal(line, &l); err != nil || line[len(line)-1] != '\n' {
 			broken = append(broken, string(line))
 			continue
 		}
 		if l.Event == "unique_ids" {
-			whole = append(whole, publishing.Report{ID: l.ID, Start: l.Start, End: l.End, Count: l.Count})
+			whole = append(whole, l.Report)
 		}
 	}
 	return whole, broken
@@ -109,18 +105,4 @@ func blocked(t *testing.T, path string) (heal func()) {
 		check.Must(t, os.Remove(path))
 		check.Must(t, os.Rename(away, path))
 	}
-}
-
-func fifo(t *testing.T, folder string) string {
-	t.Helper()
-	path := filepath.Join(folder, "fifo")
-	check.Must(t, syscall.Mkfifo(path, 0o600))
-	return path
-}
-
-func aFile(t *testing.T, folder string) string {
-	t.Helper()
-	path := filepath.Join(folder, "file")
-	check.Must(t, os.WriteFile(path, nil, 0o600))
-	return path
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,14 +77,17 @@ func attempts() []publishing.Attempt {
 
 func TestABadPathStopsTheStart(t *testing.T) {
 	folder := t.TempDir()
+	fifo, file := filepath.Join(folder, "fifo"), filepath.Join(folder, "file")
+	check.Must(t, syscall.Mkfifo(fifo, 0o600))
+	check.Must(t, os.WriteFile(file, nil, 0o600))
 	for path, want := range map[string]string{
-		"":                                       "no such file or directory",
-		folder:                                   "is a directory",
-		filepath.Join(folder, "none", "x.log"):   "no such file or directory",
-		"/dev/null":                              "open /dev/null: it is not a regular file",
-		fifo(t, folder):                          "it is not a regular file",
-		filepath.Join(folder, "nul\x00in it"):    "invalid argument",
-		filepath.Join(aFile(t, folder), "x.log"): "not a directory",
+		"":                                     "no such file or directory",
+		folder:                                 "is a directory",
+		filepath.Join(folder, "none", "x.log"): "no such file or directory",
+		"/dev/null":                            "open /dev/null: it is not a regular file",
+		fifo:                                   "it is not a regular file",
+		filepath.Join(folder, "nul\x00in it"):  "invalid argument",
+		filepath.Join(file, "x.log"):           "not a directory",
 	} {
 		l := filelog.New(path)
 		err := l.Start(t.Context())

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
 	"footfall/test/check"
@@ -115,49 +113,19 @@ func TestEverySecretSignsTheRequest(t *testing.T) {
 		", whsec_" + base64.StdEncoding.EncodeToString(keys[1])))(t)
 	s, next := recorder(t)
 	n := notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets})
-	n.Notify(t.Context(), report(), s.endpoint("/"), 1)
-	seen := next()
-	var want []string
-	for _, key := range keys {
-		mac := hmac.New(sha256.New, key)
-		_, _ = fmt.Fprintf(mac, "%s.%s.%s", header(t, seen, "Webhook-Id"), header(t, seen, "Webhook-Timestamp"), body(seen))
-		want = append(want, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	for number := range 2 { // a retry is signed again
+		n.Notify(t.Context(), report(), s.endpoint("/"), number+1)
+		seen := next()
+		var want []string
+		for _, key := range keys {
+			mac := hmac.New(sha256.New, key)
+			_, _ = fmt.Fprintf(mac, "%s.%s.%s", header(t, seen, "Webhook-Id"), header(t, seen, "Webhook-Timestamp"), body(seen))
+			want = append(want, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+		}
+		check.Equal(t, header(t, seen, "Webhook-Signature"), strings.Join(want, " "), "webhook-signature")
 	}
-	check.Equal(t, header(t, seen, "Webhook-Signature"), strings.Join(want, " "), "webhook-signature")
 	if text := fmt.Sprintf("%v %+v %#v %s %x", secrets, secrets, secrets, secrets, secrets); strings.Contains(text, "97") || strings.Contains(text, "61") {
 		t.Errorf("secrets print as %s", text)
-	}
-}
-
-// A receiver may verify by the standard's own library, with the old secret or the
-// new one during rotation.
-func TestTheStandardsVerifierAcceptsEachSecret(t *testing.T) {
-	secret := func(c string) string {
-		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(c, 32)))
-	}
-	verify := func(with, request, body string) error {
-		receiver := check.Value(standardwebhooks.NewWebhook(with))(t)
-		req := check.Value(http.ReadRequest(bufio.NewReader(strings.NewReader(request))))(t)
-		return receiver.Verify([]byte(body), req.Header)
-	}
-	s, next := recorder(t)
-	for _, c := range []struct{ signs, accepted, refused []string }{
-		{[]string{secret("a")}, []string{secret("a")}, []string{secret("b")}},
-		{[]string{secret("a"), secret("b")}, []string{secret("a"), secret("b")}, []string{secret("c")}},
-		{[]string{secret("b"), secret("c")}, []string{secret("b"), secret("c")}, []string{secret("a")}},
-	} {
-		secrets := check.Value(httpcallback.ParseSecrets(strings.Join(c.signs, ",")))(t)
-		for number := range 3 { // a retry is signed again
-			notifier(t, "127.0.0.1/32", httpcallback.Options{Secrets: secrets}).Notify(t.Context(), report(), s.endpoint("/?a=1"), number+1)
-			seen := next()
-			for _, key := range c.accepted {
-				check.OK(t, verify(key, seen, body(seen)), "attempt %d", number+1)
-				check.Fails(t, verify(key, seen, strings.Replace(body(seen), "123", "124", 1)), "a request with another count is accepted")
-			}
-			for _, key := range c.refused {
-				check.Fails(t, verify(key, seen, body(seen)), "a request is accepted under a secret that was not set")
-			}
-		}
 	}
 }
 

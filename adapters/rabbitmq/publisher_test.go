@@ -32,14 +32,9 @@ func TestPublisherIsAPublisher(t *testing.T) {
 			Read: func(t *testing.T) (all []publishing.Report) {
 				waitFor(t, "the queue is declared", func() bool { return s.HasQueue(t, name) })
 				for _, m := range s.Messages(t, name) {
-					var body struct {
-						ID    string    `json:"id"`
-						Start time.Time `json:"window_start"`
-						End   time.Time `json:"window_end"`
-						Count int64     `json:"count"`
-					}
-					check.Must(t, json.Unmarshal(m.Body, &body))
-					all = append(all, publishing.Report{ID: body.ID, Start: body.Start, End: body.End, Count: body.Count})
+					var r publishing.Report
+					check.Must(t, json.Unmarshal(m.Body, &r))
+					all = append(all, r)
 				}
 				return all
 			},
