@@ -2,8 +2,6 @@ package bootstrap_test
 
 import (
 	"maps"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -82,56 +80,6 @@ func TestEveryShellCallsTheProgram(t *testing.T) {
 		code, script, stderr := run(t, "completion", shell)
 		if code != 0 || !strings.Contains(script, registered) || !strings.Contains(script, "__complete") {
 			t.Errorf("completion %s: exit code %d %s:\n%s", shell, code, stderr, script)
-		}
-	}
-}
-
-// askBash calls the function that a script has registered for footfall, as
-// bash does at a tab. The program is this test's binary. _init_completion is
-// that of bash-completion for words without a colon or an equals sign.
-const askBash = `
-footfall() { FOOTFALL_UNDER_TEST=1 "$program" "$@"; }
-_init_completion() {
-  words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
-  cur=${words[cword]} prev=${words[cword-1]}
-}
-COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_TYPE=9
-call=$(complete -p footfall)
-call=${call#*-F }
-${call% footfall}
-printf '%s\n' "${COMPREPLY[@]}"
-`
-
-func TestBashCompletes(t *testing.T) {
-	t.Parallel()
-	_, script, _ := run(t, "completion", "bash")
-	for _, c := range []struct {
-		line string
-		want []string
-	}{
-		{"footfall hea", []string{"healthcheck"}},
-		{"footfall --admin-", []string{"--admin-listen", "--admin-token"}},
-		{"footfall completion ", []string{"bash", "zsh", "fish"}},
-		{"footfall --window 1m completion z", []string{"zsh"}},
-		{"footfall healthcheck --lis", []string{"--listen"}},
-		{"footfall ring w", []string{"weight"}},
-		{"footfall ring add --dr", []string{"--dry-run"}},
-		{"footfall xyz", nil},
-	} {
-		cmd := exec.CommandContext(t.Context(), "bash", slices.Concat([]string{"-c", script + askBash, "bash"}, strings.Split(c.line, " "))...)
-		cmd.Env = append(os.Environ(), "program="+os.Args[0])
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		got := strings.Fields(string(out))
-		for _, w := range c.want {
-			if !slices.Contains(got, w) {
-				t.Errorf("%q is completed to %q, want %q among them", c.line, got, w)
-			}
-		}
-		if c.want == nil && len(got) > 0 {
-			t.Errorf("%q is completed to %q, want nothing", c.line, got)
 		}
 	}
 }

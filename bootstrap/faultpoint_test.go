@@ -21,12 +21,7 @@ import (
 // FAULTPOINT is "kill" (SIGKILL) or "stop" (SIGSTOP), a place such as "after
 // seal", and the number of passes before the fault: "kill after seal 2". "none"
 // is no fault.
-//
-// If FOOTFALL_UNDER_TEST is set, it is the program without a change.
 func TestMain(m *testing.M) {
-	if os.Getenv("FOOTFALL_UNDER_TEST") != "" {
-		os.Exit(bootstrap.Main(os.Args[1:], os.Stdout, os.Stderr))
-	}
 	fault := os.Getenv("FAULTPOINT")
 	if fault == "" {
 		os.Exit(m.Run())
