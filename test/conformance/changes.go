@@ -11,7 +11,6 @@ import (
 func changeCases() []testCase {
 	return []testCase{
 		{"the summary has the epochs of the state", empty, func(f *fixture) {
-			mustBe(f, errorOf(f.node.RingSummary(f.Context())), counting.ErrUninitialized)
 			first := f.firstRing("first", f.member())
 			f.fence(first)
 			f.summary(sharding.RingSummary{Fence: 1})
@@ -130,9 +129,9 @@ func (f *fixture) fence(r *sharding.Ring) {
 func (f *fixture) refuseFence(r *sharding.Ring, want error) {
 	f.Helper()
 	before, beforeErr := f.node.RingState(f.Context())
-	mustBe(f, errorOf(f.node.Fence(f.Context(), r)), want)
+	mustBe(f, check.Err(f.node.Fence(f.Context(), r)), want)
 	if beforeErr != nil {
-		mustBe(f, errorOf(f.node.RingState(f.Context())), counting.ErrUninitialized)
+		mustBe(f, check.Err(f.node.RingState(f.Context())), counting.ErrUninitialized)
 		return
 	}
 	f.rings(before.Fenced, before.Opened)

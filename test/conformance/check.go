@@ -3,17 +3,13 @@ package conformance
 import (
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"footfall/domain/counting"
 	"footfall/test/check"
 )
-
-// errorOf is the error of a call, whatever else it has returned.
-func errorOf(results ...any) error {
-	err, _ := results[len(results)-1].(error)
-	return err
-}
 
 // mustBe checks that a call failed, and how.
 func mustBe(t testing.TB, got, want error) {
@@ -46,6 +42,22 @@ func follow[T any](t testing.TB, page func(cursor string) (T, string, error), ea
 		each(part)
 		cursor = next
 	}
+}
+
+// oneWins makes many concurrent calls, and checks that exactly one wins.
+func (f *fixture) oneWins(wins func(i int) bool) {
+	f.Helper()
+	var won atomic.Int64
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			if wins(i) {
+				won.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	equal(f, "calls that won", won.Load(), 1)
 }
 
 func refusal(item int, reason counting.Reason) counting.Refusal {
@@ -120,14 +132,14 @@ func (f *fixture) receipt(b *counting.Batch, duplicate bool, refused []counting.
 // refuse sends a batch that must not be applied.
 func (f *fixture) refuse(b *counting.Batch, want error) {
 	f.Helper()
-	mustBe(f, errorOf(f.node.Apply(f.Context(), b)), want)
+	mustBe(f, check.Err(f.node.Apply(f.Context(), b)), want)
 }
 
 // gap sends a batch that must not be applied because others are missing.
 func (f *fixture) gap(b *counting.Batch, last int64) {
 	f.Helper()
 	var gap *counting.GapError
-	if err := errorOf(f.node.Apply(f.Context(), b)); !errors.As(err, &gap) || gap.Last != last {
+	if err := check.Err(f.node.Apply(f.Context(), b)); !errors.As(err, &gap) || gap.Last != last {
 		f.Fatalf("got the error %v, want a gap after batch %d", err, last)
 	}
 }

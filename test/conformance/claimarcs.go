@@ -23,15 +23,6 @@ func claimArcCases() []testCase {
 				f.fetchPages(arc, pagesOf(n)(arc))
 			}
 		}},
-		{"a repeated claim is answered as the arc is now", moving, func(f *fixture) {
-			arc := f.source(pagesOf(3))
-			for range 2 {
-				f.claimArc(arc, frozen(3))
-			}
-			f.fetchPages(arc, pagesOf(3)(arc))
-			check.Must(f, f.retireArc(arc, 3))
-			f.claimArc(arc, released(3))
-		}},
 		{"a claim leaves other arcs alone", moving, func(f *fixture) {
 			var other []counting.Visit
 			arc := f.source(func(arc counting.Arc) []counting.Visit {
@@ -72,29 +63,12 @@ func claimArcCases() []testCase {
 			f.fetchPages(arcs[4], pagesOf(1)(arcs[4]))
 		}},
 		{"a frozen page that is no count is fetched as -1", moving, func(f *fixture) {
-			f.open()
-			next := f.next("second")
-			arc := next.Moves()[0].Arc
-			f.apply(f.batch(pagesOf(2)(arc)...))
+			arc := f.source(pagesOf(2))
 			f.corruptPage(counting.Located{Arc: arc, Page: "page/0"})
-			f.openRing(next)
 			f.claimArc(arc, frozen(2))
 			want := pagesOf(2)(arc)
 			want[0].Count = -1
 			f.fetchPages(arc, want)
-		}},
-		{"pages are fetched only while they are frozen", moving, func(f *fixture) {
-			arc := f.source(pagesOf(2))
-			unfinished := func() {
-				f.Helper()
-				f.notFrozen(arc)
-			}
-			unfinished()
-			f.tallies(pagesOf(2)(arc))
-			f.claimArc(arc, frozen(2))
-			f.fetchPages(arc, pagesOf(2)(arc))
-			check.Must(f, f.retireArc(arc, 2))
-			unfinished()
 		}},
 		{"an arc is retired only if it has exactly that many pages", moving, func(f *fixture) {
 			arc := f.source(pagesOf(3))

@@ -88,13 +88,6 @@ func importEntryCases() []testCase {
 			f.reopen()
 			f.fullEntry(done(100, 7))
 		}},
-		{"entries are imported only by the open table", moving, func(f *fixture) {
-			f.importing()
-			for table, want := range map[counting.Epoch]error{f.ring.Table() - 1: counting.ErrStale, f.ring.Table() + 1: counting.ErrAhead} {
-				mustBe(f, f.moves().ImportEntries(f.Context(), table, []counting.FullEntry{done(100, 7)}), want)
-			}
-			f.newest(10)
-		}},
 	}
 }
 

@@ -67,19 +67,6 @@ func keyCases() []testCase {
 				f.apply(f.keyBatch(f.keyed("b", "bad", 1)), refusal(0, counting.Corrupt))
 			}
 		}},
-		{"refusals index keyed visits after ids", open, func(f *fixture) {
-			f.apply(f.batch(f.visit("full", most)))
-			b := f.idBatch(f.idEvent(1, ""), f.idEvent(2, "http://a.example/"))
-			b.Visits = []counting.Visit{f.visit("home", 1), f.visit("full", 1)}
-			b.EndpointLimit = 0
-			b.Keyed, b.KeyLimit = []counting.KeyedVisit{f.keyed("a", "home", 1), f.keyed("b", "full", 1)}, 10
-			want := []counting.Refusal{
-				{Item: 1, Reason: counting.Overflow}, {Item: 3, Reason: counting.EndpointLimit}, {Item: 5, Reason: counting.Overflow},
-			}
-			f.apply(b, want...)
-			f.duplicate(b, want...)
-			f.visits("home", 2)
-		}},
 		{"beyond the limit a new key is refused and a known one is not", open, func(f *fixture) {
 			f.apply(f.limited(2, f.keyed("a", "home", 1), f.keyed("b", "about", 1), f.keyed("c", "home", 1)), refusal(2, counting.KeyLimit))
 			f.apply(f.limited(2, f.keyed("a", "home", 1), f.keyed("d", "home", 1)), refusal(1, counting.KeyLimit))

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 	"footfall/test/check"
 )
 
 func lifecycleCases() []testCase {
 	return []testCase{
 		{"calls end with their context", open, func(f *fixture) {
-			w := f.window()
+			w := f.current()
 			ctx, cancel := context.WithCancel(f.Context())
 			cancel()
 			f.everyCall(ctx, w, func(call string, err error) {
@@ -34,14 +35,28 @@ func lifecycleCases() []testCase {
 			f.visits("home", 1)
 		}},
 		{"every call after the close fails as closed and not applied", open, func(f *fixture) {
-			w := f.window()
-			f.Close(f.T, f.node)
+			w := f.current()
+			for range 2 { // closing twice is harmless
+				f.Close(f.T, f.node)
+			}
 			f.failEverywhere(w, counting.ErrClosed)
 			f.failEverywhere(w, counting.ErrNotApplied)
 		}},
-		{"closing twice is harmless", open, func(f *fixture) {
-			f.Close(f.T, f.node)
-			f.Close(f.T, f.node)
+		{"a node without a ring answers no call", empty, func(f *fixture) {
+			f.ring = f.otherRing() // it does not admit the node
+			f.everyCall(f.Context(), 100, func(call string, err error) {
+				want := counting.ErrUninitialized
+				if call == "accept" || call == "open" {
+					want = sharding.ErrConflict
+				}
+				if !errors.Is(err, want) {
+					f.Errorf("%s: got the error %v, want %v", call, err, want)
+				}
+			})
+			f.openRing(f.firstRing("first", f.member()))
+			f.visits("elsewhere", 0)
+			f.apply(f.batch(f.visit("elsewhere", 1)))
+			f.newest(10)
 		}},
 		{"counts and sessions survive a restart", open, func(f *fixture) {
 			older, last := f.batch(f.visit("home", 1), f.visit("full", most)), f.batch(f.visit("home", 2), f.visit("full", 1))
@@ -102,7 +117,7 @@ func lifecycleCases() []testCase {
 			f.entry(100, finished(7))
 			f.entry(101, counting.Entry{State: counting.Sealed, Count: 8})
 			f.deliveries(101, map[string]counting.Delivery{"http://a.example/": delivery})
-			mustBe(f, errorOf(f.node.Claim(f.Context(), 101, "b", time.Hour)), counting.ErrBusy)
+			mustBe(f, check.Err(f.node.Claim(f.Context(), 101, "b", time.Hour)), counting.ErrBusy)
 			f.advance(101, token, counting.Publish("queue"))
 		}},
 		{"the ring survives a restart", open, func(f *fixture) {
@@ -123,25 +138,25 @@ func lifecycleCases() []testCase {
 func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(call string, err error)) {
 	n := f.node
 	b := &counting.Batch{Epoch: f.ring.Epoch(), Session: "every-call", Seq: 1, Visits: []counting.Visit{f.visit("elsewhere", 1)}}
-	ended("apply", errorOf(n.Apply(ctx, b)))
-	ended("read", errorOf(n.Read(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
-	ended("heartbeat", errorOf(n.Heartbeat(ctx)))
-	ended("seal", errorOf(n.Seal(ctx, w-1, 0)))
-	ended("distinct", errorOf(n.Distinct(ctx, w)))
-	ended("endpoints", errorOf(n.Endpoints(ctx, w)))
+	ended("apply", check.Err(n.Apply(ctx, b)))
+	ended("read", check.Err(n.Read(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
+	ended("heartbeat", check.Err(n.Heartbeat(ctx)))
+	ended("seal", check.Err(n.Seal(ctx, w-1, 0)))
+	ended("distinct", check.Err(n.Distinct(ctx, w)))
+	ended("endpoints", check.Err(n.Endpoints(ctx, w)))
 	ended("retire", n.Retire(ctx, w-1))
-	ended("claim", errorOf(n.Claim(ctx, w-1, "a", time.Second)))
+	ended("claim", check.Err(n.Claim(ctx, w-1, "a", time.Second)))
 	for _, step := range everyStep(counting.Delivery{Attempts: 1}) {
-		ended(string(step.Action), errorOf(n.Advance(ctx, w-1, "x", step)))
+		ended(string(step.Action), check.Err(n.Advance(ctx, w-1, "x", step)))
 	}
-	ended("entry", errorOf(n.Entry(ctx, w-1)))
-	ended("entries", errorOf(n.Entries(ctx, math.MaxInt64, 10)))
-	ended("ring state", errorOf(n.RingState(ctx)))
-	ended("ring summary", errorOf(n.RingSummary(ctx)))
-	ended("fence", errorOf(n.Fence(ctx, f.ring)))
+	ended("entry", check.Err(n.Entry(ctx, w-1)))
+	ended("entries", check.Err(n.Entries(ctx, math.MaxInt64, 10)))
+	ended("ring state", check.Err(n.RingState(ctx)))
+	ended("ring summary", check.Err(n.RingSummary(ctx)))
+	ended("fence", check.Err(n.Fence(ctx, f.ring)))
 	ended("accept", n.Accept(ctx, f.ring))
 	ended("open", n.Open(ctx, f.ring))
-	ended("list", errorOf(n.List(ctx, f.ring.Epoch(), "")))
+	ended("list", check.Err(n.List(ctx, f.ring.Epoch(), "")))
 	if movable, ok := n.(counting.Movable); ok {
 		f.everyMove(ctx, movable, ended)
 	}

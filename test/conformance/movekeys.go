@@ -9,11 +9,15 @@ import (
 
 func moveKeyCases() []testCase {
 	return []testCase{
-		{"keys of a claimed arc are fetched until it is retired", moving, func(f *fixture) {
+		{"keys of a leaving arc are found, and fetched once it is claimed, until it is retired", moving, func(f *fixture) {
 			for _, n := range []int{1, 700} {
 				arc, keys := f.keySource(n)
+				has := counting.KeyLookup{Stored: true, Print: keys[0].Print}
 				f.notFrozen(arc)
+				f.findKey(arc, keys[0], has)
+				f.findKey(arc+1, keys[0], counting.KeyLookup{})
 				f.claimArc(arc, frozen(1))
+				f.findKey(arc, keys[0], has)
 				f.fetchKeys(arc, keys)
 				f.fetchKeys(arc, keys)
 				check.Must(f, f.retireArc(arc, 1))
@@ -76,25 +80,6 @@ func moveKeyCases() []testCase {
 			v := counting.Visit{Arc: stays, Page: "page", Count: 1}
 			f.apply(f.keyBatch(keyed(requestKey("a"), v)))
 			f.tallies([]counting.Visit{v})
-		}},
-		{"keys of leaving arcs are found until RetireArc", moving, func(f *fixture) {
-			arc, keys := f.keySource(1)
-			want := counting.KeyLookup{Stored: true, Print: keys[0].Print}
-			f.findKey(arc, keys[0], want)
-			f.findKey(arc+1, keys[0], counting.KeyLookup{})
-			f.claimArc(arc, frozen(1))
-			f.findKey(arc, keys[0], want)
-			check.Must(f, f.retireArc(arc, 1))
-			f.findKey(arc, keys[0], counting.KeyLookup{})
-		}},
-		{"keys are found only in the node's epoch", moving, func(f *fixture) {
-			arc, keys := f.keySource(1)
-			at := []counting.LocatedKey{{Arc: arc, Key: keys[0].Key}}
-			epoch := f.ring.Epoch()
-			mustBe(f, errorOf(f.moves().FindKeys(f.Context(), epoch-1, at)), counting.ErrStale)
-			mustBe(f, errorOf(f.moves().FindKeys(f.Context(), epoch+1, at)), counting.ErrAhead)
-			f.fence(f.next("third"))
-			mustBe(f, errorOf(f.moves().FindKeys(f.Context(), epoch, at)), counting.ErrStale)
 		}},
 	}
 }

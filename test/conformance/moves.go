@@ -47,20 +47,18 @@ func moveCases() []testCase {
 		}},
 		{"steps of another table are stale or ahead", moving, func(f *fixture) {
 			arc := f.source(pagesOf(1))
-			for _, c := range []struct {
-				table counting.Epoch
-				want  error
-			}{{1, counting.ErrStale}, {3, counting.ErrAhead}} {
-				f.everyStepOfMove(f.Context(), f.moves(), c.table, arc, func(call string, err error) {
+			for table, want := range map[counting.Epoch]error{1: counting.ErrStale, 3: counting.ErrAhead} {
+				f.everyStepOfMove(f.Context(), f.moves(), table, arc, func(call string, err error) {
 					f.Helper()
-					if !errors.Is(err, c.want) {
-						f.Errorf("%s by table %d: got the error %v, want %v", call, c.table, err, c.want)
+					if !errors.Is(err, want) {
+						f.Errorf("%s by table %d: got the error %v, want %v", call, table, err, want)
 					}
 				})
 			}
 			f.fence(f.next("third")) // and is not opened
-			mustBe(f, errorOf(f.moves().ClaimArcs(f.Context(), 3, []counting.Arc{arc})), counting.ErrAhead)
+			mustBe(f, check.Err(f.moves().ClaimArcs(f.Context(), 3, []counting.Arc{arc})), counting.ErrAhead)
 			f.summary(sharding.RingSummary{Fence: 3, Opened: 2})
+			f.newest(10)
 			f.claimArc(arc, frozen(1))
 		}},
 		{"an arc that came back can leave again", moving, func(f *fixture) {
@@ -102,23 +100,23 @@ func moveCases() []testCase {
 // everyMove makes each call of Movable once, for everyCall.
 func (f *fixture) everyMove(ctx context.Context, n counting.Movable, ended func(call string, err error)) {
 	f.everyStepOfMove(ctx, n, f.ring.Table(), 5, ended)
-	ended("find keys", errorOf(n.FindKeys(ctx, f.ring.Epoch(), []counting.LocatedKey{{Arc: 5}})))
-	ended("import entries", n.ImportEntries(ctx, f.ring.Table(), nil))
-	ended("sweep", errorOf(n.Sweep(ctx, f.ring.Table(), counting.SweepPolicy{}, "")))
-	ended("read parts", errorOf(n.ReadParts(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
+	ended("find keys", check.Err(n.FindKeys(ctx, f.ring.Epoch(), []counting.LocatedKey{{Arc: 5}})))
+	ended("read parts", check.Err(n.ReadParts(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
 }
 
-// everyStepOfMove makes each call by which an arc moves once.
+// everyStepOfMove makes each call once that is by the newest open table.
 func (f *fixture) everyStepOfMove(ctx context.Context, n counting.Movable, table counting.Epoch, arc counting.Arc, ended func(call string, err error)) {
-	ended("incoming arcs", errorOf(n.IncomingArcs(ctx, table)))
-	ended("claim arcs", errorOf(n.ClaimArcs(ctx, table, []counting.Arc{arc})))
-	ended("fetch", errorOf(n.Fetch(ctx, table, arc, "")))
+	ended("incoming arcs", check.Err(n.IncomingArcs(ctx, table)))
+	ended("claim arcs", check.Err(n.ClaimArcs(ctx, table, []counting.Arc{arc})))
+	ended("fetch", check.Err(n.Fetch(ctx, table, arc, "")))
 	for _, c := range []counting.Chunk{{}, {LastKeys: true}, {Pages: pagesOf(1)(arc)}} {
-		ended("import", errorOf(n.Import(ctx, table, arc, c)))
+		ended("import", check.Err(n.Import(ctx, table, arc, c)))
 	}
-	ended("confirm", errorOf(n.Confirm(ctx, table, []counting.Arc{arc})))
+	ended("confirm", check.Err(n.Confirm(ctx, table, []counting.Arc{arc})))
 	ended("retire arc", n.RetireArc(ctx, table, arc, 1))
 	ended("close arc", n.CloseArc(ctx, table, arc, 1))
+	ended("import entries", n.ImportEntries(ctx, table, []counting.FullEntry{done(100, 7)}))
+	ended("sweep", check.Err(n.Sweep(ctx, table, counting.SweepPolicy{Ended: 9}, "")))
 }
 
 // incoming are the arcs that the ring moves to the node.
@@ -135,7 +133,7 @@ func (f *fixture) closeArc(arc counting.Arc, pages int) error {
 // notFrozen checks that nothing of an arc can be fetched.
 func (f *fixture) notFrozen(arc counting.Arc) {
 	f.Helper()
-	mustBe(f, errorOf(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
+	mustBe(f, check.Err(f.moves().Fetch(f.Context(), f.ring.Table(), arc, "")), counting.ErrUnfinished)
 }
 
 // moves is the node whose arcs move.

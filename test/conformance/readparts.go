@@ -44,16 +44,6 @@ func readPartsCases() []testCase {
 				"page/0": {Err: counting.Corrupt}, "page/1": {Visits: 2, Marked: true},
 			})
 		}},
-		{"parts are read only in the node's epoch", moving, func(f *fixture) {
-			arc := f.source(pagesOf(1))
-			at := []counting.Located{{Arc: arc, Page: "page/0"}}
-			epoch := f.ring.Epoch()
-			mustBe(f, errorOf(f.moves().ReadParts(f.Context(), epoch-1, at)), counting.ErrStale)
-			mustBe(f, errorOf(f.moves().ReadParts(f.Context(), epoch+1, at)), counting.ErrAhead)
-			f.fence(f.next("third"))
-			mustBe(f, errorOf(f.moves().ReadParts(f.Context(), epoch, at)), counting.ErrStale)
-			mustBe(f, errorOf(f.moves().ReadParts(f.Context(), epoch+1, at)), counting.ErrAhead)
-		}},
 	}
 }
 

@@ -17,9 +17,6 @@ func refusalCases() []testCase {
 			f.visits("home", 1)
 			f.visits("about", 1)
 			f.visits("full", most-1)
-		}},
-		{"a count may reach the highest number", open, func(f *fixture) {
-			f.apply(f.batch(f.visit("full", most-1)))
 			f.apply(f.batch(f.visit("full", 1), f.visit("full", 1)), refusal(1, counting.Overflow))
 			f.visits("full", most)
 		}},
@@ -39,14 +36,6 @@ func refusalCases() []testCase {
 			f.apply(again, refusal(0, counting.EndpointLimit))
 			f.distinct(w, 5)
 			f.endpoints(w, "http://a.example/", "http://b.example/")
-		}},
-		{"with an endpoint limit of 0 only ids without endpoints are added", open, func(f *fixture) {
-			w := f.window()
-			b := f.idBatch(f.idEvent(1, "http://a.example/"), f.idEvent(2, ""))
-			b.EndpointLimit = 0
-			f.apply(b, refusal(0, counting.EndpointLimit))
-			f.distinct(w, 1)
-			f.endpoints(w)
 		}},
 		{"the endpoint limit is for one window", open, func(f *fixture) {
 			w := f.window()
@@ -73,14 +62,21 @@ func refusalCases() []testCase {
 			f.distinct(after, 1)
 			f.endpoints(after, "http://a.example/")
 		}},
-		{"refusals index visits first, then ids", open, func(f *fixture) {
+		{"refusals index visits first, then ids, then keyed visits", open, func(f *fixture) {
+			w := f.window()
 			f.apply(f.batch(f.visit("full", most)))
 			b := f.idBatch(f.idEvent(1, ""), f.idEvent(2, "http://a.example/"))
-			b.Visits = []counting.Visit{f.visit("full", 1), f.visit("home", 1)}
-			b.EndpointLimit = 0
-			want := []counting.Refusal{{Item: 0, Reason: counting.Overflow}, {Item: 3, Reason: counting.EndpointLimit}}
+			b.Visits = []counting.Visit{f.visit("home", 1), f.visit("full", 1)}
+			b.EndpointLimit = 0 // only ids without endpoints are added
+			b.Keyed, b.KeyLimit = []counting.KeyedVisit{f.keyed("a", "home", 1), f.keyed("b", "full", 1)}, 10
+			want := []counting.Refusal{
+				{Item: 1, Reason: counting.Overflow}, {Item: 3, Reason: counting.EndpointLimit}, {Item: 5, Reason: counting.Overflow},
+			}
 			f.apply(b, want...)
 			f.duplicate(b, want...)
+			f.visits("home", 2)
+			f.distinct(w, 1)
+			f.endpoints(w)
 		}},
 	}
 }

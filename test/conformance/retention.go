@@ -42,17 +42,20 @@ func retentionCases() []testCase {
 			f.distinct(w, 0)
 			f.endpoints(w)
 		}},
-		{"ids of a waiting window are kept", timed, func(f *fixture) {
+		{"a waiting window is kept, and not retired by time alone", timed, func(f *fixture) {
 			w := f.window()
 			f.apply(f.idBatch(f.idEvent(1, "http://a.example/")))
+			empty := f.pass(w)
 			for range 3 {
 				f.later(5 * day)
 			}
 			f.distinct(w, 1)
 			f.endpoints(w, "http://a.example/")
-			a := f.heartbeat()
-			equal(f, "oldest waiting window", a.Waiting[0], w)
-			equal(f, "sealed number", f.seal(w), 1)
+			equal(f, "oldest waiting window", f.heartbeat().Waiting[0], w)
+			for range 2 {
+				equal(f, "sealed number", f.seal(w), 1)
+				equal(f, "sealed number of one without ids", f.seal(empty), 0)
+			}
 		}},
 		{"a forgotten window takes no ids when the clock steps back", timed, func(f *fixture) {
 			w := f.window()

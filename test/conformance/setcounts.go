@@ -36,12 +36,6 @@ func setCountCases() []testCase {
 			f.duplicate(b)
 			f.visits("home", 4)
 		}},
-		{"a stale batch sets nothing", open, func(f *fixture) {
-			f.apply(f.batch(f.visit("home", 1)))
-			late := f.setBatch(f.setCount("home", 9))
-			f.fence(f.next("second"))
-			f.refuse(late, counting.ErrStale)
-		}},
 		{"a corrupt page can be set", open, func(f *fixture) {
 			f.corruptPage(f.at("bad"))
 			f.apply(f.setBatch(f.setCount("bad", 3)))
