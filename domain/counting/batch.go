@@ -139,21 +139,17 @@ const (
 )
 
 func (r Reason) Error() string {
-	switch r {
-	case Overflow:
-		return "the count would pass 2^63-1"
-	case Corrupt:
-		return "what is stored is no count"
-	case EndpointLimit:
-		return "the window has too many endpoints"
-	case WrongTable:
-		return "the id was routed by the table of another window"
-	case KeyReused:
-		return "the idempotency key came with another payload"
-	case KeyLimit:
-		return "the node keeps too many idempotency keys"
-	case Moving:
-		return "the page is on its way from another node"
+	texts := [...]string{
+		Overflow:      "the count would pass 2^63-1",
+		Corrupt:       "what is stored is no count",
+		EndpointLimit: "the window has too many endpoints",
+		WrongTable:    "the id was routed by the table of another window",
+		KeyReused:     "the idempotency key came with another payload",
+		KeyLimit:      "the node keeps too many idempotency keys",
+		Moving:        "the page is on its way from another node",
+	}
+	if r >= Overflow && r <= Moving {
+		return texts[r]
 	}
 	return "refused for the reason " + strconv.Itoa(int(r))
 }

@@ -97,7 +97,7 @@ func TestLenCountsVisitsAndArrivals(t *testing.T) {
 
 func TestEveryReasonHasWordsOfItsOwn(t *testing.T) {
 	seen := make(map[string]bool)
-	for r := counting.Overflow; r <= counting.WrongTable; r++ {
+	for r := counting.Overflow; r <= counting.Moving; r++ {
 		if words := r.Error(); seen[words] || strings.Contains(words, "the reason") {
 			t.Errorf("reason %d says %q", r, words)
 		} else {

@@ -108,19 +108,14 @@ var ErrKeyApplied = errors.New("the key is known, and its visits are counted")
 // Day numbers the days of a node's clock since the Unix epoch, in UTC.
 type Day int64
 
+// day is a Day as the length of a window.
+const day = WindowLength(24 * time.Hour)
+
 // DayOf is the day of a time.
-func DayOf(t time.Time) Day {
-	const length = int64(24 * time.Hour / time.Millisecond)
-	ms := t.UnixMilli()
-	d := ms / length
-	if ms%length < 0 {
-		d--
-	}
-	return Day(d)
-}
+func DayOf(t time.Time) Day { return Day(day.At(t)) }
 
 // Start is when the day begins.
-func (d Day) Start() time.Time { return time.Unix(int64(d)*24*60*60, 0) }
+func (d Day) Start() time.Time { return day.Start(Window(d)) }
 
 // Keeps tells whether a key of another day is valid on this one: until the end of the
 // next day, which is 24 to 48 hours. A key of tomorrow is valid, too: it may come from

@@ -11,8 +11,8 @@ import (
 // ErrBadWindow is wrapped by every error of ParseLength and WindowLength.Parse.
 var ErrBadWindow = errors.New("bad window")
 
-// nameLayout is how the start of a window stands in its name, in UTC.
-const nameLayout = "20060102T150405Z"
+// nameLayout is a window's name, but for the suffix, by its start in UTC.
+const nameLayout = "footfall_20060102T150405Z"
 
 // Window numbers the windows of one length from the Unix epoch on: window w
 // covers the times from w*L up to, not including, (w+1)*L.
@@ -50,26 +50,17 @@ func (l WindowLength) End(w Window) time.Time { return l.Start(w + 1) }
 // Name is the id under which w is published: footfall_20261122T100500Z. A suffix such
 // as _2s gives the length in seconds, unless it is a minute.
 func (l WindowLength) Name(w Window) string {
-	return "footfall_" + l.Start(w).Format(nameLayout) + l.suffix()
+	return l.Start(w).Format(nameLayout) + l.suffix()
 }
 
 // Parse reads what Name has made. It is an error if the name is of another length, or
 // of a time at which no window starts.
 func (l WindowLength) Parse(name string) (Window, error) {
-	bad := fmt.Errorf("%w: %q is no window of %v", ErrBadWindow, name, time.Duration(l))
-	middle, ok := strings.CutPrefix(name, "footfall_")
-	if !ok {
-		return 0, bad
+	start, err := time.Parse(nameLayout, strings.TrimSuffix(name, l.suffix()))
+	if w := l.At(start); err == nil && l.Name(w) == name {
+		return w, nil
 	}
-	start, err := time.Parse(nameLayout, strings.TrimSuffix(middle, l.suffix()))
-	if err != nil {
-		return 0, bad
-	}
-	w := l.At(start)
-	if l.Name(w) != name {
-		return 0, bad
-	}
-	return w, nil
+	return 0, fmt.Errorf("%w: %q is no window of %v", ErrBadWindow, name, time.Duration(l))
 }
 
 func (l WindowLength) suffix() string {
