@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,12 +59,7 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 	case err != nil:
 		return nil, "", counting.ErrUnavailable
 	}
-	var pages []counting.Visit
-	for _, p := range found {
-		if v.Owner(p.Arc) == member {
-			pages = append(pages, p)
-		}
-	}
+	pages := slices.DeleteFunc(found, func(p counting.Visit) bool { return v.Owner(p.Arc) != member })
 	if next == "" {
 		member++
 	}
@@ -80,11 +76,8 @@ func parseCursor(v *cluster.View, cursor string) (member int, inNode string, err
 		return 0, "", nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		return 0, "", ErrBadCursor
-	}
 	fields := strings.SplitN(string(text), " ", 3)
-	if len(fields) != 3 {
+	if err != nil || len(fields) != 3 {
 		return 0, "", ErrBadCursor
 	}
 	table, err1 := strconv.ParseInt(fields[0], 10, 64)

@@ -2,37 +2,30 @@ package visits
 
 import (
 	"context"
-	"errors"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 )
 
 // readMoving reads pages whose arcs are moving: from the source first and the
-// destination second, so that no visit is missed or counted twice (design: ring). It is
-// false when a node refused the view as stale.
-func readMoving(ctx context.Context, v *cluster.View, g group, pages []counting.Page, readings []counting.Reading, indexes []int) bool {
-	owner, located := v.Nodes[g.owner], locate(v, pages, indexes)
+// destination second, so that no visit is missed or counted twice (design: ring).
+func readMoving(ctx context.Context, v *cluster.View, g group, located []counting.Located) ([]counting.Tally, error) {
 	sources, err := parts(ctx, v, g.source, located)
-	var destinations []counting.Part
-	if err == nil {
-		destinations, err = parts(ctx, v, owner, located)
+	if err != nil {
+		return nil, err
 	}
-	if errors.Is(err, counting.ErrStale) {
-		return false
+	destinations, err := parts(ctx, v, v.Nodes[g.owner], located)
+	if err != nil {
+		return nil, err
 	}
-	for k, i := range indexes {
-		readings[i].Via = owner.ID()
-		if err != nil {
-			readings[i].Err = counting.ErrUnavailable
-			continue
+	tallies := make([]counting.Tally, len(located))
+	for i, d := range destinations {
+		if d.Closed {
+			v.Arrived(located[i].Arc)
 		}
-		if destinations[k].Closed {
-			v.Arrived(located[k].Arc)
-		}
-		readings[i].Tally = counting.Join(sources[k], destinations[k])
+		tallies[i] = counting.Join(sources[i], d)
 	}
-	return true
+	return tallies, nil
 }
 
 func parts(ctx context.Context, v *cluster.View, m *cluster.Member, located []counting.Located) ([]counting.Part, error) {

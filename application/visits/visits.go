@@ -85,29 +85,6 @@ func readOne(v *cluster.View, page counting.Page) (counting.Reading, bool) {
 	return counting.Reading{Tally: tally, Via: node.ID()}, true
 }
 
-// readFrom reads pages by one view, from all their nodes concurrently. It returns
-// the indexes of the pages whose node refused the view as stale.
-func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readings []counting.Reading, indexes []int) (over []int) {
-	groups := make(map[group][]int)
-	for _, i := range indexes {
-		arc := v.Arc(pages[i])
-		g := group{v.Source(arc), v.Owner(arc)}
-		groups[g] = append(groups[g], i)
-	}
-	answers := cluster.Ask(ctx, cluster.CallTimeout, slices.Collect(maps.Keys(groups)), func(ctx context.Context, g group) (bool, error) {
-		if g.source != nil {
-			return readMoving(ctx, v, g, pages, readings, groups[g]), nil
-		}
-		return readNode(ctx, v, g.owner, pages, readings, groups[g]), nil
-	})
-	for _, a := range answers {
-		if current := a.Value; !current {
-			over = append(over, groups[a.From]...)
-		}
-	}
-	return over
-}
-
 // group names the nodes of some pages: their owner and, while their arcs are
 // moving, the source, which is nil otherwise.
 type group struct {
@@ -115,30 +92,34 @@ type group struct {
 	owner  int
 }
 
-// readNode reads pages from their owner. It is false when the owner refused the
-// view as stale.
-func readNode(ctx context.Context, v *cluster.View, owner int, pages []counting.Page, readings []counting.Reading, indexes []int) bool {
-	node := v.Nodes[owner]
-	located := locate(v, pages, indexes)
-	tallies, err := cluster.UntilOpen(ctx, func() ([]counting.Tally, error) { return node.Read(ctx, v.Epoch(), located) })
-	if errors.Is(err, counting.ErrStale) {
-		return false
+// readFrom reads pages by one view, from all their nodes concurrently. It returns
+// the indexes of the pages whose node refused the view as stale.
+func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readings []counting.Reading, indexes []int) (over []int) {
+	groups := make(map[group][]int)
+	located := make(map[group][]counting.Located)
+	for _, i := range indexes {
+		arc := v.Arc(pages[i])
+		g := group{v.Source(arc), v.Owner(arc)}
+		groups[g] = append(groups[g], i)
+		located[g] = append(located[g], counting.Located{Arc: arc, Page: pages[i]})
 	}
-	for k, i := range indexes {
-		readings[i].Via = node.ID()
-		if err != nil {
-			readings[i].Err = counting.ErrUnavailable
+	answers := cluster.Ask(ctx, cluster.CallTimeout, slices.Collect(maps.Keys(groups)), func(ctx context.Context, g group) ([]counting.Tally, error) {
+		if g.source != nil {
+			return readMoving(ctx, v, g, located[g])
+		}
+		return cluster.UntilOpen(ctx, func() ([]counting.Tally, error) { return v.Nodes[g.owner].Read(ctx, v.Epoch(), located[g]) })
+	})
+	for _, a := range answers {
+		if errors.Is(a.Err, counting.ErrStale) {
+			over = append(over, groups[a.From]...)
 			continue
 		}
-		readings[i].Tally = tallies[k]
+		for k, i := range groups[a.From] {
+			readings[i] = counting.Reading{Tally: counting.Tally{Err: counting.ErrUnavailable}, Via: v.Nodes[a.From.owner].ID()}
+			if a.Err == nil {
+				readings[i].Tally = a.Value[k]
+			}
+		}
 	}
-	return true
-}
-
-func locate(v *cluster.View, pages []counting.Page, indexes []int) []counting.Located {
-	located := make([]counting.Located, len(indexes))
-	for k, i := range indexes {
-		located[k] = counting.Located{Arc: v.Arc(pages[i]), Page: pages[i]}
-	}
-	return located
+	return over
 }
