@@ -1,36 +1,16 @@
 package groupcommit
 
-import (
-	"time"
+import "footfall/domain/counting"
 
-	"footfall/domain/counting"
-)
-
-// batch is a counting.Batch with its waiting callers. Once it is sent, the embedded
-// Batch does not change.
+// batch is a counting.Batch with its waiting callers. Once it is taken, the embedded
+// Batch does not change. refused is valid when done is closed and err is nil.
 type batch struct {
 	counting.Batch
-	requests int
-	timer    *time.Timer
-	sent     bool // guarded by the committer's mutex
-
-	done     chan struct{} // closed when err and refused are final
-	answered bool          // guarded by the committer's mutex
-	err      error
-	refused  []counting.Refusal
+	call
+	refused []counting.Refusal
 }
 
-// answer releases the callers; only the first answer counts. A batch in doubt is
-// resolved after its callers were answered. The caller holds the committer's mutex.
-func (b *batch) answer(err error, refused []counting.Refusal) {
-	if b.answered {
-		return
-	}
-	b.answered = true
-	b.err, b.refused = err, refused
-	b.timer.Stop()
-	close(b.done)
-}
+func (b *batch) fits(epoch counting.Epoch) bool { return b.Epoch == epoch && b.Len() < MaxBatch }
 
 // Ticket is one caller's item of a batch.
 type Ticket struct {

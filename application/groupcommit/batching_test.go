@@ -15,21 +15,14 @@ import (
 )
 
 func TestABatchFillsWhileTheLastIsOnItsWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
 		var callers sync.WaitGroup
-		caller := func(page counting.Page) {
-			callers.Go(func() { wantVisit(t, c, page, nil) })
+		for i := range 100 {
+			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
 			synctest.Wait()
 		}
-		caller("first")
-		for i := range 100 {
-			caller(counting.Page(fmt.Sprint(i)))
-		}
-		close(open)
+		open()
 		callers.Wait()
 		calls := n.calls()
 		if len(calls) != 2 || calls[0].Len() != 1 || calls[1].Len() != 100 {
@@ -39,8 +32,7 @@ func TestABatchFillsWhileTheLastIsOnItsWay(t *testing.T) {
 }
 
 func TestALoneCallerWaitsForNoTimer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := start(t, newNode(t), groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, _ *node, c *groupcommit.Committer) {
 		begin := time.Now()
 		wantVisit(t, c, "home", nil)
 		check.Equal(t, time.Since(begin), 0, "what it took")
@@ -66,10 +58,8 @@ func together(t *testing.T, c *groupcommit.Committer) {
 }
 
 func TestAFlushWaitsForThoseWhomTheLastOneAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(slow, nil)
-		c := start(t, n, groupcommit.Options{})
 		together(t, c)
 		before, begin := len(n.calls()), time.Now()
 		var callers sync.WaitGroup
@@ -86,10 +76,8 @@ func TestAFlushWaitsForThoseWhomTheLastOneAnswered(t *testing.T) {
 }
 
 func TestAFlushWaitsNoLongerThanTheLastOneTook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(slow, nil)
-		c := start(t, n, groupcommit.Options{})
 		together(t, c)
 		for _, want := range []time.Duration{2 * time.Millisecond, time.Millisecond} { // then it was alone
 			begin := time.Now()
@@ -106,21 +94,17 @@ func TestAFlushWaitsNoLongerThanTheLastOneTook(t *testing.T) {
 }
 
 func TestVisitsOfOnePageAreAddedUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		var flushes []groupcommit.Flush
-		c := start(t, n, groupcommit.Options{Observe: func(f groupcommit.Flush) { flushes = append(flushes, f) }})
+	var flushes []groupcommit.Flush
+	observe := func(f groupcommit.Flush) { flushes = append(flushes, f) }
+	scenario(t, groupcommit.Options{Observe: observe}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
 		var callers sync.WaitGroup
-		callers.Go(func() { wantVisit(t, c, "first", nil) })
-		synctest.Wait()
 		for range 50 {
 			callers.Go(func() { wantVisit(t, c, "home", nil) })
 		}
 		synctest.Wait()
 		check.Equal(t, c.Queued(), 50, "what is queued")
-		close(open)
+		open()
 		callers.Wait()
 		wantCount(t, n, "home", 50)
 		if last := flushes[len(flushes)-1]; last.Items != 1 || last.Requests != 50 {
@@ -132,82 +116,41 @@ func TestVisitsOfOnePageAreAddedUp(t *testing.T) {
 
 // V24: a count that would overflow is refused, alone.
 func TestAnOverflowIsReportedToItsOwnCallersOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		c := start(t, n, groupcommit.Options{})
-		ticket, err := c.Visit(1, 0, "full", math.MaxInt64)
-		if err != nil || ticket.Wait() != nil {
-			t.Fatal(err, ticket.Wait())
-		}
-		before, open := held()
-		n.fail(before, nil)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		check.Must(t, wait(c.Visit(1, 0, "full", math.MaxInt64)))
+		open := hold(t, n, c)
 		var callers sync.WaitGroup
-		callers.Go(func() { wantVisit(t, c, "first", nil) })
-		synctest.Wait()
 		for range 5 {
 			callers.Go(func() { wantVisit(t, c, "full", counting.Overflow) })
 			callers.Go(func() { wantVisit(t, c, "home", nil) })
-			callers.Go(func() {
-				ticket, err := c.Arrive(1, counting.IDEvent{ID: 7, Table: 1})
-				if err != nil || ticket.Wait() != nil {
-					t.Error("the id is not taken")
-				}
-			})
+			callers.Go(func() { check.OK(t, wait(c.Arrive(1, counting.IDEvent{ID: 7, Table: 1}))) })
 		}
 		synctest.Wait()
-		close(open)
+		open()
 		callers.Wait()
 		wantCount(t, n, "home", 5)
 	})
 }
 
 func TestAnArrivalIsRefusedAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := start(t, newNode(t), groupcommit.Options{EndpointLimit: 1})
+	scenario(t, groupcommit.Options{EndpointLimit: 1}, func(t *testing.T, _ *node, c *groupcommit.Committer) {
 		for i, want := range []error{nil, counting.EndpointLimit, nil} {
 			endpoint := []string{"http://a/", "http://b/", "http://a/"}[i]
-			ticket := check.Value(c.Arrive(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1}))(t)
-			check.Is(t, ticket.Wait(), want, "%s", endpoint)
+			check.Is(t, wait(c.Arrive(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1})), want, "%s", endpoint)
 		}
-	})
-}
-
-// Sums that would not fit into one item are two items, and only the second
-// is refused.
-func TestVisitsThatDoNotAddUpStayApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		c := start(t, n, groupcommit.Options{})
-		var callers sync.WaitGroup
-		callers.Go(func() { wantVisit(t, c, "first", nil) })
-		synctest.Wait()
-		for _, want := range []error{nil, counting.Overflow} {
-			ticket := check.Value(c.Visit(1, 0, "home", math.MaxInt64))(t)
-			callers.Go(func() { check.Is(t, ticket.Wait(), want, "the item") })
-		}
-		close(open)
-		callers.Wait()
-		wantCount(t, n, "home", math.MaxInt64)
 	})
 }
 
 func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
 		var callers sync.WaitGroup
-		callers.Go(func() { wantVisit(t, c, "first", nil) })
-		synctest.Wait()
 		for i := range 2*groupcommit.MaxBatch + 1 {
 			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
 		}
 		synctest.Wait()
 		ticket := check.Value(c.Visit(0, 0, "old", 1))(t)
-		close(open)
+		open()
 		callers.Wait()
 		check.Is(t, ticket.Wait(), groupcommit.ErrMoved, "the item of the old epoch")
 		var sizes []int
@@ -220,13 +163,8 @@ func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
 
 // P9: beyond its bound the queue refuses at once.
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		c := start(t, n, groupcommit.Options{})
-		go func() { _ = visit(c, "first") }()
-		synctest.Wait()
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
 		for range groupcommit.MaxQueued {
 			check.Value(c.Visit(1, 0, "home", 1))(t)
 		}
@@ -234,7 +172,7 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 		check.Is(t, check.Err(c.Arrive(1, counting.IDEvent{ID: 1, Table: 1})), counting.ErrUnavailable, "an id beyond the bound")
 		check.Equal(t, time.Since(begin), 0, "what the refusal took")
-		close(open)
+		open()
 		synctest.Wait()
 		wantCount(t, n, "home", groupcommit.MaxQueued)
 		wantVisit(t, c, "home", nil)
@@ -249,10 +187,7 @@ func TestManyCallersAtOnceLoseNothing(t *testing.T) {
 		callers.Go(func() {
 			for k := range 100 {
 				wantVisit(t, c, counting.Page(fmt.Sprint((i+k)%5)), nil)
-				ticket, err := c.Arrive(1, counting.IDEvent{ID: counting.ID(100*i + k), Table: 1})
-				if err != nil || ticket.Wait() != nil {
-					t.Error("an id is not taken")
-				}
+				check.OK(t, wait(c.Arrive(1, counting.IDEvent{ID: counting.ID(100*i + k), Table: 1})))
 			}
 		})
 	}
@@ -267,9 +202,7 @@ func TestManyCallersAtOnceLoseNothing(t *testing.T) {
 // A large number of visits is not added up with those of others, whom its
 // overflow would refuse too.
 func TestALargeNumberOfVisitsIsRefusedAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		wantVisit(t, c, "home", nil)
 		var tickets []groupcommit.Ticket
 		for _, count := range []int64{1, math.MaxInt64, 1, math.MaxInt64 - 2, 1} {

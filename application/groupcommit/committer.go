@@ -7,9 +7,7 @@ package groupcommit
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"footfall/domain/counting"
@@ -40,23 +38,23 @@ type Flush struct {
 	Err             error
 }
 
-// Options of a Committer.
+// Options of a Committer. All but Observe are required.
 type Options struct {
 	Node counting.Counts
 	// Epoch returns the epoch of the current view.
 	Epoch func() counting.Epoch
 	// Since returns the epoch that added the node to the ring. A node of its id
-	// before that has handed over all that it had applied. Nil is 0.
+	// before that has handed over all that it had applied.
 	Since func() counting.Epoch
 	// Remembers asks the node whether it has been in the ring since an epoch,
-	// without being emptied. Nil is a yes.
+	// without being emptied.
 	Remembers func(context.Context, counting.Epoch) (bool, error)
 	// EndpointLimit goes into every batch.
 	EndpointLimit int
 	// KeyLimit goes into every batch with keys.
 	KeyLimit int
 	// CatchUp is called when the node has not opened a batch's epoch. It returns
-	// when the node may have opened it. Nil is a no-op.
+	// when the node may have opened it.
 	CatchUp func(context.Context)
 	// Observe is called after every call of the node, from one goroutine.
 	// Nil is a no-op.
@@ -64,11 +62,10 @@ type Options struct {
 	// Orphaned is called with a batch that the node does not have and will never
 	// apply, since the ring has changed. Its callers have been answered: with
 	// success if acknowledged, otherwise with counting.ErrInDoubt. Its items, but
-	// the refused ones, have to be sent by the newer ring. It must not block. Nil:
-	// such batches are dropped.
+	// the refused ones, have to be sent by the newer ring. It must not block.
 	Orphaned func(b *counting.Batch, refused []counting.Refusal, acknowledged bool)
 	// Lost is called with the number of acknowledged batches that the node has
-	// lost and that can't be repeated completely. Nil is a no-op.
+	// lost and that can't be repeated completely.
 	Lost func(batches int64)
 }
 
@@ -78,23 +75,17 @@ type Committer struct {
 	opts   Options
 	ctx    context.Context // ends when Stop runs out of time
 	cancel context.CancelFunc
-	wake   chan struct{} // capacity 1: there may be something to flush
+	check  chan struct{} // capacity 1: ask the node whether it has all batches
 	ended  chan struct{} // closed when the flusher has returned
 
-	mu      sync.Mutex
-	filling *batch
-	index   map[counting.Page]int // of filling's visits
-	full    []*batch              // waiting to be sent, oldest first
-	queued  int                   // callers' items in filling and full
-	enough  int                   // number of queued items for which the flusher waits
+	queue[*batch]
+	// Guarded by the mutex.
+	index   map[counting.Page]int // of the filling batch's visits
 	refuse  time.Time             // until then the node counts as down
 	started bool
-	stopped bool
-	check   bool // ask the node whether it has all batches
 
 	// Used by the flusher only.
 	session session
-	pace    pace
 }
 
 // New makes a committer; nothing is flushed before Start.
@@ -102,7 +93,8 @@ func New(o Options) *Committer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Committer{
 		opts: o, ctx: ctx, cancel: cancel,
-		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		check: make(chan struct{}, 1), ended: make(chan struct{}),
+		queue: queue[*batch]{wake: make(chan struct{}, 1), late: counting.ErrInDoubt},
 		index: make(map[counting.Page]int),
 	}
 }
@@ -142,19 +134,10 @@ func (c *Committer) Stop(ctx context.Context) error {
 // Check has the flusher ask the node, by an empty batch, whether it still has all
 // applied batches. After a change of the ring no other batch may follow for long.
 func (c *Committer) Check() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.check = true
-	c.signal()
-}
-
-// takeCheck tells whether Check was called since the last time.
-func (c *Committer) takeCheck() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	check := c.check
-	c.check = false
-	return check
+	select {
+	case c.check <- struct{}{}:
+	default:
+	}
 }
 
 // Queued is the number of callers' items that wait to be sent.
@@ -218,81 +201,15 @@ func clone(page counting.Page) counting.Page { return counting.Page(strings.Clon
 func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) (Ticket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b, err := c.batchFor(epoch)
-	if err != nil {
-		return Ticket{}, err
+	if !c.refuse.IsZero() && time.Now().Before(c.refuse) {
+		return Ticket{}, counting.ErrUnavailable
+	}
+	b := c.join(epoch, func() *batch {
+		clear(c.index)
+		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit}}
+	})
+	if b == nil {
+		return Ticket{}, counting.ErrUnavailable
 	}
 	return Ticket{batch: b, item: put(b), kind: k}, nil
-}
-
-// batchFor counts one more item and returns the batch for it.
-func (c *Committer) batchFor(epoch counting.Epoch) (*batch, error) {
-	if c.stopped || c.queued >= MaxQueued || !c.refuse.IsZero() && time.Now().Before(c.refuse) {
-		return nil, counting.ErrUnavailable
-	}
-	if b := c.filling; b != nil && (b.Epoch != epoch || b.Len() >= MaxBatch) {
-		c.full = append(c.full, b)
-		c.filling = nil
-	}
-	if c.filling == nil {
-		clear(c.index)
-		b := &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit}, done: make(chan struct{})}
-		b.timer = time.AfterFunc(Deadline, func() { c.expire(b) })
-		c.filling = b
-		c.signal()
-	}
-	c.queued++
-	c.filling.requests++
-	if c.queued == c.enough {
-		c.signal()
-	}
-	return c.filling, nil
-}
-
-// signal wakes the flusher. One pending signal is enough.
-func (c *Committer) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// expire answers the callers of a batch at its deadline. If it was not sent, it is
-// withdrawn; otherwise it is in doubt.
-func (c *Committer) expire(b *batch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if b.sent {
-		b.answer(counting.ErrInDoubt, nil)
-		return
-	}
-	c.withdraw(b)
-}
-
-// withdraw removes an unsent batch from the queue.
-func (c *Committer) withdraw(b *batch) {
-	if c.filling == b {
-		c.filling = nil
-	}
-	c.full = slices.DeleteFunc(c.full, func(f *batch) bool { return f == b })
-	c.queued -= b.requests
-	b.answer(counting.ErrUnavailable, nil)
-}
-
-// take removes the oldest batch from the queue to send it; nil if there is none.
-func (c *Committer) take() *batch {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.filling
-	if len(c.full) > 0 {
-		b = c.full[0]
-		c.full = c.full[1:]
-	} else {
-		c.filling = nil
-	}
-	if b != nil {
-		b.sent = true
-		c.queued -= b.requests
-	}
-	return b
 }

@@ -15,10 +15,8 @@ import (
 
 // V3: a retry after a lost reply does not count twice.
 func TestALostReplyIsRepeatedUnchangedAndCountsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(nil, until(3, errLost))
-		c := start(t, n, groupcommit.Options{})
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 1)
 		calls := n.calls()
@@ -33,10 +31,8 @@ func TestALostReplyIsRepeatedUnchangedAndCountsOnce(t *testing.T) {
 
 // V2, V6: a flush that fails loses nothing, and the flusher goes on.
 func TestALostRequestIsRepeated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(until(3, errLost), nil)
-		c := start(t, n, groupcommit.Options{})
 		wantVisit(t, c, "home", nil)
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 2)
@@ -45,10 +41,8 @@ func TestALostRequestIsRepeated(t *testing.T) {
 
 // P2: 504 may be counted, and is so once.
 func TestABatchWithoutAnAnswerIsInDoubtAndResolvedLater(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(nil, until(2, nil))
-		c := start(t, n, groupcommit.Options{})
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrInDoubt)
 		check.Equal(t, time.Since(begin), groupcommit.Deadline, "the caller waited")
@@ -64,18 +58,14 @@ func TestABatchWithoutAnAnswerIsInDoubtAndResolvedLater(t *testing.T) {
 
 // P2: 503 is not counted and never will be.
 func TestWhatIsNotSentInTimeIsWithdrawn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		n.fail(func(context.Context, int) error { time.Sleep(2 * groupcommit.Deadline); return nil }, nil)
 		go func() { _ = visit(c, "first") }()
 		synctest.Wait()
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 		check.Equal(t, time.Since(begin), groupcommit.Deadline, "the caller waited")
 		check.Equal(t, c.Queued(), 0, "what is queued")
-		close(open)
 		time.Sleep(time.Minute)
 		wantCount(t, n, "home", 0)
 		wantCount(t, n, "first", 1)
@@ -84,10 +74,8 @@ func TestWhatIsNotSentInTimeIsWithdrawn(t *testing.T) {
 
 func TestABatchThatWasSurelyNotAppliedIsDissolvedAndItsNumberReused(t *testing.T) {
 	for _, err := range []error{counting.ErrNotApplied, counting.ErrUninitialized, counting.ErrWrongNode} {
-		synctest.Test(t, func(t *testing.T) {
-			n := newNode(t)
+		scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 			n.fail(until(1, err), nil)
-			c := start(t, n, groupcommit.Options{})
 			begin := time.Now()
 			wantVisit(t, c, "home", counting.ErrUnavailable)
 			check.Equal(t, time.Since(begin), 0, "%v: the caller waited", err)
@@ -104,15 +92,13 @@ func TestABatchThatWasSurelyNotAppliedIsDissolvedAndItsNumberReused(t *testing.T
 
 // A batch in doubt stays bound to its number, whatever comes later.
 func TestABatchInDoubtIsNotDissolved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(func(_ context.Context, call int) error {
 			if call == 2 {
 				return counting.ErrNotApplied
 			}
 			return nil
 		}, until(1, errLost))
-		c := start(t, n, groupcommit.Options{})
 		wantVisit(t, c, "home", nil)
 		wantVisit(t, c, "home", nil)
 		wantCount(t, n, "home", 2)
@@ -122,10 +108,8 @@ func TestABatchInDoubtIsNotDissolved(t *testing.T) {
 // V18, P9: callers of a node that is down don't wait for it.
 func TestANodeThatIsDownRefusesAtOnceAndHeals(t *testing.T) {
 	for name, failure := range map[string]error{"surely not applied": counting.ErrNotApplied, "in doubt": errLost} {
-		synctest.Test(t, func(t *testing.T) {
-			n := newNode(t)
+		scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 			n.fail(until(1<<30, failure), nil)
-			c := start(t, n, groupcommit.Options{})
 			for range 5 {
 				if err := visit(c, "home"); err == nil {
 					t.Fatalf("%s: a visit is acknowledged", name)
@@ -158,10 +142,8 @@ func TestANodeThatIsDownRefusesAtOnceAndHeals(t *testing.T) {
 }
 
 func TestAnAnswerHealsANodeAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(until(6, errLost), nil)
-		c := start(t, n, groupcommit.Options{})
 		_ = visit(c, "home")
 		for len(n.calls()) < 7 {
 			time.Sleep(10 * time.Millisecond)

@@ -27,58 +27,38 @@ func (c *Committer) run() {
 	heartbeat := time.NewTimer(idle)
 	defer heartbeat.Stop()
 	for {
+		check := false
 		select {
 		case <-c.wake:
+		case <-c.check:
+			check = true
 		case <-heartbeat.C:
-			if c.session.seq > 0 {
-				c.resolve(c.heartbeat())
-			}
+			check = true
 		case <-c.ctx.Done():
 		}
-		for b := c.next(); b != nil; b = c.next() {
+		for b := c.take(); b != nil; b = c.take() {
 			c.resolve(b)
-		}
-		if c.takeCheck() && c.session.seq > 0 && !c.isStopped() {
-			c.resolve(c.heartbeat())
 		}
 		if c.isStopped() {
 			return
 		}
+		if check && c.session.seq > 0 {
+			c.resolve(c.heartbeat())
+		}
 		heartbeat.Reset(idle)
 	}
-}
-
-// next waits for callers to join the batch, and takes it; nil if there is none.
-func (c *Committer) next() *batch {
-	if c.Queued() > 0 {
-		c.pace.waitForBatch(c.await, c.wake)
-	}
-	return c.take()
-}
-
-// await is for pace.waitForBatch.
-func (c *Committer) await(enough int) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stopped {
-		return MaxBatch
-	}
-	c.enough = enough
-	return c.queued
 }
 
 // isStopped tells whether no batch will follow.
 func (c *Committer) isStopped() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stopped && c.filling == nil && len(c.full) == 0
+	return c.stopped && len(c.waiting) == 0
 }
 
 // heartbeat is an empty batch without callers.
 func (c *Committer) heartbeat() *batch {
-	b := &batch{sent: true, answered: true}
-	b.Epoch = c.opts.Epoch()
-	return b
+	return &batch{Batch: counting.Batch{Epoch: c.opts.Epoch()}, call: call{answered: true}}
 }
 
 // resolve sends a batch, unchanged, until its result is known, and answers its callers.
@@ -87,14 +67,19 @@ func (c *Committer) resolve(b *batch) {
 	b.Session, b.Seq = c.session.name, c.session.seq+1
 	for doubt := false; ; {
 		if c.ctx.Err() != nil {
-			c.abandon(b, doubt)
+			if doubt {
+				c.answer(b, counting.ErrInDoubt)
+			} else {
+				c.answer(b, counting.ErrUnavailable)
+			}
 			return
 		}
 		receipt, err := c.apply(b)
 		var gap *counting.GapError
 		switch {
 		case err == nil:
-			c.answer(b, nil, receipt.Refused)
+			b.refused = receipt.Refused
+			c.answer(b, nil)
 			c.keep(&b.Batch, receipt.Refused)
 			return
 		case errors.Is(err, counting.ErrStale):
@@ -108,13 +93,11 @@ func (c *Committer) resolve(b *batch) {
 				continue
 			}
 		case errors.Is(err, counting.ErrAhead):
-			if c.opts.CatchUp != nil {
-				c.opts.CatchUp(c.ctx)
-			}
+			c.opts.CatchUp(c.ctx)
 		case !hadNoEffect(err):
 			doubt = true
 		case !doubt:
-			c.answer(b, counting.ErrUnavailable, nil)
+			c.answer(b, counting.ErrUnavailable)
 			c.backOff(false)
 			return
 		}
@@ -126,7 +109,7 @@ func (c *Committer) resolve(b *batch) {
 // applied it, unless the node was emptied since. So it asks the node about a batch in
 // doubt, and is false if the node does not answer.
 func (c *Committer) outdated(b *batch, doubt bool) bool {
-	if doubt && b.Len() > 0 && c.opts.Remembers != nil {
+	if doubt && b.Len() > 0 {
 		ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
 		defer cancel()
 		remembers, err := c.opts.Remembers(ctx, b.Epoch)
@@ -134,12 +117,12 @@ func (c *Committer) outdated(b *batch, doubt bool) bool {
 			return false
 		}
 		if !remembers {
-			c.lost(1)
-			c.answer(b, counting.ErrInDoubt, nil)
+			c.opts.Lost(1)
+			c.answer(b, counting.ErrInDoubt)
 			return true
 		}
 	}
-	if !c.answer(b, ErrMoved, nil) && b.Len() > 0 && c.opts.Orphaned != nil {
+	if !c.answer(b, ErrMoved) && b.Len() > 0 {
 		c.opts.Orphaned(&b.Batch, nil, false) // its callers do not wait any more
 	}
 	return true
@@ -156,9 +139,9 @@ func (c *Committer) apply(b *batch) (counting.Receipt, error) {
 	defer cancel()
 	begin := time.Now()
 	receipt, err := c.opts.Node.Apply(ctx, &b.Batch)
-	c.pace.flushed(b.requests, time.Since(begin))
+	c.made(b.callers, time.Since(begin))
 	if c.opts.Observe != nil {
-		c.opts.Observe(Flush{Items: b.Len(), Requests: b.requests, Took: time.Since(begin), Err: err})
+		c.opts.Observe(Flush{Items: b.Len(), Requests: b.callers, Took: time.Since(begin), Err: err})
 	}
 	var gap *counting.GapError
 	if err == nil || errors.Is(err, counting.ErrStale) || errors.As(err, &gap) {
@@ -210,23 +193,4 @@ func delayAfter(failures int) time.Duration {
 		d = min(time.Second<<min(failures-downAfter, 4), 10*time.Second)
 	}
 	return d/2 + rand.N(d/2+1)
-}
-
-// answer releases the callers of a batch that was sent, and reports whether they were
-// still waiting.
-func (c *Committer) answer(b *batch, err error, refused []counting.Refusal) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	waited := !b.answered
-	b.answer(err, refused)
-	return waited
-}
-
-// abandon answers a batch when Stop runs out of time.
-func (c *Committer) abandon(b *batch, doubt bool) {
-	if doubt {
-		c.answer(b, counting.ErrInDoubt, nil)
-		return
-	}
-	c.answer(b, counting.ErrUnavailable, nil)
 }

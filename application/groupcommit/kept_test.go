@@ -5,7 +5,6 @@ import (
 	"math"
 	"reflect"
 	"testing"
-	"testing/synctest"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
@@ -14,11 +13,7 @@ import (
 
 // P1: what is repeated to a node that forgot it is what was sent, item by item.
 func TestARepetitionIsWhatWasSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		c := start(t, n, groupcommit.Options{
-			EndpointLimit: 10, KeyLimit: 10, Lost: func(batches int64) { t.Errorf("%d lost batches", batches) },
-		})
+	scenario(t, groupcommit.Options{KeyLimit: 10}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		before := n.Snapshot()
 		var tickets []groupcommit.Ticket
 		add := func(ticket groupcommit.Ticket, err error) {

@@ -3,8 +3,10 @@ package groupcommit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"footfall/adapters/localnode"
@@ -26,29 +28,40 @@ type node struct {
 	sent   []counting.Batch
 	before func(ctx context.Context, call int) error // by the number of the call, from 1
 	after  func(ctx context.Context, call int) error
+
+	// What the committer has reported, and no wantLost or wantOrphans was for.
+	lost    []int64
+	orphans map[bool]int // items, by whether they were acknowledged
+}
+
+// scenario runs a test of a node and its committer in virtual time. It fails when
+// something is lost or orphaned that the test does not want.
+func scenario(t *testing.T, o groupcommit.Options, test func(t *testing.T, n *node, c *groupcommit.Committer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		test(t, n, start(t, n, o))
+		wantLost(t, n)
+		wantOrphans(t, n, nil)
+	})
 }
 
 func newNode(t *testing.T) *node {
 	t.Helper()
-	n := &node{Node: localnode.New(localnode.Options{})}
-	n.ring = newRing(t)
+	members := []sharding.Member{{ID: "memory", Addr: "memory", Weight: 1}}
+	n := &node{
+		Node: localnode.New(localnode.Options{}),
+		ring: check.Value(sharding.New("test", 1, counting.WindowLength(time.Minute), "first", members))(t),
+	}
 	check.Value(n.Fence(t.Context(), n.ring))(t)
 	check.Must(t, n.Open(t.Context(), n.ring))
 	return n
 }
 
-func newRing(t *testing.T) *sharding.Ring {
-	t.Helper()
-	length := check.Value(counting.ParseLength(time.Minute))(t)
-	r := check.Value(sharding.New("test", 1, length, "first", []sharding.Member{{ID: "memory", Addr: "memory", Weight: 1}}))(t)
-	return r
-}
-
 // next is the ring of the epoch after r's.
 func next(t *testing.T, r *sharding.Ring) *sharding.Ring {
 	t.Helper()
-	r = check.Value(r.Reweight(sharding.Change{ID: "next"}, "memory", 2))(t)
-	return r
+	return check.Value(r.Reweight(sharding.Change{ID: "next"}, "memory", 2))(t)
 }
 
 func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
@@ -100,13 +113,22 @@ func until(last int, err error) func(context.Context, int) error {
 	}
 }
 
-// held lets calls wait until it is closed.
-func held() (func(context.Context, int) error, chan struct{}) {
-	open := make(chan struct{})
-	return func(context.Context, int) error {
-		<-open
+// hold holds the node's calls, and returns when a visit of the page first is on its way
+// to it. open lets them go, and returns when the visit is counted.
+func hold(t *testing.T, n *node, c *groupcommit.Committer) (open func()) {
+	t.Helper()
+	held := make(chan struct{})
+	n.fail(func(context.Context, int) error {
+		<-held
 		return nil
-	}, open
+	}, nil)
+	var first sync.WaitGroup
+	first.Go(func() { wantVisit(t, c, "first", nil) })
+	synctest.Wait()
+	return func() {
+		close(held)
+		first.Wait()
+	}
 }
 
 // count is what the node has for a page.
@@ -123,12 +145,42 @@ func wantCount(t *testing.T, n *node, page counting.Page, want int64) {
 	check.Equal(t, n.count(t, page), want, "visits of %s", page)
 }
 
+// wantLost fails the test unless the committer has reported these numbers of lost
+// batches since the last time.
+func wantLost(t *testing.T, n *node, want ...int64) {
+	t.Helper()
+	check.Equal(t, fmt.Sprint(n.lost), fmt.Sprint(want), "lost batches")
+	n.lost = nil
+}
+
+// wantOrphans fails the test unless the committer has orphaned these numbers of items
+// since the last time, by whether they were acknowledged.
+func wantOrphans(t *testing.T, n *node, want map[bool]int) {
+	t.Helper()
+	check.Equal(t, fmt.Sprint(n.orphans), fmt.Sprint(want), "orphaned items by whether they were acknowledged")
+	n.orphans = nil
+}
+
 // start makes a committer that ends with the test.
 func start(t *testing.T, n *node, o groupcommit.Options) *groupcommit.Committer {
 	t.Helper()
 	o.Node = n
+	o.Lost = func(batches int64) { n.lost = append(n.lost, batches) }
+	o.Orphaned = func(b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
+		if n.orphans == nil {
+			n.orphans = make(map[bool]int)
+		}
+		n.orphans[acknowledged] += b.Len() - len(refused)
+	}
 	if o.Epoch == nil {
 		o.Epoch = func() counting.Epoch { return 1 }
+	}
+	if o.Since == nil {
+		o.Since = func() counting.Epoch { return 0 }
+		o.Remembers = func(context.Context, counting.Epoch) (bool, error) { return true, nil }
+	}
+	if o.CatchUp == nil {
+		o.CatchUp = func(context.Context) {}
 	}
 	if o.EndpointLimit == 0 {
 		o.EndpointLimit = 10
@@ -143,9 +195,19 @@ func start(t *testing.T, n *node, o groupcommit.Options) *groupcommit.Committer 
 	return c
 }
 
+// openNext changes the node's ring to the one of the next epoch.
+func (n *node) openNext(t *testing.T) {
+	t.Helper()
+	r := next(t, n.ring)
+	check.OK(t, check.Err(n.Fence(context.Background(), r)))
+	check.OK(t, n.Open(context.Background(), r))
+}
+
 // visit counts one visit of a page and returns the error of its caller.
-func visit(c *groupcommit.Committer, page counting.Page) error {
-	ticket, err := c.Visit(1, 0, page, 1)
+func visit(c *groupcommit.Committer, page counting.Page) error { return wait(c.Visit(1, 0, page, 1)) }
+
+// wait is the error of an item's caller.
+func wait(ticket groupcommit.Ticket, err error) error {
 	if err != nil {
 		return err
 	}

@@ -41,9 +41,7 @@ func (r *reads) Read(ctx context.Context, epoch counting.Epoch, pages []counting
 }
 
 func TestReadsShareACallWhileTheLastIsOnItsWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		for i := range 20 {
 			for range i {
 				wantVisit(t, c, counting.Page(fmt.Sprint("page", i)), nil)

@@ -32,7 +32,7 @@ func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
 // gap again. A node that was added to the ring since has lost nothing.
 func (c *Committer) repair(last int64) {
 	s := &c.session
-	if n := len(s.kept); n > 0 && c.isBefore(s.kept[n-1].rest.Epoch) {
+	if n := len(s.kept); n > 0 && s.kept[n-1].rest.Epoch < c.opts.Since() {
 		s.begin()
 		return
 	}
@@ -45,15 +45,12 @@ func (c *Committer) repair(last int64) {
 			break
 		}
 		err := c.repeat(k)
-		if errors.Is(err, counting.ErrStale) && c.opts.Orphaned != nil {
+		if errors.Is(err, counting.ErrStale) {
 			for _, k := range s.kept[i:] {
 				c.opts.Orphaned(k.batch(), k.refused, true)
 			}
 			s.begin()
 			return
-		}
-		if errors.Is(err, counting.ErrStale) {
-			break
 		}
 		if err != nil {
 			return
@@ -64,7 +61,7 @@ func (c *Committer) repair(last int64) {
 	if last == s.seq {
 		return
 	}
-	c.lost(s.seq - last)
+	c.opts.Lost(s.seq - last)
 	s.begin()
 }
 
@@ -75,26 +72,11 @@ func (c *Committer) repeat(k *keptBatch) error {
 	if err != nil {
 		return err
 	}
-	refusedBefore := func(r counting.Refusal) bool {
-		return slices.ContainsFunc(k.refused, func(b counting.Refusal) bool { return b.Item == r.Item })
+	isNew := func(r counting.Refusal) bool {
+		return !slices.ContainsFunc(k.refused, func(b counting.Refusal) bool { return b.Item == r.Item })
 	}
-	for _, r := range receipt.Refused {
-		if !refusedBefore(r) {
-			c.lost(1)
-			break
-		}
+	if slices.ContainsFunc(receipt.Refused, isNew) {
+		c.opts.Lost(1)
 	}
 	return nil
-}
-
-// isBefore tells whether the node was added to the ring after an epoch. Another node of
-// its id may have been in the ring then.
-func (c *Committer) isBefore(epoch counting.Epoch) bool {
-	return c.opts.Since != nil && epoch < c.opts.Since()
-}
-
-func (c *Committer) lost(batches int64) {
-	if c.opts.Lost != nil {
-		c.opts.Lost(batches)
-	}
 }

@@ -15,11 +15,8 @@ import (
 
 // V23, P10: what was accepted is flushed at the stop.
 func TestStopFlushesWhatWasAccepted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		before, open := held()
-		n.fail(before, nil)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
 		var callers sync.WaitGroup
 		for i := range 10 {
 			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
@@ -29,7 +26,7 @@ func TestStopFlushesWhatWasAccepted(t *testing.T) {
 		go func() { stopped <- c.Stop(t.Context()) }()
 		synctest.Wait()
 		wantVisit(t, c, "late", counting.ErrUnavailable)
-		close(open)
+		open()
 		check.OK(t, <-stopped)
 		callers.Wait()
 		for i := range 10 {
@@ -40,9 +37,7 @@ func TestStopFlushesWhatWasAccepted(t *testing.T) {
 }
 
 func TestStopTwiceAndStopWithoutStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		c := start(t, n, groupcommit.Options{})
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		wantVisit(t, c, "home", nil)
 		for range 2 {
 			check.OK(t, c.Stop(t.Context()))
@@ -97,10 +92,8 @@ func TestStopWithAHungNodeEndsWithItsContext(t *testing.T) {
 }
 
 func TestStopWhileTheNodeIsAwayTriesUntilItIsBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		n.fail(until(4, errLost), nil)
-		c := start(t, n, groupcommit.Options{})
 		var caller sync.WaitGroup
 		caller.Go(func() { wantVisit(t, c, "home", nil) })
 		synctest.Wait()

@@ -1,0 +1,172 @@
+package groupcommit
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"footfall/domain/counting"
+)
+
+// longestPause bounds the time that take waits for more callers.
+const longestPause = 2 * time.Millisecond
+
+// call is one call of a node with its waiting callers. The mutex of its queue guards
+// it, but for err, which does not change after done is closed.
+type call struct {
+	callers  int
+	timer    *time.Timer   // ends at the deadline
+	taken    bool          // no item follows
+	answered bool          // err is final
+	done     chan struct{} // closed when it is answered
+	err      error
+}
+
+func (c *call) base() *call { return c }
+
+// answer releases the callers; only the first answer counts. It reports whether they
+// were still waiting.
+func (c *call) answer(err error) bool {
+	if c.answered {
+		return false
+	}
+	c.answered, c.err = true, err
+	c.timer.Stop()
+	close(c.done)
+	return true
+}
+
+// queue has the calls of one node that are to be made, batches or readings. While one of
+// them is made, the next one fills.
+type queue[C interface {
+	comparable
+	base() *call
+	// fits tells whether one more item of an epoch can be added.
+	fits(counting.Epoch) bool
+}] struct {
+	wake chan struct{} // capacity 1: there may be something to take
+	late error         // the answer of a call that is still being made at its deadline
+
+	mu      sync.Mutex
+	waiting []C // not taken yet, oldest first
+	filling C   // the last one that was begun
+	queued  int // callers in waiting
+	enough  int // number of queued callers for which take waits
+	stopped bool
+
+	// Of the last call, used by take only.
+	lastCallers int
+	lastTook    time.Duration
+}
+
+// join adds a caller and returns the call for its item: the filling one if it fits, or
+// one that begin makes. It is nil if too many callers wait, or the queue is stopped. The
+// caller holds the mutex.
+func (q *queue[C]) join(epoch counting.Epoch, begin func() C) C {
+	var none C
+	if q.stopped || q.queued >= MaxQueued {
+		return none
+	}
+	begun := false
+	if f := q.filling; f == none || f.base().taken || f.base().answered || !f.fits(epoch) {
+		next := begin()
+		c := next.base()
+		c.done = make(chan struct{})
+		c.timer = time.AfterFunc(Deadline, func() { q.expire(next) })
+		q.filling, q.waiting, begun = next, append(q.waiting, next), true
+	}
+	q.filling.base().callers++
+	q.queued++
+	if begun || q.queued == q.enough {
+		q.signal()
+	}
+	return q.filling
+}
+
+// signal ends the wait for something to take. One pending signal is enough.
+func (q *queue[C]) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// expire answers a call at its deadline. If it was not taken, it never will be.
+func (q *queue[C]) expire(late C) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := late.base()
+	if c.taken {
+		c.answer(q.late)
+		return
+	}
+	q.waiting = slices.DeleteFunc(q.waiting, func(w C) bool { return w == late })
+	q.queued -= c.callers
+	c.answer(counting.ErrUnavailable)
+}
+
+// answer answers a call that was taken. It reports whether its callers were still waiting.
+func (q *queue[C]) answer(c C, err error) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return c.base().answer(err)
+}
+
+// take removes the oldest call, when it is time to make it; nil if there is none.
+func (q *queue[C]) take() C {
+	q.waitForCallers()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var oldest C
+	if len(q.waiting) == 0 {
+		return oldest
+	}
+	oldest = q.waiting[0]
+	q.waiting = slices.Delete(q.waiting, 0, 1)
+	q.queued -= oldest.base().callers
+	oldest.base().taken = true
+	return oldest
+}
+
+// made notes how many callers the last call had, and how long it took.
+func (q *queue[C]) made(callers int, took time.Duration) { q.lastCallers, q.lastTook = callers, took }
+
+// waitForCallers waits for more callers. Those that the last call has answered are likely
+// to come again, and a call costs less per caller the more share it. So it waits until as
+// many have come as the last call answered, but no longer than that call took. It adapts
+// to the load, and a lone caller never waits.
+func (q *queue[C]) waitForCallers() {
+	enough := min(q.lastCallers, MaxBatch)
+	// Callers that are ready to run join first, as long as some do.
+	waiting := q.await(enough)
+	for before := -1; waiting > before && waiting < MaxBatch; {
+		before = waiting
+		runtime.Gosched()
+		waiting = q.await(enough)
+	}
+	if waiting >= enough {
+		return
+	}
+	over := time.NewTimer(min(q.lastTook, longestPause))
+	defer over.Stop()
+	for q.await(enough) < enough {
+		select {
+		case <-q.wake:
+		case <-over.C:
+			return
+		}
+	}
+}
+
+// await has join signal when enough callers wait. It returns how many do, or MaxBatch if
+// there is nothing to wait for.
+func (q *queue[C]) await(enough int) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.stopped || q.queued == 0 {
+		return MaxBatch
+	}
+	q.enough = enough
+	return q.queued
+}
