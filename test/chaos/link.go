@@ -16,11 +16,16 @@ type Node interface {
 }
 
 // Call is a call of a node. Method is the method's name in lower case, or the action
-// of a step (Advance). Window and Arcs are those of the call, if it has any.
+// of a step (Advance). The others are what the call has of that kind, if anything.
 type Call struct {
-	Method string
-	Window counting.Window
-	Arcs   []counting.Arc
+	Method  string
+	Batch   *counting.Batch
+	Window  counting.Window
+	Ring    *sharding.Ring
+	Table   counting.Epoch
+	Arcs    []counting.Arc
+	Chunk   counting.Chunk
+	Entries []counting.FullEntry
 }
 
 // Link is a node with something around each of its calls: a network, an instance that
@@ -82,7 +87,7 @@ func (l *Link) Addr() string { return l.Far.Addr() }
 // Apply implements counting.Counts.
 func (l *Link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	sent := *b // what is on its way doesn't change when the sender goes on
-	return through(ctx, l, Call{Method: "apply"}, func(ctx context.Context) (counting.Receipt, error) { return l.Far.Apply(ctx, &sent) })
+	return through(ctx, l, Call{Method: "apply", Batch: &sent}, func(ctx context.Context) (counting.Receipt, error) { return l.Far.Apply(ctx, &sent) })
 }
 
 // Read implements counting.Counts.
@@ -167,15 +172,15 @@ func (l *Link) RingState(ctx context.Context) (sharding.RingState, error) {
 
 // Fence implements sharding.RingStore.
 func (l *Link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	return through(ctx, l, Call{Method: "fence"}, func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
+	return through(ctx, l, Call{Method: "fence", Ring: r}, func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
 }
 
 // Accept implements sharding.RingStore.
 func (l *Link) Accept(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, Call{Method: "accept"}, func(ctx context.Context) error { return l.Far.Accept(ctx, r) })
+	return l.step(ctx, Call{Method: "accept", Ring: r}, func(ctx context.Context) error { return l.Far.Accept(ctx, r) })
 }
 
 // Open implements sharding.RingStore.
 func (l *Link) Open(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, Call{Method: "open"}, func(ctx context.Context) error { return l.Far.Open(ctx, r) })
+	return l.step(ctx, Call{Method: "open", Ring: r}, func(ctx context.Context) error { return l.Far.Open(ctx, r) })
 }

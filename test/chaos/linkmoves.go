@@ -31,14 +31,14 @@ func (l *Link) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counti
 
 // ClaimArcs implements counting.Movable.
 func (l *Link) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
-	return move(ctx, l, Call{Method: "claimarcs", Arcs: arcs}, func(ctx context.Context, m counting.Movable) ([]counting.FrozenPages, error) {
+	return move(ctx, l, Call{Method: "claimarcs", Table: table, Arcs: arcs}, func(ctx context.Context, m counting.Movable) ([]counting.FrozenPages, error) {
 		return m.ClaimArcs(ctx, table, arcs)
 	})
 }
 
 // Fetch implements counting.Movable.
 func (l *Link) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (counting.Chunk, string, error) {
-	r, err := move(ctx, l, Call{Method: "fetch", Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) (two[counting.Chunk, string], error) {
+	r, err := move(ctx, l, Call{Method: "fetch", Table: table, Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) (two[counting.Chunk, string], error) {
 		return both(m.Fetch(ctx, table, arc, cursor))
 	})
 	return r.a, r.b, err
@@ -46,14 +46,14 @@ func (l *Link) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc
 
 // Import implements counting.Movable.
 func (l *Link) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
-	return move(ctx, l, Call{Method: "import", Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) (counting.ImportResult, error) {
+	return move(ctx, l, Call{Method: "import", Table: table, Arcs: []counting.Arc{arc}, Chunk: c}, func(ctx context.Context, m counting.Movable) (counting.ImportResult, error) {
 		return m.Import(ctx, table, arc, c)
 	})
 }
 
 // Confirm implements counting.Movable.
 func (l *Link) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	return move(ctx, l, Call{Method: "confirm", Arcs: arcs}, func(ctx context.Context, m counting.Movable) ([]counting.ImportResult, error) {
+	return move(ctx, l, Call{Method: "confirm", Table: table, Arcs: arcs}, func(ctx context.Context, m counting.Movable) ([]counting.ImportResult, error) {
 		return m.Confirm(ctx, table, arcs)
 	})
 }
@@ -67,21 +67,21 @@ func (l *Link) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counti
 
 // RetireArc implements counting.Movable.
 func (l *Link) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return l.moveStep(ctx, Call{Method: "retirearc", Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) error {
+	return l.moveStep(ctx, Call{Method: "retirearc", Table: table, Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) error {
 		return m.RetireArc(ctx, table, arc, pages)
 	})
 }
 
 // CloseArc implements counting.Movable.
 func (l *Link) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return l.moveStep(ctx, Call{Method: "closearc", Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) error {
+	return l.moveStep(ctx, Call{Method: "closearc", Table: table, Arcs: []counting.Arc{arc}}, func(ctx context.Context, m counting.Movable) error {
 		return m.CloseArc(ctx, table, arc, pages)
 	})
 }
 
 // ImportEntries implements counting.Movable.
 func (l *Link) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	return l.moveStep(ctx, Call{Method: "importentries"}, func(ctx context.Context, m counting.Movable) error {
+	return l.moveStep(ctx, Call{Method: "importentries", Table: table, Entries: entries}, func(ctx context.Context, m counting.Movable) error {
 		return m.ImportEntries(ctx, table, entries)
 	})
 }

@@ -47,13 +47,6 @@ func (t *Tally) AddAll(other *Tally) {
 	}
 }
 
-// Of is how often a fault has happened.
-func (t *Tally) Of(f Fault) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.of[f]
-}
-
 // Missing are those of the wanted faults that did not happen.
 func (t *Tally) Missing(wanted []Fault) []Fault {
 	t.mu.Lock()

@@ -1,7 +1,6 @@
 package model_test
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -28,14 +27,12 @@ type tried struct {
 
 // books are what left the service, and what was promised of ids.
 type books struct {
-	mu         sync.Mutex
-	violations []string
-	pages      map[counting.Page]*chaos.Account
-	acked      map[counting.ID]int // how often
-	doubted    map[counting.ID]int
-	reports    map[counting.Window][]notice
-	calls      map[tried][]notice
-	saves      map[tried]int // known to be saved by who called
+	mu      sync.Mutex
+	acked   map[counting.ID]int // how often
+	doubted map[counting.ID]int
+	reports map[counting.Window][]notice
+	calls   map[tried][]notice
+	saves   map[tried]int // known to be saved by who called
 	// steps counts claims and saves; claims has the step of the latest claim
 	// that an instance knows of, newest the claim of a window that was asked for
 	// last, and kept the latest result known to be saved.
@@ -66,38 +63,23 @@ type keeping struct {
 
 func newBooks() *books {
 	return &books{
-		pages: make(map[counting.Page]*chaos.Account), acked: make(map[counting.ID]int), doubted: make(map[counting.ID]int),
+		acked: make(map[counting.ID]int), doubted: make(map[counting.ID]int),
 		reports: make(map[counting.Window][]notice), calls: make(map[tried][]notice), saves: make(map[tried]int),
 		claims: make(map[claimant]int), newest: make(map[counting.Window]claim), kept: make(map[claimant]keeping),
 	}
 }
 
-func (b *books) violate(format string, args ...any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.violations = append(b.violations, fmt.Sprintf(format, args...))
-}
-
-func (b *books) account(page counting.Page) *chaos.Account {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.pages[page] == nil {
-		b.pages[page] = &chaos.Account{}
-	}
-	return b.pages[page]
-}
-
-func (b *books) accepted(id counting.ID, e publishing.Endpoint, o chaos.Outcome) {
+func (w *world) accepted(id counting.ID, e publishing.Endpoint, o chaos.Outcome) {
 	if e == forbidden && o == chaos.Acknowledged {
-		b.violate("P8: id %d was taken with an endpoint that is forbidden", id)
+		w.Violate("P8: id %d was taken with an endpoint that is forbidden", id)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	switch o {
 	case chaos.Acknowledged:
-		b.acked[id]++
+		w.acked[id]++
 	case chaos.Unknown:
-		b.doubted[id]++
+		w.doubted[id]++
 	}
 }
 
@@ -142,16 +124,16 @@ func (w *world) published(r publishing.Report) {
 	window := w.windowOf(r)
 	for _, s := range w.servers {
 		if due := w.length.End(window).Add(w.plan.grace); !s.isDue(due) {
-			w.violate("P5: %s was published before the clock of %s had shown %v", r.ID, s.ID(), due)
+			w.Violate("P5: %s was published before the clock of %s had shown %v", r.ID, s.ID(), due)
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.reports[window]) > 0 {
-		w.counted.Add(publishedTwice)
+		w.Counted.Add(publishedTwice)
 	}
 	if r.Count == 0 {
-		w.counted.Add(publishedNothing)
+		w.Counted.Add(publishedNothing)
 	}
 	w.reports[window] = append(w.reports[window], notice{r.Count, time.Now()})
 }
@@ -166,12 +148,12 @@ func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, i
 	knows := ok && (kept.by == instance || w.claims[claimant{t.window, instance}] > kept.step)
 	w.mu.Unlock()
 	if number < 1 || number > publishing.MaxAttempts || knows && (kept.Final || number <= kept.Attempts) && !w.plan.rollBacks {
-		w.violate("P7: attempt %d at %s about %s was made by %s though %+v was kept by %s", number, e, r.ID, instance, kept.Delivery, kept.by)
+		w.Violate("P7: attempt %d at %s about %s was made by %s though %+v was kept by %s", number, e, r.ID, instance, kept.Delivery, kept.by)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if number > 1 {
-		w.counted.Add(calledAgain)
+		w.Counted.Add(calledAgain)
 	}
 	w.calls[t] = append(w.calls[t], notice{r.Count, time.Now()})
 }
@@ -180,7 +162,7 @@ func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, i
 func (w *world) windowOf(r publishing.Report) counting.Window {
 	window, err := w.length.Parse(r.ID)
 	if err != nil || !r.Start.Equal(w.length.Start(window)) || !r.End.Equal(w.length.End(window)) {
-		w.violate("P5: the report %+v is of no window: %v", r, err)
+		w.Violate("P5: the report %+v is of no window: %v", r, err)
 	}
 	return window
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"footfall/adapters/httpcallback"
@@ -21,16 +20,12 @@ import (
 
 // instance is one start of one process of the service.
 type instance struct {
+	*chaos.Caller
 	world     *world
-	name      string
-	dead      chan struct{}
-	die       sync.Once
-	frozen    gate
 	skew      time.Duration // by which its clock is ahead
 	dice      *chaos.Dice
 	far       []dialled
 	cluster   *cluster.Cluster
-	visits    *visits.Service
 	uniques   *uniques.Service
 	scheduler *scheduler.Scheduler
 }
@@ -43,9 +38,11 @@ type dialled struct {
 
 // start makes an instance and starts it; it fails as a process does whose
 // start takes too long.
-func (w *world) start(slot, life int) (*instance, error) {
-	i := &instance{world: w, name: fmt.Sprintf("i%d-%d", slot, life), dead: make(chan struct{})}
-	i.dice = chaos.NewDice(w.seed, i.name)
+func (w *world) start(slot int, name string) (*instance, error) {
+	i := &instance{world: w, dice: chaos.NewDice(w.Seed, name)}
+	i.Caller = &chaos.Caller{
+		Process: chaos.NewProcess(), Name: name, Books: &w.Books, Counted: w.Counted, Forgetting: w.plan.rollBacks,
+	}
 	var nodes []cluster.Node
 	for _, s := range w.servers {
 		far := s.dial(i)
@@ -59,15 +56,15 @@ func (w *world) start(slot, life int) (*instance, error) {
 	c, err := cluster.New(cluster.Options{
 		Nodes: nodes, Length: w.length, EndpointLimit: w.plan.endpointLimit, KeyLimit: 1 << 20, Log: log,
 		Lost: func(node counting.NodeID, batches int64) {
-			w.violate("P1: %s says that %s lost %d batches", i.name, node, batches)
+			w.Violate("P1: %s says that %s lost %d batches", i.Name, node, batches)
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	i.cluster, i.visits = c, visits.New(c)
+	i.cluster, i.Visits = c, visits.New(c)
 	i.uniques = uniques.New(uniques.Options{
-		Cluster: c, Notifier: caller{i}, Journal: caller{i}, Grace: w.plan.grace, Instance: i.name, Log: log,
+		Cluster: c, Notifier: caller{i}, Journal: caller{i}, Grace: w.plan.grace, Instance: i.Name, Log: log,
 		Publishers: []publishing.Publisher{
 			&sink{i, "rabbitmq", w.plan.brokerFails}, &sink{i, "log", w.plan.logFails},
 		},
@@ -82,7 +79,7 @@ func (w *world) start(slot, life int) (*instance, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := c.Start(ctx); err != nil {
-		i.crash()
+		i.Crash()
 		return nil, err
 	}
 	if !w.plan.closes {
@@ -91,10 +88,9 @@ func (w *world) start(slot, life int) (*instance, error) {
 	return i, i.scheduler.Start(ctx)
 }
 
-// crash ends the instance as kill -9 does: nothing leaves it any more.
-func (i *instance) crash() {
-	i.die.Do(func() {
-		close(i.dead)
+// Crash ends the instance as kill -9 does: nothing leaves it any more.
+func (i *instance) Crash() {
+	i.Die(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = i.stop(now)
@@ -112,24 +108,15 @@ func (i *instance) hangUp() {
 func (i *instance) countClaim() {
 	switch {
 	case i.skew > 0:
-		i.world.counted.Add(closerAhead)
+		i.world.Counted.Add(closerAhead)
 	case i.skew < 0:
-		i.world.counted.Add(closerBehind)
+		i.world.Counted.Add(closerBehind)
 	}
 }
 
 // stop ends the instance as SIGTERM does.
 func (i *instance) stop(ctx context.Context) error {
 	return errors.Join(i.scheduler.Stop(ctx), i.uniques.Stop(ctx), i.cluster.Stop(ctx))
-}
-
-func (i *instance) isDead() bool {
-	select {
-	case <-i.dead:
-		return true
-	default:
-		return false
-	}
 }
 
 // sleep lets time pass for the instance; it is an error when that was
@@ -139,11 +126,11 @@ func (i *instance) sleep(ctx context.Context, d time.Duration) error {
 	case <-time.After(d):
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-i.dead:
-		return errDead
+	case <-i.Dead:
+		return chaos.ErrDead
 	}
-	if !i.frozen.pass(i.dead) {
-		return errDead
+	if !i.Frozen.Pass(i.Dead) {
+		return chaos.ErrDead
 	}
 	return nil
 }
@@ -162,12 +149,12 @@ func (s *sink) Publish(ctx context.Context, r publishing.Report) error {
 		return fmt.Errorf("%w: %w", publishing.ErrRefused, err)
 	}
 	unknown := false
-	if !s.world.isCalm() && s.dice.Chance(s.fails) {
+	if !s.world.IsCalm() && s.dice.Chance(s.fails) {
 		if s.dice.Chance(0.5) {
-			s.world.counted.Add(publisherRefused)
+			s.world.Counted.Add(publisherRefused)
 			return publishing.ErrRefused
 		}
-		s.world.counted.Add(publisherUnknown)
+		s.world.Counted.Add(publisherUnknown)
 		unknown = true
 	}
 	if !unknown || s.dice.Chance(0.5) {
@@ -180,7 +167,7 @@ func (s *sink) Publish(ctx context.Context, r publishing.Report) error {
 		return err
 	}
 	if unknown {
-		return errCut
+		return chaos.ErrCut
 	}
 	return nil
 }
@@ -190,7 +177,7 @@ type caller struct{ *instance }
 
 func (c caller) Permits(e publishing.Endpoint) error {
 	if e == forbidden {
-		c.world.counted.Add(forbiddenRefused)
+		c.world.Counted.Add(forbiddenRefused)
 		return publishing.ErrForbidden
 	}
 	return nil
@@ -204,27 +191,27 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 	if a.Err = c.sleep(ctx, c.dice.Between(time.Millisecond, 5*time.Millisecond)); a.Err != nil {
 		return a
 	}
-	c.world.called(r, e, number, c.name)
-	if !c.world.isCalm() && c.dice.Chance(c.world.plan.absences) {
+	c.world.called(r, e, number, c.Name)
+	if !c.world.IsCalm() && c.dice.Chance(c.world.plan.absences) {
 		c.world.freezeBeyondLease(c.instance, c.dice)
 	}
 	if e == forbidden {
-		c.world.violate("P8: %s was called", e)
+		c.world.Violate("P8: %s was called", e)
 	}
 	status := 200
 	switch x := c.dice.UpTo(100); {
-	case c.world.isCalm() || !c.world.plan.endpointsFail:
+	case c.world.IsCalm() || !c.world.plan.endpointsFail:
 	case x < 10:
-		c.world.counted.Add(endpointHung)
+		c.world.Counted.Add(endpointHung)
 		<-ctx.Done()
 	case x < 20:
-		c.world.counted.Add(endpointFailed)
-		a.Err = errCut
+		c.world.Counted.Add(endpointFailed)
+		a.Err = chaos.ErrCut
 	case x < 30:
-		c.world.counted.Add(endpointBusy)
+		c.world.Counted.Add(endpointBusy)
 		status, a.RetryAfter = 503, c.dice.Between(0, 5*time.Second)
 	case x < 35:
-		c.world.counted.Add(endpointGone)
+		c.world.Counted.Add(endpointGone)
 		status = 410
 	}
 	if err := c.sleep(ctx, c.dice.Between(time.Millisecond, 100*time.Millisecond)); err != nil {
@@ -236,53 +223,8 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 	return a
 }
 
-// count lets the instance count visits, alone or as a bulk, and keeps account of
-// the answers.
-func (i *instance) count(ctx context.Context, visits ...counting.Visit) {
-	for _, v := range visits {
-		i.world.account(v.Page).Issue(v.Count)
-	}
-	var errs []error
-	if len(visits) == 1 {
-		errs = append(errs, i.visits.Record(ctx, visits[0].Page, visits[0].Count))
-	} else {
-		errs = i.visits.RecordAll(ctx, visits)
-	}
-	for k, v := range visits {
-		i.world.account(v.Page).Settle(i.outcome(errs[k]), v.Count)
-	}
-}
-
 // accept lets the instance take an id and keeps account of it.
 func (i *instance) accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) {
-	answer := i.outcome(i.uniques.Accept(ctx, id, endpoint))
+	answer := i.Outcome(i.uniques.Accept(ctx, id, endpoint))
 	i.world.accepted(id, endpoint, answer)
-}
-
-func (i *instance) outcome(err error) chaos.Outcome {
-	var reason counting.Reason
-	switch {
-	case i.isDead():
-		return chaos.Unknown
-	case err == nil:
-		return chaos.Acknowledged
-	case errors.Is(err, counting.ErrInDoubt):
-		i.world.counted.Add(answeredInDoubt)
-		return chaos.Unknown
-	case errors.Is(err, counting.ErrUnavailable):
-		i.world.counted.Add(answeredRefused)
-		return chaos.Refused
-	case errors.As(err, &reason):
-		switch reason {
-		case counting.Overflow:
-			i.world.counted.Add(overflowRefused)
-		case counting.EndpointLimit:
-			i.world.counted.Add(endpointRefused)
-		}
-		return chaos.Refused
-	case errors.Is(err, publishing.ErrForbidden):
-		return chaos.Refused
-	}
-	i.world.violate("a caller received %v, which no contract names", err)
-	return chaos.Unknown
 }

@@ -26,7 +26,7 @@ func (w *world) check(ctx context.Context) {
 // stored is the page's count over all nodes, so that one on the wrong node is
 // found as well. What was answered 503 is in neither.
 func (w *world) checkPages(ctx context.Context) {
-	pages := slices.Sorted(maps.Keys(w.pages))
+	pages := slices.Sorted(maps.Keys(w.Accounts()))
 	at := make([]counting.Located, len(pages))
 	for i, page := range pages {
 		at[i] = counting.Located{Arc: w.ring.Arc(page), Page: page}
@@ -36,24 +36,24 @@ func (w *world) checkPages(ctx context.Context) {
 		n := s.direct(false)
 		tallies, err := n.Read(ctx, w.ring.Epoch(), at)
 		if err != nil {
-			w.violate("%s can't be read: %v", s.ID(), err)
+			w.Violate("%s can't be read: %v", s.ID(), err)
 		}
 		for i, tally := range tallies {
 			stored[i] += tally.Visits
 			if tally.Err != nil {
-				w.violate("page %s can't be read on %s: %v", pages[i], s.ID(), tally.Err)
+				w.Violate("page %s can't be read on %s: %v", pages[i], s.ID(), tally.Err)
 			}
 		}
 		n.hangUp()
 	}
 	for i, page := range pages {
-		a := w.account(page)
+		a := w.Account(page)
 		least, most := a.Bounds()
 		switch got := stored[i] - a.Base; {
 		case got < least:
-			w.violate("P1: page %s has %d visits, %d were acknowledged", page, got, least)
+			w.Violate("P1: page %s has %d visits, %d were acknowledged", page, got, least)
 		case got > most:
-			w.violate("P2: page %s has %d visits, want %d to %d", page, got, least, most)
+			w.Violate("P2: page %s has %d visits, want %d to %d", page, got, least, most)
 		}
 	}
 }
@@ -70,16 +70,16 @@ func (w *world) checkReports(truth *seen) {
 		name := w.length.Name(window)
 		reports := w.reports[window]
 		if len(reports) == 0 {
-			w.violate("P5: %s was never published; it has %d ids", name, len(truth.ids[window]))
+			w.Violate("P5: %s was never published; it has %d ids", name, len(truth.ids[window]))
 			continue
 		}
 		for _, r := range reports[1:] {
 			if r.count != reports[0].count {
-				w.violate("P5: %s was published with the numbers %d and %d", name, reports[0].count, r.count)
+				w.Violate("P5: %s was published with the numbers %d and %d", name, reports[0].count, r.count)
 			}
 		}
 		if want := int64(len(truth.ids[window])); reports[0].count != want {
-			w.violate("P6: %s was published with %d, its nodes took %d ids", name, reports[0].count, want)
+			w.Violate("P6: %s was published with %d, its nodes took %d ids", name, reports[0].count, want)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (w *world) checkIDs(truth *seen) {
 	for id, times := range w.acked {
 		most += times
 		if taken[id] == 0 {
-			w.violate("P6: id %d was acknowledged and is in no window", id)
+			w.Violate("P6: id %d was acknowledged and is in no window", id)
 		}
 	}
 	for _, times := range w.doubted {
@@ -106,7 +106,7 @@ func (w *world) checkIDs(truth *seen) {
 	}
 	for id, windows := range taken {
 		if sent := w.acked[id] + w.doubted[id]; windows > sent {
-			w.violate("P6: id %d is in %d windows, though it was sent %d times at most", id, windows, sent)
+			w.Violate("P6: id %d is in %d windows, though it was sent %d times at most", id, windows, sent)
 		}
 	}
 	if !w.plan.closes {
@@ -117,7 +117,7 @@ func (w *world) checkIDs(truth *seen) {
 		sum += int(reports[0].count)
 	}
 	if sum < len(w.acked) || sum > most {
-		w.violate("P6: the numbers of all windows add up to %d, want %d to %d", sum, len(w.acked), most)
+		w.Violate("P6: the numbers of all windows add up to %d, want %d to %d", sum, len(w.acked), most)
 	}
 }
 
@@ -129,21 +129,21 @@ func (w *world) checkCalls(truth *seen) {
 	for window, endpoints := range truth.endpoints {
 		for e := range endpoints {
 			if window <= latest && len(w.calls[tried{window, e, 1}]) == 0 {
-				w.violate("P7: %s was not called about %s", e, w.length.Name(window))
+				w.Violate("P7: %s was not called about %s", e, w.length.Name(window))
 			}
 		}
 	}
 	for t, calls := range w.calls {
 		name := w.length.Name(t.window)
 		if len(calls) > 1 {
-			w.counted.Add(calledTwice)
+			w.Counted.Add(calledTwice)
 		}
 		if w.saves[t] > 1 {
-			w.violate("P7: attempt %d at %s about %s was made again after it had been kept", t.number, t.endpoint, name)
+			w.Violate("P7: attempt %d at %s about %s was made again after it had been kept", t.number, t.endpoint, name)
 		}
 		for _, c := range calls {
 			if reports := w.reports[t.window]; len(reports) > 0 && c.count != reports[0].count {
-				w.violate("P5: %s received %d about %s, whose number is %d", t.endpoint, c.count, name, reports[0].count)
+				w.Violate("P5: %s received %d about %s, whose number is %d", t.endpoint, c.count, name, reports[0].count)
 			}
 		}
 	}

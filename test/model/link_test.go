@@ -12,11 +12,6 @@ import (
 	"footfall/test/chaos"
 )
 
-var (
-	errCut  = errors.New("connection cut")
-	errDead = errors.New("this instance is dead")
-)
-
 // link is the network between one instance and one node: it loses requests
 // and replies, delays and repeats them.
 type link struct {
@@ -28,7 +23,7 @@ type link struct {
 }
 
 func newLink(i *instance, s server, far cluster.Node) *link {
-	l := &link{world: i.world, server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+	l := &link{world: i.world, server: s, instance: i, dice: chaos.NewDice(i.world.Seed, i.Name+string(s.ID()))}
 	l.Link = chaos.Link{Far: far, Around: l.around, Lease: i.world.plan.lease}
 	return l
 }
@@ -43,20 +38,20 @@ type route struct {
 
 func (l *link) roll(method string) route {
 	d, rates, p := l.dice, l.world.rates(), l.world.plan
-	if p.real && method == "seal" && !l.world.isCalm() { // so that a sum would often lack a node's number
+	if p.real && method == "seal" && !l.world.IsCalm() { // so that a sum would often lack a node's number
 		rates.loseRequest, rates.loseReply = 0.1, 0.1
 	}
 	r := route{there: d.Between(100*time.Microsecond, 2*time.Millisecond), back: d.Between(100*time.Microsecond, 2*time.Millisecond)}
 	if d.Chance(rates.delay) {
-		l.world.counted.Add(delayed)
+		l.world.Counted.Add(chaos.Delayed)
 		r.there += d.Between(p.delay[0], p.delay[1])
 	}
 	switch {
 	case d.Chance(rates.loseRequest):
-		l.world.counted.Add(lostRequest)
+		l.world.Counted.Add(chaos.LostRequest)
 		r.lostThere = true
 	case d.Chance(rates.loseReply):
-		l.world.counted.Add(lostReply)
+		l.world.Counted.Add(chaos.LostReply)
 		r.lostBack = true
 	}
 	r.cut = d.Chance(0.7)
@@ -64,11 +59,6 @@ func (l *link) roll(method string) route {
 		r.again = d.Between(p.again[0], p.again[1])
 	}
 	return r
-}
-
-type answer struct {
-	value any
-	err   error
 }
 
 // around is a call with the faults that may happen to it and to the instance.
@@ -80,18 +70,18 @@ func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context
 	value, err := l.call(ctx, c.Method, do)
 	claim, isClaim := value.(chaos.Claim)
 	switch {
-	case c.Method == "seal" && err == nil && !l.world.isCalm() && l.dice.Chance(l.world.plan.backAtSeal):
-		l.world.counted.Add(clockBack) // when it does most harm
+	case c.Method == "seal" && err == nil && !l.world.IsCalm() && l.dice.Chance(l.world.plan.backAtSeal):
+		l.world.Counted.Add(clockBack) // when it does most harm
 		l.server.(*memoryServer).clock.back(l.dice.Between(2*time.Second, 6*time.Second))
 	case isClaim && claim.Token == "":
 		if errors.Is(err, counting.ErrBusy) {
-			l.world.counted.Add(claimBusy)
+			l.world.Counted.Add(claimBusy)
 		}
 		return value, err
 	case isClaim:
 		l.instance.countClaim()
 	case errors.Is(err, counting.ErrStaleToken):
-		l.world.counted.Add(claimTakenOver)
+		l.world.Counted.Add(claimTakenOver)
 	}
 	l.stumble("after " + c.Method)
 	return value, err
@@ -104,7 +94,7 @@ func (l *link) stumble(where string) {
 		return
 	}
 	chance := 0.02
-	if l.world.counted.Count(chaos.CrashAt(where)) == 0 {
+	if l.world.Counted.Count(chaos.CrashAt(where)) == 0 {
 		chance = 0.5
 	}
 	if l.dice.Chance(chance) {
@@ -115,60 +105,50 @@ func (l *link) stumble(where string) {
 // call lets an instance call a node. What is on its way lands, also
 // when the caller is gone.
 func (l *link) call(ctx context.Context, method string, do func(context.Context) (any, error)) (any, error) {
-	if !l.instance.frozen.pass(l.instance.dead) {
-		return nil, errDead
-	}
 	if l.dice.Chance(l.world.rates().refuse) {
-		l.world.counted.Add(refusedCall)
+		l.world.Counted.Add(refusedCall)
 		return nil, fmt.Errorf("%w: pool timeout", counting.ErrNotApplied)
 	}
-	answers := make(chan answer, 1)
 	r := l.roll(method)
-	l.world.travels.Go(func() { l.travel(r, answers, do) })
-	var a answer
-	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		a.err = ctx.Err()
-	case <-l.instance.dead:
-		return nil, errDead
-	}
-	if !l.instance.frozen.pass(l.instance.dead) {
-		return nil, errDead
-	}
-	return a.value, a.err
+	return l.instance.Call(ctx, &l.world.Travels, func() (any, error) { return l.travel(ctx, r, do) })
 }
 
-// travel takes a call to its node and the answer back, or fails to.
-func (l *link) travel(r route, answers chan<- answer, do func(context.Context) (any, error)) {
+// travel takes a call to its node and the answer back, or fails to. A loss that isn't
+// noticed lasts until the caller doesn't wait any more.
+func (l *link) travel(caller context.Context, r route, do func(context.Context) (any, error)) (value any, err error) {
 	time.Sleep(r.there)
-	var a answer
 	if !r.lostThere {
-		reached, err := l.server.reached()
+		reached, refused := l.server.reached()
 		switch {
-		case err != nil:
-			answers <- answer{err: err}
-			return
+		case refused != nil:
+			return nil, refused
 		case !reached:
 			r.lostThere = true
 		default:
-			a.value, a.err = do(context.Background())
+			value, err = do(context.Background())
 		}
 	}
 	time.Sleep(r.back)
 	if !r.lostThere && !r.lostBack {
-		answers <- a
-		return
+		return value, err
 	}
-	if r.cut {
-		answers <- answer{err: errCut}
+	if r.again > 0 {
+		l.world.Travels.Go(func() { l.repeat(r.again, do) })
 	}
-	if r.again == 0 {
-		return
+	if !r.cut {
+		select {
+		case <-caller.Done():
+		case <-l.instance.Dead:
+		}
 	}
-	time.Sleep(r.again)
+	return nil, chaos.ErrCut
+}
+
+// repeat makes a call again, late.
+func (l *link) repeat(after time.Duration, do func(context.Context) (any, error)) {
+	time.Sleep(after)
 	if reached, err := l.server.reached(); reached && err == nil {
-		l.world.counted.Add(duplicated)
+		l.world.Counted.Add(chaos.Duplicated)
 		_, _ = do(context.Background())
 	}
 }
@@ -181,16 +161,16 @@ func (l *link) counting(apply func(context.Context) (any, error)) func(context.C
 		var gap *counting.GapError
 		switch {
 		case errors.As(err, &gap):
-			l.world.counted.Add(batchGap)
+			l.world.Counted.Add(chaos.BatchGap)
 		case errors.Is(err, counting.ErrNotApplied):
-			l.world.counted.Add(callNotApplied)
+			l.world.Counted.Add(callNotApplied)
 		case err != nil:
-			l.world.counted.Add(callUnknown)
+			l.world.Counted.Add(callUnknown)
 		case receipt.Duplicate && len(receipt.Refused) > 0:
-			l.world.counted.Add(refusalRemembered)
+			l.world.Counted.Add(refusalRemembered)
 			fallthrough
 		case receipt.Duplicate:
-			l.world.counted.Add(batchDuplicate)
+			l.world.Counted.Add(batchDuplicate)
 		}
 		return value, err
 	}
@@ -201,7 +181,7 @@ func (l *link) Claim(ctx context.Context, w counting.Window, owner string, lease
 	began := l.world.step()
 	token, entry, err := l.Link.Claim(ctx, w, owner, lease)
 	if err == nil && token != "" {
-		l.world.claimed(w, l.instance.name, began)
+		l.world.claimed(w, l.instance.Name, began)
 	}
 	return token, entry, err
 }
@@ -212,14 +192,14 @@ func (l *link) Advance(ctx context.Context, w counting.Window, token string, s c
 	if s.Action != counting.ActionDelivery {
 		return l.Link.Advance(ctx, w, token, s)
 	}
-	by, late := l.world.checkNotSuperseded(w, l.instance.name)
+	by, late := l.world.checkNotSuperseded(w, l.instance.Name)
 	e, err := l.Link.Advance(ctx, w, token, s)
 	if err != nil {
 		return e, err
 	}
 	if late && !l.world.plan.rollBacks {
-		l.world.violate("P7: %s saved %+v of %s after %s had taken the window over", l.instance.name, s.Delivery, s.Endpoint, by)
+		l.world.Violate("P7: %s saved %+v of %s after %s had taken the window over", l.instance.Name, s.Delivery, s.Endpoint, by)
 	}
-	l.world.saved(w, s.Endpoint, l.instance.name, s.Delivery)
+	l.world.saved(w, s.Endpoint, l.instance.Name, s.Delivery)
 	return e, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	"footfall/adapters/localnode"
-	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/test/chaos"
 )
@@ -58,14 +58,12 @@ func (c *clock) back(d time.Duration) {
 // memoryServer is one node in memory at the far end of the network. It records what the
 // node says that it did: the model's own truth about windows.
 type memoryServer struct {
-	cluster.Node // below the mutant, if there is one
-	memory       *localnode.Node
-	clock        *clock
-	off          time.Duration // of the clock, when no fault sets it
-	counted      *chaos.Tally
-	length       counting.WindowLength
-	frozen       gate
-	over         <-chan struct{}
+	*chaos.Link // to the mutant, if there is one, or to memory
+	memory      *localnode.Node
+	clock       *clock
+	off         time.Duration // of the clock, when no fault sets it
+	world       *world
+	frozen      chaos.Gate
 
 	mu     sync.Mutex
 	down   bool // refuses connections
@@ -82,20 +80,13 @@ type seen struct {
 }
 
 func (s *seen) clone() seen {
-	c := seen{sealed: s.sealed, ids: cloneSets(s.ids), endpoints: cloneSets(s.endpoints), current: make(map[counting.Window]struct{})}
-	for w := range s.current {
-		c.current[w] = struct{}{}
-	}
-	return c
+	return seen{sealed: s.sealed, ids: cloneSets(s.ids), endpoints: cloneSets(s.endpoints), current: maps.Clone(s.current)}
 }
 
 func cloneSets[K comparable](sets map[counting.Window]map[K]struct{}) map[counting.Window]map[K]struct{} {
-	c := make(map[counting.Window]map[K]struct{}, len(sets))
+	c := maps.Clone(sets)
 	for w, set := range sets {
-		c[w] = make(map[K]struct{}, len(set))
-		for k := range set {
-			c[w][k] = struct{}{}
-		}
+		c[w] = maps.Clone(set)
 	}
 	return c
 }
@@ -115,15 +106,15 @@ func newSeen() seen {
 }
 
 func inMemory(w *world, i int) server {
-	s := &memoryServer{clock: &clock{}, counted: w.counted, length: w.length, over: w.over, seen: newSeen()}
+	s := &memoryServer{clock: &clock{}, world: w, seen: newSeen()}
 	s.memory = localnode.New(localnode.Options{
 		ID: counting.NodeID(fmt.Sprintf("n%d", i)), Addr: fmt.Sprintf("n%d:1", i), Now: s.clock.now,
 	})
-	s.Node = w.mutant.node(s.memory, s.clock)
-	if w.plan.skews && uint64(i) == w.seed%nodeCount {
-		s.off = []time.Duration{-3 * time.Second, 3 * time.Second}[w.seed/nodeCount%2]
+	s.Link = &chaos.Link{Far: w.mutant.node(s.memory, s.clock), Around: s.around}
+	if w.plan.skews && uint64(i) == w.Seed%nodeCount {
+		s.off = []time.Duration{-3 * time.Second, 3 * time.Second}[w.Seed/nodeCount%2]
 		s.clock.step(s.off)
-		w.counted.Add(nodeOff)
+		w.Counted.Add(nodeOff)
 	}
 	return s
 }
@@ -152,7 +143,7 @@ func (s *memoryServer) reached() (bool, error) {
 	if down && !silent {
 		return false, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
-	return !down && s.frozen.pass(s.over), nil
+	return !down && s.frozen.Pass(s.world.over), nil
 }
 
 // snapshot is the node and what is known of it at one moment.
@@ -175,67 +166,47 @@ func (s *memoryServer) rollBack(to snapshot) {
 	s.seen = to.seen.clone()
 }
 
-// Apply lets the node apply and notes where its ids went.
-func (s *memoryServer) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+// around lets the node do what it is asked to, and notes where ids went and which
+// windows take no more.
+func (s *memoryServer) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := s.length.At(s.clock.now())
-	receipt, err := s.Node.Apply(ctx, b)
-	if err != nil || receipt.Duplicate {
-		return receipt, err
+	at := s.world.length.At(s.clock.now())
+	value, err := do(ctx)
+	switch {
+	case c.Method == "seal" && errors.Is(err, counting.ErrTooEarly):
+		s.world.Counted.Add(sealTooEarly)
+	case err != nil:
+	case c.Method == "apply":
+		s.took(c.Batch, value.(counting.Receipt), at)
+	case c.Method == "heartbeat":
+		s.seen.current[value.(counting.HeartbeatResult).Current] = struct{}{}
+	case c.Method == "seal", c.Method == "retire":
+		s.seen.sealed = max(s.seen.sealed, c.Window)
 	}
-	refused := make(map[int]counting.Reason, len(receipt.Refused))
+	return value, err
+}
+
+// took notes the ids of a batch that was applied when the node's clock showed a window.
+func (s *memoryServer) took(b *counting.Batch, receipt counting.Receipt, at counting.Window) {
+	if receipt.Duplicate {
+		return
+	}
+	refused := make(map[int]bool, len(receipt.Refused))
 	for _, r := range receipt.Refused {
-		refused[r.Item] = r.Reason
+		refused[r.Item] = true
 	}
 	for i, a := range b.IDEvents {
-		if refused[len(b.Visits)+i] != 0 {
+		if refused[len(b.Visits)+i] {
 			continue
 		}
 		w := max(at, s.seen.sealed+1)
 		if w != at {
-			s.counted.Add(idMovedOn)
+			s.world.Counted.Add(idMovedOn)
 		}
 		put(s.seen.ids, w, a.ID)
 		if a.Endpoint != "" {
 			put(s.seen.endpoints, w, a.Endpoint)
 		}
 	}
-	return receipt, nil
-}
-
-// Heartbeat notes the window that became a waiting one.
-func (s *memoryServer) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, err := s.Node.Heartbeat(ctx)
-	if err == nil {
-		s.seen.current[a.Current] = struct{}{}
-	}
-	return a, err
-}
-
-// Seal lets the node seal and notes it.
-func (s *memoryServer) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n, err := s.Node.Seal(ctx, w, grace)
-	if err == nil {
-		s.seen.sealed = max(s.seen.sealed, w)
-	}
-	if errors.Is(err, counting.ErrTooEarly) {
-		s.counted.Add(sealTooEarly)
-	}
-	return n, err
-}
-
-// Retire lets the node retire and notes that the window takes no more ids.
-func (s *memoryServer) Retire(ctx context.Context, w counting.Window) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.Retire(ctx, w)
-	if err == nil {
-		s.seen.sealed = max(s.seen.sealed, w)
-	}
-	return err
 }

@@ -8,7 +8,6 @@ package model_test
 
 import (
 	"flag"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +16,7 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("model.seed", 0, "seed of the first run; 0 takes one by the clock")
+	seed      = chaos.Seed("model.seed")
 	lastsFlag = flag.Duration("model.lasts", 9*time.Second, "how long everything goes wrong on Redis")
 	runsFlag  = flag.Int("model.runs", 0, "number of runs in memory; 0 is 2 with -short and 6 without")
 )
@@ -94,18 +93,18 @@ func absence() plan {
 
 var (
 	stormFaults = append(chaos.CrashAtSteps(),
-		lostRequest, lostReply, delayed, duplicated, refusedCall, nodeDown, nodeFrozen, clockBack, clockForward,
-		instanceCrashed, instanceFrozen, noneAlive, publisherRefused, publisherUnknown, endpointFailed, endpointHung, endpointGone, endpointBusy,
-		batchDuplicate, answeredInDoubt, answeredRefused, overflowRefused, endpointRefused, claimBusy, claimTakenOver,
+		chaos.LostRequest, chaos.LostReply, chaos.Delayed, chaos.Duplicated, refusedCall, chaos.NodeDown, nodeFrozen, clockBack, clockForward,
+		chaos.InstanceCrashed, chaos.InstanceFrozen, noneAlive, publisherRefused, publisherUnknown, endpointFailed, endpointHung, endpointGone, endpointBusy,
+		batchDuplicate, chaos.AnsweredInDoubt, chaos.AnsweredRefused, chaos.OverflowRefused, chaos.EndpointRefused, claimBusy, claimTakenOver,
 		sealTooEarly, publishedTwice, publishedNothing, idMovedOn, calledTwice, calledAgain, forbiddenRefused,
 		frozenBeyondLease, nodeOff, closerAhead, closerBehind,
 	)
 	redisFaults = append(chaos.CrashAtSteps(),
-		lostRequest, lostReply, delayed, duplicated, instanceCrashed, nodeKilled, nodeFrozen, scriptsForgotten,
+		chaos.LostRequest, chaos.LostReply, chaos.Delayed, chaos.Duplicated, chaos.InstanceCrashed, nodeKilled, nodeFrozen, scriptsForgotten,
 		replyCut, replyDropped, socketRefused, socketStalled, batchDuplicate, refusalRemembered, callNotApplied,
-		callUnknown, answeredInDoubt, answeredRefused, overflowRefused, readFailed, publishedTwice, keyRepeated,
+		callUnknown, chaos.AnsweredInDoubt, chaos.AnsweredRefused, chaos.OverflowRefused, chaos.ReadFailed, publishedTwice, chaos.KeyRepeated,
 	)
-	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, batchDuplicate, lostRequest, lostReply, duplicated, publishedTwice}
+	amnesiaFaults = []chaos.Fault{chaos.NodeRolledBack, chaos.BatchGap, batchDuplicate, chaos.LostRequest, chaos.LostReply, chaos.Duplicated, publishedTwice}
 )
 
 // Every promise about visits and windows holds in a storm of faults.
@@ -119,50 +118,33 @@ func TestNodesThatForgetTheLastMomentAreRepaired(t *testing.T) { runMany(t, amne
 // after the kill -9 of every server.
 func TestEveryPromiseHoldsOnRedisInAStorm(t *testing.T) {
 	t.Parallel()
-	w := runOnce(t, firstSeed(), redisStorm(), mutant{})
-	t.Logf("%s\nfaults:%s", w.summary(), w.counted)
-	w.report(t)
-	for _, f := range w.counted.Missing(w.plan.wanted) {
-		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
-	}
+	p := redisStorm()
+	chaos.Storm(t, 1, 1, p.wanted, func(int) chaos.Result { return runOnce(t, 0, p, mutant{}).result() })
 }
 
 // The runs that find defects find none where there is none.
 func TestADrizzleBreaksNoPromiseOnRedis(t *testing.T) {
 	t.Parallel()
-	runOnce(t, firstSeed(), drizzle(), mutant{}).report(t)
-}
-
-// report fails the test with what was violated.
-func (w *world) report(t *testing.T) {
-	t.Helper()
-	for _, v := range w.violations[:min(20, len(w.violations))] {
-		t.Errorf("-model.seed=%d: %s", w.seed, v)
-	}
+	chaos.Storm(t, 1, 1, nil, func(int) chaos.Result { return runOnce(t, 0, drizzle(), mutant{}).result() })
 }
 
 // runMany makes the runs that were asked for, and some more while a fault
 // that is wanted has not happened yet.
 func runMany(t *testing.T, p plan, wanted []chaos.Fault) {
-	const more = 30
-	all := chaos.NewTally()
-	run := 0
-	for ; run < runs() || run < runs()+more && len(all.Missing(wanted)) > 0; run++ {
-		w := runOnce(t, firstSeed()+uint64(run), p, mutant{})
-		all.AddAll(w.counted)
-		t.Logf("-model.seed=%d: %s", w.seed, w.summary())
-		w.report(t)
-		if t.Failed() {
-			return
-		}
+	least := *runsFlag
+	switch {
+	case least > 0:
+	case testing.Short():
+		least = 2
+	default:
+		least = 6
 	}
-	t.Logf("%d runs:%s", run, all)
-	for _, f := range all.Missing(wanted) {
-		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
-	}
+	chaos.Storm(t, least, least+30, wanted, func(n int) chaos.Result { return runOnce(t, n, p, mutant{}).result() })
 }
 
-func runOnce(t *testing.T, seed uint64, p plan, m mutant) (w *world) {
+// runOnce makes the nth run.
+func runOnce(t *testing.T, n int, p plan, m mutant) (w *world) {
+	seed := seed() + uint64(n)
 	if p.real {
 		w = newWorld(seed, p, m, onRedis(t))
 		w.run(t.Context())
@@ -175,20 +157,6 @@ func runOnce(t *testing.T, seed uint64, p plan, m mutant) (w *world) {
 	return w
 }
 
-func runs() int {
-	switch {
-	case *runsFlag > 0:
-		return *runsFlag
-	case testing.Short():
-		return 2
-	}
-	return 6
+func (w *world) result() chaos.Result {
+	return chaos.Result{Seed: w.Seed, Books: &w.Books, Counted: w.Counted, Summary: w.summary()}
 }
-
-// firstSeed is the one that was asked for, or else the clock's at the first call.
-var firstSeed = sync.OnceValue(func() uint64 {
-	if *seedFlag != 0 {
-		return *seedFlag
-	}
-	return uint64(time.Now().UnixNano())
-})

@@ -100,19 +100,14 @@ func TestEveryDefectIsFoundOnRedis(t *testing.T) {
 // an instance does not stop shows nothing: its batches are in doubt.
 func (c defect) find(t *testing.T, tries int) {
 	t.Helper()
-	for try := range tries {
-		w := runOnce(t, firstSeed()+uint64(try), c.plan(), c.mutant)
+	shows := func(v string) bool { return strings.HasPrefix(v, c.promise) && !strings.HasPrefix(v, "P10") }
+	chaos.Find(t, tries, shows, func(try int) chaos.Result {
+		w := runOnce(t, try, c.plan(), c.mutant)
 		if c.mutant.text != "" && !slices.ContainsFunc(w.servers, func(s server) bool { return s.(*redisServer).proxy.Rewrites() > 0 }) {
 			t.Fatalf("no script contains %q: the defect is not built in", c.mutant.text)
 		}
-		for _, v := range w.violations {
-			if strings.HasPrefix(v, c.promise) && !strings.HasPrefix(v, "P10") {
-				t.Logf("run %d: %s", try+1, v)
-				return
-			}
-		}
-	}
-	t.Errorf("%d runs from -model.seed=%d on did not show that %s is broken", tries, firstSeed(), c.promise)
+		return w.result()
+	})
 }
 
 // torn breaks off at an item that it can't apply, as a script does that uses

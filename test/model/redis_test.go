@@ -91,21 +91,21 @@ func (w *world) redisServer(d *chaos.Dice) *redisServer {
 func (w *world) killServer(d *chaos.Dice) {
 	s := w.redisServer(d)
 	s.Kill()
-	w.counted.Add(nodeKilled)
+	w.Counted.Add(nodeKilled)
 	time.Sleep(d.Between(0, 700*time.Millisecond))
 	s.startAgain()
 }
 
 func (s *redisServer) startAgain() {
 	if err := s.Start(); err != nil {
-		s.world.violate("%s does not come back: %v", s.id, err)
+		s.world.Violate("%s does not come back: %v", s.id, err)
 	}
 }
 
 func (w *world) freezeServer(d *chaos.Dice) {
 	s := w.redisServer(d)
 	s.Freeze()
-	w.counted.Add(nodeFrozen)
+	w.Counted.Add(nodeFrozen)
 	time.Sleep(d.Between(100*time.Millisecond, 1300*time.Millisecond))
 	s.Thaw()
 }
@@ -115,7 +115,7 @@ func (w *world) forgetScripts(ctx context.Context, d *chaos.Dice) {
 	c := w.redisServer(d).Client()
 	defer func() { _ = c.Close() }()
 	if c.ScriptFlush(ctx).Err() == nil { // it may be down
-		w.counted.Add(scriptsForgotten)
+		w.Counted.Add(scriptsForgotten)
 	}
 }
 
@@ -126,7 +126,7 @@ func (w *world) cutReply(d *chaos.Dice, n int, f chaos.Fault) {
 	defer withdraw()
 	select {
 	case <-happened:
-		w.counted.Add(f)
+		w.Counted.Add(f)
 	case <-time.After(500 * time.Millisecond): // the node may be down
 	}
 }
@@ -134,10 +134,10 @@ func (w *world) cutReply(d *chaos.Dice, n int, f chaos.Fault) {
 func (w *world) refuse(d *chaos.Dice) {
 	s := w.redisServer(d)
 	s.proxy.Refuse()
-	w.counted.Add(socketRefused)
+	w.Counted.Add(socketRefused)
 	time.Sleep(d.Between(50*time.Millisecond, 500*time.Millisecond))
 	if err := s.proxy.Accept(); err != nil {
-		w.violate("the proxy of %s does not come back: %v", s.id, err)
+		w.Violate("the proxy of %s does not come back: %v", s.id, err)
 	}
 }
 
@@ -146,7 +146,7 @@ func (w *world) refuse(d *chaos.Dice) {
 func (w *world) stallSocket(d *chaos.Dice) {
 	s := w.redisServer(d)
 	s.proxy.Stall()
-	w.counted.Add(socketStalled)
+	w.Counted.Add(socketStalled)
 	time.Sleep(d.Between(200*time.Millisecond, 1500*time.Millisecond))
 	s.proxy.Resume()
 }
@@ -167,7 +167,7 @@ func (w *world) arrived() seen {
 	}
 	ids, err := servers.Arrived(all...)
 	if err != nil {
-		w.violate("the files of the servers: %v", err)
+		w.Violate("the files of the servers: %v", err)
 	}
 	truth := newSeen()
 	for window, in := range ids {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/domain/counting"
@@ -86,33 +87,23 @@ type server interface {
 
 // world is one run: nodes, instances, their callers, and the books.
 type world struct {
+	*chaos.Run[*instance]
 	*books
 	plan    plan
 	mutant  mutant
-	seed    uint64
 	length  counting.WindowLength
-	counted *chaos.Tally
 	servers []server
 	ring    *sharding.Ring
-	begun   time.Time
 	over    chan struct{}
-
-	state     sync.Mutex
-	calm      bool // nothing fails any more
-	quiet     bool // no client sends ids for a while
-	instances []*instance
-	lives     []int
-	nextID    counting.ID
-
-	chaos, load, travels sync.WaitGroup
+	quiet   atomic.Bool // no client sends ids for a while
 }
 
 func newWorld(seed uint64, p plan, m mutant, start func(w *world, i int) server) *world {
 	w := &world{
-		books: newBooks(), plan: p, mutant: m, seed: seed, length: counting.WindowLength(p.window),
-		counted: chaos.NewTally(), begun: time.Now(), over: make(chan struct{}),
-		instances: make([]*instance, p.instances), lives: make([]int, p.instances),
+		Run: chaos.NewRun[*instance](seed, p.instances), books: newBooks(), plan: p, mutant: m,
+		length: counting.WindowLength(p.window), over: make(chan struct{}),
 	}
+	w.Start = w.start
 	for i := range nodeCount {
 		w.servers = append(w.servers, start(w, i))
 	}
@@ -122,12 +113,12 @@ func newWorld(seed uint64, p plan, m mutant, start func(w *world, i int) server)
 // run lets the world go on for its time, mends it, and checks it.
 func (w *world) run(ctx context.Context) {
 	var starting sync.WaitGroup
-	for slot := range w.instances { // together: they have to agree on a ring
-		starting.Go(func() { w.revive(slot) })
+	for slot := range w.plan.instances { // together: they have to agree on a ring
+		starting.Go(func() { w.Revive(slot) })
 	}
 	starting.Wait()
-	for d := chaos.NewDice(w.seed, "ring"); w.ring == nil; { // the first ones may have crashed by now
-		if i := w.pick(d); i != nil {
+	for d := chaos.NewDice(w.Seed, "ring"); w.ring == nil; { // the first ones may have crashed by now
+		if i := w.Pick(d); i != nil {
 			w.ring = i.cluster.View().Ring
 		} else {
 			time.Sleep(w.plan.pause)
@@ -136,13 +127,13 @@ func (w *world) run(ctx context.Context) {
 	w.plant(ctx)
 	w.unleash(ctx)
 	for client := range w.plan.clients {
-		w.load.Go(func() { w.send(ctx, chaos.NewDice(w.seed, fmt.Sprint("client", client))) })
+		w.Load.Go(func() { w.send(ctx, chaos.NewDice(w.Seed, fmt.Sprint("client", client))) })
 	}
 	time.Sleep(w.plan.lasts)
 	// A busy machine gets more time until everything has happened.
-	until(ctx, 6*w.plan.lasts, func() bool { return len(w.counted.Missing(w.plan.wanted)) == 0 })
+	until(ctx, 6*w.plan.lasts, func() bool { return len(w.Counted.Missing(w.plan.wanted)) == 0 })
 	w.mend()
-	w.load.Wait()
+	w.Load.Wait()
 	if w.plan.real {
 		w.end(ctx, 30*time.Second, w.isClosed)
 		w.restart()
@@ -169,7 +160,7 @@ func (w *world) plant(ctx context.Context) {
 		arc := w.ring.Arc(page)
 		b := batches[w.ring.Owner(arc)]
 		b.Visits = append(b.Visits, counting.Visit{Arc: arc, Page: page, Count: math.MaxInt64 - headroom})
-		w.account(page).Base = math.MaxInt64 - headroom
+		w.Account(page).Base = math.MaxInt64 - headroom
 	}
 	for i, m := range w.ring.Members() {
 		s := w.servers[slices.IndexFunc(w.servers, func(s server) bool { return s.ID() == m.ID })]
@@ -177,10 +168,10 @@ func (w *world) plant(ctx context.Context) {
 		// The first node that opens a ring makes it: the others may not have
 		// opened it yet.
 		if err := n.Open(ctx, w.ring); err != nil {
-			w.violate("can't open %s: %v", m.ID, err)
+			w.Violate("can't open %s: %v", m.ID, err)
 		}
 		if _, err := n.Apply(ctx, batches[i]); err != nil {
-			w.violate("can't plant on %s: %v", m.ID, err)
+			w.Violate("can't plant on %s: %v", m.ID, err)
 		}
 		n.hangUp()
 	}
@@ -190,14 +181,14 @@ func brim(i int) counting.Page { return counting.Page(fmt.Sprintf("brim/%d", i%b
 
 // fullPage is one of a few pages that reach their limit now.
 func (w *world) fullPage(d *chaos.Dice) counting.Visit {
-	return counting.Visit{Page: brim(int(time.Since(w.begun)/w.plan.brimFor) + d.UpTo(3)), Count: int64(1 + d.UpTo(9))}
+	return counting.Visit{Page: brim(int(time.Since(w.Begun)/w.plan.brimFor) + d.UpTo(3)), Count: int64(1 + d.UpTo(9))}
 }
 
 // send makes requests until the world is calm.
 func (w *world) send(ctx context.Context, d *chaos.Dice) {
-	for !w.isCalm() {
+	for !w.IsCalm() {
 		time.Sleep(d.About(w.plan.pause))
-		i := w.pick(d)
+		i := w.Pick(d)
 		if i == nil {
 			continue
 		}
@@ -205,19 +196,19 @@ func (w *world) send(ctx context.Context, d *chaos.Dice) {
 		visit := counting.Visit{Page: anyPage(), Count: int64(1 + d.UpTo(3))}
 		switch x := d.UpTo(100); {
 		case x < 10 && w.plan.brims:
-			w.countOnce(ctx, d, visit, w.fullPage(d))
+			w.CountOnce(ctx, d, w.caller, 2+d.UpTo(3), 100*time.Millisecond, visit, w.fullPage(d))
 		case x < 45:
-			i.count(ctx, visit)
+			i.Count(ctx, visit)
 		case x < 55 && w.plan.brims:
-			i.count(ctx, visit, w.fullPage(d))
+			i.Count(ctx, visit, w.fullPage(d))
 		case x < 58:
-			w.read(ctx, i, visit.Page, anyPage())
+			i.Read(ctx, visit.Page, anyPage())
 		case x < 61:
-			w.read(ctx, i, visit.Page)
-		case w.isQuiet():
+			i.Read(ctx, visit.Page)
+		case w.quiet.Load():
 		case x < 65: // the same id at two instances together
-			id := w.newID()
-			other := w.pick(d)
+			id := w.NewID()
+			other := w.Pick(d)
 			var both sync.WaitGroup
 			both.Go(func() { i.accept(ctx, id, "") })
 			if other != nil {
@@ -225,84 +216,33 @@ func (w *world) send(ctx context.Context, d *chaos.Dice) {
 			}
 			both.Wait()
 		case x < 72:
-			i.accept(ctx, w.newID(), publishing.Endpoint(fmt.Sprintf("http://e%d/", d.UpTo(w.plan.endpoints))))
+			i.accept(ctx, w.NewID(), publishing.Endpoint(fmt.Sprintf("http://e%d/", d.UpTo(w.plan.endpoints))))
 		case x < 74:
-			i.accept(ctx, w.newID(), forbidden)
+			i.accept(ctx, w.NewID(), forbidden)
 		default:
-			i.accept(ctx, w.newID(), "")
+			i.accept(ctx, w.NewID(), "")
 		}
 	}
 }
 
-// countOnce sends a request with a key a few times, to any instance, also when
-// it was acknowledged: it is counted once.
-func (w *world) countOnce(ctx context.Context, d *chaos.Dice, visits ...counting.Visit) {
-	key, err := counting.ParseKey(fmt.Sprint("key ", w.newID()))
-	if err != nil {
-		panic(err)
+// caller is that of any instance that is alive, nil when none is.
+func (w *world) caller(d *chaos.Dice) *chaos.Caller {
+	if i := w.Pick(d); i != nil {
+		return i.Caller
 	}
-	request := counting.RequestKey{Key: key, Print: counting.FingerprintOf("", []byte("payload"))}
-	outcomes := slices.Repeat([]chaos.Outcome{chaos.Refused}, len(visits))
-	for _, v := range visits {
-		w.account(v.Page).Issue(v.Count)
-	}
-	for range 2 + d.UpTo(3) {
-		i := w.pick(d)
-		if i == nil {
-			continue
-		}
-		errs, err := i.visits.RecordOnce(ctx, request, visits)
-		for k := range visits {
-			answer := err
-			if err == nil {
-				answer = errs[k]
-			}
-			switch outcome := i.outcome(answer); {
-			case outcomes[k] == chaos.Acknowledged:
-				w.counted.Add(keyRepeated)
-			case outcome != chaos.Refused:
-				outcomes[k] = outcome
-			}
-		}
-		time.Sleep(d.Between(0, 100*time.Millisecond))
-	}
-	for k, v := range visits {
-		w.account(v.Page).Settle(outcomes[k], v.Count)
-	}
-}
-
-// read checks that a reading is an error, or lies between what was acknowledged
-// before and what was sent until after (P3).
-func (w *world) read(ctx context.Context, i *instance, pages ...counting.Page) {
-	least := make([]int64, len(pages))
-	for k, page := range pages {
-		least[k], _ = w.account(page).Bounds()
-	}
-	readings := i.visits.Read(ctx, pages)
-	if i.isDead() || w.plan.rollBacks {
-		return
-	}
-	for k, got := range readings {
-		if got.Err != nil {
-			w.counted.Add(readFailed)
-			continue
-		}
-		if _, most := w.account(pages[k]).Bounds(); got.Visits < least[k] || got.Visits > most {
-			w.violate("P3: page %s read %d, want %d to %d", pages[k], got.Visits, least[k], most)
-		}
-	}
+	return nil
 }
 
 // touch lets every instance send something to every node, so that a node that
 // was rolled back last is repaired.
 func (w *world) touch(ctx context.Context) {
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		touched := make(map[int]bool)
 		for n := 0; len(touched) < nodeCount; n++ {
 			page := counting.Page(fmt.Sprintf("touch/%d", n))
 			if owner := w.ring.Owner(w.ring.Arc(page)); !touched[owner] {
 				touched[owner] = true
-				i.count(ctx, counting.Visit{Page: page, Count: 1})
+				i.Count(ctx, counting.Visit{Page: page, Count: 1})
 			}
 		}
 	}
@@ -319,17 +259,17 @@ func (w *world) end(ctx context.Context, patience time.Duration, ready func() bo
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var ending sync.WaitGroup
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		ending.Go(func() {
 			if err := i.stop(ctx); err != nil {
-				w.violate("P10: %s did not stop: %v", i.name, err)
+				w.Violate("P10: %s did not stop: %v", i.Name, err)
 			}
 			i.hangUp()
 		})
 	}
 	ending.Wait()
 	close(w.over)
-	w.travels.Wait()
+	w.Travels.Wait()
 }
 
 // until waits for a condition, but not longer than d.
@@ -340,51 +280,8 @@ func until(ctx context.Context, d time.Duration, ready func() bool) {
 }
 
 func (w *world) rates() rates {
-	if w.isCalm() {
+	if w.IsCalm() {
 		return rates{}
 	}
 	return w.plan.rates
-}
-
-func (w *world) isCalm() bool {
-	w.state.Lock()
-	defer w.state.Unlock()
-	return w.calm
-}
-
-func (w *world) isQuiet() bool {
-	w.state.Lock()
-	defer w.state.Unlock()
-	return w.quiet
-}
-
-func (w *world) setQuiet(quiet bool) {
-	w.state.Lock()
-	defer w.state.Unlock()
-	w.quiet = quiet
-}
-
-func (w *world) newID() counting.ID {
-	w.state.Lock()
-	defer w.state.Unlock()
-	w.nextID++
-	return w.nextID
-}
-
-// pick is any instance that is alive, nil when none is.
-func (w *world) pick(d *chaos.Dice) *instance {
-	w.state.Lock()
-	defer w.state.Unlock()
-	alive := slices.DeleteFunc(slices.Clone(w.instances), func(i *instance) bool { return i == nil })
-	if len(alive) == 0 {
-		return nil
-	}
-	return alive[d.UpTo(len(alive))]
-}
-
-// slotOf is where an instance that is alive is kept, -1 when it isn't.
-func (w *world) slotOf(i *instance) int {
-	w.state.Lock()
-	defer w.state.Unlock()
-	return slices.Index(w.instances, i)
 }

@@ -16,60 +16,52 @@ import (
 // plant gives every page something to begin with.
 func (w *world) plant() {
 	for _, page := range w.pages {
-		w.instances[0].record(page, 5)
+		w.Instances()[0].record(page, 5)
 	}
 }
 
 // unleash begins what the plan says that goes wrong, and the operators.
 func (w *world) unleash() {
-	d := func(part string) *chaos.Dice { return chaos.NewDice(w.seed, part) }
 	for operator := range w.plan.operators {
 		change := w.operate
 		if w.plan.real {
 			change = w.operateAtOnce
 		}
-		w.every(w.plan.pause, d(fmt.Sprint("operator", operator)), change)
+		w.every(w.plan.pause, fmt.Sprint("operator", operator), change)
 	}
 	if w.plan.crashes {
-		w.every(60*time.Second, d("crash"), func(d *chaos.Dice) {
-			if i := w.pick(d); i != nil {
+		w.every(60*time.Second, "crash", func(d *chaos.Dice) {
+			if i := w.Pick(d); i != nil {
 				w.kill(i)
 			}
 		})
 	}
 	switch {
 	case w.plan.through > 0:
-		w.every(w.plan.sleeps, d("sleep"), w.sleepThroughChanges)
+		w.every(w.plan.sleeps, "sleep", w.sleepThroughChanges)
 	case w.plan.sleeps > 0:
-		w.every(w.plan.sleeps, d("freeze"), w.freezeOne)
+		w.every(w.plan.sleeps, "freeze", w.freezeOne)
 	}
 	if w.plan.outages > 0 {
-		w.every(w.plan.outages, d("down"), w.takeDown)
+		w.every(w.plan.outages, "down", w.takeDown)
 	}
 	if w.plan.quarrels.cut > 0 {
-		w.every(w.plan.quarrels.cut, d("cut"), w.cutOne)
+		w.every(w.plan.quarrels.cut, "cut", w.cutOne)
 	}
 	if w.plan.rollBacks {
-		w.every(w.plan.keepEvery, d("keep"), w.keepAll)
-		w.every(3*time.Second, d("fall back"), func(d *chaos.Dice) { w.anyServer(d).fallBack() })
+		w.every(w.plan.keepEvery, "keep", w.keepAll)
+		w.every(3*time.Second, "fall back", func(d *chaos.Dice) { w.anyServer(d).fallBack() })
 	}
 }
 
-// every lets something happen at random times until the world is calm.
-func (w *world) every(mean time.Duration, d *chaos.Dice, happen func(*chaos.Dice)) {
-	w.chaos.Go(func() {
-		for {
-			if !w.rest(d.About(w.span(mean))) {
-				return
-			}
-			happen(d)
-		}
-	})
+// every lets something happen at random times.
+func (w *world) every(mean time.Duration, part string, happen func(*chaos.Dice)) {
+	w.Every(part, func(d *chaos.Dice) time.Duration { return d.About(w.span(mean)) }, happen)
 }
 
 // operate changes the ring by any instance.
 func (w *world) operate(d *chaos.Dice) {
-	i := w.pick(d)
+	i := w.Pick(d)
 	if i == nil {
 		return
 	}
@@ -94,7 +86,7 @@ func (w *world) operate(d *chaos.Dice) {
 		s := w.joining(d)
 		_, err = i.ring.Add(ctx, s.Addr(), 5+d.UpTo(30), false)
 		if err == nil && s.emptied.Load() {
-			w.counted.Add(nodeAddedAgain)
+			w.Counted.Add(nodeAddedAgain)
 		}
 		if err == nil && w.plan.losses && d.Chance(0.7) {
 			w.lose(d, i.cluster.View().Ring, s)
@@ -103,7 +95,7 @@ func (w *world) operate(d *chaos.Dice) {
 		gone := visitors[d.UpTo(len(visitors))]
 		if _, err = i.ring.Remove(ctx, gone, false); err == nil {
 			again := !w.plan.real && d.Chance(0.5)
-			w.chaos.Go(func() { w.bury(gone, again) })
+			w.Faults.Go(func() { w.bury(gone, again) })
 		}
 	default:
 		id := actives[d.UpTo(len(actives))]
@@ -114,7 +106,7 @@ func (w *world) operate(d *chaos.Dice) {
 		_, err = i.ring.Reweight(ctx, id, weight, false)
 	}
 	if err != nil {
-		w.counted.Add(changeRefused)
+		w.Counted.Add(changeRefused)
 	}
 }
 
@@ -139,15 +131,13 @@ func (w *world) joining(d *chaos.Dice) *server {
 // bury shuts a removed node down, once the ring has forgotten it, or empties it,
 // so that it may be added again.
 func (w *world) bury(id counting.NodeID, again bool) {
-	for !w.isCalm() {
-		w.rest(w.span(10 * time.Second))
+	for !w.IsCalm() {
+		w.Rest(w.span(10 * time.Second))
 		alive, forgotten := false, true
-		w.state.Lock()
-		for _, i := range w.instances {
+		for _, i := range w.Instances() {
 			alive = alive || i != nil
 			forgotten = forgotten && (i == nil || i.cluster.View().Index(id) < 0)
 		}
-		w.state.Unlock()
 		if alive && forgotten {
 			if again {
 				w.serverOf(id).empty()
@@ -161,7 +151,7 @@ func (w *world) bury(id counting.NodeID, again bool) {
 }
 
 func (w *world) anyServer(d *chaos.Dice) *server {
-	i := w.pick(d)
+	i := w.Pick(d)
 	if i == nil {
 		return w.serverOf("n0001")
 	}
@@ -174,7 +164,7 @@ func (w *world) takeDown(d *chaos.Dice) {
 	if s.down.Load() {
 		return
 	}
-	w.counted.Add(nodeDown)
+	w.Counted.Add(chaos.NodeDown)
 	s.setDown(true)
 	time.Sleep(w.span(d.Between(w.plan.outage/80, w.plan.outage)))
 	s.setDown(s.buried.Load())
@@ -190,82 +180,57 @@ func (w *world) keepAll(*chaos.Dice) {
 
 // freezeOne stops an instance for as long as several changes take.
 func (w *world) freezeOne(d *chaos.Dice) {
-	i := w.pick(d)
+	i := w.Pick(d)
 	if i == nil {
 		return
 	}
-	w.counted.Add(instanceFrozen)
-	i.frozen.close()
+	w.Counted.Add(chaos.InstanceFrozen)
+	i.Frozen.Close()
 	time.Sleep(d.Between(500*time.Millisecond, 25*time.Second))
-	i.frozen.open()
+	i.Frozen.Open()
 }
 
 // trip kills an instance in the middle of a step.
 func (w *world) trip(i *instance, k kind) {
 	switch k {
 	case plain, stepOfMove:
-		w.counted.Add(moverKilled)
+		w.Counted.Add(moverKilled)
 	case fencing:
-		w.counted.Add(coordinatorKilled)
+		w.Counted.Add(coordinatorKilled)
 	case accepting:
-		w.counted.Add(coordinatorKilled)
-		w.counted.Add(killedBeforeOpen)
+		w.Counted.Add(coordinatorKilled)
+		w.Counted.Add(killedBeforeOpen)
 	case opening:
-		w.counted.Add(coordinatorKilledLate)
+		w.Counted.Add(coordinatorKilledLate)
 	}
 	w.kill(i)
 }
 
 // kill crashes an instance, and starts another later.
 func (w *world) kill(i *instance) {
-	w.state.Lock()
-	slot := slices.Index(w.instances, i)
-	if slot < 0 || w.calm {
-		w.state.Unlock()
-		return
-	}
-	w.instances[slot] = nil
-	w.counted.Add(instanceCrashed)
-	i.crash()
-	w.chaos.Go(func() {
-		time.Sleep(w.span(chaos.NewDice(w.seed, i.name+"again").Between(0, 4*time.Second)))
-		w.revive(slot)
-	})
-	w.state.Unlock() // what is begun before the calm is waited for
-}
-
-// revive starts an instance in a slot that has none.
-func (w *world) revive(slot int) {
-	for {
-		w.state.Lock()
-		w.lives++
-		name := fmt.Sprintf("instance-%d-%d", slot, w.lives)
-		w.state.Unlock()
-		i, err := w.start(name)
-		if err != nil {
-			continue // as a supervisor does
+	w.BeforeCalm(func() {
+		slot, alive := w.Kill(i)
+		if !alive {
+			return
 		}
-		w.state.Lock()
-		w.instances[slot] = i
-		w.state.Unlock()
-		return
-	}
+		w.Faults.Go(func() {
+			time.Sleep(w.span(chaos.NewDice(w.Seed, i.Name+"again").Between(0, 4*time.Second)))
+			w.Revive(slot)
+		})
+	})
 }
 
 // mend ends all that goes wrong.
 func (w *world) mend() {
-	w.state.Lock()
-	w.calm = true
-	close(w.calmed)
-	w.state.Unlock()
+	w.Calm()
 	if w.plan.real {
-		w.chaos.Wait()
+		w.Faults.Wait()
 	} else {
 		time.Sleep(40 * time.Second) // operators, outages and freezes end
 	}
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		if i != nil {
-			i.frozen.open()
+			i.Frozen.Open()
 		}
 	}
 }
@@ -288,7 +253,7 @@ func (w *world) resolve(ctx context.Context) {
 			before, since = open, time.Now()
 		}
 		if time.Since(since) > patience {
-			w.violate("the ring does not settle: %s", open)
+			w.Violate("the ring does not settle: %s", open)
 			return
 		}
 	}
@@ -297,14 +262,14 @@ func (w *world) resolve(ctx context.Context) {
 // unresolved describes what is left to do, and is empty when nothing is.
 func (w *world) unresolved(ctx context.Context) string {
 	var open []string
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		if i == nil {
 			open = append(open, "an instance is dead")
 			continue
 		}
 		st := i.ring.Status(ctx)
-		if st.Moves.Left > 0 || st.Fence != st.Epoch || st.Epoch != w.instances[0].cluster.View().Epoch() {
-			open = append(open, fmt.Sprintf("%s: epoch %d, fence %d, %d arcs left, stuck %v", i.name, st.Epoch, st.Fence, st.Moves.Left, st.Moves.Stuck))
+		if st.Moves.Left > 0 || st.Fence != st.Epoch || st.Epoch != w.Instances()[0].cluster.View().Epoch() {
+			open = append(open, fmt.Sprintf("%s: epoch %d, fence %d, %d arcs left, stuck %v", i.Name, st.Epoch, st.Fence, st.Moves.Left, st.Moves.Stuck))
 		}
 	}
 	return strings.Join(open, "; ")
@@ -318,17 +283,17 @@ func (w *world) end(ctx context.Context) {
 	} else {
 		time.Sleep(4 * windowLength)
 	}
-	w.chaos.Wait()
+	w.Faults.Wait()
 	if w.plan.rollBacks && !w.plan.real { // an idle session asks once an hour whether its node has everything
-		for _, i := range w.instances {
+		for _, i := range w.Instances() {
 			i.cancel()
 		}
 		time.Sleep(65 * time.Minute)
 	}
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		if i != nil {
 			i.stop(30 * time.Second)
 		}
 	}
-	w.travels.Wait()
+	w.Travels.Wait()
 }

@@ -12,7 +12,7 @@ import (
 // check compares what the nodes have with what they did and with what callers
 // received.
 func (w *world) check(ctx context.Context) {
-	ring := w.instances[0].cluster.View().Ring
+	ring := w.Instances()[0].cluster.View().Ring
 	var holdings []holding
 	for _, s := range w.all() {
 		if h, ok := w.look(ctx, s, ring); ok {
@@ -27,7 +27,7 @@ func (w *world) check(ctx context.Context) {
 	}
 	for name, ids := range w.ids {
 		if got, published := w.reports[name]; !published || got != int64(len(ids)) {
-			w.violate("P5: window %s has %d ids and was published with %d (%v)", name, len(ids), got, published)
+			w.Violate("P5: window %s has %d ids and was published with %d (%v)", name, len(ids), got, published)
 		}
 	}
 	w.checkList(ctx)
@@ -44,7 +44,7 @@ type holding struct {
 // never admitted.
 func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holding, bool) {
 	if err := s.far.resolve(w); err != nil {
-		w.violate("P1: node %s does not come back: %v", s.ID(), err)
+		w.Violate("P1: node %s does not come back: %v", s.ID(), err)
 		return holding{}, false
 	}
 	if s.gone.Load() || s.buried.Load() && w.plan.real {
@@ -55,11 +55,11 @@ func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holdi
 	case errors.Is(err, counting.ErrUninitialized), err == nil && st.Opened == nil:
 		return holding{}, false
 	case err != nil:
-		w.violate("P1: node %s can't be read: %v", s.ID(), err)
+		w.Violate("P1: node %s can't be read: %v", s.ID(), err)
 		return holding{}, false
 	case st.Fenced.Epoch() == st.Opened.Epoch():
 	case ring.Index(s.ID()) >= 0:
-		w.violate("P4: node %s is still fenced", s.ID())
+		w.Violate("P4: node %s is still fenced", s.ID())
 		return holding{}, false
 	case st.Fenced.Table() != st.Opened.Table() || s.far.Open(ctx, st.Fenced) != nil:
 		return holding{}, false
@@ -72,7 +72,7 @@ func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holdi
 	}
 	parts, err := s.far.ReadParts(ctx, st.Opened.Epoch(), at)
 	if err != nil {
-		w.violate("P4: node %s can't be read: %v", s.ID(), err)
+		w.Violate("P4: node %s can't be read: %v", s.ID(), err)
 		return holding{}, false
 	}
 	return holding{s.ID(), st.Opened.Epoch(), parts}, true
@@ -97,15 +97,15 @@ func (w *world) checkPage(ring *sharding.Ring, page counting.Page, at int, holdi
 			where += fmt.Sprintf(" %s: %d+%d (epoch %d)", h.id, p.Visits, p.Frozen, h.epoch)
 		}
 	}
-	least, most := w.books[page].Bounds()
+	least, most := w.Account(page).Bounds()
 	lost := w.losses.lost[page]
 	if elsewhere > 0 {
-		w.violate("P4: page %s of arc %d, owned by %s, has %d elsewhere:%s", page, arc, owner, elsewhere, where)
+		w.Violate("P4: page %s of arc %d, owned by %s, has %d elsewhere:%s", page, arc, owner, elsewhere, where)
 	}
 	if stored+lost < least || stored+lost > most {
-		w.violate("P2: page %s has %d, and %d are lost, want %d to %d:%s", page, stored, lost, least, most, where)
+		w.Violate("P2: page %s has %d, and %d are lost, want %d to %d:%s", page, stored, lost, least, most, where)
 	}
 	if w.applied[page]-lost != stored && !w.plan.rollBacks {
-		w.violate("P2: page %s has %d, and %d were applied:%s", page, stored, w.applied[page], where)
+		w.Violate("P2: page %s has %d, and %d were applied:%s", page, stored, w.applied[page], where)
 	}
 }

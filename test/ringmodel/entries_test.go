@@ -8,40 +8,29 @@ import (
 	"footfall/test/chaos"
 )
 
-func (s *server) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.ImportEntries(ctx, table, entries)
-	if err == nil && len(entries) > 0 {
-		s.world.counted.Add(entriesTaken)
-	}
-	s.step(err)
-	return err
-}
-
 // checkList wants every window that was published in the list, once, with its
 // number, and the same by its id, whatever became of its home.
 func (w *world) checkList(ctx context.Context) {
-	u := w.instances[0].uniques
+	u := w.Instances()[0].uniques
 	all, err := u.Windows(ctx, 1<<20)
 	if err != nil {
-		w.violate("P5: the windows can't be listed: %v", err)
+		w.Violate("P5: the windows can't be listed: %v", err)
 		return
 	}
 	listed := make(map[string]publishing.Summary)
 	for _, s := range all {
 		if _, twice := listed[s.ID]; twice {
-			w.violate("P5: window %s is listed twice", s.ID)
+			w.Violate("P5: window %s is listed twice", s.ID)
 		}
 		listed[s.ID] = s
 	}
 	for id, count := range w.reports {
 		s := listed[id]
 		if s.Count != count || s.State == counting.Open {
-			w.violate("P5: window %s was published with %d and is listed as %q with %d", id, count, s.State, s.Count)
+			w.Violate("P5: window %s was published with %d and is listed as %q with %d", id, count, s.State, s.Count)
 		}
 		if one, _, err := u.Deliveries(ctx, id); err != nil || one != s {
-			w.violate("P5: window %s is listed as %+v and shown as %+v, %v", id, s, one, err)
+			w.Violate("P5: window %s is listed as %+v and shown as %+v, %v", id, s, one, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package ringmodel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,14 +19,10 @@ import (
 
 // instance is one start of the service.
 type instance struct {
+	*chaos.Caller
 	world   *world
-	name    string
-	dead    chan struct{} // closed when it has crashed
-	once    sync.Once
-	frozen  gate
 	dice    *chaos.Dice
 	cluster *cluster.Cluster
-	visits  *visits.Service
 	uniques *uniques.Service
 	ring    *resharding.Service
 	ctx     context.Context
@@ -37,58 +32,12 @@ type instance struct {
 	early   sync.Map // of the mutant that reads backward: the parts that it has, by question
 }
 
-// gate stops every caller of pass while it is closed.
-type gate struct {
-	mu sync.Mutex
-	ch chan struct{}
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ch == nil {
-		g.ch = make(chan struct{})
-	}
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ch != nil {
-		close(g.ch)
-		g.ch = nil
-	}
-}
-
-func (g *gate) isClosed() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.ch != nil
-}
-
-// pass is false when dead comes first.
-func (g *gate) pass(dead <-chan struct{}) bool {
-	g.mu.Lock()
-	ch := g.ch
-	g.mu.Unlock()
-	if ch != nil {
-		select {
-		case <-ch:
-		case <-dead:
-			return false
-		}
-	}
-	select {
-	case <-dead:
-		return false
-	default:
-		return true
-	}
-}
-
 // start starts an instance; the error says that it could not.
-func (w *world) start(name string) (*instance, error) {
-	i := &instance{world: w, name: name, dead: make(chan struct{}), dice: chaos.NewDice(w.seed, name)}
+func (w *world) start(_ int, name string) (*instance, error) {
+	i := &instance{world: w, dice: chaos.NewDice(w.Seed, name)}
+	i.Caller = &chaos.Caller{
+		Process: chaos.NewProcess(), Name: name, Books: &w.Books, Counted: w.Counted, Lost: w.lostOf, Forgetting: w.plan.rollBacks,
+	}
 	i.ctx, i.cancel = context.WithCancel(context.Background())
 	dial := func(id counting.NodeID, _ string) (cluster.Node, error) {
 		s := w.serverOf(id)
@@ -118,10 +67,10 @@ func (w *world) start(name string) (*instance, error) {
 	ctx, cancel := context.WithTimeout(i.ctx, 10*time.Second)
 	defer cancel()
 	if err := i.cluster.Start(ctx); err != nil {
-		i.crash()
+		i.Crash()
 		return nil, err
 	}
-	i.visits = visits.New(i.cluster)
+	i.Visits = visits.New(i.cluster)
 	i.uniques = uniques.New(uniques.Options{
 		Cluster: i.cluster, Publishers: []publishing.Publisher{press{i}}, Notifier: noCallbacks{}, Journal: noCallbacks{},
 		Grace: 500 * time.Millisecond, Instance: name, Log: log,
@@ -149,12 +98,11 @@ func (i *instance) scan() {
 	}
 }
 
-// crash ends the instance at once: nothing of it reaches a node any more.
-func (i *instance) crash() {
-	i.once.Do(func() {
-		close(i.dead)
+// Crash ends the instance at once: nothing of it reaches a node any more.
+func (i *instance) Crash() {
+	i.Die(func() {
 		i.cancel()
-		i.world.chaos.Go(func() { i.stop(0) })
+		i.world.Faults.Go(func() { i.stop(0) })
 	})
 }
 
@@ -171,52 +119,12 @@ func (i *instance) stop(patience time.Duration) {
 	_ = i.cluster.Stop(ctx)
 }
 
-// record counts visits, and returns what the caller knows of them.
+// record counts visits to a page.
 func (i *instance) record(page counting.Page, n int64) chaos.Outcome {
-	a := i.world.books[page]
-	a.Issue(n)
-	err := i.visits.Record(context.Background(), page, n)
-	answer := chaos.Refused // also one that is refused alone
-	switch {
-	case i.isDead(), errors.Is(err, counting.ErrInDoubt):
-		answer = chaos.Unknown
-	case err == nil:
-		answer = chaos.Acknowledged
-	}
-	a.Settle(answer, n)
-	return answer
+	return i.Count(context.Background(), counting.Visit{Page: page, Count: n})
 }
 
-func (i *instance) isDead() bool {
-	select {
-	case <-i.dead:
-		return true
-	default:
-		return false
-	}
-}
-
-func (i *instance) read(pages ...counting.Page) {
-	least, lost := make([]int64, len(pages)), make([]int64, len(pages))
-	for k, page := range pages {
-		lost[k] = i.world.lostOf(page)
-		least[k], _ = i.world.books[page].Bounds()
-	}
-	for k, r := range i.visits.Read(context.Background(), pages) {
-		a := i.world.books[pages[k]]
-		_, most := a.Bounds()
-		if r.Err != nil || i.isDead() {
-			continue
-		}
-		got := r.Visits - a.Base + lost[k]
-		if got > most || got < least[k] { // it may be from before a loss, or after
-			got += i.world.lostOf(pages[k]) - lost[k]
-		}
-		if got > most || got < least[k] && !i.world.plan.rollBacks {
-			i.world.violate("P3: page %s reads %d, want %d to %d, by %s in epoch %d", pages[k], got, least[k], most, i.name, i.cluster.View().Epoch())
-		}
-	}
-}
+func (i *instance) read(pages ...counting.Page) { i.Read(context.Background(), pages...) }
 
 func (i *instance) accept(id counting.ID) { _ = i.uniques.Accept(context.Background(), id, "") }
 
@@ -226,14 +134,14 @@ type press struct{ instance *instance }
 func (p press) Name() string { return "press" }
 
 func (p press) Publish(_ context.Context, r publishing.Report) error {
-	if p.instance.isDead() {
-		return errDead
+	if p.instance.IsDead() {
+		return chaos.ErrDead
 	}
 	w := p.instance.world
 	w.truth.Lock()
 	defer w.truth.Unlock()
 	if before, again := w.reports[r.ID]; again && before != r.Count && !w.plan.powerCuts { // what was sealed may be lost
-		w.violations = append(w.violations, fmt.Sprintf("P5: window %s was published with %d and with %d", r.ID, before, r.Count))
+		w.Violate("P5: window %s was published with %d and with %d", r.ID, before, r.Count)
 	}
 	w.reports[r.ID] = r.Count
 	return nil

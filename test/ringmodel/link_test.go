@@ -2,18 +2,12 @@ package ringmodel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"footfall/domain/counting"
 	"footfall/test/chaos"
-)
-
-var (
-	errCut  = errors.New("connection cut")
-	errDead = errors.New("this instance is dead")
 )
 
 // link is the network between one instance and one node: it loses requests
@@ -27,11 +21,11 @@ type link struct {
 }
 
 func (l *link) isCut() bool {
-	return time.Now().UnixNano() < l.cut.Load() && !l.instance.world.isCalm()
+	return time.Now().UnixNano() < l.cut.Load() && !l.instance.world.IsCalm()
 }
 
 func (i *instance) link(s *server) chaos.Node {
-	l := &link{server: s, instance: i, dice: chaos.NewDice(i.world.seed, i.name+string(s.ID()))}
+	l := &link{server: s, instance: i, dice: chaos.NewDice(i.world.Seed, i.Name+string(s.ID()))}
 	l.Link = chaos.Link{Far: s, Around: l.around}
 	i.links.Store(s.ID(), l)
 	if i.world.mutant.client != nil {
@@ -69,7 +63,7 @@ func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context
 		return do(ctx)
 	}
 	if c.Method == "readparts" {
-		l.instance.world.counted.Add(rereads)
+		l.instance.world.Counted.Add(rereads)
 	}
 	return l.call(ctx, k, do)
 }
@@ -78,55 +72,32 @@ func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context
 // becomes of the caller.
 func (l *link) call(ctx context.Context, k kind, do func(context.Context) (any, error)) (any, error) {
 	w := l.instance.world
-	if !l.instance.frozen.pass(l.instance.dead) {
-		return nil, errDead
-	}
-	trip := w.plan.crashes && !w.isCalm() && l.dice.Chance(w.plan.trips[k])
+	trip := w.plan.crashes && !w.IsCalm() && l.dice.Chance(w.plan.trips[k])
 	if trip && l.dice.Chance(0.5) {
 		w.trip(l.instance, k)
-		return nil, errDead
+		return nil, chaos.ErrDead
 	}
-	type answer struct {
-		value any
-		err   error
-	}
-	answers := make(chan answer, 1)
-	w.travels.Go(func() {
-		v, err := l.travel(k, do)
-		answers <- answer{v, err}
+	v, err := l.instance.Call(ctx, &w.Travels, func() (any, error) {
+		if k >= fencing && !w.IsCalm() && l.dice.Chance(w.plan.quarrels.stop) {
+			w.stopInChange(l.instance, l.dice)
+		}
+		return l.travel(k, do)
 	})
-	if k >= fencing && !w.isCalm() && l.dice.Chance(w.plan.quarrels.stop) {
-		w.stopInChange(l.instance, l.dice)
-	}
-	var a answer
-	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		a.err = ctx.Err()
-	case <-l.instance.dead:
-		return nil, errDead
-	}
 	if trip {
 		w.trip(l.instance, k)
+		return nil, chaos.ErrDead
 	}
-	if !l.instance.frozen.pass(l.instance.dead) {
-		return nil, errDead
+	if k == stepOfMove && err != nil && !l.instance.IsDead() {
+		w.Counted.Add(moveInterrupted)
 	}
-	select {
-	case a = <-answers: // it came while the instance was stopped, as its deadline did
-	default:
-	}
-	if k == stepOfMove && a.err != nil {
-		w.counted.Add(moveInterrupted)
-	}
-	return a.value, a.err
+	return v, err
 }
 
 // travel takes a call to its node and the answer back, or fails to.
 func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error) {
 	w, d := l.instance.world, l.dice
 	r := w.plan.rates
-	if w.isCalm() {
+	if w.IsCalm() {
 		r = rates{}
 	}
 	if k == stepOfMove {
@@ -135,24 +106,24 @@ func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error
 	falls := l.server.falls.Load()
 	time.Sleep(d.Between(100*time.Microsecond, 2*time.Millisecond))
 	if d.Chance(r.delay) {
-		w.counted.Add(delayed)
+		w.Counted.Add(chaos.Delayed)
 		time.Sleep(d.Between(r.late/30, r.late))
 	}
 	if l.isCut() || l.server.down.Load() && !w.plan.real { // a real one says so itself
 		return nil, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
 	if l.isOver(falls) {
-		return nil, errCut
+		return nil, chaos.ErrCut
 	}
 	var v any
 	var err error
 	lostThere, lostBack := d.Chance(r.loseRequest), d.Chance(r.loseReply)
 	if lostThere {
-		w.counted.Add(lostRequest)
+		w.Counted.Add(chaos.LostRequest)
 	} else {
 		v, err = do(context.Background())
 	}
-	if k >= fencing && err == nil && !w.isCalm() && d.Chance(w.plan.quarrels.away) {
+	if k >= fencing && err == nil && !w.IsCalm() && d.Chance(w.plan.quarrels.away) {
 		w.dieInChange(l.server, k, d)
 	}
 	lost := lostThere || lostBack
@@ -164,12 +135,12 @@ func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error
 		return v, err
 	}
 	if lostBack {
-		w.counted.Add(lostReply)
+		w.Counted.Add(chaos.LostReply)
 	}
 	if d.Chance(r.unnoticed) {
 		time.Sleep(2 * time.Second) // it isn't noticed
 	}
-	return nil, errCut
+	return nil, chaos.ErrCut
 }
 
 // isOver tells whether a power cut has ended the connection on which a call was
@@ -186,10 +157,10 @@ func (l *link) repeat(k kind, again func()) {
 		most = w.plan.late
 	}
 	falls := l.server.falls.Load()
-	w.travels.Go(func() {
-		w.rest(l.dice.Between(time.Millisecond, w.span(most)))
+	w.Travels.Go(func() {
+		w.Rest(l.dice.Between(time.Millisecond, w.span(most)))
 		if !l.server.down.Load() && !l.isOver(falls) {
-			w.counted.Add(duplicated)
+			w.Counted.Add(chaos.Duplicated)
 			again()
 		}
 	})

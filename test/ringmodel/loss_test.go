@@ -29,7 +29,7 @@ const (
 // V13, P3, P4: what had not left for a node that is abandoned counts on, no more and no
 // less, and the pages of others never notice.
 func TestWhatHadNotLeftForANodeThatIsAbandonedCountsOn(t *testing.T) {
-	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, lostRequest, lostReply, duplicated, instanceCrashed, nodeDown})
+	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, chaos.LostRequest, chaos.LostReply, chaos.Duplicated, chaos.InstanceCrashed, chaos.NodeDown})
 }
 
 // bereavements are defects that show where a node is abandoned.
@@ -101,16 +101,16 @@ func (w *world) noteLeft(d departure) {
 // lose takes a joining node away permanently, some time after the change that
 // admitted it, and abandons it.
 func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
-	w.rest(w.span(d.Between(0, 4*time.Second)))
+	w.Rest(w.span(d.Between(0, 4*time.Second)))
 	s.mu.Lock()
 	s.gone.Store(true) // not even what has reached it counts from now on
 	s.buried.Store(true)
 	s.setDown(true)
 	w.mourn(ring, s)
 	s.mu.Unlock()
-	w.counted.Add(nodeLost)
+	w.Counted.Add(nodeLost)
 	for begin := time.Now(); ; time.Sleep(w.span(500 * time.Millisecond)) {
-		i := w.pick(d)
+		i := w.Pick(d)
 		if i == nil {
 			continue
 		}
@@ -122,7 +122,7 @@ func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 			return
 		}
 		if time.Since(begin) > 5*time.Minute {
-			w.violate("P4: %s can't be abandoned: %v", s.ID(), err)
+			w.Violate("P4: %s can't be abandoned: %v", s.ID(), err)
 			return
 		}
 	}
@@ -157,9 +157,9 @@ func (w *world) retained(at stint) {
 		delete(l.behind, page)
 		switch {
 		case l.left[b.departure]:
-			w.counted.Add(pageLost)
+			w.Counted.Add(pageLost)
 		default:
-			w.counted.Add(pageKept)
+			w.Counted.Add(pageKept)
 			l.lost[page] = b.gone
 		}
 	}

@@ -8,7 +8,6 @@ package ringmodel_test
 
 import (
 	"flag"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +16,7 @@ import (
 )
 
 var (
-	seedFlag    = flag.Uint64("ringmodel.seed", 0, "seed of the first run; 0 takes one by the clock")
+	seed        = chaos.Seed("ringmodel.seed")
 	changesFlag = flag.Int("ringmodel.changes", 20, "changes of the ring that a storm goes on for at least")
 	abortedFlag = flag.Int("ringmodel.aborted", 200, "interrupted moves that a storm goes on for at least")
 )
@@ -69,15 +68,15 @@ func thaw() plan {
 
 var (
 	stormFaults = []chaos.Fault{
-		lostRequest, lostReply, delayed, duplicated, moveInterrupted, instanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
-		instanceFrozen, nodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
-		keysMoved, keyAtSource, keyReusedRefused, entriesTaken,
+		chaos.LostRequest, chaos.LostReply, chaos.Delayed, chaos.Duplicated, moveInterrupted, chaos.InstanceCrashed, coordinatorKilled, killedBeforeOpen, moverKilled,
+		chaos.InstanceFrozen, chaos.NodeDown, changeMade, changeUndone, changeRefused, rereads, lateStep,
+		keysMoved, keyAtSource, chaos.KeyReused, entriesTaken,
 	}
 	quarrelFaults = []chaos.Fault{
-		lostRequest, lostReply, delayed, duplicated, coordinatorKilled, coordinatorKilledLate, stoppedInChange, linkCut,
+		chaos.LostRequest, chaos.LostReply, chaos.Delayed, chaos.Duplicated, coordinatorKilled, coordinatorKilledLate, stoppedInChange, linkCut,
 		nodeDiedFenced, firstDiedFenced, nodeDiedAccepted, nodeDiedOpened, changeMade, changeUndone, changeFinished,
 	}
-	amnesiaFaults = []chaos.Fault{nodeRolledBack, batchGap, lostRequest, lostReply, changeMade, moveInterrupted}
+	amnesiaFaults = []chaos.Fault{chaos.NodeRolledBack, chaos.BatchGap, chaos.LostRequest, chaos.LostReply, changeMade, moveInterrupted}
 )
 
 // V12, V13, V17, P2, P3, P4: nothing is lost, doubled or read low while the
@@ -101,42 +100,24 @@ func TestPowerCutsLoseNothingWhileTheRingChanges(t *testing.T) {
 	runMany(t, blackout, amnesiaFaults)
 }
 
+// runMany makes runs until all that is wanted has happened.
 func runMany(t *testing.T, p func() plan, wanted []chaos.Fault) {
-	const most = 12
-	all := chaos.NewTally()
-	for run := range most {
-		w := runOnce(t, seed()+uint64(run), p(), mutant{})
-		all.AddAll(w.counted)
-		t.Logf("-ringmodel.seed=%d: %s", w.seed, w.summary())
-		for _, v := range w.violations[:min(20, len(w.violations))] {
-			t.Errorf("-ringmodel.seed=%d: %s", w.seed, v)
-		}
-		if t.Failed() || len(all.Missing(wanted)) == 0 {
-			break
-		}
-	}
-	t.Logf("faults:%s", all)
-	for _, f := range all.Missing(wanted) {
-		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
-	}
+	chaos.Storm(t, 1, 12, wanted, func(n int) chaos.Result { return runOnce(t, n, p(), mutant{}) })
 }
 
-func runOnce(t *testing.T, seed uint64, p plan, m mutant) *world {
-	var w *world
+// runOnce makes the nth run in virtual time.
+func runOnce(t *testing.T, n int, p plan, m mutant) (r chaos.Result) {
 	synctest.Test(t, func(t *testing.T) {
-		w = newWorld(seed, p, m)
+		w := newWorld(seed()+uint64(n), p, m)
 		w.run(t.Context())
+		r = w.result()
 	})
-	return w
+	return r
 }
 
-// seed is the one that was asked for, or else the clock's at the first call.
-var seed = sync.OnceValue(func() uint64 {
-	if *seedFlag != 0 {
-		return *seedFlag
-	}
-	return uint64(time.Now().UnixNano())
-})
+func (w *world) result() chaos.Result {
+	return chaos.Result{Seed: w.Seed, Books: &w.Books, Counted: w.Counted, Summary: w.summary()}
+}
 
 // blackout is amnesia in which only what was synced outlives a fall, with what
 // came to the disk by itself meanwhile.
@@ -155,14 +136,8 @@ func outage() plan {
 
 // The faults, and the consequences that show that a corner was reached.
 const (
-	lostRequest           chaos.Fault = "lost_request"
-	lostReply             chaos.Fault = "lost_reply"
-	delayed               chaos.Fault = "delayed"
-	duplicated            chaos.Fault = "duplicated"
 	lateStep              chaos.Fault = "step_of_a_move_that_is_over"
 	moveInterrupted       chaos.Fault = "move_interrupted"
-	instanceCrashed       chaos.Fault = "instance_crashed"
-	instanceFrozen        chaos.Fault = "instance_frozen"
 	coordinatorKilled     chaos.Fault = "coordinator_killed"
 	coordinatorKilledLate chaos.Fault = "coordinator_killed_when_it_opens"
 	nodeDiedFenced        chaos.Fault = "node_down_when_fenced"
@@ -173,9 +148,6 @@ const (
 	nodeDiedOpened        chaos.Fault = "node_down_when_it_has_opened"
 	changeFinished        chaos.Fault = "change_finished_by_another"
 	moverKilled           chaos.Fault = "mover_killed"
-	nodeDown              chaos.Fault = "node_down"
-	nodeRolledBack        chaos.Fault = "node_rolled_back"
-	batchGap              chaos.Fault = "batch_gap"
 	nodeAddedAgain        chaos.Fault = "node_emptied_and_added_again"
 	changeMade            chaos.Fault = "change_made"
 	changeUndone          chaos.Fault = "change_undone"
@@ -184,7 +156,6 @@ const (
 	keysMoved             chaos.Fault = "keys_moved"
 	entriesTaken          chaos.Fault = "entries_taken"
 	keyAtSource           chaos.Fault = "key_found_at_the_source"
-	keyReusedRefused      chaos.Fault = "key_reused"
 	killedBeforeOpen      chaos.Fault = "coordinator_killed_between_fence_and_open"
 	changesAtOnce         chaos.Fault = "two_changes_at_once"
 )

@@ -75,16 +75,10 @@ func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 	all := slices.Concat(defects(), indecisions(), bereavements(), oblivion(), lazinesses())
 	for _, c := range all {
 		t.Run(c.mutant.name, func(t *testing.T) {
-			for try := range tries {
-				w := runOnce(t, seed()+uint64(try), c.plan(), c.mutant)
-				for _, v := range w.violations {
-					if strings.HasPrefix(v, "P") || c.stuck && strings.HasPrefix(v, "the ring does not settle") {
-						t.Logf("run %d: %.300s", try+1, v)
-						return
-					}
-				}
+			shows := func(v string) bool {
+				return strings.HasPrefix(v, "P") || c.stuck && strings.HasPrefix(v, "the ring does not settle")
 			}
-			t.Errorf("%d runs did not show that a promise is broken", tries)
+			chaos.Find(t, tries, shows, func(try int) chaos.Result { return runOnce(t, try, c.plan(), c.mutant) })
 		})
 	}
 }
@@ -131,7 +125,7 @@ func (n *hasty) Import(ctx context.Context, table counting.Epoch, arc counting.A
 		marked[i] = counting.Visit{Arc: p.Arc, Page: p.Page}
 	}
 	_, _ = n.Node.Import(ctx, table, arc, counting.Chunk{Pages: marked})
-	return counting.ImportResult{}, errCut
+	return counting.ImportResult{}, chaos.ErrCut
 }
 
 // careless forgets a part of what a mover fetches, and doesn't notice.
@@ -278,7 +272,7 @@ type impatient struct{ *link }
 
 func (i impatient) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	r, err := i.link.Apply(ctx, b)
-	if errors.Is(err, errCut) {
+	if errors.Is(err, chaos.ErrCut) {
 		return r, counting.ErrNotApplied
 	}
 	return r, err

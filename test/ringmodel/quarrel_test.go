@@ -11,22 +11,22 @@ import (
 // stopInChange stops an instance at a step of a change for as long as others
 // need to end it.
 func (w *world) stopInChange(i *instance, d *chaos.Dice) {
-	w.counted.Add(stoppedInChange)
-	i.frozen.close()
-	w.chaos.Go(func() {
+	w.Counted.Add(stoppedInChange)
+	i.Frozen.Close()
+	w.Faults.Go(func() {
 		time.Sleep(d.Between(500*time.Millisecond, 5*time.Second))
-		i.frozen.open()
+		i.Frozen.Open()
 	})
 }
 
 // cutOne cuts an instance off from a node, so that it decides with others.
 func (w *world) cutOne(d *chaos.Dice) {
-	i := w.pick(d)
+	i := w.Pick(d)
 	if i == nil {
 		return
 	}
 	if l, ok := i.links.Load(w.anyServer(d).ID()); ok {
-		w.counted.Add(linkCut)
+		w.Counted.Add(linkCut)
 		l.(*link).cut.Store(time.Now().Add(d.Between(500*time.Millisecond, 5*time.Second)).UnixNano())
 	}
 }
@@ -39,16 +39,16 @@ func (w *world) dieInChange(s *server, k kind, d *chaos.Dice) {
 	}
 	switch {
 	case k == opening:
-		w.counted.Add(nodeDiedOpened)
+		w.Counted.Add(nodeDiedOpened)
 	case k == accepting:
-		w.counted.Add(nodeDiedAccepted)
+		w.Counted.Add(nodeDiedAccepted)
 	case s.ID() == "n0001":
-		w.counted.Add(firstDiedFenced)
+		w.Counted.Add(firstDiedFenced)
 	default:
-		w.counted.Add(nodeDiedFenced)
+		w.Counted.Add(nodeDiedFenced)
 	}
 	s.setDown(true)
-	w.chaos.Go(func() {
+	w.Faults.Go(func() {
 		time.Sleep(d.Between(200*time.Millisecond, 15*time.Second))
 		s.setDown(false)
 	})

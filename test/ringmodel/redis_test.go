@@ -47,7 +47,7 @@ func redisStorm(tb testing.TB) plan {
 	p.sleeps, p.through = 40*time.Second, 1
 	p.trips = [...]float64{stepOfMove: 0.002, fencing: 0.003, accepting: 0.06, opening: 0.003}
 	p.wanted = slices.DeleteFunc(slices.Clone(stormFaults), func(f chaos.Fault) bool {
-		return f == instanceFrozen || f == entriesTaken // guests, which are light, are the home of few windows
+		return f == chaos.InstanceFrozen || f == entriesTaken // guests, which are light, are the home of few windows
 	})
 	p.wanted = append(p.wanted, sleptThroughChanges, countedWhenAwake)
 	if *lastsFlag > 0 {
@@ -96,14 +96,14 @@ func redisThaw(tb testing.TB) plan {
 // the ring changes and everything goes wrong.
 func TestNothingIsLostWhileARingOfRedisChangesInAStorm(t *testing.T) {
 	t.Parallel()
-	runReal(t, redisStorm(t))
+	stormOnRedis(t, redisStorm(t))
 }
 
 // P4: a server whose append-only file loses its end, but nothing that a step has
 // promised to keep, loses nothing.
 func TestRedisServersThatFallBackLoseNothingWhileTheRingChanges(t *testing.T) {
 	t.Parallel()
-	runReal(t, redisAmnesia(t))
+	stormOnRedis(t, redisAmnesia(t))
 }
 
 // The runs that find defects find none where there is none.
@@ -111,7 +111,7 @@ func TestASquallBreaksNoPromiseOnRedis(t *testing.T) {
 	long(t)
 	p := squall(t)
 	p.changes = 4
-	runReal(t, p)
+	stormOnRedis(t, p)
 }
 
 // Each defect breaks a promise on Redis, too. What shows it comes again and again
@@ -126,33 +126,23 @@ func TestEveryDefectOfTheProtocolIsFoundOnRedis(t *testing.T) {
 			if c.mutant.noBarrier {
 				plans = []plan{redisThaw(t)}
 			}
-			begin := time.Now()
-			for try := range tries {
-				w := newWorld(seed()+uint64(try), plans[try%len(plans)], c.mutant)
-				w.run(t.Context())
-				for _, v := range w.violations {
-					if strings.HasPrefix(v, "P") {
-						t.Logf("run %d, %.1f s: %s", try+1, time.Since(begin).Seconds(), v)
-						return
-					}
-				}
-			}
-			t.Errorf("%d runs did not show that a promise is broken", tries)
+			promise := func(v string) bool { return strings.HasPrefix(v, "P") }
+			chaos.Find(t, tries, promise, func(try int) chaos.Result {
+				return runReal(t, try, plans[try%len(plans)], c.mutant)
+			})
 		})
 	}
 }
 
-func runReal(t *testing.T, p plan) {
-	w := newWorld(seed(), p, mutant{})
+// stormOnRedis makes one run, in which all that is wanted happens.
+func stormOnRedis(t *testing.T, p plan) {
+	chaos.Storm(t, 1, 1, p.wanted, func(int) chaos.Result { return runReal(t, 0, p, mutant{}) })
+}
+
+func runReal(t *testing.T, n int, p plan, m mutant) chaos.Result {
+	w := newWorld(seed()+uint64(n), p, m)
 	w.run(t.Context())
-	t.Logf("-ringmodel.seed=%d: %s", w.seed, w.summary())
-	t.Logf("faults:%s", w.counted)
-	for _, v := range w.violations[:min(20, len(w.violations))] {
-		t.Errorf("-ringmodel.seed=%d: %s", w.seed, v)
-	}
-	for _, f := range w.counted.Missing(p.wanted) {
-		t.Errorf("the fault %s did not happen, so that nothing is proved about it", f)
-	}
+	return w.result()
 }
 
 const (
@@ -163,28 +153,28 @@ const (
 // sleepThroughChanges stops an instance, with requests in its hands, until the
 // ring has changed a few times; when it wakes up it is asked at once.
 func (w *world) sleepThroughChanges(d *chaos.Dice) {
-	i := w.pick(d)
+	i := w.Pick(d)
 	if i == nil {
 		return
 	}
-	begin := w.counted.Of(changeMade)
-	w.counted.Add(instanceFrozen)
-	i.frozen.close()
-	awake := func() bool { return w.counted.Of(changeMade) >= begin+w.plan.through }
+	begin := w.Counted.Count(changeMade)
+	w.Counted.Add(chaos.InstanceFrozen)
+	i.Frozen.Close()
+	awake := func() bool { return w.Counted.Count(changeMade) >= begin+w.plan.through }
 	for goOn := true; goOn && !awake(); {
-		goOn = w.rest(20 * time.Millisecond)
+		goOn = w.Rest(20 * time.Millisecond)
 	}
-	i.frozen.open()
-	if !awake() || i.isDead() {
+	i.Frozen.Open()
+	if !awake() || i.IsDead() {
 		return
 	}
-	w.counted.Add(sleptThroughChanges)
+	w.Counted.Add(sleptThroughChanges)
 	var asked sync.WaitGroup
 	for range 40 {
 		page := w.pages[d.UpTo(len(w.pages))]
 		asked.Go(func() {
 			if i.record(page, 1) == chaos.Acknowledged {
-				w.counted.Add(countedWhenAwake)
+				w.Counted.Add(countedWhenAwake)
 			}
 			i.read(page)
 		})
@@ -206,8 +196,8 @@ func (i *instance) swing(ctx context.Context) error {
 
 // audit reads all pages by any instance, again and again.
 func (w *world) audit(d *chaos.Dice) {
-	for w.rest(150 * time.Millisecond) {
-		if i := w.pick(d); i != nil {
+	for w.Rest(150 * time.Millisecond) {
+		if i := w.Pick(d); i != nil {
 			i.read(w.pages...)
 		}
 	}
@@ -222,7 +212,7 @@ func (w *world) operateAtOnce(d *chaos.Dice) {
 	}
 	done := make(chan struct{}, rivals)
 	for range rivals {
-		w.chaos.Go(func() { w.operate(d); done <- struct{}{} })
+		w.Faults.Go(func() { w.operate(d); done <- struct{}{} })
 	}
 	late := time.After(time.Second)
 	for range rivals {
@@ -246,7 +236,7 @@ func (w *world) awaitReports(ctx context.Context) {
 		waiting = ""
 		// A heartbeat makes a node keep a window. No node is asked that the ring has
 		// removed meanwhile: no instance closes its windows.
-		for _, m := range w.instances[0].cluster.View().Members() {
+		for _, m := range w.Instances()[0].cluster.View().Members() {
 			a, err := w.serverOf(m.ID).far.Heartbeat(ctx)
 			if err != nil || a.Current <= last || slices.ContainsFunc(a.Waiting, func(w counting.Window) bool { return w <= last }) {
 				waiting += fmt.Sprintf("%s: %v, %v; ", m.ID, a, err)
@@ -256,14 +246,14 @@ func (w *world) awaitReports(ctx context.Context) {
 			return
 		}
 	}
-	w.violate("windows up to %d are not published: %s", last, waiting)
+	w.Violate("windows up to %d are not published: %s", last, waiting)
 }
 
 // touch lets every instance count on every node, so that it notices what a node
 // has forgotten; without it that takes an hour.
 func (w *world) touch() {
 	var all sync.WaitGroup
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		for _, page := range w.pages {
 			all.Go(func() { i.record(page, 1) })
 		}
@@ -273,12 +263,12 @@ func (w *world) touch() {
 
 // abandon ends a world in which something is wrong.
 func (w *world) abandon() {
-	for _, i := range w.instances {
+	for _, i := range w.Instances() {
 		if i != nil {
-			i.crash()
+			i.Crash()
 		}
 	}
-	w.load.Wait()
-	w.chaos.Wait()
-	w.travels.Wait()
+	w.Load.Wait()
+	w.Faults.Wait()
+	w.Travels.Wait()
 }

@@ -1,8 +1,6 @@
 package ringmodel_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -17,10 +15,10 @@ import (
 // server is one node at the far end of the network, with the model's own truth
 // about what it did.
 type server struct {
-	chaos.Node // below the mutant, if there is one
-	far        machine
-	world      *world
-	mu         sync.Locker // the machine's
+	*chaos.Link // to the mutant, if there is one, or to the machine
+	far         machine
+	world       *world
+	mu          sync.Locker // the machine's
 
 	down, buried atomic.Bool
 	gone         atomic.Bool  // permanently lost, with all that it had
@@ -35,10 +33,11 @@ func (w *world) newServer() *server {
 	defer w.state.Unlock()
 	w.nextNode++
 	far := w.plan.launch(counting.NodeID(fmt.Sprintf("n%04d", w.nextNode)))
-	s := &server{Node: far, far: far, mu: far, world: w}
+	s := &server{far: far, mu: far, world: w}
+	s.Link = &chaos.Link{Far: far, Around: s.around}
 	s.sealed.Store(-1 << 62)
 	if w.mutant.node != nil {
-		s.Node = w.mutant.node(far)
+		s.Far = w.mutant.node(far)
 	}
 	w.servers[s.ID()] = s
 	return s
@@ -55,7 +54,7 @@ func (s *server) setDown(down bool) {
 		return
 	}
 	if err := s.far.power(!down); err != nil {
-		s.world.violate("%s does not come back: %v", s.ID(), err)
+		s.world.Violate("%s does not come back: %v", s.ID(), err)
 	}
 }
 
@@ -76,8 +75,8 @@ func (s *server) promise(kept bool) {
 	if kept {
 		s.far.keep()
 	}
-	if w.plan.relapse > 0 && !w.isCalm() && w.relapses.Chance(w.plan.relapse) {
-		w.travels.Go(s.fallBack)
+	if w.plan.relapse > 0 && !w.IsCalm() && w.relapses.Chance(w.plan.relapse) {
+		w.Travels.Go(s.fallBack)
 	}
 }
 
@@ -88,7 +87,7 @@ func (s *server) fallBack() {
 	}
 	if s.world.plan.powerCuts { // no node has two power cuts before it could sync
 		s.young.Store(true)
-		s.world.travels.Go(func() {
+		s.world.Travels.Go(func() {
 			time.Sleep(time.Second)
 			s.mu.Lock()
 			s.far.keep()
@@ -98,9 +97,9 @@ func (s *server) fallBack() {
 	}
 	s.falls.Add(1)
 	if err := s.far.fallBack(); err != nil {
-		s.world.violate("%s does not come back: %v", s.ID(), err)
+		s.world.Violate("%s does not come back: %v", s.ID(), err)
 	}
-	s.world.counted.Add(nodeRolledBack)
+	s.world.Counted.Add(chaos.NodeRolledBack)
 }
 
 // empty makes a machine of this process as new.
@@ -112,35 +111,6 @@ func (s *server) empty() {
 	m.Unlock()
 	s.sealed.Store(-1 << 62)
 	s.emptied.Store(true)
-}
-
-// Apply notes what is applied.
-func (s *server) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gone.Load() {
-		return counting.Receipt{}, errCut
-	}
-	at := counting.WindowLength(windowLength).At(time.Now())
-	s.world.sending(b)
-	receipt, err := s.Node.Apply(ctx, b)
-	var gap *counting.GapError
-	if errors.As(err, &gap) {
-		s.world.counted.Add(batchGap)
-	}
-	if err != nil || receipt.Duplicate || s.world.plan.real {
-		return receipt, err
-	}
-	refused := make(map[int]bool, len(receipt.Refused))
-	for _, r := range receipt.Refused {
-		refused[r.Item] = true
-	}
-	s.world.note(b, refused)
-	if s.world.plan.losses {
-		s.world.noteCame(s.stint(ctx), b, refused)
-	}
-	s.world.noteIDs(b, refused, max(at, counting.Window(s.sealed.Load())+1))
-	return receipt, nil
 }
 
 // note writes down the visits that a batch has added.
@@ -161,65 +131,6 @@ func (w *world) note(b *counting.Batch, refused map[int]bool) {
 	}
 }
 
-func (s *server) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n, err := s.Node.Seal(ctx, w, grace)
-	if err == nil {
-		s.sealed.Store(max(s.sealed.Load(), int64(w)))
-	}
-	s.keep() // the model of windows has other faults
-	return n, err
-}
-
-func (s *server) Retire(ctx context.Context, w counting.Window) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.Retire(ctx, w)
-	if err == nil {
-		s.sealed.Store(max(s.sealed.Load(), int64(w)))
-	}
-	s.keep()
-	return err
-}
-
-func (s *server) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, unknown := s.far.RingSummary(ctx)
-	w, err := s.Node.Fence(ctx, r)
-	if errors.Is(unknown, counting.ErrUninitialized) {
-		s.sync() // a node that forgets that it was admitted may have to be abandoned
-	} else {
-		s.keep()
-	}
-	s.world.fenced(err)
-	return w, err
-}
-
-func (s *server) Accept(ctx context.Context, r *sharding.Ring) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.Accept(ctx, r)
-	s.keep()
-	return err
-}
-
-func (s *server) Open(ctx context.Context, r *sharding.Ring) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.stint(ctx)
-	err := s.Node.Open(ctx, r)
-	s.keep()
-	if err == nil {
-		s.world.opened(r)
-	}
-	if err == nil && s.world.plan.losses && before.table < r.Table() {
-		s.world.retained(before)
-	}
-	return err
-}
-
 // opened notes a change that was made or undone. All rings that follow one
 // ring are of one change.
 func (w *world) opened(r *sharding.Ring) {
@@ -234,23 +145,16 @@ func (w *world) opened(r *sharding.Ring) {
 	switch moves := r.Table() > r.Parent(); {
 	case moves:
 		w.tables[r.Table()] = true
-		w.counted.Add(changeMade)
+		w.Counted.Add(changeMade)
 		if r.Table() < r.Epoch() {
-			w.counted.Add(changeFinished)
+			w.Counted.Add(changeFinished)
 		}
 	case w.made[r.ChangeID()]:
-		w.counted.Add(changeUndone)
+		w.Counted.Add(changeUndone)
 	}
 	w.made[r.ChangeID()] = true
 	w.state.Unlock()
 	if again && decided != r.ChangeID() {
-		w.violate("P4: both the change %s and %s follow epoch %d", decided, r.ChangeID(), r.Parent())
-	}
-}
-
-// fenced notes a change that met another.
-func (w *world) fenced(err error) {
-	if errors.Is(err, sharding.ErrConflict) {
-		w.counted.Add(changesAtOnce)
+		w.Violate("P4: both the change %s and %s follow epoch %d", decided, r.ChangeID(), r.Parent())
 	}
 }

@@ -3,88 +3,138 @@ package ringmodel_test
 import (
 	"context"
 	"errors"
+	"time"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/chaos"
 )
 
-func (s *server) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all, err := s.Node.ClaimArcs(ctx, table, arcs)
-	s.synced(err, s.world.mutant.lazyClaims)
-	return all, err
-}
-
-func (s *server) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in, err := s.Node.Import(ctx, table, arc, c)
-	switch {
-	case in.Closed:
-		s.world.counted.Add(lateStep)
-	case err == nil && len(c.Keys) > 0:
-		s.world.counted.Add(keysMoved)
+// around is a call of the node, after which the server notes what it has done, and
+// keeps what it promises to keep. Calls that do so are made one at a time.
+func (s *server) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+	switch c.Method {
+	case "apply", "seal", "retire", "fence", "accept", "open", "claimarcs", "import", "confirm", "retirearc", "closearc", "importentries":
+		s.mu.Lock()
+		defer s.mu.Unlock()
 	}
-	s.late(err)
-	return in, err
+	switch c.Method {
+	case "apply":
+		return s.apply(ctx, c.Batch, do)
+	case "fence":
+		return s.fence(ctx, do)
+	case "open":
+		return s.open(ctx, c.Ring, do)
+	}
+	v, err := do(ctx)
+	switch c.Method {
+	case "seal", "retire":
+		if err == nil {
+			s.sealed.Store(max(s.sealed.Load(), int64(c.Window)))
+		}
+		s.keep() // the model of windows has other faults
+	case "accept":
+		s.keep()
+	case "findkeys":
+		for _, f := range v.([]counting.KeyLookup) {
+			if f.Stored {
+				s.world.Counted.Add(keyAtSource)
+			}
+		}
+	case "claimarcs", "import", "confirm", "retirearc", "closearc", "importentries":
+		s.stepped(c, v, err)
+	}
+	return v, err
 }
 
-func (s *server) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all, err := s.Node.Confirm(ctx, table, arcs)
-	s.synced(err, len(arcs) == 0 && s.world.mutant.lazyChanges)
-	return all, err
-}
-
-func (s *server) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
-	found, err := s.Node.FindKeys(ctx, epoch, keys)
-	for _, f := range found {
-		if f.Stored {
-			s.world.counted.Add(keyAtSource)
+// stepped notes a step of a move, and keeps what it has done.
+func (s *server) stepped(c chaos.Call, v any, err error) {
+	if errors.Is(err, counting.ErrStale) {
+		s.world.Counted.Add(lateStep)
+	}
+	switch c.Method {
+	case "claimarcs":
+		s.syncUnless(s.world.mutant.lazyClaims)
+	case "confirm":
+		s.syncUnless(len(c.Arcs) == 0 && s.world.mutant.lazyChanges)
+	case "import":
+		switch in, _ := v.(counting.ImportResult); {
+		case in.Closed:
+			s.world.Counted.Add(lateStep)
+		case err == nil && len(c.Chunk.Keys) > 0:
+			s.world.Counted.Add(keysMoved)
+		}
+	default:
+		s.keep()
+		switch {
+		case err != nil:
+		case c.Method == "retirearc":
+			s.world.noteLeft(departure{stint{s.ID(), c.Table}, c.Arcs[0]})
+		case len(c.Entries) > 0:
+			s.world.Counted.Add(entriesTaken)
 		}
 	}
-	return found, err
 }
 
-func (s *server) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.RetireArc(ctx, table, arc, pages)
-	s.step(err)
-	if err == nil {
-		s.world.noteLeft(departure{stint{s.ID(), table}, arc})
-	}
-	return err
-}
-
-func (s *server) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Node.CloseArc(ctx, table, arc, pages)
-	s.step(err)
-	return err
-}
-
-// step keeps what a step of a move has done.
-func (s *server) step(err error) {
-	s.late(err)
-	s.keep()
-}
-
-// synced syncs what such a step has done, unless lazy.
-func (s *server) synced(err error, lazy bool) {
+func (s *server) syncUnless(lazy bool) {
 	if lazy {
-		s.step(err)
-		return
+		s.keep()
+	} else {
+		s.sync()
 	}
-	s.late(err)
-	s.sync()
 }
 
-// late notes a step that came after its move.
-func (s *server) late(err error) {
-	if errors.Is(err, counting.ErrStale) {
-		s.world.counted.Add(lateStep)
+// apply notes what is applied.
+func (s *server) apply(ctx context.Context, b *counting.Batch, do func(context.Context) (any, error)) (any, error) {
+	if s.gone.Load() {
+		return nil, chaos.ErrCut
 	}
+	at := counting.WindowLength(windowLength).At(time.Now())
+	s.world.sending(b)
+	v, err := do(ctx)
+	receipt, _ := v.(counting.Receipt)
+	var gap *counting.GapError
+	if errors.As(err, &gap) {
+		s.world.Counted.Add(chaos.BatchGap)
+	}
+	if err != nil || receipt.Duplicate || s.world.plan.real {
+		return v, err
+	}
+	refused := make(map[int]bool, len(receipt.Refused))
+	for _, r := range receipt.Refused {
+		refused[r.Item] = true
+	}
+	s.world.note(b, refused)
+	if s.world.plan.losses {
+		s.world.noteCame(s.stint(ctx), b, refused)
+	}
+	s.world.noteIDs(b, refused, max(at, counting.Window(s.sealed.Load())+1))
+	return v, nil
+}
+
+func (s *server) fence(ctx context.Context, do func(context.Context) (any, error)) (any, error) {
+	_, unknown := s.far.RingSummary(ctx)
+	v, err := do(ctx)
+	if errors.Is(unknown, counting.ErrUninitialized) {
+		s.sync() // a node that forgets that it was admitted may have to be abandoned
+	} else {
+		s.keep()
+	}
+	if errors.Is(err, sharding.ErrConflict) {
+		s.world.Counted.Add(changesAtOnce)
+	}
+	return v, err
+}
+
+func (s *server) open(ctx context.Context, r *sharding.Ring, do func(context.Context) (any, error)) (any, error) {
+	before := s.stint(ctx)
+	v, err := do(ctx)
+	s.keep()
+	if err == nil {
+		s.world.opened(r)
+	}
+	if err == nil && s.world.plan.losses && before.table < r.Table() {
+		s.world.retained(before)
+	}
+	return v, err
 }
