@@ -34,29 +34,24 @@ var (
 )
 
 // request returns the POST of a report, signed for the time at.
-func (n *Notifier) request(ctx context.Context, u *url.URL, r publishing.Report, at time.Time) (*http.Request, error) {
+func (n *Notifier) request(u *url.URL, r publishing.Report, at time.Time) *http.Request {
 	body := r.Body()
-	signature, err := n.secrets.sign(r.ID, at, body)
-	if err != nil {
-		return nil, err
-	}
 	header := http.Header{
 		"Content-Type":      {"application/json"},
 		"User-Agent":        {"footfall"},
 		"Webhook-Id":        {r.ID},
 		"Webhook-Timestamp": {strconv.FormatInt(at.Unix(), 10)},
 	}
-	if signature != "" {
+	if signature := n.secrets.sign(r.ID, at, body); signature != "" {
 		header["Webhook-Signature"] = []string{signature}
 	}
 	to := *u
 	to.RawQuery = withCount(u.RawQuery, r.Count)
-	req := &http.Request{
+	return &http.Request{
 		Method: http.MethodPost, URL: &to, Host: u.Host, Header: header,
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 		Close: true,
 	}
-	return req.WithContext(ctx), nil
 }
 
 // withCount appends the count to a query and leaves its bytes as they are.
@@ -75,7 +70,7 @@ func (n *Notifier) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	dialer := net.Dialer{Resolver: n.resolver, Control: n.guard.control(host), KeepAlive: -1}
+	dialer := net.Dialer{Resolver: n.resolver, Control: n.control(host), KeepAlive: -1}
 	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil || u.Scheme == "http" {
 		return conn, err

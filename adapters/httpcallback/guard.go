@@ -7,52 +7,37 @@ import (
 	"strings"
 	"syscall"
 
-	"code.dny.dev/ssrf"
-
 	"footfall/domain/publishing"
 )
 
-// guard applies a policy to hosts in URLs, and to addresses at connect time.
-type guard struct {
-	policy Policy
-	public *ssrf.Guardian
-}
-
-func newGuard(p Policy) guard {
-	// Every machine on Azure reaches Azure's agent at this address, which
-	// is public by all registries.
-	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
-	return guard{policy: p, public: ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
-}
-
-// host checks the host of an endpoint without looking it up.
-func (g guard) host(host string) error {
+// checkHost checks the host of an endpoint without looking it up.
+func (n *Notifier) checkHost(host string) error {
 	if a, err := netip.ParseAddr(host); err == nil {
-		return g.address(a, host)
+		return n.checkAddress(a, host)
 	}
 	switch {
 	case numericEnd(host):
 		// 127.1, 0x7f000001: resolvers differ in what they make of these.
 		return forbidden("its host is an address in an unusual spelling")
 	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
-		if g.policy.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || g.policy.contains(netip.IPv6Loopback()) {
+		if n.policy.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || n.policy.contains(netip.IPv6Loopback()) {
 			return nil
 		}
 		return forbidden("its host is this machine")
-	case !g.policy.matches(host) && len(g.policy.ranges) == 0:
+	case !n.policy.matches(host) && len(n.policy.ranges) == 0:
 		return forbidden("its host is not on the list of those that may be called")
 	}
 	return nil
 }
 
-// address checks an address to which host resolved. An IPv4-mapped IPv6 address
+// checkAddress checks an address to which host resolved. An IPv4-mapped IPv6 address
 // is treated as the IPv4 address.
-func (g guard) address(a netip.Addr, host string) error {
+func (n *Notifier) checkAddress(a netip.Addr, host string) error {
 	a = a.Unmap()
-	if g.policy.contains(a) {
+	if n.policy.contains(a) {
 		return nil
 	}
-	if !g.policy.matches(host) || g.public.SafeAddr(a) != nil || isISATAP(a) {
+	if !n.policy.matches(host) || n.public.SafeAddr(a) != nil || isISATAP(a) {
 		return forbidden("the address " + a.String() + " may not be called")
 	}
 	return nil
@@ -60,7 +45,7 @@ func (g guard) address(a netip.Addr, host string) error {
 
 // control returns the Control function of a dialer that connects to host. It
 // checks every address right before the connection, when names are resolved.
-func (g guard) control(host string) func(network, address string, _ syscall.RawConn) error {
+func (n *Notifier) control(host string) func(network, address string, _ syscall.RawConn) error {
 	return func(network, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil || network != "tcp4" && network != "tcp6" {
@@ -69,7 +54,7 @@ func (g guard) control(host string) func(network, address string, _ syscall.RawC
 		if port := ap.Port(); port != 80 && port != 443 && port < 1024 {
 			return forbidden("its port is not 80, 443, or from 1024")
 		}
-		return g.address(ap.Addr(), host)
+		return n.checkAddress(ap.Addr(), host)
 	}
 }
 
