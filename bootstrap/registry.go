@@ -21,7 +21,8 @@ import (
 
 // Store has the nodes of a deployment, and starts and stops them.
 type Store struct {
-	Nodes       []cluster.Node
+	Nodes []cluster.Node
+	// Start may be nil.
 	Start, Stop func(context.Context) error
 	// Dial makes the node of a member that is not configured. Locate parses
 	// the address of a new one. Both are nil for a store of a single node.
@@ -98,7 +99,6 @@ func memoryStore(url string) (StoreMaker, error) {
 		node := localnode.New(localnode.Options{ID: "memory", Addr: "memory"})
 		return Store{
 			Nodes: []cluster.Node{node},
-			Start: func(context.Context) error { return nil },
 			Stop:  func(context.Context) error { node.Close(); return nil },
 		}
 	}, nil

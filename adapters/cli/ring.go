@@ -63,10 +63,9 @@ func (o *Options) changeCommands() []*cobra.Command {
 		}
 		return nil
 	}
-	remove := o.adminCommand("remove ID", "Drain a node, by its id in ring status, then remove it.", func(ctx context.Context, c client, args []string) error {
+	remove := o.adminCommand("remove ID...", "Drain a node, by its id in ring status, then remove it.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "also": args[1:], "dry_run": change.dryRun}, change)
 	})
-	remove.Use = "remove ID..."
 	remove.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 1 && !acceptLoss {
 			return fmt.Errorf("unexpected argument %s: only --accept-loss removes several nodes in one change", args[1])

@@ -22,35 +22,33 @@ func (c client) printStatus(answer []byte, err error) error {
 	if err := json.Unmarshal(answer, &st); err != nil {
 		return err
 	}
-	_, err = io.WriteString(c.out, table(st))
-	return err
+	return writeTable(c.out, st)
 }
 
-func table(st sharding.Status) string {
-	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "epoch %d", st.Epoch)
+func writeTable(w io.Writer, st sharding.Status) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	write := func(format string, args ...any) { _, _ = fmt.Fprintf(table, format, args...) } // Flush writes
+	write("epoch %d", st.Epoch)
 	if st.Fence > st.Epoch {
-		_, _ = fmt.Fprintf(&b, ", and a change to %d is being made", st.Fence)
+		write(", and a change to %d is being made", st.Fence)
 	}
 	if m := st.Moves; m.Left > 0 {
-		_, _ = fmt.Fprintf(&b, "; %d of %d arcs have to move, %.1f/s, %.0f s left\n\n", m.Left, m.Total, m.Rate, m.Estimate)
+		write("; %d of %d arcs have to move, %.1f/s, %.0f s left\n\n", m.Left, m.Total, m.Rate, m.Estimate)
 	} else {
-		b.WriteString(", nothing moves\n\n")
+		write(", nothing moves\n\n")
 	}
-	cells := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(cells, "NODE\tADDRESS\tSTATE\tWEIGHT\tSHARE\tINCOMING ARCS")
+	write("NODE\tADDRESS\tSTATE\tWEIGHT\tSHARE\tINCOMING ARCS\n")
 	for _, n := range st.Nodes {
-		_, _ = fmt.Fprintf(cells, "%s\t%s\t%s\t%d\t%.1f%%\t%d", n.ID, n.Addr, n.State, n.Weight, 100*n.Share, n.Incoming)
+		write("%s\t%s\t%s\t%d\t%.1f%%\t%d", n.ID, n.Addr, n.State, n.Weight, 100*n.Share, n.Incoming)
 		if n.Away != "" {
-			_, _ = fmt.Fprint(cells, "\t", n.Away)
+			write("\t%s", n.Away)
 		}
-		_, _ = fmt.Fprintln(cells)
+		write("\n")
 	}
-	_ = cells.Flush() // to a builder
 	if lines := notes(st); len(lines) > 0 {
-		b.WriteString("\n" + strings.Join(lines, "\n") + "\n")
+		write("\n%s\n", strings.Join(lines, "\n"))
 	}
-	return b.String()
+	return table.Flush()
 }
 
 // notes are what an operator has to know or to act on, one line each.
