@@ -181,11 +181,7 @@ func (l *Log) lead() ([]byte, error) {
 // is lost.
 func (l *Log) deleted() (bool, error) {
 	info, err := l.file.Stat()
-	if err != nil {
-		return false, err
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && stat.Nlink == 0, nil
+	return err == nil && info.Sys().(*syscall.Stat_t).Nlink == 0, err
 }
 
 // open opens only regular files, because only those can be fsynced. It does not

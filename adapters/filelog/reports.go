@@ -66,18 +66,15 @@ func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 	if err := json.Unmarshal(line, &l); err != nil {
 		return r, false, errors.New("it is not a whole line of a capture log")
 	}
-	switch l.Event {
-	case "callback":
-		return r, false, nil
-	case "unique_ids":
-	default:
-		return r, false, fmt.Errorf("it is neither a count nor a callback but %q", l.Event)
-	}
 	length, err := counting.ParseLength(l.End.Sub(l.Start))
-	if err != nil || length.Name(length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start) {
+	switch {
+	case l.Event == "callback":
+		return r, false, nil
+	case l.Event != "unique_ids":
+		return r, false, fmt.Errorf("it is neither a count nor a callback but %q", l.Event)
+	case err != nil || length.Name(length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start):
 		return r, false, errors.New("its id, window_start and window_end do not match")
-	}
-	if l.Count == nil || *l.Count < 0 {
+	case l.Count == nil || *l.Count < 0:
 		return r, false, errors.New("it has no count")
 	}
 	l.Report.Count = *l.Count

@@ -3,6 +3,7 @@ package httpcallback
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,10 +67,7 @@ func withCount(query string, count int64) string {
 // closes what it opened if it fails.
 func (n *Notifier) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	host := u.Hostname()
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	dialer := net.Dialer{Resolver: n.resolver, Control: n.control(host), KeepAlive: -1}
 	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil || u.Scheme == "http" {

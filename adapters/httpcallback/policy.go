@@ -88,13 +88,10 @@ func (p Policy) matches(host string) bool {
 	if !p.public || len(p.patterns) == 0 {
 		return p.public
 	}
-	for _, pattern := range p.patterns {
+	return slices.ContainsFunc(p.patterns, func(pattern string) bool {
 		below, wild := strings.CutPrefix(pattern, "*")
-		if host == pattern || wild && strings.HasSuffix(host, below) {
-			return true
-		}
-	}
-	return false
+		return host == pattern || wild && strings.HasSuffix(host, below)
+	})
 }
 
 // contains reports whether one of the ranges has the address.

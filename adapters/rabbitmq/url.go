@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -32,13 +33,10 @@ func ParseURL(text string) (Options, error) {
 	if err != nil {
 		return Options{}, errors.New("what follows the question mark is not name=value")
 	}
-	o := Options{TLS: u.Scheme == "amqps", User: "guest", Password: "guest", VHost: "/", Queue: query.Get("queue"), QueueType: "quorum"}
+	o := Options{TLS: u.Scheme == "amqps", User: "guest", Password: "guest", VHost: cmp.Or(strings.TrimPrefix(u.Path, "/"), "/"), Queue: query.Get("queue"), QueueType: "quorum"}
 	if u.User != nil {
 		o.User = u.User.Username()
 		o.Password, _ = u.User.Password()
-	}
-	if path := strings.TrimPrefix(u.Path, "/"); path != "" {
-		o.VHost = path
 	}
 	if query.Has("type") {
 		o.QueueType = query.Get("type")
@@ -48,10 +46,7 @@ func ParseURL(text string) (Options, error) {
 			return Options{}, errors.New("want queue and type after the question mark, each once, and nothing else")
 		}
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[bool]string{false: "5672", true: "5671"}[o.TLS]
-	}
+	port := cmp.Or(u.Port(), map[bool]string{false: "5672", true: "5671"}[o.TLS])
 	o.Addr = net.JoinHostPort(u.Hostname(), port)
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || u.Hostname() == "" || u.Opaque != "" {
 		return Options{}, errors.New("want a host, and a port from 1 to 65535 if any: amqp://user:pass@host:5672/vhost?queue=NAME")
