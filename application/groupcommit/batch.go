@@ -10,7 +10,9 @@ type batch struct {
 	refused []counting.Refusal
 }
 
-func (b *batch) fits(epoch counting.Epoch) bool { return b.Epoch == epoch && b.Len() < MaxBatch }
+func (b *batch) fits(epoch counting.Epoch) bool {
+	return b.isOpen() && b.Epoch == epoch && b.Len() < MaxBatch
+}
 
 // Ticket is one caller's item of a batch.
 type Ticket struct {

@@ -17,13 +17,16 @@ const longestPause = 2 * time.Millisecond
 type call struct {
 	callers  int
 	timer    *time.Timer   // ends at the deadline
-	taken    bool          // no item follows
+	taken    bool          // it is made, or was
 	answered bool          // err is final
 	done     chan struct{} // closed when it is answered
 	err      error
 }
 
 func (c *call) base() *call { return c }
+
+// isOpen tells whether items may be added.
+func (c *call) isOpen() bool { return !c.taken && !c.answered }
 
 // answer releases the callers; only the first answer counts. It reports whether they
 // were still waiting.
@@ -42,7 +45,8 @@ func (c *call) answer(err error) bool {
 type queue[C interface {
 	comparable
 	base() *call
-	// fits tells whether one more item of an epoch can be added.
+	// fits tells whether one more item of an epoch can be added. None can when
+	// the call is not open.
 	fits(counting.Epoch) bool
 }] struct {
 	wake chan struct{} // capacity 1: there may be something to take
@@ -69,7 +73,7 @@ func (q *queue[C]) join(epoch counting.Epoch, begin func() C) C {
 		return none
 	}
 	begun := false
-	if f := q.filling; f == none || f.base().taken || f.base().answered || !f.fits(epoch) {
+	if q.filling == none || !q.filling.fits(epoch) {
 		next := begin()
 		c := next.base()
 		c.done = make(chan struct{})

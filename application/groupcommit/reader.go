@@ -25,7 +25,9 @@ type reading struct {
 	tallies []counting.Tally
 }
 
-func (g *reading) fits(epoch counting.Epoch) bool { return g.epoch == epoch && len(g.pages) < MaxBatch }
+func (g *reading) fits(epoch counting.Epoch) bool {
+	return g.isOpen() && g.epoch == epoch && len(g.pages) < MaxBatch
+}
 
 // NewReader makes a reader of a node. It need not be stopped: its goroutine ends with the
 // last call, which has a deadline.
