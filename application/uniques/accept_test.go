@@ -23,6 +23,7 @@ func TestAMinutePassesAndItsNumberIsPublished(t *testing.T) {
 		until(minute + grace + 200*time.Millisecond)
 		o.wantReports(t, "rabbitmq", 130)
 		o.wantReports(t, "log")
+		i.wantNothingWaiting(t)
 	})
 }
 
@@ -121,13 +122,12 @@ func TestEndpointsBeyondTheLimitAreRefusedWithTheirIDs(t *testing.T) {
 
 // U13: a store that is away is no success, and other nodes' ids go on.
 func TestIDsOfANodeThatIsAwayAreRefused(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
-		i := d.run(t, "a", o)
-		d.setAway("n2", true)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
+		i.setAway("n2", true)
 		check.Is(t, i.Accept(t.Context(), idOn(t, i.cluster, "n2", 0), ""), counting.ErrUnavailable, "an id")
 		i.mustAccept(t, "", idOn(t, i.cluster, "n1", 0), idOn(t, i.cluster, "n3", 0))
 		until(30 * time.Second)
-		d.setAway("n2", false)
+		i.setAway("n2", false)
 		time.Sleep(10 * time.Second)
 		i.mustAccept(t, "", idOn(t, i.cluster, "n2", 0))
 		until(minute + 10*time.Second)
@@ -178,10 +178,9 @@ func TestAStopInAMinuteLosesNothing(t *testing.T) {
 }
 
 func TestAcceptEndsWhenAChangeStalls(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
-		i := d.run(t, "a", o)
+	alone(t, func(t *testing.T, _ *outside, i *instance) {
 		r := check.Value(i.cluster.View().Reweight(sharding.Change{ID: "next"}, "n1", 2))(t)
-		for _, n := range d.nodes {
+		for _, n := range i.nodes {
 			check.Value(n.Fence(context.Background(), r))(t)
 		}
 		begin := time.Now()

@@ -15,12 +15,7 @@ import (
 // window whose endpoints it can't know.
 func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 	const named = publishing.Endpoint("http://named/")
-	deaf := func(call string, _ counting.Window) error {
-		if call == "ringsummary" {
-			return errDead
-		}
-		return nil
-	}
+	deaf := failing("ringsummary", errDead)
 	// begin adds a node, which has a part of the third window; behind doesn't
 	// know.
 	begin := func(t *testing.T, o *outside) (d *deployment, behind, ahead *instance) {
@@ -61,12 +56,7 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := newOutside()
 			d, behind, ahead := begin(t, o)
-			ahead.fail(func(call string, _ counting.Window) error { // it dies when it has published
-				if call == "endpoints" {
-					return errDead
-				}
-				return nil
-			})
+			ahead.fail(failing("endpoints", errDead)) // it dies when it has published
 			check.OK(t, ahead.Scan(t.Context()))
 			until(3*minute + minute/2)
 			_ = scan(t, behind)

@@ -29,7 +29,7 @@ func once(sink string, err error) func(context.Context, string, publishing.Repor
 
 // U18: what could not be published is published later, with its own number.
 func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		failures := 0
 		o.publish = func(context.Context, string, publishing.Report) error {
 			if failures < 4 { // both sinks, twice
@@ -44,7 +44,6 @@ func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
 			}
 			return 200, nil
 		}
-		i := d.run(t, "a", o)
 		i.mustAccept(t, "http://e/", ids(0, 7)...)
 		until(minute + 5*time.Second)
 		i.mustAccept(t, "", ids(100, 3)...)
@@ -61,9 +60,8 @@ func TestAPublisherThatFailsOnceLosesNoMinute(t *testing.T) {
 // first one is tried again with the next window.
 func TestTheNextPublisherTakesWhatTheFirstRefuses(t *testing.T) {
 	for _, failure := range []error{publishing.ErrRefused, errUnknown} {
-		scenario(t, func(t *testing.T, o *outside, d *deployment) {
+		alone(t, func(t *testing.T, o *outside, i *instance) {
 			o.publish = once("rabbitmq", failure)
-			i := d.run(t, "a", o)
 			i.mustAccept(t, "", ids(0, 7)...)
 			until(minute + 10*time.Second)
 			o.wantReports(t, "log", 7)

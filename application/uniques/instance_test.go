@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,16 +43,32 @@ type outside struct {
 	observed map[publishing.Outcome]int
 	// journal, when set, is the error of the log.
 	journal error
+	// under is the number of attempts that are being made, by host and with "" in
+	// all, most the highest so far.
+	under, most map[string]int
 }
 
 func newOutside() *outside {
-	return &outside{reports: make(map[string][]publishing.Report), observed: make(map[publishing.Outcome]int)}
+	return &outside{
+		reports: make(map[string][]publishing.Report), observed: make(map[publishing.Outcome]int),
+		under: make(map[string]int), most: make(map[string]int),
+	}
 }
 
 // hang is the answer of an endpoint that gives none.
 func hang(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
 	<-ctx.Done()
 	return 0, ctx.Err()
+}
+
+// hangsAt is the answer of endpoints that give none if their host begins like this.
+func hangsAt(host string) func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+	return func(ctx context.Context, r publishing.Report, e publishing.Endpoint) (int, error) {
+		if strings.HasPrefix(e.Host(), host) {
+			return hang(ctx, r, e)
+		}
+		return 200, nil
+	}
 }
 
 // sink is a publisher.
@@ -87,11 +104,23 @@ func (o *outside) Permits(e publishing.Endpoint) error {
 
 func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
 	a := publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e, Status: 200, RetryAfter: o.retryAfter}
+	o.begin(e, 1)
+	defer o.begin(e, -1)
 	if o.answer != nil {
 		a.Status, a.Err = o.answer(ctx, r, e)
 	}
 	a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err)
 	return a
+}
+
+// begin counts an attempt at an endpoint that begins, or with -1 one that ends.
+func (o *outside) begin(e publishing.Endpoint, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, host := range []string{"", e.Host()} {
+		o.under[host] += n
+		o.most[host] = max(o.most[host], o.under[host])
+	}
 }
 
 func (o *outside) LogAttempt(a publishing.Attempt) error {
@@ -140,6 +169,7 @@ func alone(t *testing.T, run func(t *testing.T, o *outside, i *instance)) {
 // instance is one start of the service.
 type instance struct {
 	*uniques.Service
+	*deployment
 	cluster   *cluster.Cluster
 	scheduler *scheduler.Scheduler
 	links     []*link
@@ -149,7 +179,7 @@ type instance struct {
 // ends with the test.
 func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 	t.Helper()
-	i := &instance{}
+	i := &instance{deployment: d}
 	var nodes []cluster.Node
 	for _, n := range d.nodes {
 		l := d.link(n)
@@ -185,6 +215,16 @@ func (d *deployment) wantNothingWaiting(t *testing.T) {
 		if a, err := n.Heartbeat(t.Context()); err != nil || len(a.Waiting) > 0 {
 			t.Errorf("%s waits for the windows %v, %v", n.ID(), a.Waiting, err)
 		}
+	}
+}
+
+// failing is a fail of a link that makes one kind of call fail, of all windows or of one.
+func failing(call string, err error, only ...counting.Window) func(string, counting.Window) error {
+	return func(c string, w counting.Window) error {
+		if c == call && (len(only) == 0 || w == only[0]) {
+			return err
+		}
+		return nil
 	}
 }
 

@@ -59,44 +59,10 @@ func TestASlowEndpointLosesNoIDs(t *testing.T) {
 	})
 }
 
-// U2, P7: endpoints that hang stop neither the reports nor other endpoints.
-func TestAnEndpointThatHangsStopsNoOther(t *testing.T) {
-	alone(t, func(t *testing.T, o *outside, i *instance) {
-		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
-			if e == "http://hangs/" {
-				return hang(ctx, publishing.Report{}, "")
-			}
-			return 200, nil
-		}
-		for m := range 4 {
-			i.mustAccept(t, "http://hangs/", counting.ID(m))
-			i.mustAccept(t, "http://good/", counting.ID(100+m))
-			until(time.Duration(m+1)*minute + 3*time.Second)
-			if n := len(o.attempts()["http://good/"]); n != m+1 {
-				t.Errorf("after %d windows the good endpoint was notified %d times", m+1, n)
-			}
-		}
-		until(5*minute + 50*time.Second)
-		o.wantReports(t, "rabbitmq", 2, 2, 2, 2, 0)
-		check.Equal(t, len(o.attempts()["http://hangs/"]), 12, "attempts of 4 windows at the endpoint that hangs")
-		windows := check.Value(i.Windows(t.Context(), 6))(t)
-		for _, w := range windows[2:] {
-			if want := (counting.DeliveryTotals{Endpoints: 2, Delivered: 1, Failed: 1}); w.State != counting.Done || w.Deliveries != want {
-				t.Errorf("window %s is %s with %+v, want done with %+v", w.ID, w.State, w.Deliveries, want)
-			}
-		}
-	})
-}
-
 // P7: with 10 s an attempt, an endpoint among a thousand that hang has its turn.
 func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
-		var under, most atomic.Int64
 		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
-			if n := under.Add(1); n > most.Load() {
-				most.Store(n)
-			}
-			defer under.Add(-1)
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
 			return hang(ctx, publishing.Report{}, "")
@@ -111,8 +77,8 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 			}
 		}
 		check.Equal(t, len(o.attempts()), 1000, "endpoints that had an attempt")
-		if most.Load() > 256 {
-			t.Errorf("%d attempts at once, want 256 at most", most.Load())
+		if most := o.most[""]; most > 256 {
+			t.Errorf("%d attempts at once, want 256 at most", most)
 		}
 	})
 }
@@ -120,17 +86,7 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 // P7: however many endpoints hang at one host, all others have their attempt.
 func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
-		var under, most atomic.Int64
-		o.answer = func(ctx context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
-			if e.Host() != "hangs:8080" {
-				return 200, nil
-			}
-			if n := under.Add(1); n > most.Load() {
-				most.Store(n)
-			}
-			defer under.Add(-1)
-			return hang(ctx, publishing.Report{}, "")
-		}
+		o.answer = hangsAt("hangs:8080")
 		for n := range 600 {
 			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://hangs:8080/%d", n)), counting.ID(n))
 		}
@@ -143,7 +99,7 @@ func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 				t.Errorf("good%d was notified of %+v", n, a)
 			}
 		}
-		check.Equal(t, most.Load(), 2, "attempts at once at one host")
+		check.Equal(t, o.most["hangs:8080"], 2, "attempts at once at one host")
 		o.wantReports(t, "rabbitmq", 600)
 	})
 }
@@ -206,9 +162,8 @@ func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
 
 // The window is done also when its log can't be written.
 func TestAJournalThatFailsStopsNoWindow(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.journal = errors.New("disk full")
-		i := d.run(t, "a", o)
 		i.mustAccept(t, "http://e/", 1)
 		until(minute + 10*time.Second)
 		i.wantDone(t, counting.DeliveryTotals{Endpoints: 1, Delivered: 1})

@@ -11,16 +11,15 @@ import (
 
 // P3: nothing partial is published while a node is away, and all of it after.
 func TestAWindowWaitsForANodeThatIsAway(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
-		i := d.run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		i.mustAccept(t, "", ids(0, 30)...)
 		until(50 * time.Second)
-		d.setAway("n2", true)
+		i.setAway("n2", true)
 		until(minute + 10*time.Second)
 		i.mustAccept(t, "", idOn(t, i.cluster, "n1", 0))
 		until(2*minute + 30*time.Second)
 		o.wantReports(t, "rabbitmq")
-		d.setAway("n2", false)
+		i.setAway("n2", false)
 		until(2*minute + 40*time.Second)
 		o.wantReports(t, "rabbitmq", 30, 1)
 	})
@@ -28,11 +27,10 @@ func TestAWindowWaitsForANodeThatIsAway(t *testing.T) {
 
 // P5: no window is sealed before the slowest clock says that it is over.
 func TestAWindowWaitsForTheSlowestClock(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
-		i := d.run(t, "a", o)
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		i.mustAccept(t, "", ids(0, 30)...)
 		until(30 * time.Second)
-		d.setSkew("n3", -20*time.Second)
+		i.setSkew("n3", -20*time.Second)
 		until(minute + 21*time.Second)
 		o.wantReports(t, "rabbitmq")
 		until(minute + 30*time.Second)
@@ -43,15 +41,9 @@ func TestAWindowWaitsForTheSlowestClock(t *testing.T) {
 // U14: a window that can't be counted stops no other one.
 func TestAWindowThatCanNotBeCountedStopsNoOther(t *testing.T) {
 	for _, failure := range []error{counting.Corrupt, counting.ErrRetired} {
-		scenario(t, func(t *testing.T, o *outside, d *deployment) {
-			i := d.run(t, "a", o)
+		alone(t, func(t *testing.T, o *outside, i *instance) {
 			bad := counting.WindowLength(minute).At(began())
-			i.links[1].setFail(func(call string, w counting.Window) error {
-				if w == bad && call == "seal" {
-					return failure
-				}
-				return nil
-			})
+			i.links[1].setFail(failing("seal", failure, bad))
 			until(minute + 10*time.Second)
 			i.mustAccept(t, "", ids(0, 7)...)
 			until(2*minute + 10*time.Second)
@@ -61,14 +53,6 @@ func TestAWindowThatCanNotBeCountedStopsNoOther(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestAWindowThatIsDoneWaitsNoMore(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
-		d.run(t, "a", o).mustAccept(t, "http://e/", 1)
-		until(minute + grace + 200*time.Millisecond)
-		d.wantNothingWaiting(t)
-	})
 }
 
 func TestAScanThatComesTooEarlyIsNoError(t *testing.T) {

@@ -182,7 +182,7 @@ func TestAResultThatIsNotSavedIsMadeAgain(t *testing.T) {
 
 // Calls end when another instance has the window.
 func TestALostLeaseEndsTheCalls(t *testing.T) {
-	scenario(t, func(t *testing.T, o *outside, d *deployment) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
 		var ended atomic.Int64 // after how long, in ns
 		o.answer = func(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int, error) {
 			began := time.Now()
@@ -190,13 +190,7 @@ func TestALostLeaseEndsTheCalls(t *testing.T) {
 			ended.CompareAndSwap(0, int64(time.Since(began)))
 			return 0, ctx.Err()
 		}
-		i := d.run(t, "a", o)
-		i.fail(func(call string, _ counting.Window) error {
-			if call == "renew" {
-				return counting.ErrStaleToken
-			}
-			return nil
-		})
+		i.fail(failing("renew", counting.ErrStaleToken))
 		i.mustAccept(t, "http://hangs/", 1)
 		until(2 * minute)
 		if d := time.Duration(ended.Load()); d == 0 || d > 6*time.Second {
