@@ -6,9 +6,9 @@ import "slices"
 func Edges() map[Phase][]Phase {
 	edges := make(map[Phase][]Phase)
 	for phase, s := range steps() {
-		to := []Phase{s.ok, s.failed}
-		if s.except != nil {
-			to = append(to, s.then)
+		to := []Phase{s.onSuccess, s.onError}
+		if s.special != nil {
+			to = append(to, s.onSpecial)
 		}
 		slices.Sort(to)
 		edges[phase] = slices.Compact(to)

@@ -81,7 +81,7 @@ func (s *Service) Stop(context.Context) error {
 // nothing is changed: sharding.ErrBadChange, ErrBusy, ErrNotEmpty, ErrAnswers,
 // ErrMinority, counting.ErrUnavailable. After any other, Status shows the result.
 func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (sharding.Plan, error) {
-	return s.change(ctx, dry, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
+	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
 		id, addr, err := s.Locate(where, v.Members())
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
@@ -95,32 +95,27 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
 		}
 		return next, s.checkEmpty(ctx, node, v)
-	}})
+	})
 }
 
 // Reweight gives a node another weight.
 func (s *Service) Reweight(ctx context.Context, id counting.NodeID, weight int, dry bool) (sharding.Plan, error) {
-	return s.change(ctx, dry, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
-		return v.Reweight(c, id, weight)
-	}})
+	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Reweight(c, id, weight) })
 }
 
 // Remove drains a node. A later change drops it from the ring, when its arcs have
 // moved, the windows of which it has ids are closed, and its ledger entries are
 // copied. Until then it has to stay up.
 func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error) {
-	return s.change(ctx, dry, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
-		return v.Remove(c, id)
-	}})
+	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Remove(c, id) })
 }
 
 // Abandon removes nodes that are permanently lost, with their data: their pages start
 // elsewhere with what had not been moved to them yet, mostly at 0. The losses are
 // recorded in the ring. All nodes that are away have to be abandoned together.
 func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
-	plan, err := s.change(ctx, false, planner{abandoned: ids, plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
-		return v.Abandon(c, ids...)
-	}})
+	abandon := func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Abandon(c, ids...) }
+	plan, err := s.change(ctx, false, abandon, ids...)
 	if err == nil {
 		s.Log.Error("nodes were abandoned with their data", "nodes", ids, "epoch", plan.Epoch)
 	}
@@ -201,13 +196,7 @@ func (s *Service) tidy(v *cluster.View) {
 	if !gone || rand.N(4) > 0 { // instances take turns
 		return
 	}
-	plan, err := s.change(s.ctx, false, planner{plan: func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {
-		next, ok := v.Tidy(c)
-		if !ok {
-			return nil, errNothing
-		}
-		return next, nil
-	}})
+	plan, err := s.change(s.ctx, false, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Tidy(c) })
 	switch {
 	case err == nil:
 		s.Log.Info("members that have left are dropped", "epoch", plan.Epoch)
@@ -215,5 +204,3 @@ func (s *Service) tidy(v *cluster.View) {
 		s.Log.Warn("drop member that has left failed", "error", err)
 	}
 }
-
-var errNothing = errors.New("no member can be dropped")

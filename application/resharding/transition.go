@@ -44,24 +44,24 @@ const (
 	Undecided Phase = "undecided"
 )
 
-// step is the work of a phase and the phases that follow it.
+// step is the work of a phase, and the phases that follow it: onSuccess if the work
+// succeeds, onSpecial after an error that wraps special, onError after any other error.
 type step struct {
-	do func(*transition, context.Context) error
-	// ok follows success, failed any error but that of except.
-	ok, failed Phase
-	except     error
-	then       Phase
+	do                 func(*transition, context.Context) error
+	onSuccess, onError Phase
+	special            error
+	onSpecial          Phase
 }
 
 // steps are the edges of the state machine. A phase without a step is final.
 func steps() map[Phase]step {
 	return map[Phase]step{
-		Surveying:   {do: (*transition).survey, ok: HandingOver, failed: Refused},
-		HandingOver: {do: (*transition).handOver, ok: Preparing, failed: Refused},
-		Preparing:   {do: (*transition).prepare, ok: Accepting, failed: Resolving, except: errUntouched, then: Refused},
-		Accepting:   {do: (*transition).accept, ok: Opening, failed: Resolving},
-		Opening:     {do: (*transition).open, ok: Opened, failed: Opened},
-		Resolving:   {do: (*transition).resolve, ok: RolledBack, failed: Undecided, except: errDecided, then: Opened},
+		Surveying:   {do: (*transition).survey, onSuccess: HandingOver, onError: Refused},
+		HandingOver: {do: (*transition).handOver, onSuccess: Preparing, onError: Refused},
+		Preparing:   {do: (*transition).prepare, onSuccess: Accepting, onError: Resolving, special: errUntouched, onSpecial: Refused},
+		Accepting:   {do: (*transition).accept, onSuccess: Opening, onError: Resolving},
+		Opening:     {do: (*transition).open, onSuccess: Opened, onError: Opened},
+		Resolving:   {do: (*transition).resolve, onSuccess: RolledBack, onError: Undecided, special: errDecided, onSpecial: Opened},
 	}
 }
 
@@ -77,7 +77,10 @@ var (
 // transition is one attempt to change the ring.
 type transition struct {
 	*Service
-	planner
+	// plan computes the ring after a change of a view's ring. It abandons the members
+	// with the ids of abandoned.
+	plan      plan
+	abandoned []counting.NodeID
 	// from is the lowest first window that the new table may have.
 	from counting.Window
 
@@ -87,24 +90,19 @@ type transition struct {
 	highest counting.Window // that a node has
 }
 
-// planner computes the ring after a change of a view's ring.
-type planner struct {
-	plan func(*cluster.View, sharding.Change) (*sharding.Ring, error)
-	// abandoned are the members that the ring abandons.
-	abandoned []counting.NodeID
-}
+type plan func(*cluster.View, sharding.Change) (*sharding.Ring, error)
 
 // maxAttempts bounds the attempts to be in time for the first window of the table.
 const maxAttempts = 3
 
 // change changes the ring by a plan; the arcs move later. With dry it changes nothing.
-func (s *Service) change(ctx context.Context, dry bool, p planner) (sharding.Plan, error) {
+func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...counting.NodeID) (sharding.Plan, error) {
 	if s.Locate == nil {
 		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
 	}
 	from := counting.Window(0)
 	for range maxAttempts {
-		t := &transition{Service: s, planner: p, from: from}
+		t := &transition{Service: s, plan: p, abandoned: abandoned, from: from}
 		err := t.run(ctx, dry)
 		if err == nil {
 			return t.next.Plan(), nil
@@ -133,11 +131,11 @@ func (t *transition) run(ctx context.Context, dry bool) error {
 		err := s.do(t, ctx)
 		switch {
 		case err == nil:
-			phase = s.ok
-		case s.except != nil && errors.Is(err, s.except):
-			phase = s.then
+			phase = s.onSuccess
+		case errors.Is(err, s.special):
+			phase = s.onSpecial
 		default:
-			phase = s.failed
+			phase = s.onError
 		}
 		switch {
 		case errors.Is(err, errDecided):

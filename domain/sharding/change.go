@@ -35,12 +35,7 @@ func (r *Ring) Add(c Change, m Member) (*Ring, error) {
 		return nil, fmt.Errorf("%w: node %s is in it already", ErrBadChange, m.ID)
 	}
 	m.State, m.Since = Active, n.epoch
-	at := n.insert(m)
-	if err := n.check(); err != nil {
-		return nil, err
-	}
-	n.balance(n.tables[0].owners).take(at)
-	return n, nil
+	return n.rebalanced(n.insert(m))
 }
 
 // Remove makes the ring in which a member is Leaving. Only its arcs move.
@@ -51,11 +46,7 @@ func (r *Ring) Remove(c Change, id counting.NodeID) (*Ring, error) {
 		return nil, err
 	}
 	n.members[at].State, n.members[at].Weight = Leaving, 0
-	if err := n.check(); err != nil {
-		return nil, err
-	}
-	n.balance(n.tables[0].owners).give(at)
-	return n, nil
+	return n.rebalanced(at)
 }
 
 // Reweight makes the ring in which a member has another weight. Arcs move either to
@@ -67,16 +58,21 @@ func (r *Ring) Reweight(c Change, id counting.NodeID, weight int) (*Ring, error)
 		return nil, err
 	}
 	n.members[at].Weight = weight
-	if err := n.check(); err != nil {
+	return n.rebalanced(at)
+}
+
+// rebalanced is the changed ring r, after arcs have moved to or from one member.
+func (r *Ring) rebalanced(at int) (*Ring, error) {
+	if err := r.check(); err != nil {
 		return nil, err
 	}
-	b := n.balance(n.tables[0].owners)
+	b := r.balance(r.tables[0].owners)
 	if b.deficit(at) > 0 {
 		b.take(at)
 	} else {
 		b.give(at)
 	}
-	return n, nil
+	return r, nil
 }
 
 // Abandon makes the ring in which some members are Lost. Their arcs get new owners, and
@@ -114,22 +110,22 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 
 // withEpoch is the same ring in a later epoch, by another change.
 func (r *Ring) withEpoch(c Change) *Ring {
-	n := *r
-	n.epoch, n.parent, n.change = max(r.epoch, c.Above)+1, r.epoch, c.ID
-	return &n
+	n := r.Propose(r, c.Above)
+	n.change = c.ID
+	return n
 }
 
 // Tidy makes the ring without the tables and members that no window needs. It moves
-// nothing. All moves must have ended. ok is false if there is no member to drop.
-func (r *Ring) Tidy(c Change) (tidy *Ring, ok bool) {
+// nothing. All moves must have ended. The error is ErrBadChange if there is no member to
+// drop.
+func (r *Ring) Tidy(c Change) (*Ring, error) {
 	n := r.withEpoch(c)
-	for len(n.tables) > 1 && n.tables[len(n.tables)-2].from <= c.Oldest {
-		n.tables = n.tables[:len(n.tables)-1]
+	n.tables = slices.Clone(r.tables)
+	n.forget(1, c.Oldest)
+	if len(n.members) == len(r.members) {
+		return nil, fmt.Errorf("%w: no member can be dropped", ErrBadChange)
 	}
-	n.members = slices.Clone(r.members)
-	n.tables = slices.Clone(n.tables)
-	n.forget()
-	return n, len(n.members) < len(r.members)
+	return n, nil
 }
 
 // active is the index of an active member.
@@ -154,17 +150,17 @@ func (r *Ring) copy(c Change) *Ring {
 // next is copy without the tables and members that are not needed.
 func (r *Ring) next(c Change) *Ring {
 	n := r.copy(c)
-	// A table is needed while it may decide about a window, and the one
-	// before the newest says where the moves come from.
-	for len(n.tables) > 2 && n.tables[len(n.tables)-2].from <= c.Oldest {
-		n.tables = n.tables[:len(n.tables)-1]
-	}
-	n.forget()
+	n.forget(2, c.Oldest) // the second table says where the moves come from
 	return n
 }
 
-// forget drops the members that are not active and own nothing in any table.
-func (r *Ring) forget() {
+// forget drops the tables that no window needs, since the oldest one has a later table,
+// but leaves so many. Then it drops the members that are not active and own nothing in
+// any table.
+func (r *Ring) forget(leave int, oldest counting.Window) {
+	for len(r.tables) > leave && r.tables[len(r.tables)-2].from <= oldest {
+		r.tables = r.tables[:len(r.tables)-1]
+	}
 	left := func(m Member) bool { return m.State != Active }
 	if !slices.ContainsFunc(r.members, left) {
 		return

@@ -69,13 +69,7 @@ func (r *Ring) Moves() []Move {
 // Incoming are the arcs that move to a node by the newest table, in ascending order.
 func (r *Ring) Incoming(id counting.NodeID) []counting.Arc {
 	to := r.Index(id)
-	var arcs []counting.Arc
-	for arc := range counting.Arc(Arcs) {
-		if r.Owner(arc) == to && r.From(arc) != to {
-			arcs = append(arcs, arc)
-		}
-	}
-	return arcs
+	return arcsWhere(func(arc counting.Arc) bool { return r.Owner(arc) == to && r.From(arc) != to })
 }
 
 // CancelledMoves are the arcs that moved to a node, by the table before the newest, from
@@ -100,27 +94,33 @@ func (r *Ring) CancelledMoves(id counting.NodeID) []counting.Arc {
 // one before, without ReclaimedArcs; in ascending order. They move to it, or a lost
 // member had them.
 func (r *Ring) AddedArcs(id counting.NodeID) []counting.Arc {
-	return r.changed(id, func(arc counting.Arc, node int) bool { return r.Owner(arc) == node && r.holder(arc) != node })
+	node := r.Index(id)
+	return arcsWhere(func(arc counting.Arc) bool {
+		return r.Owner(arc) == node && r.ownerBefore(arc) != node && r.holder(arc) != node
+	})
 }
 
 // ReclaimedArcs are the arcs that were moving from a node to a lost member, in ascending
 // order. What had not left the node is all that exists of them. The node owns them
 // again, or they move to another member.
 func (r *Ring) ReclaimedArcs(id counting.NodeID) []counting.Arc {
-	return r.changed(id, func(arc counting.Arc, node int) bool { return r.holder(arc) == node })
+	node := r.Index(id)
+	return arcsWhere(func(arc counting.Arc) bool {
+		return node >= 0 && r.ownerBefore(arc) != node && r.holder(arc) == node
+	})
 }
 
-// changed are the arcs that a node did not own by the table before the newest, and that
-// which selects.
-func (r *Ring) changed(id counting.NodeID, which func(arc counting.Arc, node int) bool) []counting.Arc {
-	node := r.Index(id)
-	if len(r.tables) < 2 || node < 0 {
-		return nil
-	}
-	var arcs []counting.Arc
-	for arc, before := range r.tables[1].owners {
-		if int(before) != node && which(counting.Arc(arc), node) {
-			arcs = append(arcs, counting.Arc(arc))
+// ownerBefore is the index of the member that owned an arc by the table before the
+// newest, if there is one.
+func (r *Ring) ownerBefore(arc counting.Arc) int {
+	return int(r.tables[min(1, len(r.tables)-1)].owners[arc])
+}
+
+// arcsWhere are some of all arcs, in ascending order.
+func arcsWhere(holds func(counting.Arc) bool) (arcs []counting.Arc) {
+	for arc := range counting.Arc(Arcs) {
+		if holds(arc) {
+			arcs = append(arcs, arc)
 		}
 	}
 	return arcs

@@ -173,16 +173,6 @@ func (r *Ring) Epoch() counting.Epoch { return r.epoch }
 // node that has opened a later one refuses the change.
 func (r *Ring) Parent() counting.Epoch { return r.parent }
 
-// First is the id of the first member that is not lost.
-func (r *Ring) First() counting.NodeID {
-	for _, m := range r.members {
-		if m.State != Lost {
-			return m.ID
-		}
-	}
-	return "" // a ring has an active member
-}
-
 // Losses are the losses, oldest first. The caller must not change them.
 func (r *Ring) Losses() []Loss { return r.losses }
 
