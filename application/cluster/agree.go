@@ -32,13 +32,7 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	var before error // error of the last round
 	for {
 		all := c.nodeStates(ctx)
-		var states []sharding.RingState
-		for _, s := range all {
-			if s.Err == nil {
-				states = append(states, s.Value)
-			}
-		}
-		if ring := newestOpened(slices.Values(states), 0); ring != nil {
+		if ring := newestOpened(values(all), 0); ring != nil {
 			if err := sameDeployment(ring, all); err != nil {
 				return nil, err
 			}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -32,39 +31,39 @@ func Ask[N, T any](ctx context.Context, within time.Duration, asked []N, ask fun
 	return answers
 }
 
-// Each calls do for every member but the lost ones, concurrently, with CallTimeout
-// each. It returns the first error, with the node's id, when all calls have ended.
-func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *Member) error) error {
-	return v.EachBut(ctx, nil, do)
-}
-
-// EachBut is Each without some more members, by their indexes.
-func (v *View) EachBut(ctx context.Context, without []int, do func(ctx context.Context, i int, m *Member) error) error {
-	var members []int
-	for i := range v.Nodes {
-		if !v.Away(i) && !slices.Contains(without, i) {
-			members = append(members, i)
+// values are the values of the answers that are no errors.
+func values[N, T any](answers []Answer[N, T]) (all []T) {
+	for _, a := range answers {
+		if a.Err == nil {
+			all = append(all, a.Value)
 		}
 	}
-	answers := Ask(ctx, CallTimeout, members, func(ctx context.Context, i int) (any, error) { return nil, do(ctx, i, v.Nodes[i]) })
+	return all
+}
+
+// Each calls do for every member but the lost ones and those with the indexes of
+// without, concurrently, with CallTimeout each. It returns the first error, with the
+// node's id, when all calls have ended.
+func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *Member) error, without ...int) error {
+	answers := Ask(ctx, CallTimeout, v.present(without...), func(ctx context.Context, m *Member) (any, error) {
+		return nil, do(ctx, v.Index(m.ID()), m)
+	})
+	return firstError(answers)
+}
+
+// Gather asks every member but the lost ones and those with the indexes of without, as
+// Each does. It returns the answers that came, in the order of the members.
+func Gather[T any](ctx context.Context, v *View, ask func(ctx context.Context, m *Member) (T, error), without ...int) ([]T, error) {
+	answers := Ask(ctx, CallTimeout, v.present(without...), ask)
+	return values(answers), firstError(answers)
+}
+
+// firstError is the first error of some members, with the id of its member.
+func firstError[T any](answers []Answer[*Member, T]) error {
 	for _, a := range answers {
 		if a.Err != nil {
-			return fmt.Errorf("node %s: %w", v.Nodes[a.From].ID(), a.Err)
+			return fmt.Errorf("node %s: %w", a.From.ID(), a.Err)
 		}
 	}
 	return nil
-}
-
-// Gather is Each with the answers of the members, by their indexes. Those that did not
-// answer, and the lost ones, have a zero answer.
-func Gather[T any](ctx context.Context, v *View, ask func(ctx context.Context, m *Member) (T, error)) ([]T, error) {
-	answers := make([]T, len(v.Nodes))
-	err := v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
-		answer, err := ask(ctx, m)
-		if err == nil {
-			answers[i] = answer
-		}
-		return err
-	})
-	return answers, err
 }

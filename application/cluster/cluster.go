@@ -63,6 +63,18 @@ func (m *Member) Movable() (counting.Movable, error) {
 	return nil, fmt.Errorf("node %s: %w", m.ID(), counting.ErrImmovable)
 }
 
+// CallMovable makes a call of a node whose arcs can move, for at most within. The error
+// is that of the call, or counting.ErrImmovable.
+func (m *Member) CallMovable(ctx context.Context, within time.Duration, call func(context.Context, counting.Movable) error) error {
+	movable, err := m.Movable()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return call(ctx, movable)
+}
+
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
 func (m *Member) Deliveries(ctx context.Context, w counting.Window) (map[string]counting.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"footfall/domain/counting"
@@ -18,32 +15,16 @@ import (
 // errNoMajority: too few nodes answer for a decision about a change.
 var errNoMajority = errors.New("too few nodes answer to decide about a change of the ring")
 
-// askAll asks every node of the view but the lost ones, concurrently. It returns the
-// answers that came in time, and the error of a node that did not answer.
-func (v *View) askAll(ctx context.Context, within time.Duration, ask func(context.Context, *Member) (sharding.RingState, error)) (map[counting.NodeID]sharding.RingState, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	answers := make(map[counting.NodeID]sharding.RingState, len(v.Nodes))
-	var mu sync.Mutex
-	err := v.Each(ctx, func(ctx context.Context, _ int, m *Member) error {
-		s, err := ask(ctx, m)
-		if err == nil {
-			mu.Lock()
-			answers[m.ID()] = s
-			mu.Unlock()
-		}
-		return err
-	})
-	return answers, err
-}
-
 // checkQuorum is errNoMajority, with the error of a node, unless the nodes that
 // answered are enough to decide on a ring.
-func (v *View) checkQuorum(next *sharding.Ring, answers map[counting.NodeID]sharding.RingState, err error) error {
-	if v.HasQuorum(next, func(id counting.NodeID) bool { _, ok := answers[id]; return ok }) {
-		return nil
+func checkQuorum[T any](v *View, next *sharding.Ring, answers []Answer[*Member, T]) error {
+	answered := func(id counting.NodeID) bool {
+		return slices.ContainsFunc(answers, func(a Answer[*Member, T]) bool { return a.From.ID() == id && a.Err == nil })
 	}
-	return fmt.Errorf("%w: %w", errNoMajority, err)
+	if !v.HasQuorum(next, answered) {
+		return fmt.Errorf("%w: %w", errNoMajority, firstError(answers))
+	}
+	return nil
 }
 
 // Accept is the accept phase of a ballot: the nodes of a view accept the ring after it,
@@ -51,10 +32,8 @@ func (v *View) checkQuorum(next *sharding.Ring, answers map[counting.NodeID]shar
 // is decided: every later ballot proposes it (design: ring). After an error the ring
 // may be decided.
 func (c *Cluster) Accept(ctx context.Context, v *View, next *sharding.Ring) error {
-	answers, err := v.askAll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.RingState, error) {
-		return sharding.RingState{}, m.Accept(ctx, next)
-	})
-	return v.checkQuorum(next, answers, err)
+	answers := Ask(ctx, voteTime, v.present(), func(ctx context.Context, m *Member) (any, error) { return nil, m.Accept(ctx, next) })
+	return checkQuorum(v, next, answers)
 }
 
 // Resolve ends an interrupted change of a view's ring, for which nodes are fenced, the
@@ -79,34 +58,38 @@ func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) er
 
 // resolve is one ballot: it reads, prepares and accepts. It returns the decided ring.
 func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
-	before, err := v.askAll(ctx, glance, func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) })
-	if newer := newestOpened(maps.Values(before), v.Epoch()); newer != nil {
+	read := func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) }
+	before := Ask(ctx, glance, v.present(), read)
+	if newer := newestOpened(values(before), v.Epoch()); newer != nil {
 		return newer, nil
 	}
-	for _, s := range before {
+	for _, s := range values(before) {
 		fence = max(fence, s.Fenced.Epoch())
 	}
 	// Instances that have read the same propose the same ring, and help each other.
-	ring := v.Propose(v.due(before), fence)
-	if err := v.checkQuorum(ring, before, err); err != nil {
+	ring := v.Propose(v.MustPropose(values(before)), fence)
+	if err := checkQuorum(v, ring, before); err != nil {
 		return nil, err
 	}
-	after, err := v.askAll(ctx, voteTime, func(ctx context.Context, m *Member) (sharding.RingState, error) {
-		if _, ok := before[m.ID()]; !ok || ring.Index(m.ID()) < 0 {
-			return sharding.RingState{}, counting.ErrUnavailable
+	var answered []*Member
+	for _, a := range before {
+		if a.Err == nil && ring.Index(a.From.ID()) >= 0 {
+			answered = append(answered, a.From)
 		}
+	}
+	after := Ask(ctx, voteTime, answered, func(ctx context.Context, m *Member) (sharding.RingState, error) {
 		if _, err := m.Fence(ctx, ring); err != nil {
 			return sharding.RingState{}, err
 		}
 		return m.RingState(ctx)
 	})
-	if newer := newestOpened(maps.Values(after), v.Epoch()); newer != nil {
+	if newer := newestOpened(values(after), v.Epoch()); newer != nil {
 		return newer, nil
 	}
-	if err := v.checkQuorum(ring, after, err); err != nil {
+	if err := checkQuorum(v, ring, after); err != nil {
 		return nil, err
 	}
-	if due := v.due(after); due.ChangeID() != ring.ChangeID() {
+	if due := v.MustPropose(values(after)); due.ChangeID() != ring.ChangeID() {
 		return nil, fmt.Errorf("%w: change %s was accepted meanwhile", sharding.ErrConflict, due.ChangeID())
 	}
 	if err := c.Accept(ctx, v, ring); err != nil {
@@ -117,18 +100,13 @@ func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*
 }
 
 // newestOpened is the newest ring above an epoch that a node has opened; nil for none.
-func newestOpened(states iter.Seq[sharding.RingState], above counting.Epoch) (newest *sharding.Ring) {
-	for s := range states {
+func newestOpened(states []sharding.RingState, above counting.Epoch) (newest *sharding.Ring) {
+	for _, s := range states {
 		if s.Opened != nil && s.Opened.Epoch() > above {
 			newest, above = s.Opened, s.Opened.Epoch()
 		}
 	}
 	return newest
-}
-
-// due is the ring that has to be proposed by the answers.
-func (v *View) due(answers map[counting.NodeID]sharding.RingState) *sharding.Ring {
-	return v.MustPropose(slices.Collect(maps.Values(answers)))
 }
 
 // Publish is the learn phase: it adopts a decided ring and opens it on all nodes. A

@@ -107,13 +107,9 @@ func giveAll(ctx context.Context, v *cluster.View, to [][]counting.FullEntry) er
 		if len(to[i]) == 0 {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, cluster.SyncTime)
-		defer cancel()
-		movable, err := m.Movable()
-		if err != nil {
-			return err
-		}
-		return movable.ImportEntries(ctx, v.Table(), to[i])
+		return m.CallMovable(ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
+			return n.ImportEntries(ctx, v.Table(), to[i])
+		})
 	})
 	clear(to)
 	return err

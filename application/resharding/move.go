@@ -110,11 +110,5 @@ func (m *move) copy() (closed bool, err error) {
 // call makes one call of a node, and notes the node, to blame it if the call fails.
 func (m *move) call(node *cluster.Member, do func(context.Context, counting.Movable) error) error {
 	m.at, m.since = node, time.Now()
-	movable, err := node.Movable()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(m.ctx, cluster.CallTimeout)
-	defer cancel()
-	return do(ctx, movable)
+	return node.CallMovable(m.ctx, cluster.CallTimeout, do)
 }

@@ -107,18 +107,16 @@ func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 }
 
 // ask calls a member with all arcs of a group. The call may wait for a sync.
-func ask[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
+func ask[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) (answers []T, err error) {
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
 		m.at, m.since, arcs[i] = at, time.Now(), m.arc
 	}
-	movable, err := at.Movable()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(g[0].ctx, cluster.SyncTime)
-	defer cancel()
-	return call(movable, ctx, g[0].table, arcs)
+	err = at.CallMovable(g[0].ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
+		answers, err = call(n, ctx, g[0].table, arcs)
+		return err
+	})
+	return answers, err
 }
 
 // incoming asks the members, but those that are backing off, for their incoming arcs.

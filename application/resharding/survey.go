@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -17,61 +16,72 @@ import (
 // are to be abandoned: they are left out, arcs may be incoming then (checkArrived),
 // and the new change passes over one that those members left undecided.
 func (s *Service) surveyNodes(ctx context.Context, v *cluster.View, lost []int) (sharding.Change, error) {
-	if err := s.ensureDurable(ctx, v, lost); err != nil {
-		return sharding.Change{}, err
-	}
 	var c sharding.Change
-	var mu sync.Mutex
-	err := v.EachBut(ctx, lost, func(ctx context.Context, _ int, m *cluster.Member) error {
-		p, err := m.RingSummary(ctx)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-		case p.Opened != v.Epoch() || p.Fence != v.Epoch() && len(lost) == 0:
-			return fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, p.Opened, p.Fence)
-		case p.Incoming > 0 && len(lost) == 0:
-			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
+	if err := s.ensureDurable(ctx, v, lost); err != nil {
+		return c, err
+	}
+	type answer struct {
+		sharding.RingSummary
+		counting.HeartbeatResult
+	}
+	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (a answer, err error) {
+		if a.RingSummary, err = idle(ctx, m, lost); err != nil {
+			return a, err
 		}
-		a, err := m.Heartbeat(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		if a.Opened != v.Epoch() || a.Fence != v.Epoch() && len(lost) == 0 {
+			return a, fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, a.Opened, a.Fence)
 		}
-		mu.Lock()
-		defer mu.Unlock()
+		if a.HeartbeatResult, err = m.Heartbeat(ctx); err != nil {
+			return a, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		}
+		return a, nil
+	}, lost...)
+	for _, a := range answers {
 		c.From = max(c.From, a.Current+2)
-		c.Above = max(c.Above, p.Fence)
+		c.Above = max(c.Above, a.Fence)
 		for _, w := range append(a.Waiting, a.Current) {
 			if c.Oldest == 0 || w < c.Oldest {
 				c.Oldest = w
 			}
 		}
-		return nil
-	})
+	}
 	return c, err
+}
+
+// idle is the summary of a node. It is an error while arcs move to the node, unless
+// members are to be abandoned.
+func idle(ctx context.Context, m *cluster.Member, lost []int) (sharding.RingSummary, error) {
+	p, err := m.RingSummary(ctx)
+	switch {
+	case err != nil:
+		return p, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+	case p.Incoming > 0 && len(lost) == 0:
+		return p, fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
+	}
+	return p, nil
 }
 
 // ensureDurable waits until the nodes' stores are durable, so that a power cut rolls
 // no node back to before it opened the view's ring and closed its incoming arcs. A
 // later ring could not be opened on such a node. No node is fenced meanwhile.
 func (s *Service) ensureDurable(ctx context.Context, v *cluster.View, lost []int) error {
-	return v.EachBut(ctx, lost, func(call context.Context, _ int, m *cluster.Member) error {
-		p, err := m.RingSummary(call)
-		if err == nil && p.Incoming > 0 && len(lost) == 0 {
-			return fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
+	return v.Each(ctx, func(call context.Context, _ int, m *cluster.Member) error {
+		if _, err := idle(call, m, lost); err != nil {
+			return err
 		}
-		if err == nil {
-			long, cancel := context.WithTimeout(ctx, cluster.SyncTime)
-			defer cancel()
-			err = syncNode(long, v, m)
-		}
-		if errors.Is(err, counting.ErrAhead) || errors.Is(err, counting.ErrStale) {
+		// The wait for the disk may take longer than a call.
+		err := m.CallMovable(ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
+			_, err := n.Confirm(ctx, v.Table(), nil)
+			return err
+		})
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
 			return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
 		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-		}
-		return nil
-	})
+		return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+	}, lost...)
 }
 
 // checkAway is sharding.ErrAnswers when a node that is to be abandoned answers and
@@ -92,38 +102,24 @@ func (s *Service) checkAway(ctx context.Context, v *cluster.View, lost []int) er
 // or such a member does not answer. Moves from abandoned members go on if those
 // come back before the ring without them is opened.
 func (s *Service) checkArrived(ctx context.Context, v *cluster.View, lost []int) error {
-	from := make(map[counting.Arc]int)
-	for _, m := range v.Ring.Moves() {
-		from[m.Arc] = m.From
-	}
-	return v.EachBut(ctx, lost, func(ctx context.Context, _ int, m *cluster.Member) error {
+	return v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
 		incoming, err := incomingArcs(ctx, v, m)
 		if err != nil {
 			return fmt.Errorf("%w: %w; nodes that are permanently lost are abandoned together", counting.ErrUnavailable, err)
 		}
 		for _, arc := range incoming {
-			if source, ok := from[arc]; ok && !slices.Contains(lost, source) {
+			if from := v.From(arc); from != v.Owner(arc) && !slices.Contains(lost, from) {
 				return fmt.Errorf("%w: arcs of other nodes are still coming", sharding.ErrBusy)
 			}
 		}
 		return nil
-	})
+	}, lost...)
 }
 
-// syncNode returns when the node's store is durable.
-func syncNode(ctx context.Context, v *cluster.View, m *cluster.Member) error {
-	movable, err := m.Movable()
-	if err != nil {
+func incomingArcs(ctx context.Context, v *cluster.View, m *cluster.Member) (arcs []counting.Arc, err error) {
+	err = m.CallMovable(ctx, cluster.CallTimeout, func(ctx context.Context, n counting.Movable) error {
+		arcs, err = n.IncomingArcs(ctx, v.Table())
 		return err
-	}
-	_, err = movable.Confirm(ctx, v.Table(), nil)
-	return err
-}
-
-func incomingArcs(ctx context.Context, v *cluster.View, m *cluster.Member) ([]counting.Arc, error) {
-	movable, err := m.Movable()
-	if err != nil {
-		return nil, err
-	}
-	return movable.IncomingArcs(ctx, v.Table())
+	})
+	return arcs, err
 }

@@ -2,6 +2,7 @@ package resharding
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"footfall/application/cluster"
@@ -42,15 +43,15 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 }
 
 func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k counting.SweepPolicy) (all counting.SweepResult, err error) {
-	movable, err := m.Movable()
-	if err != nil {
-		return all, nil //nolint:nilerr // no move has left anything on such a node
-	}
 	for cursor, more := "", true; more; more = cursor != "" {
 		var some counting.SweepResult
-		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-		some, cursor, err = movable.Sweep(call, table, k, cursor)
-		cancel()
+		err = m.CallMovable(ctx, cluster.CallTimeout, func(ctx context.Context, n counting.Movable) (err error) {
+			some, cursor, err = n.Sweep(ctx, table, k, cursor)
+			return err
+		})
+		if errors.Is(err, counting.ErrImmovable) {
+			return all, nil // no move has left anything on such a node
+		}
 		if err != nil {
 			return all, err
 		}

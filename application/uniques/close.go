@@ -34,10 +34,7 @@ func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []countin
 	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (counting.HeartbeatResult, error) {
 		return m.Heartbeat(ctx)
 	})
-	for i, a := range answers {
-		if v.Away(i) {
-			continue
-		}
+	for _, a := range answers {
 		waiting = append(waiting, a.Waiting...)
 		current = append(current, a.Current)
 	}
