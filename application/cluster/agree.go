@@ -17,21 +17,16 @@ import (
 // nodeState is what one node answered.
 type nodeState = Answer[Node, sharding.RingState]
 
-// nodeStates asks all configured nodes, in the order of their ids.
-func (c *Cluster) nodeStates(ctx context.Context) []nodeState {
-	nodes := slices.SortedFunc(slices.Values(c.opts.Nodes), func(a, b Node) int { return cmp.Compare(a.ID(), b.ID()) })
-	return Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (sharding.RingState, error) { return n.RingState(ctx) })
-}
-
 // agree returns the ring of the deployment: the newest one that a node has opened. At
 // the first start it makes one: the ring for which the first node, in the order of ids,
 // was fenced first (design: batches, "first start").
 func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
+	nodes := slices.SortedFunc(slices.Values(c.opts.Nodes), func(a, b Node) int { return cmp.Compare(a.ID(), b.ID()) })
 	var begun *sharding.Ring // unopened ring of the first node
 	var since time.Time
 	var before error // error of the last round
 	for {
-		all := c.nodeStates(ctx)
+		all := Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (sharding.RingState, error) { return n.RingState(ctx) })
 		if ring := newestOpened(values(all), 0); ring != nil {
 			if err := sameDeployment(ring, all); err != nil {
 				return nil, err

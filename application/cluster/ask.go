@@ -45,7 +45,7 @@ func values[N, T any](answers []Answer[N, T]) (all []T) {
 // without, concurrently, with CallTimeout each. It returns the first error, with the
 // node's id, when all calls have ended.
 func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *Member) error, without ...int) error {
-	answers := Ask(ctx, CallTimeout, v.present(without...), func(ctx context.Context, m *Member) (any, error) {
+	answers := Ask(ctx, CallTimeout, v.Present(without...), func(ctx context.Context, m *Member) (any, error) {
 		return nil, do(ctx, v.Index(m.ID()), m)
 	})
 	return firstError(answers)
@@ -54,7 +54,7 @@ func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *
 // Gather asks every member but the lost ones and those with the indexes of without, as
 // Each does. It returns the answers that came, in the order of the members.
 func Gather[T any](ctx context.Context, v *View, ask func(ctx context.Context, m *Member) (T, error), without ...int) ([]T, error) {
-	answers := Ask(ctx, CallTimeout, v.present(without...), ask)
+	answers := Ask(ctx, CallTimeout, v.Present(without...), ask)
 	return values(answers), firstError(answers)
 }
 

@@ -2,12 +2,15 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"footfall/application/groupcommit"
+	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/domain/watching"
 )
 
 // known are all known nodes, in the order of their ids.
@@ -71,4 +74,24 @@ func (c *Cluster) dismiss(m *Member) {
 	if err := m.Committer.Stop(ctx); err != nil {
 		c.opts.Log.Warn("batches sent to a node that has left the ring are in doubt", "node", m.ID(), "addr", m.Addr())
 	}
+}
+
+// Nodes asks every node of the ring whether it answers, for CallTimeout at most. It
+// returns nil before Start.
+func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
+	v := c.View()
+	if v == nil {
+		return nil
+	}
+	nodes := make([]watching.Node, len(v.Nodes))
+	for i, m := range v.Nodes {
+		nodes[i] = watching.Node{ID: m.ID(), Share: v.Share(i)}
+	}
+	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
+		_, err := m.Read(ctx, v.Epoch(), nil)
+		// During a change of the ring, the epochs of node and view may differ.
+		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
+		return nil
+	})
+	return nodes
 }

@@ -32,7 +32,7 @@ func checkQuorum[T any](v *View, next *sharding.Ring, answers []Answer[*Member, 
 // is decided: every later ballot proposes it (design: ring). After an error the ring
 // may be decided.
 func (c *Cluster) Accept(ctx context.Context, v *View, next *sharding.Ring) error {
-	answers := Ask(ctx, voteTime, v.present(), func(ctx context.Context, m *Member) (any, error) { return nil, m.Accept(ctx, next) })
+	answers := Ask(ctx, voteTime, v.Present(), func(ctx context.Context, m *Member) (any, error) { return nil, m.Accept(ctx, next) })
 	return checkQuorum(v, next, answers)
 }
 
@@ -59,7 +59,7 @@ func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) er
 // resolve is one ballot: it reads, prepares and accepts. It returns the decided ring.
 func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
 	read := func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) }
-	before := Ask(ctx, glance, v.present(), read)
+	before := Ask(ctx, glance, v.Present(), read)
 	if newer := newestOpened(values(before), v.Epoch()); newer != nil {
 		return newer, nil
 	}

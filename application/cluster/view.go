@@ -63,8 +63,8 @@ func (v *View) Incoming(member int) bool { return !v.moves.done[member].Load() }
 // Away tells whether a member is Lost, so that it is not asked.
 func (v *View) Away(member int) bool { return v.Members()[member].State == sharding.Lost }
 
-// present are the members but the lost ones and those with the indexes of without.
-func (v *View) present(without ...int) (members []*Member) {
+// Present are the members but the lost ones and those with the indexes of without.
+func (v *View) Present(without ...int) (members []*Member) {
 	for i, m := range v.Nodes {
 		if !v.Away(i) && !slices.Contains(without, i) {
 			members = append(members, m)

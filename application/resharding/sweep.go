@@ -20,12 +20,9 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 	for _, l := range v.Losses() {
 		keep.Since = max(keep.Since, l.Epoch)
 	}
-	answers := cluster.Ask(ctx, sweepTime, v.Nodes, func(ctx context.Context, m *cluster.Member) (counting.SweepResult, error) {
-		i, k := v.Index(m.ID()), keep
-		if v.Away(i) {
-			return counting.SweepResult{}, nil
-		}
-		k.Arcs = needed(v, i, keep.Ended)
+	answers := cluster.Ask(ctx, sweepTime, v.Present(), func(ctx context.Context, m *cluster.Member) (counting.SweepResult, error) {
+		k := keep
+		k.Arcs = needed(v, v.Index(m.ID()), keep.Ended)
 		return sweepNode(ctx, m, v.Table(), k)
 	})
 	for _, a := range answers {

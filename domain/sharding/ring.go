@@ -104,41 +104,41 @@ func New(deployment string, seed uint64, length counting.WindowLength, change st
 
 // check is an error if the members make no valid ring.
 func (r *Ring) check() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: "+format, append([]any{ErrBadChange}, args...)...)
+	if err := r.problem(); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadChange, err)
 	}
+	return nil
+}
+
+func (r *Ring) problem() error {
 	if _, err := counting.ParseLength(time.Duration(r.length)); err != nil {
-		return bad("%w", err)
+		return err
 	}
 	if !utf8.ValidString(r.deployment) || !utf8.ValidString(r.change) {
-		return bad("the name of the deployment or the change is not valid UTF-8")
+		return errors.New("the name of the deployment or the change is not valid UTF-8")
 	}
 	if len(r.members) > MaxMembers {
-		return bad("%d nodes, the most is %d", len(r.members), MaxMembers)
+		return fmt.Errorf("%d nodes, the most is %d", len(r.members), MaxMembers)
 	}
-	active := 0
+	if len(r.voters()) == 0 {
+		return errors.New("no node is left")
+	}
 	holder := make(map[string]counting.NodeID, len(r.members))
 	for i, m := range r.members {
 		if err := m.check(); err != nil {
-			return bad("%w", err)
+			return err
 		}
 		switch {
 		case i > 0 && m.ID == r.members[i-1].ID:
-			return bad("node %s is in it twice", m.ID)
+			return fmt.Errorf("node %s is in it twice", m.ID)
 		case i > 0 && m.ID < r.members[i-1].ID:
-			return bad("node %s is out of order", m.ID)
+			return fmt.Errorf("node %s is out of order", m.ID)
 		case holder[m.Addr] != "":
-			return bad("%s and %s have the same address", holder[m.Addr], m.ID)
+			return fmt.Errorf("%s and %s have the same address", holder[m.Addr], m.ID)
 		case m.Since < 0 || m.Since > r.epoch:
-			return bad("node %s is in it since the epoch %d", m.ID, m.Since)
+			return fmt.Errorf("node %s is in it since the epoch %d", m.ID, m.Since)
 		}
 		holder[m.Addr] = m.ID
-		if m.State == Active {
-			active++
-		}
-	}
-	if active == 0 {
-		return bad("no node is left")
 	}
 	return nil
 }
