@@ -53,17 +53,11 @@ func TestWhoDecides(t *testing.T) {
 func TestALostMemberHasNoVote(t *testing.T) {
 	r := ringOf(t, "abcd")
 	next := must(t)(r.Abandon(sharding.Change{ID: "lost"}, "a"))
-	for _, c := range []struct {
-		yes  string
-		want bool
-	}{{"bcd", true}, {"bc", false}, {"ab", false}, {"abc", false}} {
-		check.Equal(t, r.HasQuorum(next, among(c.yes)), c.want, "%q decide to give a up", c.yes)
+	for yes, want := range map[string]bool{"bcd": true, "bc": false, "ab": false, "abc": false} {
+		check.Equal(t, r.HasQuorum(next, among(yes)), want, "%q decide to abandon a", yes)
 	}
-	for _, c := range []struct {
-		yes  string
-		want bool
-	}{{"bc", true}, {"ab", false}, {"cd", true}} { // three are left
-		check.Equal(t, next.HasQuorum(next.Propose(next, 0), among(c.yes)), c.want, "%q decide without a", c.yes)
+	for yes, want := range map[string]bool{"bc": true, "ab": false, "cd": true} { // three are left
+		check.Equal(t, next.HasQuorum(next.Propose(next, 0), among(yes)), want, "%q decide without a", yes)
 	}
 	pair := ringOf(t, "ab")
 	if left := must(t)(pair.Abandon(sharding.Change{ID: "lost"}, "a")); !pair.HasQuorum(left, among("b")) || pair.HasQuorum(left, among("a")) {

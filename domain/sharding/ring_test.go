@@ -146,28 +146,26 @@ func TestEqualMembersOwnEqualShares(t *testing.T) {
 
 // V16 of the list of failures, counted in pages instead of arcs.
 func TestAMillionPagesSpreadEvenly(t *testing.T) {
-	const nodes, pages = 100, 1_000_000
-	r := newRing(t, equalMembers(nodes)...)
-	var n [nodes]int
-	for i := range pages {
-		n[r.Owner(r.Arc(counting.Page(fmt.Sprintf("/articles/%d", i))))]++
-	}
-	fullest := float64(slices.Max(n[:])) / (pages / nodes)
-	t.Logf("the fullest of %d nodes has %.4f of the mean", nodes, fullest)
-	if fullest > 1.04 {
-		t.Errorf("the fullest node has %.4f of the mean, want at most 1.04", fullest)
-	}
+	wantEven(t, func(r *sharding.Ring, i int) int { return r.Owner(r.Arc(counting.Page(fmt.Sprintf("/articles/%d", i)))) })
 }
 
-func TestIDsSpreadEvenly(t *testing.T) {
-	const nodes, ids = 100, 1_000_000
+func TestAMillionIDsSpreadEvenly(t *testing.T) {
+	wantEven(t, func(r *sharding.Ring, i int) int {
+		owner, _ := r.IDOwner(counting.ID(i), 0)
+		return owner
+	})
+}
+
+// wantEven spreads a million items over 100 nodes.
+func wantEven(t *testing.T, owner func(r *sharding.Ring, i int) int) {
+	t.Helper()
+	const nodes, items = 100, 1_000_000
 	r := newRing(t, equalMembers(nodes)...)
 	var n [nodes]int
-	for id := range counting.ID(ids) {
-		to, _ := r.IDOwner(id, 0)
-		n[to]++
+	for i := range items {
+		n[owner(r, i)]++
 	}
-	if fullest := float64(slices.Max(n[:])) / (ids / nodes); fullest > 1.04 {
+	if fullest := float64(slices.Max(n[:])) / (items / nodes); fullest > 1.04 {
 		t.Errorf("the fullest node has %.4f of the mean, want at most 1.04", fullest)
 	}
 }
