@@ -40,12 +40,17 @@ func briefly(t *testing.T) context.Context {
 	return ctx
 }
 
+// wantNext wants the cluster to follow to the ring of epoch 2.
+func wantNext(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	check.Must(t, c.Follow(briefly(t), 1))
+	check.Equal(t, c.View().Epoch(), 2, "the epoch of the view")
+}
+
 // V17: an instance follows a change that another made.
 func TestFollowReturnsWhenANewerRingIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		nodes, c := started(t, 3)
 		r := change(t, nodes, false)
 		time.AfterFunc(300*time.Millisecond, func() {
 			for _, n := range nodes {
@@ -63,8 +68,7 @@ func TestFollowReturnsWhenANewerRingIsThere(t *testing.T) {
 
 func TestFollowEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, newNodes(3))
-		mustStart(t, c)
+		_, c := started(t, 3)
 		check.OK(t, c.Follow(briefly(t), 0), "a newer ring than that of epoch 0 is there")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -75,33 +79,25 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 
 func TestFollowFindsARingThatOneNodeHasOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		nodes, c := started(t, 3)
 		r := change(t, nodes, false)
 		check.Must(t, nodes[1].Node.Open(t.Context(), r))
 		nodes[2].away.Store(true)
-		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
-			t.Errorf("epoch %d, %v; want 2", c.View().Epoch(), err)
-		}
+		wantNext(t, c)
 	})
 }
 
 // A ring is large, and all nodes have the same one.
 func TestFollowAsksOneNodeForTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(5)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		nodes, c := started(t, 5)
 		synctest.Wait() // the first look is over, and the next a second away
 		change(t, nodes, true)
 		for _, n := range nodes {
 			n.states.Store(0)
 			n.delay = time.Millisecond
 		}
-		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
-			t.Fatalf("epoch %d, %v; want 2", c.View().Epoch(), err)
-		}
+		wantNext(t, c)
 		asked := int64(0)
 		for _, n := range nodes {
 			asked += n.states.Load()
@@ -113,18 +109,14 @@ func TestFollowAsksOneNodeForTheRing(t *testing.T) {
 // One that shows a newer ring and doesn't hand it over holds up no caller for long.
 func TestFollowAsksTheNextNodeForTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(4)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		nodes, c := started(t, 4)
 		synctest.Wait()
 		change(t, nodes, true)
 		nodes[0].away.Store(true)
 		nodes[1].hung.Store(true) // both still tell how far they are
 		nodes[2].hung.Store(true)
 		begin := time.Now()
-		if err := c.Follow(briefly(t), 1); err != nil || c.View().Epoch() != 2 {
-			t.Errorf("epoch %d, %v; want 2", c.View().Epoch(), err)
-		}
+		wantNext(t, c)
 		if took := time.Since(begin); took > cluster.CallTimeout {
 			t.Errorf("it took %v", took)
 		}
@@ -135,9 +127,7 @@ func TestFollowAsksTheNextNodeForTheRing(t *testing.T) {
 // it something.
 func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		nodes, c := started(t, 3)
 		behind := nodes[2]
 		r := change(t, nodes[:2], true)
 		check.Must(t, c.Follow(briefly(t), 1))
@@ -152,11 +142,9 @@ func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {
 
 func TestALaterStartBringsUpWhoIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		mustStart(t, newCluster(t, nodes))
+		nodes, _ := started(t, 3)
 		change(t, nodes[:1], true)
-		later := newCluster(t, nodes)
-		mustStart(t, later)
+		later := join(t, nodes)
 		wantOneRing(t, nodes, later)
 	})
 }
@@ -191,9 +179,7 @@ func TestReadyMeansThatANodeAnswers(t *testing.T) {
 
 func TestEachNamesTheNodeThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		_, c := started(t, 3)
 		called := make([]bool, 3)
 		begin := time.Now()
 		err := c.View().Each(t.Context(), func(ctx context.Context, i int, _ *cluster.Member) error {
@@ -267,8 +253,7 @@ func TestALossIsReportedWithTheNode(t *testing.T) {
 
 func TestStopEndsThoseWhoFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, newNodes(3))
-		mustStart(t, c)
+		_, c := started(t, 3)
 		var callers sync.WaitGroup
 		for range 8 {
 			callers.Go(func() { check.Fails(t, c.Follow(t.Context(), c.View().Epoch()), "found a ring that is not there") })

@@ -13,19 +13,19 @@ import (
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
 // node is a memory node that can be away, slow, or fail where a start is
-// most delicate.
+// most delicate. It always tells how far it is.
 type node struct {
 	*localnode.Node
-	away   atomic.Bool
-	hung   atomic.Bool
-	delay  time.Duration
-	states atomic.Int64 // how often it was asked for its rings
+	away, hung atomic.Bool
+	delay      time.Duration
+	states     atomic.Int64 // how often it was asked for its rings
 	// open, when set, is called before Open.
-	open func() error
+	open func()
 }
 
 func newNodes(n int) []*node {
@@ -37,65 +37,26 @@ func newNodes(n int) []*node {
 	return nodes
 }
 
-// reach is an error when the node can't be reached.
-func (n *node) reach(ctx context.Context) error {
+// around is what happens to a call of the node.
+func (n *node) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+	switch c.Method {
+	case "ringsummary":
+		return do(ctx)
+	case "ringstate":
+		n.states.Add(1)
+	}
 	if n.hung.Load() {
 		<-ctx.Done()
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	time.Sleep(n.delay)
 	if n.away.Load() {
-		return fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+		return nil, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
-	return nil
-}
-
-func (n *node) RingState(ctx context.Context) (sharding.RingState, error) {
-	n.states.Add(1)
-	if err := n.reach(ctx); err != nil {
-		return sharding.RingState{}, err
+	if c.Method == "open" && n.open != nil {
+		n.open()
 	}
-	return n.Node.RingState(ctx)
-}
-
-func (n *node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	if err := n.reach(ctx); err != nil {
-		return 0, err
-	}
-	return n.Node.Fence(ctx, r)
-}
-
-func (n *node) Accept(ctx context.Context, r *sharding.Ring) error {
-	if err := n.reach(ctx); err != nil {
-		return err
-	}
-	return n.Node.Accept(ctx, r)
-}
-
-func (n *node) Open(ctx context.Context, r *sharding.Ring) error {
-	if err := n.reach(ctx); err != nil {
-		return err
-	}
-	if n.open != nil {
-		if err := n.open(); err != nil {
-			return err
-		}
-	}
-	return n.Node.Open(ctx, r)
-}
-
-func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
-	if err := n.reach(ctx); err != nil {
-		return counting.Receipt{}, err
-	}
-	return n.Node.Apply(ctx, b)
-}
-
-func (n *node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	if err := n.reach(ctx); err != nil {
-		return nil, err
-	}
-	return n.Node.Read(ctx, epoch, pages)
+	return do(ctx)
 }
 
 // ring is the ring that a node has opened, nil when there is none.
@@ -110,7 +71,7 @@ func (n *node) ring() *sharding.Ring {
 func asNodes(nodes []*node) []cluster.Node {
 	all := make([]cluster.Node, len(nodes))
 	for i, n := range nodes {
-		all[i] = n
+		all[i] = &chaos.Link{Far: n.Node, Around: n.around}
 	}
 	return all
 }
@@ -134,6 +95,21 @@ func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 		cancel()
 		_ = c.Stop(now)
 	})
+	return c
+}
+
+// started is a cluster that runs on n new nodes.
+func started(t *testing.T, n int) ([]*node, *cluster.Cluster) {
+	t.Helper()
+	nodes := newNodes(n)
+	return nodes, join(t, nodes)
+}
+
+// join starts one more cluster on nodes.
+func join(t *testing.T, nodes []*node) *cluster.Cluster {
+	t.Helper()
+	c := newCluster(t, nodes)
+	mustStart(t, c)
 	return c
 }
 

@@ -14,9 +14,7 @@ func TestAChangeThatWasLeftIsFinishedIfItMayHaveBeenMade(t *testing.T) {
 	for away := range 3 {
 		for _, approved := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
-				nodes := newNodes(3)
-				c := newCluster(t, nodes)
-				mustStart(t, c)
+				nodes, c := started(t, 3)
 				next := change(t, nodes, false)
 				if approved {
 					for i := range 2 { // the one that is away, and another
@@ -44,9 +42,7 @@ func TestAChangeThatWasLeftIsFinishedIfItMayHaveBeenMade(t *testing.T) {
 // P4: one node of three decides nothing, also when it is the first.
 func TestWithoutAMajorityNothingIsDecided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		c := newCluster(t, nodes)
-		mustStart(t, c)
+		nodes, c := started(t, 3)
 		next := change(t, nodes, false)
 		nodes[1].away.Store(true)
 		nodes[2].hung.Store(true)

@@ -12,7 +12,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
@@ -45,24 +45,26 @@ func TestInstancesThatStartAtOnceAgreeOnARing(t *testing.T) {
 
 func TestALaterStartFindsTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		first := newCluster(t, nodes)
-		mustStart(t, first)
-		later := newCluster(t, nodes)
-		mustStart(t, later)
+		nodes, first := started(t, 3)
+		later := join(t, nodes)
 		wantOneRing(t, nodes, first, later)
 	})
 }
 
 // The one who began may die after any of its steps.
 func TestAFirstStarterThatDiesIsTakenOver(t *testing.T) {
-	for steps := range int32(7) {
+	for steps := range int64(7) {
 		synctest.Test(t, func(t *testing.T) {
 			nodes := newNodes(3)
-			left := steps
+			var made atomic.Int64 // steps that change a node
 			dying := make([]cluster.Node, len(nodes))
 			for i, n := range nodes {
-				dying[i] = &mortal{node: n, left: &left}
+				dying[i] = &chaos.Link{Far: n.Node, Around: func(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+					if (c.Method == "fence" || c.Method == "open") && made.Add(1) > steps {
+						return nil, errCrash
+					}
+					return do(ctx)
+				}}
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
@@ -77,44 +79,16 @@ func TestAFirstStarterThatDiesIsTakenOver(t *testing.T) {
 	}
 }
 
-// mortal takes a number of steps that change a node, and is dead then.
-type mortal struct {
-	*node
-	left *int32
-}
-
-func (m *mortal) step() error {
-	if atomic.AddInt32(m.left, -1) < 0 {
-		return errCrash
-	}
-	return nil
-}
-
-func (m *mortal) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	if err := m.step(); err != nil {
-		return 0, err
-	}
-	return m.node.Fence(ctx, r)
-}
-
-func (m *mortal) Open(ctx context.Context, r *sharding.Ring) error {
-	if err := m.step(); err != nil {
-		return err
-	}
-	return m.node.Open(ctx, r)
-}
-
 // A start that is slow, and not dead, still ends with one ring.
 func TestAFirstStarterThatWasSupersededJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := newNodes(3)
 		stall := make(chan struct{})
 		var once atomic.Bool
-		nodes[1].open = func() error {
+		nodes[1].open = func() {
 			if once.CompareAndSwap(false, true) {
 				<-stall
 			}
-			return nil
 		}
 		slow, quick := newCluster(t, nodes), newCluster(t, nodes)
 		started := make(chan []error)
@@ -160,13 +134,10 @@ func TestTheFirstStartWaitsForANode(t *testing.T) {
 func TestANodeThatIsDownLaterStopsNoStart(t *testing.T) {
 	for _, hung := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			nodes := newNodes(3)
-			first := newCluster(t, nodes)
-			mustStart(t, first)
+			nodes, first := started(t, 3)
 			nodes[0].away.Store(!hung)
 			nodes[0].hung.Store(hung)
-			later := newCluster(t, nodes)
-			mustStart(t, later)
+			later := join(t, nodes)
 			check.Equal(t, later.View().ChangeID(), first.View().ChangeID(), "hung %t: the ring of change", hung)
 			if !answers(t, later) {
 				t.Errorf("hung %t: not ready, though two nodes answer", hung)
@@ -178,12 +149,9 @@ func TestANodeThatIsDownLaterStopsNoStart(t *testing.T) {
 // V9: a node that came back empty is lost, not new.
 func TestANodeThatCameBackEmptyIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		first := newCluster(t, nodes)
-		mustStart(t, first)
+		nodes, first := started(t, 3)
 		nodes[0].Restore(localnode.Snapshot{})
-		later := newCluster(t, nodes)
-		mustStart(t, later)
+		later := join(t, nodes)
 		if nodes[0].ring() != nil {
 			t.Error("the empty node has a ring")
 		}
@@ -193,8 +161,7 @@ func TestANodeThatCameBackEmptyIsLeftAlone(t *testing.T) {
 
 func TestAnotherLengthOfWindowsIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		mustStart(t, newCluster(t, nodes))
+		nodes, _ := started(t, 3)
 		other := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Length: counting.WindowLength(2 * time.Second)})
 		err := startAll(t, other)[0]
 		check.Says(t, err, "1m0s", "2s")
@@ -216,8 +183,7 @@ func TestANodeOfAnotherDeploymentIsAnError(t *testing.T) {
 
 func TestAMemberThatIsNotConfiguredIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nodes := newNodes(3)
-		mustStart(t, newCluster(t, nodes))
+		nodes, _ := started(t, 3)
 		err := startAll(t, newCluster(t, nodes[:2]))[0]
 		check.Says(t, err, "n3")
 	})
