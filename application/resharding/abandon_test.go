@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"footfall/adapters/localnode"
-	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
@@ -138,8 +137,7 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 100
 		d.count(t, pages)
-		_ = d.ring.Stop(t.Context())
-		mover := resharding.New(d.ring.Options)
+		d.stopMovers(t)
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		v := d.cluster.View()
 		met := make(map[counting.Arc]int)
@@ -169,8 +167,7 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 			d.wantVisits(t, counting.Page(fmt.Sprint(i)), want(i))
 		}
 		bringBack()
-		_ = mover.Start(t.Context())
-		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
+		check.Must(t, d.ring.Start(t.Context()))
 		d.resolve(t)
 		check.Must(t, d.ring.Repair(t.Context()))
 		if s := d.ring.Status(t.Context()).Sweep; len(s.Orphans) > 0 {

@@ -145,7 +145,8 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		}
 		// Another instance moves one of them.
 		other := st.Stuck[0]
-		check.Must(t, takeOver(t, d.node(other.From), d.node(other.To), d.cluster.View().Table(), other.Arc))
+		v := d.cluster.View()
+		d.begin(t, sharding.Move{Arc: other.Arc, From: v.Index(other.From), To: v.Index(other.To)}, 3)
 		stuck--
 		time.Sleep(time.Minute)
 		st = d.ring.Status(t.Context()).Moves
@@ -168,28 +169,6 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		}
 		d.wantAll(t)
 	})
-}
-
-// takeOver moves an arc, as another instance would.
-func takeOver(t *testing.T, from, to *localnode.Node, table counting.Epoch, arc counting.Arc) error {
-	t.Helper()
-	claimed, err := from.ClaimArcs(t.Context(), table, []counting.Arc{arc})
-	if err != nil {
-		return err
-	}
-	if claimed[0].Stage != counting.Released {
-		chunk, _, err := from.Fetch(t.Context(), table, arc, "")
-		if err != nil {
-			return err
-		}
-		if _, err := to.Import(t.Context(), table, arc, chunk); err != nil {
-			return err
-		}
-		if err := from.RetireArc(t.Context(), table, arc, claimed[0].Pages); err != nil {
-			return err
-		}
-	}
-	return to.CloseArc(t.Context(), table, arc, claimed[0].Pages)
 }
 
 // P4: arcs whose closing a power cut takes back are closed again, and hold up no

@@ -8,18 +8,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
 )
 
 // halfWay adds n4 to three nodes. What the others send has arrived; the arcs of n3 are
-// at all stages of their moves, which no mover continues until resume is called.
-func (d *deployment) halfWay(t *testing.T) (resume func()) {
+// at all stages of their moves, which no mover continues until d.ring.Start is called.
+func (d *deployment) halfWay(t *testing.T) {
 	t.Helper()
-	_ = d.ring.Stop(t.Context())
-	mover := resharding.New(d.ring.Options)
+	d.stopMovers(t)
 	check.Value(d.ring.Add(t.Context(), "n4:1", 1, false))(t)
 	v := d.cluster.View()
 	for _, m := range v.Ring.Moves() {
@@ -28,10 +26,6 @@ func (d *deployment) halfWay(t *testing.T) (resume func()) {
 		} else {
 			d.begin(t, m, 3)
 		}
-	}
-	return func() {
-		_ = mover.Start(t.Context())
-		t.Cleanup(func() { _ = mover.Stop(context.Background()) })
 	}
 }
 
@@ -47,7 +41,7 @@ func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 			d := newDeploymentOf(t, 3, h.around)
 			const pages = 300
 			d.count(t, pages)
-			resume := d.halfWay(t)
+			d.halfWay(t)
 			d.wantCounted(t, pages)
 			bringBack := d.lose("n3")
 			h.set(func() {
@@ -63,7 +57,7 @@ func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 			h.set(func() { h.confirm, h.approve = nil, nil })
 			bringBack()
 			time.Sleep(time.Minute)
-			resume()
+			check.Must(t, d.ring.Start(t.Context()))
 			if st := d.resolve(t); len(st.Losses) > 0 {
 				t.Errorf("lost: %v", st.Losses)
 			}
@@ -83,7 +77,7 @@ func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 		d := newDeployment(t, 3)
 		const pages = 300
 		d.count(t, pages)
-		resume := d.halfWay(t)
+		d.halfWay(t)
 		v := d.cluster.View()
 		d.lose("n3")
 		check.Value(d.ring.Abandon(t.Context(), "n3"))(t)
@@ -106,7 +100,7 @@ func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 		if len(met) < 4 {
 			t.Fatalf("pages at all stages of a move: %v", met)
 		}
-		resume()
+		check.Must(t, d.ring.Start(t.Context()))
 		d.resolve(t)
 		check.Value(d.ring.Remove(t.Context(), "n4", false))(t)
 		d.resolve(t)

@@ -14,10 +14,8 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/application/resharding"
-	"footfall/application/uniques"
 	"footfall/application/visits"
 	"footfall/domain/counting"
-	"footfall/domain/publishing"
 	"footfall/domain/sharding"
 	"footfall/test/check"
 )
@@ -72,6 +70,13 @@ func newDeploymentOf(t *testing.T, n int, around func(*localnode.Node) cluster.N
 		_ = d.cluster.Stop(context.Background())
 	})
 	return d
+}
+
+// stopMovers stops the instance's movers. d.ring.Start starts others.
+func (d *deployment) stopMovers(t *testing.T) {
+	t.Helper()
+	check.Must(t, d.ring.Stop(t.Context()))
+	d.ring = resharding.New(d.ring.Options)
 }
 
 func (d *deployment) resolve(t *testing.T) sharding.Status {
@@ -132,23 +137,13 @@ func TestANodeComesAndGoes(t *testing.T) {
 		check.Value(d.ring.Remove(t.Context(), "n1", false))(t)
 		d.resolve(t)
 		d.wantCounted(t, pages)
-		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: slog.New(slog.DiscardHandler)})
-		for range 40 {
-			_ = u.Scan(t.Context())
-			time.Sleep(10 * time.Second)
-		}
-		_ = u.Stop(t.Context())
+		newCounter(t, d).pass(t, 7)
 		if v := d.cluster.View(); v.Index("n1") >= 0 || v.Tables() != 1 {
 			t.Errorf("members %v, %d tables", v.Members(), v.Tables())
 		}
 		check.Is(t, check.Err(d.ring.Add(t.Context(), "n1:1", 1, false)), sharding.ErrNotEmpty, "a node that was in the ring came back")
 	})
 }
-
-type press struct{}
-
-func (press) Name() string                                     { return "press" }
-func (press) Publish(context.Context, publishing.Report) error { return nil }
 
 // An arc with a page that can't be added stays where it is, and is reported.
 func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
@@ -165,14 +160,12 @@ func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 			}
 		}
 		check.Must(t, d.visits.Record(t.Context(), page, math.MaxInt64-1))
-		_ = d.ring.Stop(t.Context()) // what comes next is faster than the movers
-		mover := resharding.New(d.ring.Options)
+		d.stopMovers(t) // what comes next is faster than they are
 		check.Value(d.ring.Add(t.Context(), "n2:1", 1, false))(t)
 		check.Must(t, d.visits.Record(t.Context(), page, 5))
-		_ = mover.Start(t.Context())
+		check.Must(t, d.ring.Start(t.Context()))
 		time.Sleep(10 * time.Minute)
-		st := mover.Status(t.Context())
-		_ = mover.Stop(t.Context())
+		st := d.ring.Status(t.Context())
 		if st.Moves.Left != 1 || len(st.Moves.Stuck) != 1 {
 			t.Fatalf("left %d, stuck %v", st.Moves.Left, st.Moves.Stuck)
 		}
@@ -183,7 +176,7 @@ func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 		if got := d.visits.Read(t.Context(), []counting.Page{page})[0]; got.Err == nil {
 			t.Errorf("a sum that doesn't fit reads %d", got.Visits)
 		}
-		_, err = mover.Reweight(t.Context(), "n2", 2, false)
+		_, err = d.ring.Reweight(t.Context(), "n2", 2, false)
 		if !errors.Is(err, sharding.ErrBusy) || !strings.Contains(err.Error(), fmt.Sprintf("arc %d from n1 to n2: %s", arc, stuck.Why)) {
 			t.Errorf("a change with an arc that is stuck: %v", err)
 		}
@@ -195,8 +188,7 @@ func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 3)
-		log := slog.New(slog.DiscardHandler)
-		u := uniques.New(uniques.Options{Cluster: d.cluster, Publishers: []publishing.Publisher{press{}}, Log: log, Notifier: nil})
+		u := newCounter(t, d)
 		check.Must(t, u.Accept(t.Context(), 7, ""))
 		w := counting.WindowLength(time.Minute).At(time.Now())
 		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n1")), sharding.ErrAnswers, "a node that answers is abandoned")
@@ -212,9 +204,7 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		_ = u.Scan(t.Context())
-		windows, err := u.Windows(t.Context(), 10)
-		_ = u.Stop(t.Context())
-		check.Must(t, err)
+		windows := check.Value(u.Windows(t.Context(), 10))(t)
 		lost := false
 		for _, s := range windows {
 			lost = lost || s.ID == counting.WindowLength(time.Minute).Name(w) && s.State == counting.Lost

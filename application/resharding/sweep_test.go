@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/localnode"
-	"footfall/application/resharding"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
@@ -45,7 +43,7 @@ func TestARepairSweepsTheNodes(t *testing.T) {
 			arc++
 		}
 		d.misplace(t, "n1", arc)
-		d.nodes["n2"].Restore(localnode.Snapshot{})
+		d.lose("n2")
 		check.Must(t, d.ring.Repair(t.Context()))
 		s := d.ring.Status(t.Context()).Sweep
 		if s == nil || s.Forgotten != 1 || s.Unswept["n2"] != "it came back empty" || len(s.Unswept) != 1 {
@@ -83,8 +81,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 300
 		d.count(t, pages)
-		_ = d.ring.Stop(t.Context())
-		mover := resharding.New(d.ring.Options)
+		d.stopMovers(t)
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		v := d.cluster.View()
 		frozen := 0
@@ -101,8 +98,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		if s := d.ring.Status(t.Context()).Sweep; s.Forgotten != 0 || len(s.Orphans) != 0 || len(s.Unswept) != 0 {
 			t.Errorf("swept %+v", s)
 		}
-		_ = mover.Start(t.Context())
-		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
+		check.Must(t, d.ring.Start(t.Context()))
 		d.resolve(t)
 		d.wantCounted(t, pages)
 	})
@@ -115,15 +111,12 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		d := newDeployment(t, 2)
 		const pages = 100
 		d.count(t, pages)
-		_ = d.ring.Stop(t.Context())
-		mover := resharding.New(d.ring.Options)
+		d.stopMovers(t)
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
-		before := d.nodes["n1"].Snapshot()
-		d.nodes["n1"].Restore(localnode.Snapshot{})
+		bringBack := d.lose("n1")
 		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n1")), sharding.ErrBusy, "a source is abandoned while arcs of another are on their way")
-		d.nodes["n1"].Restore(before)
-		_ = mover.Start(t.Context())
-		defer func() { _ = mover.Stop(t.Context()) }() // also where the test fails
+		bringBack()
+		check.Must(t, d.ring.Start(t.Context()))
 		d.resolve(t)
 		d.wantCounted(t, pages)
 	})
