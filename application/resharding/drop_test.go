@@ -3,45 +3,34 @@ package resharding_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"footfall/adapters/localnode"
-	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
-// syncing is a node that has entries on its disk after some time.
-type syncing struct {
-	*localnode.Node
-	takes time.Duration
-}
-
-func (n syncing) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	select {
-	case <-time.After(n.takes):
-		return n.Node.ImportEntries(ctx, table, entries)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// knows gives a node an entry of each of so many windows, with so many calls, and
-// returns what wants all of them to be listed.
-func (c *counter) knows(t *testing.T, id counting.NodeID, windows, calls int) (wantListed func()) {
+// knows gives a node an entry of each of so many windows, with the deliveries of so
+// many endpoints, and returns what wants all of them to be shown.
+func (c *counter) knows(t *testing.T, id counting.NodeID, windows int, endpoints func(i int) int) (wantShown func()) {
 	t.Helper()
+	minute := counting.WindowLength(time.Minute)
 	var all []counting.FullEntry
 	for i := range windows {
-		e := counting.FullEntry{ByEndpoint: make(map[string]counting.Delivery)}
-		e.Window = counting.WindowLength(time.Minute).At(time.Now()) - 10 - counting.Window(i)
-		e.State, e.Count, e.Sink = counting.Done, int64(i), "log"
-		for k := range calls {
-			e.ByEndpoint[fmt.Sprintf("http://e%d.example/", k)] = counting.Delivery{Attempts: 1, Final: true}
+		e := counting.FullEntry{Entry: counting.Entry{
+			Window: minute.At(time.Now()) - 10 - counting.Window(i), State: counting.Done, Count: int64(i), Sink: "log",
+		}}
+		if n := endpoints(i); n > 0 {
+			e.Deliveries = counting.DeliveryTotals{Endpoints: n, Failed: n}
+			e.ByEndpoint = make(map[string]counting.Delivery)
+			for k := range n {
+				e.ByEndpoint[fmt.Sprintf("http://e%d.example/", k)] = counting.Delivery{Attempts: k + 1, Final: true}
+			}
 		}
-		e.Deliveries = counting.DeliveryTotals{Endpoints: calls, Failed: calls}
 		all = append(all, e)
 	}
 	check.Must(t, c.nodes[id].ImportEntries(t.Context(), 1, all))
@@ -53,33 +42,48 @@ func (c *counter) knows(t *testing.T, id counting.NodeID, windows, calls int) (w
 			counts[w.ID] = w.Count
 		}
 		for _, e := range all {
-			id := counting.WindowLength(time.Minute).Name(e.Window)
+			id := minute.Name(e.Window)
 			if count, ok := counts[id]; !ok || count != e.Count {
 				t.Fatalf("%s is listed with %d (%v, %v), want %d", id, count, ok, err, e.Count)
+			}
+			if len(e.ByEndpoint) == 0 {
+				continue
+			}
+			_, deliveries, err := c.Deliveries(t.Context(), id)
+			if err != nil || !maps.Equal(deliveries, e.ByEndpoint) {
+				t.Errorf("%s has %d deliveries, %v, want %d", id, len(deliveries), err, len(e.ByEndpoint))
 			}
 		}
 	}
 }
 
-// V31: however many homes wait for their disks, and though all of it takes longer than
-// windows, a node is let go.
+// V31: however many homes wait for their disks, though all of it takes longer than
+// windows, and whatever a node has of windows, all is handed over and the node is
+// dropped.
 func TestASlowHandOverEnds(t *testing.T) {
-	for _, c := range []struct {
-		name                  string
-		nodes, windows, calls int
-		takes                 time.Duration
+	for name, c := range map[string]struct {
+		nodes, windows int
+		endpoints      func(i int) int
+		takes          time.Duration
 	}{
-		{"to many", 13, 100, 0, time.Second},
-		{"longer than windows", 3, 60, 600, 4 * time.Second}, // each with its calls goes alone
+		"to many":             {13, 100, func(int) int { return 0 }, time.Second},
+		"longer than windows": {3, 60, func(int) int { return 600 }, 4 * time.Second}, // each entry goes alone
+		"many entries":        {3, 1500, func(i int) int { return max(0, 1-i%500) * 700 }, 0},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u := newCounter(t, newDeploymentOf(t, c.nodes, func(n *localnode.Node) cluster.Node { return syncing{n, c.takes} }))
-				wantListed := u.knows(t, "n2", c.windows, c.calls)
+				h := faults{before: func(ctx context.Context, _ counting.NodeID, call chaos.Call) error {
+					if call.Method == "importentries" {
+						return wait(ctx, c.takes)
+					}
+					return nil
+				}}
+				u := newCounter(t, newDeploymentOf(t, c.nodes, h.around))
+				wantShown := u.knows(t, "n2", c.windows, c.endpoints)
 				check.Value(u.ring.Remove(t.Context(), "n2", false))(t)
 				u.resolve(t)
 				u.forgotten(t, c.nodes-1)
-				wantListed()
+				wantShown()
 			})
 		})
 	}
@@ -91,7 +95,7 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounter(t, newDeployment(t, 5))
 		_ = c.ring.Stop(t.Context()) // no instance tidies up in between
-		wantListed := c.knows(t, "n5", 100, 1)
+		wantShown := c.knows(t, "n5", 100, func(int) int { return 0 })
 		gone := func(_ sharding.Plan, err error) {
 			t.Helper()
 			check.Must(t, err)
@@ -110,6 +114,6 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 		if v := c.cluster.View(); v.Index("n5") >= 0 || v.Index("n4") < 0 {
 			t.Fatalf("members are %+v", v.Members())
 		}
-		wantListed()
+		wantShown()
 	})
 }

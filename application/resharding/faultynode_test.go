@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
@@ -13,25 +14,26 @@ import (
 
 var errWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
 
-// faults are shared by all nodes. What they do is done before the call.
+// faults are shared by all nodes.
 type faults struct {
 	mu sync.Mutex
-	// claim and confirm get the number of arcs.
-	claim   func(ctx context.Context, node counting.NodeID, arcs int) error
-	take    func(ctx context.Context) error
-	confirm func(ctx context.Context, arcs int) error
-	approve func() error
+	// before is called before each call of a node, which is not made if it fails.
+	before  func(ctx context.Context, node counting.NodeID, c chaos.Call) error
 	corrupt func(arc counting.Arc) bool // that is what its claim says
-	wrong   func(arc counting.Arc) bool // its keys can't be fetched
 	failed  int
 }
 
-// around is a node with the faults in the way of its steps of moves.
+// around is a node with the faults in the way of its calls.
 func (h *faults) around(n *localnode.Node) cluster.Node {
 	return &chaos.Link{Far: n, Around: func(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
-		if err := h.before(ctx, n.ID(), c); err != nil {
-			h.set(func() { h.failed++ })
-			return nil, err
+		h.mu.Lock()
+		before := h.before
+		h.mu.Unlock()
+		if before != nil {
+			if err := before(ctx, n.ID(), c); err != nil {
+				h.set(func() { h.failed++ })
+				return nil, err
+			}
 		}
 		v, err := do(ctx)
 		if all, ok := v.([]counting.FrozenPages); ok {
@@ -39,26 +41,6 @@ func (h *faults) around(n *localnode.Node) cluster.Node {
 		}
 		return v, err
 	}}
-}
-
-// before is what stands in the way of a call.
-func (h *faults) before(ctx context.Context, id counting.NodeID, c chaos.Call) error {
-	h.mu.Lock()
-	claim, take, confirm, approve, wrong := h.claim, h.take, h.confirm, h.approve, h.wrong
-	h.mu.Unlock()
-	switch {
-	case c.Method == "claimarcs" && claim != nil:
-		return claim(ctx, id, len(c.Arcs))
-	case c.Method == "fetch" && wrong != nil && wrong(c.Arcs[0]):
-		return errWrongType
-	case c.Method == "import" && take != nil:
-		return take(ctx)
-	case c.Method == "confirm" && confirm != nil:
-		return confirm(ctx, len(c.Arcs))
-	case c.Method == "accept" && approve != nil:
-		return approve()
-	}
-	return nil
 }
 
 // corruptSome makes the claims of some arcs fail.
@@ -78,4 +60,14 @@ func (h *faults) set(change func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change()
+}
+
+// wait is a call that takes some time.
+func wait(ctx context.Context, takes time.Duration) error {
+	select {
+	case <-time.After(takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

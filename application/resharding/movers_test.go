@@ -13,6 +13,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
@@ -72,28 +73,21 @@ func TestOneSyncIsForManyArcs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, h := filled(t, 7)
 				calls, claims, most, arcs, at, mostAt := 0, 0, 0, 0, 0, 0
-				syncing := func(ctx context.Context) error {
-					select {
-					case <-time.After(sync):
+				h.before = func(ctx context.Context, _ counting.NodeID, c chaos.Call) error {
+					n := len(c.Arcs)
+					switch {
+					case c.Method == "claimarcs":
+						h.set(func() { claims, most = claims+1, max(most, n) })
+					case c.Method != "confirm":
 						return nil
-					case <-ctx.Done():
-						return ctx.Err()
+					case n > 0: // with none, a change is about to begin
+						h.set(func() {
+							calls, most, arcs, at = calls+1, max(most, n), arcs+n, at+1
+							mostAt = max(mostAt, at)
+						})
+						defer h.set(func() { at-- })
 					}
-				}
-				h.claim = func(ctx context.Context, _ counting.NodeID, n int) error {
-					h.set(func() { claims, most = claims+1, max(most, n) })
-					return syncing(ctx)
-				}
-				h.confirm = func(ctx context.Context, n int) error {
-					if n == 0 {
-						return syncing(ctx) // a change is about to begin
-					}
-					h.set(func() {
-						calls, most, arcs, at = calls+1, max(most, n), arcs+n, at+1
-						mostAt = max(mostAt, at)
-					})
-					defer h.set(func() { at-- })
-					return syncing(ctx)
+					return wait(ctx, sync)
 				}
 				took := d.drain(t, 0)
 				d.wantAll(t)
@@ -117,7 +111,13 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 		d, h := filled(t, 7)
 		wrong := func(arc counting.Arc) bool { return arc%50 == 7 }
 		corrupt := func(arc counting.Arc) bool { return arc%50 == 8 }
-		h.wrong, h.corrupt = wrong, corrupt
+		h.corrupt = corrupt
+		h.before = func(_ context.Context, _ counting.NodeID, c chaos.Call) error {
+			if c.Method == "fetch" && wrong(c.Arcs[0]) {
+				return errWrongType
+			}
+			return nil
+		}
 		next := check.Value(d.cluster.View().Add(sharding.Change{}, sharding.Member{ID: "new", Addr: "new:1", Weight: 1}))(t)
 		counted := make(map[counting.Arc]bool)
 		for i := range manyPages {
@@ -160,7 +160,7 @@ func TestArcsThatAreStuckHoldUpNoOthers(t *testing.T) {
 			if tries := h.failed - before; tries > 60*stuck {
 				t.Errorf("%d tries of %d arcs in 10 minutes", tries, stuck)
 			}
-			h.wrong, h.corrupt = nil, nil
+			h.before, h.corrupt = nil, nil
 		})
 		check.Must(t, d.ring.Repair(t.Context()))
 		time.Sleep(2 * time.Second) // they need not wait as long as before
@@ -177,8 +177,8 @@ func TestArcsThatAPowerCutOpensAgainAreClosedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, h := filled(t, 3)
 		var kept localnode.Snapshot
-		h.confirm = func(_ context.Context, n int) error {
-			if n > 0 {
+		h.before = func(_ context.Context, _ counting.NodeID, c chaos.Call) error {
+			if c.Method == "confirm" && len(c.Arcs) > 0 {
 				h.set(func() { kept = d.node("new").Snapshot() })
 			}
 			return nil
@@ -201,12 +201,11 @@ func TestArcsThatAPowerCutOpensAgainAreClosedAgain(t *testing.T) {
 func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, h := filled(t, 3)
-		h.take = func(context.Context) error {
-			time.Sleep(10 * time.Millisecond) // so that the others need several rounds
-			return nil
-		}
-		h.claim = func(ctx context.Context, node counting.NodeID, _ int) error {
-			if node == "n2" {
+		h.before = func(ctx context.Context, node counting.NodeID, c chaos.Call) error {
+			switch {
+			case c.Method == "import":
+				time.Sleep(10 * time.Millisecond) // so that the others need several rounds
+			case c.Method == "claimarcs" && node == "n2":
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -226,7 +225,7 @@ func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 		if left := d.left(t); left != its {
 			t.Errorf("%d arcs are left, want the %d of the node that hangs", left, its)
 		}
-		h.set(func() { h.claim = nil })
+		h.set(func() { h.before = nil })
 		time.Sleep(time.Minute)
 		check.Equal(t, d.left(t), 0, "arcs that are left")
 		d.wantAll(t)
@@ -237,18 +236,12 @@ func TestANodeThatHangsHoldsUpItsOwnArcsAlone(t *testing.T) {
 func TestCutConnectionsCostMovesLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, h := filled(t, 7)
-		cut := func(context.Context) error {
-			if rand.N(10) == 0 {
+		h.before = func(_ context.Context, _ counting.NodeID, c chaos.Call) error {
+			move := c.Method == "import" || c.Method == "confirm" && len(c.Arcs) > 0
+			if move && rand.N(10) == 0 {
 				return errors.New("connection reset by peer")
 			}
 			return nil
-		}
-		h.take = cut
-		h.confirm = func(ctx context.Context, n int) error {
-			if n == 0 {
-				return nil // the change begins
-			}
-			return cut(ctx)
 		}
 		took := d.drain(t, 0)
 		h.set(func() {

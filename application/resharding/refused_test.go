@@ -10,6 +10,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
@@ -34,7 +35,7 @@ func (d *deployment) halfWay(t *testing.T) {
 func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 	for step, why := range map[string]error{
 		"confirm": errors.New("append-only file: no answer within 5s"),
-		"approve": errors.New("it is read-only"),
+		"accept":  errors.New("it is read-only"),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var h faults
@@ -45,16 +46,17 @@ func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 			d.wantCounted(t, pages)
 			bringBack := d.lose("n3")
 			h.set(func() {
-				if step == "confirm" {
-					h.confirm = func(context.Context, int) error { return why }
-				} else {
-					h.approve = func() error { return why }
+				h.before = func(_ context.Context, _ counting.NodeID, c chaos.Call) error {
+					if c.Method == step {
+						return why
+					}
+					return nil
 				}
 			})
 			if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, counting.ErrUnavailable) || !errors.Is(err, why) {
 				t.Fatalf("n3 is abandoned though others fail to %s: %v", step, err)
 			}
-			h.set(func() { h.confirm, h.approve = nil, nil })
+			h.set(func() { h.before = nil })
 			bringBack()
 			time.Sleep(time.Minute)
 			check.Must(t, d.ring.Start(t.Context()))
@@ -120,7 +122,10 @@ func TestANodeThatIsBackWhileDisksAreWaitedForIsNotAbandoned(t *testing.T) {
 		d.count(t, pages)
 		bringBack := d.lose("n3")
 		h.set(func() {
-			h.confirm = func(context.Context, int) error {
+			h.before = func(_ context.Context, _ counting.NodeID, c chaos.Call) error {
+				if c.Method != "confirm" {
+					return nil
+				}
 				time.Sleep(5 * time.Second)
 				h.set(func() {
 					bringBack()
