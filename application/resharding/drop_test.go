@@ -67,7 +67,7 @@ func TestASlowHandOverEnds(t *testing.T) {
 		takes          time.Duration
 	}{
 		"to many":             {13, 100, func(int) int { return 0 }, time.Second},
-		"longer than windows": {3, 60, func(int) int { return 600 }, 4 * time.Second}, // each entry goes alone
+		"longer than windows": {3, 40, func(int) int { return 520 }, 4 * time.Second}, // each entry goes alone
 		"many entries":        {3, 1500, func(i int) int { return max(0, 1-i%500) * 700 }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
