@@ -17,7 +17,15 @@ import (
 
 	"footfall/adapters/httpcallback"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 )
+
+// answered is an attempt at a server that handles its connection so.
+func answered(t *testing.T, handle func(net.Conn), timeout time.Duration) publishing.Attempt {
+	t.Helper()
+	n := notifier(t, "127.0.0.1/32", httpcallback.Options{Timeout: timeout})
+	return n.Notify(t.Context(), report(), serve(t, "127.0.0.1:0", handle).endpoint("/p?key=SECRET"), 1)
+}
 
 func TestTheAnswersStatusAndItsFirstBytesAreKept(t *testing.T) {
 	long := strings.Repeat("é", 5000)
@@ -38,8 +46,7 @@ func TestTheAnswersStatusAndItsFirstBytesAreKept(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b":                 {Status: 200, Response: "\x1f\x8b"},
 		"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nAlt-Svc: h2=\":443\"\r\n\r\n":        {Status: 200},
 	} {
-		s := serve(t, "127.0.0.1:0", say(raw))
-		got := notifier(t, "127.0.0.1/32", httpcallback.Options{}).Notify(t.Context(), report(), s.endpoint("/"), 1)
+		got := answered(t, say(raw), 0)
 		if got.Status != want.Status || got.Response != want.Response || got.Err != nil {
 			t.Errorf("%.80q: %d %q %v, want %d %q", raw, got.Status, got.Response, got.Err, want.Status, want.Response)
 		}
@@ -79,10 +86,7 @@ func TestAnEndpointThatFailsIsAnAttemptThatSaysHow(t *testing.T) {
 		"sends a line of 1 MB":       {flood("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 1000), 1<<20), tooLong},
 		"sends 100 again and again":  {flood("", "HTTP/1.1 100 Continue\r\n\r\n", 1<<20), tooLong},
 	} {
-		s := serve(t, "127.0.0.1:0", c.handle)
-		n := notifier(t, "127.0.0.1/32", httpcallback.Options{Timeout: patience(c.want == late)})
-		got := n.Notify(t.Context(), report(), s.endpoint("/p?key=SECRET"), 1)
-		checkFailure(t, name, got, c.want)
+		checkFailure(t, name, answered(t, c.handle, patience(c.want == late)), c.want)
 	}
 	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
 	got := n.Notify(t.Context(), report(), closed.endpoint("/p?key=SECRET"), 1)
@@ -146,9 +150,7 @@ func TestABodyWithoutEndCostsNeitherTimeNorMemory(t *testing.T) {
 		"drops":              drip(header+"x", "x"),
 		"nothing":            func(c net.Conn) { _, _ = io.WriteString(c, header+"x"); hang(c) },
 	} {
-		s := serve(t, "127.0.0.1:0", handle)
-		n := notifier(t, "127.0.0.1/32", httpcallback.Options{Timeout: 2 * time.Second})
-		got := n.Notify(t.Context(), report(), s.endpoint("/"), 1)
+		got := answered(t, handle, 2*time.Second)
 		if got.Status != 200 || got.Err != nil || !strings.HasPrefix(got.Response, "x") || len(got.Response) > 256 {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -167,25 +169,21 @@ func TestTheTimeThatAnEndpointAsksForIsKept(t *testing.T) {
 		"99999999999999999999999": day, "-5": 0, "+5": 0, "1.5": 0, "5s": 0, "soon": 0, "1e3": 0, "0x10": 0,
 		in(-time.Hour): 0, in(time.Hour): time.Hour, in(48 * time.Hour): day, "Thu, 01 Jan 1970 00:00:00 GMT": 0,
 	} {
-		s := serve(t, "127.0.0.1:0", say("HTTP/1.1 429 Slow\r\nRetry-After: "+text+"\r\n\r\n"))
-		got := notifier(t, "127.0.0.1/32", httpcallback.Options{}).Notify(t.Context(), report(), s.endpoint("/"), 1)
+		got := answered(t, say("HTTP/1.1 429 Slow\r\nRetry-After: "+text+"\r\n\r\n"), 0)
 		if got.Status != 429 || got.RetryAfter > want || got.RetryAfter < want-time.Minute || want < time.Minute && got.RetryAfter != want {
 			t.Errorf("%q: %+v, want %v", text, got, want)
 		}
 	}
 	// Several of them: the first one counts.
-	s := serve(t, "127.0.0.1:0", say("HTTP/1.1 503 No\r\nRetry-After: 3\r\nretry-after: 9\r\n\r\n"))
-	if got := notifier(t, "127.0.0.1/32", httpcallback.Options{}).Notify(t.Context(), report(), s.endpoint("/"), 1); got.RetryAfter != 3*time.Second {
-		t.Errorf("%+v", got)
-	}
+	got := answered(t, say("HTTP/1.1 503 No\r\nRetry-After: 3\r\nretry-after: 9\r\n\r\n"), 0)
+	check.Equal(t, got.RetryAfter, 3*time.Second, "the pause of %+v", got)
 }
 
 func TestNotifyDoesNotWaitForMoreOfAnAnswerThanItReads(t *testing.T) {
 	for _, length := range []string{"", "Content-Length: 10000\r\n"} {
 		// The server hangs after 4 KiB.
-		s := serve(t, "127.0.0.1:0", flood("HTTP/1.1 200 OK\r\n"+length+"\r\n", strings.Repeat("x", 4<<10), 4<<10))
-		n := notifier(t, "127.0.0.1/32", httpcallback.Options{Timeout: time.Hour})
-		if got := n.Notify(t.Context(), report(), s.endpoint("/"), 1); got.Status != 200 || len(got.Response) != 256 {
+		got := answered(t, flood("HTTP/1.1 200 OK\r\n"+length+"\r\n", strings.Repeat("x", 4<<10), 4<<10), time.Hour)
+		if got.Status != 200 || len(got.Response) != 256 {
 			t.Errorf("call: %+v", got)
 		}
 	}

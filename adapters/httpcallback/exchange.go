@@ -29,11 +29,6 @@ const (
 	maxRetryAfter = 24 * time.Hour
 )
 
-var (
-	errLongHeader = errors.New("the header of the answer is too long")
-	errNotHTTP    = errors.New("the answer is not HTTP")
-)
-
 // request returns the POST of a report, signed for the time at.
 func (n *Notifier) request(u *url.URL, r publishing.Report, at time.Time) *http.Request {
 	body := r.Body()
@@ -94,7 +89,7 @@ func exchange(conn net.Conn, req *http.Request) (a publishing.Attempt, err error
 	answer, err := readHeader(from, req)
 	switch {
 	case err != nil && limit.N <= 0:
-		return a, errLongHeader
+		return a, errors.New("the header of the answer is too long")
 	case err != nil:
 		return a, err
 	}
@@ -137,7 +132,7 @@ func readHeader(from *bufio.Reader, req *http.Request) (*http.Response, error) {
 		case errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, err
 		case err != nil || answer.StatusCode < 100:
-			return nil, errNotHTTP
+			return nil, errors.New("the answer is not HTTP")
 		case answer.StatusCode >= 200 || answer.StatusCode == http.StatusSwitchingProtocols:
 			return answer, nil
 		}
