@@ -12,12 +12,6 @@ import (
 	"footfall/test/chaos"
 )
 
-// notice is what one publication or callback said.
-type notice struct {
-	count int64
-	at    time.Time
-}
-
 // tried names one attempt at one endpoint.
 type tried struct {
 	window   counting.Window
@@ -30,8 +24,9 @@ type books struct {
 	mu      sync.Mutex
 	acked   map[counting.ID]int // how often
 	doubted map[counting.ID]int
-	reports map[counting.Window][]notice
-	calls   map[tried][]notice
+	// The numbers that publications, and callbacks, said.
+	reports map[counting.Window][]int64
+	calls   map[tried][]int64
 	saves   map[tried]int // known to be saved by who called
 	// steps counts claims and saves; claims has the step of the latest claim
 	// that an instance knows of, newest the claim of a window that was asked for
@@ -64,7 +59,7 @@ type keeping struct {
 func newBooks() *books {
 	return &books{
 		acked: make(map[counting.ID]int), doubted: make(map[counting.ID]int),
-		reports: make(map[counting.Window][]notice), calls: make(map[tried][]notice), saves: make(map[tried]int),
+		reports: make(map[counting.Window][]int64), calls: make(map[tried][]int64), saves: make(map[tried]int),
 		claims: make(map[claimant]int), newest: make(map[counting.Window]claim), kept: make(map[claimant]keeping),
 	}
 }
@@ -135,7 +130,7 @@ func (w *world) published(r publishing.Report) {
 	if r.Count == 0 {
 		w.Counted.Add(publishedNothing)
 	}
-	w.reports[window] = append(w.reports[window], notice{r.Count, time.Now()})
+	w.reports[window] = append(w.reports[window], r.Count)
 }
 
 // called notes an attempt. An instance that saved a result, or has claimed the
@@ -155,7 +150,7 @@ func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, i
 	if number > 1 {
 		w.Counted.Add(calledAgain)
 	}
-	w.calls[t] = append(w.calls[t], notice{r.Count, time.Now()})
+	w.calls[t] = append(w.calls[t], r.Count)
 }
 
 // windowOf reads a report as its reader does.
@@ -176,16 +171,8 @@ func (w *world) truth() seen {
 	all := newSeen()
 	for _, s := range w.servers {
 		more := s.(*memoryServer).snapshot().seen
-		for window, ids := range more.ids {
-			for id := range ids {
-				put(all.ids, window, id)
-			}
-		}
-		for window, endpoints := range more.endpoints {
-			for e := range endpoints {
-				put(all.endpoints, window, e)
-			}
-		}
+		maps.Copy(all.ids, more.ids)
+		maps.Copy(all.endpoints, more.endpoints)
 		maps.Copy(all.current, more.current)
 	}
 	return all
@@ -199,11 +186,15 @@ func (w *world) latest() counting.Window {
 	return w.length.At(time.Now().Add(-settled))
 }
 
-// windows are those in which an instance lived or an id came, in order.
-func (s *seen) windows() []counting.Window {
-	all := maps.Clone(s.current)
-	for w := range s.ids {
-		all[w] = struct{}{}
+// windows are those in which an instance lived or an id came, in order, with the number
+// of ids in each.
+func (s *seen) windows() (all []counting.Window, ids map[counting.Window]int64) {
+	ids = make(map[counting.Window]int64)
+	for w := range s.current {
+		ids[w] = 0
 	}
-	return slices.Sorted(maps.Keys(all))
+	for at := range s.ids {
+		ids[at.window]++
+	}
+	return slices.Sorted(maps.Keys(ids)), ids
 }

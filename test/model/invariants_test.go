@@ -63,23 +63,24 @@ func (w *world) checkPages(ctx context.Context) {
 // took for it (P6).
 func (w *world) checkReports(truth *seen) {
 	latest := w.latest()
-	for _, window := range truth.windows() {
+	windows, ids := truth.windows()
+	for _, window := range windows {
 		if window > latest {
 			continue
 		}
 		name := w.length.Name(window)
 		reports := w.reports[window]
 		if len(reports) == 0 {
-			w.Violate("P5: %s was never published; it has %d ids", name, len(truth.ids[window]))
+			w.Violate("P5: %s was never published; it has %d ids", name, ids[window])
 			continue
 		}
 		for _, r := range reports[1:] {
-			if r.count != reports[0].count {
-				w.Violate("P5: %s was published with the numbers %d and %d", name, reports[0].count, r.count)
+			if r != reports[0] {
+				w.Violate("P5: %s was published with the numbers %d and %d", name, reports[0], r)
 			}
 		}
-		if want := int64(len(truth.ids[window])); reports[0].count != want {
-			w.Violate("P6: %s was published with %d, its nodes took %d ids", name, reports[0].count, want)
+		if want := ids[window]; reports[0] != want {
+			w.Violate("P6: %s was published with %d, its nodes took %d ids", name, reports[0], want)
 		}
 	}
 }
@@ -89,10 +90,8 @@ func (w *world) checkReports(truth *seen) {
 // nothing of nodes.
 func (w *world) checkIDs(truth *seen) {
 	taken := make(map[counting.ID]int)
-	for _, ids := range truth.ids {
-		for id := range ids {
-			taken[id]++
-		}
+	for at := range truth.ids {
+		taken[at.id]++
 	}
 	most := 0
 	for id, times := range w.acked {
@@ -114,7 +113,7 @@ func (w *world) checkIDs(truth *seen) {
 	}
 	sum := 0
 	for _, reports := range w.reports {
-		sum += int(reports[0].count)
+		sum += int(reports[0])
 	}
 	if sum < len(w.acked) || sum > most {
 		w.Violate("P6: the numbers of all windows add up to %d, want %d to %d", sum, len(w.acked), most)
@@ -126,11 +125,9 @@ func (w *world) checkIDs(truth *seen) {
 // again (P7, and "once per distinct endpoint and window").
 func (w *world) checkCalls(truth *seen) {
 	latest := w.latest()
-	for window, endpoints := range truth.endpoints {
-		for e := range endpoints {
-			if window <= latest && len(w.calls[tried{window, e, 1}]) == 0 {
-				w.Violate("P7: %s was not called about %s", e, w.length.Name(window))
-			}
+	for at := range truth.endpoints {
+		if at.window <= latest && len(w.calls[tried{at.window, at.endpoint, 1}]) == 0 {
+			w.Violate("P7: %s was not called about %s", at.endpoint, w.length.Name(at.window))
 		}
 	}
 	for t, calls := range w.calls {
@@ -142,8 +139,8 @@ func (w *world) checkCalls(truth *seen) {
 			w.Violate("P7: attempt %d at %s about %s was made again after it had been kept", t.number, t.endpoint, name)
 		}
 		for _, c := range calls {
-			if reports := w.reports[t.window]; len(reports) > 0 && c.count != reports[0].count {
-				w.Violate("P5: %s received %d about %s, whose number is %d", t.endpoint, c.count, name, reports[0].count)
+			if reports := w.reports[t.window]; len(reports) > 0 && c != reports[0] {
+				w.Violate("P5: %s received %d about %s, whose number is %d", t.endpoint, c, name, reports[0])
 			}
 		}
 	}

@@ -74,35 +74,27 @@ type memoryServer struct {
 // seen is what the node must know of windows, by what it answered.
 type seen struct {
 	sealed    counting.Window
-	ids       map[counting.Window]map[counting.ID]struct{}
-	endpoints map[counting.Window]map[string]struct{}
-	current   map[counting.Window]struct{}
+	ids       map[idIn]bool
+	endpoints map[endpointIn]bool
+	current   map[counting.Window]bool
 }
 
-func (s *seen) clone() seen {
-	return seen{sealed: s.sealed, ids: cloneSets(s.ids), endpoints: cloneSets(s.endpoints), current: maps.Clone(s.current)}
+type idIn struct {
+	window counting.Window
+	id     counting.ID
 }
 
-func cloneSets[K comparable](sets map[counting.Window]map[K]struct{}) map[counting.Window]map[K]struct{} {
-	c := maps.Clone(sets)
-	for w, set := range sets {
-		c[w] = maps.Clone(set)
-	}
-	return c
-}
-
-func put[K comparable](sets map[counting.Window]map[K]struct{}, w counting.Window, k K) {
-	if sets[w] == nil {
-		sets[w] = make(map[K]struct{})
-	}
-	sets[w][k] = struct{}{}
+type endpointIn struct {
+	window   counting.Window
+	endpoint string
 }
 
 func newSeen() seen {
-	return seen{
-		sealed: -1 << 62, ids: make(map[counting.Window]map[counting.ID]struct{}),
-		endpoints: make(map[counting.Window]map[string]struct{}), current: make(map[counting.Window]struct{}),
-	}
+	return seen{sealed: -1 << 62, ids: make(map[idIn]bool), endpoints: make(map[endpointIn]bool), current: make(map[counting.Window]bool)}
+}
+
+func (s *seen) clone() seen {
+	return seen{sealed: s.sealed, ids: maps.Clone(s.ids), endpoints: maps.Clone(s.endpoints), current: maps.Clone(s.current)}
 }
 
 func inMemory(w *world, i int) server {
@@ -180,7 +172,7 @@ func (s *memoryServer) around(ctx context.Context, c chaos.Call, do func(context
 	case c.Method == "apply":
 		s.took(c.Batch, value.(counting.Receipt), at)
 	case c.Method == "heartbeat":
-		s.seen.current[value.(counting.HeartbeatResult).Current] = struct{}{}
+		s.seen.current[value.(counting.HeartbeatResult).Current] = true
 	case c.Method == "seal", c.Method == "retire":
 		s.seen.sealed = max(s.seen.sealed, c.Window)
 	}
@@ -204,9 +196,9 @@ func (s *memoryServer) took(b *counting.Batch, receipt counting.Receipt, at coun
 		if w != at {
 			s.world.Counted.Add(idMovedOn)
 		}
-		put(s.seen.ids, w, a.ID)
+		s.seen.ids[idIn{w, a.ID}] = true
 		if a.Endpoint != "" {
-			put(s.seen.endpoints, w, a.Endpoint)
+			s.seen.endpoints[endpointIn{w, a.Endpoint}] = true
 		}
 	}
 }

@@ -172,7 +172,7 @@ func (w *world) arrived() seen {
 	truth := newSeen()
 	for window, in := range ids {
 		for id := range in {
-			put(truth.ids, window, id)
+			truth.ids[idIn{window, id}] = true
 		}
 	}
 	return truth
@@ -186,8 +186,8 @@ func (w *world) isClosed() bool {
 	truth := w.arrived()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for window := range truth.ids {
-		if len(w.reports[window]) == 0 {
+	for at := range truth.ids {
+		if len(w.reports[at.window]) == 0 {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,14 +54,7 @@ func startAll(t *testing.T, lists ...[]string) []string {
 // parse is the way of a list of addresses through the configuration.
 func parse(t *testing.T, addrs []string) []redisnode.Options {
 	t.Helper()
-	text := "redis://"
-	for i, addr := range addrs {
-		if i > 0 {
-			text += ","
-		}
-		text += addr
-	}
-	options, err := redisnode.ParseURL(text)
+	options, err := redisnode.ParseURL("redis://" + strings.Join(addrs, ","))
 	if err != nil {
 		t.Fatal(err)
 	}

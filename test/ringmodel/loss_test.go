@@ -32,14 +32,6 @@ func TestWhatHadNotLeftForANodeThatIsAbandonedCountsOn(t *testing.T) {
 	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, chaos.LostRequest, chaos.LostReply, chaos.Duplicated, chaos.InstanceCrashed, chaos.NodeDown})
 }
 
-// bereavements are defects that show where a node is abandoned.
-func bereavements() []defect {
-	return []defect{
-		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n chaos.Node) chaos.Node { return wasteful{n} }}},
-		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n chaos.Node) chaos.Node { return &hoarder{Node: n} }}},
-	}
-}
-
 // losses are what is known of nodes that were lost, beside what they did.
 type losses struct {
 	lost   map[counting.Page]int64           // visits that are permanently lost

@@ -30,6 +30,7 @@ type defect struct {
 	stuck  bool // that a change doesn't come to its end shows it, too
 }
 
+// defects are those of nodes and of moves.
 func defects() []defect {
 	return []defect{
 		{plan: storm, mutant: mutant{name: "an arc that is closed takes pages in", node: func(n chaos.Node) chaos.Node { return &open{Node: n} }}},
@@ -47,22 +48,15 @@ func defects() []defect {
 	}
 }
 
-// indecisions are defects of the vote about a change.
-func indecisions() []defect {
+// rareDefects are those of the vote about a change, of nodes that are lost, of members
+// that are let go, and those that a power cut shows in one of up to a few hundred runs.
+func rareDefects() []defect {
 	return []defect{
 		{plan: quarrel, mutant: mutant{name: "an accepted ring is forgotten when a later fence comes", node: func(n chaos.Node) chaos.Node { return distracted{n} }}},
 		{plan: quarrel, mutant: mutant{name: "a change is undone though it was accepted", client: func(l *link) chaos.Node { return stubborn{l} }}},
-	}
-}
-
-// oblivion is a defect of how members are let go.
-func oblivion() []defect {
-	return []defect{{plan: storm, mutant: mutant{name: "what a node knew of windows goes with it", node: func(n chaos.Node) chaos.Node { return oblivious{n} }}}}
-}
-
-// lazinesses are defects that a power cut shows, in one of up to a few hundred runs.
-func lazinesses() []defect {
-	return []defect{
+		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n chaos.Node) chaos.Node { return wasteful{n} }}},
+		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n chaos.Node) chaos.Node { return &hoarder{Node: n} }}},
+		{plan: storm, mutant: mutant{name: "what a node knew of windows goes with it", node: func(n chaos.Node) chaos.Node { return oblivious{n} }}},
 		{plan: outage, mutant: mutant{name: "claims don't wait for the disk", lazyClaims: true}, stuck: true},
 		{plan: outage, mutant: mutant{name: "a change doesn't wait for the disks before it", lazyChanges: true}, stuck: true},
 	}
@@ -72,8 +66,7 @@ func lazinesses() []defect {
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
 	t.Parallel()      // with those on Redis, which wait most of the time
 	const tries = 400 // some need a coincidence
-	all := slices.Concat(defects(), indecisions(), bereavements(), oblivion(), lazinesses())
-	for _, c := range all {
+	for _, c := range slices.Concat(defects(), rareDefects()) {
 		t.Run(c.mutant.name, func(t *testing.T) {
 			shows := func(v string) bool {
 				return strings.HasPrefix(v, "P") || c.stuck && strings.HasPrefix(v, "the ring does not settle")
