@@ -44,7 +44,11 @@ func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints [
 		return err
 	}
 	for _, call := range queue.Left() {
-		if err := c.abandon(ctx, r, call); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		final := counting.Delivery{Attempts: call.Attempts, Status: call.Status, Final: true}
+		if err := c.save(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts)); err != nil {
 			return err
 		}
 	}
@@ -122,15 +126,7 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 	return done
 }
 
-// abandon saves that a delivery was not made in time.
-func (c closing) abandon(ctx context.Context, r publishing.Report, call *publishing.Delivery) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	final := counting.Delivery{Attempts: call.Attempts, Status: call.Status, Final: true}
-	return c.save(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts))
-}
-
+// abandoned is the line of a delivery that was not made in time.
 func abandoned(r publishing.Report, e publishing.Endpoint, made int) publishing.Attempt {
 	return publishing.Attempt{ReportID: r.ID, Number: made, Endpoint: e, Outcome: publishing.Abandoned, Err: publishing.ErrAbandoned}
 }

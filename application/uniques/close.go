@@ -72,7 +72,9 @@ func (s *Service) Scan(ctx context.Context) error {
 // endpoints are notified in the background.
 func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window) error {
 	home := v.Home(w)
-	token, entry, err := s.claim(ctx, home, w)
+	limited, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	token, entry, err := home.Claim(limited, w, s.Instance, lease)
+	cancel()
 	if err != nil {
 		return err
 	}
@@ -97,12 +99,6 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window)
 	}
 	s.notifyInBackground(c, report)
 	return nil
-}
-
-func (s *Service) claim(ctx context.Context, home *cluster.Member, w counting.Window) (string, counting.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	return home.Claim(ctx, w, s.Instance, lease)
 }
 
 // closing is the closing of one claimed window.
@@ -159,7 +155,9 @@ func (c closing) upToDate(ctx context.Context, m *cluster.Member) error {
 func (c closing) publish(ctx context.Context, r publishing.Report) error {
 	var errs error
 	for _, p := range c.Publishers {
-		err := publishTo(ctx, p, r)
+		limited, cancel := context.WithTimeout(ctx, publishTimeout)
+		err := p.Publish(limited, r)
+		cancel()
 		if err != nil {
 			errs = errors.Join(errs, fmt.Errorf("publish to %s: %w", p.Name(), err))
 			continue
@@ -172,12 +170,6 @@ func (c closing) publish(ctx context.Context, r publishing.Report) error {
 		return err
 	}
 	return errs
-}
-
-func publishTo(ctx context.Context, p publishing.Publisher, r publishing.Report) error {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	return p.Publish(ctx, r)
 }
 
 // retire retires a window that is done or lost on every node.

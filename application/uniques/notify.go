@@ -111,8 +111,7 @@ func (c closing) renew(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		_, err := c.advance(ctx, counting.Renew(lease))
-		if errors.Is(err, counting.ErrStaleToken) {
+		if _, err := c.advance(ctx, counting.Renew(lease)); errors.Is(err, counting.ErrStaleToken) {
 			return
 		}
 	}

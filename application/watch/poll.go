@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -31,11 +32,7 @@ func (s *Service) watchPages(ctx context.Context) {
 func (s *Service) watched() ([]counting.Page, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pages := make([]counting.Page, 0, len(s.pages))
-	for name := range s.pages {
-		pages = append(pages, name)
-	}
-	return pages, max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
+	return slices.Collect(maps.Keys(s.pages)), max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
 }
 
 // updatePages stores readings and wakes the watchers of changed ones.
@@ -47,11 +44,11 @@ func (s *Service) updatePages(ctx context.Context, pages []counting.Page, readin
 	}
 	for i, reading := range readings {
 		p := s.pages[pages[i]]
-		if p == nil || p.version > 0 && same(p.reading, reading) {
+		if p == nil || p.version > 0 && same(p.value, reading) {
 			continue
 		}
 		s.version++
-		p.reading, p.version = reading, s.version
+		p.versioned = versioned[counting.Reading]{reading, s.version}
 		for w := range p.watchers {
 			w.wakeUp()
 		}
@@ -95,11 +92,11 @@ func (s *Service) watchBoard(ctx context.Context) {
 func (s *Service) updateNodes(ctx context.Context, nodes []watching.Node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ctx.Err() != nil || slices.Equal(s.nodes, nodes) {
+	if ctx.Err() != nil || slices.Equal(s.nodes.value, nodes) {
 		return
 	}
 	s.version++
-	s.nodes, s.nodesAt = nodes, s.version
+	s.nodes = versioned[[]watching.Node]{nodes, s.version}
 	s.wakeAll()
 }
 
@@ -111,22 +108,22 @@ func (s *Service) updateWindows(ctx context.Context, list []publishing.Summary, 
 	}
 	before := s.version
 	if err != nil {
-		if s.windowsErr.err == nil {
+		if s.windowsErr.value == nil {
 			s.version++
-			s.windowsErr = windowsError{err, s.version}
+			s.windowsErr = versioned[error]{err, s.version}
 		}
 		s.windows = nil // all are sent again when they are readable
 	} else {
-		kept := make(map[string]window, len(list))
+		kept := make(map[string]versioned[publishing.Summary], len(list))
 		for _, sum := range list {
-			w, ok := s.windows[sum.ID]
-			if !ok || w.Summary != sum {
+			w := s.windows[sum.ID]
+			if w.value != sum {
 				s.version++
-				w = window{sum, s.version}
+				w = versioned[publishing.Summary]{sum, s.version}
 			}
 			kept[sum.ID] = w
 		}
-		s.windows, s.windowsErr = kept, windowsError{}
+		s.windows, s.windowsErr = kept, versioned[error]{}
 	}
 	if s.version != before {
 		s.wakeAll()
@@ -146,20 +143,20 @@ func (s *Service) newsFor(w *watcher) watching.News {
 	news := watching.News{ID: s.name + "-" + strconv.FormatUint(s.version, 10)}
 	for _, name := range w.pages {
 		if p := s.pages[name]; p.version > w.seen {
-			news.Pages = append(news.Pages, watching.Page{Page: name, Reading: p.reading})
+			news.Pages = append(news.Pages, watching.Page{Page: name, Reading: p.value})
 		}
 	}
 	for _, known := range s.windows {
 		if known.version > w.seen {
-			news.Windows = append(news.Windows, known.Summary)
+			news.Windows = append(news.Windows, known.value)
 		}
 	}
 	slices.SortFunc(news.Windows, func(a, b publishing.Summary) int { return b.Start.Compare(a.Start) })
 	if s.windowsErr.version > w.seen {
-		news.WindowsErr = s.windowsErr.err
+		news.WindowsErr = s.windowsErr.value
 	}
-	if s.nodesAt > w.seen && s.nodes != nil {
-		news.Nodes = s.nodes
+	if s.nodes.version > w.seen {
+		news.Nodes = s.nodes.value
 	}
 	w.seen = s.version
 	return news

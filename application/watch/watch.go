@@ -57,28 +57,21 @@ type Service struct {
 	watchers   map[*watcher]struct{}
 	version    uint64 // grows by 1 with every change
 	pages      map[counting.Page]*page
-	windows    map[string]window // by id
-	windowsErr windowsError
-	nodes      []watching.Node
-	nodesAt    uint64 // version of nodes
+	windows    map[string]versioned[publishing.Summary] // by id
+	windowsErr versioned[error]                         // of the last reading, nil if it did not fail
+	nodes      versioned[[]watching.Node]
 }
 
-// page is a watched page. Its version is 0 until it was read.
+// versioned is a value with the version in which it changed last; 0 until it was read.
+type versioned[T any] struct {
+	value   T
+	version uint64
+}
+
+// page is a watched page with its watchers.
 type page struct {
-	reading  counting.Reading
-	version  uint64
+	versioned[counting.Reading]
 	watchers map[*watcher]struct{}
-}
-
-type window struct {
-	publishing.Summary
-	version uint64
-}
-
-// windowsError is the error of the last reading of the windows, if it failed.
-type windowsError struct {
-	err     error
-	version uint64
 }
 
 // watcher is one call of Watch. It has no queue: when it is ready, everything with a
@@ -194,6 +187,7 @@ func (s *Service) leave(w *watcher) {
 	}
 	if len(s.watchers) == 0 {
 		s.stopLoops()
-		s.stopLoops, s.windows, s.nodes, s.windowsErr = nil, nil, nil, windowsError{}
+		s.stopLoops, s.windows = nil, nil
+		s.windowsErr, s.nodes = versioned[error]{}, versioned[[]watching.Node]{}
 	}
 }
