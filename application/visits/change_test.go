@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"footfall/application/cluster"
+	"footfall/application/visits"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
@@ -16,9 +17,7 @@ import (
 // V17: an instance that doesn't know of a change yet writes and reads all the
 // same, at the node that has the page now.
 func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, c := d.instance(t)
+	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 		pages := []counting.Page{pageOf(c, 0), pageOf(c, 1), pageOf(c, 2)}
 		r := fence(t, d, c.View().Ring)
 		opened := make(chan struct{})
@@ -46,11 +45,7 @@ func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
 		})
 		all.Wait()
 		<-opened
-		for i, got := range s.Read(t.Context(), pages) {
-			if want := []int64{3, 3, 1}[i]; got.Err != nil || got.Visits != want {
-				t.Errorf("page %d reads %d, %v; want %d", i, got.Visits, got.Err, want)
-			}
-		}
+		wantAll(t, s, pages, 3, 3, 1)
 		check.Equal(t, c.View().Epoch(), 2, "the epoch of the view")
 	})
 }
@@ -58,9 +53,7 @@ func TestVisitsFollowAChangeOfTheRing(t *testing.T) {
 // P2, P3: a change that doesn't end counts nothing and shows nothing, and is
 // undone before long.
 func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, c := d.instance(t)
+	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 		fence(t, d, c.View().Ring)
 		begin := time.Now()
 		check.Is(t, s.Record(t.Context(), "home", 1), counting.ErrUnavailable, "a visit in the middle of a change")
@@ -72,9 +65,7 @@ func TestAChangeThatStallsRefusesVisitsUntilItIsUndone(t *testing.T) {
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("writes stood still for %v", took)
 		}
-		if got := s.Read(t.Context(), []counting.Page{"home", "other"}); got[0].Visits != 2 || got[0].Err != nil || got[1].Err != nil {
-			t.Errorf("after the change was undone: %v", got)
-		}
+		wantAll(t, s, []counting.Page{"home", "other"}, 2, 0)
 		if v := c.View(); v.Epoch() != 3 || v.Table() != 1 {
 			t.Errorf("epoch %d with table %d, want 3 with 1", v.Epoch(), v.Table())
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"footfall/adapters/localnode"
@@ -83,6 +84,16 @@ func (d deployment) instance(t *testing.T) (*visits.Service, *cluster.Cluster) {
 	return visits.New(c), c
 }
 
+// scenario runs a test of a deployment with one instance in virtual time.
+func scenario(t *testing.T, test func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment()
+		s, c := d.instance(t)
+		test(t, d, s, c)
+	})
+}
+
 // pageOf is a page that lies on a node of the deployment.
 func pageOf(c *cluster.Cluster, node int) counting.Page {
 	v := c.View()
@@ -102,8 +113,19 @@ func mustRecord(t *testing.T, s *visits.Service, page counting.Page) {
 // wantVisits fails the test where a page reads otherwise.
 func wantVisits(t *testing.T, s *visits.Service, page counting.Page, want int64) {
 	t.Helper()
-	got := s.Read(t.Context(), []counting.Page{page})[0]
-	if got.Err != nil || got.Visits != want {
-		t.Errorf("%s reads %d, %v; want %d", page, got.Visits, got.Err, want)
+	wantAll(t, s, []counting.Page{page}, want)
+}
+
+// wantAll is wantVisits for many pages; -1 is one that is unavailable.
+func wantAll(t *testing.T, s *visits.Service, pages []counting.Page, want ...int64) {
+	t.Helper()
+	for i, got := range s.Read(t.Context(), pages) {
+		if want[i] < 0 {
+			check.Is(t, got.Err, counting.ErrUnavailable, "a read of %s", pages[i])
+			check.Equal(t, got.Visits, 0, "visits of %s, which is unavailable", pages[i])
+			continue
+		}
+		check.OK(t, got.Err, "a read of %s", pages[i])
+		check.Equal(t, got.Visits, want[i], "visits of %s", pages[i])
 	}
 }

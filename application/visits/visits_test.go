@@ -1,7 +1,6 @@
 package visits_test
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -9,14 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"footfall/application/cluster"
+	"footfall/application/visits"
 	"footfall/domain/counting"
 	"footfall/test/check"
 )
 
 func TestVisitsAreReadWhereTheyWereRecorded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, c := d.instance(t)
+	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 		pages := make([]counting.Page, 60)
 		vias := make(map[counting.NodeID]int)
 		for i := range pages {
@@ -49,33 +48,24 @@ func TestVisitsAreReadWhereTheyWereRecorded(t *testing.T) {
 }
 
 // V9, V11: what one instance acknowledged another one reads, also one that
-// starts later; V10: they write on top of each other.
+// starts later; V10: they write on top of each other; V8: cached and pending counts are
+// not added up twice.
 func TestInstancesSeeEachOthersVisits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment()
 		a, _ := d.instance(t)
 		b, _ := d.instance(t)
-		for range 5 {
+		for i := range int64(5) {
 			mustRecord(t, a, "home")
+			wantVisits(t, b, "home", 2*i+1)
 			mustRecord(t, b, "home")
+			wantVisits(t, b, "home", 2*i+2)
+			wantVisits(t, a, "home", 2*i+2)
 		}
-		wantVisits(t, a, "home", 10)
-		wantVisits(t, b, "home", 10)
 		later, _ := d.instance(t)
 		wantVisits(t, later, "home", 10)
 		mustRecord(t, later, "home")
 		wantVisits(t, a, "home", 11)
-	})
-}
-
-// V8: cached and pending counts are not added up twice.
-func TestWritesAndReadsInTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := newDeployment().instance(t)
-		for i := range int64(5) {
-			mustRecord(t, s, "home")
-			wantVisits(t, s, "home", i+1)
-		}
 	})
 }
 
@@ -101,37 +91,21 @@ func TestWritesAndReadsAtOnce(t *testing.T) {
 // V20: an error is no 0; V19: the other pages go on.
 func TestANodeThatIsDownStopsItsOwnPagesOnly(t *testing.T) {
 	for _, hung := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			d := newDeployment()
-			s, c := d.instance(t)
+		scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 			pages := []counting.Page{pageOf(c, 0), pageOf(c, 1), pageOf(c, 2)}
 			for _, page := range pages {
 				mustRecord(t, s, page)
 			}
 			d[1].away.Store(!hung)
 			d[1].hung.Store(hung)
-			for i, got := range s.Read(t.Context(), pages) {
-				switch {
-				case i == 1 && (!errors.Is(got.Err, counting.ErrUnavailable) || got.Visits != 0):
-					t.Errorf("hung %t: the page of the node that is down reads %d, %v", hung, got.Visits, got.Err)
-				case i != 1 && (got.Err != nil || got.Visits != 1):
-					t.Errorf("hung %t: page %d reads %d, %v", hung, i, got.Visits, got.Err)
-				}
-			}
-			if got := s.Read(t.Context(), pages[1:2])[0]; !errors.Is(got.Err, counting.ErrUnavailable) {
-				t.Errorf("hung %t: alone it reads %d, %v", hung, got.Visits, got.Err)
-			}
-			want := counting.ErrUnavailable
+			wantAll(t, s, pages, 1, -1, 1)
+			wantAll(t, s, pages[1:2], -1)
+			want := []error{nil, counting.ErrUnavailable, nil}
 			if hung {
-				want = counting.ErrInDoubt
+				want[1] = counting.ErrInDoubt
 			}
 			for i, err := range s.RecordAll(t.Context(), []counting.Visit{{Page: pages[0], Count: 1}, {Page: pages[1], Count: 1}, {Page: pages[2], Count: 1}}) {
-				switch {
-				case i == 1 && !errors.Is(err, want):
-					t.Errorf("hung %t: a visit on the node that is down: %v, want %v", hung, err, want)
-				case i != 1 && err != nil:
-					t.Errorf("hung %t: a visit of page %d: %v", hung, i, err)
-				}
+				check.Is(t, err, want[i], "hung %t: a visit of page %d", hung, i)
 			}
 		})
 	}
@@ -139,17 +113,13 @@ func TestANodeThatIsDownStopsItsOwnPagesOnly(t *testing.T) {
 
 // V5, V6: the service goes on when a node is back; V4: nothing is added again.
 func TestANodeThatIsBackGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, c := d.instance(t)
+	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 		down, up := pageOf(c, 0), pageOf(c, 1)
 		mustRecord(t, s, down)
 		d[0].away.Store(true)
 		for range 10 {
 			check.Is(t, s.Record(t.Context(), down, 1), counting.ErrUnavailable, "a visit on a node that is down")
-			if got := s.Read(t.Context(), []counting.Page{down})[0]; got.Err == nil {
-				t.Errorf("a read of a node that is down: %d", got.Visits)
-			}
+			wantVisits(t, s, down, -1)
 			mustRecord(t, s, up)
 		}
 		d[0].away.Store(false)
@@ -163,9 +133,7 @@ func TestANodeThatIsBackGoesOn(t *testing.T) {
 
 // V3: a lost reply counts once.
 func TestALostReplyCountsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, c := d.instance(t)
+	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 		page := pageOf(c, 2)
 		d[2].replyLost.Store(true)
 		check.Must(t, s.Record(t.Context(), page, 5))
@@ -175,9 +143,7 @@ func TestALostReplyCountsOnce(t *testing.T) {
 
 // V18: a slow node stalls no other.
 func TestAHungNodeDelaysNoOtherNodesPages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, c := d.instance(t)
+	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
 		d[0].hung.Store(true)
 		go func() { _ = s.Record(t.Context(), pageOf(c, 0), 1) }()
 		synctest.Wait()
@@ -191,18 +157,12 @@ func TestAHungNodeDelaysNoOtherNodesPages(t *testing.T) {
 
 // V24: a page that is full spoils no other one.
 func TestAFullPageIsRefusedAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment()
-		s, _ := d.instance(t)
+	scenario(t, func(t *testing.T, _ deployment, s *visits.Service, _ *cluster.Cluster) {
 		check.Must(t, s.Record(t.Context(), "full", math.MaxInt64))
-		visits := []counting.Visit{{Page: "a", Count: 1}, {Page: "full", Count: 1}, {Page: "b", Count: 2}, {Page: "a", Count: 3}}
-		for i, err := range s.RecordAll(t.Context(), visits) {
-			if i == 1 && !errors.Is(err, counting.Overflow) || i != 1 && err != nil {
-				t.Errorf("%s: %v", visits[i].Page, err)
-			}
+		all := []counting.Visit{{Page: "a", Count: 1}, {Page: "full", Count: 1}, {Page: "b", Count: 2}, {Page: "a", Count: 3}}
+		for i, err := range s.RecordAll(t.Context(), all) {
+			check.Is(t, err, []error{nil, counting.Overflow, nil, nil}[i], "%s", all[i].Page)
 		}
-		wantVisits(t, s, "a", 4)
-		wantVisits(t, s, "b", 2)
-		wantVisits(t, s, "full", math.MaxInt64)
+		wantAll(t, s, []counting.Page{"a", "b", "full"}, 4, 2, math.MaxInt64)
 	})
 }
