@@ -73,3 +73,12 @@ func (b *Books) Report(t *testing.T, seed uint64) {
 		t.Errorf("seed %d: %s", seed, v)
 	}
 }
+
+// RefusedItems are the items of a batch that were refused, by their numbers.
+func RefusedItems(r counting.Receipt) map[int]bool {
+	refused := make(map[int]bool, len(r.Refused))
+	for _, one := range r.Refused {
+		refused[one.Item] = true
+	}
+	return refused
+}

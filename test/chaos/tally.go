@@ -35,11 +35,16 @@ func (t *Tally) Count(f Fault) int {
 	return t.of[f]
 }
 
+// Counts is how often each fault has happened.
+func (t *Tally) Counts() map[Fault]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.of)
+}
+
 // AddAll adds what another tally has.
 func (t *Tally) AddAll(other *Tally) {
-	other.mu.Lock()
-	more := maps.Clone(other.of)
-	other.mu.Unlock()
+	more := other.Counts()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for f, n := range more {

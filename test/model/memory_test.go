@@ -184,10 +184,7 @@ func (s *memoryServer) took(b *counting.Batch, receipt counting.Receipt, at coun
 	if receipt.Duplicate {
 		return
 	}
-	refused := make(map[int]bool, len(receipt.Refused))
-	for _, r := range receipt.Refused {
-		refused[r.Item] = true
-	}
+	refused := chaos.RefusedItems(receipt)
 	for i, a := range b.IDEvents {
 		if refused[len(b.Visits)+i] {
 			continue

@@ -155,16 +155,3 @@ func (w *world) noteApplied(session counting.Session, noted string) {
 		w.note(b, refused)
 	}
 }
-
-// noteArrived writes down the ids that a node has taken for a window.
-func (w *world) noteArrived(window counting.Window, ids map[counting.ID]bool) {
-	w.truth.Lock()
-	defer w.truth.Unlock()
-	name := counting.WindowLength(windowLength).Name(window)
-	if w.ids[name] == nil {
-		w.ids[name] = make(map[counting.ID]struct{})
-	}
-	for id := range ids {
-		w.ids[name][id] = struct{}{}
-	}
-}

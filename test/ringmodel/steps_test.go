@@ -100,10 +100,7 @@ func (s *server) apply(ctx context.Context, b *counting.Batch, do func(context.C
 	if err != nil || receipt.Duplicate || s.world.plan.real {
 		return v, err
 	}
-	refused := make(map[int]bool, len(receipt.Refused))
-	for _, r := range receipt.Refused {
-		refused[r.Item] = true
-	}
+	refused := chaos.RefusedItems(receipt)
 	s.world.note(b, refused)
 	if s.world.plan.losses {
 		s.world.noteCame(s.stint(ctx), b, refused)

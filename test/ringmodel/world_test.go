@@ -43,7 +43,7 @@ type world struct {
 	applied map[counting.Page]int64
 	keys    map[counting.LocatedKey]bool
 	reports map[string]int64
-	ids     map[string]map[counting.ID]struct{} // by window
+	ids     map[string]map[counting.ID]bool // by window
 	lost    int64
 	losses  losses
 	sent    map[batchName]*counting.Batch // to real nodes
@@ -56,7 +56,7 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		opens: make(map[counting.Epoch]bool), decided: make(map[counting.Epoch]string), made: map[string]bool{"first": true},
 		sent: make(map[batchName]*counting.Batch), losses: newLosses(),
 		applied: make(map[counting.Page]int64), keys: make(map[counting.LocatedKey]bool), reports: make(map[string]int64),
-		ids: make(map[string]map[counting.ID]struct{}),
+		ids: make(map[string]map[counting.ID]bool),
 	}
 	w.Start, w.Wary = w.start, p.real
 	var members []sharding.Member
@@ -231,15 +231,24 @@ func (w *world) summary() string {
 
 // noteIDs writes down the ids that a batch has added to a window.
 func (w *world) noteIDs(b *counting.Batch, refused map[int]bool, window counting.Window) {
+	ids := make(map[counting.ID]bool)
+	for i, a := range b.IDEvents {
+		if !refused[len(b.Visits)+i] {
+			ids[a.ID] = true
+		}
+	}
+	if len(ids) > 0 {
+		w.noteArrived(window, ids)
+	}
+}
+
+// noteArrived writes down the ids that a node has taken for a window.
+func (w *world) noteArrived(window counting.Window, ids map[counting.ID]bool) {
 	w.truth.Lock()
 	defer w.truth.Unlock()
 	name := counting.WindowLength(windowLength).Name(window)
-	for i, a := range b.IDEvents {
-		if !refused[len(b.Visits)+i] {
-			if w.ids[name] == nil {
-				w.ids[name] = make(map[counting.ID]struct{})
-			}
-			w.ids[name][a.ID] = struct{}{}
-		}
+	if w.ids[name] == nil {
+		w.ids[name] = make(map[counting.ID]bool)
 	}
+	maps.Copy(w.ids[name], ids)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -17,32 +16,14 @@ import (
 	"footfall/application/visits"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 )
-
-// messages are how many calls were made, by what they are for.
-type messages struct {
-	mu sync.Mutex
-	of map[string]int
-}
-
-func (m *messages) add(what string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.of[what]++
-}
-
-// now is a copy.
-func (m *messages) now() map[string]int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.of)
-}
 
 // deployment is memory nodes, two instances on them, of which the first moves
 // the arcs, and what was written.
 type deployment struct {
 	*testing.T
-	sent      messages
+	sent      *chaos.Tally // calls, by what they are for
 	mu        sync.Mutex
 	nodes     map[counting.NodeID]*localnode.Node
 	instances [2]*cluster.Cluster
@@ -69,21 +50,20 @@ func (d *deployment) must(err error) {
 
 // start starts the instances on n nodes of equal weight, and visits every page.
 func start(t *testing.T, n, pages int) *deployment {
-	d := &deployment{T: t, nodes: make(map[counting.NodeID]*localnode.Node), wrote: make([]atomic.Int64, pages)}
-	d.sent.of = make(map[string]int)
+	d := &deployment{T: t, sent: chaos.NewTally(), nodes: make(map[counting.NodeID]*localnode.Node), wrote: make([]atomic.Int64, pages)}
 	var members []sharding.Member
 	for i := range n {
 		members = append(members, sharding.Member{ID: counting.NodeID(fmt.Sprint("n", i)), Addr: fmt.Sprint("n", i), Weight: 1})
 	}
 	ring, err := sharding.New("simulation", 1, counting.WindowLength(time.Minute), "first", members)
 	d.must(err)
-	dial := func(id counting.NodeID, _ string) (cluster.Node, error) { return newLink(d.node(id), &d.sent), nil }
+	dial := func(id counting.NodeID, _ string) (cluster.Node, error) { return newLink(d.node(id), d.sent), nil }
 	var nodes []cluster.Node
 	for _, m := range ring.Members() {
 		_, err := d.node(m.ID).Fence(t.Context(), ring)
 		d.must(err)
 		d.must(d.node(m.ID).Open(t.Context(), ring))
-		nodes = append(nodes, newLink(d.node(m.ID), &d.sent))
+		nodes = append(nodes, newLink(d.node(m.ID), d.sent))
 	}
 	log := slog.New(slog.DiscardHandler)
 	for i := range d.instances {

@@ -12,9 +12,9 @@ import (
 const latency = 500 * time.Microsecond
 
 // newLink is a node that is latency away.
-func newLink(far *localnode.Node, sent *messages) *chaos.Link {
+func newLink(far *localnode.Node, sent *chaos.Tally) *chaos.Link {
 	return &chaos.Link{Far: far, Around: func(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
-		sent.add(kindOf(c.Method))
+		sent.Add(kindOf(c.Method))
 		time.Sleep(latency / 2)
 		defer time.Sleep(latency / 2)
 		return do(ctx)
@@ -22,7 +22,7 @@ func newLink(far *localnode.Node, sent *messages) *chaos.Link {
 }
 
 // kindOf is the kind of message by which calls are counted.
-func kindOf(method string) string {
+func kindOf(method string) chaos.Fault {
 	switch method {
 	case "readparts":
 		return "read"
@@ -31,5 +31,5 @@ func kindOf(method string) string {
 	case "claimarcs", "fetch", "import", "confirm", "retirearc", "closearc":
 		return "step"
 	}
-	return method
+	return chaos.Fault(method)
 }

@@ -11,18 +11,19 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 )
 
 // row is what a change was like.
 type row struct {
 	name                string
-	arcs                int            // that moved
-	mostArcs, mostPages float64        // that a node has after it, by the mean
-	usual, slowest      time.Duration  // the slowest write before it, and in it
-	sent                map[string]int // until both instances go by the new ring
-	moving              map[string]int // after that
-	document            int            // bytes of a ring
-	idle, drain         time.Duration  // until an arc has moved, and from then until all have
+	arcs                int                 // that moved
+	mostArcs, mostPages float64             // that a node has after it, by the mean
+	usual, slowest      time.Duration       // the slowest write before it, and in it
+	sent                map[chaos.Fault]int // until both instances go by the new ring
+	moving              map[chaos.Fault]int // after that
+	document            int                 // bytes of a ring
+	idle, drain         time.Duration       // until an arc has moved, and from then until all have
 }
 
 // simulate adds a node to n others, and then removes one of those.
@@ -42,7 +43,7 @@ func (d *deployment) change(name string, id counting.NodeID, do func() (sharding
 	l := d.load()
 	time.Sleep(100 * time.Millisecond)
 	r.usual = l.take()
-	before := d.sent.now()
+	before := d.sent.Counts()
 	plan, err := do()
 	d.must(err)
 	begin, drained := time.Now(), make(chan struct{})
@@ -59,7 +60,7 @@ func (d *deployment) change(name string, id counting.NodeID, do func() (sharding
 	for _, c := range d.instances {
 		d.must(c.Follow(d.Context(), plan.Epoch-1))
 	}
-	during := d.sent.now()
+	during := d.sent.Counts()
 	time.Sleep(50 * time.Millisecond)
 	l.over.Store(true)
 	l.writing.Wait()
@@ -76,14 +77,14 @@ func (d *deployment) change(name string, id counting.NodeID, do func() (sharding
 	}
 	ring := d.instances[0].View().Ring
 	checkMoves(d.T, old, ring, id)
-	r.arcs, r.document, r.sent, r.moving = plan.Arcs, len(ring.Encode()), less(during, before), less(d.sent.now(), during)
+	r.arcs, r.document, r.sent, r.moving = plan.Arcs, len(ring.Encode()), less(during, before), less(d.sent.Counts(), during)
 	r.mostArcs, r.mostPages = d.balance(ring)
 	return r
 }
 
 // less is what was sent from before until after.
-func less(after, before map[string]int) map[string]int {
-	sent := make(map[string]int)
+func less(after, before map[chaos.Fault]int) map[chaos.Fault]int {
+	sent := make(map[chaos.Fault]int)
 	for what, n := range after {
 		sent[what] = n - before[what]
 	}
