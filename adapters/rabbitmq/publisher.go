@@ -104,7 +104,10 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 	if !p.started.Load() {
 		return refused(errors.New("it was not started"))
 	}
-	req := request{ctx: ctx, message: message(r, time.Now()), outcome: make(chan error, 1)}
+	req := request{ctx: ctx, outcome: make(chan error, 1), message: amqp.Publishing{
+		MessageId: r.ID, Type: messageType, Timestamp: time.Now(), AppId: appID,
+		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: r.Body(),
+	}}
 	select {
 	case p.requests <- req:
 		return <-req.outcome // the supervisor observes ctx
@@ -112,13 +115,6 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 		return refused(errors.New("it was stopped"))
 	case <-ctx.Done():
 		return refused(ctx.Err())
-	}
-}
-
-func message(r publishing.Report, now time.Time) amqp.Publishing {
-	return amqp.Publishing{
-		MessageId: r.ID, Type: messageType, Timestamp: now, AppId: appID,
-		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: r.Body(),
 	}
 }
 

@@ -48,20 +48,16 @@ func ParseURL(text string) (Options, error) {
 	}
 	port := cmp.Or(u.Port(), map[bool]string{false: "5672", true: "5671"}[o.TLS])
 	o.Addr = net.JoinHostPort(u.Hostname(), port)
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || u.Hostname() == "" || u.Opaque != "" {
-		return Options{}, errors.New("want a host, and a port from 1 to 65535 if any: amqp://user:pass@host:5672/vhost?queue=NAME")
-	}
-	return o, o.check(u.Fragment)
-}
-
-func (o Options) check(fragment string) error {
+	number, err := strconv.ParseUint(port, 10, 16)
 	switch {
-	case fragment != "":
-		return errors.New("it has a fragment: a # has to be percent-encoded")
+	case err != nil || number == 0 || u.Hostname() == "" || u.Opaque != "":
+		return Options{}, errors.New("want a host, and a port from 1 to 65535 if any: amqp://user:pass@host:5672/vhost?queue=NAME")
+	case u.Fragment != "":
+		return Options{}, errors.New("it has a fragment: a # has to be percent-encoded")
 	case o.Queue == "" || len(o.Queue) > 255 || strings.HasPrefix(o.Queue, "amq."):
-		return errors.New("want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME")
+		return Options{}, errors.New("want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME")
 	case o.QueueType != "quorum" && o.QueueType != "classic":
-		return errors.New("want the type quorum or classic")
+		return Options{}, errors.New("want the type quorum or classic")
 	}
-	return nil
+	return o, nil
 }
