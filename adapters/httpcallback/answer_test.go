@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,30 +197,6 @@ func TestNotifyEndsWithItsContextAndLeavesNoGoroutine(t *testing.T) {
 	_ = s.Close()
 	s.all.Wait()
 	goleak.VerifyNone(t, others)
-}
-
-// U2 of the list of failures, as far as a notifier can cause it.
-func TestHangingEndpointsDelayNoOthers(t *testing.T) {
-	const hanging = 256
-	ctx, cancel := context.WithCancel(t.Context())
-	var here, all sync.WaitGroup
-	var ended atomic.Int64
-	here.Add(hanging)
-	slow := serve(t, "127.0.0.1:0", func(c net.Conn) { here.Done(); hang(c) })
-	good := serve(t, "127.0.0.1:0", say(ok))
-	n := notifier(t, "127.0.0.1/32", httpcallback.Options{Timeout: time.Hour})
-	for range hanging {
-		all.Go(func() {
-			n.Notify(ctx, report(), slow.endpoint("/"), 1)
-			ended.Add(1)
-		})
-	}
-	here.Wait()
-	if got := n.Notify(t.Context(), report(), good.endpoint("/"), 1); got.Status != 200 || ended.Load() != 0 {
-		t.Errorf("call beside %d hanging ones, %d of them ended: %+v", hanging, ended.Load(), got)
-	}
-	cancel()
-	all.Wait()
 }
 
 func reset(c net.Conn) {
