@@ -9,34 +9,28 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/bootstrap"
-	"footfall/domain/counting"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
-
-// slowNode needs 0.8 s for a batch.
-type slowNode struct {
-	*localnode.Node
-	applying chan struct{}
-	applied  atomic.Bool
-}
-
-func (n *slowNode) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
-	close(n.applying)
-	time.Sleep(800 * time.Millisecond) // longer than the drain, which is the first stage of a stop
-	defer n.applied.Store(true)
-	return n.Node.Apply(ctx, b)
-}
 
 // V23, P10: accepted visits are applied before the store is closed, also when no
 // request waits for them any more.
 func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
 	t.Parallel()
-	node := &slowNode{Node: localnode.New(localnode.Options{}), applying: make(chan struct{})}
+	applying := make(chan struct{})
+	var applied atomic.Bool
+	slow := func(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
+		if c.Method == "apply" {
+			close(applying)
+			time.Sleep(800 * time.Millisecond) // longer than the drain, which is the first stage of a stop
+			defer applied.Store(true)
+		}
+		return do(ctx)
+	}
 	store := bootstrap.Store{
-		Nodes: []cluster.Node{node},
-		Start: func(context.Context) error { return nil },
+		Nodes: []cluster.Node{&chaos.Link{Far: localnode.New(localnode.Options{}), Around: slow}},
 		Stop: func(context.Context) error {
-			if !node.applied.Load() {
+			if !applied.Load() {
 				t.Error("the store is stopped while it applies a batch")
 			}
 			return nil
@@ -46,7 +40,7 @@ func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
 	check.Must(t, err)
 	recorded := make(chan error)
 	go func() { recorded <- visits.Record(t.Context(), "home", 1) }()
-	<-node.applying
+	<-applying
 	check.OK(t, stop(t.Context()))
 	check.OK(t, <-recorded)
 }
