@@ -45,16 +45,16 @@ func values[N, T any](answers []Answer[N, T]) (all []T) {
 // without, concurrently, with CallTimeout each. It returns the first error, with the
 // node's id, when all calls have ended.
 func (v *View) Each(ctx context.Context, do func(ctx context.Context, i int, m *Member) error, without ...int) error {
-	answers := Ask(ctx, CallTimeout, v.Present(without...), func(ctx context.Context, m *Member) (any, error) {
+	_, err := Gather(ctx, v.Present(without...), func(ctx context.Context, m *Member) (any, error) {
 		return nil, do(ctx, v.Index(m.ID()), m)
 	})
-	return firstError(answers)
+	return err
 }
 
-// Gather asks every member but the lost ones and those with the indexes of without, as
-// Each does. It returns the answers that came, in the order of the members.
-func Gather[T any](ctx context.Context, v *View, ask func(ctx context.Context, m *Member) (T, error), without ...int) ([]T, error) {
-	answers := Ask(ctx, CallTimeout, v.Present(without...), ask)
+// Gather asks members concurrently, with CallTimeout each. It returns the answers that
+// came, in the order of the members, and the first error, with the node's id.
+func Gather[T any](ctx context.Context, members []*Member, ask func(ctx context.Context, m *Member) (T, error)) ([]T, error) {
+	answers := Ask(ctx, CallTimeout, members, ask)
 	return values(answers), firstError(answers)
 }
 

@@ -1,10 +1,10 @@
 package resharding
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -15,12 +15,9 @@ import (
 // passes over, may have been decided. All nodes are fenced, so nothing is accepted
 // for that epoch any more.
 func (t *transition) checkNotSuperseded(ctx context.Context, nodes []*cluster.Member) error {
-	var all []sharding.RingState
-	for _, a := range cluster.Ask(ctx, cluster.CallTimeout, nodes, func(ctx context.Context, n *cluster.Member) (sharding.RingState, error) { return n.RingState(ctx) }) {
-		if a.Err != nil {
-			return refused(a.From, a.Err)
-		}
-		all = append(all, a.Value)
+	all, err := cluster.Gather(ctx, nodes, func(ctx context.Context, n *cluster.Member) (sharding.RingState, error) { return n.RingState(ctx) })
+	if err != nil {
+		return refused(err)
 	}
 	if due := t.view.MustPropose(all); due != t.view.Ring {
 		return fmt.Errorf("%w: change %s was accepted before", sharding.ErrBusy, due.ChangeID())
@@ -49,29 +46,26 @@ func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
 func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring) (counting.Window, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.FenceTime)
 	defer cancel()
-	highest, err := nodes[0].Fence(ctx, next)
-	if err = refused(nodes[0], err); err != nil {
+	fence := func(ctx context.Context, n *cluster.Member) (counting.Window, error) { return n.Fence(ctx, next) }
+	windows, err := cluster.Gather(ctx, nodes[:1], fence)
+	if err = refused(err); err != nil {
 		if errors.Is(err, sharding.ErrBusy) {
 			err = fmt.Errorf("%w: %w", errUntouched, err)
 		}
 		return 0, err
 	}
-	answers := cluster.Ask(ctx, cluster.FenceTime, nodes[1:], func(ctx context.Context, n *cluster.Member) (counting.Window, error) { return n.Fence(ctx, next) })
-	for _, a := range answers {
-		highest = max(highest, a.Value)
-		err = cmp.Or(err, refused(a.From, a.Err))
-	}
-	return highest, err
+	others, err := cluster.Gather(ctx, nodes[1:], fence)
+	return slices.Max(append(windows, others...)), refused(err)
 }
 
 // refused wraps a node's error as ErrBusy, if the node refused the step because of
 // another change or of moves, and as ErrUnavailable otherwise.
-func refused(n *cluster.Member, err error) error {
+func refused(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, sharding.ErrConflict), errors.Is(err, counting.ErrStale), errors.Is(err, sharding.ErrMoving):
-		return fmt.Errorf("%w: node %s: %w", sharding.ErrBusy, n.ID(), err)
+		return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
 	}
-	return fmt.Errorf("%w: node %s: %w", counting.ErrUnavailable, n.ID(), err)
+	return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 }

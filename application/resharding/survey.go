@@ -24,7 +24,7 @@ func (s *Service) surveyNodes(ctx context.Context, v *cluster.View, lost []int) 
 		sharding.RingSummary
 		counting.HeartbeatResult
 	}
-	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (a answer, err error) {
+	answers, err := cluster.Gather(ctx, v.Present(lost...), func(ctx context.Context, m *cluster.Member) (a answer, err error) {
 		if a.RingSummary, err = idle(ctx, m, lost); err != nil {
 			return a, err
 		}
@@ -35,7 +35,7 @@ func (s *Service) surveyNodes(ctx context.Context, v *cluster.View, lost []int) 
 			return a, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 		}
 		return a, nil
-	}, lost...)
+	})
 	for _, a := range answers {
 		c.From = max(c.From, a.Current+2)
 		c.Above = max(c.Above, a.Fence)

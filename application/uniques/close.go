@@ -31,7 +31,7 @@ func (s *Service) Heartbeat(ctx context.Context) error {
 // heartbeat also returns the windows that wait on the nodes that answered, oldest first,
 // and the current window of each of them.
 func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []counting.Window, err error) {
-	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (counting.HeartbeatResult, error) {
+	answers, err := cluster.Gather(ctx, v.Present(), func(ctx context.Context, m *cluster.Member) (counting.HeartbeatResult, error) {
 		return m.Heartbeat(ctx)
 	})
 	for _, a := range answers {

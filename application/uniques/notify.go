@@ -126,7 +126,7 @@ func (c closing) advance(ctx context.Context, step counting.Step) (counting.Entr
 
 // endpointsOf returns the distinct endpoints that the nodes have of a window.
 func endpointsOf(ctx context.Context, v *cluster.View, w counting.Window) ([]string, error) {
-	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) ([]string, error) { return m.Endpoints(ctx, w) })
+	answers, err := cluster.Gather(ctx, v.Present(), func(ctx context.Context, m *cluster.Member) ([]string, error) { return m.Endpoints(ctx, w) })
 	all := slices.Concat(answers...)
 	slices.Sort(all)
 	return slices.Compact(all), err

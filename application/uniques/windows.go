@@ -29,7 +29,7 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 			entries[e.Window] = e
 		}
 	}
-	ledgers, listErr := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) ([]counting.Entry, error) {
+	ledgers, listErr := cluster.Gather(ctx, v.Present(), func(ctx context.Context, m *cluster.Member) ([]counting.Entry, error) {
 		return m.Entries(ctx, math.MaxInt64, limit)
 	})
 	if err = cmp.Or(err, listErr); err != nil {
@@ -109,7 +109,7 @@ func (s *Service) show(ctx context.Context, v *cluster.View, w counting.Window) 
 // find returns the entry of a window with its deliveries. It asks all nodes, since the
 // ring may have changed after the window was done.
 func find(ctx context.Context, v *cluster.View, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
-	answers, err := cluster.Gather(ctx, v, func(ctx context.Context, m *cluster.Member) (counting.FullEntry, error) {
+	answers, err := cluster.Gather(ctx, v.Present(), func(ctx context.Context, m *cluster.Member) (counting.FullEntry, error) {
 		e, deliveries, err := m.Entry(ctx, w)
 		if errors.Is(err, counting.Corrupt) {
 			e, err = counting.Entry{Window: w, State: counting.Damaged}, nil
