@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// Call makes a call that takes at most within.
+func Call[T any](ctx context.Context, within time.Duration, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return call(ctx)
+}
+
 // Answer is what one of several nodes, or groups of items, has answered.
 type Answer[N, T any] struct {
 	From  N
@@ -21,9 +28,7 @@ func Ask[N, T any](ctx context.Context, within time.Duration, asked []N, ask fun
 	var asking sync.WaitGroup
 	for i, n := range asked {
 		asking.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, within)
-			defer cancel()
-			value, err := ask(ctx, n)
+			value, err := Call(ctx, within, func(ctx context.Context) (T, error) { return ask(ctx, n) })
 			answers[i] = Answer[N, T]{n, value, err}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 )
 
 // Follow returns when the view is newer than epoch; it searches for the newer ring.
@@ -69,32 +68,21 @@ func (c *Cluster) findNewer(ctx context.Context) (bool, error) {
 	ahead := make(chan *Member, len(known)) // nil for a node that is not
 	for _, m := range known {
 		go func() {
-			ctx, cancel := context.WithTimeout(ctx, glance)
-			defer cancel()
-			if p, err := m.RingSummary(ctx); err != nil || p.Opened <= epoch {
+			if p, err := Call(ctx, glance, m.RingSummary); err != nil || p.Opened <= epoch {
 				m = nil
 			}
 			ahead <- m
 		}()
 	}
 	for range known {
-		if r := newerRing(ctx, <-ahead, epoch); r != nil {
-			return true, c.adopt(r)
+		m := <-ahead
+		if m == nil {
+			continue
+		}
+		s, err := Call(ctx, glance, m.RingState)
+		if err == nil && s.Opened != nil && s.Opened.Epoch() > epoch {
+			return true, c.adopt(s.Opened)
 		}
 	}
 	return false, nil
-}
-
-// newerRing returns the ring that a node has opened, nil if it is not newer.
-func newerRing(ctx context.Context, m *Member, epoch counting.Epoch) *sharding.Ring {
-	if m == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, glance)
-	defer cancel()
-	s, err := m.RingState(ctx)
-	if err != nil || s.Opened == nil || s.Opened.Epoch() <= epoch {
-		return nil
-	}
-	return s.Opened
 }

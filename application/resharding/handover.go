@@ -36,7 +36,9 @@ func droppedBy(next *sharding.Ring, v *cluster.View) (all []*cluster.Member) {
 func (s *Service) copyEntries(ctx context.Context, v *cluster.View, next *sharding.Ring, dropped []*cluster.Member) error {
 	for _, from := range dropped {
 		for before := counting.Window(math.MaxInt64); ; {
-			entries, err := entriesOf(ctx, from, before)
+			entries, err := cluster.Call(ctx, cluster.CallTimeout, func(ctx context.Context) ([]counting.Entry, error) {
+				return from.Entries(ctx, before, entriesAtOnce)
+			})
 			if err == nil {
 				err = s.give(ctx, v, next, from, entries)
 			}
@@ -50,12 +52,6 @@ func (s *Service) copyEntries(ctx context.Context, v *cluster.View, next *shardi
 		}
 	}
 	return nil
-}
-
-func entriesOf(ctx context.Context, m *cluster.Member, before counting.Window) ([]counting.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	return m.Entries(ctx, before, entriesAtOnce)
 }
 
 // give copies some entries of a node, each with its deliveries, to their new homes.

@@ -253,9 +253,7 @@ func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 // answers tells whether a node that returned an error answers another call. Then the arc
 // is to blame.
 func (s *Service) answers(m *cluster.Member) bool {
-	ctx, cancel := context.WithTimeout(s.ctx, cluster.CallTimeout)
-	defer cancel()
-	_, err := m.RingSummary(ctx)
+	_, err := cluster.Call(s.ctx, cluster.CallTimeout, m.RingSummary)
 	return err == nil
 }
 

@@ -154,9 +154,7 @@ func (s *Service) explainBusy(err error) error {
 
 // checkEmpty checks that a node has no data of any deployment.
 func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.View) error {
-	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
-	defer cancel()
-	state, err := n.RingState(ctx)
+	state, err := cluster.Call(ctx, cluster.CallTimeout, n.RingState)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):
 		return nil

@@ -85,6 +85,7 @@ type transition struct {
 	from counting.Window
 
 	view    *cluster.View   // whose ring is changed
+	lost    []int           // members of it that are to be abandoned
 	asked   sharding.Change // for next
 	next    *sharding.Ring
 	highest counting.Window // that a node has
@@ -152,33 +153,32 @@ func (t *transition) run(ctx context.Context, dry bool) error {
 func (t *transition) survey(ctx context.Context) error {
 	v := t.Cluster.View()
 	t.view = v
-	var lost []int
 	if len(t.abandoned) > 0 {
 		if _, err := t.plan(v, sharding.Change{}); err != nil { // before any node is asked
 			return err
 		}
 		for _, id := range t.abandoned {
-			lost = append(lost, v.Index(id))
+			t.lost = append(t.lost, v.Index(id))
 		}
-		if err := t.checkAway(ctx, v, lost); err != nil {
+		if err := t.checkAway(ctx); err != nil {
 			return err
 		}
-		if err := t.checkArrived(ctx, v, lost); err != nil {
+		if err := t.checkArrived(ctx); err != nil {
 			return err
 		}
 	}
-	if err := t.replan(ctx, lost); err != nil {
+	if err := t.replan(ctx); err != nil {
 		return err
 	}
-	if len(lost) > 0 {
-		return t.checkAway(ctx, v, lost) // the disks of the others may have taken seconds
+	if len(t.lost) > 0 {
+		return t.checkAway(ctx) // the disks of the others may have taken seconds
 	}
 	return nil
 }
 
 // replan surveys the nodes and plans by what they answer.
-func (t *transition) replan(ctx context.Context, lost []int) error {
-	c, err := t.surveyNodes(ctx, t.view, lost)
+func (t *transition) replan(ctx context.Context) error {
+	c, err := t.surveyNodes(ctx)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (t *transition) handOver(ctx context.Context) error {
 	if err := t.copyEntries(ctx, t.view, t.next, dropped); err != nil {
 		return err
 	}
-	return t.replan(ctx, nil)
+	return t.replan(ctx)
 }
 
 // prepare fences the first node, then the others concurrently: of several changes
