@@ -57,8 +57,8 @@ func (v *View) Source(arc counting.Arc) *Member {
 // Arrived notes that the move of an arc has ended.
 func (v *View) Arrived(arc counting.Arc) { v.moves.closed[arc/64].Or(1 << (arc % 64)) }
 
-// Incoming tells whether arcs may be moving to a member.
-func (v *View) Incoming(member int) bool { return !v.moves.done[member].Load() }
+// MayReceive tells whether arcs may be moving to a member.
+func (v *View) MayReceive(member int) bool { return !v.moves.done[member].Load() }
 
 // Away tells whether a member is Lost, so that it is not asked.
 func (v *View) Away(member int) bool { return v.Members()[member].State == sharding.Lost }

@@ -141,7 +141,7 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		v := d.cluster.View()
 		met := make(map[counting.Arc]int)
-		for _, m := range v.Ring.Moves() {
+		for _, m := range v.Moves() {
 			if begun := d.begin(t, m, int(m.Arc%4)); begun > 0 {
 				met[m.Arc%4]++
 			}

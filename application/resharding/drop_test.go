@@ -100,7 +100,7 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 			t.Helper()
 			check.Must(t, err)
 			v := c.cluster.View()
-			for _, m := range v.Ring.Moves() {
+			for _, m := range v.Moves() {
 				check.Value(c.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}))(t)
 				check.Must(t, c.node(v.Nodes[m.To].ID()).CloseArc(t.Context(), v.Table(), m.Arc, 0))
 			}

@@ -125,7 +125,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.D
 	var mu sync.Mutex
 	left := 0
 	_ = v.Each(s.ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		if !v.Incoming(i) {
+		if !v.MayReceive(i) {
 			return nil
 		}
 		begin, wait := time.Now(), s.backoffs.wait(m.ID())
@@ -141,7 +141,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.D
 		mu.Lock()
 		defer mu.Unlock()
 		if wait > 0 {
-			left += len(v.Ring.Incoming(m.ID()))
+			left += len(v.Incoming(m.ID()))
 			soonest = min(soonest, wait)
 			return nil
 		}

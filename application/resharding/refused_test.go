@@ -21,7 +21,7 @@ func (d *deployment) halfWay(t *testing.T) {
 	d.stopMovers(t)
 	check.Value(d.ring.Add(t.Context(), "n4:1", 1, false))(t)
 	v := d.cluster.View()
-	for _, m := range v.Ring.Moves() {
+	for _, m := range v.Moves() {
 		if v.Members()[m.From].ID == "n3" {
 			d.begin(t, m, int(m.Arc/4%4))
 		} else {

@@ -186,7 +186,7 @@ func (s *Service) run() {
 func (s *Service) tidy(v *cluster.View) {
 	gone := false
 	for i, m := range v.Members() {
-		if v.Incoming(i) && !v.Away(i) {
+		if v.MayReceive(i) && !v.Away(i) {
 			return
 		}
 		gone = gone || m.State != sharding.Active

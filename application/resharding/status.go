@@ -37,7 +37,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		return nil
 	})
 	incoming := make([]int, len(v.Nodes))
-	for _, m := range v.Ring.Moves() {
+	for _, m := range v.Moves() {
 		incoming[m.To]++
 		st.Moves.Total++
 	}
@@ -54,7 +54,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 			n.Away = "it has not opened the ring"
 			n.Incoming = incoming[i]
 		}
-		if !v.Incoming(i) {
+		if !v.MayReceive(i) {
 			n.Incoming = 0
 		}
 		st.Moves.Left += n.Incoming

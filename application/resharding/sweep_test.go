@@ -85,7 +85,7 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		v := d.cluster.View()
 		frozen := 0
-		for _, m := range v.Ring.Moves() {
+		for _, m := range v.Moves() {
 			if m.Arc%2 == 0 {
 				r := check.Value(d.node(v.Nodes[m.From].ID()).ClaimArcs(t.Context(), v.Table(), []counting.Arc{m.Arc}))(t)
 				frozen += r[0].Pages
