@@ -56,12 +56,7 @@ func (r *Ring) HomeIndex(w counting.Window) int {
 
 // Loses tells whether a lost member has a part of a window's ids, or its entry.
 func (r *Ring) Loses(w counting.Window) bool {
-	for _, o := range r.tables[r.TableFor(w)].owners {
-		if r.members[o].State == Lost {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.tables[r.TableFor(w)].owners[:], func(o uint16) bool { return r.members[o].State == Lost })
 }
 
 // Share is the part of the circle that a member owns, 0 to 1.

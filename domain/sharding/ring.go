@@ -220,17 +220,7 @@ func (r *Ring) Admits(id counting.NodeID) bool {
 // admitted and has opened no ring yet, it may open this one.
 func (r *Ring) IsJoining(id counting.NodeID) bool {
 	at := r.Index(id)
-	if at < 0 {
-		return false
-	}
-	for _, t := range r.tables[1:] {
-		for _, o := range t.owners {
-			if int(o) == at {
-				return false
-			}
-		}
-	}
-	return true
+	return at >= 0 && !slices.ContainsFunc(r.tables[1:], func(t table) bool { return slices.Contains(t.owners[:], uint16(at)) })
 }
 
 // CanFollow tells whether a node that has opened a table can open this ring next,

@@ -146,7 +146,9 @@ func TestEqualMembersOwnEqualShares(t *testing.T) {
 
 // V16 of the list of failures, counted in pages instead of arcs.
 func TestAMillionPagesSpreadEvenly(t *testing.T) {
-	wantEven(t, func(r *sharding.Ring, i int) int { return r.Owner(r.Arc(counting.Page(fmt.Sprintf("/articles/%d", i)))) })
+	wantEven(t, func(r *sharding.Ring, i int) int {
+		return r.Owner(r.Arc(counting.Page(fmt.Sprintf("/articles/%d", i))))
+	})
 }
 
 func TestAMillionIDsSpreadEvenly(t *testing.T) {
