@@ -7,19 +7,23 @@ import (
 	"strings"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
+
+// listPages is about how many pages one call of List returns.
+const listPages = 500
 
 // Apply implements counting.Counts.
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	args := []any{
 		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
 	}
-	s := n.scripts.apply
+	function := "apply"
 	if len(b.Keyed)+len(b.SetCounts) > 0 {
-		s = n.scripts.applyMore
+		function = applyMore
 		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packCounts(b.SetCounts))
 	}
-	word, answer, err := n.call(ctx, n.client, s, args)
+	word, answer, err := n.call(ctx, n.client, function, args)
 	if word == "GAP" {
 		err = fmt.Errorf("apply on %s: %w", n.id, &counting.GapError{Last: answer.int64(0)})
 	}
@@ -50,7 +54,7 @@ func parseRefused(text string) ([]counting.Refusal, error) {
 
 // Read implements counting.Counts.
 func (n *Node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	answer, err := n.run(ctx, n.scripts.read, int64(epoch), packPages(pages))
+	answer, err := n.run(ctx, "read", int64(epoch), packPages(pages))
 	if err = answer.check(len(pages), err); err != nil {
 		return nil, err
 	}
@@ -62,4 +66,30 @@ func (n *Node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.
 		}
 	}
 	return tallies, nil
+}
+
+// List implements counting.Counts. The cursor is the arc and the cursor of
+// HSCAN in it. Corrupt: an arc is no hash.
+func (n *Node) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
+	answer, err := n.run(ctx, "list", int64(epoch), cursor, listPages, sharding.Arcs)
+	if err != nil {
+		return nil, "", err
+	}
+	var pages []counting.Visit
+	for i := 1; i < len(answer); i += 2 {
+		pages = appendPages(pages, counting.Arc(answer.int(i)), answer.list(i+1))
+	}
+	return pages, answer.text(0), nil
+}
+
+// appendPages reads page, count, ... of an arc.
+func appendPages(pages []counting.Visit, arc counting.Arc, found answer) []counting.Visit {
+	for i := 0; i+1 < len(found); i += 2 {
+		count, ok := found.count(i + 1)
+		if !ok {
+			count = -1
+		}
+		pages = append(pages, counting.Visit{Arc: arc, Page: counting.Page(found.text(i)), Count: count})
+	}
+	return pages
 }

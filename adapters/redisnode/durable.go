@@ -13,23 +13,23 @@ const syncTimeout = 5 * time.Second
 // rest of the script's answer once every replica that is online has the effect.
 // It does not wait for a replica that is offline: its promotion would lose counts in
 // any case. After an error that the script did not answer the outcome is unknown.
-func (n *Node) replicated(ctx context.Context, s script, args ...any) (answer, error) {
-	return n.runDurable(ctx, false, s, args)
+func (n *Node) replicated(ctx context.Context, function string, args ...any) (answer, error) {
+	return n.runDurable(ctx, false, function, args)
 }
 
 // synced is replicated, and also waits for the append-only file of the server
 // where that is synced once a second.
-func (n *Node) synced(ctx context.Context, s script, args ...any) (answer, error) {
-	return n.runDurable(ctx, true, s, args)
+func (n *Node) synced(ctx context.Context, function string, args ...any) (answer, error) {
+	return n.runDurable(ctx, true, function, args)
 }
 
-func (n *Node) runDurable(ctx context.Context, synced bool, s script, args []any) (answer, error) {
+func (n *Node) runDurable(ctx context.Context, synced bool, function string, args []any) (answer, error) {
 	// WAIT covers what its own connection has written. So the script runs on
 	// the same connection, and runs again if it had an effect before. The
 	// answer then says of one server that the effect exists and is durable.
 	conn := n.client.Conn()
 	defer func() { _ = conn.Close() }() // returns it to the pool
-	_, answer, err := n.call(ctx, conn, s, args)
+	_, answer, err := n.call(ctx, conn, function, args)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (n *Node) runDurable(ctx context.Context, synced bool, s script, args []any
 			err = fmt.Errorf("%d of %d have it", have, replicas)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: replicas of %s: %w", s.act, n.id, err)
+			return nil, fmt.Errorf("%s: replicas of %s: %w", n.scripts[function].act, n.id, err)
 		}
 	}
 	if synced && n.syncing.Load() {
@@ -48,7 +48,7 @@ func (n *Node) runDurable(ctx context.Context, synced bool, s script, args []any
 			err = fmt.Errorf("no answer within %v", syncTimeout)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: append-only file of %s: %w", s.act, n.id, err)
+			return nil, fmt.Errorf("%s: append-only file of %s: %w", n.scripts[function].act, n.id, err)
 		}
 	}
 	return answer[1:], nil

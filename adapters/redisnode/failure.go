@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -15,15 +15,10 @@ import (
 
 // harmless tells whether Redis gives an answer only before it executes anything.
 func harmless(answer string) bool {
-	for _, beginning := range []string{
+	return slices.ContainsFunc([]string{
 		"NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
 		"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "ERR invalid password",
-	} {
-		if strings.HasPrefix(answer, beginning) {
-			return true
-		}
-	}
-	return false
+	}, func(beginning string) bool { return strings.HasPrefix(answer, beginning) })
 }
 
 // unfit is an error of preflight: the connection was not used.
@@ -55,7 +50,9 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 		return unfit{err}
 	}
 	version := info["Server"]["redis_version"]
-	if major, _, _ := strings.Cut(version, "."); atoi(major) < 7 {
+	var major, minor int
+	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
+	if major < 7 {
 		return unfit{fmt.Errorf("redis %s is too old, want 7.0 or later", version)}
 	}
 	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
@@ -64,22 +61,11 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
 		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)
 	}
-	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF(version) {
+	hasWaitAOF := major > 7 || minor >= 2
+	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
 		// A server that hides its configuration is assumed to have the default.
 		how, err := c.ConfigGet(ctx, "appendfsync").Result()
 		n.syncing.Store(err != nil || how["appendfsync"] == "everysec")
 	}
 	return nil
-}
-
-// hasWaitAOF tells whether a version of Redis knows WAITAOF: from 7.2 on.
-func hasWaitAOF(version string) bool {
-	major, rest, _ := strings.Cut(version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	return atoi(major) > 7 || atoi(major) == 7 && atoi(minor) >= 2
-}
-
-func atoi(s string) int {
-	v, _ := strconv.Atoi(s)
-	return v
 }

@@ -1,6 +1,7 @@
 package redisnode
 
 import (
+	"slices"
 	"strconv"
 
 	"footfall/domain/counting"
@@ -38,8 +39,12 @@ const (
 func idSet(id counting.ID) uint64 { return uint64(id) * 0x9E3779B97F4A7C15 >> (64 - setBits) }
 
 // pack writes one MessagePack array of strings: the fields that add appends for each
-// item. One argument is cheaper for both sides than hundreds.
+// item. No items are an empty string. One argument is cheaper for both sides than
+// hundreds.
 func pack[T any](items []T, fields int, add func(b []byte, item *T) []byte) []byte {
+	if len(items) == 0 {
+		return nil
+	}
 	b := appendArray(make([]byte, 0, 40*len(items)+8), fields*len(items))
 	for i := range items {
 		b = add(b, &items[i])
@@ -47,16 +52,8 @@ func pack[T any](items []T, fields int, add func(b []byte, item *T) []byte) []by
 	return b
 }
 
-// packSome is pack, but no items are an empty string, which the script skips.
-func packSome[T any](items []T, fields int, add func(b []byte, item *T) []byte) []byte {
-	if len(items) == 0 {
-		return nil
-	}
-	return pack(items, fields, add)
-}
-
 func packVisits(visits []counting.Visit) []byte {
-	return packSome(visits, 3, func(b []byte, v *counting.Visit) []byte {
+	return pack(visits, 3, func(b []byte, v *counting.Visit) []byte {
 		b = appendArcKey(b, v.Arc)
 		b = appendString(b, string(v.Page))
 		return appendInt(b, v.Count)
@@ -64,7 +61,7 @@ func packVisits(visits []counting.Visit) []byte {
 }
 
 func packIDs(events []counting.IDEvent) []byte {
-	return packSome(events, 4, func(b []byte, e *counting.IDEvent) []byte {
+	return pack(events, 4, func(b []byte, e *counting.IDEvent) []byte {
 		b = appendInt(b, int64(idSet(e.ID)))
 		b = appendInt(b, int64(e.ID))
 		b = appendString(b, e.Endpoint)
@@ -79,7 +76,7 @@ func packPages(pages []counting.Located) []byte {
 }
 
 func packKeyed(keyed []counting.KeyedVisit) []byte {
-	return packSome(keyed, 5, func(b []byte, k *counting.KeyedVisit) []byte {
+	return pack(keyed, 5, func(b []byte, k *counting.KeyedVisit) []byte {
 		b = appendInt(b, int64(k.Arc))
 		b = appendString(b, string(k.Page))
 		b = appendInt(b, k.Count)
@@ -90,7 +87,7 @@ func packKeyed(keyed []counting.KeyedVisit) []byte {
 
 // packCounts writes an empty count for a page that is to be deleted.
 func packCounts(counts []counting.SetCount) []byte {
-	return packSome(counts, 3, func(b []byte, s *counting.SetCount) []byte {
+	return pack(counts, 3, func(b []byte, s *counting.SetCount) []byte {
 		b = appendInt(b, int64(s.Arc))
 		b = appendString(b, string(s.Page))
 		if s.Delete {
@@ -101,7 +98,7 @@ func packCounts(counts []counting.SetCount) []byte {
 }
 
 func packStoredKeys(keys []counting.StoredKey) []byte {
-	return packSome(keys, 3, func(b []byte, k *counting.StoredKey) []byte {
+	return pack(keys, 3, func(b []byte, k *counting.StoredKey) []byte {
 		b = appendInt(b, int64(k.Day))
 		b = appendString(b, string(k.Key[:]))
 		return appendString(b, string(k.Print[:]))
@@ -116,7 +113,7 @@ func packKeys(keys []counting.LocatedKey) []byte {
 
 // packImport writes the pages of one arc for its new node.
 func packImport(pages []counting.Visit) []byte {
-	return packSome(pages, 2, func(b []byte, v *counting.Visit) []byte {
+	return pack(pages, 2, func(b []byte, v *counting.Visit) []byte {
 		return appendInt(appendString(b, string(v.Page)), v.Count)
 	})
 }
@@ -127,13 +124,11 @@ func packArcList(arcs []counting.Arc) []byte {
 
 // packEntries omits entries that a node does not import.
 func packEntries(entries []counting.FullEntry) []byte {
-	var b []byte
-	taken := 0
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e counting.FullEntry) bool {
+		return e.State == counting.Open || e.State == counting.Damaged
+	})
+	b := appendArray(nil, len(entries))
 	for _, e := range entries {
-		if e.State == counting.Open || e.State == counting.Damaged {
-			continue
-		}
-		taken++
 		b = appendArray(b, 8)
 		b = appendInt(b, int64(e.Window))
 		b = appendString(b, string(e.State))
@@ -148,7 +143,7 @@ func packEntries(entries []counting.FullEntry) []byte {
 			b = appendString(b, deliveryText(c))
 		}
 	}
-	return append(appendArray(nil, taken), b...)
+	return b
 }
 
 // packArcs sets a bit for each arc, as SETBIT numbers them; none is nothing.

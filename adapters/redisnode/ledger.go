@@ -10,27 +10,15 @@ import (
 
 // Claim implements counting.Ledger.
 func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
-	answer, err := n.run(ctx, n.scripts.claim, int64(w), seconds(counting.EntryLife), owner, lease.Milliseconds())
+	answer, err := n.run(ctx, "claim", int64(w), seconds(counting.EntryLife), owner, lease.Milliseconds())
 	return answer.text(0), parseEntry(w, answer, 1), err
 }
 
 // Advance implements counting.Ledger.
 func (n *Node) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
-	args := []any{int64(w), seconds(counting.EntryLife), token, string(s.Action)}
-	switch s.Action {
-	case counting.ActionRenew:
-		args = append(args, s.Lease.Milliseconds())
-	case counting.ActionRecord:
-		args = append(args, s.Count)
-	case counting.ActionPublish:
-		args = append(args, s.Sink)
-	case counting.ActionDelivery:
-		args = append(args, s.Endpoint, deliveryText(s.Delivery))
-	case counting.ActionFinish:
-		args = append(args, s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife))
-	case counting.ActionLose: // nothing belongs to it
-	}
-	answer, err := n.run(ctx, n.scripts.advance, args...)
+	answer, err := n.run(ctx, "advance", int64(w), seconds(counting.EntryLife), token, string(s.Action),
+		s.Lease.Milliseconds(), s.Count, s.Sink, s.Endpoint, deliveryText(s.Delivery),
+		s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife))
 	return parseEntry(w, answer, 0), err
 }
 
@@ -40,7 +28,7 @@ func deliveryText(d counting.Delivery) string {
 
 // Entry implements counting.Ledger.
 func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
-	answer, err := n.run(ctx, n.scripts.entry, int64(w))
+	answer, err := n.run(ctx, "entry", int64(w))
 	if err != nil {
 		return counting.Entry{}, nil, err
 	}
@@ -58,7 +46,7 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 
 // Entries implements counting.Ledger.
 func (n *Node) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
-	answer, err := n.run(ctx, n.scripts.entries, int64(before), limit)
+	answer, err := n.run(ctx, "entries", int64(before), limit)
 	entries := make([]counting.Entry, 0, len(answer)/2)
 	for i := 0; i < len(answer); i += 2 {
 		entries = append(entries, parseEntry(counting.Window(answer.int64(i)), answer, i+1))

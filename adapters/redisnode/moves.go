@@ -8,12 +8,16 @@ import (
 	"footfall/domain/counting"
 )
 
-// fetchSize is about how many keys and pages one call of Fetch returns.
-const fetchSize = counting.MaxImport
+const (
+	// fetchSize is about how many keys and pages one call of Fetch returns.
+	fetchSize = counting.MaxImport
+	// sweepKeys is about how many keys one call of Sweep looks at.
+	sweepKeys = 1000
+)
 
 // IncomingArcs implements counting.Movable.
 func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counting.Arc, error) {
-	answer, err := n.run(ctx, n.scripts.incoming, int64(table))
+	answer, err := n.run(ctx, "incoming", int64(table))
 	return unpackArcs(answer.text(0)), err
 }
 
@@ -21,7 +25,7 @@ func (n *Node) IncomingArcs(ctx context.Context, table counting.Epoch) ([]counti
 // undid a claim, it would undo batches that the destination has imported with the
 // pages, and instances would send them again.
 func (n *Node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
-	answer, err := n.synced(ctx, n.scripts.claimArcs, int64(table), packArcList(arcs))
+	answer, err := n.synced(ctx, "claim_arcs", int64(table), packArcList(arcs))
 	if err = answer.check(2*len(arcs), err); err != nil {
 		return nil, err
 	}
@@ -50,7 +54,7 @@ func parseStage(text string) counting.Stage {
 // every field of a hash that does not change. Corrupt: a key or its fingerprint has
 // another length.
 func (n *Node) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
-	answer, err := n.run(ctx, n.scripts.fetch, int64(table), uint64(arc), cursor, fetchSize)
+	answer, err := n.run(ctx, "fetch", int64(table), uint64(arc), cursor, fetchSize)
 	if err != nil {
 		return c, "", err
 	}
@@ -64,21 +68,19 @@ func (n *Node) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc
 // parseKeys reads key, print, ... of a day.
 func parseKeys(day counting.Day, found answer) (keys []counting.StoredKey, err error) {
 	for i := 0; i+1 < len(found); i += 2 {
-		key, hash := found.text(i), found.text(i+1)
-		stored := counting.StoredKey{Day: day}
-		if len(key) != len(stored.Key) || len(hash) != len(stored.Print) {
+		key, print := []byte(found.text(i)), []byte(found.text(i+1))
+		if len(key) != len(counting.Key{}) || len(print) != len(counting.Fingerprint{}) {
 			return nil, counting.Corrupt
 		}
-		copy(stored.Key[:], key)
-		copy(stored.Print[:], hash)
-		keys = append(keys, stored)
+		stored := counting.RequestKey{Key: counting.Key(key), Print: counting.Fingerprint(print)}
+		keys = append(keys, counting.StoredKey{RequestKey: stored, Day: day})
 	}
 	return keys, nil
 }
 
 // Import implements counting.Movable.
 func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
-	answer, err := n.run(ctx, n.scripts.importChunk, int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c.Pages))
+	answer, err := n.run(ctx, "import", int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c.Pages))
 	if err != nil {
 		return counting.ImportResult{}, err
 	}
@@ -97,7 +99,7 @@ func importResult(a answer) counting.ImportResult {
 // deletes its frozen pages next. A power cut must not undo what was imported. What it
 // reads and what it waits for are of one server, even after a failover.
 func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.ImportResult, error) {
-	answer, err := n.synced(ctx, n.scripts.confirm, int64(table), packArcList(arcs))
+	answer, err := n.synced(ctx, "confirm", int64(table), packArcList(arcs))
 	if err = answer.check(len(arcs), err); err != nil {
 		return nil, err
 	}
@@ -111,26 +113,26 @@ func (n *Node) Confirm(ctx context.Context, table counting.Epoch, arcs []countin
 // ImportEntries implements counting.Movable. It waits for the disk as Confirm does,
 // because the node that had the entries is removed next.
 func (n *Node) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	_, err := n.synced(ctx, n.scripts.importEntries,
+	_, err := n.synced(ctx, "import_entries",
 		int64(table), seconds(counting.EntryLife), seconds(counting.WindowLife), packEntries(entries))
 	return err
 }
 
 // RetireArc implements counting.Movable.
 func (n *Node) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	_, err := n.replicated(ctx, n.scripts.retireArc, int64(table), uint64(arc), pages)
+	_, err := n.replicated(ctx, "retire_arc", int64(table), uint64(arc), pages)
 	return err
 }
 
 // CloseArc implements counting.Movable.
 func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	_, err := n.replicated(ctx, n.scripts.closeArc, int64(table), uint64(arc), pages)
+	_, err := n.replicated(ctx, "close_arc", int64(table), uint64(arc), pages)
 	return err
 }
 
 // ReadParts implements counting.Movable.
 func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
-	answer, err := n.run(ctx, n.scripts.readParts, int64(epoch), packPages(pages))
+	answer, err := n.run(ctx, "read_parts", int64(epoch), packPages(pages))
 	if err = answer.check(3*len(pages), err); err != nil {
 		return nil, err
 	}
@@ -153,7 +155,7 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 
 // FindKeys implements counting.Movable.
 func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
-	answer, err := n.run(ctx, n.scripts.findKeys, int64(epoch), packKeys(keys))
+	answer, err := n.run(ctx, "find_keys", int64(epoch), packKeys(keys))
 	if err = answer.check(len(keys), err); err != nil {
 		return nil, err
 	}
@@ -165,9 +167,24 @@ func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counti
 		case len(hash) != len(found[i].Print):
 			found[i].Err = counting.Corrupt
 		default:
-			found[i].Stored = true
-			copy(found[i].Print[:], hash)
+			found[i] = counting.KeyLookup{Stored: true, Print: counting.Fingerprint([]byte(hash))}
 		}
 	}
 	return found, nil
+}
+
+// Sweep implements counting.Movable. The cursor is that of SCAN, which returns every key
+// that exists throughout. It reads the names of keys only.
+func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, cursor string) (counting.SweepResult, string, error) {
+	answer, err := n.run(ctx, "sweep", int64(table), int64(k.Ended), int64(k.Since), packArcs(k.Arcs), cursor, sweepKeys)
+	if err != nil {
+		return counting.SweepResult{}, "", err
+	}
+	s := counting.SweepResult{Forgotten: answer.int(1)}
+	for i := 2; i < len(answer); i += 4 {
+		s.Orphans = append(s.Orphans, counting.Orphan{
+			Quarantined: answer[i] == "s", Arc: counting.Arc(answer.int(i + 1)), Table: counting.Epoch(answer.int64(i + 2)), Pages: answer.int(i + 3),
+		})
+	}
+	return s, answer.text(0), nil
 }

@@ -15,7 +15,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,10 +49,9 @@ type Options struct {
 // nothing: a server that is away is an error of each call.
 type Node struct {
 	id     counting.NodeID
-	addr   string
 	client *redis.Client
 	// scripts are loaded into the server when it doesn't know them.
-	scripts  scripts
+	scripts  map[string]script
 	refusals map[string]error
 	log      *slog.Logger
 
@@ -71,7 +72,7 @@ func New(o Options) *Node {
 	// The client writes lines of its own to stderr, one for each failed dial.
 	// They say no more than the errors of the calls do.
 	logging.Disable()
-	n := &Node{id: o.ID, addr: o.Addr, log: o.Log, scripts: newScripts(), refusals: refusals()}
+	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), refusals: refusals()}
 	n.client = redis.NewClient(&redis.Options{
 		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
 		OnConnect: n.preflight,
@@ -98,31 +99,26 @@ func (n *Node) Close() error {
 func (n *Node) ID() counting.NodeID { return n.id }
 
 // Addr implements sharding.RingStore.
-func (n *Node) Addr() string { return n.addr }
+func (n *Node) Addr() string { return n.client.Options().Addr }
 
 // CheckDistinct returns an error if two of the nodes that answer are one server under
 // two addresses.
 func CheckDistinct(ctx context.Context, nodes []*Node) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	type answer struct {
-		node *Node
-		run  string
-	}
-	answers := make(chan answer, len(nodes))
-	for _, n := range nodes {
-		go func() {
+	runs := make([]string, len(nodes))
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() {
 			info, _ := n.client.InfoMap(ctx, "server").Result() // a node that is away is not compared
-			answers <- answer{n, fmt.Sprint(info["Server"]["run_id"], "/", n.client.Options().DB)}
-		}()
+			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Options().DB)
+		})
 	}
-	seen := make(map[string]*Node)
-	for range nodes {
-		a := <-answers
-		if other := seen[a.run]; other != nil && !strings.HasPrefix(a.run, "/") {
-			return fmt.Errorf("%s and %s are the same server", min(a.node.addr, other.addr), max(a.node.addr, other.addr))
+	all.Wait()
+	for i, run := range runs {
+		if j := slices.Index(runs, run); j < i && !strings.HasPrefix(run, "/") {
+			return fmt.Errorf("%s and %s are the same server", nodes[j].Addr(), nodes[i].Addr())
 		}
-		seen[a.run] = a.node
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func TestThousandsOfOrphansAreQuarantined(t *testing.T) {
 			m.node.do(t, "rpush", fmt.Sprintf("ff:c:%d", gains[0]), "no hash")
 		}
 		begin := time.Now()
-		m.do(t, moving.open)
+		eventually(t, func() bool { return m.open(t.Context()) == nil }) // a busy machine may take longer than a call
 		t.Logf("%d arcs, planted: %v: opened in %v", len(gains), planted, time.Since(begin))
 		want := 0
 		if planted {

@@ -12,18 +12,16 @@ import (
 
 // RingState implements sharding.RingStore.
 func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
-	answer, err := n.run(ctx, n.scripts.state)
+	answer, err := n.run(ctx, "ring_state")
 	if err != nil {
 		return sharding.RingState{}, err
 	}
 	s := sharding.RingState{Incoming: answer.int(3)}
 	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Accepted} {
-		document, ok := answer[i].(string)
-		if !ok {
-			continue
-		}
-		if *ring, err = sharding.Decode([]byte(document)); err != nil {
-			return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
+		if document := answer.text(i); document != "" {
+			if *ring, err = sharding.Decode([]byte(document)); err != nil {
+				return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
+			}
 		}
 	}
 	return s, nil
@@ -31,7 +29,7 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 
 // RingSummary implements sharding.RingStore.
 func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	answer, err := n.run(ctx, n.scripts.summary)
+	answer, err := n.run(ctx, "ring_summary")
 	return sharding.RingSummary{
 		Fence:    counting.Epoch(answer.int64(0)),
 		Opened:   counting.Epoch(answer.int64(1)),
@@ -46,7 +44,7 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	for _, t := range r.IDTables() {
 		fmt.Fprintf(&tables, "%d %d;", t.From, t.Epoch)
 	}
-	answer, err := n.replicated(ctx, n.scripts.fence, r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
+	answer, err := n.replicated(ctx, "fence_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
 		int64(r.Parent()), r.Admits(n.id), r.IsJoining(n.id), packArcs(r.Incoming(n.id)), packArcList(r.CancelledMoves(n.id)))
 	return counting.Window(answer.int64(0)), err
@@ -54,12 +52,12 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 
 // Accept implements sharding.RingStore.
 func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
-	_, err := n.replicated(ctx, n.scripts.accept, r.Deployment(), int64(r.Epoch()), r.ChangeID())
+	_, err := n.replicated(ctx, "accept_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID())
 	return err
 }
 
 // Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
-	_, err := n.replicated(ctx, n.scripts.open, r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)))
+	_, err := n.replicated(ctx, "open_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)))
 	return err
 }

@@ -51,10 +51,10 @@ type script struct {
 }
 
 // newScript is the script that calls a function of the last of the files.
-func newScript(flags, ending, function string, files ...string) script {
+func newScript(flags, ending, function, files string) script {
 	var text strings.Builder
 	text.WriteString(flags)
-	for _, name := range append([]string{"node"}, files...) {
+	for _, name := range strings.Fields("node " + files) {
 		b, err := sources.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			panic("redisnode: " + err.Error()) // the files are part of the program
@@ -65,52 +65,35 @@ func newScript(flags, ending, function string, files ...string) script {
 	return script{redis.NewScript(text.String()), strings.ReplaceAll(function, "_", " ")}
 }
 
-// scripts are those of a node, one for each call of the ports.
-type scripts struct {
-	apply, applyMore, read, list                     script
-	heartbeat, seal, distinct, endpoints, retire     script
-	claim, advance, entry, entries, importEntries    script
-	fence, accept, open, state, summary              script
-	incoming, claimArcs, fetch, importChunk, confirm script
-	findKeys, readParts                              script
-	retireArc, closeArc, sweep                       script
-}
+// applyMore is apply with the kinds of items that few batches have.
+const applyMore = "apply more"
 
-func newScripts() scripts {
-	ledger := []string{"tables", "ledger"}
-	ring := []string{"tables", "keys", "ring"}
-	moves := []string{"tables", "items", "keys", "moves"}
-	return scripts{
-		apply:         newScript(writes, forNode, "apply", "items", "apply"),
-		applyMore:     newScript(writes, forNode, "apply", "items", "apply", "keys", "keyed"),
-		read:          newScript(reads, forEpoch, "read", "read"),
-		readParts:     newScript(reads, forEpoch, "read_parts", moves...),
-		list:          newScript(reads, forEpoch, "list", "read"),
-		heartbeat:     newScript(frees, forNode, "heartbeat", "keys", "windows"),
-		seal:          newScript(frees, forNode, "seal", "windows"),
-		distinct:      newScript(reads, forNode, "distinct", "windows"),
-		endpoints:     newScript(reads, forNode, "endpoints", "windows"),
-		retire:        newScript(frees, forNode, "retire", "windows"),
-		claim:         newScript(frees, forNode, "claim", ledger...),
-		advance:       newScript(frees, forNode, "advance", ledger...),
-		entry:         newScript(reads, forNode, "entry", ledger...),
-		entries:       newScript(frees, forNode, "entries", ledger...),
-		importEntries: newScript(frees, forTable, "import_entries", ledger...),
-		fence:         newScript(frees, forAny, "fence_ring", ring...),
-		accept:        newScript(frees, forFenced, "accept_ring", ring...),
-		open:          newScript(frees, forFenced, "open_ring", ring...),
-		state:         newScript(reads, forNode, "ring_state", ring...),
-		summary:       newScript(reads, forNode, "ring_summary", ring...),
-		incoming:      newScript(reads, forTable, "incoming", moves...),
-		claimArcs:     newScript(frees, forTable, "claim_arcs", moves...),
-		fetch:         newScript(reads, forTable, "fetch", moves...),
-		importChunk:   newScript(frees, forTable, "import", moves...),
-		confirm:       newScript(frees, forTable, "confirm", moves...),
-		findKeys:      newScript(reads, forEpoch, "find_keys", moves...),
-		retireArc:     newScript(frees, forTable, "retire_arc", moves...),
-		closeArc:      newScript(frees, forTable, "close_arc", moves...),
-		sweep:         newScript(frees, forTable, "sweep", "tables", "keys", "sweep"),
+// newScripts are the scripts by their functions, one for each call of the ports.
+func newScripts() map[string]script {
+	const ring, moves = "tables keys ring", "tables items keys moves"
+	scripts := map[string]script{applyMore: newScript(writes, forNode, "apply", "items apply keys keyed")}
+	for _, s := range []struct{ flags, ending, files, functions string }{
+		{writes, forNode, "items apply", "apply"},
+		{reads, forEpoch, "read", "read list"},
+		{frees, forNode, "keys windows", "heartbeat"},
+		{frees, forNode, "windows", "seal retire"},
+		{reads, forNode, "windows", "distinct endpoints"},
+		{frees, forNode, "tables ledger", "claim advance entries"},
+		{reads, forNode, "tables ledger", "entry"},
+		{frees, forTable, "tables ledger", "import_entries"},
+		{frees, forAny, ring, "fence_ring"},
+		{frees, forFenced, ring, "accept_ring open_ring"},
+		{reads, forNode, ring, "ring_state ring_summary"},
+		{reads, forTable, moves, "incoming fetch"},
+		{frees, forTable, moves, "claim_arcs import confirm retire_arc close_arc"},
+		{reads, forEpoch, moves, "find_keys read_parts"},
+		{frees, forTable, "tables keys sweep", "sweep"},
+	} {
+		for _, function := range strings.Fields(s.functions) {
+			scripts[function] = newScript(s.flags, s.ending, function, s.files)
+		}
 	}
+	return scripts
 }
 
 // refusals are the errors for the words with which a script refuses.
@@ -129,20 +112,22 @@ func refusals() map[string]error {
 		"MOVING":     sharding.ErrMoving,
 		"UNFINISHED": counting.ErrUnfinished,
 		"CORRUPT":    counting.Corrupt,
+		"CURSOR":     fmt.Errorf("%w: the cursor is another node's", counting.ErrNotApplied),
 		"ORDER":      fmt.Errorf("%w: an earlier step of the window is missing", counting.ErrNotApplied),
 	}
 }
 
-// run runs a script with the node's id and args. It returns the answer after its first
-// word. The error is that of the client (failed), or one of refusals.
-func (n *Node) run(ctx context.Context, s script, args ...any) (answer, error) {
-	_, answer, err := n.call(ctx, n.client, s, args)
+// run runs the script of a function with the node's id and args. It returns the answer
+// after its first word. The error is that of the client (failed), or one of refusals.
+func (n *Node) run(ctx context.Context, function string, args ...any) (answer, error) {
+	_, answer, err := n.call(ctx, n.client, function, args)
 	return answer, err
 }
 
 // call is run on the client, or on one connection of it. It also returns the word: OK or
 // another one of the script.
-func (n *Node) call(ctx context.Context, on redis.Scripter, s script, args []any) (word string, rest answer, err error) {
+func (n *Node) call(ctx context.Context, on redis.Scripter, function string, args []any) (word string, rest answer, err error) {
+	s := n.scripts[function]
 	v, err := s.Run(ctx, on, nil, append([]any{string(n.id)}, args...)...).Slice()
 	if err != nil {
 		err = failed(err)

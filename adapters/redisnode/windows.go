@@ -9,7 +9,7 @@ import (
 
 // Heartbeat implements counting.Windows.
 func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	answer, err := n.run(ctx, n.scripts.heartbeat, seconds(counting.SessionLife), counting.MaxWaiting)
+	answer, err := n.run(ctx, "heartbeat", seconds(counting.SessionLife), counting.MaxWaiting)
 	a := counting.HeartbeatResult{Current: counting.Window(answer.int64(0))}
 	for i := 1; i < len(answer); i++ {
 		a.Waiting = append(a.Waiting, counting.Window(answer.int64(i)))
@@ -19,19 +19,19 @@ func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) 
 
 // Seal implements counting.Windows.
 func (n *Node) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	answer, err := n.run(ctx, n.scripts.seal, int64(w), grace.Milliseconds(), counting.EntryLife.Milliseconds())
+	answer, err := n.run(ctx, "seal", int64(w), grace.Milliseconds(), counting.EntryLife.Milliseconds())
 	return answer.int64(0), err
 }
 
 // Distinct implements counting.Windows.
 func (n *Node) Distinct(ctx context.Context, w counting.Window) (int64, error) {
-	answer, err := n.run(ctx, n.scripts.distinct, int64(w))
+	answer, err := n.run(ctx, "distinct", int64(w))
 	return answer.int64(0), err
 }
 
 // Endpoints implements counting.Windows.
 func (n *Node) Endpoints(ctx context.Context, w counting.Window) ([]string, error) {
-	answer, err := n.run(ctx, n.scripts.endpoints, int64(w))
+	answer, err := n.run(ctx, "endpoints", int64(w))
 	endpoints := make([]string, len(answer))
 	for i := range answer {
 		endpoints[i] = answer.text(i)
@@ -41,7 +41,7 @@ func (n *Node) Endpoints(ctx context.Context, w counting.Window) ([]string, erro
 
 // Retire implements counting.Windows.
 func (n *Node) Retire(ctx context.Context, w counting.Window) error {
-	_, err := n.run(ctx, n.scripts.retire, int64(w), seconds(counting.WindowLife), idSets)
+	_, err := n.run(ctx, "retire", int64(w), seconds(counting.WindowLife), idSets)
 	return err
 }
 

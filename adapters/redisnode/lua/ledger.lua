@@ -38,30 +38,30 @@ end
 
 -- advance changes an entry for the owner of a claim, and answers it. life is that
 -- of the entry in seconds. A step that was done before changes nothing, and no step
--- moves a window back. What follows the action: renew, lease in milliseconds;
--- record, count; lose; publish, sink; finish, endpoints, delivered, failed, life of
--- the deliveries in seconds; call, endpoint, result.
-local function advance(w, life, given, action, a, b, c, d)
+-- moves a window back. The arguments after the action belong to one action each: lease
+-- (milliseconds) to renew, count to record, sink to publish, endpoint and delivery to
+-- call, the others to finish. deliveries_life is in seconds.
+local function advance(w, life, given, action, lease, count, sink, endpoint, delivery, endpoints, delivered, failed, deliveries_life)
   local key = entry_of(w)
   if is_corrupt(key) then return {'CORRUPT'} end
   if token(key) ~= given then return {'STALETOKEN'} end
   local state = redis.call('HGET', key, 'state')
   local open, recorded = state == 'open', state == 'sealed'
   if action == 'renew' then
-    change(key, life, 'until', int(now() + a))
+    change(key, life, 'until', int(now() + lease))
   elseif action == 'record' and open then
-    change(key, life, 'state', 'sealed', 'count', a)
+    change(key, life, 'state', 'sealed', 'count', count)
   elseif action == 'lose' and open then
     change(key, life, 'state', 'lost')
   elseif open and action == 'publish' or (open or recorded) and action == 'finish' then
     return {'ORDER'}
   elseif action == 'publish' and recorded then
-    change(key, life, 'state', 'published', 'sink', a)
+    change(key, life, 'state', 'published', 'sink', sink)
   elseif action == 'finish' and state == 'published' then
-    change(key, life, 'state', 'done', 'endpoints', a, 'delivered', b, 'failed', c)
-    redis.call('EXPIRE', deliveries_of(w), d)
+    change(key, life, 'state', 'done', 'endpoints', endpoints, 'delivered', delivered, 'failed', failed)
+    redis.call('EXPIRE', deliveries_of(w), deliveries_life)
   elseif action == 'call' then
-    redis.call('HSET', deliveries_of(w), a, b)
+    redis.call('HSET', deliveries_of(w), endpoint, delivery)
     change(key, life, 'state', state)
   end
   return {'OK', values(key)}
@@ -103,7 +103,7 @@ end
 -- is not open. The lives of entries and of deliveries are in seconds. all: window,
 -- state, count, sink, endpoints, delivered, failed, {endpoint, result, ...}; ...
 local function import_entries(life, deliveries_life, all)
-  for _, e in ipairs(cmsgpack.unpack(all)) do
+  for _, e in ipairs(unpacked(all)) do
     local key, deliveries = entry_of(e[1]), deliveries_of(e[1])
     local state = redis.pcall('HGET', key, 'state')
     if type(state) == 'table' then return {'CORRUPT'} end

@@ -41,7 +41,7 @@ end
 -- where the pages are no hash, which is no error of the other arcs.
 local function claim_arcs(arcs)
   local answer, all = {}, days()
-  for _, arc in ipairs(cmsgpack.unpack(arcs)) do
+  for _, arc in ipairs(unpacked(arcs)) do
     local stage, pages = stage_of(arc)
     if not stage then
       stage, pages = claim_arc(arc, all)
@@ -107,7 +107,7 @@ end
 -- find_keys answers for each key its fingerprint, or false. keys: arc, key, ...
 local function find_keys(keys)
   local answer, recent = {'OK'}, recent_days()
-  keys = cmsgpack.unpack(keys)
+  keys = unpacked(keys)
   for i = 1, #keys, 2 do
     local found = find_key(recent, keys[i], keys[i + 1])
     answer[#answer + 1] = type(found) == 'table' and 'corrupt' or found
@@ -156,9 +156,9 @@ end
 -- these are the last keys.
 local function import(arc, keys, last, pages)
   if not is_coming(arc) then return {'OK'} end
-  if keys ~= '' then import_keys(arc, cmsgpack.unpack(keys)) end
+  if keys ~= '' then import_keys(arc, unpacked(keys)) end
   if last == '1' then redis.call('SADD', marks_of(arc), '') end
-  local refused = pages ~= '' and import_pages(arc, cmsgpack.unpack(pages)) or {}
+  local refused = import_pages(arc, unpacked(pages))
   local marks = marks_of(arc)
   return {'OK', int(marked(marks)), int(redis.call('SISMEMBER', marks, '')), table.concat(refused, ',')}
 end
@@ -167,7 +167,7 @@ end
 -- broken, and whether all keys were imported; nothing where the arc is not coming.
 local function confirm(arcs)
   local answer = {}
-  for i, arc in ipairs(cmsgpack.unpack(arcs)) do
+  for i, arc in ipairs(unpacked(arcs)) do
     local marks = marks_of(arc)
     local pages, keys = redis.pcall('SCARD', marks), redis.pcall('SISMEMBER', marks, '')
     if type(pages) == 'table' then pages, keys = -1, 0 end
@@ -214,7 +214,7 @@ end
 -- whether the page is marked as imported, and whether the arc is closed.
 -- pages: key of the arc, page, ...
 local function read_parts(pages)
-  pages = cmsgpack.unpack(pages)
+  pages = unpacked(pages)
   local answer, by = {'OK'}, newest(tables)
   for i = 1, #pages, 2 do
     local live, page = pages[i], pages[i + 1]

@@ -1,7 +1,7 @@
 -- Every script begins with this file. The last line of a script checks ARGV and
 -- calls one function (script.go). ARGV[1] is the node's id. Scripts declare no KEYS,
 -- because a node is one server and not a cluster. Lists among the arguments are
--- MessagePack arrays of strings.
+-- MessagePack arrays of strings, or '' where they are empty.
 
 -- What the store says about itself. tables lists the tables that route ids, newest
 -- first, as "first window epoch;". sealed is nil before the first seal.
@@ -11,6 +11,9 @@ local sealed, tables = T[5] and tonumber(T[5]), T[6]
 
 -- int writes a whole number of up to 2^53 as Redis reads it.
 local function int(n) return string.format('%d', n) end
+
+-- unpacked is a list among the arguments.
+local function unpacked(list) return list ~= '' and cmsgpack.unpack(list) or {} end
 
 -- now is the server's clock in milliseconds.
 local function now()

@@ -3,7 +3,7 @@
 -- read answers a count for each page: false where it was never visited, 'corrupt'
 -- where it is no count. pages: key of the arc, page, ...
 local function read(pages)
-  pages = cmsgpack.unpack(pages)
+  pages = unpacked(pages)
   local answer = {'OK'}
   for i = 1, #pages, 2 do
     local r = redis.pcall('HGET', pages[i], pages[i + 1])
@@ -13,12 +13,14 @@ local function read(pages)
   return answer
 end
 
--- list answers the next arc and the cursor in it, and then arc, {page, count, ...}
--- of about limit pages. The next arc is arcs, the number of all, after the last one.
-local function list(arc, cursor, limit, arcs)
+-- list answers the next cursor, which is empty after the last of that many arcs, and
+-- then arc, {page, count, ...} of about limit pages.
+local function list(at, limit, arcs)
   if redis.call('BITCOUNT', 'ff:coming') > 0 then return {'ARRIVING'} end
+  local arc, cursor = string.match(at == '' and '0 0' or at, '^(%d+) (%d+)$')
+  if not arc then return {'CURSOR'} end
   arc, arcs = tonumber(arc), tonumber(arcs)
-  local answer, left = {'OK', '', ''}, tonumber(limit)
+  local answer, left = {'OK', ''}, tonumber(limit)
   for _ = 1, 1024 do
     if left <= 0 or arc >= arcs then break end
     local r = redis.pcall('HSCAN', 'ff:c:' .. int(arc), cursor, 'COUNT', limit)
@@ -31,6 +33,6 @@ local function list(arc, cursor, limit, arcs)
     cursor = r[1]
     if cursor == '0' then arc = arc + 1 end
   end
-  answer[2], answer[3] = int(arc), cursor
+  if arc < arcs then answer[2] = int(arc) .. ' ' .. cursor end
   return answer
 end

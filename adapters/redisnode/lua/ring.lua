@@ -23,7 +23,7 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
     elseif has ~= newest(list) then
       if has ~= previous(list) then return {'AHEAD'} end
       local left = redis.call('BITCOUNT', 'ff:coming')
-      for _, arc in ipairs(cmsgpack.unpack(cancelled)) do
+      for _, arc in ipairs(unpacked(cancelled)) do
         if left == 0 then break end
         left = left - redis.call('GETBIT', 'ff:coming', arc)
       end
@@ -93,8 +93,8 @@ local function open_ring(added, reclaimed)
   if not ring.open then
     local last, by = newest(ring.tables), newest(ring.next)
     if last ~= by then
-      quarantine_arcs(cmsgpack.unpack(added), by)
-      reclaim_arcs(cmsgpack.unpack(reclaimed), last, by)
+      quarantine_arcs(unpacked(added), by)
+      reclaim_arcs(unpacked(reclaimed), last, by)
       redis.call('UNLINK', 'ff:st', 'ff:coming')
       if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
     end

@@ -18,7 +18,8 @@ end
 
 -- sweep scans about limit keys. The moves of tables up to ended have ended; frozen
 -- pages of tables before since may be the only copy. arcs has a bit for each arc to
--- keep. It answers the next cursor, the number of deleted keys, and kind, arc, table (0: live),
+-- keep. It answers the next cursor, which
+-- is empty after the last part, the number of deleted keys, and kind, arc, table (0: live),
 -- pages of each orphan.
 local function sweep(ended, since, arcs, cursor, limit)
   ended, since = tonumber(ended), tonumber(since)
@@ -40,7 +41,7 @@ local function sweep(ended, since, arcs, cursor, limit)
     end
   end
 
-  local scanned = redis.call('SCAN', cursor, 'MATCH', 'ff:*', 'COUNT', limit)
+  local scanned = redis.call('SCAN', cursor == '' and '0' or cursor, 'MATCH', 'ff:*', 'COUNT', limit)
   for _, key in ipairs(scanned[2]) do
     local kind, first, second = string.match(key, '^ff:(%l+):(%d+):?(%d*)$')
     if kind == 'c' and second == '' and not is_kept(tonumber(first)) then
@@ -55,6 +56,6 @@ local function sweep(ended, since, arcs, cursor, limit)
       deleted = deleted + drop_keys(first, second)
     end
   end
-  answer[2], answer[3] = scanned[1], int(deleted)
+  answer[2], answer[3] = scanned[1] ~= '0' and scanned[1] or '', int(deleted)
   return answer
 end
