@@ -16,9 +16,11 @@ import (
 	"footfall/adapters/httpapi/problem"
 )
 
-// Action answers a request with 200 and returns nil, or writes nothing and
-// returns an error. variable is the value of the path's variable.
-type Action func(w http.ResponseWriter, r *http.Request, variable string) error
+// Action returns the body of an answer 200, which is JSON that no cache keeps
+// unless the action sets a Content-Type. It returns nil when it has written the
+// answer itself. Before an error it writes nothing. variable is the value of the
+// path's variable.
+type Action func(w http.ResponseWriter, r *http.Request, variable string) (body []byte, err error)
 
 // Route is one line of a listener's table.
 type Route struct {
@@ -32,7 +34,7 @@ type Route struct {
 	// IgnoresDisconnect: the route ends soon by itself, so its request's
 	// context does not end when the caller disconnects.
 	IgnoresDisconnect bool
-	// Plain: errors are the text "failed" instead of a problem.
+	// Plain: answers are text instead of JSON, and errors the text "failed".
 	Plain bool
 	// Vital: no limit applies to the route.
 	Vital bool
@@ -63,7 +65,7 @@ type HandlerOptions struct {
 
 // Handler answers the requests of one listener.
 type Handler struct {
-	Replies
+	replies
 	options  HandlerOptions
 	router   *mux.Router
 	noVars   map[string]string
@@ -73,7 +75,7 @@ type Handler struct {
 // NewHandler registers the routes.
 func NewHandler(o HandlerOptions) *Handler {
 	h := &Handler{
-		Replies: NewReplies(),
+		replies: newReplies(),
 		options: o,
 		// mux must not look at a decoded or a cleaned path.
 		router:   mux.NewRouter().UseEncodedPath().SkipClean(true),
@@ -81,10 +83,8 @@ func NewHandler(o HandlerOptions) *Handler {
 		inFlight: limits.InFlight{Limit: int64(o.MaxInFlight)},
 	}
 	for i := range o.Routes {
-		e := &endpoint{Route: &o.Routes[i], path: newPathMatcher(o.Routes[i].Path), handler: h}
-		if o.Metrics != nil {
-			e.meter = o.Metrics.of(e.Route)
-		}
+		rt := &o.Routes[i]
+		e := &endpoint{Route: rt, path: newPathMatcher(rt.Path), handler: h, meter: o.Metrics.of(rt)}
 		h.router.MatcherFunc(e.path.match).Methods(e.methods()...).Name(e.Method + " " + e.Path).Handler(e)
 	}
 	h.router.NotFoundHandler = http.HandlerFunc(h.notFound)
@@ -139,9 +139,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, at *Route, f pr
 		w.Header().Del("Allow")
 	}
 	h.Fail(w, f, at.Plain)
-	if h.options.Metrics != nil {
-		h.options.Metrics.refused(at.Path, r.Method, f.Status, time.Since(start))
-	}
+	h.options.Metrics.refused(at.Path, r.Method, f.Status, time.Since(start))
 }
 
 func (h *Handler) checkRate(r *http.Request) error {
@@ -175,17 +173,15 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.handler.Fail(w, f, e.Plain)
 	}
 	took := time.Since(start)
-	if e.meter != nil {
-		e.meter.observe(r.Method, status, took)
-	}
+	e.meter.observe(r.Method, status, took)
 	if traced {
 		e.handler.options.Log.Debug("http request", "request_id", RequestID(w, r), "route", e.Path, "method", r.Method,
 			"status", status, "code", code, "duration", took)
 	}
 }
 
-// run applies the limits and runs the action. It turns a panic into an error:
-// a write that panicked may have been applied, so it is in doubt.
+// run applies the limits, runs the action and writes its body. It turns a panic
+// into an error: a write that panicked may have been applied, so it is in doubt.
 func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 	if !e.Vital {
 		if err := e.handler.checkRate(r); err != nil {
@@ -203,7 +199,7 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 				panic(v)
 			}
-			err = panicError{value: v, stack: debug.Stack()}
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
 	if e.IgnoresDisconnect && r.Body == http.NoBody {
@@ -212,13 +208,9 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			defer c.ResumeBackgroundRead()
 		}
 	}
-	return e.Do(w, r, e.path.value(r.URL))
+	body, err := e.Do(w, r, e.path.value(r.URL))
+	if err == nil && body != nil {
+		e.handler.succeed(w, body, e.Plain)
+	}
+	return err
 }
-
-// panicError is a handler's panic.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }

@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,64 +9,48 @@ import (
 	"footfall/adapters/httpapi/problem"
 )
 
-// Replies writes answers. Errors of writing are ignored: the caller has
+// replies writes answers. Errors of writing are ignored: the caller has
 // disconnected, and what was done stays done.
-type Replies struct {
+type replies struct {
 	// All answers share these values of headers, so nothing may change them.
 	jsonType, textType, noStore []string
 }
 
-// NewReplies makes one.
-func NewReplies() Replies {
-	return Replies{
+func newReplies() replies {
+	return replies{
 		jsonType: []string{"application/json"},
 		textType: []string{"text/plain; charset=utf-8"},
 		noStore:  []string{"no-store"},
 	}
 }
 
-// RawJSON answers 200 with a body that is JSON.
-func (p *Replies) RawJSON(w http.ResponseWriter, body []byte) error {
+// succeed answers 200. A body whose Content-Type isn't set is JSON or plain text.
+func (p *replies) succeed(w http.ResponseWriter, body []byte, plain bool) {
 	h := w.Header()
-	h["Content-Type"], h["Cache-Control"] = p.jsonType, p.noStore
+	if len(h["Content-Type"]) == 0 {
+		h["Content-Type"], h["Cache-Control"] = p.jsonType, p.noStore
+		if plain {
+			h["Content-Type"] = p.textType
+		}
+	}
 	_, _ = w.Write(body)
-	return nil
-}
-
-// JSON answers 200 with v.
-func (p *Replies) JSON(w http.ResponseWriter, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	return p.RawJSON(w, body)
-}
-
-// Text answers with a bare word.
-func (p *Replies) Text(w http.ResponseWriter, status int, word []byte) {
-	h := w.Header()
-	h["Content-Type"], h["Cache-Control"] = p.textType, p.noStore
-	if status != http.StatusOK {
-		w.WriteHeader(status)
-	}
-	_, _ = w.Write(word)
 }
 
 // Fail answers with a fault: as a problem, or as the text "failed" on a route
 // that speaks plain text.
-func (p *Replies) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
+func (p *replies) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
 	h := w.Header()
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	if plain {
-		p.Text(w, f.Status, []byte("failed"))
-		return
+	h["Content-Type"], h["Cache-Control"] = p.textType, p.noStore
+	body := []byte("failed")
+	if !plain {
+		h.Set("Content-Type", "application/problem+json")
+		body = f.JSON(http.StatusText(f.Status))
 	}
-	h.Set("Content-Type", "application/problem+json")
-	h["Cache-Control"] = p.noStore
 	w.WriteHeader(f.Status)
-	_, _ = w.Write(f.JSON(http.StatusText(f.Status)))
+	_, _ = w.Write(body)
 }
 
 // ReadBody reads a body of at most limit bytes. Its errors are the faults

@@ -41,7 +41,6 @@ type Server struct {
 	addr           string
 	log            *slog.Logger
 	http           *http.Server
-	draining       atomic.Bool
 	undrained      context.Context // ends when draining begins
 	drain          context.CancelFunc
 	working        atomic.Int64 // handlers that don't wait for their callers
@@ -59,7 +58,7 @@ type serverKey struct{}
 // IsDraining reports whether the server of a request's context is draining.
 func IsDraining(ctx context.Context) bool {
 	s, ok := ctx.Value(serverKey{}).(*Server)
-	return ok && s.draining.Load()
+	return ok && s.undrained.Err() != nil
 }
 
 // StreamContext is the context of a request whose answer is a stream of unknown
@@ -145,10 +144,7 @@ func (s *Server) Addr() string {
 // Drain ends streams, makes GET /readyz say 503, and makes every answer close
 // its connection, so that load balancers send requests elsewhere. Other requests
 // are served as before, and idle connections stay open.
-func (s *Server) Drain() {
-	s.draining.Store(true)
-	s.drain()
-}
+func (s *Server) Drain() { s.drain() }
 
 // Stop drains, stops listening and waits for the requests in flight. It waits
 // for callers that have not sent all of a request for a second at most, and for
@@ -254,7 +250,7 @@ func (s *Server) tracked(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.working.Add(1)
 		defer s.working.Add(-1)
-		if s.draining.Load() {
+		if s.undrained.Err() != nil {
 			w.Header().Set("Connection", "close")
 		}
 		if r.Body != http.NoBody {

@@ -38,25 +38,27 @@ type Options struct {
 
 // New builds the handler of the admin listener.
 func New(o Options) *Handler {
-	replies := httpapi.NewReplies()
-	windows, ring, pages := &windowRoutes{replies, o.Windows}, &ringRoutes{replies, o.Ring}, &pageRoutes{replies, o.Pages}
+	a := &api{o}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
 	return &Handler{
 		Handler: httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: []httpapi.Route{
-			{Method: get, Path: "/metrics", Do: wrap(metrics)},
+			{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+				metrics.ServeHTTP(w, r)
+				return nil, nil
+			}},
 			{Method: get, Path: "/debug/pprof/{profile}", Do: profile},
-			{Method: get, Path: "/windows/{id}", Do: windows.show},
-			{Method: get, Path: "/ring", Do: ring.status},
-			{Method: get, Path: "/ring/owner", Do: ring.owner},
-			{Method: post, Path: "/ring/nodes", Do: ring.add, Writes: true},
-			{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: ring.reweight, Writes: true},
-			{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: ring.remove, Writes: true},
-			{Method: post, Path: "/ring/repair", Do: ring.repair, Writes: true},
-			{Method: get, Path: "/pages", Do: pages.list},
-			{Method: post, Path: "/pages", Do: pages.setMany, Writes: true},
-			{Method: http.MethodPut, Path: "/pages/{page_id}", Do: pages.set, Writes: true},
-			{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: pages.remove, Writes: true},
+			{Method: get, Path: "/windows/{id}", Do: a.showWindow},
+			{Method: get, Path: "/ring", Do: a.ringStatus},
+			{Method: get, Path: "/ring/owner", Do: a.owner},
+			{Method: post, Path: "/ring/nodes", Do: a.addNode, Writes: true},
+			{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: a.reweightNode, Writes: true},
+			{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: a.removeNode, Writes: true},
+			{Method: post, Path: "/ring/repair", Do: a.repairRing, Writes: true},
+			{Method: get, Path: "/pages", Do: a.listPages},
+			{Method: post, Path: "/pages", Do: a.setPages, Writes: true},
+			{Method: http.MethodPut, Path: "/pages/{page_id}", Do: a.setPage, Writes: true},
+			{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: a.removePage, Writes: true},
 		}}),
 		token:     sha256.Sum256([]byte(o.Token)),
 		needToken: o.Token != "",
@@ -64,17 +66,12 @@ func New(o Options) *Handler {
 	}
 }
 
-// wrap makes an action of a handler that writes its own answers.
-func wrap(h http.Handler) httpapi.Action {
-	return func(w http.ResponseWriter, r *http.Request, _ string) error {
-		h.ServeHTTP(w, r)
-		return nil
-	}
-}
+// api has the actions of the admin listener.
+type api struct{ Options }
 
 // profile serves /debug/pprof/. It leaves out cmdline: flags can hold
 // credentials.
-func profile(w http.ResponseWriter, r *http.Request, name string) error {
+func profile(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	switch name {
 	case "profile":
 		pprof.Profile(w, r)
@@ -84,11 +81,11 @@ func profile(w http.ResponseWriter, r *http.Request, name string) error {
 		pprof.Trace(w, r)
 	default:
 		if name != "" && runtimepprof.Lookup(name) == nil {
-			return problem.NotFound("no_such_profile", "There is no profile of this name.")
+			return nil, problem.NotFound("no_such_profile", "There is no profile of this name.")
 		}
 		pprof.Index(w, r)
 	}
-	return nil
+	return nil, nil
 }
 
 // Handler answers the requests of those who may use the admin listener.

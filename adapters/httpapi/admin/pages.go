@@ -1,20 +1,14 @@
 package admin
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 
-	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/counting"
 )
-
-// pageRoutes lists and changes pages.
-type pageRoutes struct {
-	httpapi.Replies
-	pages Pages
-}
 
 // pageJSON is a page with its count; Count is nil where it can't be read.
 type pageJSON struct {
@@ -22,15 +16,15 @@ type pageJSON struct {
 	Count  *int64 `json:"count"`
 }
 
-// list serves GET /pages.
-func (p *pageRoutes) list(w http.ResponseWriter, r *http.Request, _ string) error {
+// listPages serves GET /pages.
+func (a *api) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	cursor, _, err := request.Param(r.URL.RawQuery, "cursor")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pages, next, err := p.pages.List(r.Context(), cursor)
+	pages, next, err := a.Pages.List(r.Context(), cursor)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	listed := make([]pageJSON, len(pages))
 	for i := range pages {
@@ -39,70 +33,70 @@ func (p *pageRoutes) list(w http.ResponseWriter, r *http.Request, _ string) erro
 			listed[i].Count = &pages[i].Count
 		}
 	}
-	return p.JSON(w, struct {
+	return json.Marshal(struct {
 		Pages []pageJSON `json:"pages"`
 		Next  string     `json:"next"`
 	}{listed, next})
 }
 
-// set serves PUT /pages/{page_id}.
-func (p *pageRoutes) set(w http.ResponseWriter, r *http.Request, name string) error {
+// setPage serves PUT /pages/{page_id}.
+func (a *api) setPage(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	body, err := readJSON(w, r, request.MaxBytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	setting := struct {
 		Count int64 `json:"count"`
 	}{-1}
 	if err := request.Object(body, &setting); err != nil || setting.Count < 0 {
-		return problem.BadRequest("bad_count", "The body is an object with count, an integer from 0 to 2^63-1, and nothing else.")
+		return nil, problem.BadRequest("bad_count", "The body is an object with count, an integer from 0 to 2^63-1, and nothing else.")
 	}
-	return p.one(w, r, counting.SetCount{Page: page, Count: setting.Count})
+	return a.setOne(r, counting.SetCount{Page: page, Count: setting.Count})
 }
 
-// remove serves DELETE /pages/{page_id}.
-func (p *pageRoutes) remove(w http.ResponseWriter, r *http.Request, name string) error {
+// removePage serves DELETE /pages/{page_id}.
+func (a *api) removePage(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.ContentLength != 0 { // without a body its type does not matter
 		if err := readOptional(w, r, &struct{}{}); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return p.one(w, r, counting.SetCount{Page: page, Delete: true})
+	return a.setOne(r, counting.SetCount{Page: page, Delete: true})
 }
 
-// one changes one page, and answers with what it reads from now on.
-func (p *pageRoutes) one(w http.ResponseWriter, r *http.Request, s counting.SetCount) error {
-	if err := p.pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
-		return err
+// setOne changes one page, and answers with what it reads from now on.
+func (a *api) setOne(r *http.Request, s counting.SetCount) ([]byte, error) {
+	if err := a.Pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
+		return nil, err
 	}
-	return p.JSON(w, pageJSON{PageID: string(s.Page), Count: &s.Count})
+	return json.Marshal(pageJSON{PageID: string(s.Page), Count: &s.Count})
 }
 
-// setMany serves POST /pages: an array of pages with their counts. It is read
+// setPages serves POST /pages: an array of pages with their counts. It is read
 // as a whole before anything is set.
-func (p *pageRoutes) setMany(w http.ResponseWriter, r *http.Request, _ string) error {
+func (a *api) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	body, err := readJSON(w, r, request.MaxBytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	settings, err := parseSettings(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, err := range p.pages.SetAll(r.Context(), settings) {
+	for _, err := range a.Pages.SetAll(r.Context(), settings) {
 		if err != nil {
-			return err // others may be set: to send it all again does no harm
+			return nil, err // others may be set: to send it all again does no harm
 		}
 	}
-	return p.JSON(w, struct {
+	return json.Marshal(struct {
 		Set int `json:"set"`
 	}{len(settings)})
 }

@@ -1,19 +1,13 @@
 package admin
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 
-	"footfall/adapters/httpapi"
 	"footfall/domain/publishing"
 )
-
-// windowRoutes serves windows with their endpoints.
-type windowRoutes struct {
-	httpapi.Replies
-	windows Windows
-}
 
 // endpointJSON is how the delivery to one endpoint went.
 type endpointJSON struct {
@@ -25,11 +19,11 @@ type endpointJSON struct {
 	Status int `json:"status"`
 }
 
-// show serves GET /windows/{id}.
-func (u *windowRoutes) show(w http.ResponseWriter, r *http.Request, id string) error {
-	summary, deliveries, err := u.windows.Deliveries(r.Context(), id)
+// showWindow serves GET /windows/{id}.
+func (a *api) showWindow(_ http.ResponseWriter, r *http.Request, id string) ([]byte, error) {
+	summary, deliveries, err := a.Windows.Deliveries(r.Context(), id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	endpoints := make([]endpointJSON, 0, len(deliveries))
 	for endpoint, d := range deliveries {
@@ -43,7 +37,7 @@ func (u *windowRoutes) show(w http.ResponseWriter, r *http.Request, id string) e
 		endpoints = append(endpoints, endpointJSON{endpoint, result, d.Attempts, d.Status})
 	}
 	slices.SortFunc(endpoints, func(a, b endpointJSON) int { return strings.Compare(a.Endpoint, b.Endpoint) })
-	return u.JSON(w, struct {
+	return json.Marshal(struct {
 		publishing.Summary
 		Endpoints []endpointJSON `json:"endpoints"`
 	}{summary.UTC(), endpoints})

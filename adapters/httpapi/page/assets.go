@@ -10,25 +10,29 @@ import (
 	"github.com/swaggest/swgui/v5/static"
 )
 
-// Asset is a style sheet, script or picture of the pages.
-type Asset struct {
-	MediaType string
-	body      []byte
-	gzipped   bool
-}
-
-// FindAsset returns one of our own assets, or of those of Swagger UI, by its name.
-// The error is fs.ErrNotExist for any other name.
-func FindAsset(name string) (Asset, error) {
-	if name == "swagger-ui.css" || name == "swagger-ui-bundle.js" {
-		body, err := static.FS.ReadFile(name + ".gz")
-		return Asset{MediaType: mediaType(name), body: body, gzipped: true}, err
+// Asset returns a style sheet, script or picture of the pages, which is one of our
+// own or of Swagger UI's, for a client with an Accept-Encoding. encoding is the
+// Content-Encoding of the body: "gzip", or "" for none. The error is
+// fs.ErrNotExist for a name of no asset.
+func Asset(name, accept string) (body []byte, encoding string, err error) {
+	if name != "swagger-ui.css" && name != "swagger-ui-bundle.js" {
+		body, err = files.ReadFile("assets/" + name)
+		return body, "", err
 	}
-	body, err := files.ReadFile("assets/" + name)
-	return Asset{MediaType: mediaType(name), body: body}, err
+	body, err = static.FS.ReadFile(name + ".gz")
+	if err != nil || acceptsGzip(accept) {
+		return body, "gzip", err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, "", err
+	}
+	body, err = io.ReadAll(r)
+	return body, "", err
 }
 
-func mediaType(name string) string {
+// MediaType is the Content-Type of an asset.
+func MediaType(name string) string {
 	switch path.Ext(name) {
 	case ".css":
 		return "text/css; charset=utf-8"
@@ -36,23 +40,6 @@ func mediaType(name string) string {
 		return "text/javascript; charset=utf-8"
 	}
 	return "image/svg+xml"
-}
-
-// Encode returns the body for a client with this Accept-Encoding, and the
-// Content-Encoding of the body: "gzip", or "" for none.
-func (a Asset) Encode(accept string) (body []byte, encoding string, err error) {
-	switch {
-	case !a.gzipped:
-		return a.body, "", nil
-	case acceptsGzip(accept):
-		return a.body, "gzip", nil
-	}
-	r, err := gzip.NewReader(bytes.NewReader(a.body))
-	if err != nil {
-		return nil, "", err
-	}
-	body, err = io.ReadAll(r)
-	return body, "", err
 }
 
 func acceptsGzip(accept string) bool {

@@ -4,7 +4,6 @@
 package page
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"footfall/adapters/httpapi/problem"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
 )
@@ -28,57 +28,34 @@ const (
 		"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-//go:embed assets home.html docs.html
+//go:embed assets home.html
 var files embed.FS
 
-// Renderer holds the parsed template and the page of the API. It is safe for
-// concurrent use.
-type Renderer struct {
-	home *template.Template
-	docs []byte
-}
+// Docs is the page at /docs.
+//
+//go:embed docs.html
+var Docs []byte
 
-// New reads and parses the embedded files.
-func New() (*Renderer, error) {
-	home, err := template.New("home.html").Funcs(template.FuncMap{
+// New parses the template of the page at /, which is executed with a Home. It is
+// safe for concurrent use.
+func New() (*template.Template, error) {
+	return template.New("home.html").Funcs(template.FuncMap{
 		"grouped": Grouped,
 		"clock":   func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
 		"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"percent": func(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) },
+		"problem": func(err error) string { return problem.Of(err, false).Detail },
 	}).ParseFS(files, "home.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse home.html: %w", err)
-	}
-	docs, err := files.ReadFile("docs.html")
-	return &Renderer{home: home, docs: docs}, err
-}
-
-// Docs returns the page at /docs.
-func (r *Renderer) Docs() []byte { return r.docs }
-
-// Home renders the page at /.
-func (r *Renderer) Home(h Home) ([]byte, error) {
-	var b bytes.Buffer
-	err := r.home.Execute(&b, h)
-	return b.Bytes(), err
 }
 
 // Home is what the page at / shows.
 type Home struct {
 	Now     time.Time
-	Pages   []WatchedPage
+	Pages   []watching.Page
 	Windows []publishing.Summary // newest first
 	// WindowsError: the windows cannot be read.
 	WindowsError bool
 	Nodes        []watching.Node
-}
-
-// WatchedPage is a page with its visits. Problem says why there is no number.
-type WatchedPage struct {
-	Name    string
-	Visits  int64
-	Via     string
-	Problem string
 }
 
 // OpenWindow returns the newest window if it is open, else nil.
@@ -103,7 +80,7 @@ func (h Home) Without(i int) string {
 	}
 	rest := url.Values{}
 	for _, p := range slices.Delete(slices.Clone(h.Pages), i, i+1) {
-		rest.Add("page_id", p.Name)
+		rest.Add("page_id", string(p.Page))
 	}
 	return "/?" + rest.Encode()
 }

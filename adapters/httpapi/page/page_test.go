@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"footfall/adapters/httpapi/page"
+	"footfall/adapters/httpapi/problem"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
@@ -30,18 +31,21 @@ func window(state counting.State, count int64) publishing.Summary {
 
 func render(t *testing.T, h page.Home) string {
 	t.Helper()
-	r := check.Value(page.New())(t)
-	body := check.Value(r.Home(h))(t)
-	if strings.Contains(string(body), "ZgotmplZ") {
+	var body strings.Builder
+	check.Must(t, check.Value(page.New())(t).Execute(&body, h))
+	if strings.Contains(body.String(), "ZgotmplZ") {
 		t.Error("a value stands where html/template permits none")
 	}
-	return string(body)
+	return body.String()
 }
 
 func TestHostileNamesAreEscaped(t *testing.T) {
 	t.Parallel()
 	body := render(t, page.Home{
-		Pages:   []page.WatchedPage{{Name: hostile, Via: hostile}, {Name: "b", Problem: hostile}},
+		Pages:   []watching.Page{
+			{Page: hostile, Reading: counting.Reading{Via: hostile}},
+			{Page: "b", Reading: counting.Reading{Tally: counting.Tally{Err: problem.Fault{Detail: hostile}}}},
+		},
 		Windows: []publishing.Summary{window(counting.Open, 1)},
 		Nodes:   []watching.Node{{ID: hostile}},
 	})
@@ -91,7 +95,7 @@ func TestThePageWithoutAnythingToShow(t *testing.T) {
 			t.Errorf("it has no %s: %s", want, body)
 		}
 	}
-	if body := render(t, page.Home{Pages: []page.WatchedPage{{Name: "a"}}}); strings.Contains(body, "Stop watching") || !strings.Contains(body, `<p id="windows-lost" hidden>`) {
+	if body := render(t, page.Home{Pages: []watching.Page{{Page: "a"}}}); strings.Contains(body, "Stop watching") || !strings.Contains(body, `<p id="windows-lost" hidden>`) {
 		t.Error("the only page can be removed, or the windows are lost:", body)
 	}
 }

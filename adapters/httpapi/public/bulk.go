@@ -1,6 +1,7 @@
 package public
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"footfall/adapters/httpapi"
@@ -23,35 +24,35 @@ type bulkResult struct {
 // recordMany serves POST /visits. The body is read and checked as a whole
 // before anything is counted. The answer is 200 with a result per item, unless
 // each visit is refused for now.
-func (v *visitRoutes) recordMany(w http.ResponseWriter, r *http.Request, _ string) error {
-	if !v.bulk.Acquire() {
-		return problem.Unavailable("overloaded", "Too many bulk requests at once; this one changed nothing.", 1)
+func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	if !a.bulk.Acquire() {
+		return nil, problem.Unavailable("overloaded", "Too many bulk requests at once; this one changed nothing.", 1)
 	}
-	defer v.bulk.Release()
+	defer a.bulk.Release()
 	body, err := httpapi.ReadBody(w, r, request.MaxBytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	items, err := request.Visits(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := v.recordItems(r, body, items); err != nil {
-		return err
+	if err := a.recordItems(r, body, items); err != nil {
+		return nil, err
 	}
 	results := make([]bulkResult, len(items))
 	for i, item := range items {
-		v.logUnexpected(w, r, item.Err, true)
+		a.logUnexpected(w, r, item.Err, true)
 		results[i] = bulkResultOf(item)
 	}
-	return v.JSON(w, struct {
+	return json.Marshal(struct {
 		Results []bulkResult `json:"results"`
 	}{results})
 }
 
 // recordItems records the items without an error, once if the request has a key,
 // and gives the others theirs. Its error is about all of them.
-func (v *visitRoutes) recordItems(r *http.Request, body []byte, items []request.Visit) error {
+func (a *api) recordItems(r *http.Request, body []byte, items []request.Visit) error {
 	visits := make([]counting.Visit, 0, len(items))
 	origin := make([]int, 0, len(items)) // index of each visit in items
 	for i := range items {
@@ -69,11 +70,11 @@ func (v *visitRoutes) recordItems(r *http.Request, body []byte, items []request.
 		if len(visits) == 0 {
 			return nil
 		}
-		if errs, err = v.visits.RecordOnce(r.Context(), key, visits); err != nil {
+		if errs, err = a.Visits.RecordOnce(r.Context(), key, visits); err != nil {
 			return err
 		}
 	case len(visits) > 0:
-		errs = v.visits.RecordAll(r.Context(), visits)
+		errs = a.Visits.RecordAll(r.Context(), visits)
 	}
 	for i, at := range origin {
 		items[at].Err = errs[i]

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
@@ -25,28 +23,22 @@ const (
 	sendBuffer = 16 << 10
 )
 
-// eventRoutes serves GET /events.
-type eventRoutes struct {
-	watching Watching
-	streams  prometheus.Gauge
-}
-
-// events streams the changes of watched pages, windows and nodes as server-sent
-// events, until the client disconnects or the server drains.
-func (e *eventRoutes) events(w http.ResponseWriter, r *http.Request, _ string) error {
+// events serves GET /events. It streams the changes of watched pages, windows and
+// nodes as server-sent events, until the client disconnects or the server drains.
+func (a *api) events(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	pages, err := request.WatchedPages(r.URL.RawQuery)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if httpapi.IsDraining(r.Context()) {
-		return problem.Unavailable("draining", "The service is stopping.", 1)
+		return nil, problem.Unavailable("draining", "The service is stopping.", 1)
 	}
-	e.streams.Inc()
-	defer e.streams.Dec()
+	a.streams.Inc()
+	defer a.streams.Dec()
 	ctx, leave := httpapi.StreamContext(r, sendBuffer)
 	defer leave()
 	begun := false
-	err = e.watching.Watch(ctx, pages, r.Header.Get("Last-Event-ID"), func(news watching.News) error {
+	err = a.Watching.Watch(ctx, pages, r.Header.Get("Last-Event-ID"), func(news watching.News) error {
 		var out bytes.Buffer
 		if !begun {
 			begun = true
@@ -63,9 +55,9 @@ func (e *eventRoutes) events(w http.ResponseWriter, r *http.Request, _ string) e
 		return control.Flush()
 	})
 	if begun {
-		return nil // the client has disconnected
+		return nil, nil // the client has disconnected
 	}
-	return err
+	return nil, err
 }
 
 // greet begins the stream.

@@ -2,33 +2,27 @@ package public
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
-	"footfall/domain/watching"
 )
 
 // readyTime bounds a check of readiness.
 const readyTime = 2 * time.Second
 
-// healthRoutes serves the probes of an orchestrator.
-type healthRoutes struct {
-	httpapi.Replies
-	nodes func(context.Context) []watching.Node
-}
-
 // alive serves GET /healthz: the process answers.
-func (h *healthRoutes) alive(w http.ResponseWriter, _ *http.Request, _ string) error {
-	return h.RawJSON(w, []byte(`{"status":"ok"}`))
+func (a *api) alive(_ http.ResponseWriter, _ *http.Request, _ string) ([]byte, error) {
+	return []byte(`{"status":"ok"}`), nil
 }
 
 // readiness serves GET /readyz: the service is ready when at least one node
 // answers. The answer names those that don't.
-func (h *healthRoutes) readiness(w http.ResponseWriter, r *http.Request, _ string) error {
+func (a *api) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	if httpapi.IsDraining(r.Context()) {
-		return problem.Unavailable("draining", "The service is stopping.", 1)
+		return nil, problem.Unavailable("draining", "The service is stopping.", 1)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
@@ -36,7 +30,7 @@ func (h *healthRoutes) readiness(w http.ResponseWriter, r *http.Request, _ strin
 		Status  string   `json:"status"`
 		Reasons []string `json:"reasons,omitempty"`
 	}{Status: "ready"}
-	nodes := h.nodes(ctx)
+	nodes := a.Nodes(ctx)
 	for _, n := range nodes {
 		if !n.Answers {
 			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" does not answer")
@@ -45,7 +39,7 @@ func (h *healthRoutes) readiness(w http.ResponseWriter, r *http.Request, _ strin
 	if len(answer.Reasons) == len(nodes) {
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
-		return f
+		return nil, f
 	}
-	return h.JSON(w, answer)
+	return json.Marshal(answer)
 }

@@ -1,7 +1,7 @@
 package public
 
 import (
-	"context"
+	"bytes"
 	"net/http"
 	"sync"
 	"time"
@@ -20,100 +20,79 @@ const (
 	badgeAge = "public, max-age=10"
 )
 
-// htmlRoutes serves the HTML pages with their assets, and the badges.
-type htmlRoutes struct {
-	render  *page.Renderer
-	visits  Visits
-	uniques Uniques
-	nodes   func(context.Context) []watching.Node
-}
-
-// newHTMLRoutes parses the pages' templates.
-func newHTMLRoutes(o Options) (*htmlRoutes, error) {
-	render, err := page.New()
-	return &htmlRoutes{render: render, visits: o.Visits, uniques: o.Uniques, nodes: o.Nodes}, err
-}
-
-// write answers with a body of our own. policy is its Content-Security-Policy.
-func (p *htmlRoutes) write(w http.ResponseWriter, mediaType, cache, policy string, body []byte) error {
+// describe sets the headers of a body for browsers. policy is its
+// Content-Security-Policy.
+func describe(w http.ResponseWriter, mediaType, cache, policy string) {
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", cache)
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	_, _ = w.Write(body)
-	return nil
 }
 
 // home serves GET /. It answers 200 even when nothing can be read; the page
 // then says so.
-func (p *htmlRoutes) home(w http.ResponseWriter, r *http.Request, _ string) error {
+func (a *api) home(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	pages, err := request.WatchedPages(r.URL.RawQuery)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(pages) == 0 {
 		pages = []counting.Page{defaultPage}
 	}
-	h := page.Home{Now: time.Now().UTC()}
-	var (
-		readings []counting.Reading
-		wg       sync.WaitGroup
-	)
-	wg.Go(func() { readings = p.visits.Read(r.Context(), pages) })
+	h := page.Home{Now: time.Now()}
+	var readings []counting.Reading
+	var wg sync.WaitGroup
+	wg.Go(func() { readings = a.Visits.Read(r.Context(), pages) })
 	wg.Go(func() {
 		var err error
-		h.Windows, err = p.uniques.Windows(r.Context(), request.DefaultWindows)
+		h.Windows, err = a.Uniques.Windows(r.Context(), request.DefaultWindows)
 		h.WindowsError = err != nil
 	})
-	wg.Go(func() { h.Nodes = p.nodes(r.Context()) })
+	wg.Go(func() { h.Nodes = a.Nodes(r.Context()) })
 	wg.Wait()
 	for i, reading := range readings {
-		watched := page.WatchedPage{Name: string(pages[i]), Visits: reading.Visits, Via: string(reading.Via)}
-		if reading.Err != nil {
-			watched.Problem = problem.Of(reading.Err, false).Detail
-		}
-		h.Pages = append(h.Pages, watched)
+		h.Pages = append(h.Pages, watching.Page{Page: pages[i], Reading: reading})
 	}
-	body, err := p.render.Home(h)
-	if err != nil {
-		return err
+	var body bytes.Buffer
+	if err := a.homePage.Execute(&body, h); err != nil {
+		return nil, err
 	}
-	return p.write(w, "text/html; charset=utf-8", "no-store", page.Policy, body)
+	describe(w, "text/html; charset=utf-8", "no-store", page.Policy)
+	return body.Bytes(), nil
 }
 
 // documentation serves GET /docs.
-func (p *htmlRoutes) documentation(w http.ResponseWriter, _ *http.Request, _ string) error {
-	return p.write(w, "text/html; charset=utf-8", "no-cache", page.DocsPolicy, p.render.Docs())
+func (a *api) documentation(w http.ResponseWriter, _ *http.Request, _ string) ([]byte, error) {
+	describe(w, "text/html; charset=utf-8", "no-cache", page.DocsPolicy)
+	return page.Docs, nil
 }
 
 // asset serves GET /assets/{name}.
-func (p *htmlRoutes) asset(w http.ResponseWriter, r *http.Request, name string) error {
-	asset, err := page.FindAsset(name)
+func (a *api) asset(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
+	body, encoding, err := page.Asset(name, r.Header.Get("Accept-Encoding"))
 	if err != nil {
-		return problem.NotFound("no_such_asset", "There is no asset of this name.")
+		return nil, problem.NotFound("no_such_asset", "There is no asset of this name.")
 	}
-	body, encoding, err := asset.Encode(r.Header.Get("Accept-Encoding"))
-	if err != nil {
-		return err
-	}
+	describe(w, page.MediaType(name), "no-cache", page.Policy)
 	w.Header().Add("Vary", "Accept-Encoding")
 	if encoding != "" {
 		w.Header().Set("Content-Encoding", encoding)
 	}
-	return p.write(w, asset.MediaType, "no-cache", page.Policy, body)
+	return body, nil
 }
 
 // badge serves GET /visits/{page_id}/badge.svg.
-func (p *htmlRoutes) badge(w http.ResponseWriter, r *http.Request, param string) error {
+func (a *api) badge(w http.ResponseWriter, r *http.Request, param string) ([]byte, error) {
 	name, err := request.Page(param)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	reading := p.visits.Read(r.Context(), []counting.Page{name})[0]
+	reading := a.Visits.Read(r.Context(), []counting.Page{name})[0]
 	if reading.Err != nil {
-		return reading.Err
+		return nil, reading.Err
 	}
-	return p.write(w, "image/svg+xml", badgeAge, page.Policy, page.Badge(reading.Visits))
+	describe(w, "image/svg+xml", badgeAge, page.Policy)
+	return page.Badge(reading.Visits), nil
 }

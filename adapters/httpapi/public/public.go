@@ -6,6 +6,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/page"
 	"footfall/domain/watching"
 )
 
@@ -55,52 +57,61 @@ func New(o Options) (*httpapi.Handler, error) {
 	if err := o.Metrics.Register(streams); err != nil {
 		return nil, fmt.Errorf("register the metrics of http: %w", err)
 	}
-	html, err := newHTMLRoutes(o)
+	home, err := page.New()
 	if err != nil {
 		return nil, err
 	}
+	a := &api{
+		Options: o, streams: streams, homePage: home, ok: []byte("ok"),
+		bulk: limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)},
+	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
-		Routes: routes(o, html, streams), Metrics: metrics, MaxInFlight: o.MaxInFlight, Clients: o.Clients, Log: o.Log,
+		Routes: a.routes(), Metrics: metrics, MaxInFlight: o.MaxInFlight, Clients: o.Clients, Log: o.Log,
 	}), nil
 }
 
+// api has the actions of the public listener.
+type api struct {
+	Options
+	streams  prometheus.Gauge
+	homePage *template.Template
+	ok       []byte // the answer of accept
+	// bulk bounds the memory of the bodies of recordMany.
+	bulk limits.InFlight
+}
+
 // routes is the table of the public listener.
-func routes(o Options, html *htmlRoutes, streams prometheus.Gauge) []httpapi.Route {
-	v := newVisitRoutes(o)
-	u := &uniqueRoutes{Replies: httpapi.NewReplies(), uniques: o.Uniques, ok: []byte("ok")}
-	health := &healthRoutes{Replies: httpapi.NewReplies(), nodes: o.Nodes}
-	events := &eventRoutes{watching: o.Watching, streams: streams}
+func (a *api) routes() []httpapi.Route {
 	const get, post = http.MethodGet, http.MethodPost
 	counter := func(prefix string) []httpapi.Route {
 		return []httpapi.Route{
-			{Method: post, Path: prefix + "/visit/{page_id}", Do: v.record, Writes: true, IgnoresDisconnect: true},
-			{Method: get, Path: prefix + "/visits/{page_id}", Do: v.read, IgnoresDisconnect: true},
-			{Method: post, Path: prefix + "/visits", Do: v.recordMany, Writes: true},
-			{Method: get, Path: prefix + "/visits", Do: v.readMany},
-			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Do: html.badge},
+			{Method: post, Path: prefix + "/visit/{page_id}", Do: a.record, Writes: true, IgnoresDisconnect: true},
+			{Method: get, Path: prefix + "/visits/{page_id}", Do: a.read, IgnoresDisconnect: true},
+			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Writes: true},
+			{Method: get, Path: prefix + "/visits", Do: a.readMany},
+			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Do: a.badge},
 		}
 	}
 	return slices.Concat(
-		[]httpapi.Route{{Method: get, Path: "/api/verve/accept", Do: u.accept, Writes: true, IgnoresDisconnect: true, Plain: true}},
+		[]httpapi.Route{{Method: get, Path: "/api/verve/accept", Do: a.accept, Writes: true, IgnoresDisconnect: true, Plain: true}},
 		counter(""),
 		counter("/api/v1/counter"),
 		[]httpapi.Route{
-			{Method: get, Path: "/api/verve/windows", Do: u.windows},
-			{Method: get, Path: "/healthz", Do: health.alive, Vital: true},
-			{Method: get, Path: "/readyz", Do: health.readiness, Vital: true},
-			{Method: get, Path: "/events", Do: events.events, Stream: true},
-			{Method: get, Path: "/", Do: html.home},
-			{Method: get, Path: "/assets/{name}", Do: html.asset},
-			{Method: get, Path: "/docs", Do: html.documentation},
-			{Method: get, Path: "/openapi.json", Do: describe},
+			{Method: get, Path: "/api/verve/windows", Do: a.windows},
+			{Method: get, Path: "/healthz", Do: a.alive, Vital: true},
+			{Method: get, Path: "/readyz", Do: a.readiness, Vital: true},
+			{Method: get, Path: "/events", Do: a.events, Stream: true},
+			{Method: get, Path: "/", Do: a.home},
+			{Method: get, Path: "/assets/{name}", Do: a.asset},
+			{Method: get, Path: "/docs", Do: a.documentation},
+			{Method: get, Path: "/openapi.json", Do: document},
 		},
 	)
 }
 
-// describe serves the OpenAPI document.
-func describe(w http.ResponseWriter, _ *http.Request, _ string) error {
+// document serves the OpenAPI document.
+func document(w http.ResponseWriter, _ *http.Request, _ string) ([]byte, error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(openAPI)
-	return nil
+	return openAPI, nil
 }

@@ -1,44 +1,36 @@
 package public
 
 import (
+	"encoding/json"
 	"net/http"
 
-	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/publishing"
 )
 
-// uniqueRoutes serves ids and windows.
-type uniqueRoutes struct {
-	httpapi.Replies
-	uniques Uniques
-	ok      []byte
-}
-
 // accept serves GET /api/verve/accept.
-func (u *uniqueRoutes) accept(w http.ResponseWriter, r *http.Request, _ string) error {
+func (a *api) accept(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	id, endpoint, err := request.IDEvent(r.URL.RawQuery)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := u.uniques.Accept(r.Context(), id, endpoint); err != nil {
-		return err
+	if err := a.Uniques.Accept(r.Context(), id, endpoint); err != nil {
+		return nil, err
 	}
-	u.Text(w, http.StatusOK, u.ok)
-	return nil
+	return a.ok, nil
 }
 
 // windows serves GET /api/verve/windows.
-func (u *uniqueRoutes) windows(w http.ResponseWriter, r *http.Request, _ string) error {
+func (a *api) windows(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	limit, err := request.Limit(r.URL.RawQuery)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	summaries, err := u.uniques.Windows(r.Context(), limit)
+	summaries, err := a.Uniques.Windows(r.Context(), limit)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return u.JSON(w, windowsOf(summaries))
+	return json.Marshal(windowsOf(summaries))
 }
 
 type windowsJSON struct {

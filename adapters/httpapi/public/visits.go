@@ -2,63 +2,45 @@ package public
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"strconv"
 
 	"footfall/adapters/httpapi"
-	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/counting"
 )
-
-// visitRoutes serves the counter's routes.
-type visitRoutes struct {
-	httpapi.Replies
-	visits Visits
-	log    *slog.Logger
-	// bulk bounds the memory of the bodies of recordMany.
-	bulk limits.InFlight
-}
-
-func newVisitRoutes(o Options) *visitRoutes {
-	return &visitRoutes{
-		Replies: httpapi.NewReplies(), visits: o.Visits, log: o.Log,
-		bulk: limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)},
-	}
-}
 
 // keysOf returns the values of the header Idempotency-Key; nearly always there
 // are none.
 func keysOf(r *http.Request) []string { return r.Header["Idempotency-Key"] }
 
 // record serves POST /visit/{page_id}.
-func (v *visitRoutes) record(w http.ResponseWriter, r *http.Request, name string) error {
+func (a *api) record(_ http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := v.recordPage(r, page); err != nil {
-		return err
+	if err := a.recordPage(r, page); err != nil {
+		return nil, err
 	}
 	body := make([]byte, 0, 128)
 	body = append(body, `{"status":"success","message":"Visit recorded for page `...)
 	body = appendEscaped(body, string(page))
-	return v.RawJSON(w, append(body, `"}`...))
+	return append(body, `"}`...), nil
 }
 
 // recordPage records one visit, once if the request has a key.
-func (v *visitRoutes) recordPage(r *http.Request, page counting.Page) error {
+func (a *api) recordPage(r *http.Request, page counting.Page) error {
 	keys := keysOf(r)
 	if len(keys) == 0 {
-		return v.visits.Record(r.Context(), page, 1)
+		return a.Visits.Record(r.Context(), page, 1)
 	}
 	key, err := request.Key(keys, "visit", []byte(page))
 	if err != nil {
 		return err
 	}
-	errs, err := v.visits.RecordOnce(r.Context(), key, []counting.Visit{{Page: page, Count: 1}})
+	errs, err := a.Visits.RecordOnce(r.Context(), key, []counting.Visit{{Page: page, Count: 1}})
 	if err != nil {
 		return err
 	}
@@ -66,14 +48,14 @@ func (v *visitRoutes) recordPage(r *http.Request, page counting.Page) error {
 }
 
 // read serves GET /visits/{page_id}.
-func (v *visitRoutes) read(w http.ResponseWriter, r *http.Request, name string) error {
+func (a *api) read(_ http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	reading := v.visits.Read(r.Context(), []counting.Page{page})[0]
+	reading := a.Visits.Read(r.Context(), []counting.Page{page})[0]
 	if reading.Err != nil {
-		return reading.Err
+		return nil, reading.Err
 	}
 	body := make([]byte, 0, 128)
 	body = append(body, `{"page_id":"`...)
@@ -82,7 +64,7 @@ func (v *visitRoutes) read(w http.ResponseWriter, r *http.Request, name string) 
 	body = strconv.AppendInt(body, reading.Visits, 10)
 	body = append(body, `,"served_via":"`...)
 	body = appendEscaped(body, string(reading.Via))
-	return v.RawJSON(w, append(body, `"}`...))
+	return append(body, `"}`...), nil
 }
 
 // appendEscaped appends s as it is between the quotes of a JSON string.
@@ -118,13 +100,13 @@ func readingOf(name string, reading counting.Reading) readingResult {
 
 // readMany serves GET /visits?page_id=a&page_id=b. A page that can't be read
 // spoils only itself, unless none can be read for now.
-func (v *visitRoutes) readMany(w http.ResponseWriter, r *http.Request, _ string) error {
+func (a *api) readMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	names, err := request.Params(r.URL.RawQuery, "page_id", request.MaxReadPages)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(names) == 0 {
-		return problem.BadRequest("missing_parameter", "The parameter page_id is missing.")
+		return nil, problem.BadRequest("missing_parameter", "The parameter page_id is missing.")
 	}
 	results := make([]readingResult, len(names))
 	pages := make([]counting.Page, 0, len(names))
@@ -139,21 +121,21 @@ func (v *visitRoutes) readMany(w http.ResponseWriter, r *http.Request, _ string)
 	}
 	var errs []error
 	if len(pages) > 0 {
-		for i, reading := range v.visits.Read(r.Context(), pages) {
+		for i, reading := range a.Visits.Read(r.Context(), pages) {
 			errs = append(errs, reading.Err)
 			results[origin[i]] = readingOf(names[origin[i]], reading)
-			v.logUnexpected(w, r, reading.Err, false)
+			a.logUnexpected(w, r, reading.Err, false)
 		}
 	}
 	if err := problem.AllRefused(errs, false); err != nil {
-		return err
+		return nil, err
 	}
-	return v.JSON(w, readingsJSON{results})
+	return json.Marshal(readingsJSON{results})
 }
 
 // logUnexpected logs the error of an item whose text the caller doesn't see.
-func (v *visitRoutes) logUnexpected(w http.ResponseWriter, r *http.Request, err error, write bool) {
+func (a *api) logUnexpected(w http.ResponseWriter, r *http.Request, err error, write bool) {
 	if err != nil && problem.Of(err, write).Unexpected {
-		v.log.Error("item of a http request failed", "request_id", httpapi.RequestID(w, r), "error", err)
+		a.Log.Error("item of a http request failed", "request_id", httpapi.RequestID(w, r), "error", err)
 	}
 }
