@@ -65,26 +65,32 @@ type HandlerOptions struct {
 
 // Handler answers the requests of one listener.
 type Handler struct {
-	replies
 	options  HandlerOptions
 	router   *mux.Router
 	noVars   map[string]string
 	inFlight limits.InFlight
+	// All answers share these values of headers, so nothing may change them.
+	jsonType, textType, noStore []string
 }
 
 // NewHandler registers the routes.
 func NewHandler(o HandlerOptions) *Handler {
 	h := &Handler{
-		replies: newReplies(),
 		options: o,
 		// mux must not look at a decoded or a cleaned path.
 		router:   mux.NewRouter().UseEncodedPath().SkipClean(true),
 		noVars:   map[string]string{},
 		inFlight: limits.InFlight{Limit: int64(o.MaxInFlight)},
+		jsonType: []string{"application/json"},
+		textType: []string{"text/plain; charset=utf-8"},
+		noStore:  []string{"no-store"},
 	}
 	for i := range o.Routes {
 		rt := &o.Routes[i]
-		e := &endpoint{Route: rt, path: newPathMatcher(rt.Path), handler: h, meter: o.Metrics.of(rt)}
+		e := &endpoint{Route: rt, path: newPathMatcher(rt.Path), handler: h}
+		if o.Metrics != nil {
+			e.meter = o.Metrics.of(rt)
+		}
 		h.router.MatcherFunc(e.path.match).Methods(e.methods()...).Name(e.Method + " " + e.Path).Handler(e)
 	}
 	h.router.NotFoundHandler = http.HandlerFunc(h.notFound)
@@ -139,7 +145,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, at *Route, f pr
 		w.Header().Del("Allow")
 	}
 	h.Fail(w, f, at.Plain)
-	h.options.Metrics.refused(at.Path, r.Method, f.Status, time.Since(start))
+	if h.options.Metrics != nil {
+		h.options.Metrics.refused(at.Path, r.Method, f.Status, time.Since(start))
+	}
 }
 
 func (h *Handler) checkRate(r *http.Request) error {
@@ -173,7 +181,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.handler.Fail(w, f, e.Plain)
 	}
 	took := time.Since(start)
-	e.meter.observe(r.Method, status, took)
+	if e.meter != nil {
+		e.meter.observe(r.Method, status, took)
+	}
 	if traced {
 		e.handler.options.Log.Debug("http request", "request_id", RequestID(w, r), "route", e.Path, "method", r.Method,
 			"status", status, "code", code, "duration", took)

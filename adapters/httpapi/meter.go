@@ -50,11 +50,7 @@ type meter struct {
 	took          prometheus.Observer // nil for a stream
 }
 
-// of returns nil where m is nil.
 func (m *Metrics) of(rt *Route) *meter {
-	if m == nil {
-		return nil
-	}
 	route, method := rt.Path, rt.Method
 	byCode := make(map[int]prometheus.Counter)
 	for _, code := range []int{
@@ -71,9 +67,6 @@ func (m *Metrics) of(rt *Route) *meter {
 }
 
 func (m *meter) observe(method string, code int, took time.Duration) {
-	if m == nil {
-		return
-	}
 	if m.took != nil {
 		m.took.Observe(took.Seconds())
 	}
@@ -87,9 +80,6 @@ func (m *meter) observe(method string, code int, took time.Duration) {
 // refused counts a request that no route takes; route is the template of its
 // path, if the path is known.
 func (m *Metrics) refused(route, method string, code int, took time.Duration) {
-	if m == nil {
-		return
-	}
 	m.durations.WithLabelValues(route).Observe(took.Seconds())
 	m.requests.WithLabelValues(route, knownMethod(method), strconv.Itoa(code)).Inc()
 }

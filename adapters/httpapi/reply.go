@@ -9,28 +9,16 @@ import (
 	"footfall/adapters/httpapi/problem"
 )
 
-// replies writes answers. Errors of writing are ignored: the caller has
-// disconnected, and what was done stays done.
-type replies struct {
-	// All answers share these values of headers, so nothing may change them.
-	jsonType, textType, noStore []string
-}
-
-func newReplies() replies {
-	return replies{
-		jsonType: []string{"application/json"},
-		textType: []string{"text/plain; charset=utf-8"},
-		noStore:  []string{"no-store"},
-	}
-}
+// Errors of writing are ignored here: the caller has disconnected, and what was
+// done stays done.
 
 // succeed answers 200. A body whose Content-Type isn't set is JSON or plain text.
-func (p *replies) succeed(w http.ResponseWriter, body []byte, plain bool) {
-	h := w.Header()
-	if len(h["Content-Type"]) == 0 {
-		h["Content-Type"], h["Cache-Control"] = p.jsonType, p.noStore
+func (h *Handler) succeed(w http.ResponseWriter, body []byte, plain bool) {
+	header := w.Header()
+	if len(header["Content-Type"]) == 0 {
+		header["Content-Type"], header["Cache-Control"] = h.jsonType, h.noStore
 		if plain {
-			h["Content-Type"] = p.textType
+			header["Content-Type"] = h.textType
 		}
 	}
 	_, _ = w.Write(body)
@@ -38,15 +26,15 @@ func (p *replies) succeed(w http.ResponseWriter, body []byte, plain bool) {
 
 // Fail answers with a fault: as a problem, or as the text "failed" on a route
 // that speaks plain text.
-func (p *replies) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
-	h := w.Header()
+func (h *Handler) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
+	header := w.Header()
 	if f.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		header.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	h["Content-Type"], h["Cache-Control"] = p.textType, p.noStore
+	header["Content-Type"], header["Cache-Control"] = h.textType, h.noStore
 	body := []byte("failed")
 	if !plain {
-		h.Set("Content-Type", "application/problem+json")
+		header.Set("Content-Type", "application/problem+json")
 		body = f.JSON(http.StatusText(f.Status))
 	}
 	w.WriteHeader(f.Status)

@@ -181,21 +181,15 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) awaitHeaders(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, headerGrace)
 	defer cancel()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for ctx.Err() == nil {
-		awaited := false
+	awaited := func() (one bool) {
 		s.awaitingHeader.Range(func(any, any) bool {
-			awaited = true
+			one = true
 			return false
 		})
-		if !awaited {
-			return
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-		}
+		return one
+	}
+	for awaited() && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond)
 	}
 	s.awaitingHeader.Range(func(c, _ any) bool {
 		_ = c.(*netconn.Conn).Close()
@@ -211,8 +205,6 @@ const quietPolls = 10
 // their requests are left.
 func (s *Server) awaitShutdown(ended <-chan error) error {
 	callersUntil := time.Now().Add(callerTime)
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
 	quiet := 0 // polls in a row at which no handler was at work
 	for {
 		select {
@@ -221,7 +213,7 @@ func (s *Server) awaitShutdown(ended <-chan error) error {
 				return nil
 			}
 			return err
-		case <-poll.C:
+		case <-time.After(10 * time.Millisecond):
 			if s.working.Load() > 0 {
 				quiet = 0
 			}

@@ -91,11 +91,9 @@ func (s *Scheduler) loop(ctx context.Context, name string, call func(context.Con
 		if err := call(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("window maintenance failed", "step", name, "error", err)
 		}
-		timer := time.NewTimer(time.Until(next(time.Now())))
 		select {
-		case <-timer.C:
+		case <-time.After(time.Until(next(time.Now()))):
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		}
 	}

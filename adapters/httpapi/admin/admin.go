@@ -38,36 +38,29 @@ type Options struct {
 
 // New builds the handler of the admin listener.
 func New(o Options) *Handler {
-	a := &api{o}
+	h := &Handler{Options: o, token: sha256.Sum256([]byte(o.Token))}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
-	return &Handler{
-		Handler: httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: []httpapi.Route{
-			{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-				metrics.ServeHTTP(w, r)
-				return nil, nil
-			}},
-			{Method: get, Path: "/debug/pprof/{profile}", Do: profile},
-			{Method: get, Path: "/windows/{id}", Do: a.showWindow},
-			{Method: get, Path: "/ring", Do: a.ringStatus},
-			{Method: get, Path: "/ring/owner", Do: a.owner},
-			{Method: post, Path: "/ring/nodes", Do: a.addNode, Writes: true},
-			{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: a.reweightNode, Writes: true},
-			{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: a.removeNode, Writes: true},
-			{Method: post, Path: "/ring/repair", Do: a.repairRing, Writes: true},
-			{Method: get, Path: "/pages", Do: a.listPages},
-			{Method: post, Path: "/pages", Do: a.setPages, Writes: true},
-			{Method: http.MethodPut, Path: "/pages/{page_id}", Do: a.setPage, Writes: true},
-			{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: a.removePage, Writes: true},
-		}}),
-		token:     sha256.Sum256([]byte(o.Token)),
-		needToken: o.Token != "",
-		needLocal: o.Token == "" || o.Loopback,
-	}
+	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: []httpapi.Route{
+		{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+			metrics.ServeHTTP(w, r)
+			return nil, nil
+		}},
+		{Method: get, Path: "/debug/pprof/{profile}", Do: profile},
+		{Method: get, Path: "/windows/{id}", Do: h.showWindow},
+		{Method: get, Path: "/ring", Do: h.ringStatus},
+		{Method: get, Path: "/ring/owner", Do: h.owner},
+		{Method: post, Path: "/ring/nodes", Do: h.addNode, Writes: true},
+		{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: h.reweightNode, Writes: true},
+		{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: h.removeNode, Writes: true},
+		{Method: post, Path: "/ring/repair", Do: h.repairRing, Writes: true},
+		{Method: get, Path: "/pages", Do: h.listPages},
+		{Method: post, Path: "/pages", Do: h.setPages, Writes: true},
+		{Method: http.MethodPut, Path: "/pages/{page_id}", Do: h.setPage, Writes: true},
+		{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: h.removePage, Writes: true},
+	}})
+	return h
 }
-
-// api has the actions of the admin listener.
-type api struct{ Options }
 
 // profile serves /debug/pprof/. It leaves out cmdline: flags can hold
 // credentials.
@@ -91,17 +84,17 @@ func profile(w http.ResponseWriter, r *http.Request, name string) ([]byte, error
 // Handler answers the requests of those who may use the admin listener.
 type Handler struct {
 	*httpapi.Handler
-	token                [sha256.Size]byte
-	needToken, needLocal bool
+	Options
+	token [sha256.Size]byte
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case h.needLocal && !isLoopback(r.Host):
+	case (h.Token == "" || h.Loopback) && !isLoopback(r.Host):
 		h.Fail(w, problem.New(http.StatusForbidden, "foreign_host", "The admin listener is asked for by a loopback address or localhost."), false)
 	case foreignOrigin(r):
 		h.Fail(w, problem.New(http.StatusForbidden, "foreign_origin", "Pages of other origins may not use the admin listener."), false)
-	case h.needToken && !h.hasToken(r):
+	case h.Token != "" && !h.hasToken(r):
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		h.Fail(w, problem.New(http.StatusUnauthorized, "unauthorized", "The admin listener wants its bearer token."), false)
 	default:

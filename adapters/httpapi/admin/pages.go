@@ -17,12 +17,12 @@ type pageJSON struct {
 }
 
 // listPages serves GET /pages.
-func (a *api) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+func (h *Handler) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	cursor, _, err := request.Param(r.URL.RawQuery, "cursor")
 	if err != nil {
 		return nil, err
 	}
-	pages, next, err := a.Pages.List(r.Context(), cursor)
+	pages, next, err := h.Pages.List(r.Context(), cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (a *api) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([]byt
 }
 
 // setPage serves PUT /pages/{page_id}.
-func (a *api) setPage(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
+func (h *Handler) setPage(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
 		return nil, err
@@ -55,11 +55,11 @@ func (a *api) setPage(w http.ResponseWriter, r *http.Request, name string) ([]by
 	if err := request.Object(body, &setting); err != nil || setting.Count < 0 {
 		return nil, problem.BadRequest("bad_count", "The body is an object with count, an integer from 0 to 2^63-1, and nothing else.")
 	}
-	return a.setOne(r, counting.SetCount{Page: page, Count: setting.Count})
+	return h.setOne(r, counting.SetCount{Page: page, Count: setting.Count})
 }
 
 // removePage serves DELETE /pages/{page_id}.
-func (a *api) removePage(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
+func (h *Handler) removePage(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
 		return nil, err
@@ -69,12 +69,12 @@ func (a *api) removePage(w http.ResponseWriter, r *http.Request, name string) ([
 			return nil, err
 		}
 	}
-	return a.setOne(r, counting.SetCount{Page: page, Delete: true})
+	return h.setOne(r, counting.SetCount{Page: page, Delete: true})
 }
 
 // setOne changes one page, and answers with what it reads from now on.
-func (a *api) setOne(r *http.Request, s counting.SetCount) ([]byte, error) {
-	if err := a.Pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
+func (h *Handler) setOne(r *http.Request, s counting.SetCount) ([]byte, error) {
+	if err := h.Pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
 		return nil, err
 	}
 	return json.Marshal(pageJSON{PageID: string(s.Page), Count: &s.Count})
@@ -82,7 +82,7 @@ func (a *api) setOne(r *http.Request, s counting.SetCount) ([]byte, error) {
 
 // setPages serves POST /pages: an array of pages with their counts. It is read
 // as a whole before anything is set.
-func (a *api) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+func (h *Handler) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	body, err := readJSON(w, r, request.MaxBytes)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (a *api) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	for _, err := range a.Pages.SetAll(r.Context(), settings) {
+	for _, err := range h.Pages.SetAll(r.Context(), settings) {
 		if err != nil {
 			return nil, err // others may be set: to send it all again does no harm
 		}

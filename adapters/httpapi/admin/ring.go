@@ -13,12 +13,12 @@ import (
 )
 
 // ringStatus serves GET /ring.
-func (a *api) ringStatus(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-	return json.Marshal(a.Ring.Status(r.Context()))
+func (h *Handler) ringStatus(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	return json.Marshal(h.Ring.Status(r.Context()))
 }
 
 // owner serves GET /ring/owner.
-func (a *api) owner(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+func (h *Handler) owner(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	given, _, err := request.Param(r.URL.RawQuery, "page_id")
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (a *api) owner(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	id, arc := a.Ring.Owner(page)
+	id, arc := h.Ring.Owner(page)
 	return json.Marshal(struct {
 		Page counting.Page   `json:"page_id"`
 		Node counting.NodeID `json:"node"`
@@ -36,7 +36,7 @@ func (a *api) owner(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, e
 }
 
 // addNode serves POST /ring/nodes.
-func (a *api) addNode(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+func (h *Handler) addNode(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	node := struct {
 		Addr   string `json:"addr"`
 		Weight int64  `json:"weight"`
@@ -48,12 +48,12 @@ func (a *api) addNode(w http.ResponseWriter, r *http.Request, _ string) ([]byte,
 	if node.Addr == "" {
 		return nil, problem.BadRequest("bad_body", "addr is missing: the address of the new node.")
 	}
-	plan, err := a.Ring.Add(r.Context(), node.Addr, int(node.Weight), node.DryRun)
+	plan, err := h.Ring.Add(r.Context(), node.Addr, int(node.Weight), node.DryRun)
 	return planned(plan, node.DryRun, err)
 }
 
 // reweightNode serves PATCH /ring/nodes/{id}.
-func (a *api) reweightNode(w http.ResponseWriter, r *http.Request, given string) ([]byte, error) {
+func (h *Handler) reweightNode(w http.ResponseWriter, r *http.Request, given string) ([]byte, error) {
 	var change struct {
 		Weight *int64 `json:"weight"`
 		DryRun bool   `json:"dry_run"`
@@ -64,17 +64,17 @@ func (a *api) reweightNode(w http.ResponseWriter, r *http.Request, given string)
 	if change.Weight == nil {
 		return nil, problem.BadRequest("bad_body", "weight is missing.")
 	}
-	ids, err := a.members(r, given)
+	ids, err := h.members(r, given)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := a.Ring.Reweight(r.Context(), ids[0], int(*change.Weight), change.DryRun)
+	plan, err := h.Ring.Reweight(r.Context(), ids[0], int(*change.Weight), change.DryRun)
 	return planned(plan, change.DryRun, err)
 }
 
 // removeNode serves DELETE /ring/nodes/{id}; also are other nodes to abandon in the
 // same change.
-func (a *api) removeNode(w http.ResponseWriter, r *http.Request, given string) ([]byte, error) {
+func (h *Handler) removeNode(w http.ResponseWriter, r *http.Request, given string) ([]byte, error) {
 	var change struct {
 		DryRun     bool     `json:"dry_run"`
 		AcceptLoss bool     `json:"accept_loss"`
@@ -83,7 +83,7 @@ func (a *api) removeNode(w http.ResponseWriter, r *http.Request, given string) (
 	if err := readOptional(w, r, &change); err != nil {
 		return nil, err
 	}
-	ids, err := a.members(r, append([]string{given}, change.Also...)...)
+	ids, err := h.members(r, append([]string{given}, change.Also...)...)
 	switch {
 	case err != nil:
 		return nil, err
@@ -92,16 +92,16 @@ func (a *api) removeNode(w http.ResponseWriter, r *http.Request, given string) (
 	case len(change.Also) > 0 && !change.AcceptLoss:
 		return nil, problem.BadRequest("bad_body", "Several nodes can be removed in one change only when they are abandoned: accept_loss is missing.")
 	case change.AcceptLoss:
-		plan, err := a.Ring.Abandon(r.Context(), ids...)
+		plan, err := h.Ring.Abandon(r.Context(), ids...)
 		return planned(plan, false, err)
 	}
-	plan, err := a.Ring.Remove(r.Context(), ids[0], change.DryRun)
+	plan, err := h.Ring.Remove(r.Context(), ids[0], change.DryRun)
 	return planned(plan, change.DryRun, err)
 }
 
 // members are the ids of members of the ring, each once.
-func (a *api) members(r *http.Request, given ...string) ([]counting.NodeID, error) {
-	nodes := a.Ring.Status(r.Context()).Nodes
+func (h *Handler) members(r *http.Request, given ...string) ([]counting.NodeID, error) {
+	nodes := h.Ring.Status(r.Context()).Nodes
 	var ids []counting.NodeID
 	for _, id := range given {
 		if !slices.ContainsFunc(nodes, func(n sharding.MemberStatus) bool { return string(n.ID) == id }) {
@@ -115,14 +115,14 @@ func (a *api) members(r *http.Request, given ...string) ([]counting.NodeID, erro
 }
 
 // repairRing serves POST /ring/repair.
-func (a *api) repairRing(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+func (h *Handler) repairRing(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	if err := readOptional(w, r, &struct{}{}); err != nil {
 		return nil, err
 	}
-	if err := a.Ring.Repair(r.Context()); err != nil {
+	if err := h.Ring.Repair(r.Context()); err != nil {
 		return nil, ringFault(err)
 	}
-	return a.ringStatus(w, r, "")
+	return h.ringStatus(w, r, "")
 }
 
 // planned answers with what a change moves.

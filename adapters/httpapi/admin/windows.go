@@ -20,8 +20,8 @@ type endpointJSON struct {
 }
 
 // showWindow serves GET /windows/{id}.
-func (a *api) showWindow(_ http.ResponseWriter, r *http.Request, id string) ([]byte, error) {
-	summary, deliveries, err := a.Windows.Deliveries(r.Context(), id)
+func (h *Handler) showWindow(_ http.ResponseWriter, r *http.Request, id string) ([]byte, error) {
+	summary, deliveries, err := h.Windows.Deliveries(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func render(t *testing.T, h page.Home) string {
 func TestHostileNamesAreEscaped(t *testing.T) {
 	t.Parallel()
 	body := render(t, page.Home{
-		Pages:   []watching.Page{
+		Pages: []watching.Page{
 			{Page: hostile, Reading: counting.Reading{Via: hostile}},
 			{Page: "b", Reading: counting.Reading{Tally: counting.Tally{Err: problem.Fault{Detail: hostile}}}},
 		},

@@ -3,6 +3,8 @@ package problem
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -14,49 +16,40 @@ import (
 // to change something. The order matters: an error that is in doubt stays in
 // doubt, whatever else it wraps.
 func Of(err error, write bool) Fault {
-	var own Fault
-	is := func(target error) bool { return errors.Is(err, target) }
-	switch {
-	case errors.As(err, &own):
+	if own, ok := errors.AsType[Fault](err); ok {
 		return own
-	case is(counting.ErrInDoubt):
-		return inDoubt()
-	case is(counting.ErrBadPage):
-		return BadRequest("bad_page_id", "A page id is 1 to 256 bytes of UTF-8 without control characters.")
-	case is(counting.ErrBadID):
-		return BadRequest("bad_id", "An id is a decimal integer of at most 64 bits.")
-	case is(publishing.ErrBadEndpoint):
-		return BadRequest("bad_endpoint", "The endpoint is no URL that can be called.")
-	case is(publishing.ErrForbidden):
-		return BadRequest("forbidden_endpoint", "The endpoint may not be called.")
-	case is(counting.ErrBadWindow):
-		return NotFound("no_such_window", "There is no window of this id.")
-	case is(sharding.ErrBusy):
-		return Fault{Status: conflict, Code: "ring_busy", Detail: "Nothing was changed: " + err.Error(), RetryAfter: 2}
-	case is(sharding.ErrNotEmpty):
-		return New(conflict, "not_empty", "Only a new, empty node can be added; this one has been in use. Nothing was changed.")
-	case is(sharding.ErrAnswers):
-		return New(conflict, "node_answers", "Nothing was changed: "+err.Error()+"; remove it without accept_loss.")
-	case is(sharding.ErrMinority):
-		return New(conflict, "no_majority", "Nothing was changed: "+err.Error())
-	case is(sharding.ErrBadChange):
-		return BadRequest("bad_change", err.Error())
-	case is(counting.Overflow):
-		return New(conflict, "overflow", "The count would pass 2^63-1; it was left as it is.")
-	case is(counting.Corrupt):
-		return Unavailable("corrupt", "What is stored for this is no count; it was left as it is.", 60)
-	case is(counting.EndpointLimit):
-		return Unavailable("endpoint_limit", "The window has as many endpoints as it may have.", 10)
-	case is(counting.Moving):
-		return Unavailable("moving", "The page is on its way between two nodes; nothing was changed.", 2)
-	case is(counting.KeyReused):
-		return New(unprocessable, "key_reused", "The idempotency key came with another payload before; nothing was changed.")
-	case is(counting.KeyLimit):
-		return Unavailable("key_limit", "No more idempotency keys can be kept now; nothing was changed.", 60)
-	case is(watching.ErrFull):
-		return Unavailable("overloaded", "Too many watchers or watched pages.", 10)
-	case is(counting.ErrUnavailable), is(counting.ErrNotApplied), is(counting.WrongTable):
-		return Unavailable("unavailable", "The store can't be reached now; nothing was changed.", 1)
+	}
+	away := Unavailable("unavailable", "The store can't be reached now; nothing was changed.", 1)
+	for _, row := range []struct {
+		err   error
+		fault Fault // {error} in its detail is the text of the error
+	}{
+		{counting.ErrInDoubt, inDoubt()},
+		{counting.ErrBadPage, BadRequest("bad_page_id", "A page id is 1 to 256 bytes of UTF-8 without control characters.")},
+		{counting.ErrBadID, BadRequest("bad_id", "An id is a decimal integer of at most 64 bits.")},
+		{publishing.ErrBadEndpoint, BadRequest("bad_endpoint", "The endpoint is no URL that can be called.")},
+		{publishing.ErrForbidden, BadRequest("forbidden_endpoint", "The endpoint may not be called.")},
+		{counting.ErrBadWindow, NotFound("no_such_window", "There is no window of this id.")},
+		{sharding.ErrBusy, Fault{Status: conflict, Code: "ring_busy", Detail: "Nothing was changed: {error}", RetryAfter: 2}},
+		{sharding.ErrNotEmpty, New(conflict, "not_empty", "Only a new, empty node can be added; this one has been in use. Nothing was changed.")},
+		{sharding.ErrAnswers, New(conflict, "node_answers", "Nothing was changed: {error}; remove it without accept_loss.")},
+		{sharding.ErrMinority, New(conflict, "no_majority", "Nothing was changed: {error}")},
+		{sharding.ErrBadChange, BadRequest("bad_change", "{error}")},
+		{counting.Overflow, New(conflict, "overflow", "The count would pass 2^63-1; it was left as it is.")},
+		{counting.Corrupt, Unavailable("corrupt", "What is stored for this is no count; it was left as it is.", 60)},
+		{counting.EndpointLimit, Unavailable("endpoint_limit", "The window has as many endpoints as it may have.", 10)},
+		{counting.Moving, Unavailable("moving", "The page is on its way between two nodes; nothing was changed.", 2)},
+		{counting.KeyReused, New(unprocessable, "key_reused", "The idempotency key came with another payload before; nothing was changed.")},
+		{counting.KeyLimit, Unavailable("key_limit", "No more idempotency keys can be kept now; nothing was changed.", 60)},
+		{watching.ErrFull, Unavailable("overloaded", "Too many watchers or watched pages.", 10)},
+		{counting.ErrUnavailable, away},
+		{counting.ErrNotApplied, away},
+		{counting.WrongTable, away},
+	} {
+		if errors.Is(err, row.err) {
+			row.fault.Detail = strings.Replace(row.fault.Detail, "{error}", err.Error(), 1)
+			return row.fault
+		}
 	}
 	return unknown(err, write)
 }
@@ -85,12 +78,8 @@ func inDoubt() Fault {
 // 503: nothing was changed, and the whole request can be repeated. Otherwise it
 // returns nil.
 func AllRefused(errs []error, write bool) error {
-	for _, err := range errs {
-		if err == nil || Of(err, write).Status != unavailable {
-			return nil
-		}
-	}
-	if len(errs) == 0 {
+	other := func(err error) bool { return err == nil || Of(err, write).Status != unavailable }
+	if len(errs) == 0 || slices.ContainsFunc(errs, other) {
 		return nil
 	}
 	return errs[0]

@@ -61,19 +61,12 @@ func (a *api) recordItems(r *http.Request, body []byte, items []request.Visit) e
 		}
 	}
 	var errs []error
-	switch keys := keysOf(r); {
-	case len(keys) > 0:
-		key, err := request.Key(keys, "visits", body)
-		if err != nil {
+	if keys := r.Header[keyHeader]; len(keys) > 0 {
+		var err error
+		if errs, err = a.recordOnce(r, keys, "visits", body, visits); err != nil {
 			return err
 		}
-		if len(visits) == 0 {
-			return nil
-		}
-		if errs, err = a.Visits.RecordOnce(r.Context(), key, visits); err != nil {
-			return err
-		}
-	case len(visits) > 0:
+	} else if len(visits) > 0 {
 		errs = a.Visits.RecordAll(r.Context(), visits)
 	}
 	for i, at := range origin {

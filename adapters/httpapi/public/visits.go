@@ -11,9 +11,8 @@ import (
 	"footfall/domain/counting"
 )
 
-// keysOf returns the values of the header Idempotency-Key; nearly always there
-// are none.
-func keysOf(r *http.Request) []string { return r.Header["Idempotency-Key"] }
+// keyHeader names a request that is counted once; nearly none has it.
+const keyHeader = "Idempotency-Key"
 
 // record serves POST /visit/{page_id}.
 func (a *api) record(_ http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
@@ -32,19 +31,24 @@ func (a *api) record(_ http.ResponseWriter, r *http.Request, name string) ([]byt
 
 // recordPage records one visit, once if the request has a key.
 func (a *api) recordPage(r *http.Request, page counting.Page) error {
-	keys := keysOf(r)
+	keys := r.Header[keyHeader]
 	if len(keys) == 0 {
 		return a.Visits.Record(r.Context(), page, 1)
 	}
-	key, err := request.Key(keys, "visit", []byte(page))
-	if err != nil {
-		return err
-	}
-	errs, err := a.Visits.RecordOnce(r.Context(), key, []counting.Visit{{Page: page, Count: 1}})
+	errs, err := a.recordOnce(r, keys, "visit", []byte(page), []counting.Visit{{Page: page, Count: 1}})
 	if err != nil {
 		return err
 	}
 	return errs[0]
+}
+
+// recordOnce records the visits of a request with keys: the values of keyHeader.
+func (a *api) recordOnce(r *http.Request, keys []string, kind string, payload []byte, visits []counting.Visit) ([]error, error) {
+	key, err := request.Key(keys, kind, payload)
+	if err != nil || len(visits) == 0 {
+		return nil, err
+	}
+	return a.Visits.RecordOnce(r.Context(), key, visits)
 }
 
 // read serves GET /visits/{page_id}.

@@ -50,33 +50,18 @@ func readVisit(text []byte, options json.Options) Visit {
 		Count  int64  `json:"count"`
 	}{Count: 1}
 	err := readObject(text, "item", &item, options)
+	bad, isBad := errors.AsType[BadValue](err)
 	switch {
-	case err != nil:
-		err = itemError(err)
-	case item.Count < 1:
-		err = badCount()
+	case isBad && bad.Field == "count", err == nil && item.Count < 1:
+		err = problem.BadRequest("bad_count", "A count is an integer from 1 to 2^63-1, without fraction or exponent.")
+	case isBad:
+		err = problem.BadRequest("bad_page_id", "A page id is a string without half of a surrogate pair.")
 	}
 	v := Visit{Visit: counting.Visit{Count: item.Count}, Name: item.PageID, Err: err}
 	if err == nil {
 		v.Page, v.Err = Page(v.Name)
 	}
 	return v
-}
-
-// itemError names the field whose value is of another type.
-func itemError(err error) error {
-	var bad BadValue
-	switch {
-	case !errors.As(err, &bad):
-		return err
-	case bad.Field == "count":
-		return badCount()
-	}
-	return problem.BadRequest("bad_page_id", "A page id is a string without half of a surrogate pair.")
-}
-
-func badCount() error {
-	return problem.BadRequest("bad_count", "A count is an integer from 1 to 2^63-1, without fraction or exponent.")
 }
 
 // readLines reads every line by itself, but a body in which no line is JSON is
