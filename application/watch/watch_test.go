@@ -17,9 +17,7 @@ import (
 )
 
 func TestWhatAllWatchIsReadTogetherAndOnlyWhileThereAreWatchers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		after(time.Minute)
 		if len(w.reads) > 0 || w.looks > 0 {
 			t.Errorf("%d reads and %d looks without a watcher", len(w.reads), w.looks)
@@ -39,28 +37,25 @@ func TestWhatAllWatchIsReadTogetherAndOnlyWhileThereAreWatchers(t *testing.T) {
 				t.Errorf("%d looks at windows in 10 s", w.looks)
 			}
 		})
-		b.leaves(t)
+		leave(t, b)
 		after(time.Second)
 		w.change(func() {
 			if last := w.reads[len(w.reads)-1]; slices.Contains(last, "news") {
 				t.Errorf("news has no watcher, and it is read: %v", last)
 			}
 		})
-		a.leaves(t)
+		leave(t, a)
 		synctest.Wait()
 		w.change(func() { w.reads, w.looks = nil, 0 })
 		after(time.Minute)
 		if len(w.reads) > 0 || w.looks > 0 {
 			t.Errorf("%d reads and %d looks after all have left", len(w.reads), w.looks)
 		}
-		end(t, s)
 	})
 }
 
 func TestAVisitIsShownWithTheNextReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		v, other := enter(s, "", 0, "home", "about"), enter(s, "", 0, "about")
 		after(5*time.Second + time.Millisecond)
 		visits, before := v.seen()
@@ -84,14 +79,12 @@ func TestAVisitIsShownWithTheNextReading(t *testing.T) {
 		if _, calls := v.seen(); calls != before+2 {
 			t.Errorf("notified %d times of one error", calls-before-1)
 		}
-		end(t, s, v, other)
+		leave(t, v, other)
 	})
 }
 
 func TestWindowsAndNodesAreShownAsTheyChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		v := enter(s, "", 0)
 		after(time.Millisecond)
 		if diff := cmp.Diff(map[string]int64{"w1": 5, "w2": 7}, v.windows); diff != "" || len(v.nodes) != 2 {
@@ -115,14 +108,12 @@ func TestWindowsAndNodesAreShownAsTheyChange(t *testing.T) {
 		if diff := cmp.Diff(map[string]int64{"w1": 5, "w2": 8}, v.windows); diff != "" || v.trouble != nil {
 			t.Errorf("%v %s", v.trouble, diff)
 		}
-		end(t, s, v)
+		leave(t, v)
 	})
 }
 
 func TestASlowWatcherSeesTheNewestAndHoldsUpNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		slow, quick := enter(s, "", 10*time.Second, "home"), enter(s, "", 0, "home")
 		for n := range int64(95) {
 			after(watch.PageInterval)
@@ -139,18 +130,16 @@ func TestASlowWatcherSeesTheNewestAndHoldsUpNoOther(t *testing.T) {
 		if visits, calls := slow.seen(); visits["home"] != 95 || calls != 2 {
 			t.Errorf("the slow one saw %v in %d calls", visits, calls)
 		}
-		end(t, s, slow, quick)
+		leave(t, slow, quick)
 	})
 }
 
 func TestAWatcherThatComesBackSeesWhatItMissedAndNoMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		stays := enter(s, "", 0, "home", "about", "news")
 		v := enter(s, "", 0, "home", "about", "news")
 		after(time.Second)
-		v.leaves(t)
+		leave(t, v)
 		w.change(func() { w.counts["about"] = 1 })
 		after(time.Second)
 		back := enter(s, v.id, 0, "home", "about", "news")
@@ -164,10 +153,9 @@ func TestAWatcherThatComesBackSeesWhatItMissedAndNoMore(t *testing.T) {
 			if visits, _ := fresh.seen(); len(visits) != 3 || len(fresh.windows) != 2 || len(fresh.nodes) != 2 {
 				t.Errorf("came with %q and saw %v, %v, %v", since, visits, fresh.windows, fresh.nodes)
 			}
-			fresh.leaves(t)
+			leave(t, fresh)
 		}
-		stays.leaves(t)
-		back.leaves(t)
+		leave(t, stays, back)
 		// There was no watcher for a while, so nothing is known of the time between.
 		w.change(func() { w.counts["home"] = 9 })
 		again := enter(s, back.id, 0, "home", "about", "news")
@@ -175,14 +163,12 @@ func TestAWatcherThatComesBackSeesWhatItMissedAndNoMore(t *testing.T) {
 		if visits, _ := again.seen(); visits["home"] != 9 || len(visits) != 3 {
 			t.Errorf("saw %v", visits)
 		}
-		end(t, s, again)
+		leave(t, again)
 	})
 }
 
 func TestSilenceIsBrokenByHeartbeats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		v := enter(s, "", 0, "home")
 		after(2 * time.Second)
 		_, before := v.seen()
@@ -190,14 +176,12 @@ func TestSilenceIsBrokenByHeartbeats(t *testing.T) {
 		if _, calls := v.seen(); calls != before+10 {
 			t.Errorf("%d calls in 10 heartbeats of silence", calls-before)
 		}
-		end(t, s, v)
+		leave(t, v)
 	})
 }
 
 func TestThereIsABoundForWatchersAndPages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		var viewers []*viewer
 		for i := range watch.MaxPages / 50 {
 			var pages []counting.Page
@@ -223,14 +207,12 @@ func TestThereIsABoundForWatchersAndPages(t *testing.T) {
 				t.Errorf("%d reads in 10 s", n)
 			}
 		})
-		end(t, s, viewers...)
+		leave(t, viewers...)
 	})
 }
 
 func TestStopEndsAllWatching(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.service()
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		v := enter(s, "", 0, "home")
 		after(time.Second)
 		for range 2 {
@@ -241,7 +223,8 @@ func TestStopEndsAllWatching(t *testing.T) {
 		gone := errors.New("gone")
 		s = w.service()
 		check.Is(t, s.Watch(t.Context(), nil, "", func(watching.News) error { return gone }), gone, "one who is gone")
-		end(t, s)
-		end(t, w.service())
+		check.Equal(t, watch.Watchers(s), 0, "watchers after it is gone")
+		check.OK(t, s.Stop(t.Context()))
+		check.OK(t, w.service().Stop(t.Context()), "the stop of one without watchers")
 	})
 }

@@ -29,12 +29,21 @@ type world struct {
 	looks      int
 }
 
-func newWorld() *world {
-	return &world{
-		counts: map[counting.Page]int64{}, errs: map[counting.Page]error{},
-		windows: []publishing.Summary{windowOf(2, 7), windowOf(1, 5)},
-		nodes:   []watching.Node{{ID: "a", Share: 0.5, Answers: true}, {ID: "b", Share: 0.5, Answers: true}},
-	}
+// scenario runs a test of a world and a service in virtual time. It ends the service,
+// which has no watchers then.
+func scenario(t *testing.T, test func(t *testing.T, w *world, s *watch.Service)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{
+			counts: map[counting.Page]int64{}, errs: map[counting.Page]error{},
+			windows: []publishing.Summary{windowOf(2, 7), windowOf(1, 5)},
+			nodes:   []watching.Node{{ID: "a", Share: 0.5, Answers: true}, {ID: "b", Share: 0.5, Answers: true}},
+		}
+		s := w.service()
+		test(t, w, s)
+		check.Equal(t, watch.Watchers(s), 0, "watchers after all have left")
+		check.OK(t, s.Stop(t.Context()))
+	})
 }
 
 func windowOf(minute int, count int64) publishing.Summary {
@@ -85,7 +94,7 @@ type viewer struct {
 	nodes   []watching.Node
 	id      string
 	hold    time.Duration // how long it takes to look at news
-	leave   context.CancelFunc
+	cancel  context.CancelFunc
 	done    chan error
 }
 
@@ -94,8 +103,8 @@ func enter(s *watch.Service, since string, hold time.Duration, pages ...counting
 		visits: map[counting.Page]int64{}, errs: map[counting.Page]error{}, windows: map[string]int64{},
 		hold: hold, done: make(chan error, 1),
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	v.leave = cancel
+	var ctx context.Context
+	ctx, v.cancel = context.WithCancel(context.Background())
 	go func() { v.done <- s.Watch(ctx, pages, since, v.show) }()
 	return v
 }
@@ -135,19 +144,11 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
-// leaves lets a viewer leave and waits until it has.
-func (v *viewer) leaves(t *testing.T) {
-	t.Helper()
-	v.leave()
-	check.OK(t, <-v.done)
-}
-
-// end lets viewers leave and the service stop.
-func end(t *testing.T, s *watch.Service, viewers ...*viewer) {
+// leave lets viewers leave and waits until they have.
+func leave(t *testing.T, viewers ...*viewer) {
 	t.Helper()
 	for _, v := range viewers {
-		v.leaves(t)
+		v.cancel()
+		check.OK(t, <-v.done)
 	}
-	check.Equal(t, watch.Watchers(s), 0, "watchers after all have left")
-	check.OK(t, s.Stop(context.Background()))
 }
