@@ -14,23 +14,6 @@ import (
 	"footfall/test/check"
 )
 
-func TestABatchFillsWhileTheLastIsOnItsWay(t *testing.T) {
-	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
-		open := hold(t, n, c)
-		var callers sync.WaitGroup
-		for i := range 100 {
-			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
-			synctest.Wait()
-		}
-		open()
-		callers.Wait()
-		calls := n.calls()
-		if len(calls) != 2 || calls[0].Len() != 1 || calls[1].Len() != 100 {
-			t.Errorf("%d batches, the first of %d items; want 2, of 1 and 100", len(calls), calls[0].Len())
-		}
-	})
-}
-
 func TestALoneCallerWaitsForNoTimer(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, _ *node, c *groupcommit.Committer) {
 		begin := time.Now()

@@ -24,6 +24,12 @@ type reads struct {
 	err   error
 }
 
+// newReads makes a reader of a node whose reads wait.
+func newReads(n *node) (*reads, *groupcommit.Reader) {
+	r := &reads{node: n, open: make(chan struct{})}
+	return r, groupcommit.NewReader(r)
+}
+
 func (r *reads) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
 	r.mu.Lock()
 	r.sizes = append(r.sizes, len(pages))
@@ -47,8 +53,7 @@ func TestReadsShareACallWhileTheLastIsOnItsWay(t *testing.T) {
 				wantVisit(t, c, counting.Page(fmt.Sprint("page", i)), nil)
 			}
 		}
-		slow := &reads{node: n, open: make(chan struct{})}
-		r := groupcommit.NewReader(slow)
+		slow, r := newReads(n)
 		var callers sync.WaitGroup
 		for i := range 20 {
 			callers.Go(func() {
@@ -72,8 +77,7 @@ func TestReadsShareACallWhileTheLastIsOnItsWay(t *testing.T) {
 
 func TestReadsOfTwoEpochsDoNotShareACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &reads{node: newNode(t), open: make(chan struct{})}
-		r := groupcommit.NewReader(slow)
+		slow, r := newReads(newNode(t))
 		var callers sync.WaitGroup
 		for epoch, want := range map[counting.Epoch]error{1: nil, 2: counting.ErrAhead} {
 			callers.Go(func() { check.Is(t, check.Err(r.Read(epoch, counting.Located{Page: "home"})), want, "epoch %d", epoch) })
@@ -86,9 +90,9 @@ func TestReadsOfTwoEpochsDoNotShareACall(t *testing.T) {
 
 func TestAReadThatFailsFailsForAllItsCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		failing := &reads{node: newNode(t), open: make(chan struct{}), err: errLost}
+		failing, r := newReads(newNode(t))
+		failing.err = errLost
 		close(failing.open)
-		r := groupcommit.NewReader(failing)
 		for range 3 {
 			check.Is(t, check.Err(r.Read(1, counting.Located{Page: "home"})), errLost)
 		}
@@ -97,7 +101,7 @@ func TestAReadThatFailsFailsForAllItsCallers(t *testing.T) {
 
 func TestReadsOfANodeThatHangsEndAtTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := groupcommit.NewReader(&reads{node: newNode(t), open: make(chan struct{})})
+		_, r := newReads(newNode(t))
 		began := time.Now()
 		var callers sync.WaitGroup
 		for range 600 { // more than one call takes
@@ -117,8 +121,7 @@ func TestReadsOfANodeThatHangsEndAtTheDeadline(t *testing.T) {
 
 func TestTooManyReadsAreRefusedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := &reads{node: newNode(t), open: make(chan struct{})}
-		r := groupcommit.NewReader(slow)
+		slow, r := newReads(newNode(t))
 		var callers sync.WaitGroup
 		for i := range groupcommit.MaxQueued + 1 {
 			callers.Go(func() { _, _ = r.Read(1, counting.Located{Page: "home"}) })

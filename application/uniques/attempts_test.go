@@ -119,9 +119,7 @@ func TestAnEndpointThatFailsOnceIsNotifiedInTheEnd(t *testing.T) {
 func TestRetriesAreSpread(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
 		at := o.inTurn(slices.Concat(slices.Repeat([]int{404}, 50), []int{200})...)
-		for n := range 50 {
-			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
-		}
+		i.acceptEach(t, 50, "http://e%d/")
 		until(2 * minute)
 		moments := make(map[time.Duration]bool)
 		for _, begin := range at()[50:] {

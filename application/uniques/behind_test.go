@@ -18,8 +18,7 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 	deaf := failing("ringsummary", errDead)
 	// begin adds a node, which has a part of the third window; behind doesn't
 	// know.
-	begin := func(t *testing.T, o *outside) (d *deployment, behind, ahead *instance) {
-		d = newDeployment()
+	begin := func(t *testing.T, o *outside, d *deployment) (behind, ahead *instance) {
 		behind = d.instance(t, "behind", o)
 		behind.fail(deaf)
 		d.addNode()
@@ -31,7 +30,7 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		ahead.mustAccept(t, "", ids(0, 300)...)
 		ahead.mustAccept(t, named, idOn(t, ahead.cluster, "n4", 300))
 		until(3*minute + 2*grace)
-		return d, behind, ahead
+		return behind, ahead
 	}
 	// scan lets the one that is behind wake up; it has not yet looked for a
 	// newer ring.
@@ -41,9 +40,8 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		return i.Scan(t.Context())
 	}
 	t.Run("to publish", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOutside()
-			_, behind, ahead := begin(t, o)
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
+			behind, ahead := begin(t, o, d)
 			check.Fails(t, scan(t, behind), "the scan by the old ring")
 			until(4*minute - 2*grace) // the lease is over
 			check.OK(t, ahead.Scan(t.Context()))
@@ -53,9 +51,8 @@ func TestAnInstanceThatMissedAChangeClosesNothingByTheOldRing(t *testing.T) {
 		})
 	})
 	t.Run("to call", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			o := newOutside()
-			d, behind, ahead := begin(t, o)
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
+			behind, ahead := begin(t, o, d)
 			ahead.fail(failing("endpoints", errDead)) // it dies when it has published
 			check.OK(t, ahead.Scan(t.Context()))
 			until(3*minute + minute/2)

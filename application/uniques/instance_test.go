@@ -61,6 +61,14 @@ func hang(ctx context.Context, _ publishing.Report, _ publishing.Endpoint) (int,
 	return 0, ctx.Err()
 }
 
+// accepts is the answer of an endpoint that accepts the count after do.
+func accepts(do func()) func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+	return func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+		do()
+		return 200, nil
+	}
+}
+
 // hangsAt is the answer of endpoints that give none if their host begins like this.
 func hangsAt(host string) func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
 	return func(ctx context.Context, r publishing.Report, e publishing.Endpoint) (int, error) {
@@ -253,6 +261,14 @@ func (i *instance) mustAccept(t *testing.T, endpoint publishing.Endpoint, ids ..
 	t.Helper()
 	for _, id := range ids {
 		check.Must(t, i.Accept(t.Context(), id, endpoint), "accept %d", id)
+	}
+}
+
+// acceptEach lets an instance take n ids, each with an endpoint of its own.
+func (i *instance) acceptEach(t *testing.T, n int, endpoints string) {
+	t.Helper()
+	for id := range n {
+		i.mustAccept(t, publishing.Endpoint(fmt.Sprintf(endpoints, id)), counting.ID(id))
 	}
 }
 

@@ -67,9 +67,7 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 			defer cancel()
 			return hang(ctx, publishing.Report{}, "")
 		}
-		for n := range 1000 {
-			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
-		}
+		i.acceptEach(t, 1000, "http://e%d/")
 		until(2 * minute)
 		for e, attempts := range o.attempts() {
 			if attempts[0].Number != 1 || !errors.Is(attempts[0].Err, context.DeadlineExceeded) {
@@ -87,12 +85,8 @@ func TestAThousandEndpointsThatHangLeaveEveryOneItsAttempt(t *testing.T) {
 func TestAHostThatHangsLeavesTheOtherHostsTheirAttempts(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
 		o.answer = hangsAt("hangs:8080")
-		for n := range 600 {
-			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://hangs:8080/%d", n)), counting.ID(n))
-		}
-		for n := range 10 {
-			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://good%d/", n)), counting.ID(n))
-		}
+		i.acceptEach(t, 600, "http://hangs:8080/%d")
+		i.acceptEach(t, 10, "http://good%d/")
 		until(2 * minute)
 		for n := range 10 {
 			if a := o.attempts()[publishing.Endpoint(fmt.Sprintf("http://good%d/", n))]; len(a) != 1 || a[0].Status != 200 {
@@ -138,13 +132,8 @@ func TestTheEndpointsOfFewWindowsAreCalledAtOnce(t *testing.T) {
 // What is left when the time for a window is over is logged and abandoned.
 func TestEndpointsWithoutATurnAreLoggedAsAbandoned(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
-		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
-			time.Sleep(46 * time.Second) // as no notifier should
-			return 200, nil
-		}
-		for n := range 300 {
-			i.mustAccept(t, publishing.Endpoint(fmt.Sprintf("http://e%d/", n)), counting.ID(n))
-		}
+		o.answer = accepts(func() { time.Sleep(46 * time.Second) }) // as no notifier should
+		i.acceptEach(t, 300, "http://e%d/")
 		until(2 * minute)
 		abandoned := 0
 		for e, attempts := range o.attempts() {

@@ -81,10 +81,7 @@ func TestNoCallsBeginAfterTheStop(t *testing.T) {
 		a.mustAccept(t, "http://e/", 1)
 		until(minute + 3*time.Second)
 		check.OK(t, a.Stop(t.Context()))
-		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
-			t.Error("a call after the stop")
-			return 200, nil
-		}
+		o.answer = accepts(func() { t.Error("a call after the stop") })
 		check.OK(t, a.Scan(t.Context()))
 		synctest.Wait()
 		o.answer = nil
@@ -98,11 +95,10 @@ func TestNoCallsBeginAfterTheStop(t *testing.T) {
 func TestALeaseIsRenewedWhileEndpointsAreCalled(t *testing.T) {
 	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		var calls atomic.Int64
-		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+		o.answer = accepts(func() {
 			calls.Add(1)
 			time.Sleep(40 * time.Second)
-			return 200, nil
-		}
+		})
 		d.run(t, "a", o).mustAccept(t, "http://e/", 1)
 		d.run(t, "b", o)
 		until(2 * minute)
@@ -116,10 +112,7 @@ func TestStopWithoutCallsAndWithACallThatDoesNotEnd(t *testing.T) {
 	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		check.OK(t, d.instance(t, "unused", o).Stop(t.Context()))
 		stuck := make(chan struct{})
-		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
-			<-stuck
-			return 200, nil
-		}
+		o.answer = accepts(func() { <-stuck })
 		a := d.run(t, "a", o)
 		a.mustAccept(t, "http://stuck/", 1)
 		until(minute + 10*time.Second)
@@ -139,12 +132,11 @@ func TestACloserThatWasSupersededInTheCallbacksLeavesTheWindowAlone(t *testing.T
 	scenario(t, func(t *testing.T, o *outside, d *deployment) {
 		frozen := make(chan struct{})
 		var calls atomic.Int64
-		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
+		o.answer = accepts(func() {
 			if calls.Add(1) == 1 {
 				<-frozen
 			}
-			return 200, nil
-		}
+		})
 		a := d.run(t, "a", o)
 		a.mustAccept(t, "http://e/", 1)
 		until(minute + 3*time.Second)

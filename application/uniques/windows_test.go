@@ -53,21 +53,9 @@ func TestWindowsShowHowFarEachHasCome(t *testing.T) {
 	})
 }
 
-func TestAWindowThatNoPublisherTakesStaysSealed(t *testing.T) {
-	alone(t, func(t *testing.T, o *outside, i *instance) {
-		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }
-		i.mustAccept(t, "http://e/", ids(0, 7)...)
-		until(minute + 10*time.Second)
-		wantStates(t, i, 10, " 00:01=open:0 00:00=sealed:7")
-	})
-}
-
 func TestAWindowIsPublishedWhileItsEndpointsAreCalled(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
-		o.answer = func(context.Context, publishing.Report, publishing.Endpoint) (int, error) {
-			time.Sleep(20 * time.Second)
-			return 200, nil
-		}
+		o.answer = accepts(func() { time.Sleep(20 * time.Second) })
 		i.mustAccept(t, "http://e/?key=1", ids(0, 7)...)
 		// The window is open, and knows its endpoint.
 		if _, calls := i.firstOf(t); len(calls) != 1 {

@@ -19,8 +19,8 @@ import (
 // node is a memory node that can be away, and counts its reads.
 type node struct {
 	*localnode.Node
-	away, hung, replyLost atomic.Bool
-	reads                 atomic.Int64
+	away, hung atomic.Bool
+	reads      atomic.Int64
 }
 
 func (n *node) reach(ctx context.Context) error {
@@ -38,11 +38,7 @@ func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	if err := n.reach(ctx); err != nil {
 		return counting.Receipt{}, err
 	}
-	r, err := n.Node.Apply(ctx, b)
-	if n.replyLost.CompareAndSwap(true, false) {
-		return counting.Receipt{}, context.DeadlineExceeded
-	}
-	return r, err
+	return n.Node.Apply(ctx, b)
 }
 
 func (n *node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {

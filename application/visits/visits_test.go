@@ -131,16 +131,6 @@ func TestANodeThatIsBackGoesOn(t *testing.T) {
 	})
 }
 
-// V3: a lost reply counts once.
-func TestALostReplyCountsOnce(t *testing.T) {
-	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
-		page := pageOf(c, 2)
-		d[2].replyLost.Store(true)
-		check.Must(t, s.Record(t.Context(), page, 5))
-		wantVisits(t, s, page, 5)
-	})
-}
-
 // V18: a slow node stalls no other.
 func TestAHungNodeDelaysNoOtherNodesPages(t *testing.T) {
 	scenario(t, func(t *testing.T, d deployment, s *visits.Service, c *cluster.Cluster) {
