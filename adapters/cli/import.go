@@ -144,6 +144,9 @@ func (in *pageImport) interrupted(err error) error {
 
 // finish sets the remaining pages and prints a summary. err is that of reading.
 func (in *pageImport) finish(ctx context.Context, err error) error {
+	if err != nil {
+		err = fmt.Errorf("line %d: %w", in.read+1, err)
+	}
 	if err := errors.Join(err, in.send(ctx)); err != nil {
 		return err
 	}

@@ -90,6 +90,18 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 	}
 }
 
+// A line without an end is not read whole.
+func TestAnEndlessLineEndsAnImport(t *testing.T) {
+	t.Parallel()
+	counts, flag := takingPages(t)
+	file := filepath.Join(t.TempDir(), "all.ndjson")
+	writeFile(t, file, oneLine+strings.Repeat("b", 2<<20))
+	code, stdout, stderr := run(t, "import", file, flag)
+	if want := "footfall: line 2: bufio.Scanner: token too long\n"; code != 1 || stdout != "" || stderr != want || counts["a"] != 1 {
+		t.Errorf("exit code %d, %q, %q, %v", code, stdout, stderr, counts)
+	}
+}
+
 // importStdin is an import as a process, which reads its stdin.
 func importStdin(t *testing.T, flags ...string) *exec.Cmd {
 	t.Helper()

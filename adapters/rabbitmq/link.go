@@ -141,14 +141,13 @@ func (l *link) serve(ctx context.Context, requests <-chan request) error {
 		case r := <-requests:
 			over, err := l.publish(ctx, r)
 			r.outcome <- err
-			if !over {
-				continue
-			}
-			select {
-			case e := <-l.closed:
-				return broken(e)
-			default:
-				return nil
+			if over {
+				select {
+				case e := <-l.closed:
+					return broken(e)
+				default:
+					return nil
+				}
 			}
 		}
 	}
