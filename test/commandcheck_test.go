@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"footfall/bootstrap"
-	"footfall/test/check"
 )
 
 // runBy names the tests that run the commands of other programs, by the
@@ -32,14 +31,10 @@ type commandCheck struct {
 
 func newCommandCheck(t *testing.T) commandCheck {
 	t.Helper()
-	read := func(name string) string {
-		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
-		return string(text)
-	}
 	tests, _ := testsAndCitations(t)
 	return commandCheck{
-		makefile: read("Makefile"), stack: read("docker-compose.yml"), manifest: read("deploy/kubernetes/footfall.yaml"),
-		api: read("docs/api.md"), tests: tests,
+		makefile: read(t, "Makefile"), stack: read(t, "docker-compose.yml"), manifest: read(t, "deploy/kubernetes/footfall.yaml"),
+		api: read(t, "docs/api.md"), tests: tests,
 	}
 }
 

@@ -22,12 +22,10 @@ const (
 func docPages(t *testing.T) map[string]string {
 	t.Helper()
 	pages := make(map[string]string)
-	eachFile(t, func(name string) {
-		if name != "README.md" && name != "CONTRIBUTING.md" && (path.Ext(name) != ".md" || !strings.HasPrefix(name, "docs/")) {
-			return
+	eachFile(t, func(name, text string) {
+		if name == "README.md" || name == "CONTRIBUTING.md" || path.Ext(name) == ".md" && strings.HasPrefix(name, "docs/") {
+			pages[name] = text
 		}
-		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
-		pages[name] = string(text)
 	})
 	if len(pages) < 10 {
 		t.Fatalf("found %d pages", len(pages))
@@ -124,8 +122,7 @@ func TestPagesNameWhatExists(t *testing.T) {
 	pages := docPages(t)
 	settings := namesIn(pages["docs/configuration.md"], "(?m)^\\| `(FOOTFALL_[A-Z_]+)`")
 	for _, file := range []string{".env.example", "Makefile"} {
-		text := check.Value(os.ReadFile(filepath.Join(root, file)))(t)
-		settings = append(settings, namesIn(string(text), `\b(FOOTFALL_[A-Z_]+)=`)...)
+		settings = append(settings, namesIn(read(t, file), `\b(FOOTFALL_[A-Z_]+)=`)...)
 	}
 	metrics := metricsOfTheCode(t)
 	file := regexp.MustCompile("`((?:adapters|application|bootstrap|deploy|docs|domain|scripts|test)/[a-zA-Z0-9_./-]*|[a-zA-Z.]+\\.(?:md|yml|go|pgo))`")
@@ -155,12 +152,11 @@ func TestCommentsNameDesignPages(t *testing.T) {
 	pages := docPages(t)
 	comment := regexp.MustCompile(`\(design:\s(?://\s)?([^)]*)\)`)
 	seen := 0
-	eachFile(t, func(name string) {
+	eachFile(t, func(name, text string) {
 		if !strings.HasSuffix(name, ".go") || name == "test/docs_test.go" {
 			return
 		}
-		src := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
-		for _, reference := range namesIn(string(src), comment.String()) {
+		for _, reference := range namesIn(text, comment.String()) {
 			seen++
 			page := ""
 			for part := range strings.SplitSeq(reference, ",") {
@@ -184,12 +180,10 @@ func TestCommentsNameDesignPages(t *testing.T) {
 func TestDesignPagesNameWhatTheCodeHas(t *testing.T) {
 	t.Parallel()
 	var code strings.Builder
-	eachFile(t, func(name string) {
-		if !strings.HasSuffix(name, ".go") || !underAny([]string{"domain/", "application/", "adapters/"}, name) {
-			return
+	eachFile(t, func(name, text string) {
+		if strings.HasSuffix(name, ".go") && underAny([]string{"domain/", "application/", "adapters/"}, name) {
+			code.WriteString(text)
 		}
-		src := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
-		code.Write(src)
 	})
 	known := make(map[string]bool)
 	for _, word := range namesIn(code.String(), `\b([A-Z]\w+)`) {

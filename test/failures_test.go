@@ -4,9 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,16 +22,11 @@ const (
 // references must resolve.
 func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	t.Parallel()
-	var text []byte
-	for _, file := range []string{promises, failures} {
-		part := check.Value(os.ReadFile(filepath.Join(root, file)))(t)
-		text = append(text, part...)
-	}
 	listed := make(map[string]bool)
 	row := regexp.MustCompile(`^\| ([PUV][0-9]+) \|`)
 	named := regexp.MustCompile("`([a-z/]+)\\.(Test\\w+)`")
 	tests, cited := testsAndCitations(t)
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(read(t, promises) + read(t, failures)) {
 		id := row.FindStringSubmatch(line)
 		if id == nil {
 			continue
@@ -65,37 +58,23 @@ func testsAndCitations(t *testing.T) (tests map[string]bool, cited map[string]st
 	t.Helper()
 	tests, cited = make(map[string]bool), make(map[string]string)
 	citation := regexp.MustCompile(`\b[PUV][0-9]+\b`)
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir():
-			return enter(name, d.Name())
-		case !strings.HasSuffix(name, "_test.go"):
-			return nil
+	eachFile(t, func(name, text string) {
+		if !strings.HasSuffix(name, "_test.go") {
+			return
 		}
-		folder, err := filepath.Rel(root, filepath.Dir(name))
-		if err != nil {
-			return err
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
+		f := check.Value(parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments|parser.SkipObjectResolution))(t)
 		for _, d := range f.Decls {
 			fn, ok := d.(*ast.FuncDecl)
 			if !ok || !strings.HasPrefix(fn.Name.Name, "Test") {
 				continue
 			}
-			test := filepath.ToSlash(folder) + "." + fn.Name.Name
+			test := path.Dir(name) + "." + fn.Name.Name
 			tests[test] = true
 			for _, id := range citation.FindAllString(fn.Doc.Text(), -1) {
 				cited[id] = test
 			}
 		}
-		return nil
 	})
-	check.Must(t, err)
 	if len(cited) == 0 {
 		t.Error("no test cites a failure: the citations are not found")
 	}

@@ -2,9 +2,6 @@ package test_test
 
 import (
 	"encoding/json"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,8 +16,7 @@ func TestAlertsAndDashboardAskForMetricsThatAreThere(t *testing.T) {
 	there := metricsOfTheCode(t)
 	asked := regexp.MustCompile(`\bfootfall_[a-z_]+[a-z]\b`)
 	for _, file := range []string{"deploy/prometheus/alerts.yml", "deploy/prometheus/alerts_test.yml", "deploy/grafana/dashboards/footfall.json"} {
-		text := check.Value(os.ReadFile(filepath.Join(root, file)))(t)
-		names := asked.FindAllString(string(text), -1)
+		names := asked.FindAllString(read(t, file), -1)
 		if len(names) == 0 {
 			t.Errorf("%s asks for no metric", file)
 		}
@@ -38,25 +34,18 @@ func metricsOfTheCode(t *testing.T) map[string]bool {
 	t.Helper()
 	names := make(map[string]bool)
 	name := regexp.MustCompile(`"(footfall_[a-z_]+)"`)
-	for _, folder := range []string{"adapters", "bootstrap"} {
-		err := filepath.WalkDir(filepath.Join(root, folder), func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
-				return err
+	eachFile(t, func(file, text string) {
+		if underAny([]string{"adapters/", "bootstrap/"}, file) && strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") {
+			for _, found := range namesIn(text, name.String()) {
+				names[found] = true
 			}
-			src, err := os.ReadFile(file)
-			for _, m := range name.FindAllStringSubmatch(string(src), -1) {
-				names[m[1]] = true
-			}
-			return err
-		})
-		check.Must(t, err)
-	}
+		}
+	})
 	return names
 }
 
 func TestTheDashboardCanBeProvisioned(t *testing.T) {
 	t.Parallel()
-	text := check.Value(os.ReadFile(filepath.Join(root, "deploy/grafana/dashboards/footfall.json")))(t)
 	type source struct{ Type, UID string }
 	var dashboard struct {
 		UID, Title    string
@@ -72,8 +61,8 @@ func TestTheDashboardCanBeProvisioned(t *testing.T) {
 			}
 		}
 	}
-	check.Must(t, json.Unmarshal(text, &dashboard))
-	sources := check.Value(os.ReadFile(filepath.Join(root, "deploy/grafana/provisioning/datasources/prometheus.yml")))(t)
+	check.Must(t, json.Unmarshal([]byte(read(t, "deploy/grafana/dashboards/footfall.json")), &dashboard))
+	sources := read(t, "deploy/grafana/provisioning/datasources/prometheus.yml")
 	if dashboard.UID == "" || dashboard.Title == "" || dashboard.SchemaVersion == 0 || len(dashboard.Panels) < 10 {
 		t.Errorf("the dashboard is %q %q, schema %d, with %d panels", dashboard.UID, dashboard.Title, dashboard.SchemaVersion, len(dashboard.Panels))
 	}
@@ -90,7 +79,7 @@ func TestTheDashboardCanBeProvisioned(t *testing.T) {
 			t.Errorf("panel %q shows nothing", p.Title)
 		}
 		for _, target := range p.Targets {
-			if target.Expr == "" || target.RefID == "" || !strings.Contains(string(sources), "uid: "+target.Datasource.UID+",") {
+			if target.Expr == "" || target.RefID == "" || !strings.Contains(sources, "uid: "+target.Datasource.UID+",") {
 				t.Errorf("panel %q asks %q of %q", p.Title, target.Expr, target.Datasource.UID)
 			}
 		}

@@ -5,10 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,50 +24,18 @@ var vague = []string{
 func TestEverySourceKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	seen := 0
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir():
-			return enter(name, d.Name())
-		case !strings.HasSuffix(name, ".go"):
-			return nil
-		}
-		src, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
+	eachFile(t, func(name, text string) {
+		if !strings.HasSuffix(name, ".go") {
+			return
 		}
 		seen++
-		for _, why := range sourceViolations(t, filepath.ToSlash(rel), string(src)) {
+		for _, why := range sourceViolations(t, name, text) {
 			t.Error(why)
 		}
-		return nil
 	})
-	check.Must(t, err)
 	if seen < 10 {
 		t.Errorf("saw %d files of the module: the rules look at nothing", seen)
 	}
-}
-
-// enter keeps the walk out of folders that hold no package of the module.
-func enter(name, base string) error {
-	switch name {
-	case root:
-		return nil
-	case filepath.Join(root, "data"), filepath.Join(root, "bin"): // what a run and a build leave
-		return fs.SkipDir
-	}
-	if base == "testdata" || base == "vendor" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
-		return fs.SkipDir
-	}
-	if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
-		return fs.SkipDir
-	}
-	return nil
 }
 
 // sourceViolations lists the rules that a file breaks; name is relative to

@@ -21,17 +21,15 @@ const (
 
 func TestSourcesUseTheWordsOfTheField(t *testing.T) {
 	t.Parallel()
-	text := check.Value(os.ReadFile(filepath.Join(root, wordsFile)))(t)
-	list := check.Value(parseWords(string(text)))(t)
+	list := check.Value(parseWords(read(t, wordsFile)))(t)
 	used := make(map[exception]bool)
 	seen := 0
-	eachFile(t, func(name string) {
+	eachFile(t, func(name, text string) {
 		if !hasWords(name) || name == wordsTest {
 			return
 		}
-		text := check.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		seen++
-		for _, found := range list.violations(name, withoutHistory(name, string(text)), used) {
+		for _, found := range list.violations(name, withoutHistory(name, text), used) {
 			t.Error(found)
 		}
 	})
@@ -45,11 +43,11 @@ func TestSourcesUseTheWordsOfTheField(t *testing.T) {
 	}
 }
 
-// eachFile calls visit with the slash-separated name of every file of the
+// eachFile calls visit with the slash-separated name and the text of every file of the
 // repository, except test data and what builds and runs leave.
-func eachFile(t *testing.T, visit func(name string)) {
+func eachFile(t *testing.T, visit func(name, text string)) {
 	t.Helper()
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	check.Must(t, filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -59,13 +57,16 @@ func eachFile(t *testing.T, visit func(name string)) {
 			}
 			return nil
 		}
-		rel, err := filepath.Rel(root, name)
-		if err == nil {
-			visit(filepath.ToSlash(rel))
-		}
-		return err
-	})
-	check.Must(t, err)
+		rel := filepath.ToSlash(check.Value(filepath.Rel(root, name))(t))
+		visit(rel, read(t, rel))
+		return nil
+	}))
+}
+
+// read returns the text of a file of the repository.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	return string(check.Value(os.ReadFile(filepath.Join(root, name)))(t))
 }
 
 func hasWords(name string) bool {

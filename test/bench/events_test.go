@@ -2,17 +2,16 @@ package bench_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"footfall/test/check"
+	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
 
@@ -25,15 +24,15 @@ const eventClients = 10_000
 func BenchmarkEventClients(b *testing.B) {
 	p := startFootfall(b, []*servers.Redis{servers.StartRedis(b)})
 	for b.Loop() {
-		before := residentKB(b, p.service)
+		before := p.in.ResidentKB()
 		var conns []net.Conn
 		for range eventClients {
 			conns = append(conns, watchPage(b, p.addr))
 		}
-		awaitStreams(b, p.admin, eventClients)
+		awaitStreams(b, p, eventClients)
 		time.Sleep(20 * time.Second) // longer than a heartbeat
-		awaitStreams(b, p.admin, eventClients)
-		after := residentKB(b, p.service)
+		awaitStreams(b, p, eventClients)
+		after := p.in.ResidentKB()
 		b.ReportMetric(float64(after-before)/eventClients, "KB/client")
 
 		received := make(chan time.Time, len(conns))
@@ -66,9 +65,8 @@ func BenchmarkEventClients(b *testing.B) {
 // watchPage asks for the events of a page as a browser does.
 func watchPage(b *testing.B, addr string) net.Conn {
 	b.Helper()
-	conn, err := net.Dial("tcp", addr)
-	check.Must(b, err)
-	_, err = io.WriteString(conn, "GET /events?page_id=home HTTP/1.1\r\nHost: "+addr+"\r\nAccept: text/event-stream\r\n"+
+	conn := check.Value(net.Dial("tcp", addr))(b)
+	_, err := io.WriteString(conn, "GET /events?page_id=home HTTP/1.1\r\nHost: "+addr+"\r\nAccept: text/event-stream\r\n"+
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n"+
 		"Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\nCache-Control: no-cache\r\nReferer: http://"+addr+"/\r\n"+
 		"Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n\r\n")
@@ -87,32 +85,10 @@ func awaitVisit(conn net.Conn) time.Time {
 	}
 }
 
-func awaitStreams(b *testing.B, admin string, n int) {
+func awaitStreams(b *testing.B, p program, n int) {
 	b.Helper()
-	want := fmt.Sprintf("footfall_event_streams %d", n) // for the report
-	for late := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		r := check.Value(http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+admin+"/metrics", nil))(b)
-		answer := check.Value(http.DefaultClient.Do(r))(b)
-		text, _ := io.ReadAll(answer.Body)
-		_ = answer.Body.Close()
-		for line := range strings.Lines(string(text)) {
-			var streams float64
-			if _, err := fmt.Sscanf(line, "footfall_event_streams %g", &streams); err == nil && int(streams) == n {
-				return
-			}
-		}
-		if time.Now().After(late) {
-			b.Fatalf("not within a minute: %s", want)
-		}
-	}
-}
-
-// residentKB is the resident memory of a process.
-func residentKB(b *testing.B, pid int) int {
-	b.Helper()
-	status := check.Value(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(b)
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	var kb int
-	check.Value(fmt.Sscan(rest, &kb))(b)
-	return kb
+	service.WaitFor(b, fmt.Sprint(n, " streams"), func() bool {
+		time.Sleep(100 * time.Millisecond)
+		return int(metrics(b, p)["footfall_event_streams"]) == n
+	})
 }

@@ -1,10 +1,9 @@
 package bench_test
 
 import (
-	"context"
+	"cmp"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"footfall/test/check"
+	"footfall/test/integration/service"
 )
 
 var profileTo = flag.String("profile", "", "file to which BenchmarkProfile writes a CPU profile of the service")
@@ -33,33 +33,14 @@ func BenchmarkProfile(b *testing.B) {
 			one := filepath.Join(dir, fmt.Sprint(kind, connections))
 			taken := make(chan error, 1)
 			go func() {
-				taken <- download(b.Context(), "http://"+footfall.admin+"/debug/pprof/profile?seconds="+seconds, one)
+				got, err := service.Request(http.DefaultClient, http.MethodGet, footfall.in.Admin+"/debug/pprof/profile?seconds="+seconds, "")
+				taken <- cmp.Or(err, os.WriteFile(one, []byte(got.Body), 0o644))
 			}()
 			load{kind: kind, connections: connections}.run(b, footfall, 11*time.Second)
 			check.Must(b, <-taken)
 			join = append(join, one)
 		}
 	}
-	joined, err := exec.CommandContext(b.Context(), "go", join...).Output()
-	if err == nil {
-		err = os.WriteFile(*profileTo, joined, 0o644)
-	}
-	check.Must(b, err)
-}
-
-func download(ctx context.Context, url, to string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, body, 0o644)
+	joined := check.Value(exec.CommandContext(b.Context(), "go", join...).Output())(b)
+	check.Must(b, os.WriteFile(*profileTo, joined, 0o644))
 }

@@ -8,16 +8,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/redis/go-redis/v9"
 
 	"footfall/test/check"
+	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
 
@@ -25,9 +24,9 @@ import (
 type program struct {
 	name    string
 	addr    string
-	admin   string // footfall's admin listener
-	service int    // its process
-	redis   []int  // the processes of the servers that it uses
+	in      *service.Instance // of footfall alone
+	service int               // its process
+	redis   []int             // the processes of the servers that it uses
 }
 
 // baseline is the variable that makes this test binary one of the baselines:
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 		serveBaseline(name)
 		return
 	}
-	m.Run()
+	os.Exit(service.Main(m))
 }
 
 // ok is the answer of the baselines that count nothing: as long as the service's.
@@ -106,43 +105,19 @@ func startBaseline(b *testing.B, name string, server ...*servers.Redis) program 
 	return p
 }
 
-// startFootfall builds the service and starts it on some Redis servers, with
-// all that it does in production, and further settings.
+// startFootfall starts the service on some Redis servers, with all that it does in
+// production, and further settings.
 func startFootfall(b *testing.B, nodes []*servers.Redis, env ...string) program {
 	b.Helper()
-	dir := b.TempDir()
-	binary := filepath.Join(dir, "footfall")
-	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, "footfall")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("build: %v\n%s", err, out)
-	}
+	r := &service.Ring{T: b, Env: env}
 	p := program{name: "footfall"}
-	var addrs []string
 	for _, n := range nodes {
-		addrs = append(addrs, n.Addr)
+		r.Seeds = append(r.Seeds, n.Addr)
 		p.redis = append(p.redis, n.PID())
 	}
-	cmd := exec.CommandContext(context.Background(), binary)
-	cmd.Dir = dir
-	p.addr, p.admin = servers.FreeAddr(b), servers.FreeAddr(b)
-	cmd.Env = append(append(os.Environ(), env...), "FOOTFALL_STORE=redis://"+strings.Join(addrs, ","),
-		"FOOTFALL_LISTEN="+p.addr, "FOOTFALL_ADMIN_LISTEN="+p.admin)
-	var log strings.Builder
-	cmd.Stderr = &log
-	start(b, cmd)
-	p.service = cmd.Process.Pid
-	for late := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		answer, err := http.Get("http://" + p.addr + "/readyz")
-		if err == nil {
-			_ = answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return p
-			}
-		}
-		if time.Now().After(late) {
-			b.Fatalf("footfall is not ready: %v\n%s", err, log.String())
-		}
-	}
+	p.in = r.Start()
+	p.addr, p.service = strings.TrimPrefix(p.in.Public, "http://"), p.in.Cmd.Process.Pid
+	return p
 }
 
 // start starts a process that ends with the benchmark.

@@ -1,17 +1,14 @@
 package bench_test
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
 
-	"footfall/test/check"
 	"footfall/test/servers"
 )
 
@@ -60,12 +57,10 @@ func redisServers(b *testing.B, n int) []*servers.Redis {
 // metrics are the service's own without labels.
 func metrics(b *testing.B, p program) map[string]float64 {
 	b.Helper()
-	answer := check.Value(http.Get("http://" + p.admin + "/metrics"))(b)
-	defer func() { _ = answer.Body.Close() }()
 	values := make(map[string]float64)
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+	for line := range strings.Lines(p.in.Metrics()) {
 		var value float64
-		name, text, _ := strings.Cut(lines.Text(), " ")
+		name, text, _ := strings.Cut(line, " ")
 		if _, err := fmt.Sscan(text, &value); err == nil {
 			values[name] = value
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"footfall/test/check"
 )
 
 // operations are the operations of an instance's OpenAPI document, such as
@@ -23,9 +25,7 @@ func operations(t *testing.T, instance string) []string {
 		Paths      map[string]item
 		Components struct{ PathItems map[string]item }
 	}
-	if err := json.Unmarshal([]byte(ask(t, "GET", instance+"/openapi.json")), &document); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(ask(t, "GET", instance+"/openapi.json")), &document))
 	var all []string
 	for path, methods := range document.Paths {
 		var ref string
@@ -45,10 +45,7 @@ func operations(t *testing.T, instance string) []string {
 // belowPrefix serves an instance below the path prefix /footfall/ alone.
 func belowPrefix(t *testing.T, instance string) string {
 	t.Helper()
-	target, err := url.Parse(instance)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := check.Value(url.Parse(instance))(t)
 	proxy := httptest.NewServer(http.StripPrefix("/footfall", httputil.NewSingleHostReverseProxy(target)))
 	t.Cleanup(proxy.Close)
 	return proxy.URL + "/footfall"
@@ -61,9 +58,7 @@ func TestTheDocumentationShowsEveryOperationAndNeedsNoOtherHost(t *testing.T) {
 	instance := startInstance(t, "memory://")
 	ctx, complaints := tab(t, browser(t), chromedp.Navigate(instance+"/docs"))
 	eventually(t, ctx, shownOperations, strings.Join(operations(t, instance), "\n"))
-	if title := get(t, ctx, chromedp.Text(chromedp.CSS("h1"))); title != "Footfall: the API" {
-		t.Errorf("its title is %q", title)
-	}
+	check.Equal(t, get(t, ctx, chromedp.Text(chromedp.CSS("h1"))), "Footfall: the API", "its title")
 	complaints.none(t, instance)
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"footfall/test/check"
 )
 
 // complaints has the errors of a page, and the hosts that it asked.
@@ -29,7 +31,7 @@ type complaints struct {
 func listen(t *testing.T, ctx context.Context) *complaints {
 	t.Helper()
 	c := &complaints{hosts: map[string]bool{}}
-	err := chromedp.Listen(ctx, func(event any) {
+	check.Must(t, chromedp.Listen(ctx, func(event any) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		switch e := event.(type) {
@@ -44,10 +46,7 @@ func listen(t *testing.T, ctx context.Context) *complaints {
 				c.hosts[u.Host] = true
 			}
 		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	return c
 }
 
@@ -143,9 +142,7 @@ func TestWindowsAndNodesAreLive(t *testing.T) {
 	nodes[0].Kill()
 	eventually(t, ctx, `document.querySelectorAll("#nodes .down").length`, "1")
 	eventually(t, ctx, `document.getElementById("windows-lost").hidden`, "false")
-	if err := nodes[0].Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, nodes[0].Start())
 	eventually(t, ctx, `document.querySelectorAll("#nodes .up").length`, "2")
 	eventually(t, ctx, `document.getElementById("windows-lost").hidden`, "true")
 }
@@ -160,9 +157,7 @@ func TestThePageIsUsableByKeyboard(t *testing.T) {
 		do(t, ctx, chromedp.KeyEvent(kb.Tab))
 		order = append(order, get(t, ctx, focused))
 	}
-	if got, want := strings.Join(order, ", "), "To the numbers, API, page, Watch"; got != want {
-		t.Errorf("Tab goes to %s, want %s", got, want)
-	}
+	check.Equal(t, strings.Join(order, ", "), "To the numbers, API, page, Watch", "where Tab goes")
 	if outline := get(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.activeElement).outlineStyle`)); outline == "none" {
 		t.Error("the focused element has no outline")
 	}
@@ -256,8 +251,6 @@ func TestTheScreenshotIsSmall(t *testing.T) {
 	}
 	complaints.none(t, instance)
 	if *screenshot != "" {
-		if err := os.WriteFile(*screenshot, picture, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(*screenshot, picture, 0o644))
 	}
 }

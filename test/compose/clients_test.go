@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"footfall/test/check"
+	"footfall/test/integration/service"
 )
 
 // Behind the balancer a client is who it says is there, and not the balancer,
@@ -18,19 +21,11 @@ func TestTheRateLimitTellsClientsBehindTheBalancerApart(t *testing.T) {
 	claim := ""
 	send := func() int {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/visits/home", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		var headers []string
 		if claim != "" {
-			req.Header.Set("X-Forwarded-For", claim)
+			headers = []string{"X-Forwarded-For", claim}
 		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode
+		return check.Value(service.Request(http.DefaultClient, http.MethodGet, base+"/visits/home", "", headers...))(t).Status
 	}
 	refused := 0 // in a row: by both instances
 	waitFor(t, "this client is refused", func() bool {

@@ -47,10 +47,7 @@ func bothServe(t *testing.T, s *stack, tr *traffic) {
 	}
 	for n := range 20 {
 		page := fmt.Sprintf("/shared%d", n)
-		status, body, err := request(t.Context(), "POST", s.url(t, "footfall", 1+n%2, 8000)+"/visit"+page)
-		if err != nil || status != 200 {
-			t.Fatalf("%d %s %v", status, body, err)
-		}
+		request("POST", s.url(t, "footfall", 1+n%2, 8000)+"/visit"+page).Want(t, 200)
 		if _, body := get(t, s.url(t, "footfall", 2-n%2, 8000)+"/visits"+page); !strings.Contains(body, `"visits":1`) {
 			t.Errorf("a visit at one instance reads %s at the other", body)
 		}
@@ -84,8 +81,7 @@ func everyInstanceServes(t *testing.T, s *stack) {
 		base := s.url(t, "footfall", n+1, 8000)
 		waitFor(t, "the instance writes to every node", func() bool {
 			for i := range pages {
-				status, _, err := request(t.Context(), "POST", base+"/visit/probe"+fmt.Sprint(i))
-				if err != nil || status != 200 {
+				if request("POST", base+"/visit/probe"+fmt.Sprint(i)).Status != 200 {
 					return false
 				}
 			}

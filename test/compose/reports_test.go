@@ -15,6 +15,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"footfall/test/check"
 )
 
 // report is the count of a window, as the queue and the log have it.
@@ -104,9 +106,7 @@ func (r *reports) takeQueue(t *testing.T) bool {
 func (r *reports) logged(t *testing.T) map[string]bool {
 	t.Helper()
 	archive := tar.NewReader(strings.NewReader(r.s.run(t, "cp", r.s.container(t, "footfall", 2)+":/data/unique_id_capture.log", "-")))
-	if _, err := archive.Next(); err != nil {
-		t.Fatal(err)
-	}
+	check.Value(archive.Next())(t)
 	text, err := io.ReadAll(archive)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // the file grows meanwhile
 		t.Fatal(err)

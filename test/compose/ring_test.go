@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"footfall/test/integration/service"
 )
 
 // P4 on the real stack: a fourth node comes to a ring of three while callers
@@ -84,15 +86,8 @@ func setPages(t *testing.T, s *stack, n int) {
 		for i := from; i < min(from+1000, n); i++ {
 			items = append(items, fmt.Sprintf(`{"page_id":"still%d","count":3}`, i))
 		}
-		body := strings.NewReader("[" + strings.Join(items, ",") + "]")
-		resp, err := http.Post(s.url(t, "balancer", 1, 8000)+"/visits", "application/json", body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatal(resp.Status)
-		}
+		body := "[" + strings.Join(items, ",") + "]"
+		service.MustSend(t, http.MethodPost, s.url(t, "balancer", 1, 8000)+"/visits", body, "Content-Type", "application/json").Want(t, http.StatusOK)
 	}
 }
 

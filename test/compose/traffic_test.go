@@ -5,18 +5,17 @@ package compose_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"footfall/test/chaos"
+	"footfall/test/integration/service"
 )
 
 // pages is enough for each of a few nodes to have many.
@@ -122,49 +121,27 @@ func (tr *traffic) report(what string) {
 	}
 }
 
-// call does one request on a connection of its own, so that this side never
-// repeats one.
 func (tr *traffic) call(method, path string) (chaos.Outcome, string) {
-	status, body, err := request(context.Background(), method, *tr.base.Load()+path)
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return chaos.Refused, ""
-	case err != nil, status == http.StatusGatewayTimeout, status == http.StatusBadGateway:
-		return chaos.Unknown, ""
-	case status == http.StatusOK:
-		return chaos.Acknowledged, body
-	case status == http.StatusServiceUnavailable:
-		return chaos.Refused, ""
+	got := request(method, *tr.base.Load()+path)
+	if got.Outcome == chaos.Unknown && !slices.Contains([]int{0, http.StatusGatewayTimeout, http.StatusBadGateway}, got.Status) {
+		tr.report(fmt.Sprintf("%s: %d %s", got.Request, got.Status, got.Body))
 	}
-	tr.report(fmt.Sprintf("%s %s: %d %s", method, path, status, body))
-	return chaos.Unknown, ""
+	return got.Outcome, got.Body
 }
 
-func request(ctx context.Context, method, url string) (status int, body string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(b), err
+// lone repeats no request: each has a connection of its own.
+var lone = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func request(method, url string) service.Reply {
+	got, _ := service.Request(lone, method, url, "") // without an answer its status is 0
+	return got
 }
 
 // get is a request of which any answer will do, 0 for none.
 func get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	status, body, err := request(t.Context(), http.MethodGet, url)
-	if err != nil {
-		return 0, ""
-	}
-	return status, body
+	got := request(http.MethodGet, url)
+	return got.Status, got.Body
 }
 
 // totals are all visits so far, by the replies that their callers received.

@@ -1,13 +1,13 @@
-// Package runbook_test runs the commands for Redis and RabbitMQ that the pages
-// of docs/ tell operators to use, on real servers.
+// Package runbook_test runs what README and docs/ tell users: the calls of the service,
+// and the commands for Redis and RabbitMQ, on real servers.
 package runbook_test
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,8 +45,6 @@ func TestTheRedisCommandsOfTheDocsRun(t *testing.T) {
 	server := servers.StartRedis(t)
 	client := server.Client()
 	defer func() { _ = client.Close() }()
-	_, port, err := net.SplitHostPort(server.Addr)
-	check.Must(t, err)
 	// COUNT is an option of SCAN as well, so it is replaced at the end only.
 	names := strings.NewReplacer("ARC", "7", "TABLE", "2", ":N", ":2", "PAGE", "home")
 	for page, lines := range commands(t, "redis-cli") {
@@ -60,7 +58,7 @@ func TestTheRedisCommandsOfTheDocsRun(t *testing.T) {
 			if start, ok := strings.CutSuffix(command, " COUNT"); ok {
 				command = start + " 12"
 			}
-			out, err := exec.CommandContext(t.Context(), "sh", "-c", "redis-cli -e -p "+port+" "+command).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), "sh", "-c", "redis-cli -e -p "+strconv.Itoa(server.Port())+" "+command).CombinedOutput()
 			if err != nil || strings.TrimSpace(string(out)) == "" {
 				t.Errorf("%s: redis-cli %s: %v %s", page, command, err, out)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/chaos"
 	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
@@ -50,16 +51,16 @@ func (a *arrivals) window(t time.Time) counting.Window { return a.length.At(t) }
 func (a *arrivals) name(w counting.Window) string { return a.length.Name(w) }
 
 // add notes what came of a request that was begun at a time and has ended now.
-func (a *arrivals) add(id counting.ID, begun time.Time, o service.Outcome) {
+func (a *arrivals) add(id counting.ID, begun time.Time, o chaos.Outcome) {
 	const blur = 5 * time.Millisecond // a node reads its clock once for several commands
-	s := sending{first: a.window(begun.Add(-blur)), last: a.window(time.Now().Add(blur)), acked: o == service.Acknowledged}
+	s := sending{first: a.window(begun.Add(-blur)), last: a.window(time.Now().Add(blur)), acked: o == chaos.Acknowledged}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch o {
-	case service.Refused:
+	case chaos.Refused:
 		a.denied++
 		return
-	case service.Unknown:
+	case chaos.Unknown:
 		s.last += counting.Window(inDoubtFor / time.Duration(a.length))
 	}
 	a.sent[id] = append(a.sent[id], s)
@@ -69,7 +70,7 @@ func (a *arrivals) add(id counting.ID, begun time.Time, o service.Outcome) {
 // the service.
 type taken map[counting.Window]map[counting.ID]bool
 
-func readTaken(t *testing.T, all []*servers.Redis) taken {
+func readTaken(t testing.TB, all []*servers.Redis) taken {
 	t.Helper()
 	ids, err := servers.Arrived(all...)
 	check.OK(t, err)
@@ -80,7 +81,7 @@ func readTaken(t *testing.T, all []*servers.Redis) taken {
 // with the answers that the callers received: each window has one number, that of its
 // ids (P5), and an id that was acknowledged is in a window in which it was
 // under way (P6). None is there that was refused, or that no caller sent (P2).
-func (a *arrivals) check(t *testing.T, ids taken, reports map[string]service.Line) {
+func (a *arrivals) check(t testing.TB, ids taken, reports map[string]service.Line) {
 	t.Helper()
 	for w, all := range ids {
 		if l, ok := reports[a.name(w)]; !ok || l.Count != int64(len(all)) {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -40,7 +39,7 @@ func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
 		p.queued() // takes what came in between
 	}
 	p.logGrows(1)
-	service.WaitFor(t, "the broker returns a count", 60*time.Second, func() bool { return strings.Contains(in.Logged(), "NO_ROUTE") })
+	service.WaitFor(t, "the broker returns a count", func() bool { return strings.Contains(in.Logged(), "NO_ROUTE") })
 	p.queueGrows(1)
 	p.resolve(f)
 }
@@ -73,7 +72,7 @@ func TestAQueueWithOtherArgumentsSendsCountsToTheLog(t *testing.T) {
 	check.Equal(t, len(p.queued()), 0, "counts in the queue")
 	p.loggedOnce(in, "inequivalent arg 'x-queue-type'")
 	p.broker.DeleteQueue(t, p.queue)
-	service.WaitFor(t, "the queue is declared", 60*time.Second, func() bool { return p.broker.HasQueue(t, p.queue) })
+	service.WaitFor(t, "the queue is declared", func() bool { return p.broker.HasQueue(t, p.queue) })
 	p.queueGrows(1)
 	p.resolve(f)
 }
@@ -90,12 +89,8 @@ func TestALostConfirmRepeatsTheCountUnderItsID(t *testing.T) {
 	in, f := p.feeds()
 	p.queueGrows(1)
 	dropped, _ := proxy.DropReply(confirmMethod)
-	select {
-	case <-dropped:
-	case <-time.After(60 * time.Second):
-		t.Fatal("no confirm came by")
-	}
-	service.WaitFor(t, "the count is in the log", 60*time.Second, func() bool { return len(p.Reports()) > 0 })
+	service.Await(t, "a confirm comes by", dropped)
+	service.WaitFor(t, "the count is in the log", func() bool { return len(p.Reports()) > 0 })
 	p.queueGrows(1)
 	p.resolve(f)
 	queued := p.queued()

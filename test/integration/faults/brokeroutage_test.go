@@ -72,9 +72,9 @@ func TestACountThatNothingTakesWaits(t *testing.T) {
 			check.Must(t, os.Mkdir(p.CaptureLog(), 0o750))
 			proxy.Refuse()
 			waits := func() bool { return strings.Contains(in.Get("/api/verve/windows").Body, `"state":"sealed"`) }
-			service.WaitFor(t, "a window waits", 60*time.Second, waits)
+			service.WaitFor(t, "a window waits", waits)
 			check.Must(t, heal(p, proxy))
-			service.WaitFor(t, "none waits", 60*time.Second, func() bool { return !waits() })
+			service.WaitFor(t, "none waits", func() bool { return !waits() })
 			_ = syscall.Rmdir(p.CaptureLog()) // if it is still one
 			p.resolve(f)
 		})

@@ -78,7 +78,7 @@ func (c *closers) launch(m *member, fault string) (in *service.Instance, ready b
 	d := *m.folder
 	d.Env = append(slices.Clone(d.Env), "FAULTPOINT="+fault)
 	in = d.Launch()
-	late := time.After(60 * time.Second)
+	late := time.After(5 * time.Minute)
 	for {
 		select {
 		case <-in.Ready:
@@ -90,7 +90,7 @@ func (c *closers) launch(m *member, fault string) (in *service.Instance, ready b
 			}
 			return in, false
 		case <-late:
-			c.T.Errorf("an instance is not ready after 60s, with the fault %s:\n%s", fault, in.Logged())
+			c.T.Errorf("an instance is not ready after 5m, with the fault %s:\n%s", fault, in.Logged())
 			return in, false
 		case <-time.After(20 * time.Millisecond):
 			if in.IsStopped() {
@@ -210,7 +210,7 @@ func (c *closers) resolve() (repeated int) {
 	var ids taken
 	var list []service.Listed
 	var reports map[string]service.Line
-	service.WaitFor(c.T, "every window is done", 120*time.Second, func() bool {
+	service.WaitFor(c.T, "every window is done", func() bool {
 		ids, list = readTaken(c.T, c.Servers), c.Windows(c.any())
 		done := make(map[string]bool)
 		for _, w := range list {

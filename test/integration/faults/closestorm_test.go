@@ -177,8 +177,8 @@ func (s *storm) terminate(m *member, in *service.Instance) {
 	_ = in.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-in.Done:
-	case <-time.After(60 * time.Second):
-		s.T.Errorf("an instance did not end in 60s after SIGTERM:\n%s", in.Logged())
+	case <-time.After(5 * time.Minute):
+		s.T.Errorf("an instance did not end in 5m after SIGTERM:\n%s", in.Logged())
 	}
 	s.tally.Add(terminated)
 }
@@ -245,7 +245,7 @@ func (s *storm) rage(windows, kills int) {
 			s.pause(8 * time.Duration(s.arrivals.length))
 		}
 	})
-	limit := time.Duration(3*windows)*time.Duration(s.arrivals.length) + 2*time.Minute
+	limit := time.Duration(3*windows)*time.Duration(s.arrivals.length) + 10*time.Minute // on a busy machine
 	for time.Since(begun) < limit && !enough() {
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -275,7 +275,7 @@ func TestInstancesThatAreKilledLoseNoWindowAndNoID(t *testing.T) {
 			}
 			s := &storm{closers: newClosers(t, instances, time.Second), tally: chaos.NewTally(), over: make(chan struct{}), pending: wantedLives()}
 			s.begin() // the very first start needs every node, and makes the ring
-			s.under(12, s.quiet.Load, func() { s.rage(windows, kills) })
+			s.under(6, s.quiet.Load, func() { s.rage(windows, kills) })
 			repeated := s.resolve()
 			reports, _ := s.published()
 			for _, l := range reports {

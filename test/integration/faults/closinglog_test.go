@@ -39,7 +39,7 @@ func TestWindowsWaitForRoomInTheLog(t *testing.T) {
 			limitFiles(t, m.get(), uint64(info.Size()))
 		}
 		full, _ := c.published()
-		service.WaitFor(t, "windows wait, sealed", 60*time.Second, func() bool {
+		service.WaitFor(t, "windows wait, sealed", func() bool {
 			sealed := 0
 			for _, w := range c.Windows(c.any()) {
 				if w.State == "sealed" {
@@ -70,7 +70,7 @@ func TestNoCountIsLostWhenTheLogIsRenamedAndDeleted(t *testing.T) {
 	var deleted []*os.File
 	c.under(8, never, func() {
 		for round := range 6 {
-			service.WaitFor(t, "a log is there again", 60*time.Second, func() bool {
+			service.WaitFor(t, "a log is there again", func() bool {
 				return slices.ContainsFunc(c.members, func(m *member) bool { return m.hasLog() })
 			})
 			for _, m := range c.members {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"testing"
 	"time"
 
 	"footfall/test/integration/service"
@@ -27,7 +28,7 @@ const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nthanks"
 // hostile is what endpoints do that are no good.
 var hostile = map[string]func(*service.Crowd, net.Conn){
 	"hangs":          func(c *service.Crowd, conn net.Conn) { c.Hear(conn); c.Until(conn, "", time.Hour) },
-	"drips a header": func(c *service.Crowd, conn net.Conn) { c.Hear(conn); c.Until(conn, "X", 20*time.Millisecond) },
+	"drips a header": func(c *service.Crowd, conn net.Conn) { c.Hear(conn); c.Until(conn, "X", 500*time.Millisecond) },
 	"sends gigabytes": func(c *service.Crowd, conn net.Conn) {
 		c.Hear(conn)
 		_, _ = io.WriteString(conn, "HTTP/1.1 500 No\r\n\r\n")
@@ -49,4 +50,19 @@ var hostile = map[string]func(*service.Crowd, net.Conn){
 	"resets":     func(c *service.Crowd, conn net.Conn) { c.Hear(conn); _ = conn.(*net.TCPConn).SetLinger(0) },
 	"is garbage": says("\x00\xff not http\r\n\r\n"),
 	"is down":    says("HTTP/1.1 503 No\r\n\r\n"),
+}
+
+// inWindows lets a test try with windows of some length, and with longer ones where a
+// machine is too busy for those: then try says what it has missed.
+func inWindows(t *testing.T, window time.Duration, try func(window time.Duration) (missed string)) {
+	t.Helper()
+	missed := ""
+	for range 4 {
+		if missed = try(window); missed == "" {
+			return
+		}
+		t.Logf("in windows of %v: %s", window, missed)
+		window *= 2
+	}
+	t.Error(missed)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/chaos"
 	"footfall/test/check"
 	"footfall/test/integration/service"
 )
@@ -15,37 +16,46 @@ import (
 // within a second, and those of the others nothing; then it heals by itself.
 func TestANodeThatIsAwayHarmsNoOther(t *testing.T) {
 	t.Parallel()
-	for name, begin := range service.Stuck() {
+	for name := range service.Stuck(0) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := service.NewRing(t, 3)
-			in := r.Start()
-			by := r.Pages(in, 20)
-			sick, well := service.NewTraffic(r, in, by[0]), service.NewTraffic(r, in, slices.Concat(by[1:]...))
-			time.Sleep(time.Second)
-			end := begin(r, 0)
-			service.WaitFor(t, "the node doesn't answer", time.Second, func() bool { return !r.Answers(0) })
-			begun := time.Now()
-			sick.Enter(service.During)
-			well.Enter(service.During)
-			r.CheckReads(in, by)
-			time.Sleep(time.Until(begun.Add(1500 * time.Millisecond)))
-			sick.Enter(service.After)
-			well.Enter(service.After)
-			sick.Await(t, service.During)
-			if r.Answers(0) {
-				t.Fatal("the node answered while it was away")
+			for asleep := 4 * time.Second; !isAwayFor(t, name, asleep); asleep *= 2 {
+				t.Logf("the node answered before its absence of %v was looked at", asleep)
 			}
-			end()
-			r.Heals(in, by[0][0], sick.Accounts[by[0][0]])
-			sick.Stop()
-			well.Stop()
-			sick.CheckRefused(t, name != "killed")
-			well.CheckUnharmed(t)
-			sick.Resolve(t, in)
-			well.Resolve(t, in)
 		})
 	}
+}
+
+// isAwayFor is false when the node was back too soon.
+func isAwayFor(t *testing.T, name string, asleep time.Duration) bool {
+	r := service.NewRing(t, 3)
+	in := r.Start()
+	by := r.Pages(in, 20)
+	sick, well := service.NewTraffic(r, by[0], in).Start(4, 0), service.NewTraffic(r, slices.Concat(by[1:]...), in).Start(4, 0)
+	sick.GoesOn(200)
+	well.GoesOn(200)
+	end := service.Stuck(asleep)[name](r, 0)
+	service.WaitFor(t, "the node doesn't answer", func() bool { return !r.Answers(0) })
+	begun := time.Now()
+	sick.NextLap()
+	well.NextLap()
+	r.CheckReads(in, by)
+	time.Sleep(time.Until(begun.Add(1500 * time.Millisecond)))
+	sick.NextLap()
+	well.NextLap()
+	sick.AwaitAnswers(1)
+	if r.Answers(0) {
+		sick.Stop()
+		well.Stop()
+		return false
+	}
+	end()
+	sick.Heals(by[0][0])
+	sick.Check()
+	well.Check()
+	sick.CheckRefused(t, name != "killed")
+	well.CheckUnharmed(t)
+	return true
 }
 
 // V5, V6, V26: with every node down nothing is ready
@@ -56,37 +66,37 @@ func TestAllNodesDownAndOneBack(t *testing.T) {
 	r := service.NewRing(t, 3)
 	in := r.Start()
 	by := r.Pages(in, 2)
-	known := service.NewAccounts(by...)
+	known := service.NewTraffic(r, slices.Concat(by...), in)
 	for _, page := range slices.Concat(by...) {
-		known[page].Add(r.Visit(in, page))
+		known.Visit(page)
 	}
 	for _, s := range r.Servers {
 		s.Kill()
 	}
 	for range 8 { // more than it takes to abandon a node
 		for _, page := range slices.Concat(by...) {
-			if got := r.Visit(in, page); known[page].Add(got) == service.Acknowledged {
+			if got := known.Visit(page); got.Outcome == chaos.Acknowledged {
 				t.Fatalf("a visit was counted nowhere: %s", got.Body)
 			}
 			r.Read(in, page).Want(t, 503)
 		}
 	}
-	if got := r.Ask(in, "GET", "/readyz", ""); got.Status != 503 || got.Took > service.Patience {
+	if got := r.Ask(in, "GET", "/readyz", ""); got.Status != 503 || r.Late(in, got.Took) {
 		t.Errorf("/readyz with no node: %d %s after %v", got.Status, got.Body, got.Took)
 	}
 	r.Ask(in, "GET", "/healthz", "").Want(t, 200)
 	check.Must(t, r.Servers[0].Start())
-	service.WaitFor(t, "ready with one node", 30*time.Second, func() bool { return r.Ask(in, "GET", "/readyz", "").Status == 200 })
-	r.Heals(in, by[0][0], known[by[0][0]])
-	if got := r.Visit(in, by[1][0]); known[by[1][0]].Add(got) == service.Acknowledged {
+	service.WaitFor(t, "ready with one node", func() bool { return r.Ask(in, "GET", "/readyz", "").Status == 200 })
+	known.Heals(by[0][0])
+	if got := known.Visit(by[1][0]); got.Outcome == chaos.Acknowledged {
 		t.Errorf("a visit of a page that is away: %d %s", got.Status, got.Body)
 	}
 	r.Read(in, by[1][0]).Want(t, 503)
 	for node := 1; node <= 2; node++ {
 		check.Must(t, r.Servers[node].Start())
-		r.Heals(in, by[node][0], known[by[node][0]])
+		known.Heals(by[node][0])
 	}
-	known.Resolve(t, in)
+	known.Check()
 }
 
 // V4: of a bulk over two nodes, one of them down,
@@ -111,7 +121,7 @@ func TestHalfOfABulkIsCountedOnce(t *testing.T) {
 	r.Bulk(in, by[0]).Want(t, 503)
 	check.Must(t, r.Servers[0].Start())
 	var got service.Reply
-	service.WaitFor(t, "the bulk is taken", 30*time.Second, func() bool { got = r.Bulk(in, failed); return got.Status != 503 })
+	service.WaitFor(t, "the bulk is taken", func() bool { got = r.Bulk(in, failed); return got.Status != 503 })
 	for _, item := range r.Results(got) {
 		check.Equal(t, item.Status, "success", "%s", item.PageID)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/chaos"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
 )
@@ -82,13 +83,13 @@ func (p *publication) everything() map[string]service.Line {
 func (p *publication) logGrows(n int) {
 	p.T.Helper()
 	before := len(p.Reports())
-	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the log", n), 2*time.Minute, func() bool { return len(p.Reports()) >= before+n })
+	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the log", n), func() bool { return len(p.Reports()) >= before+n })
 }
 
 func (p *publication) queueGrows(n int) {
 	p.T.Helper()
 	before := len(p.queued())
-	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the queue", n), 2*time.Minute, func() bool {
+	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the queue", n), func() bool {
 		time.Sleep(100 * time.Millisecond) // each look is a connection
 		return len(p.queued()) >= before+n
 	})
@@ -96,11 +97,11 @@ func (p *publication) queueGrows(n int) {
 
 // feed sends new ids until its end is called.
 type feed struct {
-	ids service.Account
+	ids chaos.Account
 	end func()
 }
 
-func newFeed(t *testing.T, in *service.Instance) *feed {
+func newFeed(t testing.TB, in *service.Instance) *feed {
 	f := &feed{}
 	c := service.NewClient()
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -120,7 +121,7 @@ func newFeed(t *testing.T, in *service.Instance) *feed {
 				t.Errorf("accept: %d %s", got.Status, got.Body)
 				return
 			}
-			f.ids.Add(got)
+			f.ids.Settle(got.Outcome, 1)
 		}
 	}()
 	return f
@@ -131,14 +132,14 @@ func newFeed(t *testing.T, in *service.Instance) *feed {
 func (p *publication) resolve(f *feed) {
 	p.T.Helper()
 	f.end()
-	low, high := f.ids.Acked.Load(), f.ids.Acked.Load()+f.ids.Maybe.Load()
-	service.WaitFor(p.T, "every id is published", 2*time.Minute, func() bool {
+	low, denied, doubt := f.ids.Totals()
+	service.WaitFor(p.T, "every id is published", func() bool {
 		time.Sleep(100 * time.Millisecond)
 		return service.Total(p.everything()) >= low
 	})
 	all := p.everything()
-	if got := service.Total(all); low == 0 || got > high {
-		p.T.Errorf("%d ids are published, %d were acknowledged, %d are in doubt, %d were refused", got, low, high-low, f.ids.Denied.Load())
+	if got := service.Total(all); low == 0 || got > low+doubt {
+		p.T.Errorf("%d ids are published, %d were acknowledged, %d are in doubt, %d were refused", got, low, doubt, denied)
 	}
 	var starts []time.Time
 	for _, l := range all {

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"footfall/test/chaos"
 	"footfall/test/check"
 	"footfall/test/integration/service"
 )
@@ -63,17 +63,17 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 			d := r.Deployment()
 			in := d.Start()
 			by := r.Pages(in, 3)
-			known := service.NewAccounts(by...)
+			known := service.NewTraffic(r, slices.Concat(by...), in)
 			for _, page := range slices.Concat(by...) {
-				known[page].Add(r.Visit(in, page))
+				known.Visit(page)
 			}
 			sent, accepted, doubted := 0, 0, 0
 			send := func() {
 				for range 30 {
 					sent++
-					if got := r.Accept(in, sent, ""); got.Outcome == service.Acknowledged {
+					if got := r.Accept(in, sent, ""); got.Outcome == chaos.Acknowledged {
 						accepted++
-					} else if got.Outcome == service.Unknown {
+					} else if got.Outcome == chaos.Unknown {
 						if doubted++; !f.slow {
 							t.Errorf("accept: %d %s", got.Status, got.Body)
 						}
@@ -83,26 +83,24 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 			send()
 			check.Equal(t, accepted, 30, "ids that are accepted")
 			f.begin(r)
-			service.WaitFor(t, f.word, 60*time.Second, func() bool { return r.Refuses(0, f.word) })
+			service.WaitFor(t, f.word, func() bool { return r.Refuses(0, f.word) })
 			f.check(r, in, by, known)
 			send()
 			if f.closes {
 				published := len(d.Reports())
-				service.WaitFor(t, "windows are closed by a full node", 60*time.Second, func() bool { return len(d.Reports()) > published+1 })
+				service.WaitFor(t, "windows are closed by a full node", func() bool { return len(d.Reports()) > published+1 })
 			}
 			if !r.Refuses(0, f.word) {
 				t.Fatalf("the server stopped to answer %s", f.word)
 			}
 			f.end(r)
-			r.Heals(in, by[0][0], known[by[0][0]])
+			known.Heals(by[0][0])
 			send()
-			for page, account := range known {
-				if account.Maybe.Load() > 0 && !f.slow {
-					t.Errorf("page %s: %d visits are in doubt", page, account.Maybe.Load())
-				}
+			if _, _, doubt := known.Totals(); doubt > 0 && !f.slow {
+				t.Errorf("%d visits are in doubt", doubt)
 			}
-			known.Resolve(t, in)
-			service.WaitFor(t, "every id is published", 60*time.Second, func() bool { return service.Total(d.Reports()) >= int64(accepted) })
+			known.Check()
+			service.WaitFor(t, "every id is published", func() bool { return service.Total(d.Reports()) >= int64(accepted) })
 			if got := service.Total(d.Reports()); got < int64(accepted) || got > int64(accepted+doubted) {
 				t.Errorf("%d ids, and %d in doubt, became %d", accepted, doubted, got)
 			}
@@ -111,12 +109,11 @@ func TestAServerThatRefusesLeavesNothingInDoubt(t *testing.T) {
 }
 
 // check asks for pages of all nodes while the first one refuses.
-func (f *refusal) check(r *service.Ring, in *service.Instance, by [][]string, known service.Accounts) {
+func (f *refusal) check(r *service.Ring, in *service.Instance, by [][]string, known *service.Traffic) {
 	r.T.Helper()
 	for range 8 { // more than it takes to abandon a node
 		for _, page := range slices.Concat(by...) {
-			got := r.Visit(in, page)
-			known[page].Add(got)
+			got := known.Visit(page)
 			want := 200
 			if slices.Contains(by[0], page) {
 				want = 503
@@ -124,7 +121,7 @@ func (f *refusal) check(r *service.Ring, in *service.Instance, by [][]string, kn
 					continue
 				}
 			}
-			if got.Status != want || want == 503 && got.Header.Get("Retry-After") == "" || got.Took > service.Patience {
+			if got.Status != want || want == 503 && got.Header.Get("Retry-After") == "" || r.Late(in, got.Took) {
 				r.T.Errorf("visit %s: %d %s after %v, Retry-After %q, want %d", page, got.Status, got.Body, got.Took, got.Header.Get("Retry-After"), want)
 			}
 		}
@@ -134,7 +131,8 @@ func (f *refusal) check(r *service.Ring, in *service.Instance, by [][]string, kn
 		r.T.Errorf("read: %d %s, want %d", got.Status, got.Body, want)
 	}
 	item := r.Results(r.Bulk(in, []string{by[0][0], by[1][0]}))
-	known[by[1][0]].Acked.Add(1)
+	known.Books[by[1][0]].Issue(1)
+	known.Books[by[1][0]].Settle(chaos.Acknowledged, 1)
 	if item[0].Error != "unavailable" || item[1].Status != "success" {
 		r.T.Errorf("a bulk over both: %s", fmt.Sprintf("%+v", item))
 	}

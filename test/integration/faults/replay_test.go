@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -32,7 +31,7 @@ func TestReplaySendsTheLogToTheBroker(t *testing.T) {
 	p.Env = append(p.Env, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8")
 	in := p.Start()
 	service.Accept(t, in, 1, e.URL)
-	service.WaitFor(t, "counts and a callback are in the log", 60*time.Second, func() bool {
+	service.WaitFor(t, "counts and a callback are in the log", func() bool {
 		counts, callbacks := 0, 0
 		for _, l := range p.Lines() {
 			if l.Event == "callback" {

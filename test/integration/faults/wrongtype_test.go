@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"footfall/application/groupcommit"
+	"footfall/test/chaos"
 	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
@@ -23,7 +24,7 @@ func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
 	proxy := servers.StartProxy(t, r.Servers[0].Addr)
 	r.Seeds = []string{proxy.Addr}
 	in := r.Start()
-	known := service.NewAccounts([]string{"home"})
+	known := service.NewTraffic(r, []string{"home"}, in)
 	lost := func() int { return r.Counter(in, "footfall_batch_failures_total") }
 	// A reply that is cut may be that of another call; then the next visit
 	// is tried.
@@ -32,7 +33,7 @@ func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
 			t.Fatalf("%d of %d replies to batches were lost", lost(), try)
 		}
 		cut, withdraw := proxy.CutReply(0)
-		if got := r.Visit(in, "home"); known["home"].Add(got) != service.Acknowledged {
+		if got := known.Visit("home"); got.Outcome != chaos.Acknowledged {
 			t.Errorf("visit: %d %s", got.Status, got.Body)
 		}
 		withdraw()
@@ -42,7 +43,7 @@ func TestVisitsWhoseRepliesAreLostCountOnce(t *testing.T) {
 			t.Error("no reply was cut")
 		}
 	}
-	known.Resolve(t, in)
+	known.Check()
 }
 
 // V24: a counter at 2^63-1 is refused alone, others of
@@ -179,15 +180,15 @@ func (s *threeWindows) send(p plant) {
 		got := s.Accept(s.instances[id%3%2], id, address)
 		ended := time.Now().Unix() / 2
 		switch {
-		case got.Outcome == service.Acknowledged && w == ended:
+		case got.Outcome == chaos.Acknowledged && w == ended:
 			s.acked[w]++
 			if w == s.planted+1 && address != "" {
 				s.withAddress++
 			}
-		case got.Outcome == service.Acknowledged: // the machine is busy
+		case got.Outcome == chaos.Acknowledged: // the machine is busy
 			s.maybe[w]++
 			s.maybe[ended]++
-		case got.Outcome == service.Refused && w <= s.planted && s.planted <= ended:
+		case got.Outcome == chaos.Refused && w <= s.planted && s.planted <= ended:
 			s.denied++
 		case got.Took > groupcommit.Deadline/2:
 			s.stalled = got.Body
@@ -226,19 +227,19 @@ func (s *threeWindows) check(p plant, folders []*service.Deployment) {
 		return l, ok
 	}
 	for _, w := range []int64{s.planted - 1, s.planted + 1} {
-		service.WaitFor(s.T, "the windows around are published", 60*time.Second, func() bool { _, ok := report(w); return ok })
+		service.WaitFor(s.T, "the windows around are published", func() bool { _, ok := report(w); return ok })
 		if l, _ := report(w); l.Count < s.acked[w] || l.Count > s.acked[w]+s.maybe[w] || l.Count == 0 {
 			s.T.Errorf("window %d: %d ids, or %d more, became %d", w, s.acked[w], s.maybe[w], l.Count)
 		}
 	}
 	if p.published {
-		service.WaitFor(s.T, "the planted window is published", 60*time.Second, func() bool { _, ok := report(s.planted); return ok })
+		service.WaitFor(s.T, "the planted window is published", func() bool { _, ok := report(s.planted); return ok })
 	}
 	if l, ok := report(s.planted); ok && (l.Count < s.acked[s.planted] || l.Count > s.acked[s.planted]+s.maybe[s.planted]) {
 		s.T.Errorf("the planted window: %d ids, or %d more, became %d", s.acked[s.planted], s.maybe[s.planted], l.Count)
 	}
 	s.Ask(s.instances[0], "GET", "/api/verve/windows", "").Want(s.T, 200)
-	service.WaitFor(s.T, "the endpoint receives the count of the next window", 60*time.Second, func() bool {
+	service.WaitFor(s.T, "the endpoint receives the count of the next window", func() bool {
 		l, _ := report(s.planted + 1)
 		return slices.ContainsFunc(s.endpoint.Got(), func(c service.Call) bool { return c.ID == l.ID })
 	})
@@ -251,12 +252,12 @@ func TestIDsThatCantBeNotedSpoilNoVisits(t *testing.T) {
 	r := service.NewRing(t, 1)
 	in := r.Start()
 	r.Plant(0, []string{"ff:pend"}, 0)
-	known := service.NewAccounts([]string{"home"})
+	known := service.NewTraffic(r, []string{"home"}, in)
 	var callers sync.WaitGroup
 	for caller := range 16 {
 		callers.Go(func() {
 			for n := range 20 {
-				if got := r.Visit(in, "home"); known["home"].Add(got) != service.Acknowledged {
+				if got := known.Visit("home"); got.Outcome != chaos.Acknowledged {
 					t.Errorf("visit: %d %s", got.Status, got.Body)
 				}
 				r.Accept(in, 100*caller+n, "").Want(t, 503, "failed")
@@ -264,5 +265,5 @@ func TestIDsThatCantBeNotedSpoilNoVisits(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	known.Resolve(t, in)
+	known.Check()
 }

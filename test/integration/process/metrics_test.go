@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,7 +67,7 @@ func TestEveryMetricIsInItsPage(t *testing.T) {
 	d.Env = append(d.Env, "FOOTFALL_PUBLISHER=amqp://127.0.0.1:1?queue=counts") // it is away
 	in := d.Start()
 	for i := range 64 { // each node has some
-		service.WaitFor(t, "a visit", time.Minute, func() bool { return r.Visit(in, fmt.Sprint("page", i)).Status == 200 })
+		service.WaitFor(t, "a visit", func() bool { return r.Visit(in, fmt.Sprint("page", i)).Status == 200 })
 	}
 	body := in.Metrics()
 	text := check.Value(os.ReadFile("../../../docs/metrics.md"))(t)
@@ -107,7 +106,7 @@ func TestMetricsShowNodesWindowsAndMoves(t *testing.T) {
 	in := d.Start()
 	shows := func(series string, ok func(value string) bool) {
 		t.Helper()
-		service.WaitFor(t, series+" is right", 60*time.Second, func() bool { return ok(sample(t, in, series)) })
+		service.WaitFor(t, series+" is right", func() bool { return ok(sample(t, in, series)) })
 	}
 	is := func(want string) func(string) bool { return func(got string) bool { return got == want } }
 	above0 := func(got string) bool { return got != "0" && got != "none" }
@@ -118,7 +117,7 @@ func TestMetricsShowNodesWindowsAndMoves(t *testing.T) {
 	shows(`footfall_windows{state="lost"}`, is("0"))
 
 	for i := range 64 {
-		service.WaitFor(t, "a visit", time.Minute, func() bool { return r.Visit(in, fmt.Sprint("page", i)).Status == 200 })
+		service.WaitFor(t, "a visit", func() bool { return r.Visit(in, fmt.Sprint("page", i)).Status == 200 })
 	}
 	shows("footfall_ring_epoch", is("1"))
 	third := servers.StartRedis(t, "--appendfsync", "everysec")

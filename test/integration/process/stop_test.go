@@ -78,7 +78,7 @@ func TestSIGTERMAnswersARequestInFlight(t *testing.T) {
 	conn := dial(t, in.Public, "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n"+body[:10])
 	answer(t, dial(t, in.Public, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
-	service.WaitFor(t, "the listener is closed", 10*time.Second, func() bool {
+	service.WaitFor(t, "the listener is closed", func() bool {
 		c, err := net.Dial("tcp", strings.TrimPrefix(in.Public, "http://"))
 		if err == nil {
 			c.Close()
@@ -102,7 +102,7 @@ func TestSIGTERMIsSeenBeforeTheListenerCloses(t *testing.T) {
 	kept := dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	answer(t, kept)
 	check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
-	service.WaitFor(t, "a new connection shows that the service drains", 5*time.Second, func() bool {
+	service.WaitFor(t, "a new connection shows that the service drains", func() bool {
 		got := answer(t, dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 		return got.Status == http.StatusServiceUnavailable && strings.Contains(got.Body, `"draining"`)
 	})

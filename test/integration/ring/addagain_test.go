@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -29,7 +28,7 @@ func TestANodeThatIsAddedAgainCountsNothingTwice(t *testing.T) {
 	gone := in.Ring().Nodes[0]
 	server := r.ServerAt(gone.Addr)
 	in.Remove(gone.ID, "")
-	service.WaitFor(t, "the ring has forgotten the node", time.Minute, func() bool { return len(in.Ring().Nodes) == 2 })
+	service.WaitFor(t, "the ring has forgotten the node", func() bool { return len(in.Ring().Nodes) == 2 })
 	r.Do(slices.Index(r.Servers, server), "flushall")
 	in.Add(server)
 	in.Moved()

@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,19 +19,17 @@ func TestTwoServersThatAreLostAreAbandoned(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 5)
 	a, b := r.Start(), r.Start()
-	c := service.NewRingCrowd(r, []*service.Instance{a, b}, 500)
+	c := service.NewTrafficOf(r, 500, a, b)
 	st := a.Ring()
 	lost := []string{st.Nodes[0].ID, st.Nodes[3].ID} // the first, and another
 	var gone []string                                // their pages
-	pages, books := c.Pages, c.Books
-	c.Pages, c.Books = nil, nil
-	for i, page := range pages {
-		if via := r.MustRead(a, page)[0].ServedVia; via == lost[0] || via == lost[1] {
+	c.Pages = slices.DeleteFunc(c.Pages, func(page string) bool {
+		isLost := slices.Contains(lost, r.MustRead(a, page)[0].ServedVia)
+		if isLost {
 			gone = append(gone, page)
-		} else {
-			c.Pages, c.Books = append(c.Pages, page), append(c.Books, books[i])
 		}
-	}
+		return isLost
+	})
 	c.Start(3, 2)
 	first, other := r.ServerAt(st.Nodes[0].Addr), r.ServerAt(st.Nodes[3].Addr)
 	first.Kill()
@@ -40,7 +39,7 @@ func TestTwoServersThatAreLostAreAbandoned(t *testing.T) {
 	wantLost := func(in *service.Instance) {
 		t.Helper()
 		for _, page := range gone {
-			service.WaitFor(t, page+" begins at 0", time.Minute, func() bool {
+			service.WaitFor(t, page+" begins at 0", func() bool {
 				got := r.Read(in, page)
 				if got.Status == 200 && !strings.Contains(got.Body, `"visits":0`) {
 					t.Fatalf("%s: %s", page, got.Body)
@@ -56,7 +55,7 @@ func TestTwoServersThatAreLostAreAbandoned(t *testing.T) {
 	time.Sleep(3 * time.Second) // long enough for an instance to ask them, which is wrong
 	third := r.Start()
 	for _, in := range []*service.Instance{a, b, third} {
-		service.WaitFor(t, "every instance uses the new ring", time.Minute, func() bool { return len(in.Ring().Losses) == 2 })
+		service.WaitFor(t, "every instance uses the new ring", func() bool { return len(in.Ring().Losses) == 2 })
 	}
 	wantLost(third)
 	c.Check(third)
@@ -75,7 +74,7 @@ func TestWhatHadNotLeftForALostServerCountsOn(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 3)
 	in := r.Start()
-	c := service.NewRingCrowd(r, []*service.Instance{in}, 3000)
+	c := service.NewTrafficOf(r, 3000, in)
 	fourth := r.AddServer()
 	in.Add(fourth)
 	in.Midway(0.2)

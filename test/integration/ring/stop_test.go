@@ -21,13 +21,15 @@ func TestSIGTERMEndsInTimeWithoutANode(t *testing.T) {
 			r := service.NewRing(t, 2)
 			in := r.Start()
 			by := r.Pages(in, 5)
-			callers := []*service.Traffic{service.NewTraffic(r, in, by[1])}
+			callers := []*service.Traffic{service.NewTraffic(r, by[1], in).Start(4, 0)}
 			if c.waiting {
-				callers = append(callers, service.NewTraffic(r, in, by[0]))
+				callers = append(callers, service.NewTraffic(r, by[0], in).Start(4, 0))
 			}
-			time.Sleep(200 * time.Millisecond)
-			end := service.Stuck()[c.fault](r, 0)
-			service.WaitFor(t, "the node doesn't answer", time.Minute, func() bool { return !r.Answers(0) })
+			for _, tr := range callers {
+				tr.GoesOn(20)
+			}
+			end := service.Stuck(0)[c.fault](r, 0)
+			service.WaitFor(t, "the node doesn't answer", func() bool { return !r.Answers(0) })
 			time.Sleep(300 * time.Millisecond)
 			begun := time.Now()
 			code := in.Stop()
@@ -40,8 +42,8 @@ func TestSIGTERMEndsInTimeWithoutANode(t *testing.T) {
 			end()
 			in = r.Start()
 			for _, tr := range callers {
-				tr.Stop()
-				tr.Resolve(t, in)
+				tr.Replace(0, in)
+				tr.Check()
 			}
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -20,7 +19,7 @@ func TestArcsThatAreStuckAreReportedAndHoldUpNoOthers(t *testing.T) {
 	r := service.NewRing(t, 2, "--appendfsync", "everysec")
 	in := r.Start()
 	third := r.AddServer("--appendfsync", "everysec")
-	c := service.NewRingCrowd(r, []*service.Instance{in}, 40)
+	c := service.NewTrafficOf(r, 40, in)
 	planted := make(map[int]string)
 	for _, page := range c.Pages {
 		var at struct{ Arc int }
@@ -29,7 +28,7 @@ func TestArcsThatAreStuckAreReportedAndHoldUpNoOthers(t *testing.T) {
 		r.Do(2, "set", planted[at.Arc], "in the way")
 	}
 	in.Add(third)
-	service.WaitFor(t, "all arcs that aren't stuck are moved", time.Minute, func() bool {
+	service.WaitFor(t, "all arcs that aren't stuck are moved", func() bool {
 		left := in.Ring().Moves.Left
 		return left <= len(planted) && left == len(in.Ring().Moves.Stuck)
 	})

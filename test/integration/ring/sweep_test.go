@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -18,7 +17,7 @@ func TestARepairSweepsWhatMovesLeftBehind(t *testing.T) {
 	r := service.NewRing(t, 2)
 	in := r.Start()
 	third := r.AddServer()
-	c := service.NewRingCrowd(r, []*service.Instance{in}, 600)
+	c := service.NewTrafficOf(r, 600, in)
 	in.Add(third)
 	source := r.Servers[0]
 	kept := check.Value(source.Kept())(t)
@@ -34,7 +33,7 @@ func TestARepairSweepsWhatMovesLeftBehind(t *testing.T) {
 	for _, key := range planted {
 		r.Do(0, "hset", key, "page", "1")
 	}
-	service.WaitFor(t, "the source is back", time.Minute, func() bool { return in.Ring().Nodes[0].Away == "" && in.Ring().Nodes[1].Away == "" })
+	service.WaitFor(t, "the source is back", func() bool { return in.Ring().Nodes[0].Away == "" && in.Ring().Nodes[1].Away == "" })
 	s := in.Repair()
 	if s.Sweep.Forgotten < len(planted) || len(s.Sweep.Orphans) == 0 || len(s.Sweep.Unswept) != 0 {
 		t.Errorf("the repair says %+v", s)

@@ -41,7 +41,7 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 	a.Moved()
 	pass(4 * time.Second)
 	b.Remove(st.ID(r.Servers[0].Addr), "")
-	service.WaitFor(t, "the ring has forgotten the node", time.Minute, func() bool {
+	service.WaitFor(t, "the ring has forgotten the node", func() bool {
 		pass(100 * time.Millisecond)
 		return len(a.Ring().Nodes) == 3 && len(b.Ring().Nodes) == 3
 	})
@@ -49,7 +49,7 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 	pass(time.Second)
 
 	over := time.Now().Add(time.Second) // every window with ids has ended by then
-	service.WaitFor(t, "every window is done", time.Minute, func() bool {
+	service.WaitFor(t, "every window is done", func() bool {
 		all := r.Windows(b)
 		for _, w := range all {
 			if w.State != "done" && !w.WindowEnd.After(over) {

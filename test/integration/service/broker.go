@@ -17,7 +17,7 @@ var shared struct {
 
 // SharedBroker is a running broker for all tests of a folder that don't disturb
 // it. Each uses a queue of its own.
-func SharedBroker(t *testing.T) *servers.RabbitMQ {
+func SharedBroker(t testing.TB) *servers.RabbitMQ {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.broker, shared.err = servers.OpenRabbitMQ(); shared.err == nil {

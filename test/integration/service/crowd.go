@@ -24,7 +24,7 @@ type Crowd struct {
 }
 
 // NewCrowd lets each connection be handled by what its host does.
-func NewCrowd(t *testing.T, behave func(host string) func(*Crowd, net.Conn)) *Crowd {
+func NewCrowd(t testing.TB, behave func(host string) func(*Crowd, net.Conn)) *Crowd {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "0.0.0.0:0") // all of 127.0.0.0/8
 	check.Must(t, err)

@@ -16,24 +16,15 @@ import (
 	"time"
 
 	"footfall/application/groupcommit"
+	"footfall/test/chaos"
 	"footfall/test/check"
-)
-
-// Outcome is that of a counting request, as P2 distinguishes them.
-type Outcome int
-
-// The outcomes.
-const (
-	Acknowledged Outcome = iota
-	Refused              // 503: not counted, and never will be
-	Unknown              // 504, or no answer
 )
 
 // Reply is what a caller received.
 type Reply struct {
-	Request string // method and address
-	Outcome Outcome
-	Status  int // 0: no answer
+	Request string        // method and address
+	Outcome chaos.Outcome // as P2 distinguishes them
+	Status  int           // 0: no answer
 	Header  http.Header
 	Body    string
 	Took    time.Duration
@@ -50,7 +41,7 @@ func NewClient() *http.Client {
 func Request(c *http.Client, method, address, body string, headers ...string) (Reply, error) {
 	req, err := http.NewRequestWithContext(context.Background(), method, address, strings.NewReader(body))
 	if err != nil {
-		return Reply{Request: method + " " + address, Outcome: Unknown}, err
+		return Reply{Request: method + " " + address, Outcome: chaos.Unknown}, err
 	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
@@ -58,29 +49,29 @@ func Request(c *http.Client, method, address, body string, headers ...string) (R
 	begin := time.Now()
 	resp, err := c.Do(req)
 	if err != nil {
-		got := Reply{Request: method + " " + address, Outcome: Unknown, Took: time.Since(begin)}
+		got := Reply{Request: method + " " + address, Outcome: chaos.Unknown, Took: time.Since(begin)}
 		if errors.Is(err, syscall.ECONNREFUSED) {
-			got.Outcome = Refused
+			got.Outcome = chaos.Refused
 		}
 		return got, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
-	got := Reply{Request: method + " " + address, Outcome: Unknown, Status: resp.StatusCode, Header: resp.Header, Body: string(text), Took: time.Since(begin)}
+	got := Reply{Request: method + " " + address, Outcome: chaos.Unknown, Status: resp.StatusCode, Header: resp.Header, Body: string(text), Took: time.Since(begin)}
 	switch {
 	case err != nil:
 		got.Status = 0
 	case resp.StatusCode == http.StatusOK:
-		got.Outcome = Acknowledged
+		got.Outcome = chaos.Acknowledged
 	case resp.StatusCode == http.StatusServiceUnavailable:
-		got.Outcome = Refused
+		got.Outcome = chaos.Refused
 	}
 	return got, err
 }
 
 // Want fails the test unless the answer has a status, and a body with each of
 // the parts. A part that begins with ! must not be in the body.
-func (got Reply) Want(t *testing.T, status int, parts ...string) {
+func (got Reply) Want(t testing.TB, status int, parts ...string) {
 	t.Helper()
 	ok := got.Status == status
 	for _, part := range parts {
@@ -94,7 +85,7 @@ func (got Reply) Want(t *testing.T, status int, parts ...string) {
 
 // Into reads the body of an answer with the status 200. It ends the test when
 // there is none.
-func (got Reply) Into(t *testing.T, v any) {
+func (got Reply) Into(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(got.Body), v); err != nil || got.Status != http.StatusOK {
 		t.Fatalf("%s: %d %s: %v", got.Request, got.Status, got.Body, err)
@@ -103,7 +94,7 @@ func (got Reply) Into(t *testing.T, v any) {
 
 // MustSend sends one request on a connection of its own. It ends the test when
 // there is no answer.
-func MustSend(t *testing.T, method, address, body string, headers ...string) Reply {
+func MustSend(t testing.TB, method, address, body string, headers ...string) Reply {
 	t.Helper()
 	c := NewClient()
 	c.Timeout = 30 * time.Second
@@ -165,7 +156,7 @@ func AcceptPath(id, endpoint string) string {
 
 // Accept sends an id. It ends the test unless the id is accepted. A request that
 // a busy machine has answered late is repeated.
-func Accept(t *testing.T, in *Instance, id int, endpoint string) {
+func Accept(t testing.TB, in *Instance, id int, endpoint string) {
 	t.Helper()
 	check.Must(t, accept(http.DefaultClient, in, id, endpoint, groupcommit.Deadline/2))
 }
@@ -189,7 +180,7 @@ func accept(c *http.Client, in *Instance, id int, endpoint string, slow time.Dur
 }
 
 // AcceptMany sends n ids by several clients simultaneously.
-func AcceptMany(t *testing.T, in *Instance, n int, endpoint func(i int) string) {
+func AcceptMany(t testing.TB, in *Instance, n int, endpoint func(i int) string) {
 	t.Helper()
 	client := NewClient()
 	defer client.CloseIdleConnections()

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"footfall/test/check"
 )
@@ -22,11 +21,7 @@ func (in *Instance) IsStopped() bool {
 // AwaitEnd returns when a fault point has killed the process.
 func (in *Instance) AwaitEnd() {
 	in.t.Helper()
-	select {
-	case <-in.Done:
-	case <-time.After(60 * time.Second):
-		in.t.Fatalf("the fault did not happen:\n%s", in.Logged())
-	}
+	Await(in.t, "the fault happens", in.Done)
 	if s := in.Cmd.ProcessState.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGKILL {
 		in.t.Fatalf("%v, want it killed:\n%s", in.Cmd.ProcessState, in.Logged())
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,6 +49,8 @@ func Main(m *testing.M) int {
 		return sync.OnceValue(func() string {
 			path := filepath.Join(dir, name)
 			cmd := exec.CommandContext(context.Background(), "go", append(args, "-trimpath", "-ldflags=-s -w", "-o", path, source)...)
+			_, here, _, _ := runtime.Caller(0)
+			cmd.Dir = filepath.Dir(here) // the browser's tests are another module
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				panic(fmt.Sprintf("build: %v\n%s", err, out))
@@ -58,13 +61,13 @@ func Main(m *testing.M) int {
 	built = programs{build("footfall", "footfall", "build"), build("faulty", "footfall/bootstrap", "test", "-c")}
 	// The tests wait for clocks and processes more than they compute.
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8")
+	_ = flag.Set("test.parallel", "12")
 	return m.Run()
 }
 
 // Instance is one run of the program.
 type Instance struct {
-	t           *testing.T
+	t           testing.TB
 	deployment  *Deployment
 	Cmd         *exec.Cmd
 	Public      string // http://host:port
@@ -78,7 +81,7 @@ type Instance struct {
 
 // Deployment is a folder with the store and the capture log of an instance.
 type Deployment struct {
-	T       *testing.T
+	T       testing.TB
 	Program string
 	Dir     string
 	Env     []string
@@ -86,7 +89,7 @@ type Deployment struct {
 
 // NewDeployment returns a deployment of the program as users build it, in a new folder.
 // env has settings as NAME=value.
-func NewDeployment(t *testing.T, env ...string) *Deployment {
+func NewDeployment(t testing.TB, env ...string) *Deployment {
 	return &Deployment{T: t, Program: Program(), Dir: t.TempDir(), Env: env}
 }
 
@@ -134,8 +137,8 @@ func (in *Instance) AwaitReady() {
 	case <-in.Ready:
 	case <-in.Done:
 		in.t.Fatalf("the program ended before it was ready, %v:\n%s", in.Cmd.ProcessState, in.Logged())
-	case <-time.After(60 * time.Second):
-		in.t.Fatalf("the program is not ready after 60s:\n%s", in.Logged())
+	case <-time.After(patience):
+		in.t.Fatalf("the program is not ready after %v:\n%s", patience, in.Logged())
 	}
 }
 
@@ -177,11 +180,7 @@ func (in *Instance) Kill() {
 func (in *Instance) Stop() int {
 	in.t.Helper()
 	check.Must(in.t, in.Cmd.Process.Signal(syscall.SIGTERM))
-	select {
-	case <-in.Done:
-	case <-time.After(60 * time.Second):
-		in.t.Fatalf("still there 60s after SIGTERM:\n%s", in.Logged())
-	}
+	Await(in.t, "the program ends after SIGTERM", in.Done)
 	return in.Cmd.ProcessState.ExitCode()
 }
 
@@ -221,13 +220,28 @@ func (d *Deployment) Lines() []Line {
 	return all
 }
 
+// patience is how long tests wait for what other processes do: much longer than a
+// machine that does twenty things at once needs.
+const patience = 5 * time.Minute
+
 // WaitFor polls until ok, for things that another process does.
-func WaitFor(t *testing.T, what string, within time.Duration, ok func() bool) {
+func WaitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("%s: not within %v", what, within)
+	t.Fatalf("%s: not within %v", what, patience)
+}
+
+// Await returns what comes from a channel, or that it is closed.
+func Await[T any](t testing.TB, what string, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		t.Fatalf("%s: not within %v", what, patience)
+	}
+	return v
 }

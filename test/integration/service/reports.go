@@ -22,7 +22,7 @@ type Endpoint struct {
 type Call struct{ ID, Count, Body string }
 
 // NewEndpoint starts an endpoint that accepts every delivery. It ends with the test.
-func NewEndpoint(t *testing.T) *Endpoint {
+func NewEndpoint(t testing.TB) *Endpoint {
 	e := &Endpoint{}
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -44,7 +44,7 @@ func (e *Endpoint) Got() []Call {
 
 // Reports are the counts of the capture logs by window, which must not differ
 // where one window has several. Repeated is the number of those that repeat one.
-func Reports(t *testing.T, folders ...*Deployment) (reports map[string]Line, repeated int) {
+func Reports(t testing.TB, folders ...*Deployment) (reports map[string]Line, repeated int) {
 	t.Helper()
 	reports = make(map[string]Line)
 	for _, d := range folders {

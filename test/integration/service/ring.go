@@ -12,17 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"footfall/application/groupcommit"
+	"footfall/test/chaos"
 	"footfall/test/check"
 	"footfall/test/servers"
 )
 
-// Patience is how long a caller waits at most for an answer: the second that
-// is promised, and what a busy machine adds.
-const Patience = 2 * time.Second
-
 // Ring is a deployment on several Redis servers.
 type Ring struct {
-	T       *testing.T
+	T       testing.TB
 	Servers []*servers.Redis
 	Seeds   []string // addresses by which the program knows them
 	Env     []string
@@ -33,7 +30,7 @@ type Ring struct {
 // NewRing starts n servers, each with args. They sync at every write: by
 // appendfsync everysec Redis answers before it writes while a sync is on, and
 // kill -9 then loses what was answered.
-func NewRing(t *testing.T, n int, args ...string) *Ring {
+func NewRing(t testing.TB, n int, args ...string) *Ring {
 	r := &Ring{T: t, Client: NewClient()}
 	t.Cleanup(r.Client.CloseIdleConnections)
 	for range n {
@@ -70,7 +67,7 @@ func (r *Ring) Start() *Instance {
 func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
 	got, err := Request(r.Client, method, in.Public+path, body)
 	if err != nil && method != http.MethodPost && !r.Lone { // the client repeats others, and one may have arrived
-		got.Outcome = Unknown
+		got.Outcome = chaos.Unknown
 	}
 	for _, s := range r.Servers {
 		if strings.Contains(fmt.Sprint(got.Body, got.Header), s.Addr) {
@@ -78,6 +75,12 @@ func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
 		}
 	}
 	return got
+}
+
+// Late reports whether an answer took longer than the second that is promised, and
+// than a machine explains that takes so long for an answer without any node.
+func (r *Ring) Late(in *Instance, took time.Duration) bool {
+	return took > 2*time.Second && took > 2*time.Second+20*r.Ask(in, http.MethodGet, "/healthz", "").Took
 }
 
 // Accept sends one id, with an endpoint unless that is empty.
@@ -91,7 +94,7 @@ func (r *Ring) Accept(in *Instance, id int, endpoint string) Reply {
 func (r *Ring) MustVisit(in *Instance, page string) {
 	r.T.Helper()
 	key, late := fmt.Sprint(page, time.Now().UnixNano()), false
-	WaitFor(r.T, "a visit of "+page, time.Minute, func() bool {
+	WaitFor(r.T, "a visit of "+page, func() bool {
 		got, _ := Request(r.Client, http.MethodPost, in.Public+"/visit/"+url.PathEscape(page), "", "Idempotency-Key", key)
 		if late = late || got.Took > groupcommit.Deadline/2; got.Status != http.StatusOK && !late {
 			r.T.Fatalf("%s: %d %s", got.Request, got.Status, got.Body)
@@ -104,7 +107,7 @@ func (r *Ring) MustVisit(in *Instance, page string) {
 func (r *Ring) MustRead(in *Instance, pages ...string) Results {
 	r.T.Helper()
 	var got Reply
-	WaitFor(r.T, "pages are read", time.Minute, func() bool {
+	WaitFor(r.T, "pages are read", func() bool {
 		got = r.ReadAll(in, pages)
 		return got.Status == http.StatusOK && !strings.Contains(got.Body, `"unavailable"`)
 	})
@@ -157,10 +160,7 @@ func (r *Ring) ReadAll(in *Instance, pages []string) Reply {
 // Pages are n pages of each server, in the order of the servers.
 func (r *Ring) Pages(in *Instance, n int) [][]string {
 	r.T.Helper()
-	var candidates []string
-	for i := range 900 { // a request takes no more than 1,000
-		candidates = append(candidates, fmt.Sprintf("p%d", i))
-	}
+	candidates := PageNames(900) // a request takes no more than 1,000
 	by := make([][]string, len(r.Servers))
 	for _, page := range r.MustRead(in, candidates...) {
 		for i, seed := range r.Seeds {
@@ -175,6 +175,14 @@ func (r *Ring) Pages(in *Instance, n int) [][]string {
 		}
 	}
 	return by
+}
+
+// PageNames are the names of n pages.
+func PageNames(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprint("page", i))
+	}
+	return names
 }
 
 // Do is a command of the test's own to a server.
@@ -202,13 +210,6 @@ func (r *Ring) ArcKey(server int, page string) string {
 	}
 	r.T.Fatalf("page %s is under none of %d keys: %v", page, len(keys), err)
 	return ""
-}
-
-// Heals waits until a page is counted again: a node that is down is asked
-// every 10 s at least.
-func (r *Ring) Heals(in *Instance, page string, a *Account) {
-	r.T.Helper()
-	WaitFor(r.T, "the node's pages are counted again", 30*time.Second, func() bool { return a.Add(r.Visit(in, page)) == Acknowledged })
 }
 
 // Kept are the counts of the pages that a server has.

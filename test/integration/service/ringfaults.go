@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -27,7 +26,7 @@ func (r *Ring) ServerAt(addr string) *servers.Redis {
 // step is to happen in between.
 func (in *Instance) Midway(least float64) {
 	in.t.Helper()
-	WaitFor(in.t, "some arcs are moved", time.Minute, func() bool {
+	WaitFor(in.t, "some arcs are moved", func() bool {
 		m := in.Ring().Moves
 		if m.Total > 0 && m.Left == 0 {
 			in.t.Fatal("all arcs were moved too soon")
@@ -79,7 +78,7 @@ func (r *Ring) Coordinator(fault string, joining *servers.Redis) *Instance {
 	go func() { // there may never be an answer
 		_, _ = Request(NewClient(), http.MethodPost, in.Admin+"/ring/nodes", AddBody(joining), "Content-Type", "application/json")
 	}()
-	WaitFor(r.T, fault, time.Minute, func() bool {
+	WaitFor(r.T, fault, func() bool {
 		select {
 		case <-in.Done:
 			return true
@@ -100,7 +99,7 @@ func (r *Ring) Whole(in *Instance, joining *servers.Redis) {
 			r.T.Logf("%+v", st)
 		}
 	}()
-	WaitFor(r.T, "the ring is whole", 3*time.Minute, func() bool {
+	WaitFor(r.T, "the ring is whole", func() bool {
 		st = in.Ring()
 		away := slices.ContainsFunc(r.Servers, fenced)
 		for _, n := range st.Nodes {

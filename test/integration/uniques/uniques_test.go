@@ -25,7 +25,7 @@ func TestEveryWindowHasOneRightNumber(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	// At most one id is counted twice at each boundary: its pair lay on both sides.
-	service.WaitFor(t, "every id is published", time.Minute, func() bool { return service.Total(d.Reports()) >= int64(sent) })
+	service.WaitFor(t, "every id is published", func() bool { return service.Total(d.Reports()) >= int64(sent) })
 	reports := d.Reports()
 	if got := service.Total(reports); got > int64(sent+len(reports)) {
 		t.Errorf("%d ids became %d", sent, got)
@@ -33,7 +33,7 @@ func TestEveryWindowHasOneRightNumber(t *testing.T) {
 	if len(reports) < 3 {
 		t.Fatalf("%d windows", len(reports))
 	}
-	service.WaitFor(t, "the endpoint has every number", time.Minute, func() bool { return len(e.Got()) >= countedWindows(reports) })
+	service.WaitFor(t, "the endpoint has every number", func() bool { return len(e.Got()) >= countedWindows(reports) })
 	seen := make(map[string]bool)
 	for _, c := range e.Got() {
 		l, ok := reports[c.ID]
@@ -45,7 +45,7 @@ func TestEveryWindowHasOneRightNumber(t *testing.T) {
 		}
 		seen[c.ID] = true
 	}
-	service.WaitFor(t, "the responses are in the log", time.Minute, func() bool {
+	service.WaitFor(t, "the responses are in the log", func() bool {
 		n := 0
 		for _, l := range d.Lines() {
 			if l.Event == "callback" && l.Status == 200 && l.Response == "thank you" && l.Endpoint == e.URL {
@@ -97,7 +97,7 @@ func TestAWindowThatTheProcessDidNotSurviveIsPublishedLater(t *testing.T) {
 			}
 			time.Sleep(time.Until(begin.Add(3*window + window/2))) // two windows without a process
 			d.Start()
-			service.WaitFor(t, "the window is published", time.Minute, func() bool { return d.Reports()[name(begin)].ID != "" })
+			service.WaitFor(t, "the window is published", func() bool { return d.Reports()[name(begin)].ID != "" })
 			check.Equal(t, d.Reports()[name(begin)].Count, 50, "ids of the window")
 			for _, later := range []time.Duration{window, 2 * window} {
 				if l, ok := d.Reports()[name(begin.Add(later))]; ok {

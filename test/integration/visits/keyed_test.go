@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/test/chaos"
 	"footfall/test/check"
 	"footfall/test/integration/service"
 	"footfall/test/servers"
@@ -76,7 +77,7 @@ func TestARequestWithAKeyThatOutlivesItsInstanceCountsOnce(t *testing.T) {
 			switch {
 			case replies[i].Status == 200:
 				answered++
-			case replies[i].Status == 0 && replies[i].Outcome == service.Unknown:
+			case replies[i].Status == 0 && replies[i].Outcome == chaos.Unknown:
 				cut++
 			}
 			sending.Go(func() { insist(t, stays, one.path, one.key, one.body) })

@@ -1,4 +1,4 @@
-package docs_test
+package runbook_test
 
 import (
 	"os"
@@ -18,13 +18,13 @@ func TestTheCallsOfTheREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal("curl is needed to check the README: apt-get install curl")
 	}
-	readme := check.Value(os.ReadFile("../../../README.md"))(t)
+	readme := check.Value(os.ReadFile("../../README.md"))(t)
 	block := regexp.MustCompile("(?s)```console\n(.*?)```").FindSubmatch(readme)
 	if block == nil {
 		t.Fatal("the README has no calls")
 	}
 	in := service.NewDeployment(t).Start()
-	page := check.Value(os.ReadFile("../../../docs/api.md"))(t)
+	page := check.Value(os.ReadFile("../../docs/api.md"))(t)
 	examples := regexp.MustCompile("(?s)```sh\ncurl (.*?)\n```(?:\n\n```json\n(.*?)\n```)?").FindAllSubmatch(page, -1)
 	check.Equal(t, len(examples), 2, "calls in docs/api.md")
 	local := strings.NewReplacer("localhost:8000", strings.TrimPrefix(in.Public, "http://"), "visit/home", "visit/other",

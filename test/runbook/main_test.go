@@ -1,5 +1,4 @@
-// Package docs_test runs what the documentation says with the built program.
-package docs_test
+package runbook_test
 
 import (
 	"os"
