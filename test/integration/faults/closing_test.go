@@ -117,7 +117,7 @@ func TestIDsThatComeDuringASlowCallbackAreCountedOnce(t *testing.T) {
 	var once sync.Once
 	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		once.Do(func() {
-			for range 200 {
+			for range 100 {
 				c.send("", c.members[0].get(), c.members[1].get())
 			}
 			close(called)

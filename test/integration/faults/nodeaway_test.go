@@ -53,7 +53,7 @@ func isAwayFor(t *testing.T, name string, asleep time.Duration) bool {
 	sick.Heals(by[0][0])
 	sick.Check()
 	well.Check()
-	sick.CheckRefused(t, name != "killed")
+	sick.CheckRefused(t, name != "killed", well)
 	well.CheckUnharmed(t)
 	return true
 }
