@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 	"footfall/test/check"
 	"footfall/test/servers"
 )
@@ -15,10 +14,7 @@ import (
 // deleted some arcs at a time, without one being left behind.
 func TestKeysAreForgottenDayByDay(t *testing.T) {
 	t.Parallel()
-	n := open(t, "n", servers.StartRedis(t))
-	ring := check.Value(sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}}))(t)
-	check.Value(n.Fence(t.Context(), ring))(t)
-	check.Must(t, n.Open(t.Context(), ring))
+	n := joined(t, servers.StartRedis(t))
 	const arcs = 600
 	seq := int64(0)
 	visit := func() {
@@ -92,10 +88,7 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 	t.Parallel()
 	today := counting.DayOf(time.Now())
 	for _, key := range []string{"ff:kn", fmt.Sprintf("ff:ka:%d", today), fmt.Sprintf("ff:k:%d:7", today)} {
-		n := open(t, "n", servers.StartRedis(t))
-		ring := check.Value(sharding.New("d", 1, counting.WindowLength(time.Minute), "c", []sharding.Member{{ID: "n", Addr: n.Addr(), Weight: 1}}))(t)
-		check.Value(n.Fence(t.Context(), ring))(t)
-		check.Must(t, n.Open(t.Context(), ring))
+		n := joined(t, servers.StartRedis(t))
 		n.do(t, "set", key, "planted")
 		r, err := n.Apply(t.Context(), &counting.Batch{
 			Epoch: 1, Session: "s", Seq: 1, KeyLimit: 10, Visits: []counting.Visit{{Arc: 7, Page: "page", Count: 1}},

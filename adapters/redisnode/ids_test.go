@@ -43,7 +43,7 @@ func TestManyIDsOfOneWindowAreCountedExactly(t *testing.T) {
 	if took >= time.Second {
 		t.Errorf("closing took %v", took)
 	}
-	t.Logf("%d ids: closed in %v, %.1f B each; a plain set of decimals %.1f B", ids, took, perID, plainSet(t, ids))
+	t.Logf("%d ids: closed in %v, %.1f B each", ids, took, perID)
 }
 
 // fill lets ids come that are spread over 64 bits.
@@ -67,23 +67,6 @@ func fill(t *testing.T, n node, ids int, seq int64) int64 {
 // id is distinct for each i, since the factor is odd.
 func id(i int) counting.ID {
 	return counting.ID(uint64(i) * 0xD1B54A32D192ED03)
-}
-
-// plainSet is what an id costs in one set of decimals.
-func plainSet(t *testing.T, ids int) float64 {
-	t.Helper()
-	server := servers.StartRedis(t)
-	c := server.Client()
-	defer func() { _ = c.Close() }()
-	before := memory(t, server)
-	for from := 0; from < ids; from += 1000 {
-		var members []any
-		for i := from; i < min(from+1000, ids); i++ {
-			members = append(members, strconv.FormatInt(int64(id(i)), 10))
-		}
-		check.Must(t, c.SAdd(t.Context(), "ids", members...).Err())
-	}
-	return float64(memory(t, server)-before) / float64(ids)
 }
 
 // memory is what a server uses for its data.
