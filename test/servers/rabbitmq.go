@@ -206,7 +206,7 @@ func (r *RabbitMQ) SetMemoryLimit(share float64) error {
 	if _, err := r.erlang(fmt.Sprintf("vm_memory_monitor:set_vm_memory_high_watermark(%f).", share+1e-6)); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		alarms, err := r.erlang("rabbit_alarm:get_alarms().")
 		if err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/test/check"
+	"footfall/test/chaos"
 	"footfall/test/integration/service"
 )
 
@@ -22,13 +22,12 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 	folders := []*service.Deployment{r.Deployment(), r.Deployment()}
 	a, b := folders[0].Start(), folders[1].Start()
 	sent := 0
+	var ids chaos.Account // a busy machine may refuse some, or leave them in doubt
 	pass := func(d time.Duration) {
 		t.Helper()
 		for begin := time.Now(); time.Since(begin) < d; time.Sleep(30 * time.Millisecond) {
 			sent++
-			if got := r.Accept(a, sent, e.URL); got.Status != 200 {
-				t.Fatalf("%d %s", got.Status, got.Body)
-			}
+			ids.Settle(r.Accept(a, sent, e.URL).Outcome, 1)
 		}
 	}
 	pass(6 * time.Second)
@@ -66,7 +65,10 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 	for _, w := range r.Windows(b) {
 		list[w.ID] = append(list[w.ID], w)
 	}
-	check.Equal(t, service.Total(reports), int64(sent), "the ids that were published")
+	acked, _, doubt := ids.Totals()
+	if total := service.Total(reports); acked == 0 || total < acked || total > acked+doubt {
+		t.Errorf("%d ids were published, %d were acknowledged, %d are in doubt", total, acked, doubt)
+	}
 	maps.DeleteFunc(reports, func(_ string, l service.Line) bool { return l.WindowEnd.After(over) })
 	missing, differ := 0, 0
 	for id, l := range reports {
