@@ -79,15 +79,19 @@ func quarantineCases() []testCase {
 			f.sweep(k, 1) // it is surely a copy
 			f.sweep(k, 0)
 		}},
-		{"unclaimed pages of a reclaimed arc stay live", moving, func(f *fixture) {
-			arc := f.source(pagesOf(2))
-			f.abandonOther()
-			f.leavesAgain(arc, 2)
-		}},
-		{"frozen pages of a reclaimed arc are live again", moving, func(f *fixture) {
-			arc := f.claimedArc()
-			f.abandonOther()
-			f.leavesAgain(arc, 2)
+		{"pages of a reclaimed arc are live, whether it was claimed or not, and can leave again", moving, func(f *fixture) {
+			for _, claimed := range []bool{false, true} {
+				arc := f.source(pagesOf(2))
+				if claimed {
+					f.claimArc(arc, frozen(2))
+				}
+				f.abandonOther()
+				f.tallies(pagesOf(2)(arc))
+				f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}, 0)
+				f.openRing(f.next("away again"))
+				f.claimArc(arc, frozen(2))
+				f.fetchPages(arc, pagesOf(2)(arc))
+			}
 		}},
 		{"pages that were released to an abandoned node are gone", moving, func(f *fixture) {
 			arc := f.claimedArc()
@@ -139,14 +143,4 @@ func (f *fixture) abandonOther() {
 
 func (f *fixture) quarantined(arc counting.Arc, pages int) counting.Orphan {
 	return counting.Orphan{Arc: arc, Table: f.ring.Table(), Quarantined: true, Pages: pages}
-}
-
-// leavesAgain checks that the pages of an arc are live, and can leave once more.
-func (f *fixture) leavesAgain(arc counting.Arc, pages int) {
-	f.Helper()
-	f.tallies(pagesOf(pages)(arc))
-	f.sweep(counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}, 0)
-	f.openRing(f.next("away again"))
-	f.claimArc(arc, frozen(pages))
-	f.fetchPages(arc, pagesOf(pages)(arc))
 }
