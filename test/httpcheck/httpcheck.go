@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,15 +25,28 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files again") //nolint:gochecknoglobals // a flag of tests
 
-// Send sends a request to a handler, without a body if that is empty.
-func Send(t *testing.T, h http.Handler, method, target, body string) *httptest.ResponseRecorder {
+// Send sends a request to a handler, without a body if that is empty. headers are
+// names, each followed by a value; Host is the host that is asked for.
+func Send(t *testing.T, h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
+	r := httptest.NewRequestWithContext(t.Context(), method, target, reader)
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Add(pair[0], pair[1])
+		if pair[0] == "Host" {
+			r.Host = pair[1]
+		}
+	}
+	return Answer(h, r)
+}
+
+// Answer is the answer of a handler to a request.
+func Answer(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, reader))
+	h.ServeHTTP(w, r)
 	return w
 }
 

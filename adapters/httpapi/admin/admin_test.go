@@ -19,31 +19,35 @@ import (
 	"footfall/test/mock"
 )
 
-func newAdmin(t *testing.T, token string, loopback bool) (http.Handler, *mock.MockWindows) {
+// mocks are the ports of an admin listener.
+type mocks struct {
+	windows *mock.MockWindows
+	ring    *mock.MockRing
+	pages   *mock.MockPages
+}
+
+func newAdmin(t *testing.T, token string, loopback bool) (http.Handler, mocks) {
 	t.Helper()
-	windows := mock.NewMockWindows(gomock.NewController(t))
+	ctrl := gomock.NewController(t)
+	m := mocks{mock.NewMockWindows(ctrl), mock.NewMockRing(ctrl), mock.NewMockPages(ctrl)}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "footfall_test", Help: "A number."}))
 	return admin.New(admin.Options{
-		Windows: windows, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Token: token, Loopback: loopback,
-	}), windows
+		Windows: m.windows, Ring: m.ring, Pages: m.pages, Metrics: metrics,
+		Log: slog.New(slog.DiscardHandler), Token: token, Loopback: loopback,
+	}), m
 }
 
-// query sends a GET with headers, of which Host is the requested host.
-func query(t *testing.T, h http.Handler, target string, headers map[string]string) *httptest.ResponseRecorder {
+// administer sends a request; a body comes with the type.
+func administer(t *testing.T, h http.Handler, method, target, kind, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	req := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
-	req.Host = "127.0.0.1:8001"
-	for name, value := range headers {
-		if name == "Host" {
-			req.Host = value
-			continue
-		}
-		req.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, req)
-	return w
+	return httpcheck.Send(t, h, method, target, body, "Host", "127.0.0.1:8001", "Content-Type", kind)
+}
+
+// query sends a GET.
+func query(t *testing.T, h http.Handler, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	return administer(t, h, "GET", target, "", "")
 }
 
 // summary is a window that was published and called back.
@@ -75,13 +79,13 @@ func TestAdminShowsAWindowWithItsEndpoints(t *testing.T) {
 		{"admin_window_internal", nil, httpcheck.Inner(errors.New("anything else"))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h, windows := newAdmin(t, "", true)
+			h, m := newAdmin(t, "", true)
 			s := summary()
 			if c.err != nil {
 				s = publishing.Summary{}
 			}
-			windows.EXPECT().Deliveries(gomock.Any(), id).Return(s, c.calls, c.err)
-			w := query(t, h, "/windows/"+id, nil)
+			m.windows.EXPECT().Deliveries(gomock.Any(), id).Return(s, c.calls, c.err)
+			w := query(t, h, "/windows/"+id)
 			httpcheck.Golden(t, c.name, w)
 			httpcheck.NothingInner(t, w)
 		})
@@ -96,7 +100,7 @@ func TestAdminServesMetricsAndProfiles(t *testing.T) {
 		"/debug/pprof/goroutine?debug=1": "goroutine profile",
 		"/debug/pprof/symbol":            "num_symbols",
 	} {
-		if w := query(t, h, target, nil); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+		if w := query(t, h, target); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d without %q", target, w.Code, want)
 		}
 	}
@@ -105,46 +109,46 @@ func TestAdminServesMetricsAndProfiles(t *testing.T) {
 // The flags of the process may hold credentials.
 func TestAdminDoesNotShowTheCommandLine(t *testing.T) {
 	h, _ := newAdmin(t, "", true)
-	httpcheck.Golden(t, "admin_no_profile", query(t, h, "/debug/pprof/cmdline", nil))
+	httpcheck.Golden(t, "admin_no_profile", query(t, h, "/debug/pprof/cmdline"))
 }
 
 func TestAdminHasRoutesOfItsOwn(t *testing.T) {
 	h, _ := newAdmin(t, "", true)
-	httpcheck.Golden(t, "no_such_route", query(t, h, "/visits/home", nil))
+	httpcheck.Golden(t, "no_such_route", query(t, h, "/visits/home"))
 }
 
 func TestAdminChecksHostOriginAndToken(t *testing.T) {
-	type headers = map[string]string
+	type headers = []string
 	for _, c := range []struct {
 		name, token string
 		loopback    bool
 		headers     headers
 	}{
 		{"", "", true, nil},
-		{"", "", true, headers{"Host": "LOCALHOST:9"}},
-		{"", "", true, headers{"Host": "localhost"}},
-		{"", "", true, headers{"Host": "[::1]:8001"}},
-		{"", "", true, headers{"Host": "[::1]"}},
-		{"", "", true, headers{"Origin": "http://127.0.0.1:8001"}},
-		{"admin_foreign_host", "", true, headers{"Host": "rebound.example:8001"}},
-		{"admin_foreign_host", "", false, headers{"Host": "10.0.0.1:8001"}},
-		{"admin_foreign_host", "", true, headers{"Host": "localhost.example"}},
-		{"admin_foreign_host", "", true, headers{"Host": ""}},
-		{"admin_foreign_host", "secret", true, headers{"Host": "rebound.example", "Authorization": "Bearer secret"}},
-		{"admin_foreign_origin", "", true, headers{"Origin": "http://evil.example"}},
-		{"admin_foreign_origin", "", true, headers{"Origin": "http://127.0.0.1:8002"}},
-		{"admin_foreign_origin", "", true, headers{"Origin": "null"}},
-		{"admin_foreign_origin", "secret", false, headers{"Origin": "http://evil.example", "Authorization": "Bearer secret"}},
-		{"", "secret", false, headers{"Host": "admin.example", "Authorization": "Bearer secret"}},
-		{"", "secret", true, headers{"Authorization": "bearer secret"}},
+		{"", "", true, headers{"Host", "LOCALHOST:9"}},
+		{"", "", true, headers{"Host", "localhost"}},
+		{"", "", true, headers{"Host", "[::1]:8001"}},
+		{"", "", true, headers{"Host", "[::1]"}},
+		{"", "", true, headers{"Origin", "http://127.0.0.1:8001"}},
+		{"admin_foreign_host", "", true, headers{"Host", "rebound.example:8001"}},
+		{"admin_foreign_host", "", false, headers{"Host", "10.0.0.1:8001"}},
+		{"admin_foreign_host", "", true, headers{"Host", "localhost.example"}},
+		{"admin_foreign_host", "", true, headers{"Host", ""}},
+		{"admin_foreign_host", "secret", true, headers{"Host", "rebound.example", "Authorization", "Bearer secret"}},
+		{"admin_foreign_origin", "", true, headers{"Origin", "http://evil.example"}},
+		{"admin_foreign_origin", "", true, headers{"Origin", "http://127.0.0.1:8002"}},
+		{"admin_foreign_origin", "", true, headers{"Origin", "null"}},
+		{"admin_foreign_origin", "secret", false, headers{"Origin", "http://evil.example", "Authorization", "Bearer secret"}},
+		{"", "secret", false, headers{"Host", "admin.example", "Authorization", "Bearer secret"}},
+		{"", "secret", true, headers{"Authorization", "bearer secret"}},
 		{"admin_unauthorized", "secret", false, nil},
-		{"admin_unauthorized", "secret", false, headers{"Authorization": "Bearer secre"}},
-		{"admin_unauthorized", "secret", false, headers{"Authorization": "Bearer "}},
-		{"admin_unauthorized", "secret", false, headers{"Authorization": "Basic secret"}},
-		{"admin_unauthorized", "secret", false, headers{"Authorization": "secret"}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization", "Bearer secre"}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization", "Bearer "}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization", "Basic secret"}},
+		{"admin_unauthorized", "secret", false, headers{"Authorization", "secret"}},
 	} {
 		h, _ := newAdmin(t, c.token, c.loopback)
-		w := query(t, h, "/metrics", c.headers)
+		w := httpcheck.Send(t, h, "GET", "/metrics", "", append(headers{"Host", "127.0.0.1:8001"}, c.headers...)...)
 		if c.name != "" {
 			httpcheck.Golden(t, c.name, w)
 		} else if w.Code != 200 {

@@ -3,28 +3,16 @@ package admin_test
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/golang/mock/gomock"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"footfall/adapters/httpapi/admin"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/httpcheck"
 	"footfall/test/mock"
 )
-
-func newPagesAdmin(t *testing.T) (http.Handler, *mock.MockPages) {
-	t.Helper()
-	pages := mock.NewMockPages(gomock.NewController(t))
-	return admin.New(admin.Options{
-		Pages: pages, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Loopback: true,
-	}), pages
-}
 
 func TestPagesAreListed(t *testing.T) {
 	list := func(cursor, next string, err error, pages ...counting.Visit) func(*mock.MockPages) {
@@ -43,9 +31,9 @@ func TestPagesAreListed(t *testing.T) {
 		{"admin_pages_unavailable", "", list("", "", httpcheck.Inner(counting.ErrUnavailable))},
 		{"admin_pages_internal", "", list("", "", httpcheck.Inner(errors.New("anything else")))},
 	} {
-		h, pages := newPagesAdmin(t)
+		h, m := newAdmin(t, "", true)
 		if c.expect != nil {
-			c.expect(pages)
+			c.expect(m.pages)
 		}
 		w := administer(t, h, "GET", "/pages"+c.query, "", "")
 		httpcheck.Golden(t, c.name, w)
@@ -95,9 +83,9 @@ func TestPagesAreSetAndDeleted(t *testing.T) {
 		{"admin_page_wrong_method", "GET", "/pages/home", "", "", nil},
 	} {
 		t.Run(c.name+" "+c.method, func(t *testing.T) {
-			h, pages := newPagesAdmin(t)
+			h, m := newAdmin(t, "", true)
 			if c.expect != nil {
-				c.expect(pages)
+				c.expect(m.pages)
 			}
 			w := administer(t, h, c.method, c.path, c.kind, c.body)
 			httpcheck.Golden(t, c.name, w)
@@ -121,7 +109,7 @@ func TestPagesOfABadBodyAreNotSet(t *testing.T) {
 		{"POST", "/pages", `[{"page_id":"\ufffd","count":1},{"page_id":"\udcfe","count":2}]`, "bad_body"},
 		{"POST", "/pages", `[{"page_id":"a","count":1},{"count":2}]`, "bad_page_id"},
 	} {
-		h, _ := newPagesAdmin(t)
+		h, _ := newAdmin(t, "", true)
 		if w := administer(t, h, c.method, c.target, asJSON, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"`+c.code+`"`) {
 			t.Errorf("%s %s %s: %d %s", c.method, c.target, c.body, w.Code, w.Body)
 		}

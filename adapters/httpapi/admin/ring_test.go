@@ -4,43 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang/mock/gomock"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"footfall/adapters/httpapi/admin"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/httpcheck"
-	"footfall/test/mock"
 )
-
-func newRingAdmin(t *testing.T) (http.Handler, *mock.MockRing) {
-	t.Helper()
-	ring := mock.NewMockRing(gomock.NewController(t))
-	return admin.New(admin.Options{
-		Ring: ring, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Loopback: true,
-	}), ring
-}
-
-// administer sends a request; a body comes with the type.
-func administer(t *testing.T, h http.Handler, method, target, kind, body string) *httptest.ResponseRecorder {
-	t.Helper()
-	req := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
-	req.Host = "127.0.0.1:8001"
-	if kind != "" {
-		req.Header.Set("Content-Type", kind)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, req)
-	return w
-}
 
 func ringStatus() sharding.Status {
 	return sharding.Status{
@@ -59,40 +32,40 @@ func ringStatus() sharding.Status {
 const asJSON = "application/json"
 
 func TestTheRingIsShown(t *testing.T) {
-	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
+	h, m := newAdmin(t, "", true)
+	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
 	httpcheck.Golden(t, "ring", administer(t, h, "GET", "/ring", "", ""))
-	ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{}, Losses: []sharding.Loss{}})
+	m.ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{}, Losses: []sharding.Loss{}})
 	httpcheck.Golden(t, "ring_empty", administer(t, h, "GET", "/ring", "", ""))
-	ring.EXPECT().Owner(counting.Page("a/b")).Return(counting.NodeID("redis_7070"), counting.Arc(17))
+	m.ring.EXPECT().Owner(counting.Page("a/b")).Return(counting.NodeID("redis_7070"), counting.Arc(17))
 	httpcheck.Golden(t, "ring_owner", administer(t, h, "GET", "/ring/owner?page_id=a%2Fb", "", ""))
 	httpcheck.Golden(t, "ring_bad_page", administer(t, h, "GET", "/ring/owner?page_id=", "", ""))
 }
 
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
-	h, ring := newRingAdmin(t)
-	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(5) // for the verbs about a node
-	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
+	h, m := newAdmin(t, "", true)
+	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(5) // for the verbs about a node
+	m.ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
-	ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
+	m.ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
 	httpcheck.Golden(t, "ring_dry", administer(t, h, "POST", "/ring/nodes", asJSON+"; charset=utf-8", `{"addr":"redis://n3:7072","weight":5,"dry_run":true}`))
-	ring.EXPECT().Reweight(gomock.Any(), counting.NodeID("redis_7071"), 2, false).Return(plan, nil)
+	m.ring.EXPECT().Reweight(gomock.Any(), counting.NodeID("redis_7071"), 2, false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "PATCH", "/ring/nodes/redis_7071", asJSON, `{"weight":2}`))
-	ring.EXPECT().Remove(gomock.Any(), counting.NodeID("redis_7071"), false).Return(plan, nil)
+	m.ring.EXPECT().Remove(gomock.Any(), counting.NodeID("redis_7071"), false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", "", ""))
-	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
+	m.ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
-	ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
+	m.ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7070"]}`))
-	ring.EXPECT().Abandon(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+	m.ring.EXPECT().Abandon(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
 		if len(ids) != 1 || ids[0] != "redis_7071" {
 			t.Errorf("%v are abandoned, want redis_7071 once", ids)
 		}
 		return plan, nil
 	})
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7071"]}`))
-	ring.EXPECT().Repair(gomock.Any()).Return(nil)
+	m.ring.EXPECT().Repair(gomock.Any()).Return(nil)
 	swept := ringStatus()
 	swept.Sweep = &sharding.Sweep{
 		At: time.Unix(1763800000, 0).UTC(), Forgotten: 12, More: 3,
@@ -103,7 +76,7 @@ func TestTheRingIsChanged(t *testing.T) {
 		},
 		Unswept: map[counting.NodeID]string{"redis_7071": "it does not answer"},
 	}
-	ring.EXPECT().Status(gomock.Any()).Return(swept)
+	m.ring.EXPECT().Status(gomock.Any()).Return(swept)
 	httpcheck.Golden(t, "ring_swept", administer(t, h, "POST", "/ring/repair", "", ""))
 }
 
@@ -134,26 +107,21 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_away", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(counting.ErrUnavailable)},
 		{"ring_in_doubt", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(errors.New("cut off"))},
 	} {
-		h, ring := newRingAdmin(t)
-		ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
+		h, m := newAdmin(t, "", true)
+		m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
 		if c.err != nil {
-			ring.EXPECT().Add(gomock.Any(), "n3:7072", 1, false).Return(sharding.Plan{}, c.err)
+			m.ring.EXPECT().Add(gomock.Any(), "n3:7072", 1, false).Return(sharding.Plan{}, c.err)
 		}
 		httpcheck.Golden(t, c.name, administer(t, h, c.method, c.target, c.kind, c.body))
 	}
-	h, ring := newRingAdmin(t)
+	h, m := newAdmin(t, "", true)
 	for name, err := range map[string]error{"ring_answers": fmt.Errorf("node redis_7071: %w", sharding.ErrAnswers), "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be abandoned", sharding.ErrMinority)} {
-		ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
-		ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
+		m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
+		m.ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
 		httpcheck.Golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
 	}
 	// A page of another origin can't change the ring.
-	req := httptest.NewRequestWithContext(t.Context(), "POST", "/ring/repair", nil)
-	req.Host = "127.0.0.1:8001"
-	req.Header.Set("Origin", "http://evil.example")
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, req)
-	httpcheck.Golden(t, "admin_foreign_origin", w)
+	httpcheck.Golden(t, "admin_foreign_origin", httpcheck.Send(t, h, "POST", "/ring/repair", "", "Host", "127.0.0.1:8001", "Origin", "http://evil.example"))
 }
 
 // A misspelt dry_run must not make the change. None of these asks the ring.
@@ -179,11 +147,11 @@ func TestAChangeWithABadBodyChangesNothing(t *testing.T) {
 		{"POST", "/ring/repair", `{"dry_run":true}`},
 		{"POST", "/ring/repair", `{}{}`},
 	} {
-		h, _ := newRingAdmin(t)
+		h, _ := newAdmin(t, "", true)
 		if w := administer(t, h, c.method, c.target, asJSON, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"bad_body"`) {
 			t.Errorf("%s %s %s: %d %s", c.method, c.target, c.body, w.Code, w.Body)
 		}
 	}
-	h, _ := newRingAdmin(t)
+	h, _ := newAdmin(t, "", true)
 	httpcheck.Golden(t, "ring_unknown_field", administer(t, h, "PATCH", "/ring/nodes/redis_7070", asJSON, `{"weight":5,"dryrun":true}`))
 }

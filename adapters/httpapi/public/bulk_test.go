@@ -77,26 +77,20 @@ func TestBulkOfUnknownLengthIsCutAtItsLimit(t *testing.T) {
 	r := newRig(t)
 	req := httptest.NewRequestWithContext(t.Context(), "POST", "/visits", strings.NewReader(strings.Repeat(" ", 2<<20+1)))
 	req.ContentLength = -1
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, req)
-	httpcheck.Golden(t, "bulk_too_large", w)
+	httpcheck.Golden(t, "bulk_too_large", httpcheck.Answer(r.handler, req))
 }
 
 func TestBulkThatSaysItIsTooLargeIsNotRead(t *testing.T) {
 	r := newRig(t)
 	req := httptest.NewRequestWithContext(t.Context(), "POST", "/visits", iotest.ErrReader(errors.New("was read")))
 	req.ContentLength = 2<<20 + 1
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, req)
-	httpcheck.Golden(t, "bulk_too_large", w)
+	httpcheck.Golden(t, "bulk_too_large", httpcheck.Answer(r.handler, req))
 }
 
 func TestBulkThatIsIncompleteCountsNothing(t *testing.T) {
 	r := newRig(t)
 	body := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(`[{"page_id":"home"}]`)))
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/visits", body))
-	httpcheck.Golden(t, "bulk_interrupted", w)
+	httpcheck.Golden(t, "bulk_interrupted", httpcheck.Answer(r.handler, httptest.NewRequestWithContext(t.Context(), "POST", "/visits", body)))
 }
 
 // A write that panicked may have been applied.

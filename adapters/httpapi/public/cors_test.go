@@ -2,25 +2,18 @@ package public_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 
 	"footfall/adapters/httpapi/public"
 	"footfall/test/check"
+	"footfall/test/httpcheck"
 )
 
 // askFrom sends a request as a browser does for a page of an origin.
 func askFrom(t *testing.T, h http.Handler, method, target, origin string, headers ...string) http.Header {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
-	r.Header.Set("Origin", origin)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w.Header()
+	return httpcheck.Send(t, h, method, target, "", append(headers, "Origin", origin)...).Header()
 }
 
 func TestOtherOriginsAreAllowedWhereTheyAreNamed(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -55,10 +54,7 @@ func TestEventsHaveTheirForm(t *testing.T) {
 	lost := watching.News{ID: "LIFE-43", WindowsErr: httpcheck.Inner(counting.ErrUnavailable)}
 	r.watching.EXPECT().Watch(gomock.Any(), []counting.Page{"home", "a b"}, "LIFE-7", gomock.Any()).
 		DoAndReturn(shows(news(), watching.News{ID: "LIFE-42"}, lost))
-	w := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), "GET", "/events?page_id=home&page_id=a%20b&page_id=home", nil)
-	request.Header.Set("Last-Event-ID", "LIFE-7")
-	r.handler.ServeHTTP(w, request)
+	w := httpcheck.Send(t, r.handler, "GET", "/events?page_id=home&page_id=a%20b&page_id=home", "", "Last-Event-ID", "LIFE-7")
 	httpcheck.NothingInner(t, w)
 	// What differs from one time to the next.
 	retry, rest, _ := strings.Cut(w.Body.String(), "\n")
@@ -106,10 +102,8 @@ func streaming(t *testing.T, watch func(ctx context.Context, show func(watching.
 
 func openStream(t *testing.T, s *httpapi.Server) *http.Response {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{}}
-	t.Cleanup(client.CloseIdleConnections)
 	r := check.Value(http.NewRequestWithContext(t.Context(), "GET", "http://"+s.Addr()+"/events?page_id=home", nil))(t)
-	answer := check.Value(client.Do(r))(t)
+	answer := check.Value(httpcheck.Client(t).Do(r))(t)
 	t.Cleanup(func() { _ = answer.Body.Close() })
 	return answer
 }

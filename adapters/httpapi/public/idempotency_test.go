@@ -15,13 +15,11 @@ import (
 // sendKeyed sends a request with keys.
 func sendKeyed(t *testing.T, r *rig, target, body string, keys ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	request := httptest.NewRequestWithContext(t.Context(), "POST", target, strings.NewReader(body))
+	var headers []string
 	for _, key := range keys {
-		request.Header.Add("idempotency-key", key)
+		headers = append(headers, "idempotency-key", key)
 	}
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, request)
-	return w
+	return httpcheck.Send(t, r.handler, "POST", target, body, headers...)
 }
 
 func onceOf(t *testing.T, key, kind, payload string) counting.RequestKey {

@@ -20,9 +20,7 @@ func sendFrom(t *testing.T, r *rig, method, target, addr string, forwarded ...st
 	for _, f := range forwarded {
 		request.Header.Add("X-Forwarded-For", f)
 	}
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, request)
-	return w
+	return httpcheck.Answer(r.handler, request)
 }
 
 func limited(rate string, proxies string) func(*public.Options) {

@@ -2,7 +2,6 @@ package public_test
 
 import (
 	"errors"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,13 +20,7 @@ func TestALoggedRequestHasTheIDOfItsAnswer(t *testing.T) {
 	} {
 		for _, target := range []string{"/visits/strange", "/visits?page_id=strange&page_id=home"} {
 			r := newRig(t, withTallies(f))
-			request := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
-			if given != "" {
-				request.Header.Set("X-Request-Id", given)
-			}
-			w := httptest.NewRecorder()
-			r.handler.ServeHTTP(w, request)
-			id := w.Header().Get("X-Request-Id")
+			id := httpcheck.Send(t, r.handler, "GET", target, "", "X-Request-Id", given).Header().Get("X-Request-Id")
 			if match := logged.FindStringSubmatch(r.log.String()); match == nil || match[1] != id || id == "" || (id == given) != kept {
 				t.Errorf("%s with %q: the answer has %q, the log %s", target, given, id, r.log)
 			}
