@@ -82,22 +82,19 @@ func appendItems(p []byte, b *counting.Batch) []byte {
 
 // batch is the batch as it was applied.
 func (k *keptBatch) batch() *counting.Batch {
-	b, p := k.rest, k.packed
+	b, p := k.rest, bytes.NewReader(k.packed)
 	number := func() int64 {
-		v, n := binary.Varint(p)
-		p = p[n:]
-		return v
+		n, _ := binary.ReadVarint(p)
+		return n
 	}
 	unsigned := func() uint64 {
-		v, n := binary.Uvarint(p)
-		p = p[n:]
-		return v
+		n, _ := binary.ReadUvarint(p)
+		return n
 	}
 	text := func() string {
-		n := unsigned()
-		s := string(p[:n])
-		p = p[n:]
-		return s
+		s := make([]byte, unsigned())
+		_, _ = p.Read(s)
+		return string(s)
 	}
 	for range k.visits {
 		b.Visits = append(b.Visits, counting.Visit{Arc: counting.Arc(unsigned()), Page: counting.Page(text()), Count: number()})
