@@ -220,7 +220,7 @@ func TestFiveThousandHostileEndpointsFillNoMemory(t *testing.T) {
 		t.Skip("this system has no /proc")
 	}
 	t.Parallel()
-	inWindows(t, 30*time.Second, func(window time.Duration) string { return hostileEndpoints(t, window) })
+	inWindows(t, 40*time.Second, func(window time.Duration) string { return hostileEndpoints(t, window) })
 }
 
 func hostileEndpoints(t *testing.T, window time.Duration) (missed string) {
