@@ -31,7 +31,7 @@ func TestDriversAgree(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		snapshot, then := memory.root.clone(nil), ""
+		snapshot, then := memory.items.Clone(), ""
 		for range 20 {
 			steps := rapid.SliceOfN(rapid.Custom(drawStep), 1, 8).Draw(t, "steps")
 			fails := rapid.Bool().Draw(t, "fails")
@@ -53,11 +53,10 @@ func TestDriversAgree(t *testing.T) {
 				t.Fatalf("after %+v the file says\n%s\nand the tree\n%s", steps, said[0], said[1])
 			}
 			if rapid.Bool().Draw(t, "snapshot") {
-				snapshot, then = memory.root.clone(nil), dump(t, memory)
+				snapshot, then = memory.items.Clone(), dump(t, memory)
 			}
 		}
-		old := newTree()
-		old.root = snapshot.clone(old)
+		old := &tree{items: snapshot}
 		if got := dump(t, old); got != then {
 			t.Fatalf("a snapshot has changed from\n%s\nto\n%s", then, got)
 		}

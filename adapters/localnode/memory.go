@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/btree"
+
 	"footfall/domain/counting"
 )
 
@@ -43,15 +45,14 @@ func (m *Node) Close() {
 // Snapshot is all that a node knew at one moment. The zero Snapshot is that
 // of a node that came back empty.
 type Snapshot struct {
-	root *treeBucket
-	ring *knownRing
+	items *btree.BTreeG[item]
+	ring  *knownRing
 }
 
-// Snapshot copies what the node knows. The cost is that of the number of windows,
-// whatever is in them.
+// Snapshot copies what the node knows. That costs nothing until it is changed.
 func (m *Node) Snapshot() Snapshot {
 	defer m.hold()()
-	return Snapshot{m.tree.root.clone(nil), m.ring.Load()}
+	return Snapshot{m.tree.items.Clone(), m.ring.Load()}
 }
 
 // Restore rolls the node back to an older state, or makes it a copy of another
@@ -59,11 +60,12 @@ func (m *Node) Snapshot() Snapshot {
 // but not by two calls at the same time.
 func (m *Node) Restore(to Snapshot) {
 	defer m.hold()()
-	if to.root == nil {
-		to.root = newTree().root
-		_ = prepare(to.root, true) // it can't fail in memory
+	if to.items == nil {
+		empty := newTree()
+		_ = prepare(treeBucket{empty, rootNumber}, true) // it can't fail in memory
+		to.items = empty.items
 	}
-	m.tree.root = to.root.clone(m.tree)
+	m.tree.items = to.items.Clone()
 	m.ring.Store(to.ring)
 	m.seen = seen{}
 }

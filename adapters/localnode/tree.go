@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/google/btree"
@@ -11,40 +12,45 @@ import (
 	"footfall/domain/counting"
 )
 
-// tree is the driver that keeps everything in memory.
+// tree is the driver that keeps everything in memory. All buckets are in one
+// B-tree, whose clone costs nothing until one of the two is changed.
 type tree struct {
 	mu     sync.RWMutex
-	root   *treeBucket
+	items  *btree.BTreeG[item]
 	closed bool
 
-	// Of the running transaction: what rolls it back, in order of the writes, and
-	// the error of the last write that failed.
-	undo []func()
+	// Of the running transaction: what was there before each of its writes, and
+	// the error of the last one that failed.
+	undo []item
 	err  error
 }
 
-// treeBucket is a bucket in a B-tree, whose clone costs nothing until one of
-// the two is changed.
-type treeBucket struct {
-	tree     *tree
-	items    *btree.BTreeG[item]
-	buckets  map[string]*treeBucket // each has an item without a value
-	sequence uint64
+// item is what a bucket has at a key: a value, a bucket, or nothing.
+type item struct {
+	in         uint64 // the number of the bucket
+	key, value []byte
+	bucket     uint64 // the number of the bucket that is there, or 0
 }
 
-type item struct{ key, value []byte }
+// treeBucket is the bucket of a number.
+type treeBucket struct {
+	*tree
+	no uint64
+}
 
-const treeDegree = 32
+const (
+	// sequences is a bucket with the sequences of all buckets by their numbers.
+	// Its own is the greatest number that was given to a bucket.
+	sequences  = 0
+	rootNumber = 1
+)
 
 func newTree() *tree {
-	t := &tree{}
-	t.root = t.newBucket()
+	t := &tree{items: btree.NewG(32, func(a, b item) bool {
+		return a.in < b.in || a.in == b.in && bytes.Compare(a.key, b.key) < 0
+	})}
+	treeBucket{t, sequences}.SetSequence(rootNumber)
 	return t
-}
-
-func (t *tree) newBucket() *treeBucket {
-	less := func(a, b item) bool { return bytes.Compare(a.key, b.key) < 0 }
-	return &treeBucket{tree: t, items: btree.NewG(treeDegree, less)}
 }
 
 func (t *tree) View(read func(bucket) error) error {
@@ -53,7 +59,7 @@ func (t *tree) View(read func(bucket) error) error {
 	if t.closed {
 		return counting.ErrClosed
 	}
-	return read(t.root)
+	return read(treeBucket{t, rootNumber})
 }
 
 func (t *tree) Update(change func(bucket) error) error {
@@ -63,120 +69,105 @@ func (t *tree) Update(change func(bucket) error) error {
 		return counting.ErrClosed
 	}
 	t.undo, t.err = t.undo[:0], nil
-	err := change(t.root)
+	err := change(treeBucket{t, rootNumber})
 	if err == nil {
 		err = t.err
 	}
 	if err != nil {
-		for i := len(t.undo) - 1; i >= 0; i-- {
-			t.undo[i]()
+		for _, before := range slices.Backward(t.undo) {
+			t.set(before)
 		}
 	}
 	clear(t.undo)
 	return err
 }
 
-// onRollback says how to undo a write.
-func (t *tree) onRollback(undo func()) { t.undo = append(t.undo, undo) }
-
-// clone makes a copy of a bucket for a tree.
-func (b *treeBucket) clone(t *tree) *treeBucket {
-	c := &treeBucket{tree: t, items: b.items.Clone(), sequence: b.sequence}
-	for name, in := range b.buckets {
-		c.nest(name, in.clone(t))
+// set stores an item, or deletes what is at its key. It returns what was there.
+func (t *tree) set(i item) item {
+	swap := t.items.ReplaceOrInsert
+	if i.value == nil && i.bucket == 0 {
+		swap = t.items.Delete
 	}
-	return c
+	if before, had := swap(i); had {
+		return before
+	}
+	return item{in: i.in, key: i.key}
 }
 
-func (b *treeBucket) nest(name string, in *treeBucket) {
-	if b.buckets == nil {
-		b.buckets = make(map[string]*treeBucket)
-	}
-	b.buckets[name] = in
+// write is set in a transaction.
+func (t *tree) write(i item) (before item) {
+	before = t.set(i)
+	t.undo = append(t.undo, before)
+	return before
 }
 
-func (b *treeBucket) Get(key []byte) []byte {
-	found, _ := b.items.Get(item{key: key})
-	return found.value
+func (b treeBucket) get(key []byte) item {
+	found, _ := b.items.Get(item{in: b.no, key: key})
+	return found
 }
 
-func (b *treeBucket) Put(key, value []byte) {
-	if b.buckets[string(key)] != nil {
-		b.tree.err = fmt.Errorf("%w: a bucket is in the place of a value", counting.ErrNotApplied)
-		return
-	}
+func (b treeBucket) Get(key []byte) []byte { return b.get(key).value }
+
+func (b treeBucket) Put(key, value []byte) {
 	stored := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
-	b.insert(item{stored[:len(key):len(key)], stored[len(key):]})
-}
-
-func (b *treeBucket) insert(i item) {
-	before, had := b.items.ReplaceOrInsert(i)
-	b.tree.onRollback(func() {
-		if had {
-			b.items.ReplaceOrInsert(before)
-		} else {
-			b.items.Delete(i)
-		}
-	})
-}
-
-func (b *treeBucket) Delete(key []byte) {
-	before, had := b.items.Delete(item{key: key})
-	if !had {
-		return
+	before := b.write(item{in: b.no, key: stored[:len(key):len(key)], value: stored[len(key):]})
+	if before.bucket != 0 {
+		b.set(before)
+		b.err = fmt.Errorf("%w: a bucket is in the place of a value", counting.ErrNotApplied)
 	}
-	name := string(key)
-	in := b.buckets[name]
-	delete(b.buckets, name)
-	b.tree.onRollback(func() {
-		b.items.ReplaceOrInsert(before)
-		if in != nil {
-			b.nest(name, in)
-		}
-	})
 }
 
-func (b *treeBucket) Scan(from []byte) iter.Seq2[[]byte, []byte] {
+func (b treeBucket) Delete(key []byte) {
+	if no := b.write(item{in: b.no, key: key}).bucket; no != 0 {
+		clearPrefix(treeBucket{b.tree, no}, nil)
+		treeBucket{b.tree, sequences}.Delete(number(int64(no)))
+	}
+}
+
+func (b treeBucket) Scan(from []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
-		b.items.AscendGreaterOrEqual(item{key: from}, func(i item) bool { return yield(i.key, i.value) })
+		b.items.AscendGreaterOrEqual(item{in: b.no, key: from}, func(i item) bool {
+			return i.in == b.no && yield(i.key, i.value)
+		})
 	}
 }
 
-func (b *treeBucket) Before(key []byte) (before []byte) {
-	b.items.DescendLessOrEqual(item{key: key}, func(i item) bool {
-		if !bytes.Equal(i.key, key) {
+func (b treeBucket) Before(key []byte) (before []byte) {
+	b.items.DescendLessOrEqual(item{in: b.no, key: key}, func(i item) bool {
+		if i.in == b.no && !bytes.Equal(i.key, key) {
 			before = i.key
 		}
-		return before == nil
+		return i.in == b.no && before == nil
 	})
 	return before
 }
 
-func (b *treeBucket) Bucket(name []byte) (bucket, error) {
-	if in := b.buckets[string(name)]; in != nil {
-		return in, nil
-	}
-	if b.items.Len() > len(b.buckets) && b.Get(name) != nil {
+func (b treeBucket) Bucket(name []byte) (bucket, error) {
+	switch found := b.get(name); {
+	case found.bucket != 0:
+		return treeBucket{b.tree, found.bucket}, nil
+	case found.key != nil:
 		return nil, counting.Corrupt
 	}
 	return nil, nil
 }
 
-func (b *treeBucket) Create(name []byte) (bucket, error) {
+func (b treeBucket) Create(name []byte) (bucket, error) {
 	if there, err := b.Bucket(name); there != nil || err != nil {
 		return there, err
 	}
-	in, key := b.tree.newBucket(), string(name)
-	b.insert(item{key: []byte(key)})
-	b.nest(key, in)
-	b.tree.onRollback(func() { delete(b.buckets, key) })
-	return in, nil
+	numbers := treeBucket{b.tree, sequences}
+	made := treeBucket{b.tree, numbers.Sequence() + 1}
+	numbers.SetSequence(made.no)
+	b.write(item{in: b.no, key: bytes.Clone(name), bucket: made.no})
+	return made, nil
 }
 
-func (b *treeBucket) Sequence() uint64 { return b.sequence }
+func (b treeBucket) Sequence() uint64 {
+	n, _ := readNumber(treeBucket{b.tree, sequences}.Get(number(int64(b.no))), 0)
+	return uint64(n)
+}
 
-func (b *treeBucket) SetSequence(n uint64) {
-	before := b.sequence
-	b.sequence = n
-	b.tree.onRollback(func() { b.sequence = before })
+func (b treeBucket) SetSequence(n uint64) {
+	treeBucket{b.tree, sequences}.Put(number(int64(b.no)), number(int64(n)))
 }
