@@ -174,17 +174,18 @@ func subcommands(c *cobra.Command) string {
 
 // flagError omits what may be the value of a flag: it may be a secret.
 func flagError(_ *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	var syntax *pflag.InvalidSyntaxError
-	switch {
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.ContainsAny(unknown.GetSpecifiedName(), "0123456789"):
-		return fmt.Errorf("-%s is not a flag, and no number may be negative; put words that begin with - after --", unknown.GetSpecifiedName())
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedName())
-	case errors.As(err, &syntax):
+	if _, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
 		return errors.New("a flag without a name")
 	}
-	return err
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || unknown.GetSpecifiedShortnames() == "" {
+		return err
+	}
+	name := unknown.GetSpecifiedName()
+	if strings.ContainsAny(name, "0123456789") {
+		return fmt.Errorf("-%s is not a flag, and no number may be negative; put words that begin with - after --", name)
+	}
+	return fmt.Errorf("unknown flag: -%s", name)
 }
 
 // interruptibly cancels the context of run at SIGINT and SIGTERM.

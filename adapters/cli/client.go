@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,9 +10,13 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+	"github.com/go-resty/resty/v2"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 const (
@@ -24,8 +27,6 @@ const (
 	// retryFor is how long a request is repeated that the service refuses for
 	// now.
 	retryFor = time.Minute
-	// The pause between two attempts doubles from firstPause to longestPause.
-	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 )
 
 // errNoService: no connection to the listener could be opened.
@@ -33,8 +34,9 @@ var errNoService = errors.New("no service is at the address")
 
 // client sends requests to a listener of this machine's service.
 type client struct {
-	setting, base, token string
-	out, err             io.Writer
+	setting  string
+	http     *resty.Client
+	out, err io.Writer
 }
 
 // adminCommand returns a command that uses the admin listener.
@@ -44,7 +46,7 @@ func (o *Options) adminCommand(use, help string, run func(context.Context, clien
 		if err != nil {
 			return err
 		}
-		c.token = o.Settings.Lookup("admin-token").Value.String()
+		c.http.SetAuthToken(o.Settings.Lookup("admin-token").Value.String())
 		return run(cmd.Context(), c, args)
 	})
 }
@@ -59,7 +61,8 @@ func (o *Options) newClient(setting string) (client, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return client{setting: setting, base: "http://" + net.JoinHostPort(host, port), out: o.Stdout, err: o.Stderr}, nil
+	service := resty.New().SetBaseURL("http://"+net.JoinHostPort(host, port)).SetHeader("Content-Type", "application/json").SetTimeout(callTimeout)
+	return client{setting: setting, http: service, out: o.Stdout, err: o.Stderr}, nil
 }
 
 // Variable is the environment variable of a setting.
@@ -74,8 +77,7 @@ func (o *Options) checkHealth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
+	c.http.SetTimeout(healthTimeout)
 	if _, err = c.call(ctx, http.MethodGet, "/readyz", nil); err != nil {
 		return fmt.Errorf("not ready: %w", err)
 	}
@@ -83,82 +85,51 @@ func (o *Options) checkHealth(ctx context.Context) error {
 }
 
 // call sends a request and returns the body of a 200. Any other answer is an
-// error, which is a permanentError if a repetition changes nothing. errNoService
-// is wrapped when no connection could be opened.
+// error, which is permanent (package backoff) if a repetition changes nothing.
+// errNoService is wrapped when no connection could be opened.
 func (c client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	var content []byte
-	if body != nil {
-		var err error
-		if content, err = json.Marshal(body); err != nil {
-			return nil, err
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(content))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	var dial *net.OpError
+	resp, err := c.http.R().SetContext(ctx).SetBody(body).Execute(method, path)
+	op, isOp := errors.AsType[*net.OpError](err)
 	switch {
-	case errors.As(err, &dial) && dial.Op == "dial":
-		return nil, fmt.Errorf("%w in %s: %w", errNoService, Variable(c.setting), dial)
+	case isOp && op.Op == "dial":
+		return nil, fmt.Errorf("%w in %s: %w", errNoService, Variable(c.setting), op)
 	case err != nil:
 		return nil, err
+	case resp.StatusCode() == http.StatusOK:
+		return resp.Body(), nil
 	}
-	answer, err := io.ReadAll(resp.Body)
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, err
+	var problem struct{ Detail, Code string }
+	text := resp.Status()
+	if json.Unmarshal(resp.Body(), &problem) == nil && problem.Detail != "" {
+		text += ": " + problem.Detail
 	}
-	if resp.StatusCode != http.StatusOK {
-		var problem struct{ Detail, Code string }
-		text := resp.Status
-		if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
-			text += ": " + problem.Detail
-		}
-		if resp.StatusCode < 500 || problem.Code == "corrupt" {
-			return nil, permanentError{errors.New(text)}
-		}
-		return nil, errors.New(text)
+	if resp.StatusCode() < 500 || problem.Code == "corrupt" {
+		return nil, backoff.Permanent(errors.New(text))
 	}
-	return answer, nil
+	return nil, errors.New(text)
 }
-
-type permanentError struct{ error }
 
 // retry repeats an idempotent request for retryFor while the service can't be
 // reached or refuses it for now. The first request of a command, begun false,
 // does not wait for a service that isn't there.
-func (c client) retry(ctx context.Context, begun bool, method, path string, body any) (answer []byte, err error) {
-	noted := false
-	repeat(ctx, retryFor, func() (again bool) {
-		answer, err = c.call(ctx, method, path, body)
-		again = err != nil && ctx.Err() == nil && (begun || !errors.Is(err, errNoService)) && !errors.As(err, new(permanentError))
-		if again && !noted {
-			c.note(fmt.Sprintf("%v; trying again for up to %v", err, retryFor))
-			noted = true
+func (c client) retry(ctx context.Context, begun bool, method, path string, body any) ([]byte, error) {
+	attempt := func() ([]byte, error) {
+		answer, err := c.call(ctx, method, path, body)
+		if !begun && errors.Is(err, errNoService) {
+			err = backoff.Permanent(err)
 		}
-		return again
-	})
-	return answer, err
+		return answer, err
+	}
+	var noted sync.Once
+	note := func(err error, _ time.Duration) {
+		noted.Do(func() { c.note(fmt.Sprintf("%v; trying again for up to %v", err, retryFor)) })
+	}
+	return backoff.Retry(ctx, attempt, backoff.WithBackOff(pauses()), backoff.WithMaxElapsedTime(retryFor), backoff.WithNotify(note))
 }
 
-// repeat calls attempt until it wants no repetition, or the time is over. When
-// ctx ends it calls it immediately, without a pause.
-func repeat(ctx context.Context, within time.Duration, attempt func() (again bool)) {
-	begin, pause := time.Now(), firstPause
-	for attempt() && time.Since(begin) < within {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
-		pause = min(2*pause, longestPause)
-	}
+// pauses are those between two attempts of anything.
+func pauses() backoff.BackOff {
+	return &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second}
 }
 
 // print writes the answer of a call to stdout.
@@ -197,9 +168,5 @@ func hashes(done, total int64) string {
 // IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }

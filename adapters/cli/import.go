@@ -2,11 +2,11 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"unicode/utf8"
@@ -67,30 +67,24 @@ func (c client) importAll(ctx context.Context, name string, skip int64) error {
 	}
 	in := pageImport{client: c, skip: skip, size: info.Size()}
 	defer in.bar("")
-	lines := make(chan []byte, 1)
-	var reading error
-	go func() { // no signal ends a read of a pipe
-		defer close(lines)
-		text := bufio.NewScanner(f)
-		text.Buffer(nil, maxLine)
-		for text.Scan() {
-			lines <- bytes.Clone(text.Bytes())
-		}
-		reading = text.Err()
+	piped, pipe := io.Pipe()
+	defer func() { _ = piped.Close() }()
+	go func() { // no signal ends a read of stdin
+		_, err := io.Copy(pipe, f)
+		_ = pipe.CloseWithError(err)
 	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return in.interrupted(context.Cause(ctx))
-		case line, more := <-lines:
-			if !more {
-				return in.finish(ctx, reading)
-			}
-			if err := in.take(ctx, line); err != nil {
-				return err
-			}
+	defer context.AfterFunc(ctx, func() { _ = pipe.Close() })()
+	lines := bufio.NewScanner(piped)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() && ctx.Err() == nil {
+		if err := in.take(ctx, lines.Bytes()); err != nil {
+			return err
 		}
 	}
+	if ctx.Err() != nil {
+		return in.interrupted(context.Cause(ctx))
+	}
+	return in.finish(ctx, lines.Err())
 }
 
 // take reads a line, and sends the pending pages when they fill a request.

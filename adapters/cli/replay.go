@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/spf13/cobra"
 
 	"footfall/domain/publishing"
@@ -73,12 +74,11 @@ func (o *Options) replay(ctx context.Context, path string, p publishing.Publishe
 }
 
 // publish tries to publish a report for replayRetries.
-func publish(ctx context.Context, p publishing.Publisher, r publishing.Report) (err error) {
-	repeat(ctx, replayRetries, func() (again bool) {
+func publish(ctx context.Context, p publishing.Publisher, r publishing.Report) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		bounded, cancel := context.WithTimeout(ctx, replayTimeout)
 		defer cancel()
-		err = p.Publish(bounded, r)
-		return err != nil && ctx.Err() == nil
-	})
+		return struct{}{}, p.Publish(bounded, r)
+	}, backoff.WithBackOff(pauses()), backoff.WithMaxElapsedTime(replayRetries))
 	return err
 }

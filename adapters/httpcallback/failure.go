@@ -16,9 +16,8 @@ import (
 // nothing that the endpoint sent, no address of this machine, and none of a name
 // server. It wraps publishing.ErrForbidden if err does.
 func explain(ctx context.Context, err error) error {
-	var lookup *net.DNSError
-	var op *net.OpError
-	isOp := errors.As(err, &op)
+	lookup, isLookup := errors.AsType[*net.DNSError](err)
+	op, isOp := errors.AsType[*net.OpError](err)
 	switch {
 	case err == nil:
 		return nil
@@ -28,9 +27,9 @@ func explain(ctx context.Context, err error) error {
 		return errors.New("no answer in time")
 	case ctx.Err() != nil:
 		return errors.New("abandoned before an answer")
-	case errors.As(err, &lookup) && lookup.IsNotFound:
+	case isLookup && lookup.IsNotFound:
 		return errors.New("host not found")
-	case errors.As(err, &lookup):
+	case isLookup:
 		return errors.New("the look-up of its host failed")
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		return errors.New("the connection was closed before an answer")
@@ -44,8 +43,7 @@ func explain(ctx context.Context, err error) error {
 
 // cause returns the system's error text without the name of the system call.
 func cause(op *net.OpError) string {
-	var call *os.SyscallError
-	if errors.As(op.Err, &call) {
+	if call, ok := errors.AsType[*os.SyscallError](op.Err); ok {
 		return call.Err.Error()
 	}
 	return printable(op.Err.Error())

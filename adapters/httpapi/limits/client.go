@@ -9,18 +9,15 @@ import (
 
 // ParseProxies reads addresses and CIDRs, comma separated.
 func ParseProxies(text string) ([]netip.Prefix, error) {
+	if text == "" {
+		return nil, nil
+	}
 	var proxies []netip.Prefix
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
-		if text == "" {
-			break
-		}
 		p, err := netip.ParsePrefix(part)
-		if err != nil {
-			var addr netip.Addr
-			if addr, err = netip.ParseAddr(part); err == nil {
-				p = netip.PrefixFrom(addr, addr.BitLen())
-			}
+		if addr, notAddr := netip.ParseAddr(part); notAddr == nil {
+			p, err = addr.Prefix(addr.BitLen())
 		}
 		if err != nil {
 			return nil, errors.New("want CIDRs or addresses, comma separated")

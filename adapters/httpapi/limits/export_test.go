@@ -1,4 +1,4 @@
 package limits
 
 // Remembered is how many clients c remembers.
-func Remembered(c *Clients) int { return len(c.recent) + len(c.older) }
+func Remembered(c *Clients) int { return c.limiters.Len() }

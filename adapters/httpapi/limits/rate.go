@@ -5,9 +5,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"footfall/adapters/httpapi/problem"
@@ -41,13 +41,9 @@ const maxClients = 65536
 // Clients bounds the requests of each client. A nil one admits all. It is safe
 // for concurrent use.
 type Clients struct {
-	rate    Rate
-	proxies []netip.Prefix
-
-	mu sync.Mutex
-	// Two generations: when recent is full, it becomes older, and the clients
-	// in older are forgotten.
-	recent, older map[netip.Prefix]*rate.Limiter
+	rate     Rate
+	proxies  []netip.Prefix
+	limiters *lru.Cache[netip.Prefix, *rate.Limiter]
 }
 
 // NewClients returns nil for no limit. A client is an address, or the one for
@@ -56,7 +52,8 @@ func NewClients(r Rate, proxies []netip.Prefix) *Clients {
 	if r.Requests == 0 {
 		return nil
 	}
-	return &Clients{rate: r, proxies: proxies, recent: map[netip.Prefix]*rate.Limiter{}}
+	limiters, _ := lru.New[netip.Prefix, *rate.Limiter](maxClients) // only a size below 1 is an error
+	return &Clients{rate: r, proxies: proxies, limiters: limiters}
 }
 
 // Check counts a request that came from an address, with or without a port,
@@ -74,18 +71,12 @@ func (c *Clients) Check(addr string, forwarded []string) error {
 
 // of is the limiter of one client.
 func (c *Clients) of(client netip.Prefix) *rate.Limiter {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	one := c.recent[client]
-	if one != nil {
-		return one
+	if known, ok := c.limiters.Get(client); ok {
+		return known
 	}
-	if one = c.older[client]; one == nil {
-		one = rate.NewLimiter(rate.Limit(float64(c.rate.Requests)/c.rate.Per.Seconds()), c.rate.Requests)
+	fresh := rate.NewLimiter(rate.Limit(float64(c.rate.Requests)/c.rate.Per.Seconds()), c.rate.Requests)
+	if known, ok, _ := c.limiters.PeekOrAdd(client, fresh); ok { // by a request at the same time
+		return known
 	}
-	if len(c.recent) >= maxClients/2 {
-		c.older, c.recent = c.recent, map[netip.Prefix]*rate.Limiter{}
-	}
-	c.recent[client] = one
-	return one
+	return fresh
 }
