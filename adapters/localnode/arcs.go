@@ -14,11 +14,11 @@ func (t *tx) startMoves(r *sharding.Ring) {
 	for _, arc := range r.ReclaimedArcs(t.id) {
 		t.reclaim(arc, r.Table())
 	}
-	for _, arc := range arcsIn(t.table(inFrozen), 0, sharding.Arcs) {
+	for _, arc := range arcsIn(t.table(inFrozen)) {
 		frozen := counting.Orphan{Arc: arc, Table: t.state.Opened.Table()}
 		movePrefix(t.table(inFrozen), arcKey(arc), t.table(inQuarantine), orphanKey(frozen))
 	}
-	occupied := t.occupied(0, sharding.Arcs)
+	occupied := t.occupied()
 	for _, arc := range r.AddedArcs(t.id) {
 		if _, is := slices.BinarySearch(occupied, arc); is {
 			t.quarantine(arc, r.Table())
@@ -29,14 +29,14 @@ func (t *tx) startMoves(r *sharding.Ring) {
 		clearPrefix(t.table(name), nil)
 	}
 	for _, arc := range r.Incoming(t.id) {
-		t.setIncoming(arc, counting.ImportResult{})
+		t.setIncoming(arc, false)
 	}
 }
 
 // quarantine moves what is live of an arc into quarantine.
 func (t *tx) quarantine(arc counting.Arc, table counting.Epoch) {
 	to := counting.Orphan{Arc: arc, Table: table, Quarantined: true}
-	movePrefix(t.table(inPages), arcKey(arc), t.table(inQuarantine), orphanKey(to))
+	movePrefix(t.pages, arcKey(arc), t.table(inQuarantine), orphanKey(to))
 }
 
 // reclaim makes what has not left of a claimed arc live again.
@@ -50,7 +50,7 @@ func (t *tx) reclaim(arc counting.Arc, table counting.Epoch) {
 		t.dropKeys(arc)
 		return
 	}
-	movePrefix(t.table(inFrozen), arcKey(arc), t.table(inPages), arcKey(arc))
+	movePrefix(t.table(inFrozen), arcKey(arc), t.pages, arcKey(arc))
 }
 
 // stage is how far an arc has come that leaves, and how many pages it had.
@@ -66,21 +66,22 @@ func (t *tx) setStage(arc counting.Arc, stage counting.Stage, pages int) {
 	t.table(inMoves).Put(arcKey(arc), append([]byte{byte(stage)}, number(int64(pages))...))
 }
 
-// incoming returns what was imported of an arc, false where it doesn't come.
-func (t *tx) incoming(arc counting.Arc) (in counting.ImportResult, coming bool) {
-	v := t.table(inIncoming).Get(arcKey(arc))
-	if v == nil {
-		return in, false
+// incoming returns what was imported of an arc, which is closed where it doesn't
+// come.
+func (t *tx) incoming(arc counting.Arc) counting.ImportResult {
+	if !t.isIncoming(arc) {
+		return counting.ImportResult{Closed: true}
 	}
-	return counting.ImportResult{Keys: v[0] == 1, Pages: int(binary.BigEndian.Uint64(v[1:]))}, true
+	keys := t.table(inIncoming).Get(arcKey(arc))[0] == 1
+	return counting.ImportResult{Keys: keys, Pages: len(firstKeys(t.table(inMarks), arcKey(arc), unlimited))}
 }
 
-func (t *tx) setIncoming(arc counting.Arc, in counting.ImportResult) {
-	keys := byte(0)
-	if in.Keys {
-		keys = 1
+func (t *tx) setIncoming(arc counting.Arc, keys bool) {
+	value := []byte{0}
+	if keys {
+		value = present()
 	}
-	t.table(inIncoming).Put(arcKey(arc), append([]byte{keys}, number(int64(in.Pages))...))
+	t.table(inIncoming).Put(arcKey(arc), value)
 }
 
 func (t *tx) isIncoming(arc counting.Arc) bool {
@@ -100,30 +101,22 @@ func (t *tx) cancelled(r *sharding.Ring) (arcs int) {
 	return arcs
 }
 
-// arcsIn are the arcs from first on and below end by which keys of b begin.
-func arcsIn(b bucket, first, end int) (arcs []counting.Arc) {
-	for arc := first; arc < end; arc++ {
-		arc = nextArc(b, arc)
-		if arc < end {
-			arcs = append(arcs, counting.Arc(arc))
+// arcsIn are the arcs by which keys of b begin, in ascending order.
+func arcsIn(b bucket) (arcs []counting.Arc) {
+	for key := range b.Scan(nil) {
+		if arc := arcOf(key); len(arcs) == 0 || arc != arcs[len(arcs)-1] {
+			arcs = append(arcs, arc)
 		}
 	}
 	return arcs
 }
 
-func nextArc(b bucket, from int) int {
-	for key := range b.Scan(arcKey(counting.Arc(from))) {
-		return int(arcOf(key))
-	}
-	return sharding.Arcs
-}
-
-// occupied are the arcs from first on and below end of which the node has live
-// pages or keys, in ascending order.
-func (t *tx) occupied(first, end int) []counting.Arc {
-	arcs := arcsIn(t.table(inPages), first, end)
+// occupied are the arcs of which the node has live pages or keys, in ascending
+// order.
+func (t *tx) occupied() []counting.Arc {
+	arcs := arcsIn(t.pages)
 	for _, of := range t.keyDays(true) {
-		arcs = append(arcs, arcsIn(of, first, end)...)
+		arcs = append(arcs, arcsIn(of)...)
 	}
 	slices.Sort(arcs)
 	return slices.Compact(arcs)

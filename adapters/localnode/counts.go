@@ -33,10 +33,7 @@ func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 		t.saveSession(b, counting.Applied{Seq: b.Seq, Refused: receipt.Refused})
 		return nil
 	})
-	if err != nil {
-		return counting.Receipt{}, err
-	}
-	return receipt, nil
+	return receipt, err
 }
 
 func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err error) {
@@ -47,9 +44,9 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 		}
 		item++
 	}
-	pages := t.adding(len(b.Visits))
+	t.values = make([]byte, 0, 8*len(b.Visits))
 	for _, v := range b.Visits {
-		note(pages.add(v))
+		note(t.add(v))
 	}
 	if len(b.IDEvents) > 0 {
 		ids, err := t.arriving(b.EndpointLimit)
@@ -62,7 +59,7 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 		ids.finish()
 	}
 	if len(b.Keyed) > 0 {
-		keys := t.keeping(pages, b.KeyLimit)
+		keys := t.keeping(b.KeyLimit)
 		for _, k := range b.Keyed {
 			note(keys.add(k))
 		}
@@ -73,24 +70,10 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 	return refused, nil
 }
 
-// adding adds visits to pages in one transaction.
-type adding struct {
-	*core
-	pages bucket
-	key   []byte
-	// values are those that the transaction has stored. They belong to it
-	// until it ends; one slice for all.
-	values []byte
-}
-
-func (t *tx) adding(visits int) *adding {
-	return &adding{core: t.core, pages: t.table(inPages), values: make([]byte, 0, 8*visits)}
-}
-
 // add adds to one page, or says why it can't; 0 is no reason.
-func (a *adding) add(v counting.Visit) counting.Reason {
-	a.key = a.appendPage(a.key[:0], v.Arc, v.Page)
-	count, err := readCount(a.pages.Get(a.key))
+func (t *tx) add(v counting.Visit) counting.Reason {
+	t.key = t.appendPage(t.key[:0], v.Arc, v.Page)
+	count, err := readCount(t.pages.Get(t.key))
 	if err != nil {
 		return counting.Corrupt
 	}
@@ -98,8 +81,8 @@ func (a *adding) add(v counting.Visit) counting.Reason {
 	if !ok {
 		return counting.Overflow
 	}
-	a.values = binary.BigEndian.AppendUint64(a.values, uint64(sum))
-	a.pages.Put(a.key, a.values[len(a.values)-8:])
+	t.values = binary.BigEndian.AppendUint64(t.values, uint64(sum))
+	t.pages.Put(t.key, t.values[len(t.values)-8:])
 	return 0
 }
 
@@ -110,9 +93,9 @@ func (t *tx) setCount(s counting.SetCount) counting.Reason {
 	case t.isIncoming(s.Arc):
 		return counting.Moving
 	case s.Delete:
-		t.table(inPages).Delete(key)
+		t.pages.Delete(key)
 	default:
-		t.table(inPages).Put(key, number(s.Count))
+		t.pages.Put(key, number(s.Count))
 	}
 	return 0
 }
@@ -125,48 +108,47 @@ func (t *tx) saveSession(b *counting.Batch, applied counting.Applied) {
 	t.table(inSessions).Put(key, encodeSession(applied, t.at))
 }
 
-// serving reads for callers that route by the ring of an epoch.
-func (n *core) serving(ctx context.Context, what string, epoch counting.Epoch, read func(*tx) error) error {
-	return n.view(ctx, what, func(t *tx) error {
+// serving is a read for callers that route by the ring of an epoch.
+func serving(epoch counting.Epoch, read func(*tx) error) func(*tx) error {
+	return func(t *tx) error {
 		if err := t.state.Serves(epoch); err != nil {
 			return err
 		}
 		return read(t)
-	})
+	}
 }
 
 // Read implements counting.Counts.
 func (n *core) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (tallies []counting.Tally, err error) {
-	err = n.serving(ctx, "read", epoch, func(t *tx) error {
+	err = n.view(ctx, "read", serving(epoch, func(t *tx) error {
 		tallies = make([]counting.Tally, len(pages))
-		b, key := t.table(inPages), []byte(nil)
 		for i, p := range pages {
-			key = t.appendPage(key[:0], p.Arc, p.Page)
-			tallies[i].Visits, tallies[i].Err = readCount(b.Get(key))
+			t.key = t.appendPage(t.key[:0], p.Arc, p.Page)
+			tallies[i].Visits, tallies[i].Err = readCount(t.pages.Get(t.key))
 		}
 		return nil
-	})
+	}))
 	return tallies, err
 }
 
 // List implements counting.Counts. The cursor is the key of the last page that
 // was returned.
 func (n *core) List(ctx context.Context, epoch counting.Epoch, cursor string) (pages []counting.Visit, next string, err error) {
-	err = n.serving(ctx, "list pages", epoch, func(t *tx) error {
+	err = n.view(ctx, "list pages", serving(epoch, func(t *tx) error {
 		if t.state.Incoming > 0 {
 			return counting.Moving
 		}
-		pages, next = t.listPages(inPages, nil, cursor)
+		pages, next = t.listPages(t.pages, nil, cursor)
 		return nil
-	})
+	}))
 	return pages, next, err
 }
 
 // listPages returns the first pages of a table whose keys begin with prefix and
 // lie after a cursor. Where others follow, next is the cursor of the last.
-func (t *tx) listPages(in string, prefix []byte, cursor string) (pages []counting.Visit, next string) {
+func (t *tx) listPages(in bucket, prefix []byte, cursor string) (pages []counting.Visit, next string) {
 	var last []byte
-	for key, value := range scanPrefix(t.table(in), prefix, cursor) {
+	for key, value := range scanPrefix(in, prefix, cursor) {
 		if len(pages) == t.listed {
 			return pages, string(last)
 		}

@@ -17,13 +17,13 @@ func (f *File) CheckFor(d time.Duration) { f.checking = d }
 
 // spoil changes the store past the node.
 func (n *core) spoil(change func(t *tx) error) error {
-	return n.driver.Update(func(root bucket) error { return change(&tx{core: n, root: root}) })
+	return n.driver.Update(func(root bucket) error { return change(&tx{core: n, root: root, pages: table(root, inPages)}) })
 }
 
 // SpoilPage puts something under a page that is no count.
 func (n *core) SpoilPage(at counting.Located) error {
 	return n.spoil(func(t *tx) error {
-		t.table(inPages).Put(t.appendPage(nil, at.Arc, at.Page), []byte("no count at all"))
+		t.pages.Put(t.appendPage(nil, at.Arc, at.Page), []byte("no count at all"))
 		return nil
 	})
 }

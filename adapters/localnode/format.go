@@ -31,10 +31,8 @@ import (
 //
 // A node whose arcs move has, in memory only:
 //
-//	ring/owner             the id of the node
 //	pages/ARC PAGE         instead of pages/PAGE
-//	incoming/ARC           a byte, 1 when all keys have come, and the number of
-//	                       marks
+//	incoming/ARC           a byte, 1 when all keys have come
 //	marks/ARC PAGE         pages of an incoming arc that were imported
 //	moves/ARC              a byte, the counting.Stage, and the number of pages
 //	frozen/ARC PAGE        as pages, of arcs that are claimed

@@ -55,15 +55,14 @@ func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(a
 // keeping adds the keyed visits of one batch.
 type keeping struct {
 	*tx
-	pages *adding
 	days  []dayKeys
 	kept  uint64
 	limit uint64
 }
 
-func (t *tx) keeping(pages *adding, limit int) *keeping {
+func (t *tx) keeping(limit int) *keeping {
 	days := t.keyDays(false)
-	return &keeping{tx: t, pages: pages, days: days, kept: keysKept(days), limit: uint64(max(limit, 0))}
+	return &keeping{t, days, keysKept(days), uint64(max(limit, 0))}
 }
 
 // add adds one item unless its key is known, or says why it can't; 0 is no
@@ -84,7 +83,7 @@ func (k *keeping) add(item counting.KeyedVisit) counting.Reason {
 		return counting.Corrupt
 	}
 	if item.Count > 0 {
-		if reason := k.pages.add(item.Visit); reason != 0 {
+		if reason := k.tx.add(item.Visit); reason != 0 {
 			return reason
 		}
 	}

@@ -7,16 +7,6 @@ import (
 	"footfall/domain/counting"
 )
 
-// hasKeys tells whether keys are kept beside an arc.
-func (t *tx) hasKeys(arc counting.Arc) bool {
-	for _, of := range t.keyDays(true) {
-		if len(firstKeys(of, arcKey(arc), 1)) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // dropKeys deletes the keys of an arc and tells whether there were any.
 func (t *tx) dropKeys(arc counting.Arc) (dropped bool) {
 	for _, of := range t.keyDays(true) {
@@ -63,7 +53,7 @@ func (t *tx) importKeys(arc counting.Arc, keys []counting.StoredKey) error {
 
 // FindKeys implements counting.Movable.
 func (m movable) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) (found []counting.KeyLookup, err error) {
-	err = m.serving(ctx, "find keys", epoch, func(t *tx) error {
+	err = m.view(ctx, "find keys", serving(epoch, func(t *tx) error {
 		found = make([]counting.KeyLookup, len(keys))
 		days := t.keyDays(false)
 		for i, k := range keys {
@@ -72,6 +62,6 @@ func (m movable) FindKeys(ctx context.Context, epoch counting.Epoch, keys []coun
 			copy(found[i].Print[:], kept)
 		}
 		return nil
-	})
+	}))
 	return found, err
 }

@@ -12,17 +12,8 @@ type movable struct{ *core }
 
 var _ counting.Movable = movable{}
 
-// update takes a step of the moves of a table.
-func (m movable) update(ctx context.Context, what string, table counting.Epoch, step func(*tx) error) error {
-	return m.core.update(ctx, what, movesOf(table, step))
-}
-
-// view reads for the moves of a table.
-func (m movable) view(ctx context.Context, what string, table counting.Epoch, read func(*tx) error) error {
-	return m.core.view(ctx, what, movesOf(table, read))
-}
-
-// movesOf fails on a node whose moves are those of another table.
+// movesOf is a step of the moves of a table, or a read for them. It fails on a node
+// whose moves are those of another table.
 func movesOf(table counting.Epoch, act func(*tx) error) func(*tx) error {
 	return func(t *tx) error {
 		if err := t.state.Moves(table); err != nil {
@@ -34,18 +25,16 @@ func movesOf(table counting.Epoch, act func(*tx) error) func(*tx) error {
 
 // IncomingArcs implements counting.Movable.
 func (m movable) IncomingArcs(ctx context.Context, table counting.Epoch) (arcs []counting.Arc, err error) {
-	err = m.view(ctx, "list incoming arcs", table, func(t *tx) error {
-		for key := range t.table(inIncoming).Scan(nil) {
-			arcs = append(arcs, arcOf(key))
-		}
+	err = m.view(ctx, "list incoming arcs", movesOf(table, func(t *tx) error {
+		arcs = arcsIn(t.table(inIncoming))
 		return nil
-	})
+	}))
 	return arcs, err
 }
 
 // ClaimArcs implements counting.Movable.
 func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.FrozenPages, err error) {
-	err = m.update(ctx, "claim arcs", table, func(t *tx) error {
+	err = m.update(ctx, "claim arcs", movesOf(table, func(t *tx) error {
 		for _, arc := range arcs {
 			stage, pages := t.stage(arc)
 			if stage == counting.Live {
@@ -54,14 +43,14 @@ func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []cou
 			all = append(all, counting.FrozenPages{Stage: stage, Pages: pages})
 		}
 		return nil
-	})
+	}))
 	return all, err
 }
 
 func (t *tx) claim(arc counting.Arc) (stage counting.Stage, pages int) {
-	pages = movePrefix(t.table(inPages), arcKey(arc), t.table(inFrozen), arcKey(arc))
+	pages = movePrefix(t.pages, arcKey(arc), t.table(inFrozen), arcKey(arc))
 	stage = counting.Released
-	if pages > 0 || t.hasKeys(arc) {
+	if pages > 0 || len(t.arcKeys(arc)) > 0 {
 		stage = counting.Frozen
 	}
 	t.setStage(arc, stage, pages)
@@ -71,7 +60,7 @@ func (t *tx) claim(arc counting.Arc) (stage counting.Stage, pages int) {
 // Fetch implements counting.Movable. All keys come first. The cursor is p with the
 // key of the last page that was returned.
 func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
-	err = m.view(ctx, "fetch what is frozen", table, func(t *tx) error {
+	err = m.view(ctx, "fetch what is frozen", movesOf(table, func(t *tx) error {
 		if stage, _ := t.stage(arc); stage != counting.Frozen {
 			return counting.ErrUnfinished
 		}
@@ -79,77 +68,72 @@ func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.A
 			c.Keys = t.arcKeys(arc)
 			c.LastKeys = len(c.Keys) > 0
 		}
-		if c.Pages, next = t.listPages(inFrozen, arcKey(arc), strings.TrimPrefix(cursor, "p")); next != "" {
+		if c.Pages, next = t.listPages(t.table(inFrozen), arcKey(arc), strings.TrimPrefix(cursor, "p")); next != "" {
 			next = "p" + next
 		}
 		return nil
-	})
+	}))
 	return c, next, err
 }
 
 // Import implements counting.Movable.
 func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (result counting.ImportResult, err error) {
-	err = m.update(ctx, "import", table, func(t *tx) error {
-		in, coming := t.incoming(arc)
-		if !coming {
+	err = m.update(ctx, "import", movesOf(table, func(t *tx) error {
+		if !t.isIncoming(arc) {
 			result.Closed = true
 			return nil
 		}
 		if err := t.importKeys(arc, c.Keys); err != nil {
 			return err
 		}
-		in.Keys = in.Keys || c.LastKeys
-		pages := t.adding(len(c.Pages))
+		if c.LastKeys {
+			t.setIncoming(arc, true)
+		}
+		var refused []counting.Refusal
 		for i, v := range c.Pages {
-			added, refusal := t.importPage(pages, v)
-			if added {
-				in.Pages++
-			}
-			if refusal != 0 {
-				result.Refused = append(result.Refused, counting.Refusal{Item: i, Reason: refusal})
+			if refusal := t.importPage(v); refusal != 0 {
+				refused = append(refused, counting.Refusal{Item: i, Reason: refusal})
 			}
 		}
-		result.Pages, result.Keys = in.Pages, in.Keys
-		t.setIncoming(arc, in)
+		result = t.incoming(arc)
+		result.Refused = refused
 		return nil
-	})
+	}))
 	return result, err
 }
 
 // importPage adds a page and marks it, unless it is marked, or says why it can't;
 // 0 is no reason.
-func (t *tx) importPage(to *adding, v counting.Visit) (added bool, reason counting.Reason) {
+func (t *tx) importPage(v counting.Visit) counting.Reason {
 	mark := t.appendPage(nil, v.Arc, v.Page)
 	switch {
 	case t.table(inMarks).Get(mark) != nil:
-		return false, 0
+		return 0
 	case v.Count < 0:
-		return false, counting.Corrupt
+		return counting.Corrupt
 	}
-	if reason := to.add(v); reason != 0 {
-		return false, reason
+	reason := t.add(v)
+	if reason == 0 {
+		t.table(inMarks).Put(mark, present())
 	}
-	t.table(inMarks).Put(mark, present())
-	return true, 0
+	return reason
 }
 
 // Confirm implements counting.Movable. It is an update, so that what an earlier
 // commit may not have synced is synced.
 func (m movable) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.ImportResult, err error) {
-	err = m.update(ctx, "confirm arcs", table, func(t *tx) error {
+	err = m.update(ctx, "confirm arcs", movesOf(table, func(t *tx) error {
 		for _, arc := range arcs {
-			in, coming := t.incoming(arc)
-			in.Closed = !coming
-			all = append(all, in)
+			all = append(all, t.incoming(arc))
 		}
 		return nil
-	})
+	}))
 	return all, err
 }
 
 // RetireArc implements counting.Movable.
 func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return m.update(ctx, "retire an arc", table, func(t *tx) error {
+	return m.update(ctx, "retire an arc", movesOf(table, func(t *tx) error {
 		stage, had := t.stage(arc)
 		switch {
 		case stage == counting.Released:
@@ -160,7 +144,7 @@ func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 		t.dropKeys(arc)
 		t.release(arc, pages)
 		return nil
-	})
+	}))
 }
 
 // release forgets the pages of a frozen arc.
@@ -171,10 +155,9 @@ func (t *tx) release(arc counting.Arc, pages int) {
 
 // CloseArc implements counting.Movable.
 func (m movable) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return m.update(ctx, "close an arc", table, func(t *tx) error {
-		in, coming := t.incoming(arc)
-		switch {
-		case !coming:
+	return m.update(ctx, "close an arc", movesOf(table, func(t *tx) error {
+		switch in := t.incoming(arc); {
+		case in.Closed:
 			return nil
 		case in.Pages < pages:
 			return counting.ErrUnfinished
@@ -185,24 +168,24 @@ func (m movable) CloseArc(ctx context.Context, table counting.Epoch, arc countin
 		next.Incoming--
 		t.saveRing(next)
 		return nil
-	})
+	}))
 }
 
 // ReadParts implements counting.Movable.
 func (m movable) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (parts []counting.Part, err error) {
-	err = m.serving(ctx, "read", epoch, func(t *tx) error {
+	err = m.view(ctx, "read", serving(epoch, func(t *tx) error {
 		parts = make([]counting.Part, len(pages))
 		for i, p := range pages {
 			parts[i] = t.part(p)
 		}
 		return nil
-	})
+	}))
 	return parts, err
 }
 
 func (t *tx) part(p counting.Located) (part counting.Part) {
 	key := t.appendPage(nil, p.Arc, p.Page)
-	if part.Visits, part.Err = readCount(t.table(inPages).Get(key)); part.Err == nil {
+	if part.Visits, part.Err = readCount(t.pages.Get(key)); part.Err == nil {
 		part.Frozen, part.Err = readCount(t.table(inFrozen).Get(key))
 	}
 	if part.Err != nil {
@@ -216,14 +199,14 @@ func (t *tx) part(p counting.Located) (part counting.Part) {
 
 // ImportEntries implements counting.Movable.
 func (m movable) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	return m.update(ctx, "import entries", table, func(t *tx) error {
+	return m.update(ctx, "import entries", movesOf(table, func(t *tx) error {
 		for _, e := range entries {
 			if err := t.importEntry(e); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}))
 }
 
 func (t *tx) importEntry(e counting.FullEntry) error {

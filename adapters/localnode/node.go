@@ -35,8 +35,7 @@ type core struct {
 	addr   string
 	now    func() time.Time
 	driver driver
-	// byArc: pages are stored by arc, which movable needs, and the store
-	// knows its owner.
+	// byArc: pages are stored by arc, which movable needs.
 	byArc bool
 	// listed is the most pages that one List returns.
 	listed int
@@ -79,6 +78,11 @@ type tx struct {
 	// state is what the node knows of the ring, version its version there.
 	state   sharding.RingState
 	version int64
+
+	pages bucket
+	// key is that of the last page. values are those that the transaction has
+	// stored for pages: they belong to it until it ends; one slice for all.
+	key, values []byte
 }
 
 func (t *tx) table(name string) bucket { return table(t.root, name) }

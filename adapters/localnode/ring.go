@@ -12,30 +12,26 @@ import (
 // are decoded only when they have changed.
 type knownRing struct {
 	version int64
-	owner   counting.NodeID // whose store it is; empty where that isn't stored
+	owner   counting.NodeID // whose store it is
 	state   sharding.RingState
 }
 
 // begin reads what the node knows of the ring. Its state is zero when that is
 // nothing. The error is counting.ErrWrongNode in the store of another node.
 func (n *core) begin(root bucket) (*tx, error) {
-	t := &tx{core: n, root: root, at: n.now()}
-	b := t.table(inRing)
-	version, err := readNumber(b.Get([]byte("version")), 0)
+	t := &tx{core: n, root: root, at: n.now(), pages: table(root, inPages)}
+	version, err := readNumber(t.table(inRing).Get([]byte("version")), 0)
 	if err != nil || version == 0 {
 		return t, err
 	}
 	known := n.ring.Load()
 	if known == nil || known.version != version {
-		if known, err = decodeKnown(b, version); err != nil {
+		if known, err = t.decodeRing(version); err != nil {
 			return nil, notApplied(err)
-		}
-		if n.byArc {
-			known.state.Incoming = len(firstKeys(t.table(inIncoming), nil, sharding.Arcs))
 		}
 		n.ring.Store(known)
 	}
-	if known.owner != "" && known.owner != n.id {
+	if known.owner != n.id {
 		return nil, fmt.Errorf("%w: it is %s", counting.ErrWrongNode, known.owner)
 	}
 	t.version, t.state = version, known.state
@@ -47,31 +43,28 @@ func ringParts(s *sharding.RingState) map[string]**sharding.Ring {
 	return map[string]**sharding.Ring{"fenced": &s.Fenced, "opened": &s.Opened, "approved": &s.Accepted}
 }
 
-func decodeKnown(b bucket, version int64) (*knownRing, error) {
-	known := &knownRing{version: version, owner: counting.NodeID(b.Get([]byte("owner")))}
+// decodeRing reads the ring that an earlier process has stored, or a transaction
+// that ends just now.
+func (t *tx) decodeRing(version int64) (known *knownRing, err error) {
+	known = &knownRing{version: version, owner: t.id}
 	for key, ring := range ringParts(&known.state) {
-		document := b.Get([]byte(key))
-		if document == nil {
-			continue
+		if document := t.table(inRing).Get([]byte(key)); document != nil {
+			if *ring, err = sharding.Decode(document); err != nil {
+				return nil, err
+			}
 		}
-		decoded, err := sharding.Decode(document)
-		if err != nil {
-			return nil, err
-		}
-		*ring = decoded
+	}
+	if t.byArc {
+		known.state.Incoming = len(arcsIn(t.table(inIncoming)))
 	}
 	return known, nil
 }
 
 // saveRing stores what has changed of the ring.
 func (t *tx) saveRing(next sharding.RingState) {
-	saved := &knownRing{version: t.version + 1, state: next}
+	t.saved = &knownRing{t.version + 1, t.id, next}
 	b := t.table(inRing)
-	b.Put([]byte("version"), number(saved.version))
-	if t.byArc {
-		saved.owner = t.id
-		b.Put([]byte("owner"), []byte(t.id))
-	}
+	b.Put([]byte("version"), number(t.saved.version))
 	before := ringParts(&t.state)
 	for key, ring := range ringParts(&next) {
 		switch *ring {
@@ -82,7 +75,6 @@ func (t *tx) saveRing(next sharding.RingState) {
 			b.Put([]byte(key), (*ring).Encode())
 		}
 	}
-	t.saved = saved
 }
 
 // RingState implements sharding.RingStore.

@@ -3,14 +3,9 @@ package localnode
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 )
-
-// sweptArcs is how many arcs one call of Sweep looks at.
-const sweptArcs = 4096
 
 // orphanKey is what the keys of the pages of an orphan begin with. Orphans are in
 // no count, and nothing changes them.
@@ -36,76 +31,52 @@ func (t *tx) orphans() (all []counting.Orphan) {
 	return all
 }
 
-// Sweep implements counting.Movable. The cursor is the arc to go on with;
-// what is in quarantine comes before the first.
-func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, cursor string) (swept counting.SweepResult, next string, err error) {
-	err = m.update(ctx, "sweep", table, func(t *tx) error {
-		s := sweeping{t, table, k, &swept}
-		first, _ := strconv.Atoi(cursor) // what is no cursor begins at the first
-		if first == 0 {
-			s.orphans()
+// Sweep implements counting.Movable. One call looks at everything.
+func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, _ string) (swept counting.SweepResult, next string, err error) {
+	err = m.update(ctx, "sweep", movesOf(table, func(t *tx) error {
+		for _, o := range t.orphans() {
+			if o.Quarantined || o.Table > k.Ended || o.Table < k.Since {
+				swept.Orphans = append(swept.Orphans, o)
+				continue
+			}
+			swept.Forgotten++
+			clearPrefix(t.table(inQuarantine), orphanKey(o))
 		}
-		end := first + sweptArcs
-		s.arcs(first, end)
-		if end < sharding.Arcs {
-			next = strconv.Itoa(end)
+		if table <= k.Ended {
+			t.sweepFrozen(table < k.Since, table, &swept)
+		}
+		for _, arc := range t.occupied() {
+			if _, owned := slices.BinarySearch(k.Arcs, arc); !owned {
+				t.sweepForeign(arc, &swept)
+			}
 		}
 		return nil
-	})
-	return swept, next, err
+	}))
+	return swept, "", err
 }
 
-// sweeping is one call of Sweep.
-type sweeping struct {
-	*tx
-	table counting.Epoch
-	counting.SweepPolicy
-	swept *counting.SweepResult
-}
-
-func (s *sweeping) orphans() {
-	for _, o := range s.tx.orphans() {
-		if o.Quarantined || o.Table > s.Ended || o.Table < s.Since {
-			s.swept.Orphans = append(s.swept.Orphans, o)
-			continue
-		}
-		s.swept.Forgotten++
-		clearPrefix(s.tx.table(inQuarantine), orphanKey(o))
-	}
-}
-
-func (s *sweeping) arcs(first, end int) {
-	if s.table <= s.Ended {
-		for _, arc := range arcsIn(s.tx.table(inMoves), first, end) {
-			s.frozen(arc)
-		}
-	}
-	for _, arc := range s.occupied(first, end) {
-		if _, owned := slices.BinarySearch(s.Arcs, arc); !owned {
-			s.foreign(arc)
+// sweepFrozen sweeps the frozen pages of a table whose moves have ended. Those that
+// were abandoned are kept.
+func (t *tx) sweepFrozen(abandoned bool, table counting.Epoch, swept *counting.SweepResult) {
+	for _, arc := range arcsIn(t.table(inMoves)) {
+		stage, pages := t.stage(arc)
+		switch {
+		case stage != counting.Frozen:
+		case abandoned:
+			swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Table: table, Pages: pages})
+		default:
+			swept.Forgotten++
+			t.release(arc, pages)
 		}
 	}
 }
 
-// frozen sweeps the frozen pages of an arc whose move has ended.
-func (s *sweeping) frozen(arc counting.Arc) {
-	stage, pages := s.stage(arc)
-	switch {
-	case stage != counting.Frozen:
-	case s.table < s.Since:
-		s.swept.Orphans = append(s.swept.Orphans, counting.Orphan{Arc: arc, Table: s.table, Pages: pages})
-	default:
-		s.swept.Forgotten++
-		s.release(arc, pages)
+// sweepForeign sweeps an arc that isn't the node's.
+func (t *tx) sweepForeign(arc counting.Arc, swept *counting.SweepResult) {
+	if t.dropKeys(arc) {
+		swept.Forgotten++
 	}
-}
-
-// foreign sweeps an arc that isn't the node's.
-func (s *sweeping) foreign(arc counting.Arc) {
-	if s.dropKeys(arc) {
-		s.swept.Forgotten++
-	}
-	if pages := len(firstKeys(s.tx.table(inPages), arcKey(arc), unlimited)); pages > 0 {
-		s.swept.Orphans = append(s.swept.Orphans, counting.Orphan{Arc: arc, Pages: pages})
+	if pages := len(firstKeys(t.pages, arcKey(arc), unlimited)); pages > 0 {
+		swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Pages: pages})
 	}
 }
