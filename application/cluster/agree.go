@@ -54,10 +54,8 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 		case time.Since(since) >= takeOver:
 			err = establish(ctx, begun, all)
 		}
-		select {
-		case <-ctx.Done():
+		if Pause(ctx, pollStart); ctx.Err() != nil {
 			return nil, fmt.Errorf("no ring yet: %w", cmp.Or(err, ctx.Err()))
-		case <-time.After(pollStart):
 		}
 		before = err
 	}

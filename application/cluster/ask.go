@@ -14,6 +14,14 @@ func Call[T any](ctx context.Context, within time.Duration, call func(context.Co
 	return call(ctx)
 }
 
+// Pause waits, but not when ctx has ended.
+func Pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
 // Answer is what one of several nodes, or groups of items, has answered.
 type Answer[N, T any] struct {
 	From  N

@@ -234,13 +234,9 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	if before != nil && before.Epoch() >= ring.Epoch() {
 		return nil
 	}
-	v := &View{Ring: ring}
-	for _, m := range ring.Members() {
-		node, err := c.node(m)
-		if err != nil {
-			return err
-		}
-		v.Nodes = append(v.Nodes, node)
+	v, err := c.viewOf(ring)
+	if err != nil {
+		return err
 	}
 	v.moves = newMoves(before, ring)
 	c.view.Store(v)
@@ -253,6 +249,27 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 		}
 	}
 	return nil
+}
+
+// Present are the nodes of a ring but the lost ones.
+func (c *Cluster) Present(ring *sharding.Ring) ([]*Member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, err := c.viewOf(ring)
+	return v.Present(), err
+}
+
+// viewOf is a ring with its nodes. The caller holds the mutex.
+func (c *Cluster) viewOf(ring *sharding.Ring) (*View, error) {
+	v := &View{Ring: ring}
+	for _, m := range ring.Members() {
+		node, err := c.node(m)
+		if err != nil {
+			return v, err
+		}
+		v.Nodes = append(v.Nodes, node)
+	}
+	return v, nil
 }
 
 // Queued is the number of waiting items of each node.

@@ -47,10 +47,7 @@ func (c *Cluster) search(done chan struct{}) {
 		default:
 		}
 	}
-	select {
-	case <-time.After(pause):
-	case <-c.ctx.Done():
-	}
+	Pause(c.ctx, pause)
 	c.mu.Lock()
 	c.following = nil
 	c.mu.Unlock()

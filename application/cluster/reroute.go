@@ -56,10 +56,7 @@ func (c *Cluster) place(ctx context.Context, send func(*View) error) bool {
 		case err == nil, errors.Is(err, counting.ErrInDoubt): // the committer that sent it resolves the doubt
 			return true
 		case errors.Is(err, counting.ErrUnavailable), errors.Is(err, counting.Moving), errors.Is(err, counting.WrongTable):
-			select {
-			case <-time.After(reroutePause):
-			case <-ctx.Done():
-			}
+			Pause(ctx, reroutePause)
 		default:
 			return false
 		}

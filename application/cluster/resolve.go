@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -47,9 +46,7 @@ func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) er
 			return c.Publish(ctx, ring)
 		}
 		// Other instances may resolve it, too.
-		select {
-		case <-time.After(rand.N(resolvePause << try)):
-		case <-ctx.Done():
+		if Pause(ctx, rand.N(resolvePause<<try)); ctx.Err() != nil {
 			return err
 		}
 	}

@@ -50,29 +50,37 @@ type backoffs struct {
 	table counting.Epoch
 	arcs  map[counting.Arc]*backoff
 	nodes map[counting.NodeID]*backoff
+	// left arcs were left when this instance first asked for them, at since.
+	left  int
+	since time.Time
 }
 
-// reset forgets the backoffs of other tables.
+// reset forgets what is known of another table.
 func (b *backoffs) reset(table counting.Epoch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.table != table || b.arcs == nil {
+	if b.table != table {
 		b.table, b.arcs, b.nodes = table, make(map[counting.Arc]*backoff), make(map[counting.NodeID]*backoff)
+		b.since = time.Time{}
 	}
 }
 
-// keepOnly forgets all arcs but the incoming ones: other instances have moved them.
-func (b *backoffs) keepOnly(incoming []counting.Arc) {
+// found notes how many arcs are left, and those of them that nodes have returned. If all
+// nodes were asked, it forgets all other arcs: other instances have moved them.
+func (b *backoffs) found(left int, incoming []counting.Arc) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.arcs) == 0 {
+	if b.since.IsZero() {
+		b.left, b.since = left, time.Now()
+	}
+	if len(incoming) < left {
 		return
 	}
-	is := make(map[counting.Arc]bool, len(incoming))
-	for _, arc := range incoming {
-		is[arc] = true
-	}
-	maps.DeleteFunc(b.arcs, func(arc counting.Arc, _ *backoff) bool { return !is[arc] })
+	slices.Sort(incoming)
+	maps.DeleteFunc(b.arcs, func(arc counting.Arc, _ *backoff) bool {
+		_, is := slices.BinarySearch(incoming, arc)
+		return !is
+	})
 }
 
 // wait is how long a node backs off.
@@ -120,9 +128,6 @@ func (b *backoffs) arcFailed(m *move, err error) (news bool) {
 	reason, own := reasonOf(err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.table != m.table {
-		return false
-	}
 	a := b.arcs[m.arc]
 	if a == nil {
 		a = &backoff{}
@@ -173,6 +178,18 @@ func (b *backoffs) stuck(table counting.Epoch) []sharding.StuckArc {
 	}
 	slices.SortFunc(all, func(a, b sharding.StuckArc) int { return cmp.Compare(a.Arc, b.Arc) })
 	return all
+}
+
+// rate is how many arcs per second were moved since this instance first asked, now that
+// some are left; 0 if it is unknown.
+func (b *backoffs) rate(table counting.Epoch, left int) float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	took := time.Since(b.since).Seconds()
+	if b.table != table || b.since.IsZero() || b.left <= left || took <= 0 {
+		return 0
+	}
+	return float64(b.left-left) / took
 }
 
 // reasonOf is the sharding.StuckArc.Reason of an error. own: the arc is to blame, not

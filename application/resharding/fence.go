@@ -25,22 +25,6 @@ func (t *transition) checkNotSuperseded(ctx context.Context, nodes []*cluster.Me
 	return nil
 }
 
-// nodes are the nodes that take part in a ring.
-func (s *Service) nodes(r *sharding.Ring) ([]*cluster.Member, error) {
-	var nodes []*cluster.Member
-	for _, m := range r.Members() {
-		if m.State == sharding.Lost {
-			continue
-		}
-		n, err := s.Cluster.Node(m)
-		if err != nil {
-			return nil, err
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes, nil
-}
-
 // fenceAll fences the nodes, the first one before the others, and returns the highest
 // window that a node has. errUntouched: the first node was fenced for another change.
 func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring) (counting.Window, error) {

@@ -149,10 +149,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.D
 		arcs = append(arcs, some...)
 		return nil
 	})
-	if soonest == time.Hour { // all members were asked
-		s.backoffs.keepOnly(arcs)
-	}
-	s.notePace(v.Table(), left)
+	s.backoffs.found(left, arcs)
 	return arcs, soonest
 }
 
@@ -257,12 +254,4 @@ func (s *Service) answers(m *cluster.Member) bool {
 	return err == nil
 }
 
-func rest(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(min(d, time.Second)):
-	case <-ctx.Done():
-	}
-}
+func rest(ctx context.Context, worked time.Duration) { cluster.Pause(ctx, min(worked, time.Second)) }

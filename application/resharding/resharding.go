@@ -41,11 +41,10 @@ type Service struct {
 
 	arcs, pages atomic.Int64 // moved by this instance
 
-	backoffs backoffs     // of the moves of the newest table
+	backoffs backoffs     // of the moves to the newest table
 	logged   atomic.Int64 // errors of arcs
 
 	mu    sync.Mutex
-	began pace
 	swept *sharding.Sweep
 }
 

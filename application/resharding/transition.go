@@ -207,7 +207,7 @@ func (t *transition) handOver(ctx context.Context) error {
 // prepare fences the first node, then the others concurrently: of several changes
 // that begin simultaneously, one passes the first node. All nodes have to answer.
 func (t *transition) prepare(ctx context.Context) error {
-	nodes, err := t.nodes(t.next)
+	nodes, err := t.Cluster.Present(t.next)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUntouched, err)
 	}

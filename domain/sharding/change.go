@@ -172,34 +172,30 @@ func (r *Ring) forget(leave int, oldest counting.Window) {
 		}
 	}
 	var kept []Member
-	index := make([]uint16, len(r.members))
 	for i, m := range r.members {
-		index[i] = uint16(len(kept))
 		if !left(m) || needed[i] {
 			kept = append(kept, m)
 		}
 	}
-	r.members = kept
-	r.renumber(index)
+	r.setMembers(kept)
 }
 
 // insert inserts a member in order, and returns its index.
 func (r *Ring) insert(m Member) int {
 	at, _ := slices.BinarySearchFunc(r.members, m.ID, byID)
-	index := make([]uint16, len(r.members))
-	for i := range index {
-		index[i] = uint16(i)
-		if i >= at {
-			index[i]++
-		}
-	}
-	r.members = slices.Insert(r.members, at, m)
-	r.renumber(index)
+	r.setMembers(slices.Insert(slices.Clone(r.members), at, m))
 	return at
 }
 
-// renumber replaces the tables by copies in which member i is member index[i].
-func (r *Ring) renumber(index []uint16) {
+// setMembers replaces the members, and the tables by copies with the indexes of the new
+// ones. Members that are left out own nothing.
+func (r *Ring) setMembers(members []Member) {
+	index := make([]uint16, len(r.members)) // new, by the old one
+	before := r.members
+	r.members = members
+	for i, m := range before {
+		index[i] = uint16(max(r.Index(m.ID), 0))
+	}
 	for i := range r.tables {
 		owners := new([Arcs]uint16)
 		for arc, o := range r.tables[i].owners {

@@ -40,10 +40,7 @@ func (r *Ring) Encode() []byte {
 		Parent: r.parent, Change: r.change, Members: r.members, Losses: r.losses,
 	}
 	for _, t := range r.tables {
-		owners := make([]byte, 0, 2*Arcs)
-		for _, o := range t.owners {
-			owners = binary.LittleEndian.AppendUint16(owners, o)
-		}
+		owners, _ := binary.Append(nil, binary.LittleEndian, t.owners[:]) // numbers can't fail
 		d.Tables = append(d.Tables, documentTable{Epoch: t.epoch, From: t.from, Owners: owners})
 	}
 	b, err := json.Marshal(d)
