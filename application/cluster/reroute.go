@@ -39,13 +39,13 @@ func (c *Cluster) reroute(node counting.NodeID, b *counting.Batch, refused []cou
 func (v *View) resend(ctx context.Context, b *counting.Batch, i int) error {
 	switch k := i - len(b.Visits); {
 	case k < 0:
-		return wait(v.SendVisit(b.Visits[i].Page, b.Visits[i].Count))
+		return v.SendVisit(b.Visits[i].Page, b.Visits[i].Count).Wait()
 	case k < len(b.IDEvents):
 		return v.SendID(ctx, b.IDEvents[k], time.Now())
 	case k < len(b.IDEvents)+len(b.Keyed):
 		return v.SendKeyed(ctx, []counting.KeyedVisit{b.Keyed[k-len(b.IDEvents)]})[0]
 	default:
-		return wait(v.SendSetCount(b.SetCounts[k-len(b.IDEvents)-len(b.Keyed)]))
+		return v.SendSetCount(b.SetCounts[k-len(b.IDEvents)-len(b.Keyed)]).Wait()
 	}
 }
 

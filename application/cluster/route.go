@@ -45,13 +45,13 @@ func (c *Cluster) RetryEach(ctx context.Context, n int, try func(v *View, indexe
 	return left
 }
 
-// Send sends one item by the current view and waits for the result; send is one
+// Send sends one item by the current view and waits for the result; send uses one
 // of the view's Send methods. After groupcommit.ErrMoved it sends the item again
-// by newer views, for groupcommit.Deadline at most. Errors are those of
-// groupcommit.Ticket.Wait, but counting.ErrUnavailable instead of ErrMoved.
-func (c *Cluster) Send(ctx context.Context, send func(*View) (groupcommit.Ticket, error)) error {
+// by newer views, for groupcommit.Deadline at most. Errors are those of send, but
+// counting.ErrUnavailable instead of ErrMoved.
+func (c *Cluster) Send(ctx context.Context, send func(*View) error) error {
 	v := c.View()
-	err := wait(send(v))
+	err := send(v)
 	if errors.Is(err, groupcommit.ErrMoved) {
 		return c.resend(ctx, v.Epoch(), send)
 	}
@@ -59,43 +59,36 @@ func (c *Cluster) Send(ctx context.Context, send func(*View) (groupcommit.Ticket
 }
 
 // SendAll is Send for n items, which share batches. It returns an error for each.
-func (c *Cluster) SendAll(ctx context.Context, n int, send func(v *View, i int) (groupcommit.Ticket, error)) []error {
+func (c *Cluster) SendAll(ctx context.Context, n int, send func(v *View, i int) groupcommit.Ticket) []error {
 	v := c.View()
 	errs := make([]error, n)
 	tickets := make([]groupcommit.Ticket, n)
 	for i := range n {
-		tickets[i], errs[i] = send(v, i)
+		tickets[i] = send(v, i)
 	}
 	for i := range n {
-		errs[i] = wait(tickets[i], errs[i])
+		errs[i] = tickets[i].Wait()
 		if errors.Is(errs[i], groupcommit.ErrMoved) {
-			errs[i] = c.resend(ctx, v.Epoch(), func(v *View) (groupcommit.Ticket, error) { return send(v, i) })
+			errs[i] = c.resend(ctx, v.Epoch(), func(v *View) error { return send(v, i).Wait() })
 		}
 	}
 	return errs
 }
 
-func (c *Cluster) resend(ctx context.Context, after counting.Epoch, send func(*View) (groupcommit.Ticket, error)) error {
+func (c *Cluster) resend(ctx context.Context, after counting.Epoch, send func(*View) error) error {
 	ctx, cancel := context.WithTimeout(ctx, groupcommit.Deadline)
 	defer cancel()
-	return c.Retry(ctx, after, func(v *View) error { return wait(send(v)) })
-}
-
-func wait(ticket groupcommit.Ticket, err error) error {
-	if err != nil {
-		return err
-	}
-	return ticket.Wait()
+	return c.Retry(ctx, after, send)
 }
 
 // SendVisit adds n visits to the next batch of the page's owner.
-func (v *View) SendVisit(page counting.Page, n int64) (groupcommit.Ticket, error) {
+func (v *View) SendVisit(page counting.Page, n int64) groupcommit.Ticket {
 	arc := v.Arc(page)
 	return v.Nodes[v.Owner(arc)].Visit(v.Epoch(), arc, page, n)
 }
 
 // SendSetCount adds an item to the next batch of the page's owner. It sets s.Arc.
-func (v *View) SendSetCount(s counting.SetCount) (groupcommit.Ticket, error) {
+func (v *View) SendSetCount(s counting.SetCount) groupcommit.Ticket {
 	s.Arc = v.Arc(s.Page)
 	return v.Nodes[v.Owner(s.Arc)].Set(v.Epoch(), s)
 }
@@ -111,11 +104,14 @@ func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []err
 	tickets := make([]groupcommit.Ticket, len(items))
 	for i, k := range items {
 		if errs[i] == nil {
-			tickets[i], errs[i] = v.Nodes[v.Owner(k.Arc)].Once(v.Epoch(), k)
+			tickets[i] = v.Nodes[v.Owner(k.Arc)].Once(v.Epoch(), k)
 		}
 	}
 	for i := range items {
-		if errs[i] = wait(tickets[i], errs[i]); errors.Is(errs[i], counting.ErrKeyApplied) {
+		if errs[i] == nil {
+			errs[i] = tickets[i].Wait()
+		}
+		if errors.Is(errs[i], counting.ErrKeyApplied) {
 			errs[i] = nil
 		}
 	}
@@ -134,7 +130,7 @@ func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) er
 	for tried := 0; ; tried++ {
 		var owner int
 		owner, e.Table = v.IDOwner(e.ID, (first+tried)%v.Tables())
-		err := wait(v.Nodes[owner].Arrive(v.Epoch(), e))
+		err := v.Nodes[owner].Arrive(v.Epoch(), e).Wait()
 		if !errors.Is(err, counting.WrongTable) || tried == v.Tables() || ctx.Err() != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ func (b *batch) fits(epoch counting.Epoch) bool {
 	return b.isOpen() && b.Epoch == epoch && b.Len() < MaxBatch
 }
 
-// Ticket is one caller's item of a batch.
+// Ticket is one caller's item of a batch. The zero Ticket is an item that was not taken.
 type Ticket struct {
 	batch *batch
 	item  int
@@ -37,6 +37,9 @@ const (
 //   - counting.ErrUnavailable, ErrMoved: it was not applied and never will be;
 //   - counting.ErrInDoubt: it may be applied.
 func (t Ticket) Wait() error {
+	if t.batch == nil {
+		return counting.ErrUnavailable
+	}
 	<-t.batch.done
 	if t.batch.err != nil {
 		return t.batch.err

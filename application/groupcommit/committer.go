@@ -148,8 +148,8 @@ func (c *Committer) Queued() int {
 }
 
 // Visit adds n visits of a page, routed by the ring of an epoch, to the next batch, and
-// to the visits of other callers there. The error is counting.ErrUnavailable.
-func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) (Ticket, error) {
+// to the visits of other callers there.
+func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) Ticket {
 	return c.add(epoch, visit, func(b *batch) int {
 		if i, ok := c.index[page]; ok && n <= maxAddedUp {
 			b.Visits[i].Count += n // at most MaxQueued times maxAddedUp
@@ -164,9 +164,8 @@ func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.
 	})
 }
 
-// Arrive adds an id, routed by the ring of an epoch, to the next batch. The error is
-// counting.ErrUnavailable.
-func (c *Committer) Arrive(epoch counting.Epoch, e counting.IDEvent) (Ticket, error) {
+// Arrive adds an id, routed by the ring of an epoch, to the next batch.
+func (c *Committer) Arrive(epoch counting.Epoch, e counting.IDEvent) Ticket {
 	return c.add(epoch, idEvent, func(b *batch) int {
 		b.IDEvents = append(b.IDEvents, e)
 		return len(b.IDEvents) - 1
@@ -174,8 +173,8 @@ func (c *Committer) Arrive(epoch counting.Epoch, e counting.IDEvent) (Ticket, er
 }
 
 // Once adds a keyed visit, routed by the ring of an epoch, to the next batch. It is
-// never merged with others. The error is counting.ErrUnavailable.
-func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) (Ticket, error) {
+// never merged with others.
+func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) Ticket {
 	return c.add(epoch, keyed, func(b *batch) int {
 		k.Page = clone(k.Page)
 		b.Keyed, b.KeyLimit = append(b.Keyed, k), c.opts.KeyLimit
@@ -183,9 +182,8 @@ func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) (Ticket, e
 	})
 }
 
-// Set adds an item, routed by the ring of an epoch, to the next batch. The error is
-// counting.ErrUnavailable.
-func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) (Ticket, error) {
+// Set adds an item, routed by the ring of an epoch, to the next batch.
+func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) Ticket {
 	return c.add(epoch, setCount, func(b *batch) int {
 		s.Page = clone(s.Page)
 		b.SetCounts = append(b.SetCounts, s)
@@ -197,19 +195,19 @@ func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) (Ticket, erro
 func clone(page counting.Page) counting.Page { return counting.Page(strings.Clone(string(page))) }
 
 // add calls put with the next batch. put adds one item and returns its index in the
-// slice of its kind.
-func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) (Ticket, error) {
+// slice of its kind. The zero Ticket: the node counts as down, or too many items wait.
+func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Ticket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.refuse.IsZero() && time.Now().Before(c.refuse) {
-		return Ticket{}, counting.ErrUnavailable
+		return Ticket{}
 	}
 	b := c.join(epoch, func() *batch {
 		clear(c.index)
 		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit}}
 	})
 	if b == nil {
-		return Ticket{}, counting.ErrUnavailable
+		return Ticket{}
 	}
-	return Ticket{batch: b, item: put(b), kind: k}, nil
+	return Ticket{batch: b, item: put(b), kind: k}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"footfall/application/cluster"
-	"footfall/application/groupcommit"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
@@ -71,13 +70,7 @@ func (s *Service) Accept(ctx context.Context, id counting.ID, endpoint publishin
 		}
 	}
 	e := counting.IDEvent{ID: id, Endpoint: string(endpoint)}
-	v := s.Cluster.View()
-	err := v.SendID(ctx, e, time.Now())
-	if errors.Is(err, groupcommit.ErrMoved) {
-		ctx, cancel := context.WithTimeout(ctx, groupcommit.Deadline)
-		defer cancel()
-		err = s.Cluster.Retry(ctx, v.Epoch(), func(v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
-	}
+	err := s.Cluster.Send(ctx, func(v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
 	if errors.Is(err, counting.WrongTable) { // no node has applied it
 		return counting.ErrUnavailable
 	}

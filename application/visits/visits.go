@@ -28,13 +28,13 @@ func New(c *cluster.Cluster) *Service { return &Service{cluster: c} }
 //   - counting.ErrInDoubt: they may be counted;
 //   - counting.Overflow, counting.Corrupt: the node refused this page.
 func (s *Service) Record(ctx context.Context, page counting.Page, n int64) error {
-	return s.cluster.Send(ctx, func(v *cluster.View) (groupcommit.Ticket, error) { return v.SendVisit(page, n) })
+	return s.cluster.Send(ctx, func(v *cluster.View) error { return v.SendVisit(page, n).Wait() })
 }
 
 // RecordAll records many visits, whose arcs need not be set. It returns an error
 // for each, as Record does.
 func (s *Service) RecordAll(ctx context.Context, visits []counting.Visit) []error {
-	return s.cluster.SendAll(ctx, len(visits), func(v *cluster.View, i int) (groupcommit.Ticket, error) {
+	return s.cluster.SendAll(ctx, len(visits), func(v *cluster.View, i int) groupcommit.Ticket {
 		return v.SendVisit(visits[i].Page, visits[i].Count)
 	})
 }
@@ -43,7 +43,7 @@ func (s *Service) RecordAll(ctx context.Context, visits []counting.Visit) []erro
 // an error for each, as Record does, or counting.Moving: nothing was changed,
 // because the page is moving between two nodes.
 func (s *Service) SetAll(ctx context.Context, counts []counting.SetCount) []error {
-	return s.cluster.SendAll(ctx, len(counts), func(v *cluster.View, i int) (groupcommit.Ticket, error) {
+	return s.cluster.SendAll(ctx, len(counts), func(v *cluster.View, i int) groupcommit.Ticket {
 		return v.SendSetCount(counts[i])
 	})
 }
