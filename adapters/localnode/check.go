@@ -58,14 +58,9 @@ func openDB(ctx context.Context, dir string, open openFile, checking time.Durati
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		t := &boltTx{Tx: tx}
-		if err := prepare(t.root(), false); err != nil {
-			return err
-		}
-		return t.err
-	})
-	if err != nil {
+	var file boltFile
+	file.db.Store(db)
+	if err := file.Update(func(root bucket) error { return prepare(root, false) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded: the database in %s %w", dir, err), db.Close())
 	}
 	if fresh {
@@ -140,7 +135,7 @@ func walk(tx *bolt.Tx, look func() error) (err error) {
 			err = fmt.Errorf("%w: %v", ErrDamaged, found)
 		}
 	}()
-	err = tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return walkBucket(b, look) })
+	err = walkBucket(tx.Cursor().Bucket(), look)
 	if errors.Is(err, errTimeUp) {
 		return nil
 	}

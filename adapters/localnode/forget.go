@@ -28,15 +28,11 @@ func (t *tx) plan(at time.Time, kind byte, name []byte) {
 
 // forget deletes what has been kept long enough.
 func (t *tx) forget() {
-	planned, now := t.table(inForget), ordered(t.at.UnixMilli()+1)
-	var due [][]byte
-	for key := range planned.Scan(nil) {
-		if len(due) == maxForgotten || bytes.Compare(key, now) >= 0 {
-			break
+	planned, later := t.table(inForget), ordered(t.at.UnixMilli()+1)
+	for _, key := range firstKeys(planned, nil, maxForgotten) {
+		if bytes.Compare(key, later) >= 0 {
+			return
 		}
-		due = append(due, bytes.Clone(key))
-	}
-	for _, key := range due {
 		planned.Delete(key)
 		if len(key) >= 9 {
 			t.forgetOne(key[8], key[9:])

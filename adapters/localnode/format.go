@@ -24,7 +24,7 @@ import (
 //	windows/WINDOW/ids/NO  the ids that a batch added, 8 bytes each
 //	windows/WINDOW/endpoints/ENDPOINT
 //	entries/WINDOW         JSON of savedEntry
-//	calls/WINDOW/ENDPOINT  JSON of savedDelivery
+//	calls/WINDOW/ENDPOINT  JSON of counting.Delivery
 //	keys/DAY/ARC KEY       the fingerprint of an idempotency key; the sequence
 //	                       of a day is the number of its keys
 //	forget/MS KIND NAME    what is to be looked at then, see forget.go

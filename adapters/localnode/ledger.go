@@ -52,14 +52,6 @@ func decodeEntry(w counting.Window, b []byte) (counting.LedgerEntry, error) {
 	return c, nil
 }
 
-// savedDelivery is the stored form of a counting.Delivery; its key is the
-// endpoint.
-type savedDelivery struct {
-	Attempts int  `json:"attempts"`
-	Status   int  `json:"status"`
-	Final    bool `json:"final,omitempty"`
-}
-
 // entry reads the entry of w, a new one where it isn't known. The error is
 // counting.Corrupt.
 func (t *tx) entry(w counting.Window) (e counting.LedgerEntry, known bool, err error) {
@@ -99,7 +91,7 @@ func (t *tx) saveDelivery(w counting.Window, endpoint string, d counting.Deliver
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(savedDelivery(d))
+	value, err := json.Marshal(d)
 	deliveries.Put([]byte(endpoint), value)
 	return notApplied(err)
 }
@@ -113,10 +105,7 @@ func (n *core) Claim(ctx context.Context, w counting.Window, owner string, lease
 			return err
 		})
 	})
-	if err != nil {
-		return "", counting.Entry{}, err
-	}
-	return token, e, nil
+	return token, e, err
 }
 
 // Advance implements counting.Ledger.
@@ -137,10 +126,7 @@ func (n *core) Advance(ctx context.Context, w counting.Window, token string, s c
 			return nil
 		})
 	})
-	if err != nil {
-		return counting.Entry{}, err
-	}
-	return e, nil
+	return e, err
 }
 
 // Entry implements counting.Ledger.
@@ -154,10 +140,7 @@ func (n *core) Entry(ctx context.Context, w counting.Window) (e counting.Entry, 
 		deliveries, err = t.deliveries(w)
 		return err
 	})
-	if err != nil {
-		return counting.Entry{}, nil, err
-	}
-	return e, deliveries, nil
+	return e, deliveries, err
 }
 
 func (t *tx) deliveries(w counting.Window) (map[string]counting.Delivery, error) {
@@ -167,11 +150,11 @@ func (t *tx) deliveries(w counting.Window) (map[string]counting.Delivery, error)
 	}
 	deliveries := make(map[string]counting.Delivery)
 	for endpoint, value := range saved.Scan(nil) {
-		var d savedDelivery
+		var d counting.Delivery
 		if err := json.Unmarshal(value, &d); err != nil {
 			return nil, fmt.Errorf("%w: a delivery: %w", counting.Corrupt, err)
 		}
-		deliveries[string(endpoint)] = counting.Delivery(d)
+		deliveries[string(endpoint)] = d
 	}
 	return deliveries, nil
 }

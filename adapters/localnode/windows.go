@@ -23,10 +23,7 @@ func (n *core) Heartbeat(ctx context.Context) (a counting.HeartbeatResult, err e
 		t.addWaiting(a.Current)
 		return nil
 	})
-	if err != nil {
-		return counting.HeartbeatResult{}, err
-	}
-	return a, nil
+	return a, err
 }
 
 func (t *tx) waitingBefore(current counting.Window) (before []counting.Window) {

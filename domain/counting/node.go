@@ -170,11 +170,11 @@ type DeliveryTotals struct {
 // Delivery is the last known state of notifying one endpoint of one window.
 type Delivery struct {
 	// Attempts were made; 0 for an endpoint abandoned before the first one.
-	Attempts int
+	Attempts int `json:"attempts"`
 	// Status is the HTTP status of the last one; 0 if there was no answer.
-	Status int
+	Status int `json:"status"`
 	// Final: no more attempts follow.
-	Final bool
+	Final bool `json:"final,omitempty"`
 }
 
 // Delivered tells whether the endpoint accepted the count.
