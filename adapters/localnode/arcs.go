@@ -41,7 +41,7 @@ func (t *tx) quarantine(arc counting.Arc, table counting.Epoch) {
 
 // reclaim makes what has not left of a claimed arc live again.
 func (t *tx) reclaim(arc counting.Arc, table counting.Epoch) {
-	stage, _ := t.stage(arc)
+	stage := t.stage(arc).Stage
 	if stage == counting.Live {
 		return
 	}
@@ -54,16 +54,15 @@ func (t *tx) reclaim(arc counting.Arc, table counting.Epoch) {
 }
 
 // stage is how far an arc has come that leaves, and how many pages it had.
-func (t *tx) stage(arc counting.Arc) (counting.Stage, int) {
-	v := t.table(inMoves).Get(arcKey(arc))
-	if v == nil {
-		return counting.Live, 0
+func (t *tx) stage(arc counting.Arc) (at counting.FrozenPages) {
+	if v := t.table(inMoves).Get(arcKey(arc)); v != nil {
+		at.Stage, at.Pages = counting.Stage(v[0]), int(binary.BigEndian.Uint64(v[1:]))
 	}
-	return counting.Stage(v[0]), int(binary.BigEndian.Uint64(v[1:]))
+	return at
 }
 
-func (t *tx) setStage(arc counting.Arc, stage counting.Stage, pages int) {
-	t.table(inMoves).Put(arcKey(arc), append([]byte{byte(stage)}, number(int64(pages))...))
+func (t *tx) setStage(arc counting.Arc, at counting.FrozenPages) {
+	t.table(inMoves).Put(arcKey(arc), append([]byte{byte(at.Stage)}, number(int64(at.Pages))...))
 }
 
 // incoming returns what was imported of an arc, which is closed where it doesn't
@@ -90,9 +89,6 @@ func (t *tx) isIncoming(arc counting.Arc) bool {
 
 // cancelled is how many arcs that come now are those of r.CancelledMoves.
 func (t *tx) cancelled(r *sharding.Ring) (arcs int) {
-	if t.state.Incoming == 0 {
-		return 0
-	}
 	for _, arc := range r.CancelledMoves(t.id) {
 		if t.isIncoming(arc) {
 			arcs++

@@ -61,13 +61,10 @@ func (f *boltFile) Update(change func(bucket) error) error {
 	if err = change(tx.root()); err == nil {
 		err = tx.err
 	}
-	if err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
 	// After a commit that failed the change may be in the file and not on the
 	// disk: then an answer to its repetition needs a commit of its own.
-	if !tx.wrote && !f.suspect {
-		return tx.Rollback()
+	if err != nil || !tx.wrote && !f.suspect {
+		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
 		f.suspect = true

@@ -98,7 +98,7 @@ func check(ctx context.Context, path, dir string, limit time.Duration) error {
 		if lacks := tx.Size() - info.Size(); lacks > 0 {
 			return fmt.Errorf("%w: its last %d bytes are missing", ErrDamaged, lacks)
 		}
-		return walk(tx, looking(ctx, limit))
+		return walk(ctx, tx.Cursor().Bucket(), limit)
 	})
 	switch err := errors.Join(err, db.Close()); {
 	case err != nil && ctx.Err() != nil:
@@ -112,10 +112,17 @@ func check(ctx context.Context, path, dir string, limit time.Duration) error {
 // errTimeUp ends a walk that has no time left.
 var errTimeUp = errors.New("no time left")
 
-// looking makes what a walk asks at every key whether to go on.
-func looking(ctx context.Context, limit time.Duration) func() error {
+// walk touches the pages of a file, one by one, until its time is up. bbolt panics at
+// a page that isn't the right one.
+func walk(ctx context.Context, root *bolt.Bucket, limit time.Duration) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if found := recover(); found != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, found)
+		}
+	}()
 	keys, until := 0, time.Now().Add(limit)
-	return func() error {
+	err = walkBucket(root, func() error {
 		if keys++; keys%checkStep != 1 {
 			return nil
 		}
@@ -123,25 +130,14 @@ func looking(ctx context.Context, limit time.Duration) func() error {
 			return errTimeUp
 		}
 		return ctx.Err()
-	}
-}
-
-// walk touches the pages of a file, one by one. bbolt panics at a page that
-// isn't the right one.
-func walk(tx *bolt.Tx, look func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if found := recover(); found != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, found)
-		}
-	}()
-	err = walkBucket(tx.Cursor().Bucket(), look)
+	})
 	if errors.Is(err, errTimeUp) {
 		return nil
 	}
 	return err
 }
 
+// walkBucket asks look at every key whether to go on.
 func walkBucket(b *bolt.Bucket, look func() error) error {
 	return b.ForEach(func(key, value []byte) error {
 		if err := look(); err != nil || value != nil {
@@ -155,10 +151,10 @@ func walkBucket(b *bolt.Bucket, look func() error) error {
 func syncDirs(dirs ...string) error {
 	for _, dir := range dirs {
 		d, err := os.Open(dir)
-		if err != nil {
-			return fmt.Errorf("embedded: %w", err)
+		if err == nil {
+			err = errors.Join(d.Sync(), d.Close())
 		}
-		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		if err != nil {
 			return fmt.Errorf("embedded: %w", err)
 		}
 	}

@@ -127,13 +127,11 @@ func readNumber(v []byte, absent int64) (int64, error) {
 // readCount reads a number of something, 0 where there is none; the error is
 // counting.Corrupt.
 func readCount(v []byte) (int64, error) {
-	if v == nil {
-		return 0, nil
-	}
-	if len(v) != 8 || v[0] >= 0x80 {
+	n, err := readNumber(v, 0)
+	if err != nil || n < 0 {
 		return 0, counting.Corrupt
 	}
-	return int64(binary.BigEndian.Uint64(v)), nil
+	return n, nil
 }
 
 // ordered makes a key, or a part of one, whose order is that of the numbers.

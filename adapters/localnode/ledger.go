@@ -21,12 +21,6 @@ type savedEntry struct {
 	Changed int64  `json:"changed_ms"`
 }
 
-func encodeEntry(c *counting.LedgerEntry) ([]byte, error) {
-	return json.Marshal(savedEntry{
-		c.State, c.Count, c.Sink, c.Deliveries, c.Owner, c.Claims, c.Until.UnixMilli(), c.Changed.UnixMilli(),
-	})
-}
-
 // decodeEntry reads an entry; without a value it is that of a new window. The
 // error is counting.Corrupt.
 func decodeEntry(w counting.Window, b []byte) (counting.LedgerEntry, error) {
@@ -80,7 +74,9 @@ func (t *tx) changeEntry(w counting.Window, act func(*counting.LedgerEntry) erro
 	if !known {
 		t.plan(t.at.Add(counting.EntryLife), anEntry, ordered(w))
 	}
-	value, err := encodeEntry(&e)
+	value, err := json.Marshal(savedEntry{
+		e.State, e.Count, e.Sink, e.Deliveries, e.Owner, e.Claims, e.Until.UnixMilli(), e.Changed.UnixMilli(),
+	})
 	t.table(inEntries).Put(ordered(w), value)
 	return notApplied(err)
 }

@@ -36,32 +36,32 @@ func (m movable) IncomingArcs(ctx context.Context, table counting.Epoch) (arcs [
 func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.FrozenPages, err error) {
 	err = m.update(ctx, "claim arcs", movesOf(table, func(t *tx) error {
 		for _, arc := range arcs {
-			stage, pages := t.stage(arc)
-			if stage == counting.Live {
-				stage, pages = t.claim(arc)
+			at := t.stage(arc)
+			if at.Stage == counting.Live {
+				at = t.claim(arc)
 			}
-			all = append(all, counting.FrozenPages{Stage: stage, Pages: pages})
+			all = append(all, at)
 		}
 		return nil
 	}))
 	return all, err
 }
 
-func (t *tx) claim(arc counting.Arc) (stage counting.Stage, pages int) {
-	pages = movePrefix(t.pages, arcKey(arc), t.table(inFrozen), arcKey(arc))
-	stage = counting.Released
+func (t *tx) claim(arc counting.Arc) counting.FrozenPages {
+	pages := movePrefix(t.pages, arcKey(arc), t.table(inFrozen), arcKey(arc))
+	at := counting.FrozenPages{Stage: counting.Released, Pages: pages}
 	if pages > 0 || len(t.arcKeys(arc)) > 0 {
-		stage = counting.Frozen
+		at.Stage = counting.Frozen
 	}
-	t.setStage(arc, stage, pages)
-	return stage, pages
+	t.setStage(arc, at)
+	return at
 }
 
 // Fetch implements counting.Movable. All keys come first. The cursor is p with the
 // key of the last page that was returned.
 func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
 	err = m.view(ctx, "fetch what is frozen", movesOf(table, func(t *tx) error {
-		if stage, _ := t.stage(arc); stage != counting.Frozen {
+		if t.stage(arc).Stage != counting.Frozen {
 			return counting.ErrUnfinished
 		}
 		if cursor == "" {
@@ -134,11 +134,10 @@ func (m movable) Confirm(ctx context.Context, table counting.Epoch, arcs []count
 // RetireArc implements counting.Movable.
 func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
 	return m.update(ctx, "retire an arc", movesOf(table, func(t *tx) error {
-		stage, had := t.stage(arc)
-		switch {
-		case stage == counting.Released:
+		switch at := t.stage(arc); {
+		case at.Stage == counting.Released:
 			return nil
-		case stage != counting.Frozen || had != pages:
+		case at.Stage != counting.Frozen || at.Pages != pages:
 			return counting.ErrUnfinished
 		}
 		t.dropKeys(arc)
@@ -150,7 +149,7 @@ func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 // release forgets the pages of a frozen arc.
 func (t *tx) release(arc counting.Arc, pages int) {
 	clearPrefix(t.table(inFrozen), arcKey(arc))
-	t.setStage(arc, counting.Released, pages)
+	t.setStage(arc, counting.FrozenPages{Stage: counting.Released, Pages: pages})
 }
 
 // CloseArc implements counting.Movable.
@@ -191,7 +190,7 @@ func (t *tx) part(p counting.Located) (part counting.Part) {
 	if part.Err != nil {
 		return counting.Part{Err: part.Err}
 	}
-	part.Stage, _ = t.stage(p.Arc)
+	part.Stage = t.stage(p.Arc).Stage
 	part.Marked = t.table(inMarks).Get(key) != nil
 	part.Closed = !t.isIncoming(p.Arc)
 	return part

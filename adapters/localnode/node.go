@@ -185,6 +185,11 @@ func (t *tx) highestSealed() (counting.Window, error) {
 	return counting.Window(n), err
 }
 
-func (t *tx) seal(w counting.Window) {
-	t.table(inMeta).Put([]byte("sealed"), number(int64(w)))
+// seal makes a window one that takes no ids any more.
+func (t *tx) seal(w counting.Window) error {
+	sealed, err := t.highestSealed()
+	if err == nil && w > sealed {
+		t.table(inMeta).Put([]byte("sealed"), number(int64(w)))
+	}
+	return err
 }

@@ -59,14 +59,13 @@ func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.Swe
 // were abandoned are kept.
 func (t *tx) sweepFrozen(abandoned bool, table counting.Epoch, swept *counting.SweepResult) {
 	for _, arc := range arcsIn(t.table(inMoves)) {
-		stage, pages := t.stage(arc)
-		switch {
-		case stage != counting.Frozen:
+		switch at := t.stage(arc); {
+		case at.Stage != counting.Frozen:
 		case abandoned:
-			swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Table: table, Pages: pages})
+			swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Table: table, Pages: at.Pages})
 		default:
 			swept.Forgotten++
-			t.release(arc, pages)
+			t.release(arc, at.Pages)
 		}
 	}
 }

@@ -67,10 +67,7 @@ func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration)
 		if count, err = t.distinct(w); err != nil {
 			return err
 		}
-		if w > sealed {
-			t.seal(w)
-		}
-		return nil
+		return t.seal(w)
 	})
 	return count, err
 }
@@ -121,12 +118,8 @@ func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []st
 // Retire implements counting.Windows.
 func (n *core) Retire(ctx context.Context, w counting.Window) error {
 	return n.update(ctx, ofWindow("retire", w), func(t *tx) error {
-		sealed, err := t.highestSealed()
-		if err != nil {
+		if err := t.seal(w); err != nil {
 			return err
-		}
-		if w > sealed {
-			t.seal(w)
 		}
 		if t.isWaiting(w) { // it was not retired before
 			t.table(inWaiting).Delete(ordered(w))
