@@ -10,7 +10,7 @@ import (
 // Apply implements counting.Counts. It is one transaction whatever the size
 // of the batch, so that a batch of many costs little more than one of one.
 func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.Receipt, err error) {
-	err = n.update(ctx, "apply", func(t *tx) error {
+	err = n.update(ctx, "apply", isMember, func(t *tx) error {
 		fence, opened, err := t.state.Epochs()
 		if err != nil {
 			return err
@@ -108,39 +108,29 @@ func (t *tx) saveSession(b *counting.Batch, applied counting.Applied) {
 	t.table(inSessions).Put(key, encodeSession(applied, t.at))
 }
 
-// serving is a read for callers that route by the ring of an epoch.
-func serving(epoch counting.Epoch, read func(*tx) error) func(*tx) error {
-	return func(t *tx) error {
-		if err := t.state.Serves(epoch); err != nil {
-			return err
-		}
-		return read(t)
-	}
-}
-
 // Read implements counting.Counts.
 func (n *core) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (tallies []counting.Tally, err error) {
-	err = n.view(ctx, "read", serving(epoch, func(t *tx) error {
+	err = n.view(ctx, "read", serves(epoch), func(t *tx) error {
 		tallies = make([]counting.Tally, len(pages))
 		for i, p := range pages {
 			t.key = t.appendPage(t.key[:0], p.Arc, p.Page)
 			tallies[i].Visits, tallies[i].Err = readCount(t.pages.Get(t.key))
 		}
 		return nil
-	}))
+	})
 	return tallies, err
 }
 
 // List implements counting.Counts. The cursor is the key of the last page that
 // was returned.
 func (n *core) List(ctx context.Context, epoch counting.Epoch, cursor string) (pages []counting.Visit, next string, err error) {
-	err = n.view(ctx, "list pages", serving(epoch, func(t *tx) error {
+	err = n.view(ctx, "list pages", serves(epoch), func(t *tx) error {
 		if t.state.Incoming > 0 {
 			return counting.Moving
 		}
 		pages, next = t.listPages(t.pages, nil, cursor)
 		return nil
-	}))
+	})
 	return pages, next, err
 }
 

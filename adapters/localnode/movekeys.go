@@ -53,7 +53,7 @@ func (t *tx) importKeys(arc counting.Arc, keys []counting.StoredKey) error {
 
 // FindKeys implements counting.Movable.
 func (m movable) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) (found []counting.KeyLookup, err error) {
-	err = m.view(ctx, "find keys", serving(epoch, func(t *tx) error {
+	err = m.view(ctx, "find keys", serves(epoch), func(t *tx) error {
 		found = make([]counting.KeyLookup, len(keys))
 		days := t.keyDays(false)
 		for i, k := range keys {
@@ -62,6 +62,6 @@ func (m movable) FindKeys(ctx context.Context, epoch counting.Epoch, keys []coun
 			copy(found[i].Print[:], kept)
 		}
 		return nil
-	}))
+	})
 	return found, err
 }

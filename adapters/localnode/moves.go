@@ -12,29 +12,18 @@ type movable struct{ *core }
 
 var _ counting.Movable = movable{}
 
-// movesOf is a step of the moves of a table, or a read for them. It fails on a node
-// whose moves are those of another table.
-func movesOf(table counting.Epoch, act func(*tx) error) func(*tx) error {
-	return func(t *tx) error {
-		if err := t.state.Moves(table); err != nil {
-			return err
-		}
-		return act(t)
-	}
-}
-
 // IncomingArcs implements counting.Movable.
 func (m movable) IncomingArcs(ctx context.Context, table counting.Epoch) (arcs []counting.Arc, err error) {
-	err = m.view(ctx, "list incoming arcs", movesOf(table, func(t *tx) error {
+	err = m.view(ctx, "list incoming arcs", movesOf(table), func(t *tx) error {
 		arcs = arcsIn(t.table(inIncoming))
 		return nil
-	}))
+	})
 	return arcs, err
 }
 
 // ClaimArcs implements counting.Movable.
 func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.FrozenPages, err error) {
-	err = m.update(ctx, "claim arcs", movesOf(table, func(t *tx) error {
+	err = m.update(ctx, "claim arcs", movesOf(table), func(t *tx) error {
 		for _, arc := range arcs {
 			at := t.stage(arc)
 			if at.Stage == counting.Live {
@@ -43,7 +32,7 @@ func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []cou
 			all = append(all, at)
 		}
 		return nil
-	}))
+	})
 	return all, err
 }
 
@@ -60,7 +49,7 @@ func (t *tx) claim(arc counting.Arc) counting.FrozenPages {
 // Fetch implements counting.Movable. All keys come first. The cursor is p with the
 // key of the last page that was returned.
 func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
-	err = m.view(ctx, "fetch what is frozen", movesOf(table, func(t *tx) error {
+	err = m.view(ctx, "fetch what is frozen", movesOf(table), func(t *tx) error {
 		if t.stage(arc).Stage != counting.Frozen {
 			return counting.ErrUnfinished
 		}
@@ -72,13 +61,13 @@ func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.A
 			next = "p" + next
 		}
 		return nil
-	}))
+	})
 	return c, next, err
 }
 
 // Import implements counting.Movable.
 func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (result counting.ImportResult, err error) {
-	err = m.update(ctx, "import", movesOf(table, func(t *tx) error {
+	err = m.update(ctx, "import", movesOf(table), func(t *tx) error {
 		if !t.isIncoming(arc) {
 			result.Closed = true
 			return nil
@@ -98,7 +87,7 @@ func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.
 		result = t.incoming(arc)
 		result.Refused = refused
 		return nil
-	}))
+	})
 	return result, err
 }
 
@@ -122,18 +111,18 @@ func (t *tx) importPage(v counting.Visit) counting.Reason {
 // Confirm implements counting.Movable. It is an update, so that what an earlier
 // commit may not have synced is synced.
 func (m movable) Confirm(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.ImportResult, err error) {
-	err = m.update(ctx, "confirm arcs", movesOf(table, func(t *tx) error {
+	err = m.update(ctx, "confirm arcs", movesOf(table), func(t *tx) error {
 		for _, arc := range arcs {
 			all = append(all, t.incoming(arc))
 		}
 		return nil
-	}))
+	})
 	return all, err
 }
 
 // RetireArc implements counting.Movable.
 func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return m.update(ctx, "retire an arc", movesOf(table, func(t *tx) error {
+	return m.update(ctx, "retire an arc", movesOf(table), func(t *tx) error {
 		switch at := t.stage(arc); {
 		case at.Stage == counting.Released:
 			return nil
@@ -143,7 +132,7 @@ func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 		t.dropKeys(arc)
 		t.release(arc, pages)
 		return nil
-	}))
+	})
 }
 
 // release forgets the pages of a frozen arc.
@@ -154,7 +143,7 @@ func (t *tx) release(arc counting.Arc, pages int) {
 
 // CloseArc implements counting.Movable.
 func (m movable) CloseArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
-	return m.update(ctx, "close an arc", movesOf(table, func(t *tx) error {
+	return m.update(ctx, "close an arc", movesOf(table), func(t *tx) error {
 		switch in := t.incoming(arc); {
 		case in.Closed:
 			return nil
@@ -167,18 +156,18 @@ func (m movable) CloseArc(ctx context.Context, table counting.Epoch, arc countin
 		next.Incoming--
 		t.saveRing(next)
 		return nil
-	}))
+	})
 }
 
 // ReadParts implements counting.Movable.
 func (m movable) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (parts []counting.Part, err error) {
-	err = m.view(ctx, "read", serving(epoch, func(t *tx) error {
+	err = m.view(ctx, "read", serves(epoch), func(t *tx) error {
 		parts = make([]counting.Part, len(pages))
 		for i, p := range pages {
 			parts[i] = t.part(p)
 		}
 		return nil
-	}))
+	})
 	return parts, err
 }
 
@@ -198,14 +187,14 @@ func (t *tx) part(p counting.Located) (part counting.Part) {
 
 // ImportEntries implements counting.Movable.
 func (m movable) ImportEntries(ctx context.Context, table counting.Epoch, entries []counting.FullEntry) error {
-	return m.update(ctx, "import entries", movesOf(table, func(t *tx) error {
+	return m.update(ctx, "import entries", movesOf(table), func(t *tx) error {
 		for _, e := range entries {
 			if err := t.importEntry(e); err != nil {
 				return err
 			}
 		}
 		return nil
-	}))
+	})
 }
 
 func (t *tx) importEntry(e counting.FullEntry) error {

@@ -93,31 +93,46 @@ func (n *core) ID() counting.NodeID { return n.id }
 // Addr implements sharding.RingStore.
 func (n *core) Addr() string { return n.addr }
 
-// view reads what is committed, on a node that is part of a ring. Its error
-// says what was done.
-func (n *core) view(ctx context.Context, what string, read func(*tx) error) error {
+// need fails where what the node knows of the ring doesn't allow a call.
+type need func(sharding.RingState) error
+
+func anyRing(sharding.RingState) error { return nil }
+
+// isMember: the node is part of a ring.
+func isMember(s sharding.RingState) error {
+	_, _, err := s.Epochs()
+	return err
+}
+
+// serves: the callers route by the ring of an epoch.
+func serves(epoch counting.Epoch) need {
+	return func(s sharding.RingState) error { return s.Serves(epoch) }
+}
+
+// movesOf: the moves of the node are those of a table.
+func movesOf(table counting.Epoch) need {
+	return func(s sharding.RingState) error { return s.Moves(table) }
+}
+
+// view reads what is committed. Its error says what was done.
+func (n *core) view(ctx context.Context, what string, ring need, read func(*tx) error) error {
 	err := notApplied(ctx.Err())
 	if err == nil {
-		err = n.driver.View(func(root bucket) error { return n.run(root, members(read)) })
+		err = n.driver.View(func(root bucket) error { return n.run(root, ring, read) })
 	}
 	return n.failed(what, err)
 }
 
-// update makes a change that is durable when update returns nil, on a node
-// that is part of a ring. An error of change rolls everything back.
-func (n *core) update(ctx context.Context, what string, change func(*tx) error) error {
-	return n.updateAny(ctx, what, members(change))
-}
-
-// updateAny is update for a node that may be part of no ring.
-func (n *core) updateAny(ctx context.Context, what string, change func(*tx) error) error {
+// update makes a change that is durable when update returns nil. An error of
+// change rolls everything back.
+func (n *core) update(ctx context.Context, what string, ring need, change func(*tx) error) error {
 	if err := n.lock(ctx); err != nil {
 		return n.failed(what, notApplied(err))
 	}
 	defer n.unlock()
 	err := notApplied(ctx.Err())
 	if err == nil {
-		err = n.driver.Update(func(root bucket) error { return n.run(root, change) })
+		err = n.driver.Update(func(root bucket) error { return n.run(root, ring, change) })
 	}
 	n.seen.resolve(err == nil)
 	if err == nil && n.saved != nil {
@@ -128,22 +143,15 @@ func (n *core) updateAny(ctx context.Context, what string, change func(*tx) erro
 }
 
 // run does one transaction.
-func (n *core) run(root bucket, act func(*tx) error) error {
+func (n *core) run(root bucket, ring need, act func(*tx) error) error {
 	t, err := n.begin(root)
 	if err != nil {
 		return err
 	}
-	return act(t)
-}
-
-// members fails on a node that is part of no ring.
-func members(act func(*tx) error) func(*tx) error {
-	return func(t *tx) error {
-		if t.state.Fenced == nil {
-			return counting.ErrUninitialized
-		}
-		return act(t)
+	if err := ring(t.state); err != nil {
+		return err
 	}
+	return act(t)
 }
 
 // lock makes the caller the writer.

@@ -79,7 +79,7 @@ func (t *tx) saveRing(next sharding.RingState) {
 
 // RingState implements sharding.RingStore.
 func (n *core) RingState(ctx context.Context) (s sharding.RingState, err error) {
-	err = n.view(ctx, "read the ring", func(t *tx) error {
+	err = n.view(ctx, "read the ring", isMember, func(t *tx) error {
 		s = t.state
 		return nil
 	})
@@ -88,7 +88,7 @@ func (n *core) RingState(ctx context.Context) (s sharding.RingState, err error) 
 
 // RingSummary implements sharding.RingStore.
 func (n *core) RingSummary(ctx context.Context) (s sharding.RingSummary, err error) {
-	err = n.view(ctx, "summarize the ring", func(t *tx) (err error) {
+	err = n.view(ctx, "summarize the ring", isMember, func(t *tx) (err error) {
 		s, err = t.state.Summary()
 		s.Keys = int(keysKept(t.keyDays(false)))
 		return err
@@ -130,7 +130,7 @@ func (n *core) Open(ctx context.Context, r *sharding.Ring) error {
 
 // changeRing stores what step makes of the ring, where that is something else.
 func (n *core) changeRing(ctx context.Context, what string, step func(*tx) (sharding.RingState, error)) error {
-	return n.updateAny(ctx, what, func(t *tx) error {
+	return n.update(ctx, what, anyRing, func(t *tx) error {
 		next, err := step(t)
 		if err == nil && next != t.state {
 			t.saveRing(next)

@@ -33,7 +33,7 @@ func (t *tx) orphans() (all []counting.Orphan) {
 
 // Sweep implements counting.Movable. One call looks at everything.
 func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, _ string) (swept counting.SweepResult, next string, err error) {
-	err = m.update(ctx, "sweep", movesOf(table, func(t *tx) error {
+	err = m.update(ctx, "sweep", movesOf(table), func(t *tx) error {
 		for _, o := range t.orphans() {
 			if o.Quarantined || o.Table > k.Ended || o.Table < k.Since {
 				swept.Orphans = append(swept.Orphans, o)
@@ -51,7 +51,7 @@ func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.Swe
 			}
 		}
 		return nil
-	}))
+	})
 	return swept, "", err
 }
 

@@ -14,7 +14,7 @@ func ofWindow(what string, w counting.Window) string { return fmt.Sprintf("%s wi
 // Heartbeat implements counting.Windows. It writes only when there is something
 // to write.
 func (n *core) Heartbeat(ctx context.Context) (a counting.HeartbeatResult, err error) {
-	err = n.update(ctx, "heartbeat", func(t *tx) (err error) {
+	err = n.update(ctx, "heartbeat", isMember, func(t *tx) (err error) {
 		if a.Current, err = t.current(t.state); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (t *tx) addWaiting(w counting.Window) {
 
 // Seal implements counting.Windows.
 func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration) (count int64, err error) {
-	err = n.update(ctx, ofWindow("seal", w), func(t *tx) error {
+	err = n.update(ctx, ofWindow("seal", w), isMember, func(t *tx) error {
 		sealed, err := t.highestSealed()
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (t *tx) window(w counting.Window) (bucket, error) {
 
 // Distinct implements counting.Windows.
 func (n *core) Distinct(ctx context.Context, w counting.Window) (count int64, err error) {
-	err = n.view(ctx, ofWindow("count", w), func(t *tx) error {
+	err = n.view(ctx, ofWindow("count", w), isMember, func(t *tx) error {
 		count, err = t.distinct(w)
 		return err
 	})
@@ -98,7 +98,7 @@ func (t *tx) distinct(w counting.Window) (int64, error) {
 
 // Endpoints implements counting.Windows.
 func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []string, err error) {
-	err = n.view(ctx, ofWindow("endpoints of", w), func(t *tx) error {
+	err = n.view(ctx, ofWindow("endpoints of", w), isMember, func(t *tx) error {
 		kept, err := t.window(w)
 		if kept == nil || err != nil {
 			return err
@@ -117,7 +117,7 @@ func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []st
 
 // Retire implements counting.Windows.
 func (n *core) Retire(ctx context.Context, w counting.Window) error {
-	return n.update(ctx, ofWindow("retire", w), func(t *tx) error {
+	return n.update(ctx, ofWindow("retire", w), isMember, func(t *tx) error {
 		if err := t.seal(w); err != nil {
 			return err
 		}
