@@ -143,7 +143,7 @@ func (r *Ring) copy(c Change) *Ring {
 	n := r.withEpoch(c)
 	n.members = slices.Clone(r.members)
 	owners := *r.tables[0].owners
-	n.tables = append([]table{{epoch: n.epoch, from: c.From, owners: &owners}}, r.tables...)
+	n.tables = append([]Table{{Epoch: n.epoch, From: c.From, owners: &owners}}, r.tables...)
 	return n
 }
 
@@ -158,7 +158,7 @@ func (r *Ring) next(c Change) *Ring {
 // but leaves so many. Then it drops the members that are not active and own nothing in
 // any table.
 func (r *Ring) forget(leave int, oldest counting.Window) {
-	for len(r.tables) > leave && r.tables[len(r.tables)-2].from <= oldest {
+	for len(r.tables) > leave && r.tables[len(r.tables)-2].From <= oldest {
 		r.tables = r.tables[:len(r.tables)-1]
 	}
 	left := func(m Member) bool { return m.State != Active }

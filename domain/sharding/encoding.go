@@ -41,7 +41,7 @@ func (r *Ring) Encode() []byte {
 	}
 	for _, t := range r.tables {
 		owners, _ := binary.Append(nil, binary.LittleEndian, t.owners[:]) // numbers can't fail
-		d.Tables = append(d.Tables, documentTable{Epoch: t.epoch, From: t.from, Owners: owners})
+		d.Tables = append(d.Tables, documentTable{Epoch: t.Epoch, From: t.From, Owners: owners})
 	}
 	b, err := json.Marshal(d)
 	if err != nil { // numbers, strings and bytes alone can't fail
@@ -74,7 +74,7 @@ func Decode(b []byte) (*Ring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: table %d: %w", ErrBadDocument, i, err)
 		}
-		r.tables = append(r.tables, table{epoch: t.Epoch, from: t.From, owners: owners})
+		r.tables = append(r.tables, Table{Epoch: t.Epoch, From: t.From, owners: owners})
 	}
 	for arc, o := range r.tables[0].owners {
 		if r.members[o].State != Active {

@@ -24,7 +24,7 @@ func (r *Ring) Tables() int { return len(r.tables) }
 // TableFor is the number of the table that is valid for a window; 0 is the newest.
 func (r *Ring) TableFor(w counting.Window) int {
 	for i, t := range r.tables {
-		if t.from <= w {
+		if t.From <= w {
 			return i
 		}
 	}
@@ -37,11 +37,11 @@ func (r *Ring) IDOwner(id counting.ID, tableNumber int) (int, counting.Epoch) {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(id))
 	t := &r.tables[tableNumber]
-	return int(t.owners[xxh3.HashSeed(b[:], r.seed)>>(64-arcBits)]), t.epoch
+	return int(t.owners[xxh3.HashSeed(b[:], r.seed)>>(64-arcBits)]), t.Epoch
 }
 
 // IDTable is the epoch of the table that is valid for a window.
-func (r *Ring) IDTable(w counting.Window) counting.Epoch { return r.tables[r.TableFor(w)].epoch }
+func (r *Ring) IDTable(w counting.Window) counting.Epoch { return r.tables[r.TableFor(w)].Epoch }
 
 // HomeIndex is the index of the member whose Ledger has the window's entry, from its
 // first claim on. It follows from the window's table. If that member is lost, it is the
@@ -70,18 +70,6 @@ func (r *Ring) Share(member int) float64 {
 	return float64(n) / Arcs
 }
 
-// IDTable is a table with the first window for which it is valid.
-type IDTable struct {
-	Epoch counting.Epoch
-	From  counting.Window
-}
-
 // IDTables are the tables by which ids may be routed, newest first. The last one is
-// also valid for all earlier windows.
-func (r *Ring) IDTables() []IDTable {
-	all := make([]IDTable, len(r.tables))
-	for i, t := range r.tables {
-		all[i] = IDTable{Epoch: t.epoch, From: t.from}
-	}
-	return all
-}
+// also valid for all earlier windows. The caller must not change them.
+func (r *Ring) IDTables() []Table { return r.tables }

@@ -29,7 +29,7 @@ func (r *Ring) holder(arc counting.Arc) int {
 		if r.members[from].State != Lost {
 			return from
 		}
-		if r.lostAt(from) > r.tables[i-1].epoch { // it was lost with the pages that it had
+		if r.lostAt(from) > r.tables[i-1].Epoch { // it was lost with the pages that it had
 			return -1
 		}
 	}

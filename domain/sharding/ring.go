@@ -67,8 +67,8 @@ type Ring struct {
 	members    []Member
 	losses     []Loss
 	// tables are newest first. Pages use the first one. The ids of a window use
-	// the first one whose from is not after the window.
-	tables []table
+	// the first one whose From is not after the window.
+	tables []Table
 }
 
 // Loss records that a node was abandoned, with its counts, by the ring of an epoch. It
@@ -78,10 +78,12 @@ type Loss struct {
 	Epoch counting.Epoch  `json:"epoch"`
 }
 
-// table is the owner of each arc, and the epoch that made it.
-type table struct {
-	epoch  counting.Epoch
-	from   counting.Window
+// Table is the owner of each arc.
+type Table struct {
+	// Epoch is that of the ring that made it.
+	Epoch counting.Epoch
+	// From is the first window for whose ids it is valid.
+	From   counting.Window
 	owners *[Arcs]uint16
 }
 
@@ -98,7 +100,7 @@ func New(deployment string, seed uint64, length counting.WindowLength, change st
 	}
 	owners := new([Arcs]uint16) // the first member has them all
 	r.balance(owners).give(0)
-	r.tables = []table{{epoch: 1, from: math.MinInt64, owners: owners}}
+	r.tables = []Table{{Epoch: 1, From: math.MinInt64, owners: owners}}
 	return r, nil
 }
 
@@ -204,7 +206,7 @@ func (r *Ring) Since(id counting.NodeID) (epoch counting.Epoch, ok bool) {
 func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
 
 // Table is the epoch of the newest table. It names the moves to that table.
-func (r *Ring) Table() counting.Epoch { return r.tables[0].epoch }
+func (r *Ring) Table() counting.Epoch { return r.tables[0].Epoch }
 
 // Admits tells whether a node that stores no ring may open this one: at the first start
 // of a deployment, or as the joining member of the change. Any other such node came
@@ -213,18 +215,18 @@ func (r *Ring) Admits(id counting.NodeID) bool {
 	if r.parent == 0 {
 		return r.Index(id) >= 0
 	}
-	return r.tables[0].epoch > r.parent && r.IsJoining(id)
+	return r.tables[0].Epoch > r.parent && r.IsJoining(id)
 }
 
 // IsJoining tells whether a member owns arcs by no table but the newest. If it was
 // admitted and has opened no ring yet, it may open this one.
 func (r *Ring) IsJoining(id counting.NodeID) bool {
 	at := r.Index(id)
-	return at >= 0 && !slices.ContainsFunc(r.tables[1:], func(t table) bool { return slices.Contains(t.owners[:], uint16(at)) })
+	return at >= 0 && !slices.ContainsFunc(r.tables[1:], func(t Table) bool { return slices.Contains(t.owners[:], uint16(at)) })
 }
 
 // CanFollow tells whether a node that has opened a table can open this ring next,
 // without missing moves.
 func (r *Ring) CanFollow(table counting.Epoch) bool {
-	return r.tables[0].epoch == table || len(r.tables) > 1 && r.tables[1].epoch == table
+	return r.tables[0].Epoch == table || len(r.tables) > 1 && r.tables[1].Epoch == table
 }
