@@ -42,7 +42,7 @@ type Service struct {
 	cancel context.CancelFunc
 	mu     sync.Mutex
 	// closing are the windows whose endpoints this instance is notifying.
-	closing map[counting.Window]struct{}
+	closing map[counting.Window]bool
 	stopped bool
 	calling sync.WaitGroup
 }
@@ -53,7 +53,7 @@ func New(o Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
 		Options: o, attempts: make(chan struct{}, maxAttempts), saves: make(chan struct{}, maxSaves),
-		ctx: ctx, cancel: cancel, closing: make(map[counting.Window]struct{}),
+		ctx: ctx, cancel: cancel, closing: make(map[counting.Window]bool),
 	}
 }
 

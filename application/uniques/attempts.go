@@ -64,7 +64,7 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 	for running := 0; ; {
 		now := time.Now()
 		due, waiting := queue.Due(now)
-		if failed != nil || ctx.Err() != nil || !now.Before(queue.End()) {
+		if failed != nil || ctx.Err() != nil {
 			waiting = false
 		}
 		if !waiting && running == 0 {
@@ -81,12 +81,8 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 		}
 		select {
 		case places <- struct{}{}:
-			if now = time.Now(); !now.Before(queue.End()) {
-				<-c.attempts
-				break
-			}
-			call, until := queue.Next(now)
-			if call == nil { // the due one waits for its host
+			call, until := queue.Next(time.Now())
+			if call == nil { // the due one waits for its host, or the budget is spent
 				<-c.attempts
 				break
 			}

@@ -18,8 +18,7 @@ const maxClosing = 4
 func (s *Service) isClosing(w counting.Window) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.closing[w]
-	return ok
+	return s.closing[w]
 }
 
 // notifyInBackground notifies the endpoints of a published window and finishes it. If
@@ -30,7 +29,7 @@ func (s *Service) notifyInBackground(c closing, r publishing.Report) {
 	if s.stopped || len(s.closing) >= maxClosing {
 		return
 	}
-	s.closing[c.window] = struct{}{}
+	s.closing[c.window] = true
 	s.calling.Go(func() {
 		defer func() {
 			s.mu.Lock()

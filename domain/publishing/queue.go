@@ -84,12 +84,12 @@ func (q *Queue) Add(c Delivery, now time.Time) {
 	q.offer(h)
 }
 
-// Next removes the delivery that has to begin now, nil if there is none. It returns
-// when the attempt has to end.
+// Next removes the delivery that has to begin now, nil if there is none, or if the budget
+// is spent. It returns when the attempt has to end.
 func (q *Queue) Next(now time.Time) (*Delivery, time.Time) {
 	q.advance(now)
 	for class := range q.ready {
-		for len(q.ready[class]) > 0 {
+		for len(q.ready[class]) > 0 && now.Before(q.end) {
 			h := q.ready[class][0]
 			q.ready[class] = q.ready[class][1:]
 			h.offered[class]--
@@ -139,13 +139,15 @@ func (q *Queue) until(c *Delivery, now time.Time) time.Time {
 }
 
 // Due is when Next will return a delivery, unless an attempt ends before. It is false
-// if Next returns none until an attempt ends.
+// if Next returns none until an attempt ends, or none at all since the budget is spent.
 func (q *Queue) Due(now time.Time) (time.Time, bool) {
 	q.advance(now)
-	if len(q.ready[first])+len(q.ready[again]) > 0 {
+	switch {
+	case !now.Before(q.end):
+		return time.Time{}, false
+	case len(q.ready[first])+len(q.ready[again]) > 0:
 		return now, true
-	}
-	if len(q.later) > 0 {
+	case len(q.later) > 0:
 		return q.later[0].due, true
 	}
 	return time.Time{}, false
