@@ -48,8 +48,8 @@ func (b *backoff) fail(first, last time.Duration) {
 type backoffs struct {
 	mu    sync.Mutex
 	table counting.Epoch
-	arcs  map[counting.Arc]*backoff
-	nodes map[counting.NodeID]*backoff
+	arcs  map[counting.Arc]backoff
+	nodes map[counting.NodeID]backoff
 	// left arcs were left when this instance first asked for them, at since.
 	left  int
 	since time.Time
@@ -60,7 +60,7 @@ func (b *backoffs) reset(table counting.Epoch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.table != table {
-		b.table, b.arcs, b.nodes = table, make(map[counting.Arc]*backoff), make(map[counting.NodeID]*backoff)
+		b.table, b.arcs, b.nodes = table, make(map[counting.Arc]backoff), make(map[counting.NodeID]backoff)
 		b.since = time.Time{}
 	}
 }
@@ -77,31 +77,25 @@ func (b *backoffs) found(left int, incoming []counting.Arc) {
 		return
 	}
 	slices.Sort(incoming)
-	maps.DeleteFunc(b.arcs, func(arc counting.Arc, _ *backoff) bool {
+	maps.DeleteFunc(b.arcs, func(arc counting.Arc, _ backoff) bool {
 		_, is := slices.BinarySearch(incoming, arc)
 		return !is
 	})
 }
 
-// wait is how long a node backs off.
+// wait is how long a node backs off; not positive if it does not.
 func (b *backoffs) wait(node counting.NodeID) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n := b.nodes[node]; n != nil {
-		return time.Until(n.until)
-	}
-	return 0
+	return time.Until(b.nodes[node].until)
 }
 
-// waitFor is how long a move backs off.
+// waitFor is how long a move backs off; not positive if it does not.
 func (b *backoffs) waitFor(m *move) time.Duration {
-	wait := max(b.wait(m.source.ID()), b.wait(m.destination.ID()))
+	nodes := max(b.wait(m.source.ID()), b.wait(m.destination.ID()))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if a := b.arcs[m.arc]; a != nil {
-		wait = max(wait, time.Until(a.until))
-	}
-	return wait
+	return max(nodes, time.Until(b.arcs[m.arc].until))
 }
 
 // nodeFailed notes that a node did not answer within the waited time. Concurrent calls
@@ -110,16 +104,14 @@ func (b *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := b.nodes[node]
-	if n == nil {
-		n = &backoff{}
-		b.nodes[node] = n
+	if time.Now().Before(n.until) {
+		return
 	}
-	if !time.Now().Before(n.until) {
-		n.fail(nodeFirst, nodeLast)
-		if least := time.Now().Add(pauseFactor * waited); n.until.Before(least) {
-			n.until = least
-		}
+	n.fail(nodeFirst, nodeLast)
+	if least := time.Now().Add(pauseFactor * waited); n.until.Before(least) {
+		n.until = least
 	}
+	b.nodes[node] = n
 }
 
 // arcFailed notes why an arc was not moved. news: the arc became stuck, or for another
@@ -129,18 +121,14 @@ func (b *backoffs) arcFailed(m *move, err error) (news bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.arcs[m.arc]
-	if a == nil {
-		a = &backoff{}
-		b.arcs[m.arc] = a
-	}
 	a.fail(arcFirst, arcLast)
-	if !own && a.failures < stuckAfter {
-		return false
+	if own || a.failures >= stuckAfter {
+		news = a.stuck.Reason != reason
+		a.stuck = sharding.StuckArc{
+			Arc: m.arc, From: m.source.ID(), To: m.destination.ID(), At: m.at.ID(), Reason: reason, Why: err.Error(),
+		}
 	}
-	news = a.stuck.Reason != reason
-	a.stuck = sharding.StuckArc{
-		Arc: m.arc, From: m.source.ID(), To: m.destination.ID(), At: m.at.ID(), Reason: reason, Why: err.Error(),
-	}
+	b.arcs[m.arc] = a
 	return news
 }
 
@@ -148,8 +136,9 @@ func (b *backoffs) arcFailed(m *move, err error) (news bool) {
 func (b *backoffs) retry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, a := range b.arcs {
+	for arc, a := range b.arcs {
 		a.until = time.Time{}
+		b.arcs[arc] = a
 	}
 	clear(b.nodes)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -56,7 +57,7 @@ func (s *Service) copyEntries(ctx context.Context, v *cluster.View, next *shardi
 
 // give copies some entries of a node, each with its deliveries, to their new homes.
 func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring, from *cluster.Member, entries []counting.Entry) error {
-	to, size := make([][]counting.FullEntry, len(v.Nodes)), 0
+	to, size := make(map[*cluster.Member][]counting.FullEntry), 0
 	for _, e := range entries {
 		if e.State == counting.Damaged {
 			s.Log.Warn("ledger entry of a dropped node is not readable and not copied", "window", v.Length().Name(e.Window), "node", from.ID())
@@ -84,27 +85,25 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 	return giveAll(ctx, v, to)
 }
 
-// homeBy is the index of the view's member that is the home of a window by the next
+// homeBy is the view's member that is the home of a window by the next
 // ring. If that ring names its joining member, any active member that stays will do,
 // since a lookup of an entry asks all members.
-func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) int {
-	if home := v.Index(next.Members()[next.HomeIndex(w)].ID); home >= 0 {
-		return home
+func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) *cluster.Member {
+	home := v.Index(next.Members()[next.HomeIndex(w)].ID)
+	if home < 0 {
+		home = slices.IndexFunc(v.Members(), func(m sharding.Member) bool {
+			return m.State == sharding.Active && next.Index(m.ID) >= 0
+		})
 	}
-	return slices.IndexFunc(v.Members(), func(m sharding.Member) bool {
-		return m.State == sharding.Active && next.Index(m.ID) >= 0
-	})
+	return v.Nodes[home]
 }
 
 // giveAll writes the entries for each member, concurrently, since each may wait for
 // its disk. It empties to.
-func giveAll(ctx context.Context, v *cluster.View, to [][]counting.FullEntry) error {
-	err := v.Each(ctx, func(_ context.Context, i int, m *cluster.Member) error {
-		if len(to[i]) == 0 {
-			return nil
-		}
-		return m.CallMovable(ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
-			return n.ImportEntries(ctx, v.Table(), to[i])
+func giveAll(ctx context.Context, v *cluster.View, to map[*cluster.Member][]counting.FullEntry) error {
+	_, err := cluster.Gather(ctx, slices.Collect(maps.Keys(to)), func(_ context.Context, m *cluster.Member) (any, error) {
+		return nil, m.CallMovable(ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
+			return n.ImportEntries(ctx, v.Table(), to[m])
 		})
 	})
 	clear(to)
