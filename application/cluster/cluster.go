@@ -117,10 +117,6 @@ func New(o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) newMember(n Node) *Member {
-	return &Member{n, groupcommit.New(c.commitOptions(n)), groupcommit.NewReader(n)}
-}
-
-func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 	o := groupcommit.Options{
 		Node:  n,
 		Epoch: func() counting.Epoch { return c.View().Epoch() },
@@ -140,7 +136,7 @@ func (c *Cluster) commitOptions(n Node) groupcommit.Options {
 	if c.opts.Observer != nil {
 		o.Observe = c.opts.Observer(n.ID())
 	}
-	return o
+	return &Member{n, groupcommit.New(o), groupcommit.NewReader(n)}
 }
 
 // remembers tells whether a node has been in the ring since an epoch, without being

@@ -123,10 +123,7 @@ func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []err
 // other tables, until ctx ends. Errors: those of groupcommit.Ticket.Wait;
 // counting.WrongTable, the node accepts the id by none of them now.
 func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) error {
-	first := 0
-	if v.Tables() > 1 {
-		first = v.TableFor(v.Length().At(now))
-	}
+	first := v.TableFor(v.Length().At(now))
 	for tried := 0; ; tried++ {
 		var owner int
 		owner, e.Table = v.IDOwner(e.ID, (first+tried)%v.Tables())
