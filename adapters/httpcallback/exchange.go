@@ -63,17 +63,12 @@ func withCount(query string, count int64) string {
 func (n *Notifier) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	host := u.Hostname()
 	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	dialer := net.Dialer{Resolver: n.resolver, Control: n.control(host), KeepAlive: -1}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
-	if err != nil || u.Scheme == "http" {
-		return conn, err
+	dialer := &net.Dialer{Resolver: n.resolver, Control: n.control(host), KeepAlive: -1}
+	if u.Scheme == "http" {
+		return dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	}
-	secure := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return secure, nil
+	secure := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}}
+	return secure.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 }
 
 // exchange sends a request and reads the beginning of the answer into an
@@ -112,12 +107,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), maxRetryAfter)
 	}
-	if text == "" || strings.Trim(text, "0123456789") != "" {
+	seconds, err := strconv.ParseUint(text, 10, 32) // the largest, for too many digits
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
-	}
-	seconds, err := strconv.ParseInt(text, 10, 32)
-	if err != nil { // there are too many digits
-		return maxRetryAfter
 	}
 	return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 }
