@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
@@ -114,13 +116,5 @@ func (h Home) Bars() []Bar {
 
 // Grouped formats a number with narrow spaces between groups of three digits.
 func Grouped(n int64) string {
-	digits := fmt.Sprint(n)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteRune('\u202f')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
+	return strings.ReplaceAll(humanize.Comma(n), ",", "\u202f")
 }
