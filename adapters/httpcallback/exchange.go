@@ -29,7 +29,8 @@ const (
 	maxRetryAfter = 24 * time.Hour
 )
 
-// request returns the POST of a report, signed for the time at.
+// request returns the POST of a report, signed for the time at. The count is at
+// the end of the query.
 func (n *Notifier) request(u *url.URL, r publishing.Report, at time.Time) *http.Request {
 	body := r.Body()
 	header := http.Header{
@@ -42,20 +43,15 @@ func (n *Notifier) request(u *url.URL, r publishing.Report, at time.Time) *http.
 		header["Webhook-Signature"] = []string{signature}
 	}
 	to := *u
-	to.RawQuery = withCount(u.RawQuery, r.Count)
+	if to.RawQuery != "" && !strings.HasSuffix(to.RawQuery, "&") { // its bytes stay as they are
+		to.RawQuery += "&"
+	}
+	to.RawQuery += "count=" + strconv.FormatInt(r.Count, 10)
 	return &http.Request{
 		Method: http.MethodPost, URL: &to, Host: u.Host, Header: header,
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 		Close: true,
 	}
-}
-
-// withCount appends the count to a query and leaves its bytes as they are.
-func withCount(query string, count int64) string {
-	if query != "" && !strings.HasSuffix(query, "&") {
-		query += "&"
-	}
-	return query + "count=" + strconv.FormatInt(count, 10)
 }
 
 // connect dials the host of u, with TLS for https. It ends when ctx does, and

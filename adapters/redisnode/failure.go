@@ -21,22 +21,21 @@ func harmless(answer string) bool {
 	}, func(beginning string) bool { return strings.HasPrefix(answer, beginning) })
 }
 
-// unfit is an error of preflight: the connection was not used.
-type unfit struct{ error }
+// notApplied is an error of a call that had no effect.
+func notApplied(err error) error { return fmt.Errorf("%w: %w", counting.ErrNotApplied, err) }
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
 // had no effect.
 func failed(err error) error {
 	var refused redis.Error
 	var op *net.OpError
-	var bad unfit
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return counting.ErrClosed
-	case errors.As(err, &bad), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
+	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
 		errors.As(err, &op) && op.Op == "dial",
 		errors.As(err, &refused) && harmless(err.Error()):
-		return fmt.Errorf("%w: %w", counting.ErrNotApplied, err)
+		return notApplied(err)
 	}
 	return err
 }
@@ -47,16 +46,16 @@ func failed(err error) error {
 func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	info, err := c.InfoMap(ctx, "server", "memory", "persistence").Result()
 	if err != nil {
-		return unfit{err}
+		return notApplied(err)
 	}
 	version := info["Server"]["redis_version"]
 	var major, minor int
 	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
 	if major < 7 {
-		return unfit{fmt.Errorf("redis %s is too old, want 7.0 or later", version)}
+		return notApplied(fmt.Errorf("redis %s is too old, want 7.0 or later", version))
 	}
 	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
-		return unfit{fmt.Errorf("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)}
+		return notApplied(fmt.Errorf("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy))
 	}
 	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
 		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)

@@ -43,11 +43,7 @@ func clientOf(addr string, forwarded []string, proxies []netip.Prefix) netip.Pre
 		}
 		client = before
 	}
-	bits := 32
-	if client.Is6() {
-		bits = 64
-	}
-	prefix, _ := client.Prefix(bits) // the zero value for no address
+	prefix, _ := client.Prefix(min(client.BitLen(), 64)) // the zero value for no address
 	return prefix
 }
 
