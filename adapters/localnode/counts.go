@@ -59,9 +59,9 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 		ids.finish()
 	}
 	if len(b.Keyed) > 0 {
-		keys := t.keeping(b.KeyLimit)
+		days := t.keyDays(false)
 		for _, k := range b.Keyed {
-			note(keys.add(k))
+			note(t.addKeyed(k, &days, b.KeyLimit))
 		}
 	}
 	for _, s := range b.SetCounts {

@@ -33,9 +33,9 @@ func (t *tx) keyDays(all bool) (days []dayKeys) {
 }
 
 // keysKept is the number of keys of some days.
-func keysKept(days []dayKeys) (kept uint64) {
+func keysKept(days []dayKeys) (kept int) {
 	for _, of := range days {
-		kept += of.Sequence()
+		kept += int(of.Sequence())
 	}
 	return kept
 }
@@ -52,42 +52,28 @@ func findKey(days []dayKeys, name []byte) []byte {
 
 func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(arc), key[:]...) }
 
-// keeping adds the keyed visits of one batch.
-type keeping struct {
-	*tx
-	days  []dayKeys
-	kept  uint64
-	limit uint64
-}
-
-func (t *tx) keeping(limit int) *keeping {
-	days := t.keyDays(false)
-	return &keeping{t, days, keysKept(days), uint64(max(limit, 0))}
-}
-
-// add adds one item unless its key is known, or says why it can't; 0 is no
-// reason.
-func (k *keeping) add(item counting.KeyedVisit) counting.Reason {
+// addKeyed adds one item unless some days know its key, or says why it can't; 0 is
+// no reason.
+func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, limit int) counting.Reason {
 	name := keyName(item.Arc, item.Key)
-	if kept := findKey(k.days, name); kept != nil {
+	if kept := findKey(*days, name); kept != nil {
 		if string(kept) != string(item.Print[:]) {
 			return counting.KeyReused
 		}
 		return 0
 	}
-	if k.kept >= k.limit {
+	if keysKept(*days) >= limit {
 		return counting.KeyLimit
 	}
-	of, err := k.keyDay(&k.days, counting.DayOf(k.at))
+	of, err := t.keyDay(days, counting.DayOf(t.at))
 	if err != nil {
 		return counting.Corrupt
 	}
 	if item.Count > 0 {
-		if reason := k.tx.add(item.Visit); reason != 0 {
+		if reason := t.add(item.Visit); reason != 0 {
 			return reason
 		}
 	}
-	k.kept++
 	of.keep(name, item.Print)
 	return 0
 }
@@ -122,9 +108,6 @@ func (of dayKeys) keep(name []byte, fingerprint counting.Fingerprint) {
 // forgetKeys deletes some of the keys of a day, and tells whether it was all.
 func (t *tx) forgetKeys(day []byte) (all bool) {
 	days := t.table(inKeys)
-	if days == nil {
-		return true
-	}
 	of, _ := days.Bucket(day)
 	if of == nil { // what is no bucket has no keys
 		return true

@@ -90,7 +90,7 @@ func (n *core) RingState(ctx context.Context) (s sharding.RingState, err error) 
 func (n *core) RingSummary(ctx context.Context) (s sharding.RingSummary, err error) {
 	err = n.view(ctx, "summarize the ring", isMember, func(t *tx) (err error) {
 		s, err = t.state.Summary()
-		s.Keys = int(keysKept(t.keyDays(false)))
+		s.Keys = keysKept(t.keyDays(false))
 		return err
 	})
 	return s, err

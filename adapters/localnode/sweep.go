@@ -43,7 +43,7 @@ func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.Swe
 			clearPrefix(t.table(inQuarantine), orphanKey(o))
 		}
 		if table <= k.Ended {
-			t.sweepFrozen(table < k.Since, table, &swept)
+			t.sweepFrozen(table, table < k.Since, &swept)
 		}
 		for _, arc := range t.occupied() {
 			if _, owned := slices.BinarySearch(k.Arcs, arc); !owned {
@@ -57,7 +57,7 @@ func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.Swe
 
 // sweepFrozen sweeps the frozen pages of a table whose moves have ended. Those that
 // were abandoned are kept.
-func (t *tx) sweepFrozen(abandoned bool, table counting.Epoch, swept *counting.SweepResult) {
+func (t *tx) sweepFrozen(table counting.Epoch, abandoned bool, swept *counting.SweepResult) {
 	for _, arc := range arcsIn(t.table(inMoves)) {
 		switch at := t.stage(arc); {
 		case at.Stage != counting.Frozen:
