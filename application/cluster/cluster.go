@@ -48,31 +48,13 @@ type Options struct {
 	Lost func(node counting.NodeID, batches int64)
 }
 
-// Member is a node with its group commit, and Reads for single pages.
+// Member is a node with its group commit, and Reads for single pages. Movable is nil if the
+// node is a deployment of its own, from which and to which no arc moves.
 type Member struct {
 	Node
+	counting.Movable
 	*groupcommit.Committer
 	Reads *groupcommit.Reader
-}
-
-// Movable is the node's capability of moving arcs, or counting.ErrImmovable.
-func (m *Member) Movable() (counting.Movable, error) {
-	if movable, ok := m.Node.(counting.Movable); ok {
-		return movable, nil
-	}
-	return nil, fmt.Errorf("node %s: %w", m.ID(), counting.ErrImmovable)
-}
-
-// CallMovable makes a call of a node whose arcs can move, for at most within. The error
-// is that of the call, or counting.ErrImmovable.
-func (m *Member) CallMovable(ctx context.Context, within time.Duration, call func(context.Context, counting.Movable) error) error {
-	movable, err := m.Movable()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	return call(ctx, movable)
 }
 
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
@@ -136,7 +118,8 @@ func (c *Cluster) newMember(n Node) *Member {
 	if c.opts.Observer != nil {
 		o.Observe = c.opts.Observer(n.ID())
 	}
-	return &Member{n, groupcommit.New(o), groupcommit.NewReader(n)}
+	movable, _ := n.(counting.Movable)
+	return &Member{n, movable, groupcommit.New(o), groupcommit.NewReader(n)}
 }
 
 // remembers tells whether a node has been in the ring since an epoch, without being

@@ -45,13 +45,9 @@ func (v *View) checkKeys(ctx context.Context, items []counting.KeyedVisit) []err
 
 // findKeys looks up some of the items at one source.
 func (v *View) findKeys(ctx context.Context, source *Member, items []counting.KeyedVisit, indexes []int) ([]counting.KeyLookup, error) {
-	movable, err := source.Movable()
-	if err != nil {
-		return nil, err
-	}
 	keys := make([]counting.LocatedKey, len(indexes))
 	for k, i := range indexes {
 		keys[k] = counting.LocatedKey{Arc: items[i].Arc, Key: items[i].Key}
 	}
-	return UntilOpen(ctx, func() ([]counting.KeyLookup, error) { return movable.FindKeys(ctx, v.Epoch(), keys) })
+	return UntilOpen(ctx, func() ([]counting.KeyLookup, error) { return source.FindKeys(ctx, v.Epoch(), keys) })
 }

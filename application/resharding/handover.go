@@ -102,8 +102,8 @@ func homeBy(next *sharding.Ring, v *cluster.View, w counting.Window) *cluster.Me
 // its disk. It empties to.
 func giveAll(ctx context.Context, v *cluster.View, to map[*cluster.Member][]counting.FullEntry) error {
 	_, err := cluster.Gather(ctx, slices.Collect(maps.Keys(to)), func(_ context.Context, m *cluster.Member) (any, error) {
-		return nil, m.CallMovable(ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
-			return n.ImportEntries(ctx, v.Table(), to[m])
+		return cluster.Call(ctx, cluster.SyncTime, func(ctx context.Context) (any, error) {
+			return nil, m.ImportEntries(ctx, v.Table(), to[m])
 		})
 	})
 	clear(to)

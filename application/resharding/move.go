@@ -61,7 +61,7 @@ func (m *move) finish(in counting.ImportResult) error {
 	}
 	// The number is that of the marks at the destination. The source compares it
 	// with that of its frozen pages.
-	err := m.call(m.source, func(ctx context.Context, n counting.Movable) error { return n.RetireArc(ctx, m.table, m.arc, in.Pages) })
+	err := m.call(m.source, func(ctx context.Context) error { return m.source.RetireArc(ctx, m.table, m.arc, in.Pages) })
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (m *move) finish(in counting.ImportResult) error {
 }
 
 func (m *move) close() error {
-	return m.call(m.destination, func(ctx context.Context, n counting.Movable) error { return n.CloseArc(ctx, m.table, m.arc, m.pages) })
+	return m.call(m.destination, func(ctx context.Context) error { return m.destination.CloseArc(ctx, m.table, m.arc, m.pages) })
 }
 
 // copy copies the keys and the frozen pages to the destination. Importing one twice
@@ -78,8 +78,8 @@ func (m *move) copy() (closed bool, err error) {
 	refused := 0
 	for cursor, more := "", true; more; more = cursor != "" {
 		var chunk counting.Chunk
-		err := m.call(m.source, func(ctx context.Context, n counting.Movable) (err error) {
-			chunk, cursor, err = n.Fetch(ctx, m.table, m.arc, cursor)
+		err := m.call(m.source, func(ctx context.Context) (err error) {
+			chunk, cursor, err = m.source.Fetch(ctx, m.table, m.arc, cursor)
 			return err
 		})
 		if errors.Is(err, counting.ErrUnfinished) {
@@ -91,8 +91,8 @@ func (m *move) copy() (closed bool, err error) {
 		m.keyed = m.keyed || chunk.LastKeys
 		for _, part := range chunk.Parts() {
 			var in counting.ImportResult
-			err := m.call(m.destination, func(ctx context.Context, n counting.Movable) (err error) {
-				in, err = n.Import(ctx, m.table, m.arc, part)
+			err := m.call(m.destination, func(ctx context.Context) (err error) {
+				in, err = m.destination.Import(ctx, m.table, m.arc, part)
 				return err
 			})
 			if err != nil || in.Closed {
@@ -108,7 +108,9 @@ func (m *move) copy() (closed bool, err error) {
 }
 
 // call makes one call of a node, and notes the node, to blame it if the call fails.
-func (m *move) call(node *cluster.Member, do func(context.Context, counting.Movable) error) error {
+func (m *move) call(node *cluster.Member, do func(context.Context) error) error {
 	m.at, m.since = node, time.Now()
-	return node.CallMovable(m.ctx, cluster.CallTimeout, do)
+	ctx, cancel := context.WithTimeout(m.ctx, cluster.CallTimeout)
+	defer cancel()
+	return do(ctx)
 }

@@ -107,16 +107,12 @@ func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 }
 
 // ask calls a member with all arcs of a group. The call may wait for a sync.
-func ask[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) (answers []T, err error) {
+func ask[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
 		m.at, m.since, arcs[i] = at, time.Now(), m.arc
 	}
-	err = at.CallMovable(g[0].ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
-		answers, err = call(n, ctx, g[0].table, arcs)
-		return err
-	})
-	return answers, err
+	return cluster.Call(g[0].ctx, cluster.SyncTime, func(ctx context.Context) ([]T, error) { return call(at, ctx, g[0].table, arcs) })
 }
 
 // incoming asks the members, but those that are backing off, for their incoming arcs.
@@ -132,7 +128,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.D
 		var some []counting.Arc
 		var err error
 		if wait <= 0 {
-			some, err = incomingArcs(ctx, v, m)
+			some, err = m.IncomingArcs(ctx, v.Table())
 		}
 		if err != nil {
 			s.backoffs.nodeFailed(m.ID(), time.Since(begin))

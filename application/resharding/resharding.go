@@ -56,11 +56,11 @@ func New(o Options) *Service {
 	return s
 }
 
-// Start moves arcs in the background from now on.
+// Start moves arcs in the background from now on, unless the store is one node.
 func (s *Service) Start(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() == nil {
+	if s.ctx.Err() == nil && s.Locate != nil {
 		s.movers.Go(s.run)
 	}
 	return nil

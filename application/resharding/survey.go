@@ -70,9 +70,8 @@ func (t *transition) ensureDurable(ctx context.Context) error {
 			return err
 		}
 		// The wait for the disk may take longer than a call.
-		err := m.CallMovable(ctx, cluster.SyncTime, func(ctx context.Context, n counting.Movable) error {
-			_, err := n.Confirm(ctx, t.view.Table(), nil)
-			return err
+		_, err := cluster.Call(ctx, cluster.SyncTime, func(ctx context.Context) ([]counting.ImportResult, error) {
+			return m.Confirm(ctx, t.view.Table(), nil)
 		})
 		switch {
 		case err == nil:
@@ -103,7 +102,7 @@ func (t *transition) checkAway(ctx context.Context) error {
 // come back before the ring without them is opened.
 func (t *transition) checkArrived(ctx context.Context) error {
 	return t.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		incoming, err := incomingArcs(ctx, t.view, m)
+		incoming, err := m.IncomingArcs(ctx, t.view.Table())
 		if err != nil {
 			return fmt.Errorf("%w: %w; nodes that are permanently lost are abandoned together", counting.ErrUnavailable, err)
 		}
@@ -114,12 +113,4 @@ func (t *transition) checkArrived(ctx context.Context) error {
 		}
 		return nil
 	}, t.lost...)
-}
-
-func incomingArcs(ctx context.Context, v *cluster.View, m *cluster.Member) (arcs []counting.Arc, err error) {
-	err = m.CallMovable(ctx, cluster.CallTimeout, func(ctx context.Context, n counting.Movable) error {
-		arcs, err = n.IncomingArcs(ctx, v.Table())
-		return err
-	})
-	return arcs, err
 }

@@ -2,7 +2,6 @@ package resharding
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"footfall/application/cluster"
@@ -40,15 +39,14 @@ func (s *Service) sweep(ctx context.Context, v *cluster.View) {
 }
 
 func sweepNode(ctx context.Context, m *cluster.Member, table counting.Epoch, k counting.SweepPolicy) (all counting.SweepResult, err error) {
+	if m.Movable == nil {
+		return all, nil // no move has left anything on such a node
+	}
 	for cursor, more := "", true; more; more = cursor != "" {
-		var some counting.SweepResult
-		err = m.CallMovable(ctx, cluster.CallTimeout, func(ctx context.Context, n counting.Movable) (err error) {
-			some, cursor, err = n.Sweep(ctx, table, k, cursor)
-			return err
+		some, err := cluster.Call(ctx, cluster.CallTimeout, func(ctx context.Context) (some counting.SweepResult, err error) {
+			some, cursor, err = m.Sweep(ctx, table, k, cursor)
+			return some, err
 		})
-		if errors.Is(err, counting.ErrImmovable) {
-			return all, nil // no move has left anything on such a node
-		}
 		if err != nil {
 			return all, err
 		}

@@ -29,9 +29,5 @@ func readMoving(ctx context.Context, v *cluster.View, g group, located []countin
 }
 
 func parts(ctx context.Context, v *cluster.View, m *cluster.Member, located []counting.Located) ([]counting.Part, error) {
-	movable, err := m.Movable()
-	if err != nil {
-		return nil, err
-	}
-	return cluster.UntilOpen(ctx, func() ([]counting.Part, error) { return movable.ReadParts(ctx, v.Epoch(), located) })
+	return cluster.UntilOpen(ctx, func() ([]counting.Part, error) { return m.ReadParts(ctx, v.Epoch(), located) })
 }

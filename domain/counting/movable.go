@@ -3,7 +3,6 @@ package counting
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -173,9 +172,6 @@ type Movable interface {
 	// Counts.Read.
 	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
 }
-
-// ErrImmovable says that a node is no Movable.
-var ErrImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node", ErrNotApplied)
 
 // Join adds the parts of a page whose arc is moving. The source must have been read
 // before the destination. What was not imported by then is what the source had, since

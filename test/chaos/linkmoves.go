@@ -2,16 +2,19 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 
 	"footfall/domain/counting"
 )
 
-// move is a call of a node whose arcs move, counting.ErrImmovable of another one.
+var errImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node", counting.ErrNotApplied)
+
+// move is a call of a node whose arcs move, errImmovable of another one.
 func move[T any](ctx context.Context, l *Link, c Call, do func(context.Context, counting.Movable) (T, error)) (T, error) {
 	movable, ok := l.Far.(counting.Movable)
 	if !ok {
 		var none T
-		return none, counting.ErrImmovable
+		return none, errImmovable
 	}
 	return through(ctx, l, c, func(ctx context.Context) (T, error) { return do(ctx, movable) })
 }
