@@ -68,11 +68,11 @@ func (n *Node) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc
 // parseKeys reads key, print, ... of a day.
 func parseKeys(day counting.Day, found answer) (keys []counting.StoredKey, err error) {
 	for i := 0; i+1 < len(found); i += 2 {
-		key, print := []byte(found.text(i)), []byte(found.text(i+1))
-		if len(key) != len(counting.Key{}) || len(print) != len(counting.Fingerprint{}) {
+		key, fingerprint := []byte(found.text(i)), []byte(found.text(i+1))
+		if len(key) != len(counting.Key{}) || len(fingerprint) != len(counting.Fingerprint{}) {
 			return nil, counting.Corrupt
 		}
-		stored := counting.RequestKey{Key: counting.Key(key), Print: counting.Fingerprint(print)}
+		stored := counting.RequestKey{Key: counting.Key(key), Print: counting.Fingerprint(fingerprint)}
 		keys = append(keys, counting.StoredKey{RequestKey: stored, Day: day})
 	}
 	return keys, nil
