@@ -168,7 +168,7 @@ func TestAWatcherThatComesBackSeesWhatItMissedAndNoMore(t *testing.T) {
 }
 
 func TestSilenceIsBrokenByHeartbeats(t *testing.T) {
-	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
+	scenario(t, func(t *testing.T, _ *world, s *watch.Service) {
 		v := enter(s, "", 0, "home")
 		after(2 * time.Second)
 		_, before := v.seen()
