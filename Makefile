@@ -13,6 +13,10 @@ TIMEOUT   ?= 30m
 RACE      := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 LINT      := go tool -modfile=tools/go.mod golangci-lint
 
+# A test binary with the race detector waits a second before it ends, for races that
+# would be found then. All tests of a package have ended by that time.
+export GORACE := atexit_sleep_ms=0
+
 # The version is linked in below. A second call of git would fail where the folder
 # belongs to another user, as in many containers.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
