@@ -37,7 +37,9 @@ build: ## build bin/footfall, linked statically
 # detector makes eight times as slow. It watches a lookup beside a change, and one
 # short model.
 SEQUENTIAL := ./domain/... ./test/model/... ./test/ringmodel/...
-CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel))(/|$$)')
+# Packages begin in this order, and most of them wait more than they compute: so four
+# run together, and the longest, the integration tests, come first.
+CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel))(/|$$)' | sort -r)
 # Adapters whose tests start no server.
 SERVERLESS  = $(shell go list ./adapters/... | grep -vE '/(redisnode|rabbitmq)$$')
 # Tests that search for what shows each defect that is built into the models.
@@ -54,7 +56,7 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
 	$(TEST) $(RACE) -run Race ./domain/sharding
 	$(TEST) $(RACE) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
-	$(TEST) $(RACE) -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
+	$(TEST) $(RACE) -p 4 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
 
 .PHONY: test-search
 test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis
