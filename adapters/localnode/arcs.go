@@ -41,7 +41,7 @@ func (t *tx) quarantine(arc counting.Arc, table counting.Epoch) {
 
 // reclaim makes what has not left of a claimed arc live again.
 func (t *tx) reclaim(arc counting.Arc, table counting.Epoch) {
-	stage := t.stage(arc).Stage
+	stage := t.frozenPages(arc).Stage
 	if stage == counting.Live {
 		return
 	}
@@ -53,15 +53,15 @@ func (t *tx) reclaim(arc counting.Arc, table counting.Epoch) {
 	movePrefix(t.table(inFrozen), arcKey(arc), t.pages, arcKey(arc))
 }
 
-// stage is how far an arc has come that leaves, and how many pages it had.
-func (t *tx) stage(arc counting.Arc) (at counting.FrozenPages) {
+// frozenPages are how far an arc has come that leaves, and how many pages it had.
+func (t *tx) frozenPages(arc counting.Arc) (at counting.FrozenPages) {
 	if v := t.table(inMoves).Get(arcKey(arc)); v != nil {
 		at.Stage, at.Pages = counting.Stage(v[0]), int(binary.BigEndian.Uint64(v[1:]))
 	}
 	return at
 }
 
-func (t *tx) setStage(arc counting.Arc, at counting.FrozenPages) {
+func (t *tx) setFrozenPages(arc counting.Arc, at counting.FrozenPages) {
 	t.table(inMoves).Put(arcKey(arc), append([]byte{byte(at.Stage)}, number(int64(at.Pages))...))
 }
 

@@ -58,7 +58,9 @@ func openDB(ctx context.Context, dir string, open openFile, checking time.Durati
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	var file boltFile
+	// What an old file has may be in the cache of a process that was killed only:
+	// prepare commits, so that all that is read later is on the disk.
+	file := boltFile{suspect: true}
 	file.db.Store(db)
 	if err := file.Update(func(root bucket) error { return prepare(root, false) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded: the database in %s %w", dir, err), db.Close())

@@ -72,3 +72,12 @@ func TestKeyThatNamesNoWindowIsPassedOver(t *testing.T) {
 		t.Errorf("entries: got %+v and the error %v, want window %d alone", got, err, w)
 	}
 }
+
+func TestKeysThatAreNotThereAreForgotten(t *testing.T) {
+	c := newClock()
+	n := start(t, localnode.FileOptions{Dir: t.TempDir(), Now: c.Now})
+	enter(t, n)
+	check.Must(t, n.SpoilPlan(c.Now()))
+	c.Elapse(time.Minute)
+	apply(t, n, batch(1))
+}

@@ -103,7 +103,7 @@ func (t *tx) setCount(s counting.SetCount) counting.Reason {
 func (t *tx) saveSession(b *counting.Batch, applied counting.Applied) {
 	key := []byte(b.Session)
 	if b.Seq == 1 {
-		t.plan(t.at.Add(counting.SessionLife), aSession, key)
+		t.plan(t.at.Add(counting.SessionLife), kindSession, key)
 	}
 	t.table(inSessions).Put(key, encodeSession(applied, t.at))
 }

@@ -76,6 +76,14 @@ func (n *core) SpoilKeys() error {
 	})
 }
 
+// SpoilPlan plans to forget keys of a day that is none.
+func (n *core) SpoilPlan(at time.Time) error {
+	return n.spoil(func(t *tx) error {
+		t.plan(at, kindKeys, []byte("no day"))
+		return nil
+	})
+}
+
 // Stored is what the store has past what the ports show.
 type Stored struct {
 	Sessions map[counting.Session]counting.Applied

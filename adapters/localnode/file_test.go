@@ -44,6 +44,18 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 	}
 }
 
+// What a process that was killed has left may be in the cache of the system only.
+func TestStartCommitsWhatAnEarlierProcessHasLeft(t *testing.T) {
+	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
+	stop(t, n)
+	n.OpenWith(func(name string, _ int, mode os.FileMode) (*os.File, error) {
+		return os.OpenFile(name, os.O_RDONLY, mode)
+	})
+	check.Fails(t, n.Start(t.Context()), "a file was opened without a commit")
+	n.OpenWith(nil)
+	check.Must(t, n.Start(t.Context()))
+}
+
 func TestNodeThatIsNotStartedIsClosed(t *testing.T) {
 	n := localnode.NewFile(localnode.FileOptions{Dir: t.TempDir()})
 	check.Is(t, check.Err(n.Apply(t.Context(), batch(1))), counting.ErrClosed)

@@ -11,11 +11,11 @@ import (
 // it is made: the time at which to look at it, the kind, the name. What turns
 // out to have been used since is planned again then; so using it costs nothing.
 const (
-	aSession byte = 's'
-	aWindow  byte = 'w'
-	theCalls byte = 'c'
-	anEntry  byte = 'e'
-	theKeys  byte = 'k'
+	kindSession byte = 's'
+	kindWindow  byte = 'w'
+	kindCalls   byte = 'c'
+	kindEntry   byte = 'e'
+	kindKeys    byte = 'k'
 )
 
 // maxForgotten bounds what one transaction forgets, and so how long it takes.
@@ -44,22 +44,22 @@ func (t *tx) forget() {
 // deleted.
 func (t *tx) forgetOne(kind byte, name []byte) {
 	switch kind {
-	case aSession:
+	case kindSession:
 		_, used, err := decodeSession(t.table(inSessions).Get(name))
 		if end := used.Add(counting.SessionLife); err == nil && t.at.Before(end) {
 			t.plan(end, kind, name)
 			return
 		}
 		t.table(inSessions).Delete(name)
-	case theKeys:
+	case kindKeys:
 		if !t.forgetKeys(name) {
 			t.plan(t.at, kind, name)
 		}
-	case aWindow:
+	case kindWindow:
 		t.table(inWindows).Delete(name)
-	case theCalls:
+	case kindCalls:
 		t.table(inCalls).Delete(name)
-	case anEntry:
+	case kindEntry:
 		e, err := decodeEntry(0, t.table(inEntries).Get(name))
 		if end := e.Changed.Add(counting.EntryLife); err == nil && t.at.Before(end) {
 			t.plan(end, kind, name)

@@ -49,9 +49,9 @@ func (s *seen) load(w counting.Window, log bucket, size int64) error {
 // arriving adds the ids of one batch to the window that is current.
 type arriving struct {
 	*tx
-	w     counting.Window
-	table counting.Epoch
-	limit int64
+	w       counting.Window
+	idTable counting.Epoch
+	limit   int64
 
 	// open sets these fields at the first id that has the right table. When it
 	// fails, the window is broken, and all such ids of the batch are refused.
@@ -66,12 +66,12 @@ func (t *tx) arriving(endpointLimit int) (*arriving, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &arriving{tx: t, w: w, table: t.state.Opened.IDTable(w), limit: int64(endpointLimit)}, nil
+	return &arriving{tx: t, w: w, idTable: t.state.Opened.IDTable(w), limit: int64(endpointLimit)}, nil
 }
 
 // add keeps an id and its endpoint, or says why it can't; 0 is no reason.
 func (a *arriving) add(e counting.IDEvent) counting.Reason {
-	if e.Table != a.table {
+	if e.Table != a.idTable {
 		return counting.WrongTable
 	}
 	if !a.opened {
@@ -99,7 +99,7 @@ func (a *arriving) add(e counting.IDEvent) counting.Reason {
 // open finds the window or makes it. Its error is counting.Corrupt where
 // something else is there.
 func (a *arriving) open() (err error) {
-	if a.kept, err = a.tx.table(inWindows).Create(ordered(a.w)); err != nil {
+	if a.kept, err = a.table(inWindows).Create(ordered(a.w)); err != nil {
 		return err
 	}
 	var inLog, inEnds, inIDCount, inEndpoints error

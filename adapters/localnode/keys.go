@@ -94,7 +94,7 @@ func (t *tx) keyDay(days *[]dayKeys, day counting.Day) (dayKeys, error) {
 	if err != nil {
 		return dayKeys{}, err
 	}
-	t.plan((day + 2).Start(), theKeys, ordered(day))
+	t.plan((day + 2).Start(), kindKeys, ordered(day))
 	*days = append(*days, dayKeys{keys, day})
 	return dayKeys{keys, day}, nil
 }
@@ -108,6 +108,9 @@ func (of dayKeys) keep(name []byte, fingerprint counting.Fingerprint) {
 // forgetKeys deletes some of the keys of a day, and tells whether it was all.
 func (t *tx) forgetKeys(day []byte) (all bool) {
 	days := t.table(inKeys)
+	if days == nil {
+		return true
+	}
 	of, _ := days.Bucket(day)
 	if of == nil { // what is no bucket has no keys
 		return true

@@ -72,7 +72,7 @@ func (t *tx) changeEntry(w counting.Window, act func(*counting.LedgerEntry) erro
 		return err
 	}
 	if !known {
-		t.plan(t.at.Add(counting.EntryLife), anEntry, ordered(w))
+		t.plan(t.at.Add(counting.EntryLife), kindEntry, ordered(w))
 	}
 	value, err := json.Marshal(savedEntry{
 		e.State, e.Count, e.Sink, e.Deliveries, e.Owner, e.Claims, e.Until.UnixMilli(), e.Changed.UnixMilli(),
@@ -117,7 +117,7 @@ func (n *core) Advance(ctx context.Context, w counting.Window, token string, s c
 				return t.saveDelivery(w, s.Endpoint, s.Delivery)
 			}
 			if kept.State == counting.Done && before != counting.Done {
-				t.plan(t.at.Add(counting.WindowLife), theCalls, ordered(w))
+				t.plan(t.at.Add(counting.WindowLife), kindCalls, ordered(w))
 			}
 			return nil
 		})

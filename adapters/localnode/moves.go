@@ -25,7 +25,7 @@ func (m movable) IncomingArcs(ctx context.Context, table counting.Epoch) (arcs [
 func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) (all []counting.FrozenPages, err error) {
 	err = m.update(ctx, "claim arcs", movesOf(table), func(t *tx) error {
 		for _, arc := range arcs {
-			at := t.stage(arc)
+			at := t.frozenPages(arc)
 			if at.Stage == counting.Live {
 				at = t.claim(arc)
 			}
@@ -42,7 +42,7 @@ func (t *tx) claim(arc counting.Arc) counting.FrozenPages {
 	if pages > 0 || len(t.arcKeys(arc)) > 0 {
 		at.Stage = counting.Frozen
 	}
-	t.setStage(arc, at)
+	t.setFrozenPages(arc, at)
 	return at
 }
 
@@ -50,7 +50,7 @@ func (t *tx) claim(arc counting.Arc) counting.FrozenPages {
 // key of the last page that was returned.
 func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc, cursor string) (c counting.Chunk, next string, err error) {
 	err = m.view(ctx, "fetch what is frozen", movesOf(table), func(t *tx) error {
-		if t.stage(arc).Stage != counting.Frozen {
+		if t.frozenPages(arc).Stage != counting.Frozen {
 			return counting.ErrUnfinished
 		}
 		if cursor == "" {
@@ -123,7 +123,7 @@ func (m movable) Confirm(ctx context.Context, table counting.Epoch, arcs []count
 // RetireArc implements counting.Movable.
 func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counting.Arc, pages int) error {
 	return m.update(ctx, "retire an arc", movesOf(table), func(t *tx) error {
-		switch at := t.stage(arc); {
+		switch at := t.frozenPages(arc); {
 		case at.Stage == counting.Released:
 			return nil
 		case at.Stage != counting.Frozen || at.Pages != pages:
@@ -138,7 +138,7 @@ func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 // release forgets the pages of a frozen arc.
 func (t *tx) release(arc counting.Arc, pages int) {
 	clearPrefix(t.table(inFrozen), arcKey(arc))
-	t.setStage(arc, counting.FrozenPages{Stage: counting.Released, Pages: pages})
+	t.setFrozenPages(arc, counting.FrozenPages{Stage: counting.Released, Pages: pages})
 }
 
 // CloseArc implements counting.Movable.
@@ -179,7 +179,7 @@ func (t *tx) part(p counting.Located) (part counting.Part) {
 	if part.Err != nil {
 		return counting.Part{Err: part.Err}
 	}
-	part.Stage = t.stage(p.Arc).Stage
+	part.Stage = t.frozenPages(p.Arc).Stage
 	part.Marked = t.table(inMarks).Get(key) != nil
 	part.Closed = !t.isIncoming(p.Arc)
 	return part
@@ -208,7 +208,7 @@ func (t *tx) importEntry(e counting.FullEntry) error {
 				return err
 			}
 		}
-		t.plan(t.at.Add(counting.WindowLife), theCalls, ordered(e.Window))
+		t.plan(t.at.Add(counting.WindowLife), kindCalls, ordered(e.Window))
 		return nil
 	})
 }

@@ -93,8 +93,8 @@ func (n *core) ID() counting.NodeID { return n.id }
 // Addr implements sharding.RingStore.
 func (n *core) Addr() string { return n.addr }
 
-// need fails where what the node knows of the ring doesn't allow a call.
-type need func(sharding.RingState) error
+// ringCheck fails where what the node knows of the ring doesn't allow a call.
+type ringCheck func(sharding.RingState) error
 
 func anyRing(sharding.RingState) error { return nil }
 
@@ -105,34 +105,34 @@ func isMember(s sharding.RingState) error {
 }
 
 // serves: the callers route by the ring of an epoch.
-func serves(epoch counting.Epoch) need {
+func serves(epoch counting.Epoch) ringCheck {
 	return func(s sharding.RingState) error { return s.Serves(epoch) }
 }
 
 // movesOf: the moves of the node are those of a table.
-func movesOf(table counting.Epoch) need {
+func movesOf(table counting.Epoch) ringCheck {
 	return func(s sharding.RingState) error { return s.Moves(table) }
 }
 
 // view reads what is committed. Its error says what was done.
-func (n *core) view(ctx context.Context, what string, ring need, read func(*tx) error) error {
+func (n *core) view(ctx context.Context, what string, check ringCheck, read func(*tx) error) error {
 	err := notApplied(ctx.Err())
 	if err == nil {
-		err = n.driver.View(func(root bucket) error { return n.run(root, ring, read) })
+		err = n.driver.View(func(root bucket) error { return n.run(root, check, read) })
 	}
 	return n.failed(what, err)
 }
 
 // update makes a change that is durable when update returns nil. An error of
 // change rolls everything back.
-func (n *core) update(ctx context.Context, what string, ring need, change func(*tx) error) error {
+func (n *core) update(ctx context.Context, what string, check ringCheck, change func(*tx) error) error {
 	if err := n.lock(ctx); err != nil {
 		return n.failed(what, notApplied(err))
 	}
 	defer n.unlock()
 	err := notApplied(ctx.Err())
 	if err == nil {
-		err = n.driver.Update(func(root bucket) error { return n.run(root, ring, change) })
+		err = n.driver.Update(func(root bucket) error { return n.run(root, check, change) })
 	}
 	n.seen.resolve(err == nil)
 	if err == nil && n.saved != nil {
@@ -143,12 +143,12 @@ func (n *core) update(ctx context.Context, what string, ring need, change func(*
 }
 
 // run does one transaction.
-func (n *core) run(root bucket, ring need, act func(*tx) error) error {
+func (n *core) run(root bucket, check ringCheck, act func(*tx) error) error {
 	t, err := n.begin(root)
 	if err != nil {
 		return err
 	}
-	if err := ring(t.state); err != nil {
+	if err := check(t.state); err != nil {
 		return err
 	}
 	return act(t)

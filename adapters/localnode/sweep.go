@@ -17,13 +17,18 @@ func orphanKey(o counting.Orphan) []byte {
 	return slices.Concat(ordered(int64(o.Table)), []byte{kind}, arcKey(o.Arc))
 }
 
+// parseOrphanKey reads what orphanKey has made, at the beginning of a key.
+func parseOrphanKey(key []byte) counting.Orphan {
+	table, _ := readOrdered[counting.Epoch](key[:8])
+	return counting.Orphan{Arc: arcOf(key[9:]), Table: table, Quarantined: key[8] == 'q'}
+}
+
 // orphans are all that is in quarantine, with the number of the pages.
 func (t *tx) orphans() (all []counting.Orphan) {
 	last := ""
 	for key := range t.table(inQuarantine).Scan(nil) {
 		if prefix := string(key[:11]); prefix != last {
-			table, _ := readOrdered[counting.Epoch](key[:8])
-			all = append(all, counting.Orphan{Arc: arcOf(key[9:]), Table: table, Quarantined: key[8] == 'q'})
+			all = append(all, parseOrphanKey(key))
 			last = prefix
 		}
 		all[len(all)-1].Pages++
@@ -59,7 +64,7 @@ func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.Swe
 // were abandoned are kept.
 func (t *tx) sweepFrozen(table counting.Epoch, abandoned bool, swept *counting.SweepResult) {
 	for _, arc := range arcsIn(t.table(inMoves)) {
-		switch at := t.stage(arc); {
+		switch at := t.frozenPages(arc); {
 		case at.Stage != counting.Frozen:
 		case abandoned:
 			swept.Orphans = append(swept.Orphans, counting.Orphan{Arc: arc, Table: table, Pages: at.Pages})

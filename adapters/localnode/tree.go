@@ -19,8 +19,9 @@ type tree struct {
 	items  *btree.BTreeG[item]
 	closed bool
 
-	// Of the running transaction: what was there before each of its writes, and
-	// the error of the last one that failed.
+	// Of the running transaction: what was there before each of its writes, to be
+	// put back in reverse order when it fails, and the error of the last write that
+	// failed.
 	undo []item
 	err  error
 }
@@ -82,7 +83,8 @@ func (t *tree) Update(change func(bucket) error) error {
 	return err
 }
 
-// set stores an item, or deletes what is at its key. It returns what was there.
+// set stores an item, or deletes what is at its key if the item is nothing. It returns
+// what was there, which, given to set, undoes it.
 func (t *tree) set(i item) item {
 	swap := t.items.ReplaceOrInsert
 	if i.value == nil && i.bucket == 0 {

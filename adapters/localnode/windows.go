@@ -123,7 +123,7 @@ func (n *core) Retire(ctx context.Context, w counting.Window) error {
 		}
 		if t.isWaiting(w) { // it was not retired before
 			t.table(inWaiting).Delete(ordered(w))
-			t.plan(t.at.Add(counting.WindowLife), aWindow, ordered(w))
+			t.plan(t.at.Add(counting.WindowLife), kindWindow, ordered(w))
 		}
 		return nil
 	})
