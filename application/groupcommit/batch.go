@@ -11,7 +11,7 @@ type batch struct {
 }
 
 func (b *batch) fits(epoch counting.Epoch) bool {
-	return b.isOpen() && b.Epoch == epoch && b.Len() < MaxBatch
+	return b.Epoch == epoch && b.Len() < MaxBatch
 }
 
 // Ticket is one caller's item of a batch. The zero Ticket is an item that was not taken.
@@ -21,7 +21,8 @@ type Ticket struct {
 	kind  kind
 }
 
-// kind is the slice of the batch that has a ticket's item.
+// kind is the slice of the batch that has a ticket's item. Kinds are in the order of
+// counting.Refusal.Item.
 type kind uint8
 
 const (

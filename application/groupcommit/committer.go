@@ -38,7 +38,7 @@ type Flush struct {
 	Err             error
 }
 
-// Options of a Committer. All but Observe are required.
+// Options of a Committer. All functions but Observe are required.
 type Options struct {
 	Node counting.Counts
 	// Epoch returns the epoch of the current view.

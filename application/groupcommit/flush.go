@@ -76,6 +76,7 @@ func (c *Committer) resolve(b *batch) {
 		}
 		receipt, err := c.apply(b)
 		var gap *counting.GapError
+		// A case that neither returns nor continues repeats the batch after a pause.
 		switch {
 		case err == nil:
 			b.refused = receipt.Refused
@@ -139,7 +140,7 @@ func (c *Committer) apply(b *batch) (counting.Receipt, error) {
 	defer cancel()
 	begin := time.Now()
 	receipt, err := c.opts.Node.Apply(ctx, &b.Batch)
-	c.made(b.callers, time.Since(begin))
+	c.noteCall(b.callers, time.Since(begin))
 	if c.opts.Observe != nil {
 		c.opts.Observe(Flush{Items: b.Len(), Requests: b.callers, Took: time.Since(begin), Err: err})
 	}
@@ -163,20 +164,20 @@ func (c *Committer) up() {
 	c.mu.Unlock()
 }
 
-// backOff refuses callers after downAfter consecutive failures. pinned: the batch will be
+// backOff refuses callers after downAfter consecutive failures. repeats: the batch will be
 // repeated after a pause, and callers are refused until that attempt has ended.
-func (c *Committer) backOff(pinned bool) {
+func (c *Committer) backOff(repeats bool) {
 	delay := delayAfter(c.session.failures)
 	if c.session.failures >= downAfter {
 		refuse := time.Now().Add(delay)
-		if pinned {
+		if repeats {
 			refuse = refuse.Add(attemptTimeout)
 		}
 		c.mu.Lock()
 		c.refuse = refuse
 		c.mu.Unlock()
 	}
-	if !pinned {
+	if !repeats {
 		return
 	}
 	select {

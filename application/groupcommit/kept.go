@@ -10,9 +10,9 @@ import (
 
 const (
 	// keepFor and keepBytes bound the applied batches that are kept, to repeat
-	// them to a node that has lost them: the last one, and those applied less than
-	// keepFor before it. They are kept until another batch follows, since only
-	// that shows that the node still has them.
+	// them to a node that has lost them. Kept are the last batch, and those applied
+	// less than keepFor before it. Only the next batch shows that the node still has
+	// them.
 	keepFor   = 10 * time.Second
 	keepBytes = 16 << 20
 )

@@ -25,12 +25,9 @@ type call struct {
 
 func (c *call) base() *call { return c }
 
-// isOpen tells whether items may be added.
-func (c *call) isOpen() bool { return !c.taken && !c.answered }
-
-// answer releases the callers; only the first answer counts. It reports whether they
-// were still waiting.
-func (c *call) answer(err error) bool {
+// answerLocked releases the callers; only the first answer counts. It reports whether
+// they were still waiting. The caller holds the mutex of the queue.
+func (c *call) answerLocked(err error) bool {
 	if c.answered {
 		return false
 	}
@@ -45,8 +42,7 @@ func (c *call) answer(err error) bool {
 type queue[C interface {
 	comparable
 	base() *call
-	// fits tells whether one more item of an epoch can be added. None can when
-	// the call is not open.
+	// fits tells whether one more item of an epoch can be added.
 	fits(counting.Epoch) bool
 }] struct {
 	wake chan struct{} // capacity 1: there may be something to take
@@ -54,7 +50,7 @@ type queue[C interface {
 
 	mu      sync.Mutex
 	waiting []C // not taken yet, oldest first
-	filling C   // the last one that was begun
+	filling C   // the last one of waiting, or nil
 	queued  int // callers in waiting
 	enough  int // number of queued callers for which take waits
 	stopped bool
@@ -102,19 +98,18 @@ func (q *queue[C]) expire(late C) {
 	defer q.mu.Unlock()
 	c := late.base()
 	if c.taken {
-		c.answer(q.late)
+		c.answerLocked(q.late)
 		return
 	}
-	q.waiting = slices.DeleteFunc(q.waiting, func(w C) bool { return w == late })
-	q.queued -= c.callers
-	c.answer(counting.ErrUnavailable)
+	q.remove(late)
+	c.answerLocked(counting.ErrUnavailable)
 }
 
 // answer answers a call that was taken. It reports whether its callers were still waiting.
 func (q *queue[C]) answer(c C, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return c.base().answer(err)
+	return c.base().answerLocked(err)
 }
 
 // take removes the oldest call, when it is time to make it; nil if there is none.
@@ -127,14 +122,25 @@ func (q *queue[C]) take() C {
 		return oldest
 	}
 	oldest = q.waiting[0]
-	q.waiting = slices.Delete(q.waiting, 0, 1)
-	q.queued -= oldest.base().callers
+	q.remove(oldest)
 	oldest.base().taken = true
 	return oldest
 }
 
-// made notes how many callers the last call had, and how long it took.
-func (q *queue[C]) made(callers int, took time.Duration) { q.lastCallers, q.lastTook = callers, took }
+// remove removes a call from those that wait. The caller holds the mutex.
+func (q *queue[C]) remove(c C) {
+	var none C
+	q.waiting = slices.DeleteFunc(q.waiting, func(w C) bool { return w == c })
+	if q.filling == c {
+		q.filling = none
+	}
+	q.queued -= c.base().callers
+}
+
+// noteCall notes how many callers the last call had, and how long it took.
+func (q *queue[C]) noteCall(callers int, took time.Duration) {
+	q.lastCallers, q.lastTook = callers, took
+}
 
 // waitForCallers waits for more callers. Those that the last call has answered are likely
 // to come again, and a call costs less per caller the more share it. So it waits until as

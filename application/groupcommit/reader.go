@@ -13,7 +13,7 @@ import (
 type Reader struct {
 	node counting.Counts
 	queue[*reading]
-	flying bool // a goroutine sends waiting readings; guarded by the mutex
+	running bool // a goroutine sends waiting readings; guarded by the mutex
 }
 
 // reading is one call of Counts.Read with its waiting callers. tallies is valid when done
@@ -26,7 +26,7 @@ type reading struct {
 }
 
 func (g *reading) fits(epoch counting.Epoch) bool {
-	return g.isOpen() && g.epoch == epoch && len(g.pages) < MaxBatch
+	return g.epoch == epoch && len(g.pages) < MaxBatch
 }
 
 // NewReader makes a reader of a node. It need not be stopped: its goroutine ends with the
@@ -57,17 +57,17 @@ func (r *Reader) add(epoch counting.Epoch, page counting.Located) (*reading, int
 	if g == nil {
 		return nil, 0
 	}
-	if !r.flying {
-		r.flying = true
-		go r.fly()
+	if !r.running {
+		r.running = true
+		go r.run()
 	}
 	g.pages = append(g.pages, page)
 	return g, len(g.pages) - 1
 }
 
-// fly sends readings until none waits.
-func (r *Reader) fly() {
-	for r.isFlying() {
+// run sends readings until none waits.
+func (r *Reader) run() {
+	for r.keepRunning() {
 		g := r.take()
 		if g == nil {
 			continue
@@ -76,15 +76,15 @@ func (r *Reader) fly() {
 		begin := time.Now()
 		tallies, err := r.node.Read(ctx, g.epoch, g.pages)
 		cancel()
-		r.made(g.callers, time.Since(begin))
+		r.noteCall(g.callers, time.Since(begin))
 		g.tallies = tallies
 		r.answer(g, err)
 	}
 }
 
-func (r *Reader) isFlying() bool {
+func (r *Reader) keepRunning() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.flying = len(r.waiting) > 0
-	return r.flying
+	r.running = len(r.waiting) > 0
+	return r.running
 }

@@ -29,7 +29,7 @@ func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
 // If a batch is stale, the node will never apply it, nor any later one: they are
 // orphaned. If a missing batch is not kept, it is reported as lost. In both cases a new
 // session begins. If the node fails meanwhile, or loses more, the next batch meets the
-// gap again. A node that was added to the ring since has lost nothing.
+// gap again. A node that was added to the ring after the last kept batch has lost nothing.
 func (c *Committer) repair(last int64) {
 	s := &c.session
 	if n := len(s.kept); n > 0 && s.kept[n-1].rest.Epoch < c.opts.Since() {
