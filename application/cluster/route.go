@@ -47,11 +47,11 @@ func (c *Cluster) RetryEach(ctx context.Context, n int, try func(v *View, indexe
 
 // Send sends one item by the current view and waits for the result; send uses one
 // of the view's Send methods. After groupcommit.ErrMoved it sends the item again
-// by newer views, for groupcommit.Deadline at most. Errors are those of send, but
-// counting.ErrUnavailable instead of ErrMoved.
-func (c *Cluster) Send(ctx context.Context, send func(*View) error) error {
+// by newer views, for groupcommit.Deadline at most, when send's context ends. Errors
+// are those of send, but counting.ErrUnavailable instead of ErrMoved.
+func (c *Cluster) Send(ctx context.Context, send func(context.Context, *View) error) error {
 	v := c.View()
-	err := send(v)
+	err := send(ctx, v)
 	if errors.Is(err, groupcommit.ErrMoved) {
 		return c.resend(ctx, v.Epoch(), send)
 	}
@@ -69,16 +69,16 @@ func (c *Cluster) SendAll(ctx context.Context, n int, send func(v *View, i int) 
 	for i := range n {
 		errs[i] = tickets[i].Wait()
 		if errors.Is(errs[i], groupcommit.ErrMoved) {
-			errs[i] = c.resend(ctx, v.Epoch(), func(v *View) error { return send(v, i).Wait() })
+			errs[i] = c.resend(ctx, v.Epoch(), func(_ context.Context, v *View) error { return send(v, i).Wait() })
 		}
 	}
 	return errs
 }
 
-func (c *Cluster) resend(ctx context.Context, after counting.Epoch, send func(*View) error) error {
+func (c *Cluster) resend(ctx context.Context, after counting.Epoch, send func(context.Context, *View) error) error {
 	ctx, cancel := context.WithTimeout(ctx, groupcommit.Deadline)
 	defer cancel()
-	return c.Retry(ctx, after, send)
+	return c.Retry(ctx, after, func(v *View) error { return send(ctx, v) })
 }
 
 // SendVisit adds n visits to the next batch of the page's owner.

@@ -70,7 +70,7 @@ func (s *Service) Accept(ctx context.Context, id counting.ID, endpoint publishin
 		}
 	}
 	e := counting.IDEvent{ID: id, Endpoint: string(endpoint)}
-	err := s.Cluster.Send(ctx, func(v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
+	err := s.Cluster.Send(ctx, func(ctx context.Context, v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
 	if errors.Is(err, counting.WrongTable) { // no node has applied it
 		return counting.ErrUnavailable
 	}

@@ -28,7 +28,7 @@ func New(c *cluster.Cluster) *Service { return &Service{cluster: c} }
 //   - counting.ErrInDoubt: they may be counted;
 //   - counting.Overflow, counting.Corrupt: the node refused this page.
 func (s *Service) Record(ctx context.Context, page counting.Page, n int64) error {
-	return s.cluster.Send(ctx, func(v *cluster.View) error { return v.SendVisit(page, n).Wait() })
+	return s.cluster.Send(ctx, func(_ context.Context, v *cluster.View) error { return v.SendVisit(page, n).Wait() })
 }
 
 // RecordAll records many visits, whose arcs need not be set. It returns an error
