@@ -17,8 +17,8 @@ type Account struct {
 	// Base is what was planted before the callers came.
 	Base int64
 
-	mu                           sync.Mutex
-	issued, acked, denied, doubt int64
+	mu                              sync.Mutex
+	issued, acked, refused, unknown int64
 }
 
 // Issue notes that n visits are about to be sent.
@@ -36,9 +36,9 @@ func (a *Account) Settle(o Outcome, n int64) {
 	case Acknowledged:
 		a.acked += n
 	case Refused:
-		a.denied += n
+		a.refused += n
 	case Unknown:
-		a.doubt += n
+		a.unknown += n
 	}
 }
 
@@ -47,12 +47,12 @@ func (a *Account) Settle(o Outcome, n int64) {
 func (a *Account) Bounds() (least, most int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.acked, a.issued - a.denied
+	return a.acked, a.issued - a.refused
 }
 
 // Totals are the visits that were settled.
-func (a *Account) Totals() (acked, denied, doubt int64) {
+func (a *Account) Totals() (acked, refused, unknown int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.acked, a.denied, a.doubt
+	return a.acked, a.refused, a.unknown
 }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 
@@ -30,8 +31,12 @@ func (b *Books) Account(page counting.Page) *Account {
 	return b.accounts[page]
 }
 
-// Accounts are those of all pages that were asked for, once nothing is counted.
-func (b *Books) Accounts() map[counting.Page]*Account { return b.accounts }
+// Accounts are those of all pages that were asked for.
+func (b *Books) Accounts() map[counting.Page]*Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.accounts)
+}
 
 // NewID is an id that was not sent yet.
 func (b *Books) NewID() counting.ID {
@@ -57,12 +62,14 @@ func (b *Books) Violations() []string {
 
 // Totals are all visits and ids in one line.
 func (b *Books) Totals() string {
-	var acked, denied, doubt int64
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var acked, refused, unknown int64
 	for _, a := range b.accounts {
-		pageAcked, pageDenied, pageDoubt := a.Totals()
-		acked, denied, doubt = acked+pageAcked, denied+pageDenied, doubt+pageDoubt
+		pageAcked, pageRefused, pageUnknown := a.Totals()
+		acked, refused, unknown = acked+pageAcked, refused+pageRefused, unknown+pageUnknown
 	}
-	return fmt.Sprintf("visits %d acknowledged, %d unknown, %d refused; ids %d", acked, doubt, denied, b.nextID)
+	return fmt.Sprintf("visits %d acknowledged, %d unknown, %d refused; ids %d", acked, unknown, refused, b.nextID)
 }
 
 // Report fails the test with what was violated in the run of a seed.

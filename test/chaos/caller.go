@@ -129,7 +129,7 @@ func (b *Books) CountOnce(ctx context.Context, d *Dice, pick func(*Dice) *Caller
 		if c == nil {
 			continue
 		}
-		errs, err := c.Visits.RecordOnce(ctx, request, visits)
+		errs, err := c.Visits.RecordOnce(ctx, request, slices.Clone(visits))
 		if errors.Is(err, counting.KeyReused) {
 			b.Violate("P2: a key is known with a payload that it never came with")
 		}
@@ -140,7 +140,9 @@ func (b *Books) CountOnce(ctx context.Context, d *Dice, pick func(*Dice) *Caller
 			}
 			switch outcome := c.Outcome(answer); {
 			case outcomes[k] == Acknowledged:
-				c.Counted.Add(KeyRepeated)
+				if outcome == Acknowledged {
+					c.Counted.Add(KeyRepeated)
+				}
 			case outcome == Acknowledged:
 				b.Account(v.Page).Settle(outcome, v.Count)
 				fallthrough

@@ -141,6 +141,7 @@ func (r *Run[I]) Revive(slot int) {
 		}
 		i, err := r.Start(slot, name)
 		if err != nil {
+			time.Sleep(time.Millisecond)
 			continue // as a supervisor does
 		}
 		r.slots.Lock()
