@@ -117,12 +117,12 @@ func (b *backoffs) nodeFailed(node counting.NodeID, waited time.Duration) {
 // arcFailed notes why an arc was not moved. news: the arc became stuck, or for another
 // reason.
 func (b *backoffs) arcFailed(m *move, err error) (news bool) {
-	reason, own := reasonOf(err)
+	reason, arcAtFault := reasonOf(err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.arcs[m.arc]
 	a.fail(arcFirst, arcLast)
-	if own || a.failures >= stuckAfter {
+	if arcAtFault || a.failures >= stuckAfter {
 		news = a.stuck.Reason != reason
 		a.stuck = sharding.StuckArc{
 			Arc: m.arc, From: m.source.ID(), To: m.destination.ID(), At: m.at.ID(), Reason: reason, Why: err.Error(),
@@ -181,9 +181,9 @@ func (b *backoffs) rate(table counting.Epoch, left int) float64 {
 	return float64(b.left-left) / took
 }
 
-// reasonOf is the sharding.StuckArc.Reason of an error. own: the arc is to blame, not
-// the node.
-func reasonOf(err error) (reason string, own bool) {
+// reasonOf is the sharding.StuckArc.Reason of an error. arcAtFault: the arc is to
+// blame, not the node.
+func reasonOf(err error) (reason string, arcAtFault bool) {
 	switch {
 	case errors.Is(err, errRefused):
 		return "refused", true

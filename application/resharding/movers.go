@@ -224,10 +224,14 @@ func (s *Service) failed(v *cluster.View, err error, arcs ...*move) {
 		return // nodes refuse the steps now
 	}
 	at, waited := arcs[0].at, time.Since(arcs[0].since)
-	if _, own := reasonOf(err); !own {
+	// Of an error that isn't an arc's own, blame
+	//   - the arcs, if the member answers another call;
+	//   - both, if one arc's call has timed out, and the member does not answer;
+	//   - the member, if the call of several arcs has timed out;
+	//   - the member, if it does not answer, or has not opened the ring (ErrAhead).
+	if _, arcAtFault := reasonOf(err); !arcAtFault {
 		late := errors.Is(err, context.DeadlineExceeded)
 		alone := len(arcs) == 1 // the arc may be what takes so long
-		// ErrAhead: the node has not opened the ring.
 		answers := (!late || alone) && !errors.Is(err, counting.ErrAhead) && s.answers(at)
 		if !answers {
 			s.backoffs.nodeFailed(at.ID(), waited)

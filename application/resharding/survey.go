@@ -25,7 +25,7 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 		counting.HeartbeatResult
 	}
 	answers, err := cluster.Gather(ctx, t.view.Present(t.lost...), func(ctx context.Context, m *cluster.Member) (a answer, err error) {
-		if a.RingSummary, err = t.idle(ctx, m); err != nil {
+		if a.RingSummary, err = t.idleSummary(ctx, m); err != nil {
 			return a, err
 		}
 		if a.Opened != t.view.Epoch() || a.Fence != t.view.Epoch() && len(t.lost) == 0 {
@@ -37,7 +37,7 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 		return a, nil
 	})
 	for _, a := range answers {
-		c.From = max(c.From, a.Current+2)
+		c.From = max(c.From, a.Current+windowsAhead)
 		c.Above = max(c.Above, a.Fence)
 		for _, w := range append(a.Waiting, a.Current) {
 			if c.Oldest == 0 || w < c.Oldest {
@@ -48,9 +48,9 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 	return c, err
 }
 
-// idle is the summary of a node. It is an error while arcs move to the node, unless
+// idleSummary is the summary of a node. It is an error while arcs move to the node, unless
 // members are to be abandoned.
-func (t *transition) idle(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) {
+func (t *transition) idleSummary(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) {
 	p, err := m.RingSummary(ctx)
 	switch {
 	case err != nil:
@@ -66,7 +66,7 @@ func (t *transition) idle(ctx context.Context, m *cluster.Member) (sharding.Ring
 // later ring could not be opened on such a node. No node is fenced meanwhile.
 func (t *transition) ensureDurable(ctx context.Context) error {
 	return t.view.Each(ctx, func(call context.Context, _ int, m *cluster.Member) error {
-		if _, err := t.idle(call, m); err != nil {
+		if _, err := t.idleSummary(call, m); err != nil {
 			return err
 		}
 		// The wait for the disk may take longer than a call.

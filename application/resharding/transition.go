@@ -60,8 +60,9 @@ func steps() map[Phase]step {
 		HandingOver: {do: (*transition).handOver, onSuccess: Preparing, onError: Refused},
 		Preparing:   {do: (*transition).prepare, onSuccess: Accepting, onError: Resolving, special: errUntouched, onSpecial: Refused},
 		Accepting:   {do: (*transition).accept, onSuccess: Opening, onError: Resolving},
-		Opening:     {do: (*transition).open, onSuccess: Opened, onError: Opened},
-		Resolving:   {do: (*transition).resolve, onSuccess: RolledBack, onError: Undecided, special: errDecided, onSpecial: Opened},
+		// The ring is decided: an error only says that nodes open it later.
+		Opening:   {do: (*transition).open, onSuccess: Opened, onError: Opened},
+		Resolving: {do: (*transition).resolve, onSuccess: RolledBack, onError: Undecided, special: errDecided, onSpecial: Opened},
 	}
 }
 
@@ -93,8 +94,13 @@ type transition struct {
 
 type plan func(*cluster.View, sharding.Change) (*sharding.Ring, error)
 
-// maxAttempts bounds the attempts to be in time for the first window of the table.
-const maxAttempts = 3
+const (
+	// maxAttempts bounds the attempts to be in time for the first window of the table.
+	maxAttempts = 3
+	// windowsAhead is how many windows after the current one of a node the table
+	// begins: the next one may be reached before all nodes are fenced.
+	windowsAhead = 2
+)
 
 // change changes the ring by a plan; the arcs move later. With dry it changes nothing.
 func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...counting.NodeID) (sharding.Plan, error) {
@@ -111,7 +117,7 @@ func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...cou
 		if !errors.Is(err, errWindowReached) {
 			return sharding.Plan{}, s.explainBusy(err)
 		}
-		from = t.highest + 2
+		from = t.highest + windowsAhead
 	}
 	return sharding.Plan{}, fmt.Errorf("%w: the clocks of the nodes are too far apart", counting.ErrUnavailable)
 }
