@@ -21,8 +21,10 @@ func explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, publishing.ErrForbidden) && isOp:
+	case isOp && errors.Is(op.Err, publishing.ErrForbidden):
 		return op.Err // without the text that the dialer has put before it
+	case errors.Is(err, publishing.ErrForbidden):
+		return publishing.ErrForbidden
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return errors.New("no answer in time")
 	case ctx.Err() != nil:
