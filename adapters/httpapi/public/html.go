@@ -20,9 +20,9 @@ const (
 	badgeAge = "public, max-age=10"
 )
 
-// describe sets the headers of a body for browsers. policy is its
+// setHeaders sets the headers of a body for browsers. policy is its
 // Content-Security-Policy.
-func describe(w http.ResponseWriter, mediaType, cache, policy string) {
+func setHeaders(w http.ResponseWriter, mediaType, cache, policy string) {
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", cache)
@@ -59,13 +59,13 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, _ string) ([]byte, er
 	if err := a.homePage.Execute(&body, h); err != nil {
 		return nil, err
 	}
-	describe(w, "text/html; charset=utf-8", "no-store", page.Policy)
+	setHeaders(w, "text/html; charset=utf-8", "no-store", page.Policy)
 	return body.Bytes(), nil
 }
 
 // documentation serves GET /docs.
 func (a *api) documentation(w http.ResponseWriter, _ *http.Request, _ string) ([]byte, error) {
-	describe(w, "text/html; charset=utf-8", "no-cache", page.DocsPolicy)
+	setHeaders(w, "text/html; charset=utf-8", "no-cache", page.DocsPolicy)
 	return page.Docs, nil
 }
 
@@ -75,7 +75,7 @@ func (a *api) asset(w http.ResponseWriter, r *http.Request, name string) ([]byte
 	if err != nil {
 		return nil, problem.NotFound("no_such_asset", "There is no asset of this name.")
 	}
-	describe(w, page.MediaType(name), "no-cache", page.Policy)
+	setHeaders(w, page.MediaType(name), "no-cache", page.Policy)
 	w.Header().Add("Vary", "Accept-Encoding")
 	if encoding != "" {
 		w.Header().Set("Content-Encoding", encoding)
@@ -93,6 +93,6 @@ func (a *api) badge(w http.ResponseWriter, r *http.Request, param string) ([]byt
 	if reading.Err != nil {
 		return nil, reading.Err
 	}
-	describe(w, "image/svg+xml", badgeAge, page.Policy)
+	setHeaders(w, "image/svg+xml", badgeAge, page.Policy)
 	return page.Badge(reading.Visits), nil
 }

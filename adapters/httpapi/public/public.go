@@ -76,7 +76,8 @@ type api struct {
 	streams  prometheus.Gauge
 	homePage *template.Template
 	ok       []byte // the answer of accept
-	// bulk bounds the memory of the bodies of recordMany.
+	// bulk bounds how many of recordMany run at once, from before the body is read
+	// until the answer is encoded: so the memory of bodies, items, and results.
 	bulk limits.InFlight
 }
 
