@@ -25,15 +25,24 @@ type Redis struct {
 	process
 
 	Addr string // 127.0.0.1:port
-	dir  string
-	args []string
+	// Clock is nil unless StartRedisWithClock has made the server.
+	Clock *Clock
+	dir   string
+	args  []string
+	env   []string
 }
 
 // StartRedis starts a server with further arguments (as --name value) behind
 // the usual ones. A machine without redis-server fails the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
-	return startRedis(tb, nil, args)
+	return startRedis(tb, nil, false, args)
+}
+
+// StartRedisWithClock is StartRedis with a clock that can be set. It needs a C compiler.
+func StartRedisWithClock(tb testing.TB, args ...string) *Redis {
+	tb.Helper()
+	return startRedis(tb, nil, true, args)
 }
 
 // RestoreRedis starts a server from a copy of a snapshot (an RDB file). It
@@ -44,10 +53,10 @@ func RestoreRedis(tb testing.TB, snapshot string) *Redis {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return startRedis(tb, data, []string{"--appendonly", "no"})
+	return startRedis(tb, data, false, []string{"--appendonly", "no"})
 }
 
-func startRedis(tb testing.TB, snapshot []byte, args []string) *Redis {
+func startRedis(tb testing.TB, snapshot []byte, clock bool, args []string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
@@ -56,6 +65,9 @@ func startRedis(tb testing.TB, snapshot []byte, args []string) *Redis {
 	for range 5 { // another process may take the port before the server does
 		r := &Redis{Addr: FreeAddr(tb), dir: tempDir(tb), args: args}
 		tb.Cleanup(r.Kill)
+		if clock {
+			r.Clock, r.env = newClock(tb, r.dir)
+		}
 		if snapshot != nil {
 			if err := os.WriteFile(filepath.Join(r.dir, "dump.rdb"), snapshot, 0o600); err != nil {
 				tb.Fatal(err)
@@ -122,6 +134,7 @@ func (r *Redis) Start() error {
 	// Its log says so, not the port: a server of another process may answer there.
 	began := r.logged()
 	r.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
+	r.cmd.Env = append(os.Environ(), r.env...)
 	// A test that is killed takes its servers along.
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
