@@ -52,11 +52,11 @@ const (
 )
 
 // program is the whole program. What starts first stops last.
-func program(s Settings, log *slog.Logger) fx.Option {
+func program(s Settings, log *slog.Logger, writer *logWriter) fx.Option {
 	return fx.Options(
 		fx.NopLogger,
 		fx.StartTimeout(startBudget), fx.StopTimeout(stopBudget),
-		fx.Supply(s, log),
+		fx.Supply(s, log, writer),
 		fx.Provide(
 			prometheus.New,
 			openStore,
@@ -102,7 +102,7 @@ func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics,
 		return func(f groupcommit.Flush) { observe(f.Items, f.Requests, f.Took, f.Err) }
 	}
 	c, err := cluster.New(cluster.Options{
-		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
+		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
 		Log: log, Observer: observer, Lost: m.CountLost,
 	})
 	if err != nil {
@@ -188,8 +188,10 @@ func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *res
 	return adminServer{httpapi.NewServer(s.AdminListen, handler, profileTime, log)}
 }
 
-func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *resharding.Service, u *uniques.Service) {
-	m.Expose(prometheus.Deployment{Queued: c.Queued, Epoch: ring.Epoch, Status: ring.Status, Windows: u.Windows})
+func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *resharding.Service, u *uniques.Service, w *logWriter) {
+	m.Expose(prometheus.Deployment{
+		DroppedLines: w.dropped.Load, Queued: c.Queued, Epoch: ring.Epoch, Status: ring.Status, Windows: u.Windows,
+	})
 }
 
 // startServers comes last: the listeners open when all other parts run. A stop

@@ -35,7 +35,7 @@ func Validate(store, publisher string) error {
 	if bad != nil {
 		return bad
 	}
-	return fx.ValidateApp(program(s, slog.New(slog.DiscardHandler)))
+	return fx.ValidateApp(program(s, slog.New(slog.DiscardHandler), newLogWriter(io.Discard)))
 }
 
 // Start runs the program on a store, with its files in dir.
@@ -44,7 +44,7 @@ func Start(ctx context.Context, store Store, dir string) (v *visits.Service, sto
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Store: func(*slog.Logger) Store { return store },
 		CaptureLog: filepath.Join(dir, "capture.log"), Length: counting.WindowLength(time.Minute),
 	}
-	app := fx.New(program(s, slog.New(slog.DiscardHandler)), fx.Populate(&v))
+	app := fx.New(program(s, slog.New(slog.DiscardHandler), newLogWriter(io.Discard)), fx.Populate(&v))
 	return v, app.Stop, app.Start(ctx)
 }
 

@@ -9,7 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"go.uber.org/dig"
@@ -72,14 +74,18 @@ func withSink(ctx context.Context, s Settings, use func(publishing.Publisher) er
 
 // serve runs the service until a signal or a failure ends it.
 func serve(s Settings, stderr io.Writer, unknown []string) error {
-	log := newLogger(stderr, s)
+	// A supervisor's hang-up, or a reader of the log that goes away, ends nothing.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
+	writer := newLogWriter(stderr)
+	defer writer.Close()
+	log := newLogger(writer, stderr, s)
 	for _, name := range unknown {
 		log.Warn("unknown setting is ignored", "name", name)
 	}
 	if s.GCPercent > 0 {
 		debug.SetGCPercent(s.GCPercent)
 	}
-	app := fx.New(program(s, log))
+	app := fx.New(program(s, log, writer))
 	if err := app.Err(); err != nil {
 		return dig.RootCause(err)
 	}
@@ -88,22 +94,22 @@ func serve(s Settings, stderr io.Writer, unknown []string) error {
 	defer cancel()
 	started := make(chan error, 1)
 	go func() { started <- app.Start(start) }()
-	var signal fx.ShutdownSignal
+	var end fx.ShutdownSignal
 	select {
 	case err := <-started:
 		if err != nil {
 			return err
 		}
-		signal = <-signals
-	case signal = <-signals: // during the start
+		end = <-signals
+	case end = <-signals: // during the start
 		// A start that is almost complete completes; any other is rolled back.
 		defer time.AfterFunc(startGrace, cancel).Stop()
 		if err := <-started; err != nil {
-			log.Info("stopped before it was ready", "signal", fmt.Sprint(signal.Signal), "error", err)
+			log.Info("stopped before it was ready", "signal", fmt.Sprint(end.Signal), "error", err)
 			return nil
 		}
 	}
-	log.Info("stopping", "signal", fmt.Sprint(signal.Signal))
+	log.Info("stopping", "signal", fmt.Sprint(end.Signal))
 	stop, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
 	defer cancel()
 	if err := app.Stop(stop); err != nil {
