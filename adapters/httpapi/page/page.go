@@ -84,7 +84,7 @@ func (h Home) Without(i int) string {
 	for _, p := range slices.Delete(slices.Clone(h.Pages), i, i+1) {
 		rest.Add("page_id", string(p.Page))
 	}
-	return "/?" + rest.Encode()
+	return "?" + rest.Encode()
 }
 
 // Bar is a window in the chart.

@@ -60,6 +60,9 @@ func WatchedPages(rawQuery string) ([]counting.Page, error) {
 // IDEvent reads the parameters id and endpoint of a query. An empty endpoint is
 // none. Its errors are faults, counting.ErrBadID and publishing.ErrBadEndpoint.
 func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err error) {
+	if err := Only(rawQuery, "id", "endpoint"); err != nil {
+		return 0, "", err
+	}
 	given, _, err := Param(rawQuery, "id")
 	if err != nil {
 		return 0, "", err
@@ -75,6 +78,9 @@ func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err
 
 // Limit reads the parameter limit of a query for windows.
 func Limit(rawQuery string) (int, error) {
+	if err := Only(rawQuery, "limit"); err != nil {
+		return 0, err
+	}
 	text, given, err := Param(rawQuery, "limit")
 	if err != nil || !given {
 		return DefaultWindows, err

@@ -2,6 +2,7 @@ package request
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"footfall/adapters/httpapi/problem"
@@ -21,6 +22,23 @@ func Param(rawQuery, name string) (value string, given bool, err error) {
 		return nil
 	})
 	return value, given, err
+}
+
+// Only is unknown_parameter if the query has a parameter of another name: what its sender
+// meant would be lost.
+func Only(rawQuery string, names ...string) error {
+	for rawQuery != "" {
+		var pair string
+		pair, rawQuery, _ = strings.Cut(rawQuery, "&")
+		key, _, _ := strings.Cut(pair, "=")
+		if slices.Contains(names, key) || pair == "" {
+			continue
+		}
+		if decoded, err := unescape(key); err != nil || !slices.Contains(names, decoded) {
+			return problem.BadRequest("unknown_parameter", "The query has a parameter that this route does not know. A & in a value is sent as %26.")
+		}
+	}
+	return nil
 }
 
 // Params returns the values of a parameter, in their order. Its errors are

@@ -99,7 +99,7 @@ function say(state, text) {
 
 function follow() {
   const query = new URLSearchParams([...rows.keys()].map((page) => ["page_id", page]));
-  const events = new EventSource(`/events?${query}`);
+  const events = new EventSource(`events?${query}`);
   const on = (name, show) => events.addEventListener(name, (e) => show(JSON.parse(e.data, exact)));
   on("visits", showVisits);
   on("windows", (data) => showWindows(data.windows));
