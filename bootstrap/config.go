@@ -33,6 +33,7 @@ type Settings struct {
 	CaptureLog          string
 	Length              counting.WindowLength
 	Grace               time.Duration
+	MaxSkew             time.Duration // 0 is counting.DefaultMaxSkew
 	CallbackPolicy      httpcallback.Policy
 	CallbackSecrets     httpcallback.Secrets
 	CallbackLimit       int
@@ -67,6 +68,7 @@ func (s *Settings) all() []setting {
 		{"capture-log", "unique_id_capture.log", "File for counts that the publisher did not take, and for every callback's response, one JSON line each.", into(&s.CaptureLog, parseFile)},
 		{"window", "1m", "Length of a window, in whole seconds, aligned to the Unix epoch; a store keeps the length that it was created with.", into(&s.Length, parseWindow)},
 		{"grace", "2s", "How long after its end a window is sealed.", into(&s.Grace, parseGrace)},
+		{"max-clock-skew", "", "Greatest difference between the clocks of a node and of an instance at which the node takes ids; 10s, or one window if that is shorter, if it isn't set.", into(&s.MaxSkew, parseSkew)},
 		{"callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns (*.example.com; they narrow public); comma separated.", into(&s.CallbackPolicy, httpcallback.ParsePolicy)},
 		{"callback-secret", "", "Signs callbacks (Standard Webhooks): whsec_ and base64; two, comma separated, for rotation.", into(&s.CallbackSecrets, httpcallback.ParseSecrets)},
 		{"callback-limit", "1000", "Distinct endpoints kept for a window on each node; more are refused with 503 failed.", into(&s.CallbackLimit, numberTo(1_000_000))},
@@ -93,7 +95,7 @@ func (s *Settings) flags() *pflag.FlagSet {
 func (s *Settings) parse(flags *pflag.FlagSet) error {
 	var bad []error
 	for _, x := range s.all() {
-		text := flags.Lookup(x.name).Value.String()
+		text := strings.TrimSpace(flags.Lookup(x.name).Value.String()) // a file of secrets ends with a line break
 		if err := x.parse(text); err != nil {
 			bad = append(bad, fmt.Errorf("%s=%q: %w", cli.Variable(x.name), redacted(x.name, text), err))
 		}
@@ -208,6 +210,17 @@ func parseGrace(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 || d > time.Hour {
 		return 0, errors.New("want a duration from 0s to 1h")
+	}
+	return d, nil
+}
+
+func parseSkew(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Millisecond || d > time.Hour {
+		return 0, errors.New("want a duration from 1ms to 1h")
 	}
 	return d, nil
 }

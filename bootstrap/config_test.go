@@ -108,6 +108,14 @@ func TestABadSecretIsNotRepeated(t *testing.T) {
 	}
 }
 
+// F15: a secret that was read from a file ends with a line break.
+func TestWhiteSpaceAroundASettingIsIgnored(t *testing.T) {
+	t.Setenv("FOOTFALL_STORE", " nothing://here \n")
+	if code, _, stderr := run(t); code != 2 || !strings.Contains(stderr, `FOOTFALL_STORE="nothing://here"`) {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
 func TestVersionIsPrinted(t *testing.T) {
 	if code, stdout, _ := run(t, "--version"); code != 0 || stdout != "footfall version "+bootstrap.Version()+"\n" {
 		t.Errorf("exit code %d, %q", code, stdout)

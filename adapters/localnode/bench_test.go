@@ -2,6 +2,7 @@ package localnode_test
 
 import (
 	"fmt"
+	"footfall/test/conformance"
 	"math/rand/v2"
 	"testing"
 
@@ -28,6 +29,7 @@ func BenchmarkApply(b *testing.B) {
 							page := counting.Page(fmt.Sprintf("/page/%d", random.IntN(10_000)))
 							batch.Visits = append(batch.Visits, counting.Visit{Page: page, Count: 1})
 						} else {
+							batch.Clock = conformance.AnyTime()
 							batch.IDEvents = append(batch.IDEvents, counting.IDEvent{ID: counting.ID(random.Uint64()), Table: 1})
 						}
 					}

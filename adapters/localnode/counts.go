@@ -49,7 +49,7 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 		note(t.add(v))
 	}
 	if len(b.IDEvents) > 0 {
-		ids, err := t.arriving(b.EndpointLimit)
+		ids, err := t.arriving(b)
 		if err != nil {
 			return nil, err
 		}

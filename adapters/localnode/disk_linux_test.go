@@ -11,6 +11,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/test/check"
+	"footfall/test/conformance"
 )
 
 // disk lets a test take the space from under an open file, and give it back.
@@ -108,7 +109,7 @@ func TestIDOfAFailedCommitCountsWhenAnotherBatchBringsIt(t *testing.T) {
 func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 	for name, between := range map[string]func(t *testing.T, n *localnode.File, w counting.Window) error{
 		"heartbeat": func(t *testing.T, n *localnode.File, _ counting.Window) error {
-			_, err := n.Heartbeat(t.Context())
+			_, err := n.Heartbeat(t.Context(), conformance.AnyTime())
 			return err
 		},
 		"claim and renew": func(t *testing.T, n *localnode.File, w counting.Window) error {
@@ -120,10 +121,10 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			return err
 		},
 		"a scan": func(t *testing.T, n *localnode.File, w counting.Window) error {
-			if _, err := n.Heartbeat(t.Context()); err != nil {
+			if _, err := n.Heartbeat(t.Context(), conformance.AnyTime()); err != nil {
 				return err
 			}
-			if _, err := n.Seal(t.Context(), w-1, 0); err != nil {
+			if _, err := n.Seal(t.Context(), w-1, 0, conformance.AnyTime()); err != nil {
 				return err
 			}
 			return n.Retire(t.Context(), w-1)
@@ -135,7 +136,7 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			return err
 		},
 		"another failure": func(t *testing.T, n *localnode.File, w counting.Window) error {
-			if _, err := n.Seal(t.Context(), w+1, 0); !errors.Is(err, counting.ErrTooEarly) {
+			if _, err := n.Seal(t.Context(), w+1, 0, conformance.AnyTime()); !errors.Is(err, counting.ErrTooEarly) {
 				return fmt.Errorf("got the error %w, want %w", err, counting.ErrTooEarly)
 			}
 			return nil

@@ -16,6 +16,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/test/check"
+	"footfall/test/conformance"
 )
 
 // The fixture is the file of a service of commit c8ae331, with windows of 4 s,
@@ -106,12 +107,12 @@ func TestFileOfAnEarlierVersionHasItsWindows(t *testing.T) {
 			t.Errorf("window %d: got the endpoints %v and the error %v, want %v", w, got, err, kept.endpoints)
 		}
 	}
-	apply(t, n, &counting.Batch{Epoch: 1, Session: "new", Seq: 1, EndpointLimit: 9, IDEvents: []counting.IDEvent{{ID: -12, Table: 1}, {ID: 99, Table: 1}}})
+	apply(t, n, &counting.Batch{Epoch: 1, Session: "new", Seq: 1, EndpointLimit: 9, Clock: conformance.AnyTime(), IDEvents: []counting.IDEvent{{ID: -12, Table: 1}, {ID: 99, Table: 1}}})
 	c.Elapse(8 * time.Second)
-	if a, err := n.Heartbeat(t.Context()); err != nil || !slices.Equal(a.Waiting, []counting.Window{open - 1, open}) {
+	if a, err := n.Heartbeat(t.Context(), conformance.AnyTime()); err != nil || !slices.Equal(a.Waiting, []counting.Window{open - 1, open}) {
 		t.Errorf("got %+v and the error %v, want the windows %d and %d to wait", a, err, open-1, open)
 	}
-	check.Equal(t, check.Value(n.Seal(t.Context(), open, 0))(t), 5, "the 4 ids of the file and a new one")
+	check.Equal(t, check.Value(n.Seal(t.Context(), open, 0, conformance.AnyTime()))(t), 5, "the 4 ids of the file and a new one")
 }
 
 func TestFileOfAnEarlierVersionKnowsWhatWasApplied(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 // is 2 bytes, big-endian.
 //
 //	meta/format            the version, in decimals
-//	meta/sealed            number: the highest window that takes no ids
+//	meta/sealed, marks     number and text: the windows that take no ids any more, see
+//	                       counting.SealedWindows; files of before had no marks
 //	ring/version           number: how often those below have changed
 //	ring/fenced, approved, opened
 //	                       documents of sharding.Ring

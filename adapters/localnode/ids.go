@@ -52,6 +52,8 @@ type arriving struct {
 	w       counting.Window
 	idTable counting.Epoch
 	limit   int64
+	// skewed: the clocks disagree, so every id is refused.
+	skewed bool
 
 	// open sets these fields at the first id that has the right table. When it
 	// fails, the window is broken, and all such ids of the batch are refused.
@@ -61,17 +63,22 @@ type arriving struct {
 	idCount, endpoints int64
 }
 
-func (t *tx) arriving(endpointLimit int) (*arriving, error) {
+func (t *tx) arriving(b *counting.Batch) (*arriving, error) {
 	w, err := t.current(t.state)
 	if err != nil {
 		return nil, err
 	}
-	return &arriving{tx: t, w: w, idTable: t.state.Opened.IDTable(w), limit: int64(endpointLimit)}, nil
+	return &arriving{
+		tx: t, w: w, idTable: t.state.Opened.IDTable(w), limit: int64(b.EndpointLimit), skewed: b.Clock.Check(t.at) != nil,
+	}, nil
 }
 
 // add keeps an id and its endpoint, or says why it can't; 0 is no reason.
 func (a *arriving) add(e counting.IDEvent) counting.Reason {
-	if e.Table != a.idTable {
+	switch {
+	case a.skewed:
+		return counting.WrongClock
+	case e.Table != a.idTable:
 		return counting.WrongTable
 	}
 	if !a.opened {

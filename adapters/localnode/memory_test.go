@@ -10,6 +10,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
+	"footfall/test/conformance"
 )
 
 // member is a node of a ring of its own, with one batch applied.
@@ -27,8 +28,8 @@ func member(t *testing.T) (*localnode.Node, *sharding.Ring) {
 func ringBatch(r *sharding.Ring, seq int64) *counting.Batch {
 	return &counting.Batch{
 		Epoch: 1, Session: "a", Seq: seq, EndpointLimit: 10,
-		Visits:   []counting.Visit{{Arc: r.Arc("home"), Page: "home", Count: 1}},
-		IDEvents: []counting.IDEvent{{ID: counting.ID(seq), Table: 1}},
+		Visits: []counting.Visit{{Arc: r.Arc("home"), Page: "home", Count: 1}},
+		Clock:  conformance.AnyTime(), IDEvents: []counting.IDEvent{{ID: counting.ID(seq), Table: 1}},
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -176,28 +175,4 @@ func (n *core) failed(what string, err error) error {
 		return fmt.Errorf("%s on %s: %w", what, n.id, err)
 	}
 	return nil
-}
-
-// current is the window that an id would go to by a ring.
-func (t *tx) current(s sharding.RingState) (counting.Window, error) {
-	sealed, err := t.highestSealed()
-	if err != nil {
-		return 0, err
-	}
-	return counting.CurrentWindow(s.Fenced.Length().At(t.at), sealed), nil
-}
-
-// highestSealed is the highest window that takes no ids any more.
-func (t *tx) highestSealed() (counting.Window, error) {
-	n, err := readNumber(t.table(inMeta).Get([]byte("sealed")), math.MinInt64)
-	return counting.Window(n), err
-}
-
-// seal makes a window one that takes no ids any more.
-func (t *tx) seal(w counting.Window) error {
-	sealed, err := t.highestSealed()
-	if err == nil && w > sealed {
-		t.table(inMeta).Put([]byte("sealed"), number(int64(w)))
-	}
-	return err
 }

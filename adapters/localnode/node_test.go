@@ -201,8 +201,8 @@ func enter(t testing.TB, n *localnode.File) *sharding.Ring {
 func batch(seq int64) *counting.Batch {
 	return &counting.Batch{
 		Epoch: 1, Session: "a", Seq: seq,
-		Visits:   []counting.Visit{{Page: "home", Count: 1}},
-		IDEvents: []counting.IDEvent{{ID: counting.ID(seq), Table: 1}},
+		Visits: []counting.Visit{{Page: "home", Count: 1}},
+		Clock:  conformance.AnyTime(), IDEvents: []counting.IDEvent{{ID: counting.ID(seq), Table: 1}},
 	}
 }
 

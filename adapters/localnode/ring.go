@@ -103,7 +103,9 @@ func (n *core) Fence(ctx context.Context, r *sharding.Ring) (w counting.Window, 
 		if err != nil {
 			return next, err
 		}
-		w, err = t.current(next)
+		if w, err = t.current(next); err == nil {
+			w = max(w, t.lastWaiting())
+		}
 		return next, err
 	})
 	return w, err

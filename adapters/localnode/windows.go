@@ -3,40 +3,89 @@ package localnode
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
 
 // ofWindow says what is done with a window.
 func ofWindow(what string, w counting.Window) string { return fmt.Sprintf("%s window %d", what, w) }
 
+// current is the window that an id would go to by a ring.
+func (t *tx) current(s sharding.RingState) (counting.Window, error) {
+	sealed, err := t.sealed()
+	return sealed.Open(s.Fenced.Length().At(t.at)), err
+}
+
+// sealed are the windows that take no ids any more.
+func (t *tx) sealed() (counting.SealedWindows, error) {
+	meta := t.table(inMeta)
+	stored := meta.Get([]byte("sealed"))
+	upTo, err := readNumber(stored, 0)
+	if err != nil {
+		return counting.SealedWindows{}, err
+	}
+	s, err := counting.DecodeSealed(counting.Window(upTo), stored != nil, string(meta.Get([]byte("marks"))))
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errBroken, err)
+	}
+	return s, err
+}
+
+// seal seals a window that isn't.
+func (t *tx) seal(sealed counting.SealedWindows, w counting.Window) {
+	upTo, marks := sealed.Seal(w).Encode(t.state.Fenced.Length().At(t.at))
+	t.table(inMeta).Put([]byte("sealed"), number(int64(upTo)))
+	t.table(inMeta).Put([]byte("marks"), []byte(marks))
+}
+
 // Heartbeat implements counting.Windows. It writes only when there is something
 // to write.
-func (n *core) Heartbeat(ctx context.Context) (a counting.HeartbeatResult, err error) {
+func (n *core) Heartbeat(ctx context.Context, c counting.Clock) (a counting.HeartbeatResult, err error) {
 	err = n.update(ctx, "heartbeat", isMember, func(t *tx) (err error) {
+		a.Now = t.at
 		if a.Current, err = t.current(t.state); err != nil {
 			return err
 		}
-		t.forget()
-		a.Waiting = t.waitingBefore(a.Current)
-		t.addWaiting(a.Current)
+		agrees := c.Check(t.at) == nil
+		if agrees {
+			t.forget()
+		}
+		a.Waiting = t.sealable(a.Current, c.MaxSkew)
+		if agrees {
+			t.addWaiting(a.Current)
+		}
 		return nil
 	})
 	return a, err
 }
 
-func (t *tx) waitingBefore(current counting.Window) (before []counting.Window) {
+// sealable are the first waiting windows before the current one, and those that begin
+// later than now by more than the greatest skew.
+func (t *tx) sealable(current counting.Window, maxSkew time.Duration) (all []counting.Window) {
 	for key := range t.table(inWaiting).Scan(nil) {
 		w, ok := readOrdered[counting.Window](key)
-		if ok && w >= current || len(before) == counting.MaxWaiting {
+		if len(all) == counting.MaxWaiting {
 			break
 		}
-		if ok {
-			before = append(before, w)
+		if ok && (w < current || w > current && t.isAhead(w, maxSkew)) {
+			all = append(all, w)
 		}
 	}
-	return before
+	return all
+}
+
+// isAhead tells whether a window begins later than now by more than the greatest skew.
+func (t *tx) isAhead(w counting.Window, maxSkew time.Duration) bool {
+	return t.state.Fenced.Length().Start(w).After(t.at.Add(maxSkew))
+}
+
+// lastWaiting is the latest waiting window, 0 if there is none.
+func (t *tx) lastWaiting() counting.Window {
+	w, _ := readOrdered[counting.Window](t.table(inWaiting).Before(ordered(counting.Window(math.MaxInt64))))
+	return w
 }
 
 func (t *tx) isWaiting(w counting.Window) bool { return t.table(inWaiting).Get(ordered(w)) != nil }
@@ -48,17 +97,24 @@ func (t *tx) addWaiting(w counting.Window) {
 }
 
 // Seal implements counting.Windows.
-func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration) (count int64, err error) {
+func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (count int64, err error) {
 	err = n.update(ctx, ofWindow("seal", w), isMember, func(t *tx) error {
-		sealed, err := t.highestSealed()
+		sealed, err := t.sealed()
 		if err != nil {
 			return err
 		}
-		// No id goes to a window up to the highest sealed one, so that the
-		// number of its ids is frozen without being noted.
-		end := t.state.Fenced.Length().End(w)
-		if w > sealed && t.at.Before(end.Add(grace)) {
-			return counting.ErrTooEarly
+		// No id goes to a sealed window, so that the number of its ids is frozen
+		// without being noted.
+		was, end := sealed.Has(w), t.state.Fenced.Length().End(w)
+		if !was {
+			if err := c.Check(t.at); err != nil {
+				return err
+			}
+			// The current window may be ahead, too, if those before it are sealed.
+			current := sealed.Open(t.state.Fenced.Length().At(t.at))
+			if t.at.Before(end.Add(grace)) && (w == current || !t.isAhead(w, c.MaxSkew)) {
+				return counting.ErrTooEarly
+			}
 		}
 		kept, err := t.window(w)
 		if !t.at.Before(end.Add(counting.EntryLife)) && kept == nil && err == nil && !t.isWaiting(w) {
@@ -67,7 +123,10 @@ func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration)
 		if count, err = t.distinct(w); err != nil {
 			return err
 		}
-		return t.seal(w)
+		if !was {
+			t.seal(sealed, w)
+		}
+		return nil
 	})
 	return count, err
 }
@@ -118,8 +177,12 @@ func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []st
 // Retire implements counting.Windows.
 func (n *core) Retire(ctx context.Context, w counting.Window) error {
 	return n.update(ctx, ofWindow("retire", w), isMember, func(t *tx) error {
-		if err := t.seal(w); err != nil {
+		sealed, err := t.sealed()
+		if err != nil {
 			return err
+		}
+		if !sealed.Has(w) {
+			t.seal(sealed, w)
 		}
 		if t.isWaiting(w) { // it was not retired before
 			t.table(inWaiting).Delete(ordered(w))

@@ -21,6 +21,8 @@ const (
 
 // Deployment reads what a scrape exposes.
 type Deployment struct {
+	// DroppedLines is the number of lines of the log that no reader took.
+	DroppedLines func() int64
 	// Queued is the number of callers' items that wait for each node.
 	Queued func() map[counting.NodeID]int
 	// Epoch is that of the ring that the instance uses; 0 before the start.
@@ -46,6 +48,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, value float64, label ...string) {
 		emit(prometheus.GaugeValue, name, help, value, label...)
 	}
+	emit(prometheus.CounterValue, "footfall_log_lines_dropped_total", "Lines of the log that were dropped, because its reader was blocked or gone.", float64(c.DroppedLines()))
 	for id, n := range c.Queued() {
 		gauge("footfall_queue_items", "Callers' items that wait to be sent to a node.", float64(n), "node", string(id))
 	}
@@ -68,6 +71,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge("footfall_node_up", "1 if a node of the ring answers and has its epoch, and 0 if not.", up, "node", string(n.ID))
 		gauge("footfall_node_share_ratio", "Part of all pages that a node of the ring has, 0 to 1.", n.Share, "node", string(n.ID))
+		gauge("footfall_node_clock_skew_seconds", "How far the clock of a node was ahead of that of this instance at the last heartbeat.", n.ClockSkew, "node", string(n.ID))
 		if up == 1 && n.Keys >= 0 {
 			gauge("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", float64(n.Keys), "node", string(n.ID))
 		}

@@ -62,8 +62,9 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	}
 	epoch := counting.Epoch(0)
 	m.Expose(prometheus.Deployment{
-		Queued: func() map[counting.NodeID]int { return map[counting.NodeID]int{"a": 4} },
-		Epoch:  func() counting.Epoch { return epoch },
+		DroppedLines: func() int64 { return 5 },
+		Queued:       func() map[counting.NodeID]int { return map[counting.NodeID]int{"a": 4} },
+		Epoch:        func() counting.Epoch { return epoch },
 		Status: func(context.Context) sharding.Status {
 			return sharding.Status{
 				Epoch: 7, Losses: make([]sharding.Loss, 2),
@@ -82,6 +83,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_batch_requests{node=a} 2", "footfall_batches_lost_total{node=a} 2",
 		"footfall_callbacks_total{outcome=abandoned} 0", "footfall_callbacks_total{outcome=delivered} 0",
 		"footfall_callbacks_total{outcome=failed} 0", "footfall_callbacks_total{outcome=refused} 1",
+		"footfall_log_lines_dropped_total{} 5",
 		"footfall_publish_attempts_total{outcome=confirmed,publisher=x} 2", "footfall_publish_attempts_total{outcome=refused,publisher=x} 1",
 		"footfall_publish_attempts_total{outcome=unknown,publisher=x} 1", "footfall_queue_items{node=a} 4",
 	}
@@ -90,6 +92,8 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	}
 	epoch = 7
 	want := append([]string{
+		"footfall_node_clock_skew_seconds{node=a} 0",
+		"footfall_node_clock_skew_seconds{node=b} 0",
 		"footfall_node_idempotency_keys{node=a} 9", "footfall_node_share_ratio{node=a} 0.75", "footfall_node_share_ratio{node=b} 0.25",
 		"footfall_node_up{node=a} 1", "footfall_node_up{node=b} 0", "footfall_ring_arcs_left{} 3", "footfall_ring_arcs_moved_total{} 11",
 		"footfall_ring_arcs_stuck{} 1", "footfall_ring_epoch{} 7", "footfall_ring_losses{} 2", "footfall_ring_pages_moved_total{} 12",

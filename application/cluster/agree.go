@@ -18,13 +18,14 @@ import (
 type nodeState = Answer[Node, sharding.RingState]
 
 // agree returns the ring of the deployment: the newest one that a node has opened. At
-// the first start it makes one: the ring for which the first node, in the order of ids,
+// the first start it makes one, and fails when a node can't be used (counting.ErrUnusable): the ring for which the first node, in the order of ids,
 // was fenced first (design: batches, "first start").
 func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	nodes := slices.SortedFunc(slices.Values(c.opts.Nodes), func(a, b Node) int { return cmp.Compare(a.ID(), b.ID()) })
 	var begun *sharding.Ring // unopened ring of the first node
 	var since time.Time
 	var before error // error of the last round
+	began, waiting := time.Now(), false
 	for {
 		all := Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (sharding.RingState, error) { return n.RingState(ctx) })
 		if ring := newestOpened(values(all), 0); ring != nil {
@@ -40,6 +41,13 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 		err := unanswered(all)
 		if ctx.Err() != nil && before != nil {
 			err = before // now every call fails because of ctx
+		}
+		if errors.Is(err, counting.ErrUnusable) {
+			return nil, err
+		}
+		if err != nil && !waiting && time.Since(began) > quietStart {
+			waiting = true
+			c.opts.Log.Warn("waiting for nodes of the first start", "error", err)
 		}
 		switch {
 		case err != nil:
@@ -109,7 +117,7 @@ func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error 
 
 // catchUp opens a decided ring on a node that lags. A node that knows no ring came back
 // empty; it is left alone, because its data is lost.
-func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n Node) {
+func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n sharding.RingStore) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	p, err := n.RingSummary(ctx)

@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ type Options struct {
 	Dial func(id counting.NodeID, addr string) (Node, error)
 	// Length of the windows. Start fails if the deployment has another one.
 	Length counting.WindowLength
+	// MaxSkew is the greatest difference between the clocks of a node and of this
+	// instance at which the node takes ids; 0 is counting.DefaultMaxSkew.
+	MaxSkew time.Duration
 	// EndpointLimit bounds the endpoints that a node stores for a window.
 	EndpointLimit int
 	// KeyLimit bounds the idempotency keys that a node stores; 0 is none at all.
@@ -55,6 +59,7 @@ type Member struct {
 	counting.Movable
 	*groupcommit.Committer
 	Reads *groupcommit.Reader
+	clock *clock
 }
 
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
@@ -86,6 +91,7 @@ type Cluster struct {
 
 // New makes a cluster; Start connects it.
 func New(o Options) (*Cluster, error) {
+	o.MaxSkew = cmp.Or(o.MaxSkew, counting.DefaultMaxSkew(o.Length))
 	c := &Cluster{opts: o, members: make(map[counting.NodeID]*Member, len(o.Nodes)), alarm: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for _, n := range o.Nodes {
@@ -108,6 +114,7 @@ func (c *Cluster) newMember(n Node) *Member {
 		},
 		Remembers:     func(ctx context.Context, e counting.Epoch) (bool, error) { return remembers(ctx, n, e) },
 		EndpointLimit: c.opts.EndpointLimit,
+		MaxSkew:       c.opts.MaxSkew,
 		KeyLimit:      c.opts.KeyLimit,
 		CatchUp:       func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
 		Lost:          func(batches int64) { c.lost(n.ID(), batches) },
@@ -119,7 +126,9 @@ func (c *Cluster) newMember(n Node) *Member {
 		o.Observe = c.opts.Observer(n.ID())
 	}
 	movable, _ := n.(counting.Movable)
-	return &Member{n, movable, groupcommit.New(o), groupcommit.NewReader(n)}
+	return &Member{
+		n, movable, groupcommit.New(o), groupcommit.NewReader(n), &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
+	}
 }
 
 // remembers tells whether a node has been in the ring since an epoch, without being

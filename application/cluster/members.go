@@ -86,6 +86,9 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 	nodes := make([]watching.Node, len(v.Nodes))
 	for i, m := range v.Nodes {
 		nodes[i] = watching.Node{ID: m.ID(), Share: v.Share(i)}
+		if ahead, wrong := m.Skew(); wrong {
+			nodes[i].Skew = ahead
+		}
 	}
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
 		_, err := m.Read(ctx, v.Epoch(), nil)

@@ -55,7 +55,8 @@ func (c *Cluster) place(ctx context.Context, send func(*View) error) bool {
 		switch err := c.Retry(ctx, 0, send); {
 		case err == nil, errors.Is(err, counting.ErrInDoubt): // the committer that sent it resolves the doubt
 			return true
-		case errors.Is(err, counting.ErrUnavailable), errors.Is(err, counting.Moving), errors.Is(err, counting.WrongTable):
+		case errors.Is(err, counting.ErrUnavailable), errors.Is(err, counting.Moving), errors.Is(err, counting.WrongTable),
+			errors.Is(err, counting.WrongClock):
 			Pause(ctx, reroutePause)
 		default:
 			return false

@@ -114,7 +114,7 @@ func (c *Cluster) Publish(ctx context.Context, ring *sharding.Ring) error {
 	}
 	v := c.View()
 	return v.Each(ctx, func(ctx context.Context, _ int, m *Member) error {
-		c.catchUp(ctx, v.Ring, m)
+		c.catchUp(ctx, v.Ring, m.Node)
 		return nil
 	})
 }

@@ -59,4 +59,7 @@ const (
 	pollEvery    = time.Second
 	pollChanging = pollStart / 2
 	pollStart    = takeOver / 10
+
+	// quietStart is how long a start waits for nodes before it says so.
+	quietStart = 2 * time.Second
 )

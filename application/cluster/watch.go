@@ -65,7 +65,7 @@ func (c *Cluster) poll(left *unopened) bool {
 		case p.Opened == v.Epoch():
 			v.moves.done[at].Store(p.Incoming == 0)
 		case p.Fence <= v.Epoch():
-			lagging.Go(func() { c.catchUp(c.ctx, v.Ring, m) })
+			lagging.Go(func() { c.catchUp(c.ctx, v.Ring, m.Node) })
 		}
 		fenced = fenced || !v.Away(at) && isUnopened(p, v.Epoch())
 	}

@@ -49,8 +49,9 @@ type Options struct {
 	// Remembers asks the node whether it has been in the ring since an epoch,
 	// without being emptied.
 	Remembers func(context.Context, counting.Epoch) (bool, error)
-	// EndpointLimit goes into every batch.
+	// EndpointLimit goes into every batch, MaxSkew with every call.
 	EndpointLimit int
+	MaxSkew       time.Duration
 	// KeyLimit goes into every batch with keys.
 	KeyLimit int
 	// CatchUp is called when the node has not opened a batch's epoch. It returns

@@ -139,7 +139,9 @@ func (c *Committer) apply(b *batch) (counting.Receipt, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
 	defer cancel()
 	begin := time.Now()
-	receipt, err := c.opts.Node.Apply(ctx, &b.Batch)
+	sent := b.Batch // an abandoned call may still read the one before
+	sent.Clock = counting.Clock{Now: begin, MaxSkew: c.opts.MaxSkew}
+	receipt, err := c.opts.Node.Apply(ctx, &sent)
 	c.noteCall(b.callers, time.Since(begin))
 	if c.opts.Observe != nil {
 		c.opts.Observe(Flush{Items: b.Len(), Requests: b.callers, Took: time.Since(begin), Err: err})
@@ -186,12 +188,12 @@ func (c *Committer) backOff(repeats bool) {
 	}
 }
 
-// delayAfter is 5 ms, doubling, up to downAfter failures, and then 1 s, doubling to 10 s.
-// Half of it is random.
+// delayAfter is 5 ms, doubling, up to downAfter failures, then 1 s and 2 s: callers of a
+// node that is back are not refused for longer. Half of it is random.
 func delayAfter(failures int) time.Duration {
 	d := 5 * time.Millisecond << min(failures, downAfter)
 	if failures >= downAfter {
-		d = min(time.Second<<min(failures-downAfter, 4), 10*time.Second)
+		d = time.Second << min(failures-downAfter, 1)
 	}
 	return d/2 + rand.N(d/2+1)
 }

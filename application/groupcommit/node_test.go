@@ -66,7 +66,9 @@ func next(t *testing.T, r *sharding.Ring) *sharding.Ring {
 
 func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	n.mu.Lock()
-	n.sent = append(n.sent, *b)
+	sent := *b
+	sent.Clock = counting.Clock{} // that of the attempt
+	n.sent = append(n.sent, sent)
 	call, before, after := len(n.sent), n.before, n.after
 	n.mu.Unlock()
 	if before != nil {
@@ -185,6 +187,7 @@ func start(t *testing.T, n *node, o groupcommit.Options) *groupcommit.Committer 
 	if o.EndpointLimit == 0 {
 		o.EndpointLimit = 10
 	}
+	o.MaxSkew = time.Minute
 	c := groupcommit.New(o)
 	c.Start()
 	t.Cleanup(func() {

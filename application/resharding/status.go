@@ -16,28 +16,29 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	st := sharding.Status{Epoch: v.Epoch(), Fence: v.Epoch(), Losses: append([]sharding.Loss{}, v.Losses()...), Nodes: make([]sharding.MemberStatus, len(v.Nodes))}
 	st.Moves.Total = len(v.Moves())
 	for i, m := range v.Members() {
-		st.Nodes[i] = sharding.MemberStatus{Member: m, Share: v.Share(i)}
+		skew, _ := v.Nodes[i].Skew()
+		st.Nodes[i] = sharding.MemberStatus{Member: m, Share: v.Share(i), ClockSkew: skew.Seconds()}
 		if v.Away(i) {
 			st.Nodes[i].Away = "it was abandoned"
 		}
 	}
 	for _, a := range cluster.Ask(ctx, cluster.CallTimeout, v.Present(), func(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) }) {
-		i, p := v.Index(a.From.ID()), a.Value
+		i := v.Index(a.From.ID())
 		n := &st.Nodes[i]
-		n.Incoming, n.Keys = p.Incoming, p.Keys
+		n.Incoming, n.Keys = a.Value.Incoming, a.Value.Keys
 		switch {
 		case a.Err != nil:
 			n.Away = whyAway(a.Err)
-		case p.Opened < v.Epoch():
+		case a.Value.Opened < v.Epoch():
 			n.Away = "it has not opened the ring"
 		}
-		if n.Away != "" {
+		switch {
+		case !v.MayReceive(i):
+			n.Incoming = 0
+		case n.Away != "": // it can't tell
 			n.Incoming = len(v.Incoming(n.ID))
 		}
-		if !v.MayReceive(i) {
-			n.Incoming = 0
-		}
-		st.Fence = max(st.Fence, p.Fence)
+		st.Fence = max(st.Fence, a.Value.Fence)
 		st.Moves.Left += n.Incoming
 	}
 	st.Moves.Arcs, st.Moves.Pages, st.Moves.Stuck = s.arcs.Load(), s.pages.Load(), s.backoffs.stuck(v.Table())

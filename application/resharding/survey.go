@@ -34,12 +34,15 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 		if a.HeartbeatResult, err = m.Heartbeat(ctx); err != nil {
 			return a, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
 		}
+		if ahead, wrong := m.Skew(); wrong {
+			return a, fmt.Errorf("%w: %w", counting.ErrUnavailable, &counting.SkewError{Ahead: ahead})
+		}
 		return a, nil
 	})
 	for _, a := range answers {
-		c.From = max(c.From, a.Current+windowsAhead)
 		c.Above = max(c.Above, a.Fence)
 		for _, w := range append(a.Waiting, a.Current) {
+			c.From = max(c.From, w+windowsAhead) // also of a window ahead of the clock
 			if c.Oldest == 0 || w < c.Oldest {
 				c.Oldest = w
 			}

@@ -71,7 +71,7 @@ func (s *Service) Accept(ctx context.Context, id counting.ID, endpoint publishin
 	}
 	e := counting.IDEvent{ID: id, Endpoint: string(endpoint)}
 	err := s.Cluster.Send(ctx, func(ctx context.Context, v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
-	if errors.Is(err, counting.WrongTable) { // no node has applied it
+	if errors.Is(err, counting.WrongTable) || errors.Is(err, counting.WrongClock) { // no node has applied it
 		return counting.ErrUnavailable
 	}
 	return err

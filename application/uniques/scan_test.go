@@ -30,10 +30,10 @@ func TestAWindowWaitsForTheSlowestClock(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {
 		i.mustAccept(t, "", ids(0, 30)...)
 		until(30 * time.Second)
-		i.setSkew("n3", -20*time.Second)
-		until(minute + 21*time.Second)
+		i.setSkew("n3", -8*time.Second)
+		until(minute + 9*time.Second)
 		o.wantReports(t, "rabbitmq")
-		until(minute + 30*time.Second)
+		until(minute + 18*time.Second)
 		o.wantReports(t, "rabbitmq", 30)
 	})
 }

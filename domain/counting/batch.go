@@ -24,6 +24,9 @@ var (
 	ErrStale = errors.New("epoch is over")
 	// ErrAhead: the node has not opened the call's epoch yet.
 	ErrAhead = errors.New("epoch is not open yet")
+	// ErrUnusable: the node's server can't be used as it is set up. Nothing but a
+	// change by an operator helps, so a start need not wait.
+	ErrUnusable = fmt.Errorf("%w: node can't be used", ErrNotApplied)
 	// ErrClosed: the Node was closed before the call.
 	ErrClosed = fmt.Errorf("%w: node is closed", ErrNotApplied)
 )
@@ -90,6 +93,8 @@ type Batch struct {
 	Seq      int64
 	Visits   []Visit
 	IDEvents []IDEvent
+	// Clock is checked for the ids. It is that of the attempt, not of the batch.
+	Clock Clock
 	// EndpointLimit bounds the distinct endpoints that the node stores for the
 	// window of the ids.
 	EndpointLimit int
@@ -136,6 +141,10 @@ const (
 	// Moving: the page's arc is moving to the node, which has only a part of
 	// the count.
 	Moving
+	// WrongClock: the clocks of the node and of the sender disagree.
+	WrongClock
+	// Denied: the server refused to execute a command for the item.
+	Denied
 )
 
 func (r Reason) Error() string {
@@ -147,8 +156,10 @@ func (r Reason) Error() string {
 		KeyReused:     "the idempotency key came with another payload",
 		KeyLimit:      "the node keeps too many idempotency keys",
 		Moving:        "the page is on its way from another node",
+		WrongClock:    "the clocks of the node and of this instance disagree",
+		Denied:        "the server refused a command",
 	}
-	if r >= Overflow && r <= Moving {
+	if r >= Overflow && r <= Denied {
 		return texts[r]
 	}
 	return "refused for the reason " + strconv.Itoa(int(r))

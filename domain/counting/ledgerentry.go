@@ -15,6 +15,10 @@ const (
 	EntryLife = 7 * 24 * time.Hour
 )
 
+// MaxLease is the longest lease. One that ends later was given before the clock stepped
+// back: it excludes no owner.
+const MaxLease = time.Minute
+
 // MaxWaiting is the most windows that Windows.Heartbeat lists.
 const MaxWaiting = 100
 
@@ -43,7 +47,7 @@ func (c *LedgerEntry) Claim(owner string, now time.Time, lease time.Duration) (t
 	switch {
 	case c.State == Done || c.State == Lost:
 		return "", nil
-	case c.Claims > 0 && owner != c.Owner && now.Before(c.Until):
+	case c.Claims > 0 && owner != c.Owner && now.Before(c.Until) && !c.Until.After(now.Add(MaxLease)):
 		return "", ErrBusy
 	}
 	c.Owner, c.Until, c.Changed = owner, now.Add(lease), now

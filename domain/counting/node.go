@@ -32,8 +32,10 @@ type Reading struct {
 type Counts interface {
 	// Apply adds the batch's items to the node in one step, except those that the
 	// receipt refuses. Once it is answered, the step survives every crash.
-	//   - An id goes to the window that CurrentWindow gives. That window becomes a
-	//     waiting one (Windows.Heartbeat).
+	//   - An id goes to the window of the node's clock or, if that is sealed, to the
+	//     next one that is not (SealedWindows.Open). That window becomes a waiting
+	//     one (Windows.Heartbeat). If the clocks disagree, ids are refused as
+	//     WrongClock.
 	//   - Of a keyed item, the visits are added and the key is stored beside their
 	//     arc, or neither. If the node has the key of an item that was added, the
 	//     item counts as applied. If the stored fingerprint is another, the item is
@@ -77,33 +79,41 @@ var (
 
 // HeartbeatResult is a node's answer to the heartbeat of an instance.
 type HeartbeatResult struct {
+	// Now is the node's time.
+	Now time.Time
 	// Current is the window to which the node would add an id now.
 	Current Window
-	// Waiting are the windows before Current that are not retired on this
-	// node, in ascending order, the oldest 100 at most.
+	// Waiting are the windows that are not retired on this node and may be sealed by
+	// its clock, but for the grace: those before Current, and those after it that
+	// begin later than its time by more than the greatest skew. They are in ascending order, the
+	// oldest 100 at most.
 	Waiting []Window
 }
 
 // Windows is the part of a node that keeps ids until their window is closed
-// (design: windows). The clock is the node's own. Its methods are safe for
-// concurrent use, may be repeated, and end when their context does. All of
-// them answer ErrUninitialized and ErrWrongNode as Counts does. Seal, Distinct
-// and Endpoints return Corrupt if the stored value of w is no count or no set.
-// Other windows are not affected.
+// (design: windows). The clock is the node's own, compared with the caller's. Its
+// methods are safe for concurrent use, may be repeated, and end when their context
+// does. All of them answer ErrUninitialized and ErrWrongNode as Counts does. Seal,
+// Distinct and Endpoints return Corrupt if the stored value of w is no count or no
+// set. Other windows are not affected.
 type Windows interface {
 	// Heartbeat makes the current window a waiting one, so that it is
 	// published even without ids, and lists the windows to be closed. It also
-	// deletes what has been kept long enough.
-	Heartbeat(ctx context.Context) (HeartbeatResult, error)
+	// deletes what has been kept long enough. If the clocks disagree it only
+	// lists.
+	Heartbeat(ctx context.Context, c Clock) (HeartbeatResult, error)
 
 	// Seal freezes the number of distinct ids that the node has for w and returns
-	// it. It is 0 for an unknown window. Later ids go to later windows. The
+	// it. It is 0 for an unknown window. Later ids go to other windows. The
 	// number stays the same until the ids of w are forgotten (Retire). Errors:
-	//   - ErrTooEarly until grace after the end of w;
+	//   - *SkewError: the clocks disagree, and w is not sealed;
+	//   - ErrTooEarly until grace after the end of w, unless w is not the current
+	//     window and begins later than the node's time by more than the greatest
+	//     skew: then all clocks were ahead when w was opened;
 	//   - ErrRetired from 7 days after the end of w on, if the node has nothing of
 	//     w and w is not waiting. By then the entry that says Done may be
 	//     forgotten.
-	Seal(ctx context.Context, w Window, grace time.Duration) (int64, error)
+	Seal(ctx context.Context, w Window, grace time.Duration, c Clock) (int64, error)
 
 	// Distinct returns the number of ids that the node has for w so far, or
 	// the sealed number.

@@ -69,10 +69,3 @@ func (l WindowLength) suffix() string {
 	}
 	return "_" + strconv.Itoa(int(time.Duration(l)/time.Second)) + "s"
 }
-
-// CurrentWindow is the window to which a node adds an id: the one of its clock, but
-// never a sealed one. So a clock that steps back reopens no sealed window (design: windows,
-// "invariants").
-func CurrentWindow(clock, highestSealed Window) Window {
-	return max(clock, highestSealed+1)
-}

@@ -121,20 +121,6 @@ func TestTheErrorQuotesTheName(t *testing.T) {
 	}
 }
 
-func TestChooseNeverGivesASealedWindow(t *testing.T) {
-	for _, c := range []struct{ clock, highestSealed, want counting.Window }{
-		{10, math.MinInt64, 10}, // nothing is sealed
-		{10, 8, 10},
-		{10, 9, 10},
-		{10, 10, 11}, // the clock of another node was ahead
-		{10, 14, 15}, // this clock has stepped back
-		{-3, -3, -2},
-		{0, -1, 0},
-	} {
-		check.Equal(t, counting.CurrentWindow(c.clock, c.highestSealed), c.want, "clock %d, sealed up to %d", c.clock, c.highestSealed)
-	}
-}
-
 func FuzzWindowName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, unix int64, seconds uint32) {
 		l, err := counting.ParseLength(time.Duration(seconds) * time.Second)

@@ -70,6 +70,9 @@ type MemberStatus struct {
 	Share float64 `json:"share"`
 	// Incoming is the number of arcs that are on their way to it.
 	Incoming int `json:"coming"`
+	// ClockSkew is how many seconds its clock was ahead of the instance's at the last
+	// heartbeat, negative if it was behind.
+	ClockSkew float64 `json:"clock_skew_seconds"`
 	// Away is why the node can't be reached; empty if it can.
 	Away string `json:"away,omitempty"`
 	// Keys is as in RingSummary; 0 when the node could not be reached.

@@ -3,6 +3,7 @@ package watching
 
 import (
 	"errors"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -24,6 +25,9 @@ type Node struct {
 	Share float64 `json:"share"`
 	// Answers: it answered the last time.
 	Answers bool `json:"answers"`
+	// Skew is how far its clock was ahead of this instance's at the last heartbeat,
+	// negative if it was behind; 0 unless that is too much, so that it takes no ids.
+	Skew time.Duration `json:"-"`
 }
 
 // News is what changed since a watcher's last News. It has current values; values in

@@ -21,6 +21,7 @@ type Call struct {
 	Method  string
 	Batch   *counting.Batch
 	Window  counting.Window
+	Clock   counting.Clock
 	Ring    *sharding.Ring
 	Table   counting.Epoch
 	Arcs    []counting.Arc
@@ -104,13 +105,17 @@ func (l *Link) List(ctx context.Context, epoch counting.Epoch, cursor string) ([
 }
 
 // Heartbeat implements counting.Windows.
-func (l *Link) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	return through(ctx, l, Call{Method: "heartbeat"}, l.Far.Heartbeat)
+func (l *Link) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
+	return through(ctx, l, Call{Method: "heartbeat", Clock: c}, func(ctx context.Context) (counting.HeartbeatResult, error) {
+		return l.Far.Heartbeat(ctx, c)
+	})
 }
 
 // Seal implements counting.Windows.
-func (l *Link) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	return through(ctx, l, Call{Method: "seal", Window: w}, func(ctx context.Context) (int64, error) { return l.Far.Seal(ctx, w, grace) })
+func (l *Link) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+	return through(ctx, l, Call{Method: "seal", Window: w, Clock: c}, func(ctx context.Context) (int64, error) {
+		return l.Far.Seal(ctx, w, grace, c)
+	})
 }
 
 // Distinct implements counting.Windows.

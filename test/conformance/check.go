@@ -106,7 +106,7 @@ func (f *fixture) waiting(want ...counting.Window) {
 
 func (f *fixture) heartbeat() counting.HeartbeatResult {
 	f.Helper()
-	return check.Value(f.node.Heartbeat(f.Context()))(f)
+	return check.Value(f.node.Heartbeat(f.Context(), AnyTime()))(f)
 }
 
 // apply sends a batch that must be applied, with these refusals.

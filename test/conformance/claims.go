@@ -45,19 +45,19 @@ func claimCases() []testCase {
 			}
 		}},
 		{"a window is busy while another owner has it", open, func(f *fixture) {
-			token, _ := f.claimed(100, "a", time.Hour)
-			mustBe(f, check.Err(f.node.Claim(f.Context(), 100, "b", time.Hour)), counting.ErrBusy)
-			f.advance(100, token, counting.Renew(time.Hour))
+			token, _ := f.claimed(100, "a", counting.MaxLease)
+			mustBe(f, check.Err(f.node.Claim(f.Context(), 100, "b", counting.MaxLease)), counting.ErrBusy)
+			f.advance(100, token, counting.Renew(counting.MaxLease))
 		}},
 		{"another owner may claim a window when the lease is over", open, func(f *fixture) {
 			old := f.claim(100, "a")
 			f.advance(100, old, counting.Record(7))
 			f.elapse(f.lease())
-			token, e := f.claimed(100, "b", time.Hour)
+			token, e := f.claimed(100, "b", counting.MaxLease)
 			equal(f, "entry", e, counting.Entry{Window: 100, State: counting.Sealed, Count: 7})
-			f.refuseStep(100, old, counting.Renew(time.Hour), counting.ErrStaleToken)
-			f.advance(100, token, counting.Renew(time.Hour))
-			mustBe(f, check.Err(f.node.Claim(f.Context(), 100, "a", time.Hour)), counting.ErrBusy)
+			f.refuseStep(100, old, counting.Renew(counting.MaxLease), counting.ErrStaleToken)
+			f.advance(100, token, counting.Renew(counting.MaxLease))
+			mustBe(f, check.Err(f.node.Claim(f.Context(), 100, "a", counting.MaxLease)), counting.ErrBusy)
 		}},
 		{"the same owner receives a new token, and the old one is stale", open, func(f *fixture) {
 			old := f.claim(100, "a")
@@ -80,8 +80,8 @@ func claimCases() []testCase {
 		{"an expired lease can be renewed while no other owner has the window", open, func(f *fixture) {
 			token := f.claim(100, "a")
 			f.elapse(2 * f.lease())
-			f.advance(100, token, counting.Renew(time.Hour))
-			mustBe(f, check.Err(f.node.Claim(f.Context(), 100, "b", time.Hour)), counting.ErrBusy)
+			f.advance(100, token, counting.Renew(counting.MaxLease))
+			mustBe(f, check.Err(f.node.Claim(f.Context(), 100, "b", counting.MaxLease)), counting.ErrBusy)
 		}},
 		{"a claim does not affect other windows", open, func(f *fixture) {
 			token := f.claim(100, "a")
@@ -121,7 +121,7 @@ func claimCases() []testCase {
 		}},
 		{"of many concurrent owners one has the claim", open, func(f *fixture) {
 			f.oneWins(func(i int) bool {
-				return check.Err(f.node.Claim(f.Context(), 100, string(rune('a'+i)), time.Hour)) == nil
+				return check.Err(f.node.Claim(f.Context(), 100, string(rune('a'+i)), counting.MaxLease)) == nil
 			})
 		}},
 	}

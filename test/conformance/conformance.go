@@ -65,6 +65,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"ids", idCases()},
 		{"windows", windowCases()},
 		{"seal", sealCases()},
+		{"clocks", clockCases()},
 		{"claims", claimCases()},
 		{"entries", entryCases()},
 		{"ring", ringCases()},
@@ -248,7 +249,7 @@ func (f *fixture) pass(w counting.Window) counting.Window {
 // seal seals a window that has passed.
 func (f *fixture) seal(w counting.Window) int64 {
 	f.Helper()
-	count := check.Value(f.node.Seal(f.Context(), w, 0))(f)
+	count := check.Value(f.node.Seal(f.Context(), w, 0, AnyTime()))(f)
 	return count
 }
 
@@ -263,7 +264,7 @@ func (f *fixture) visit(page counting.Page, count int64) counting.Visit {
 // batch is the next one of the fixture's session.
 func (f *fixture) batch(visits ...counting.Visit) *counting.Batch {
 	f.seq++
-	return &counting.Batch{Epoch: f.ring.Epoch(), Session: f.session, Seq: f.seq, Visits: visits, EndpointLimit: 1000}
+	return &counting.Batch{Epoch: f.ring.Epoch(), Session: f.session, Seq: f.seq, Visits: visits, EndpointLimit: 1000, Clock: AnyTime()}
 }
 
 // idBatch is the next one of the fixture's session.

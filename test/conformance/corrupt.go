@@ -44,7 +44,7 @@ func corruptCases() []testCase {
 			equal(f, "sealed number of the one before", f.seal(w-1), 0)
 			equal(f, "sealed number of a later one", f.seal(next), 2)
 			f.endpoints(next, "http://a.example/")
-			mustBe(f, check.Err(f.node.Seal(f.Context(), w, 0)), counting.Corrupt)
+			mustBe(f, check.Err(f.node.Seal(f.Context(), w, 0, AnyTime())), counting.Corrupt)
 			mustBe(f, check.Err(f.node.Endpoints(f.Context(), w)), counting.Corrupt)
 		}},
 		{"a corrupt window can be retired and is forgotten", timed, func(f *fixture) {

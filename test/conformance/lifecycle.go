@@ -108,7 +108,7 @@ func lifecycleCases() []testCase {
 		}},
 		{"entries and claims survive a restart", open, func(f *fixture) {
 			f.finish(100, "a", 7)
-			token, _ := f.claimed(101, "a", time.Hour)
+			token, _ := f.claimed(101, "a", counting.MaxLease)
 			f.advance(101, token, counting.Record(8))
 			delivery := counting.Delivery{Attempts: 2, Status: 503}
 			f.advance(101, token, counting.SaveDelivery("http://a.example/", delivery))
@@ -140,8 +140,8 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	b := &counting.Batch{Epoch: f.ring.Epoch(), Session: "every-call", Seq: 1, Visits: []counting.Visit{f.visit("elsewhere", 1)}}
 	ended("apply", check.Err(n.Apply(ctx, b)))
 	ended("read", check.Err(n.Read(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
-	ended("heartbeat", check.Err(n.Heartbeat(ctx)))
-	ended("seal", check.Err(n.Seal(ctx, w-1, 0)))
+	ended("heartbeat", check.Err(n.Heartbeat(ctx, AnyTime())))
+	ended("seal", check.Err(n.Seal(ctx, w-1, 0, AnyTime())))
 	ended("distinct", check.Err(n.Distinct(ctx, w)))
 	ended("endpoints", check.Err(n.Endpoints(ctx, w)))
 	ended("retire", n.Retire(ctx, w-1))

@@ -16,7 +16,7 @@ func retentionCases() []testCase {
 			f.apply(b)
 			f.later(7*day - time.Minute)
 			f.duplicate(b)
-			f.later(2 * time.Minute)
+			f.later(2 * time.Hour) // a node may look once an hour
 			f.gap(f.batch(), 0)
 			f.visits("home", 1)
 		}},
@@ -64,6 +64,7 @@ func retentionCases() []testCase {
 			f.seal(w)
 			check.Must(f, f.node.Retire(f.Context(), w))
 			f.later(20 * time.Minute)
+			f.distinct(w, 0)
 			f.elapse(-20*time.Minute - time.Duration(f.length()))
 			equal(f, "current window", f.current(), w+1)
 			f.addIDs(2)

@@ -237,7 +237,7 @@ func (w *world) awaitReports(ctx context.Context) {
 		// A heartbeat makes a node keep a window. No node is asked that the ring has
 		// removed meanwhile: no instance closes its windows.
 		for _, m := range w.Instances()[0].cluster.View().Members() {
-			a, err := w.serverOf(m.ID).far.Heartbeat(ctx)
+			a, err := w.serverOf(m.ID).far.Heartbeat(ctx, counting.Clock{Now: time.Now(), MaxSkew: time.Minute})
 			if err != nil || a.Current <= last || slices.ContainsFunc(a.Waiting, func(w counting.Window) bool { return w <= last }) {
 				waiting += fmt.Sprintf("%s: %v, %v; ", m.ID, a, err)
 			}

@@ -54,7 +54,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, _ string) ([]byte, 
 		}
 		return control.Flush()
 	})
-	if begun {
+	if begun { // no error can be sent any more
 		return nil, nil // the client has disconnected
 	}
 	return nil, err

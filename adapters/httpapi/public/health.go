@@ -3,6 +3,7 @@ package public
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -30,13 +31,18 @@ func (a *api) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byt
 		Status  string   `json:"status"`
 		Reasons []string `json:"reasons,omitempty"`
 	}{Status: "ready"}
-	nodes := a.Nodes(ctx)
+	nodes, away := a.Nodes(ctx), 0
 	for _, n := range nodes {
-		if !n.Answers {
+		switch {
+		case !n.Answers:
+			away++
 			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" does not answer")
+		case n.Skew != 0:
+			answer.Reasons = append(answer.Reasons, fmt.Sprintf("node %s takes no ids: its clock and this instance's differ by %v",
+				n.ID, max(n.Skew, -n.Skew).Round(time.Millisecond)))
 		}
 	}
-	if len(answer.Reasons) == len(nodes) {
+	if away == len(nodes) { // also if there are no nodes yet
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
 		return nil, f

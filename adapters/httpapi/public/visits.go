@@ -42,7 +42,8 @@ func (a *api) recordPage(r *http.Request, page counting.Page) error {
 	return errs[0]
 }
 
-// recordOnce records the visits of a request with keys: the values of keyHeader.
+// recordOnce records the visits of a request with keys: the values of keyHeader. It
+// returns an error for each visit, or one of all of them.
 func (a *api) recordOnce(r *http.Request, keys []string, kind string, payload []byte, visits []counting.Visit) ([]error, error) {
 	key, err := request.Key(keys, kind, payload)
 	if err != nil || len(visits) == 0 {
