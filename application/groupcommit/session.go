@@ -27,9 +27,12 @@ func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
 // repair repeats the kept batches after last, the last one that the node remembers.
 //
 // If a batch is stale, the node will never apply it, nor any later one: they are
-// orphaned. If a missing batch is not kept, it is reported as lost. In both cases a new
-// session begins. If the node fails meanwhile, or loses more, the next batch meets the
-// gap again. A node that was added to the ring after the last kept batch has lost nothing.
+// orphaned, and a new session begins. If a missing batch is not kept, it is reported as
+// lost, and those that are kept are repeated in a new session: the node remembers this
+// one, so it has none of them. A node that remembers nothing may have lost its sessions
+// and not its counts, so nothing is repeated there. If the node fails meanwhile, or loses
+// more, the next batch meets the gap again. A node that was added to the ring after the
+// last kept batch has lost nothing.
 func (c *Committer) repair(last int64) {
 	s := &c.session
 	if n := len(s.kept); n > 0 && s.kept[n-1].rest.Epoch < c.opts.Since() {
@@ -41,15 +44,17 @@ func (c *Committer) repair(last int64) {
 		if k.rest.Seq <= last {
 			continue
 		}
+		if k.rest.Seq != last+1 && last > 0 {
+			c.opts.Lost(k.rest.Seq - 1 - last)
+			c.repeatKept(s.kept[i:])
+			return
+		}
 		if k.rest.Seq != last+1 {
 			break
 		}
 		err := c.repeat(k)
 		if errors.Is(err, counting.ErrStale) {
-			for _, k := range s.kept[i:] {
-				c.opts.Orphaned(k.batch(), k.refused, true)
-			}
-			s.begin()
+			c.orphan(s.kept[i:])
 			return
 		}
 		if err != nil {
@@ -65,18 +70,80 @@ func (c *Committer) repair(last int64) {
 	s.begin()
 }
 
-// repeat sends a batch that was applied before. An item that was not refused before and
-// is refused now, because other items came first this time, is lost.
+// orphan hands over batches that the node will never apply, and begins a new session.
+func (c *Committer) orphan(kept []keptBatch) {
+	for _, k := range kept {
+		c.opts.Orphaned(k.batch(), k.refused, true)
+	}
+	c.session.begin()
+}
+
+// repeatKept applies kept batches in a new session, each until its result is known.
+func (c *Committer) repeatKept(kept []keptBatch) {
+	c.session.begin()
+	for i, k := range kept {
+		for {
+			if c.ctx.Err() != nil {
+				c.opts.Lost(int64(len(kept) - i))
+				return
+			}
+			b := k.batch()
+			b.Session, b.Seq = c.session.name, c.session.seq+1
+			receipt, err := c.apply(&batch{Batch: *b})
+			var gap *counting.GapError
+			if err == nil {
+				c.settle(b, k.refused, receipt.Refused)
+				c.keep(b, k.refused)
+				break
+			}
+			switch {
+			case errors.Is(err, counting.ErrStale):
+				c.orphan(kept[i:])
+				return
+			case errors.As(err, &gap):
+				c.repair(gap.Last)
+			default:
+				c.backOff(true)
+			}
+		}
+	}
+}
+
+// repeat sends a batch that was applied before.
 func (c *Committer) repeat(k *keptBatch) error {
-	receipt, err := c.apply(&batch{Batch: *k.batch()})
-	if err != nil {
-		return err
+	b := k.batch()
+	receipt, err := c.apply(&batch{Batch: *b})
+	if err == nil {
+		c.settle(b, k.refused, receipt.Refused)
 	}
-	isNew := func(r counting.Refusal) bool {
-		return !slices.ContainsFunc(k.refused, func(b counting.Refusal) bool { return b.Item == r.Item })
+	return err
+}
+
+// settle compares what was refused of a repeated batch with what was refused before. An
+// id that is refused now goes to another window: it is orphaned. Another item is lost,
+// because other items came first this time.
+func (c *Committer) settle(b *counting.Batch, before, now []counting.Refusal) {
+	again, lost := make(map[int]bool), false
+	for _, r := range now {
+		switch {
+		case slices.ContainsFunc(before, func(b counting.Refusal) bool { return b.Item == r.Item }):
+		case r.Reason == counting.WrongTable, r.Reason == counting.WrongClock:
+			again[r.Item] = true
+		default:
+			lost = true
+		}
 	}
-	if slices.ContainsFunc(receipt.Refused, isNew) {
+	if lost {
 		c.opts.Lost(1)
 	}
-	return nil
+	if len(again) == 0 {
+		return
+	}
+	var others []counting.Refusal
+	for i := range b.Len() {
+		if !again[i] {
+			others = append(others, counting.Refusal{Item: i})
+		}
+	}
+	c.opts.Orphaned(b, others, true)
 }
