@@ -10,6 +10,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
@@ -39,6 +40,7 @@ func BenchmarkCounts(b *testing.B) {
 		b.Run(fmt.Sprint("ids/", size), func(b *testing.B) {
 			benchmarkApply(b, func(batch *counting.Batch, i int) {
 				for k := range size {
+					batch.Clock = conformance.AnyTime()
 					batch.IDEvents = append(batch.IDEvents, counting.IDEvent{ID: counting.ID((i*size + k) % 100_000), Table: 1})
 				}
 			})

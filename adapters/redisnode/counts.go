@@ -17,13 +17,14 @@ const listPages = 500
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	args := []any{
 		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
+		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(),
 	}
 	function := "apply"
 	if len(b.Keyed)+len(b.SetCounts) > 0 {
 		function = applyMore
 		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packCounts(b.SetCounts))
 	}
-	word, answer, err := n.call(ctx, n.client, function, args)
+	word, answer, err := n.call(ctx, n.client.Load(), function, args)
 	if word == "GAP" {
 		err = fmt.Errorf("apply on %s: %w", n.id, &counting.GapError{Last: answer.int64(0)})
 	}

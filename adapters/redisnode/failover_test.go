@@ -5,16 +5,18 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"footfall/domain/counting"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
-// What a step of a change or of a move has answered outlives the server on
-// which it was taken, at first and when it is repeated.
+// F31: what a step of a window, of a change or of a move has answered outlives the
+// server on which it was taken, at first and when it is repeated.
 func TestAStepOutlivesAFailOver(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -39,6 +41,16 @@ func TestAStepOutlivesAFailOver(t *testing.T) {
 		}},
 		{"close", atDestination, []step{moving.fence, moving.open, moving.takeIn}, moving.close, func(t *testing.T, m moving) bool {
 			return m.part(t) == counting.Part{Visits: 2, Closed: true}
+		}},
+		{"seal", atSource, nil, moving.seal, func(t *testing.T, m moving) bool {
+			_, err := m.Seal(t.Context(), m.window, 1000*time.Hour, conformance.AnyTime())
+			return err == nil
+		}},
+		{"record", atSource, []step{moving.claimWindow}, moving.record, func(t *testing.T, m moving) bool {
+			return m.is(t, counting.Sealed)
+		}},
+		{"publish", atSource, []step{moving.claimWindow, moving.record}, moving.publish, func(t *testing.T, m moving) bool {
+			return m.is(t, counting.Published)
 		}},
 		{"take entries", atDestination, []step{moving.fence, moving.open}, moving.takeEntries, func(t *testing.T, m moving) bool {
 			return m.tookEntries(t)
@@ -97,4 +109,38 @@ func TestAStepDoesNotWaitForAReplicaThatIsReleased(t *testing.T) {
 	if p := m.summary(t); p.Fence != 2 {
 		t.Errorf("the node is at %+v", p)
 	}
+}
+
+// F4: a server that was demoted answers no read, on no connection that leads to it. When
+// it is a primary again, or the address leads to another one, everything goes on at once.
+func TestADemotedServerAnswersNothing(t *testing.T) {
+	t.Parallel()
+	n := joined(t, servers.StartRedis(t))
+	check.Value(n.Apply(t.Context(), visits(1)))(t)
+	read := func() error {
+		_, err := n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})
+		return err
+	}
+	readers := func(want error) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range 12 { // on as many connections
+			all.Go(func() {
+				if err := read(); !errors.Is(err, want) {
+					t.Errorf("a read returned %v, want %v", err, want)
+				}
+			})
+		}
+		all.Wait()
+	}
+	readers(nil)
+	n.do(t, "replicaof", "127.0.0.1", "1")
+	check.Fails(t, read(), "the first read after the demotion")
+	for range 3 {
+		readers(counting.ErrUnusable)
+	}
+	n.do(t, "replicaof", "no", "one")
+	readers(nil)
+	check.OK(t, check.Err(n.Apply(t.Context(), visits(2))))
+	n.wantVisits(t, 2)
 }

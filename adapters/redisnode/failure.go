@@ -2,9 +2,13 @@ package redisnode
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,6 +28,26 @@ func harmless(answer string) bool {
 // notApplied is an error of a call that had no effect.
 func notApplied(err error) error { return fmt.Errorf("%w: %w", counting.ErrNotApplied, err) }
 
+// setup makes the error of a server that only an operator can mend. It wraps two errors:
+// the client returns what an error of preflight wraps, if that is one.
+func setup(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", counting.ErrUnusable, fmt.Errorf(format, args...))
+}
+
+// isSetup tells whether an answer to the first commands, or a failure to connect, is one
+// that only an operator can mend: credentials, rights or certificates.
+func isSetup(err error) bool {
+	for _, beginning := range []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH"} {
+		if strings.HasPrefix(err.Error(), beginning) {
+			return true
+		}
+	}
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var record tls.RecordHeaderError
+	return errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &record)
+}
+
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
 // had no effect.
 func failed(err error) error {
@@ -32,6 +56,10 @@ func failed(err error) error {
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return counting.ErrClosed
+	case errors.Is(err, counting.ErrUnusable):
+		return err
+	case isSetup(err):
+		return fmt.Errorf("%w: %w", counting.ErrUnusable, err)
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
 		errors.As(err, &op) && op.Op == "dial",
 		errors.As(err, &refused) && harmless(err.Error()):
@@ -40,22 +68,63 @@ func failed(err error) error {
 	return err
 }
 
+// probe returns the first of the commands that the user may not run on a key of Footfall.
+const probe = `for _, name in ipairs(ARGV) do
+  if not redis.acl_check_cmd(name, 'ff:T') then return name end
+end
+return ''`
+
+// commands are those that the scripts run.
+func commands() (names []any) {
+	files, _ := fs.Glob(sources, "lua/*.lua")
+	seen := make(map[string]bool)
+	for _, file := range files {
+		text, _ := sources.ReadFile(file) // the files are part of the program
+		for _, call := range regexp.MustCompile(`call\('([A-Z]+)'`).FindAllSubmatch(text, -1) {
+			if name := string(call[1]); !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // preflight checks the server at the start of every connection. It refuses a server
 // that could evict counts. It logs a warning for a server that could lose them in a
 // crash.
 func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
-	info, err := c.InfoMap(ctx, "server", "memory", "persistence").Result()
-	if err != nil {
+	info, err := c.InfoMap(ctx, "server", "memory", "persistence", "replication").Result()
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
+		return setup("%v: INFO is needed, and what docs/redis.md lists", err)
+	case err != nil && isSetup(err):
+		return setup("%v", err)
+	case err != nil:
 		return notApplied(err)
+	}
+	switch mode := info["Server"]["redis_mode"]; {
+	case mode == "cluster":
+		return setup("%s is a member of a Redis Cluster, whose keys lie on many servers; name servers that are none", n.Addr())
+	case mode == "sentinel":
+		return setup("%s is a Sentinel, which has no counts; name the server that it watches", n.Addr())
+	case info["Replication"]["role"] == "slave":
+		r := info["Replication"]
+		return setup("%s is a replica of %s:%s; name the primary", n.Addr(), r["master_host"], r["master_port"])
 	}
 	version := info["Server"]["redis_version"]
 	var major, minor int
 	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
 	if major < 7 {
-		return notApplied(fmt.Errorf("redis %s is too old, want 7.0 or later", version))
+		return setup("redis %s is too old, want 7.0 or later", version)
+	}
+	if missing, err := c.Eval(ctx, probe, nil, n.commands...).Text(); err == nil && missing != "" {
+		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
+	} else if err != nil && isSetup(err) {
+		return setup("%v", err)
 	}
 	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
-		return notApplied(fmt.Errorf("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy))
+		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)
 	}
 	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
 		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)

@@ -8,6 +8,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
@@ -28,11 +29,11 @@ func TestManyIDsOfOneWindowAreCountedExactly(t *testing.T) {
 	perID := float64(memory(t, server)-before) / float64(ids)
 	fill(t, n, ids/3, seq) // again
 
-	a := check.Value(n.Heartbeat(t.Context()))(t)
+	a := check.Value(n.Heartbeat(t.Context(), conformance.AnyTime()))(t)
 	var sum int64
 	begin := time.Now()
 	for _, w := range append(a.Waiting, a.Current) { // one, but at the end of an hour
-		count := check.Value(n.Seal(t.Context(), w, -2*time.Hour))(t)
+		count := check.Value(n.Seal(t.Context(), w, -2*time.Hour, conformance.AnyTime()))(t)
 		check.Must(t, n.Retire(t.Context(), w))
 		sum += count
 	}
@@ -54,6 +55,7 @@ func fill(t *testing.T, n node, ids int, seq int64) int64 {
 		seq++
 		b := &counting.Batch{Epoch: 1, Session: "session", Seq: seq, EndpointLimit: 10}
 		for i := from; i < min(from+batch, ids); i++ {
+			b.Clock = conformance.AnyTime()
 			b.IDEvents = append(b.IDEvents, counting.IDEvent{ID: id(i), Table: 1})
 		}
 		r, err := n.Apply(t.Context(), b)

@@ -10,13 +10,13 @@ import (
 
 // Claim implements counting.Ledger.
 func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
-	answer, err := n.run(ctx, "claim", int64(w), seconds(counting.EntryLife), owner, lease.Milliseconds())
+	answer, err := n.run(ctx, "claim", int64(w), seconds(counting.EntryLife), owner, lease.Milliseconds(), counting.MaxLease.Milliseconds())
 	return answer.text(0), parseEntry(w, answer, 1), err
 }
 
 // Advance implements counting.Ledger.
 func (n *Node) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
-	answer, err := n.run(ctx, "advance", int64(w), seconds(counting.EntryLife), token, string(s.Action),
+	answer, err := n.replicated(ctx, "advance", int64(w), seconds(counting.EntryLife), token, string(s.Action),
 		s.Lease.Milliseconds(), s.Count, s.Sink, s.Endpoint, deliveryText(s.Delivery),
 		s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife))
 	return parseEntry(w, answer, 0), err

@@ -8,6 +8,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
@@ -16,6 +17,7 @@ type moving struct {
 	node
 	before, after *sharding.Ring
 	arc           counting.Arc
+	window        counting.Window // of yesterday
 }
 
 func (m moving) pages() []counting.Visit {
@@ -27,7 +29,7 @@ func (m moving) pages() []counting.Visit {
 func atSource(t *testing.T, server *servers.Redis) moving {
 	n := joined(t, server)
 	s := check.Value(n.RingState(t.Context()))(t)
-	m := moving{node: n, before: s.Opened}
+	m := moving{node: n, before: s.Opened, window: s.Opened.Length().At(time.Now()) - 24}
 	m.after = m.add(t, sharding.Member{ID: "other", Addr: "other:1", Weight: 1})
 	check.Value(n.Apply(t.Context(), &counting.Batch{Epoch: 1, Session: "s", Seq: 1, Visits: m.with().pages()}))(t)
 	return m.with()
@@ -59,6 +61,34 @@ type step func(moving, context.Context) error
 
 func (m moving) fence(ctx context.Context) error { _, err := m.Fence(ctx, m.after); return err }
 func (m moving) open(ctx context.Context) error  { return m.Open(ctx, m.after) }
+
+func (m moving) seal(ctx context.Context) error {
+	_, err := m.Seal(ctx, m.window, 0, conformance.AnyTime())
+	return err
+}
+
+func (m moving) claimWindow(ctx context.Context) error {
+	_, _, err := m.Claim(ctx, m.window, "a", counting.MaxLease)
+	return err
+}
+
+func (m moving) record(ctx context.Context) error {
+	_, err := m.Advance(ctx, m.window, "1-a", counting.Record(7))
+	return err
+}
+
+func (m moving) publish(ctx context.Context) error {
+	_, err := m.Advance(ctx, m.window, "1-a", counting.Publish("log"))
+	return err
+}
+
+// is tells whether the entry of the window has a state.
+func (m moving) is(t *testing.T, s counting.State) bool {
+	t.Helper()
+	e, _, err := m.Entry(t.Context(), m.window)
+	check.Must(t, err)
+	return e.State == s
+}
 
 func (m moving) claim(ctx context.Context) error {
 	all, err := m.ClaimArcs(ctx, m.after.Table(), []counting.Arc{m.arc})

@@ -49,12 +49,16 @@ type Options struct {
 // nothing: a server that is away is an error of each call.
 type Node struct {
 	id     counting.NodeID
-	client *redis.Client
+	client atomic.Pointer[redis.Client]
+	// newClient makes a client without a connection.
+	newClient func() *redis.Client
 	// scripts are loaded into the server when it doesn't know them.
 	scripts  map[string]script
+	commands []any // that the scripts run
 	refusals map[string]error
 	log      *slog.Logger
 
+	closed  atomic.Bool
 	warned  atomic.Bool // that the server writes no append-only file
 	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
 }
@@ -72,24 +76,47 @@ func New(o Options) *Node {
 	// The client writes lines of its own to stderr, one for each failed dial.
 	// They say no more than the errors of the calls do.
 	logging.Disable()
-	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), refusals: refusals()}
-	n.client = redis.NewClient(&redis.Options{
-		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
-		OnConnect: n.preflight,
-		// A retry inside the client could count twice. The group commit repeats
-		// batches, since it knows what they are.
-		MaxRetries: -1, DialerRetries: 1,
-		ContextTimeoutEnabled: true,
-		DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
-		PoolSize: poolSize, PoolTimeout: callTimeout,
-		Protocol: 2, DisableIdentity: true,
-	})
+	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals()}
+	n.newClient = func() *redis.Client {
+		return redis.NewClient(&redis.Options{
+			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
+			OnConnect: n.preflight,
+			// A retry inside the client could count twice. The group commit repeats
+			// batches, since it knows what they are.
+			MaxRetries: -1, DialerRetries: 1,
+			ContextTimeoutEnabled: true,
+			DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
+			PoolSize: poolSize, PoolTimeout: callTimeout,
+			Protocol: 2, DisableIdentity: true,
+		})
+	}
+	n.client.Store(n.newClient())
 	return n
+}
+
+// replaceIfDemoted replaces all connections when one of them leads to a server that is no
+// primary any more: the others do, too, and the address may lead to another server by now.
+// Calls that are under way on them fail with an unknown outcome.
+func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
+	old, ok := on.(*redis.Client)
+	if !ok || !strings.HasPrefix(err.Error(), "READONLY") {
+		return
+	}
+	replacement := n.newClient()
+	if n.client.CompareAndSwap(old, replacement) {
+		_ = old.Close()
+	} else {
+		_ = replacement.Close()
+	}
+	if n.closed.Load() {
+		_ = n.client.Load().Close()
+	}
 }
 
 // Close ends all connections. It may be called twice.
 func (n *Node) Close() error {
-	if err := n.client.Close(); err != nil && err != redis.ErrClosed { //nolint:errorlint // it is returned as it is
+	n.closed.Store(true)
+	if err := n.client.Load().Close(); err != nil && err != redis.ErrClosed { //nolint:errorlint // it is returned as it is
 		return err
 	}
 	return nil
@@ -99,7 +126,7 @@ func (n *Node) Close() error {
 func (n *Node) ID() counting.NodeID { return n.id }
 
 // Addr implements sharding.RingStore.
-func (n *Node) Addr() string { return n.client.Options().Addr }
+func (n *Node) Addr() string { return n.client.Load().Options().Addr }
 
 // CheckDistinct returns an error if two of the nodes that answer are one server under
 // two addresses.
@@ -110,8 +137,8 @@ func CheckDistinct(ctx context.Context, nodes []*Node) error {
 	var all sync.WaitGroup
 	for i, n := range nodes {
 		all.Go(func() {
-			info, _ := n.client.InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Options().DB)
+			info, _ := n.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
+			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Load().Options().DB)
 		})
 	}
 	all.Wait()

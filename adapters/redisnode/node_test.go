@@ -3,7 +3,11 @@ package redisnode_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"footfall/adapters/redisnode"
 	"footfall/domain/counting"
@@ -20,9 +24,27 @@ type node struct {
 
 func open(tb testing.TB, id counting.NodeID, server *servers.Redis) node {
 	tb.Helper()
-	n := redisnode.New(redisnode.Options{ID: id, Addr: server.Addr, Log: slog.New(slog.DiscardHandler)})
+	return openAs(tb, id, server, "", "")
+}
+
+func openAs(tb testing.TB, id counting.NodeID, server *servers.Redis, user, password string) node {
+	tb.Helper()
+	n := redisnode.New(redisnode.Options{
+		ID: id, Addr: server.Addr, Username: user, Password: password, Log: slog.New(slog.DiscardHandler),
+	})
 	tb.Cleanup(func() { _ = n.Close() })
 	return node{n, server}
+}
+
+// documentedUser is the user with the rights that are documented, as arguments of a server.
+func documentedUser(t *testing.T) []string {
+	t.Helper()
+	docs := check.Value(os.ReadFile("../../docs/redis.md"))(t)
+	rights := regexp.MustCompile(`(?m)^ACL SETUSER footfall on >PASSWORD (.+)$`).FindSubmatch(docs)
+	if rights == nil {
+		t.Fatal("docs/redis.md lists no rights")
+	}
+	return append([]string{"--user", "footfall", "on", ">secret"}, strings.Fields(string(rights[1]))...)
 }
 
 // do is a command of the test's own.
@@ -33,19 +55,28 @@ func (n node) do(t *testing.T, args ...any) {
 	check.Must(t, c.Do(t.Context(), args...).Err())
 }
 
+// F29: a user with the rights that are documented is enough.
 func TestRedisIsANode(t *testing.T) {
 	t.Parallel()
+	user := documentedUser(t)
 	conformance.TestNode(t, conformance.Harness{
-		Open:  func(t *testing.T) conformance.Node { return open(t, "redis_7070", servers.StartRedis(t)) },
-		Close: func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
+		Open: func(t *testing.T) conformance.Node {
+			server := servers.StartRedisWithClock(t, user...)
+			server.Clock.Stop(t, 0)
+			return openAs(t, "redis_7070", server, "footfall", "secret")
+		},
+		Advance: func(t *testing.T, n conformance.Node, d time.Duration) { n.(node).server.Clock.Stop(t, d) },
+		Close:   func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			server := n.(node).server
 			check.OK(t, n.(node).Close())
 			server.Kill()
 			check.Must(t, server.Start())
-			return open(t, n.ID(), server)
+			return openAs(t, n.ID(), server, "footfall", "secret")
 		},
-		Impostor: func(t *testing.T, n conformance.Node) conformance.Node { return open(t, "redis_8080", n.(node).server) },
+		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {
+			return openAs(t, "redis_8080", n.(node).server, "footfall", "secret")
+		},
 		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
 			n.(node).do(t, "hset", fmt.Sprintf("ff:c:%d", at.Arc), string(at.Page), "many")
 		},

@@ -14,7 +14,12 @@ import (
 // joined is a node that is all of a ring, with windows of an hour.
 func joined(tb testing.TB, server *servers.Redis) node {
 	tb.Helper()
-	n := open(tb, "redis_7070", server)
+	return join(tb, open(tb, "redis_7070", server))
+}
+
+// join makes a node the only one of a ring.
+func join(tb testing.TB, n node) node {
+	tb.Helper()
 	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
 		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}))(tb)
 	check.Value(n.Fence(tb.Context(), r))(tb)

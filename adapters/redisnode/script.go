@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,7 +18,8 @@ var sources embed.FS
 
 // The flags of scripts. Those that close windows or change the ring also run on
 // a server that is full, because they free its memory. Others that write are
-// refused there as a whole.
+// refused there as a whole. Those that read run with the flags of frees at first: a
+// server that was demoted has old numbers, and refuses what may write.
 const (
 	writes = "#!lua\n"
 	frees  = "#!lua flags=allow-oom\n"
@@ -44,16 +46,27 @@ return check_table(ARGV[2]) or %s(unpack(ARGV, 3))
 	forFenced = "return check_fenced(unpack(ARGV, 2, 4)) or %s(unpack(ARGV, 5))\n"
 )
 
-// script is one call of the ports. act names it in errors.
+// script is one call of the ports. act names it in errors. One that reads has another
+// form for a primary that takes no writes.
 type script struct {
 	*redis.Script
-	act string
+	act      string
+	readOnly *redis.Script
+}
+
+// run runs the script. A server that refuses it because it can't save, or misses replicas,
+// is no replica: Redis checks that first. So it may read all the same.
+func (s script) run(ctx context.Context, on redis.Scripter, args []any) ([]any, error) {
+	v, err := s.Run(ctx, on, nil, args...).Slice()
+	if err != nil && s.readOnly != nil && (strings.HasPrefix(err.Error(), "MISCONF") || strings.HasPrefix(err.Error(), "NOREPLICAS")) {
+		return s.readOnly.Run(ctx, on, nil, args...).Slice()
+	}
+	return v, err
 }
 
 // newScript is the script that calls a function of the last of the files.
 func newScript(flags, ending, function, files string) script {
 	var text strings.Builder
-	text.WriteString(flags)
 	for _, name := range strings.Fields("node " + files) {
 		b, err := sources.ReadFile("lua/" + name + ".lua")
 		if err != nil {
@@ -62,7 +75,11 @@ func newScript(flags, ending, function, files string) script {
 		text.Write(b)
 	}
 	fmt.Fprintf(&text, ending, function)
-	return script{redis.NewScript(text.String()), strings.ReplaceAll(function, "_", " ")}
+	s := script{redis.NewScript(flags + text.String()), strings.ReplaceAll(function, "_", " "), nil}
+	if flags == reads {
+		s.readOnly, s.Script = s.Script, redis.NewScript(frees+text.String())
+	}
+	return s
 }
 
 // applyMore is apply with the kinds of items that few batches have.
@@ -70,14 +87,15 @@ const applyMore = "apply more"
 
 // newScripts are the scripts by their functions, one for each call of the ports.
 func newScripts() map[string]script {
-	const ring, moves = "tables keys ring", "tables items keys moves"
-	scripts := map[string]script{applyMore: newScript(writes, forNode, "apply", "items apply keys keyed")}
+	const ring, moves = "tables clock keys ring", "tables items keys moves"
+	scripts := map[string]script{applyMore: newScript(writes, forNode, "apply", "clock items apply keys keyed")}
 	for _, s := range []struct{ flags, ending, files, functions string }{
-		{writes, forNode, "items apply", "apply"},
+		{writes, forNode, "clock items apply", "apply"},
 		{reads, forEpoch, "read", "read list"},
-		{frees, forNode, "keys windows", "heartbeat"},
-		{frees, forNode, "windows", "seal retire"},
-		{reads, forNode, "windows", "distinct endpoints"},
+		{frees, forNode, "clock keys windows", "heartbeat"},
+		{frees, forNode, "clock windows", "retire"},
+		{frees, forNode, "tables clock windows", "seal"},
+		{reads, forNode, "clock windows", "distinct endpoints"},
 		{frees, forNode, "tables ledger", "claim advance entries"},
 		{reads, forNode, "tables ledger", "entry"},
 		{frees, forTable, "tables ledger", "import_entries"},
@@ -120,7 +138,7 @@ func refusals() map[string]error {
 // run runs the script of a function with the node's id and args. It returns the answer
 // after its first word. The error is that of the client (failed), or one of refusals.
 func (n *Node) run(ctx context.Context, function string, args ...any) (answer, error) {
-	_, answer, err := n.call(ctx, n.client, function, args)
+	_, answer, err := n.call(ctx, n.client.Load(), function, args)
 	return answer, err
 }
 
@@ -128,11 +146,14 @@ func (n *Node) run(ctx context.Context, function string, args ...any) (answer, e
 // another one of the script.
 func (n *Node) call(ctx context.Context, on redis.Scripter, function string, args []any) (word string, rest answer, err error) {
 	s := n.scripts[function]
-	v, err := s.Run(ctx, on, nil, append([]any{string(n.id)}, args...)...).Slice()
+	v, err := s.run(ctx, on, append([]any{string(n.id)}, args...))
 	if err != nil {
+		n.replaceIfDemoted(on, err)
 		err = failed(err)
 	} else if word = answer(v).text(0); word == "" {
 		err = fmt.Errorf("it answered %v", v)
+	} else if word == "SKEW" {
+		err = &counting.SkewError{Ahead: time.Duration(answer(v).int64(1)) * time.Millisecond}
 	} else {
 		err = n.refusals[word]
 	}

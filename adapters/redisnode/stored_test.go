@@ -8,6 +8,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
@@ -34,11 +35,11 @@ func TestStoreOfAnOlderVersionIsReadWhole(t *testing.T) {
 	storedWindows(t, n)
 	storedKeys(t, n, s.Opened)
 	// A heartbeat deletes old idempotency keys.
-	a, err := n.Heartbeat(t.Context())
+	a, err := n.Heartbeat(t.Context(), conformance.AnyTime())
 	if want := []counting.Window{storedOpen - 1, storedOpen}; err != nil || !slices.Equal(a.Waiting, want) {
 		t.Errorf("waiting windows: got %v and %v, want %v", a.Waiting, err, want)
 	}
-	check.Equal(t, check.Value(n.Seal(t.Context(), storedOpen, 0))(t), 4, "seal")
+	check.Equal(t, check.Value(n.Seal(t.Context(), storedOpen, 0, conformance.AnyTime()))(t), 4, "seal")
 }
 
 func storedCounts(t *testing.T, n node, ring *sharding.Ring) {

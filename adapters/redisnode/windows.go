@@ -8,18 +8,20 @@ import (
 )
 
 // Heartbeat implements counting.Windows.
-func (n *Node) Heartbeat(ctx context.Context) (counting.HeartbeatResult, error) {
-	answer, err := n.run(ctx, "heartbeat", seconds(counting.SessionLife), counting.MaxWaiting)
-	a := counting.HeartbeatResult{Current: counting.Window(answer.int64(0))}
-	for i := 1; i < len(answer); i++ {
+func (n *Node) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
+	answer, err := n.run(ctx, "heartbeat", seconds(counting.SessionLife), counting.MaxWaiting,
+		c.Now.UnixMilli(), c.MaxSkew.Milliseconds())
+	a := counting.HeartbeatResult{Now: time.UnixMilli(answer.int64(0)), Current: counting.Window(answer.int64(1))}
+	for i := 2; i < len(answer); i++ {
 		a.Waiting = append(a.Waiting, counting.Window(answer.int64(i)))
 	}
 	return a, err
 }
 
 // Seal implements counting.Windows.
-func (n *Node) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	answer, err := n.run(ctx, "seal", int64(w), grace.Milliseconds(), counting.EntryLife.Milliseconds())
+func (n *Node) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+	answer, err := n.replicated(ctx, "seal", int64(w), grace.Milliseconds(), counting.EntryLife.Milliseconds(),
+		c.Now.UnixMilli(), c.MaxSkew.Milliseconds())
 	return answer.int64(0), err
 }
 

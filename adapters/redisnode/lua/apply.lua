@@ -1,7 +1,7 @@
 -- The items of a batch. Items are numbered from 0 over all four kinds; a refused
--- one is appended to refused as "item:reason". Whatever can fail is tried before
--- the first write that cannot be repeated: an error that ends the script later would
--- leave a batch that is applied but not recorded, and a repetition would count twice.
+-- one is appended to refused as "item:reason". The batch is recorded before its first
+-- item, and every command for an item is a pcall: whatever the server refuses, an item is
+-- applied or refused, and a repetition of the batch changes nothing.
 
 -- apply_visits adds visits: key of the arc, page, count, ...
 local function apply_visits(visits, refused, item)
@@ -21,52 +21,79 @@ local function id_table(w)
   end
 end
 
--- apply_ids adds ids to the current window: set, id, endpoint, table, ...
+-- refuse_ids refuses ids whose sender's clock and the server's disagree.
+local function refuse_ids(events, refused, item)
+  for i = 1, #events, 4 do
+    refused[#refused + 1] = item .. CLOCK
+    item = item + 1
+  end
+  return item
+end
+
+-- apply_ids adds ids to the current window: set, id, endpoint, table, ... The commands
+-- that could be refused are tried before the first id is added: the number of ids must
+-- not miss one.
 local function apply_ids(events, limit, refused, item)
   local pcall, w = redis.pcall, current_window()
   local valid, name = id_table(w), int(w)
   local ids, endpoints, size = 'ff:ids:' .. name .. ':', 'ff:eps:' .. name, 'ff:n:' .. name
-  local has = pcall('INCRBY', size, 0)
-  local broken = type(has) == 'table' or has > 2^52 or type(pcall('ZCARD', 'ff:pend')) == 'table'
-  local known, fresh, taken = {}, 0, false
+  local has, stored, known, fresh, opened = pcall('INCRBY', size, 0), 0, {}, 0, false
+  local broken = first_error(has) or has > 2^52 and CORRUPT or nil
 
-  -- endpoint_refused returns the reason for which an endpoint cannot be stored.
-  local function endpoint_refused(endpoint)
+  -- open_ids makes the window a waiting one before its first id.
+  local function open_ids()
+    if not opened and not broken then
+      broken = first_error(pcall('ZADD', 'ff:pend', name, name))
+      stored = pcall('SCARD', endpoints)
+      broken, opened = broken or first_error(stored), true
+    end
+    return broken
+  end
+
+  -- store_endpoint stores an endpoint, or returns the reason for which it cannot.
+  local function store_endpoint(endpoint)
     if known[endpoint] then return nil end
     local is = pcall('SISMEMBER', endpoints, endpoint)
-    if type(is) == 'table' then return CORRUPT end
-    if is == 0 and redis.call('SCARD', endpoints) >= limit then return LIMIT end
+    if first_error(is) then return first_error(is) end
+    if is == 0 and stored >= limit then return LIMIT end
+    local added = pcall('SADD', endpoints, endpoint)
+    if first_error(added) then return first_error(added) end
+    known[endpoint], stored = true, stored + added
   end
 
   for i = 1, #events, 4 do
     local endpoint = events[i + 2]
-    local reason = broken and CORRUPT or events[i + 3] ~= valid and TABLE or endpoint ~= '' and endpoint_refused(endpoint) or nil
+    local reason = broken or events[i + 3] ~= valid and TABLE or open_ids() or endpoint ~= '' and store_endpoint(endpoint) or nil
     if not reason then
       local r = pcall('SADD', ids .. events[i], events[i + 1])
-      if type(r) == 'table' then
-        reason = CORRUPT
-      else
-        fresh, taken = fresh + r, true
-        if endpoint ~= '' and not known[endpoint] then
-          redis.call('SADD', endpoints, endpoint)
-          known[endpoint] = true
-        end
-      end
+      reason = first_error(r)
+      if not reason then fresh = fresh + r end
     end
     if reason then refused[#refused + 1] = item .. reason end
     item = item + 1
   end
-  if fresh > 0 then redis.call('INCRBY', size, fresh) end
-  if taken then redis.call('ZADD', 'ff:pend', name, name) end
+  if fresh > 0 then pcall('INCRBY', size, fresh) end
   return item
 end
 
 -- apply_more applies the other kinds of items; keyed.lua sets it.
 local apply_more
 
--- apply applies a batch unless ff:Q says that it was applied. An empty argument
--- is a kind without items; the last three are those of apply_more.
-local function apply(epoch, session, seq, visits, events, endpoint_limit, keyed, key_limit, counts)
+-- apply_items applies all items. An empty argument is a kind without items; the last
+-- three are those of apply_more.
+local function apply_items(refused, visits, events, endpoint_limit, caller, most, keyed, key_limit, counts)
+  local item = 0
+  if visits ~= '' then item = apply_visits(cmsgpack.unpack(visits), refused, item) end
+  if events ~= '' and skewed(caller, most) then
+    item = refuse_ids(cmsgpack.unpack(events), refused, item)
+  elseif events ~= '' then
+    item = apply_ids(cmsgpack.unpack(events), tonumber(endpoint_limit), refused, item)
+  end
+  if apply_more then apply_more(refused, item, keyed, tonumber(key_limit), counts) end
+end
+
+-- apply applies a batch unless ff:Q says that it was applied.
+local function apply(epoch, session, seq, ...)
   local last, before, n = 0, '', tonumber(seq)
   local q = redis.call('HGET', 'ff:Q', session)
   if q then
@@ -80,12 +107,10 @@ local function apply(epoch, session, seq, visits, events, endpoint_limit, keyed,
   if epoch > open then return {'AHEAD'} end
   if n ~= last + 1 then return {'GAP', int(last)} end
 
-  local refused, item = {}, 0
-  if visits ~= '' then item = apply_visits(cmsgpack.unpack(visits), refused, item) end
-  if events ~= '' then item = apply_ids(cmsgpack.unpack(events), tonumber(endpoint_limit), refused, item) end
-  if apply_more then apply_more(refused, item, keyed, tonumber(key_limit), counts) end
-
+  local refused, mark = {}, seq .. ' ' .. redis.call('TIME')[1] .. ' '
+  redis.call('HSET', 'ff:Q', session, mark)
+  apply_items(refused, ...)
   local r = table.concat(refused, ',')
-  redis.call('HSET', 'ff:Q', session, seq .. ' ' .. redis.call('TIME')[1] .. ' ' .. r)
+  if r ~= '' then redis.call('HSET', 'ff:Q', session, mark .. r) end
   return {'OK', r}
 end

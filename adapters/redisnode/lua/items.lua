@@ -1,7 +1,13 @@
 -- The reasons for which an item is refused, as they follow its number.
-local OVERFLOW, CORRUPT, LIMIT, TABLE, REUSED, KEYS_FULL, MOVING = ':1', ':2', ':3', ':4', ':5', ':6', ':7'
+local OVERFLOW, CORRUPT, LIMIT, TABLE, REUSED, KEYS_FULL, MOVING, CLOCK = ':1', ':2', ':3', ':4', ':5', ':6', ':7', ':8'
+local DENIED = ':9'
 
 -- reason_of is the reason for which a command failed.
 local function reason_of(failed)
-  return string.find(failed.err, 'overflow', 1, true) and OVERFLOW or CORRUPT
+  if string.find(failed.err, 'overflow', 1, true) then return OVERFLOW end
+  if string.find(failed.err, 'WRONGTYPE', 1, true) or string.find(failed.err, 'integer', 1, true) then return CORRUPT end
+  return DENIED
 end
+
+-- first_error returns the reason for which a command failed, or nil.
+local function first_error(answer) return type(answer) == 'table' and answer.err and reason_of(answer) or nil end

@@ -12,11 +12,16 @@ local function days()
   return all
 end
 
--- store_key stores a key unless it exists.
+-- store_key stores a key unless it exists. It returns the answer of a command that
+-- failed.
 local function store_key(day, arc, key, print)
-  if redis.call('HSETNX', keys_of(day, arc), key, print) == 0 then return end
-  redis.call('HINCRBY', 'ff:kn', day, 1)
-  redis.call('SADD', 'ff:ka:' .. day, arc)
+  local new = redis.pcall('HSETNX', keys_of(day, arc), key, print)
+  if type(new) == 'table' then return new end
+  if new == 0 then return nil end
+  local number = redis.pcall('HINCRBY', 'ff:kn', day, 1)
+  if type(number) == 'table' then return number end
+  local added = redis.pcall('SADD', 'ff:ka:' .. day, arc)
+  return type(added) == 'table' and added or nil
 end
 
 -- drop_keys deletes the keys of an arc and a day. It returns 1 if there were any.

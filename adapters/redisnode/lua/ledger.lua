@@ -14,29 +14,33 @@ local function token(key)
   return (c[1] or '0') .. '-' .. (c[2] or '')
 end
 
--- change writes fields and lets the entry live for life seconds more.
-local function change(key, life, ...)
-  redis.call('HSET', key, ...)
-  redis.call('EXPIRE', key, life)
+-- change writes fields and lets the entry and its deliveries live for life seconds more.
+local function change(w, life, ...)
+  redis.call('HSET', entry_of(w), ...)
+  redis.call('EXPIRE', entry_of(w), life)
+  redis.call('EXPIRE', deliveries_of(w), life)
 end
 
 -- claim answers the new token, which is empty for a finished window, and the entry.
--- life is in seconds, lease in milliseconds.
-local function claim(w, life, owner, lease)
+-- life is in seconds, lease in milliseconds; a lease that ends later than the longest
+-- was given before the clock stepped back.
+local function claim(w, life, owner, lease, longest)
   local key = entry_of(w)
   if is_corrupt(key) then return {'CORRUPT'} end
   local has = redis.call('HMGET', key, 'state', 'owner', 'until')
   if has[1] == 'done' or has[1] == 'lost' then return {'OK', '', values(key)} end
   local ms = now()
-  if has[2] and has[2] ~= owner and ms < tonumber(has[3]) then return {'BUSY'} end
+  local left = tonumber(has[3] or '0') - ms
+  if has[2] and has[2] ~= owner and left > 0 and left <= tonumber(longest) then return {'BUSY'} end
   redis.call('HINCRBY', key, 'claims', 1)
   redis.call('HSETNX', key, 'state', 'open')
-  change(key, life, 'owner', owner, 'until', int(ms + lease))
+  change(w, life, 'owner', owner, 'until', int(ms + lease))
   redis.call('ZADD', 'ff:wins', w, w)
   return {'OK', token(key), values(key)}
 end
 
--- advance changes an entry for the owner of a claim, and answers it. life is that
+-- advance changes an entry for the owner of a claim, and answers it, to survive a
+-- failover: the entry may not fall behind what was published. life is that
 -- of the entry in seconds. A step that was done before changes nothing, and no step
 -- moves a window back. The arguments after the action belong to one action each: lease
 -- (milliseconds) to renew, count to record, sink to publish, endpoint and delivery to
@@ -48,23 +52,23 @@ local function advance(w, life, given, action, lease, count, sink, endpoint, del
   local state = redis.call('HGET', key, 'state')
   local open, recorded = state == 'open', state == 'sealed'
   if action == 'renew' then
-    change(key, life, 'until', int(now() + lease))
+    change(w, life, 'until', int(now() + lease))
   elseif action == 'record' and open then
-    change(key, life, 'state', 'sealed', 'count', count)
+    change(w, life, 'state', 'sealed', 'count', count)
   elseif action == 'lose' and open then
-    change(key, life, 'state', 'lost')
+    change(w, life, 'state', 'lost')
   elseif open and action == 'publish' or (open or recorded) and action == 'finish' then
     return {'ORDER'}
   elseif action == 'publish' and recorded then
-    change(key, life, 'state', 'published', 'sink', sink)
+    change(w, life, 'state', 'published', 'sink', sink)
   elseif action == 'finish' and state == 'published' then
-    change(key, life, 'state', 'done', 'endpoints', endpoints, 'delivered', delivered, 'failed', failed)
+    change(w, life, 'state', 'done', 'endpoints', endpoints, 'delivered', delivered, 'failed', failed)
     redis.call('EXPIRE', deliveries_of(w), deliveries_life)
   elseif action == 'call' then
     redis.call('HSET', deliveries_of(w), endpoint, delivery)
-    change(key, life, 'state', state)
+    change(w, life, 'state', state)
   end
-  return {'OK', values(key)}
+  return durable(values(key))
 end
 
 -- entry answers an entry and its deliveries.
@@ -113,8 +117,8 @@ local function import_entries(life, deliveries_life, all)
       redis.call('ZADD', 'ff:wins', e[1], e[1])
       redis.call('DEL', deliveries)
       for i = 1, #e[8], 2 do redis.call('HSET', deliveries, e[8][i], e[8][i + 1]) end
+      change(e[1], life, 'state', e[2], 'count', e[3], 'sink', e[4], 'endpoints', e[5], 'delivered', e[6], 'failed', e[7])
       redis.call('EXPIRE', deliveries, deliveries_life)
-      change(key, life, 'state', e[2], 'count', e[3], 'sink', e[4], 'endpoints', e[5], 'delivered', e[6], 'failed', e[7])
     end
   end
   return durable()

@@ -123,7 +123,8 @@ local function import_keys(arc, keys)
     for _, day in ipairs(recent) do
       known = known or redis.call('HEXISTS', keys_of(day, arc), keys[i + 1]) == 1
     end
-    if not known then store_key(keys[i], arc, keys[i + 1], keys[i + 2]) end
+    local failed = not known and store_key(keys[i], arc, keys[i + 1], keys[i + 2])
+    if failed then error(failed.err) end
   end
 end
 

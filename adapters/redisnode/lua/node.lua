@@ -4,10 +4,11 @@
 -- MessagePack arrays of strings, or '' where they are empty.
 
 -- What the store says about itself. tables lists the tables that route ids, newest
--- first, as "first window epoch;". sealed is nil before the first seal.
-local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables')
+-- first, as "first window epoch;". sealed and marks are the windows that take no ids
+-- any more, in the forms of counting.SealedWindows.
+local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks')
 local fence, open, length = tonumber(T[2]), tonumber(T[3] or '0'), tonumber(T[4])
-local sealed, tables = T[5] and tonumber(T[5]), T[6]
+local sealed, tables, marks = T[5], T[6], T[7]
 
 -- int writes a whole number of up to 2^53 as Redis reads it.
 local function int(n) return string.format('%d', n) end
@@ -19,12 +20,4 @@ local function unpacked(list) return list ~= '' and cmsgpack.unpack(list) or {} 
 local function now()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
--- current_window is the window of the clock, or the one after the highest sealed
--- window if that is later.
-local function current_window()
-  local w = math.floor(now() / length)
-  if sealed and w <= sealed then w = sealed + 1 end
-  return w
 end

@@ -2,12 +2,12 @@
 -- last Fence, approved of the last Accept, open, openchange, opened and tables of the
 -- last Open.
 
--- fence_ring answers the current window. It initialises an empty store. window is
+-- fence_ring answers the current window, or the latest waiting one if that is later. It initialises an empty store. window is
 -- the length in milliseconds, parent the epoch that the ring follows. admits is '1'
 -- if the ring admits empty nodes, joining if the node joins by its newest table.
 -- incoming has a bit for each arc that comes; cancelled lists the arcs whose moves end.
 local function fence_ring(deployment, epoch, change, document, window, list, parent, admits, joining, incoming, cancelled)
-  local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'sealed', 'open', 'tables', 'openchange')
+  local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'length', 'open', 'tables', 'openchange')
   local fenced, last = tonumber(t[3] or '0'), tonumber(t[6] or '0')
   if t[1] then
     if t[1] ~= ARGV[1] or t[2] ~= deployment then return {'WRONGNODE'} end
@@ -32,8 +32,9 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
     redis.call('HSET', 'ff:T', 'node', ARGV[1], 'deployment', deployment, 'fence', epoch, 'change', change,
       'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
   end
-  length, sealed = tonumber(window), t[5] and tonumber(t[5])
-  return durable(int(current_window()))
+  length = tonumber(window)
+  local waiting = redis.pcall('ZRANGE', 'ff:pend', -1, -1)
+  return durable(int(math.max(current_window(), tonumber(waiting[1] or '0'))))
 end
 
 -- check_fenced refuses any change but the one that the node is fenced for. ring

@@ -1,9 +1,21 @@
--- Windows. No id goes to a window up to the highest sealed one, so sealing
--- freezes the number of its ids without a copy.
-local function is_sealed(w) return sealed and tonumber(w) <= sealed end
-local function seal_up_to(w)
-  if not is_sealed(w) then redis.call('HSET', 'ff:T', 'sealed', w) end
+-- Windows. No id goes to a sealed window, so sealing freezes the number of its ids
+-- without a copy.
+local function is_sealed(w) return open_window(tonumber(w)) ~= tonumber(w) end
+local function seal_one(w)
+  if is_sealed(w) then return end
+  local spans, present, up_to, text = sealed_spans(), now() / length, '-9007199254740992', ''
+  seal_span(spans, tonumber(w), tonumber(w))
+  if #spans > 32 then seal_span(spans, spans[1][1], spans[2][2]) end
+  for _, s in ipairs(spans) do
+    if s[1] <= present + 1 then up_to = int(s[2]) end
+    text = text .. ' ' .. int(s[1]) .. '..' .. int(s[2])
+  end
+  redis.call('HSET', 'ff:T', 'sealed', up_to, 'marks', up_to .. text)
 end
+
+-- is_ahead tells whether a window begins later than now by more than most milliseconds:
+-- all clocks were ahead when it was opened.
+local function is_ahead(w, most) return w * length > now() + most end
 
 -- drop_sessions deletes sessions that were silent for life seconds, once an hour.
 local function drop_sessions(life)
@@ -32,26 +44,39 @@ local function drop_expired()
   end
 end
 
--- heartbeat answers the current window, and at most limit windows before it that
--- wait to be closed. life is that of a session in seconds.
-local function heartbeat(life, limit)
+-- heartbeat answers the time in milliseconds, the current window, and at most limit
+-- windows that wait to be closed: those before it, and those that are ahead. life is
+-- that of a session in seconds. If the clocks disagree it only lists.
+local function heartbeat(life, limit, caller, most)
   local w = int(current_window())
-  redis.call('ZADD', 'ff:pend', w, w)
-  drop_sessions(life)
-  drop_expired()
-  return {'OK', w, unpack(redis.call('ZRANGEBYSCORE', 'ff:pend', '-inf', '(' .. w, 'LIMIT', 0, limit))}
+  if not skewed(caller, most) then
+    redis.call('ZADD', 'ff:pend', w, w)
+    drop_sessions(life)
+    drop_expired()
+  end
+  local waiting = redis.call('ZRANGEBYSCORE', 'ff:pend', '-inf', '(' .. w, 'LIMIT', 0, limit)
+  local ahead = redis.call('ZRANGEBYSCORE', 'ff:pend', '(' .. w, '+inf', 'LIMIT', 0, limit - #waiting)
+  for _, later in ipairs(ahead) do
+    if is_ahead(later, most) then waiting[#waiting + 1] = later end
+  end
+  return {'OK', int(now()), w, unpack(waiting)}
 end
 
--- seal answers the final number of ids of a window. grace and the life of an entry
+-- seal answers the final number of ids of a window, to survive a failover. grace and the life of an entry
 -- are milliseconds.
-local function seal(w, grace, life)
-  if not is_sealed(w) and now() < (w + 1) * length + grace then return {'EARLY'} end
+local function seal(w, grace, life, caller, most)
+  if not is_sealed(w) then
+    if skewed(caller, most) then return {'SKEW', int(now() - caller)} end
+    -- The current window may be ahead, too, if those before it are sealed.
+    local early = tonumber(w) == current_window() or not is_ahead(w, most)
+    if now() < (w + 1) * length + grace and early then return {'EARLY'} end
+  end
   local n = redis.pcall('GET', 'ff:n:' .. w)
   if not n and now() > (w + 1) * length + life and not redis.call('ZSCORE', 'ff:pend', w) then return {'RETIRED'} end
   n = n or '0'
   if type(n) == 'table' or not string.match(n, '^%d+$') then return {'CORRUPT'} end
-  seal_up_to(w)
-  return {'OK', n}
+  seal_one(w)
+  return durable(n)
 end
 
 -- distinct answers the number of ids of a window.
@@ -72,7 +97,7 @@ end
 -- retire ends a window. Its ids are deleted immediately, since nothing reads the ids
 -- of a sealed window. Their number and the endpoints live for life seconds more.
 local function retire(w, life, sets)
-  seal_up_to(w)
+  seal_one(w)
   if redis.call('ZREM', 'ff:pend', w) == 1 then
     redis.call('EXPIRE', 'ff:n:' .. w, life)
     redis.call('EXPIRE', 'ff:eps:' .. w, life)

@@ -1,0 +1,39 @@
+-- The clock, and the windows that take no ids any more.
+-- seal_span adds first to last to a sorted list of spans that neither overlap nor
+-- touch. What is sealed needs no other order.
+local function seal_span(spans, first, last)
+  for i = #spans, 1, -1 do
+    local s = spans[i]
+    if s[1] <= last + 1 and s[2] >= first - 1 then
+      first, last = math.min(first, s[1]), math.max(last, s[2])
+      table.remove(spans, i)
+    end
+  end
+  local at = 1
+  while spans[at] and spans[at][1] < first do at = at + 1 end
+  table.insert(spans, at, {first, last})
+end
+
+-- sealed_spans reads the sealed windows. If sealed is not the one that the marks begin
+-- with, a version without marks has sealed all windows up to it.
+local function sealed_spans()
+  local spans = {}
+  for first, last in string.gmatch(marks or '', '(%S+)%.%.(%S+)') do spans[#spans + 1] = {tonumber(first), tonumber(last)} end
+  if sealed and string.match(marks or '', '^%S+') ~= sealed then seal_span(spans, -2^53, tonumber(sealed)) end
+  return spans
+end
+
+-- open_window is the first window from w on that is not sealed.
+local function open_window(w)
+  for _, s in ipairs(sealed_spans()) do
+    if s[1] <= w and w <= s[2] then w = s[2] + 1 end
+  end
+  return w
+end
+
+-- current_window is the one to which an id goes now.
+local function current_window() return open_window(math.floor(now() / length)) end
+
+-- skewed tells whether the server's clock and a caller's, in milliseconds, differ by
+-- more than most.
+local function skewed(caller, most) return math.abs(now() - caller) > tonumber(most) end

@@ -1,0 +1,42 @@
+package process_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"footfall/test/check"
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// F23: a start that can't succeed does not wait for what will not heal. It ends at once and
+// says what to do, without a password.
+func TestF23AStartThatCanNotSucceedEndsAtOnceAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	primary := servers.StartRedis(t)
+	for _, c := range []struct {
+		name, user string
+		args       []string
+		says       string
+	}{
+		{"a member of a cluster", "", []string{"--cluster-enabled", "yes"}, "is a member of a Redis Cluster"},
+		{"a replica", "", []string{"--replicaof", "127.0.0.1", strconv.Itoa(primary.Port())}, "is a replica of " + primary.Addr + "; name the primary"},
+		{"no password", "", []string{"--requirepass", "right"}, "NOAUTH"},
+		{"a wrong password", ":wr0ng@", []string{"--requirepass", "right"}, "WRONGPASS"},
+		{"a missing right", "ff:wr0ng@", []string{"--user", "ff", "on", ">wr0ng", "~ff:*", "+@all", "-@dangerous", "+info", "-hincrby"}, "the user may not run HINCRBY"},
+		{"no INFO", "ff:wr0ng@", []string{"--user", "ff", "on", ">wr0ng", "~ff:*", "+@all", "-@dangerous"}, "INFO is needed"},
+		{"eviction", "", []string{"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"}, "want noeviction"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			in := service.NewDeployment(t, "FOOTFALL_STORE=redis://"+c.user+servers.StartRedis(t, c.args...).Addr).Launch()
+			service.Await(t, "the end", in.Done)
+			log := in.Logged()
+			if in.Cmd.ProcessState.Success() || !strings.Contains(log, c.says) || strings.Contains(log, "no ring yet") {
+				t.Errorf("it ended with %v, and said:\n%s\nwant %q", in.Cmd.ProcessState, log, c.says)
+			}
+			check.Equal(t, strings.Contains(log, "wr0ng"), false, "the log shows the password")
+		})
+	}
+}
