@@ -2,7 +2,6 @@ package model_test
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -118,8 +117,8 @@ func (b *books) saved(w counting.Window, endpoint, instance string, c counting.D
 func (w *world) published(r publishing.Report) {
 	window := w.windowOf(r)
 	for _, s := range w.servers {
-		if due := w.length.End(window).Add(w.plan.grace); !s.isDue(due) {
-			w.Violate("P5: %s was published before the clock of %s had shown %v", r.ID, s.ID(), due)
+		if due := w.length.End(window).Add(w.plan.grace); !s.hasClosed(window, due) {
+			w.Violate("P5: %s was published before %s had sealed it", r.ID, s.ID())
 		}
 	}
 	w.mu.Lock()
@@ -178,12 +177,14 @@ func (w *world) truth() seen {
 	return all
 }
 
-// latest is the newest window that must have been published by now.
-func (w *world) latest() counting.Window {
-	if w.plan.real {
-		return math.MaxInt64
+// isSettled tells whether a window must have been published by now: one that ended some
+// time ago, or one that is ahead of all clocks and takes no ids.
+func (w *world) isSettled(window counting.Window) bool {
+	if w.plan.real || window <= w.length.At(time.Now().Add(-settled)) {
+		return true
 	}
-	return w.length.At(time.Now().Add(-settled))
+	takes := func(s server) bool { return s.(*memoryServer).current(s.(*memoryServer).clock.now()) == window }
+	return w.length.Start(window).After(time.Now().Add(maxSkew)) && !slices.ContainsFunc(w.servers, takes)
 }
 
 // windows are those in which an instance lived or an id came, in order, with the number

@@ -26,6 +26,9 @@ func (w *world) unleash(ctx context.Context) {
 	if w.plan.clocks {
 		w.every(3*time.Second, "clock", w.stepClock)
 	}
+	if w.plan.leaps {
+		w.every(8*time.Second, "leap", w.leapOne)
+	}
 	if w.plan.rollBacks {
 		w.every(4*time.Second, "rollback", w.rollBackOne)
 	}
@@ -139,6 +142,35 @@ func (w *world) stepClock(d *chaos.Dice) {
 		w.Counted.Add(clockBack)
 	} else {
 		w.Counted.Add(clockForward)
+	}
+}
+
+// leapOne lets a clock leap, or all clocks together, and return after a while.
+func (w *world) leapOne(d *chaos.Dice) {
+	by := d.Between(30*time.Second, time.Hour)
+	if d.Chance(0.5) {
+		by = -by
+	}
+	lasts := d.Between(2*time.Second, 15*time.Second)
+	switch d.UpTo(3) {
+	case 0:
+		s := w.memoryServer(d)
+		w.Counted.Add(nodeLeapt)
+		s.clock.step(s.off + by)
+		time.Sleep(lasts)
+		s.clock.step(s.off)
+	case 1:
+		if i := w.Pick(d); i != nil {
+			w.Counted.Add(instanceLeapt)
+			i.leap.Store(int64(by))
+			time.Sleep(lasts)
+			i.leap.Store(0)
+		}
+	default:
+		w.Counted.Add(allLeapt)
+		w.leap.Store(int64(by))
+		time.Sleep(lasts)
+		w.leap.Store(0)
 	}
 }
 

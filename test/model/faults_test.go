@@ -18,8 +18,12 @@ const (
 
 	frozenBeyondLease chaos.Fault = "frozen_in_a_close_beyond_its_lease"
 	nodeOff           chaos.Fault = "a_node_is_3s_off"
-	closerAhead       chaos.Fault = "closed_by_a_clock_10s_ahead"
-	closerBehind      chaos.Fault = "closed_by_a_clock_10s_behind"
+	closerAhead       chaos.Fault = "closed_by_a_clock_3s_ahead"
+	closerBehind      chaos.Fault = "closed_by_a_clock_3s_behind"
+
+	nodeLeapt     chaos.Fault = "clock_of_a_node_leapt"
+	instanceLeapt chaos.Fault = "clock_of_an_instance_leapt"
+	allLeapt      chaos.Fault = "all_clocks_leapt"
 
 	nodeKilled       chaos.Fault = "node_killed"
 	scriptsForgotten chaos.Fault = "scripts_forgotten"
@@ -45,5 +49,7 @@ const (
 	idMovedOn        chaos.Fault = "id_after_seal"
 	calledTwice      chaos.Fault = "called_twice"
 	calledAgain      chaos.Fault = "called_again"
+	clocksDisagree   chaos.Fault = "clocks_disagree"
+	sealedAhead      chaos.Fault = "window_ahead_of_all_clocks_sealed"
 	forbiddenRefused chaos.Fault = "forbidden_endpoint"
 )

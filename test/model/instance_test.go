@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"footfall/adapters/httpcallback"
@@ -23,6 +24,7 @@ type instance struct {
 	*chaos.Caller
 	world     *world
 	skew      time.Duration // by which its clock is ahead
+	leap      atomic.Int64  // the same, for a while
 	dice      *chaos.Dice
 	far       []dialled
 	cluster   *cluster.Cluster
@@ -70,7 +72,7 @@ func (w *world) start(slot int, name string) (*instance, error) {
 		},
 	})
 	if w.plan.skews {
-		i.skew = []time.Duration{10 * time.Second, -10 * time.Second, 0}[min(slot, 2)]
+		i.skew = []time.Duration{3 * time.Second, -3 * time.Second, 0}[min(slot, 2)]
 	}
 	// There is one clock in a bubble. One that is ahead shows the end of a
 	// window, and the end of its grace, so much sooner; nothing else in an

@@ -62,10 +62,9 @@ func (w *world) checkPages(ctx context.Context) {
 // with the same number (P5), and the number is that of the ids that the nodes
 // took for it (P6).
 func (w *world) checkReports(truth *seen) {
-	latest := w.latest()
 	windows, ids := truth.windows()
 	for _, window := range windows {
-		if window > latest {
+		if !w.isSettled(window) {
 			continue
 		}
 		name := w.length.Name(window)
@@ -124,9 +123,8 @@ func (w *world) checkIDs(truth *seen) {
 // window, and only an attempt whose result was not known to be kept is made
 // again (P7, and "once per distinct endpoint and window").
 func (w *world) checkCalls(truth *seen) {
-	latest := w.latest()
 	for at := range truth.endpoints {
-		if at.window <= latest && len(w.calls[tried{at.window, at.endpoint, 1}]) == 0 {
+		if w.isSettled(at.window) && len(w.calls[tried{at.window, at.endpoint, 1}]) == 0 {
 			w.Violate("P7: %s was not called about %s", at.endpoint, w.length.Name(at.window))
 		}
 	}

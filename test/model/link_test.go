@@ -72,7 +72,7 @@ func (l *link) around(ctx context.Context, c chaos.Call, do func(context.Context
 	switch {
 	case c.Method == "seal" && err == nil && !l.world.IsCalm() && l.dice.Chance(l.world.plan.backAtSeal):
 		l.world.Counted.Add(clockBack) // when it does most harm
-		l.server.(*memoryServer).clock.back(l.dice.Between(2*time.Second, 6*time.Second))
+		l.server.(*memoryServer).clock.back(l.dice.Between(3*time.Second, 10*time.Second))
 	case isClaim && claim.Token == "":
 		if errors.Is(err, counting.ErrBusy) {
 			l.world.Counted.Add(claimBusy)
@@ -174,6 +174,26 @@ func (l *link) counting(apply func(context.Context) (any, error)) func(context.C
 		}
 		return value, err
 	}
+}
+
+// clock is what the instance's clock shows.
+func (l *link) clock(c counting.Clock) counting.Clock {
+	c.Now = c.Now.Add(time.Duration(l.world.leap.Load()+l.instance.leap.Load()) + l.instance.skew)
+	return c
+}
+
+func (l *link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	sent := *b
+	sent.Clock = l.clock(b.Clock)
+	return l.Link.Apply(ctx, &sent)
+}
+
+func (l *link) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
+	return l.Link.Heartbeat(ctx, l.clock(c))
+}
+
+func (l *link) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+	return l.Link.Seal(ctx, w, grace, l.clock(c))
 }
 
 // Claim also notes what the caller knows of it.

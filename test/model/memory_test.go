@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 	"footfall/test/chaos"
 )
 
-// clock is a node's: the true time with an offset that may be stepped.
+// clock is a node's: the time of the world with an offset that may be stepped.
 type clock struct {
+	world   *world
 	mu      sync.Mutex
 	offset  time.Duration
 	highest time.Time // shown before the last step
@@ -23,14 +25,14 @@ type clock struct {
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Add(c.offset)
+	return c.world.now().Add(c.offset)
 }
 
 // shown is the latest time that the clock has ever shown.
 func (c *clock) shown() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now().Add(c.offset); now.After(c.highest) {
+	if now := c.world.now().Add(c.offset); now.After(c.highest) {
 		return now
 	}
 	return c.highest
@@ -47,12 +49,16 @@ func (c *clock) step(offset time.Duration) time.Duration {
 	return change
 }
 
-// back sets the clock back by d from what it shows.
+// back sets the clock back by d from what it shows. A clock that would be more than 9 s
+// behind is ahead instead, to step back the next time.
 func (c *clock) back(d time.Duration) {
 	c.mu.Lock()
-	offset := c.offset
+	offset := c.offset - d
 	c.mu.Unlock()
-	c.step(offset - d)
+	if offset < -9*time.Second {
+		offset = 7 * time.Second
+	}
+	c.step(offset)
 }
 
 // memoryServer is one node in memory at the far end of the network. It records what the
@@ -69,11 +75,13 @@ type memoryServer struct {
 	down   bool // refuses connections
 	silent bool // never answers
 	seen   seen
+	// closed are the windows that were ever sealed.
+	closed map[counting.Window]bool
 }
 
 // seen is what the node must know of windows, by what it answered.
 type seen struct {
-	sealed    counting.Window
+	sealed    map[counting.Window]bool
 	ids       map[idIn]bool
 	endpoints map[endpointIn]bool
 	current   map[counting.Window]bool
@@ -90,15 +98,15 @@ type endpointIn struct {
 }
 
 func newSeen() seen {
-	return seen{sealed: -1 << 62, ids: make(map[idIn]bool), endpoints: make(map[endpointIn]bool), current: make(map[counting.Window]bool)}
+	return seen{sealed: make(map[counting.Window]bool), ids: make(map[idIn]bool), endpoints: make(map[endpointIn]bool), current: make(map[counting.Window]bool)}
 }
 
 func (s *seen) clone() seen {
-	return seen{sealed: s.sealed, ids: maps.Clone(s.ids), endpoints: maps.Clone(s.endpoints), current: maps.Clone(s.current)}
+	return seen{sealed: maps.Clone(s.sealed), ids: maps.Clone(s.ids), endpoints: maps.Clone(s.endpoints), current: maps.Clone(s.current)}
 }
 
 func inMemory(w *world, i int) server {
-	s := &memoryServer{clock: &clock{}, world: w, seen: newSeen()}
+	s := &memoryServer{clock: &clock{world: w}, world: w, seen: newSeen(), closed: make(map[counting.Window]bool)}
 	s.memory = localnode.New(localnode.Options{
 		ID: counting.NodeID(fmt.Sprintf("n%d", i)), Addr: fmt.Sprintf("n%d:1", i), Now: s.clock.now,
 	})
@@ -115,7 +123,11 @@ func (s *memoryServer) dial(*instance) dialled { return dialled{s, func() {}} }
 
 func (s *memoryServer) direct(bool) dialled { return dialled{s.memory, func() {}} }
 
-func (s *memoryServer) isDue(t time.Time) bool { return !s.clock.shown().Before(t) }
+func (s *memoryServer) hasClosed(w counting.Window, _ time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed[w]
+}
 
 func (s *memoryServer) mend() { s.clock.step(s.off) }
 
@@ -163,34 +175,75 @@ func (s *memoryServer) rollBack(to snapshot) {
 func (s *memoryServer) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := s.world.length.At(s.clock.now())
+	now := s.clock.now()
 	value, err := do(ctx)
 	switch {
 	case c.Method == "seal" && errors.Is(err, counting.ErrTooEarly):
 		s.world.Counted.Add(sealTooEarly)
 	case err != nil:
 	case c.Method == "apply":
-		s.took(c.Batch, value.(counting.Receipt), at)
-	case c.Method == "heartbeat":
+		s.took(c.Batch, value.(counting.Receipt), now)
+	case c.Method == "heartbeat" && c.Clock.Check(now) == nil:
 		s.seen.current[value.(counting.HeartbeatResult).Current] = true
-	case c.Method == "seal", c.Method == "retire":
-		s.seen.sealed = max(s.seen.sealed, c.Window)
+	case c.Method == "seal" && !s.seen.sealed[c.Window]:
+		s.checkSeal(c, now)
+		fallthrough
+	case c.Method == "retire":
+		s.seen.sealed[c.Window], s.closed[c.Window] = true, true
 	}
 	return value, err
 }
 
-// took notes the ids of a batch that was applied when the node's clock showed a window.
-func (s *memoryServer) took(b *counting.Batch, receipt counting.Receipt, at counting.Window) {
+// current is the window that takes the ids of a time.
+func (s *memoryServer) current(now time.Time) counting.Window {
+	w := s.world.length.At(now)
+	for s.seen.sealed[w] {
+		w++
+	}
+	return w
+}
+
+// checkSeal: a window is sealed when it has ended by the clock of the node, or lies where
+// no clock is (P5).
+func (s *memoryServer) checkSeal(c chaos.Call, now time.Time) {
+	s.checkClocks("sealed a window", c.Clock, now)
+	due := !now.Before(s.world.length.End(c.Window).Add(s.world.plan.grace))
+	ahead := s.world.length.Start(c.Window).After(now.Add(maxSkew))
+	if ahead {
+		s.world.Counted.Add(sealedAhead)
+	}
+	if !due && !ahead {
+		s.world.Violate("P5: %s sealed %s at %v", s.ID(), s.world.length.Name(c.Window), now)
+	}
+}
+
+// checkClocks: a node does nothing with windows while its clock, or that of the instance,
+// is off by more than the usual and the greatest skew (P3).
+func (s *memoryServer) checkClocks(did string, c counting.Clock, now time.Time) {
+	if off := now.Sub(s.world.now()); off.Abs() > maxSkew+5*time.Second {
+		s.world.Violate("P3: %s %s though its clock was off by %v", s.ID(), did, off)
+	}
+	if off := c.Now.Sub(s.world.now()); off.Abs() > 2*maxSkew {
+		s.world.Violate("P3: %s %s though the clock of the instance was off by %v", s.ID(), did, off)
+	}
+}
+
+// took notes the ids of a batch that was applied when the node's clock showed a time.
+func (s *memoryServer) took(b *counting.Batch, receipt counting.Receipt, now time.Time) {
 	if receipt.Duplicate {
 		return
 	}
 	refused := chaos.RefusedItems(receipt)
+	if slices.ContainsFunc(receipt.Refused, func(r counting.Refusal) bool { return r.Reason == counting.WrongClock }) {
+		s.world.Counted.Add(clocksDisagree)
+	}
 	for i, a := range b.IDEvents {
 		if refused[len(b.Visits)+i] {
 			continue
 		}
-		w := max(at, s.seen.sealed+1)
-		if w != at {
+		s.checkClocks("took an id", b.Clock, now)
+		w := s.current(now)
+		if w != s.world.length.At(now) {
 			s.world.Counted.Add(idMovedOn)
 		}
 		s.seen.ids[idIn{w, a.ID}] = true

@@ -70,6 +70,15 @@ func drizzle() plan {
 	return p
 }
 
+// leaps lets clocks leap, in a light rain of other faults.
+func leaps() plan {
+	p := inMemoryTime
+	p.instances, p.clients, p.lasts = 3, 16, 3*time.Minute
+	p.rates = rates{loseRequest: 0.01, loseReply: 0.01, delay: 0.02, duplicate: 0.5, refuse: 0.01}
+	p.leaps, p.skews, p.crashes, p.endpointLimit, p.brokerFails, p.logFails = true, true, true, 1000, 0.1, 0.05
+	return p
+}
+
 // backwards lets clocks step back just when their node has sealed.
 func backwards() plan {
 	p := storm()
@@ -77,10 +86,10 @@ func backwards() plan {
 	return p
 }
 
-// hesitation lets publishers doubt and clocks step back, over and over.
+// hesitation lets publishers doubt and clocks step back and leap, over and over.
 func hesitation() plan {
 	p := storm()
-	p.backAtSeal, p.brokerFails, p.logFails = 1, 0.8, 0.6
+	p.backAtSeal, p.brokerFails, p.logFails, p.leaps = 1, 0.8, 0.6, true
 	return p
 }
 
@@ -104,11 +113,15 @@ var (
 		replyCut, replyDropped, socketRefused, socketStalled, batchDuplicate, refusalRemembered, callNotApplied,
 		callUnknown, chaos.AnsweredInDoubt, chaos.AnsweredRefused, chaos.OverflowRefused, chaos.ReadFailed, publishedTwice, chaos.KeyRepeated,
 	)
+	leapFaults    = []chaos.Fault{nodeLeapt, instanceLeapt, allLeapt, clocksDisagree, sealedAhead, idMovedOn, nodeOff, chaos.InstanceCrashed}
 	amnesiaFaults = []chaos.Fault{chaos.NodeRolledBack, chaos.BatchGap, batchDuplicate, chaos.LostRequest, chaos.LostReply, chaos.Duplicated, publishedTwice}
 )
 
 // Every promise about visits and windows holds in a storm of faults.
 func TestEveryPromiseHoldsInAStorm(t *testing.T) { runMany(t, storm(), stormFaults) }
+
+// Every promise holds when clocks leap: that of a node, of an instance, or all.
+func TestEveryPromiseHoldsWhenClocksLeap(t *testing.T) { runMany(t, leaps(), leapFaults) }
 
 // A node that forgets its last 400 ms is brought up to date by those who had
 // sent them.

@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +66,19 @@ func defects() []defect {
 		{"a claim that was taken over is as good as the newest", "P7", absence, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node {
 			return &tokenless{Node: n, newest: make(map[counting.Window]string)}
 		}}},
+		{"clocks may differ by any time", "P3", leaps, seeing(allCalls, func(c counting.Clock, _ time.Time) counting.Clock {
+			return counting.Clock{Now: c.Now, MaxSkew: math.MaxInt64}
+		})},
+		{"a node's clock may be ahead by any time", "P3", leaps, seeing(allCalls, func(c counting.Clock, node time.Time) counting.Clock {
+			if node.After(c.Now) {
+				c.Now = node
+			}
+			return c
+		})},
+		{"a window is sealed by the clock of the node alone", "P3", leaps, seeing("seal", func(c counting.Clock, node time.Time) counting.Clock {
+			return counting.Clock{Now: node, MaxSkew: c.MaxSkew}
+		})},
+		{"the clock of the instance alone is trusted", "P", leaps, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return believing(n, c) }}},
 		{"a node hides what it lost", "P1", amnesia, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &hiding{Node: n} }}},
 	}
 }
@@ -146,8 +160,8 @@ type unsealed struct {
 	sealed counting.Window
 }
 
-func (u *unsealed) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	n, err := u.Node.Seal(ctx, w, grace)
+func (u *unsealed) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+	n, err := u.Node.Seal(ctx, w, grace, c)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err == nil {
@@ -170,8 +184,8 @@ func (u *unsealed) Apply(ctx context.Context, b *counting.Batch) (counting.Recei
 // hasty seals whatever it is asked to.
 type hasty struct{ cluster.Node }
 
-func (h hasty) Seal(ctx context.Context, w counting.Window, _ time.Duration) (int64, error) {
-	return h.Node.Seal(ctx, w, -24*time.Hour)
+func (h hasty) Seal(ctx context.Context, w counting.Window, _ time.Duration, c counting.Clock) (int64, error) {
+	return h.Node.Seal(ctx, w, -24*time.Hour, c)
 }
 
 // recounting freezes nothing: a closer that comes again counts again, and
@@ -181,7 +195,7 @@ type recounting struct {
 	clock *clock
 }
 
-func (r recounting) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
+func (r recounting) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
 	if r.clock.now().Before(counting.WindowLength(inMemoryTime.window).End(w).Add(grace)) {
 		return 0, counting.ErrTooEarly
 	}
@@ -211,8 +225,8 @@ type unfrozen struct {
 	clock *clock
 }
 
-func (u unfrozen) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	return recounting(u).Seal(ctx, w, grace)
+func (u unfrozen) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+	return recounting(u).Seal(ctx, w, grace, c)
 }
 
 // tokenless takes changes from any instance that has once claimed a window.
@@ -245,11 +259,65 @@ func (t *tokenless) Advance(ctx context.Context, w counting.Window, _ string, s 
 // retiring forgets that a window waits as soon as it is sealed.
 type retiring struct{ cluster.Node }
 
-func (r retiring) Seal(ctx context.Context, w counting.Window, grace time.Duration) (int64, error) {
-	n, err := r.Node.Seal(ctx, w, grace)
+func (r retiring) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+	n, err := r.Node.Seal(ctx, w, grace, c)
 	if err == nil {
 		err = r.Retire(ctx, w)
 	}
+	return n, err
+}
+
+const allCalls = ""
+
+// seeing is a node that compares its clock with another one than the caller's, in one
+// kind of calls or in all.
+func seeing(method string, other func(c counting.Clock, node time.Time) counting.Clock) mutant {
+	return mutant{atNode: func(n cluster.Node, own *clock) cluster.Node {
+		return &reading{n, func(m string, c counting.Clock, do func(counting.Clock)) {
+			if method == allCalls || m == method {
+				c = other(c, own.now())
+			}
+			do(c)
+		}}
+	}}
+}
+
+// believing is a node that takes the caller's clock for its own.
+func believing(n cluster.Node, own *clock) cluster.Node {
+	return &reading{n, func(_ string, c counting.Clock, do func(counting.Clock)) {
+		if !c.Now.IsZero() {
+			own.mu.Lock()
+			before := own.offset
+			own.mu.Unlock()
+			own.step(c.Now.Sub(own.world.now()))
+			defer own.step(before)
+		}
+		do(c)
+	}}
+}
+
+// reading is a node with something around the calls that have a clock.
+type reading struct {
+	cluster.Node
+	around func(method string, c counting.Clock, do func(counting.Clock))
+}
+
+func (r *reading) Apply(ctx context.Context, b *counting.Batch) (receipt counting.Receipt, err error) {
+	r.around("apply", b.Clock, func(c counting.Clock) {
+		sent := *b
+		sent.Clock = c
+		receipt, err = r.Node.Apply(ctx, &sent)
+	})
+	return receipt, err
+}
+
+func (r *reading) Heartbeat(ctx context.Context, c counting.Clock) (a counting.HeartbeatResult, err error) {
+	r.around("heartbeat", c, func(c counting.Clock) { a, err = r.Node.Heartbeat(ctx, c) })
+	return a, err
+}
+
+func (r *reading) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (n int64, err error) {
+	r.around("seal", c, func(c counting.Clock) { n, err = r.Node.Seal(ctx, w, grace, c) })
 	return n, err
 }
 

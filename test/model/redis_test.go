@@ -61,7 +61,9 @@ func (s *redisServer) direct(planting bool) dialled {
 
 func (s *redisServer) reached() (bool, error) { return true, nil }
 
-func (s *redisServer) isDue(t time.Time) bool { return !time.Now().Before(t) }
+func (s *redisServer) hasClosed(_ counting.Window, due time.Time) bool {
+	return !time.Now().Before(due)
+}
 
 func (s *redisServer) mend() {}
 

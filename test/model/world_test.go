@@ -23,6 +23,8 @@ const (
 	// headroom is what a page that is planted nearly full can still count.
 	headroom  = 30
 	brimPages = 200
+	// maxSkew is the greatest skew of all plans in memory.
+	maxSkew = 10 * time.Second
 	// forbidden is an endpoint that the policy refuses.
 	forbidden = publishing.Endpoint("http://forbidden/")
 )
@@ -48,9 +50,12 @@ type plan struct {
 	outages           bool // nodes stop, and come back
 	clocks, rollBacks bool
 	sockets           bool // the proxies cut, drop, refuse and stall
-	// skews: the clocks of two instances are off by 10 s all the time, one
+	// skews: the clocks of two instances are off by 3 s all the time, one
 	// ahead and one late, and that of a node by 3 s.
 	skews bool
+	// leaps: the clock of a node, or of an instance, or all of them together, leap by
+	// half a minute to an hour, ahead or back, and later return.
+	leaps bool
 	// backAtSeal is how often a clock steps back just when its node sealed.
 	backAtSeal float64
 	// absences is how often an instance freezes in a callback, for longer than
@@ -79,8 +84,8 @@ type server interface {
 	// reached is false when a request gets no answer; the error is that of a
 	// refused connection.
 	reached() (bool, error)
-	// isDue tells whether the node's clock has shown a time.
-	isDue(t time.Time) bool
+	// hasClosed tells whether the node may have sealed a window that was due at a time.
+	hasClosed(w counting.Window, due time.Time) bool
 	// mend restores what no other fault restores.
 	mend()
 }
@@ -95,8 +100,13 @@ type world struct {
 	servers []server
 	ring    *sharding.Ring
 	over    chan struct{}
-	quiet   atomic.Bool // no client sends ids for a while
+	quiet   atomic.Bool  // no client sends ids for a while
+	leap    atomic.Int64 // of all clocks together
 }
+
+// now is the time that clocks would show that are right. All may have leapt together:
+// then nothing in the world can tell.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.leap.Load())) }
 
 func newWorld(seed uint64, p plan, m mutant, start func(w *world, i int) server) *world {
 	w := &world{
@@ -139,6 +149,9 @@ func (w *world) run(ctx context.Context) {
 		w.restart()
 	} else {
 		time.Sleep(settled + 2*w.plan.window)
+		if w.plan.leaps { // windows that were sealed ahead push ids to later ones
+			time.Sleep(10 * w.plan.window)
+		}
 		w.touch(ctx)
 		w.end(ctx, 0, nil)
 		time.Sleep(w.plan.window) // requests that are under way arrive
