@@ -31,10 +31,19 @@ type Ring struct {
 // appendfsync everysec Redis answers before it writes while a sync is on, and
 // kill -9 then loses what was answered.
 func NewRing(t testing.TB, n int, args ...string) *Ring {
+	return newRing(t, n, servers.StartRedis, args)
+}
+
+// NewRingWithClocks is NewRing of servers whose clocks can be set.
+func NewRingWithClocks(t testing.TB, n int) *Ring {
+	return newRing(t, n, servers.StartRedisWithClock, nil)
+}
+
+func newRing(t testing.TB, n int, start func(testing.TB, ...string) *servers.Redis, args []string) *Ring {
 	r := &Ring{T: t, Client: NewClient()}
 	t.Cleanup(r.Client.CloseIdleConnections)
 	for range n {
-		s := servers.StartRedis(t, args...)
+		s := start(t, args...)
 		r.Servers = append(r.Servers, s)
 		r.Seeds = append(r.Seeds, s.Addr)
 	}
