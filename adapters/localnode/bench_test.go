@@ -2,12 +2,12 @@ package localnode_test
 
 import (
 	"fmt"
-	"footfall/test/conformance"
 	"math/rand/v2"
 	"testing"
 
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
+	"footfall/test/conformance"
 )
 
 // BenchmarkApply measures batches of visits of 10,000 pages, and of ids that

@@ -114,11 +114,11 @@ func present() []byte { return []byte{1} }
 
 func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-// readNumber reads a number; absent when there is none.
-func readNumber(v []byte, absent int64) (int64, error) {
+// readNumber reads a number; 0 when there is none.
+func readNumber(v []byte) (int64, error) {
 	switch {
 	case v == nil:
-		return absent, nil
+		return 0, nil
 	case len(v) == 8:
 		return int64(binary.BigEndian.Uint64(v)), nil
 	}
@@ -128,7 +128,7 @@ func readNumber(v []byte, absent int64) (int64, error) {
 // readCount reads a number of something, 0 where there is none; the error is
 // counting.Corrupt.
 func readCount(v []byte) (int64, error) {
-	n, err := readNumber(v, 0)
+	n, err := readNumber(v)
 	if err != nil || n < 0 {
 		return 0, counting.Corrupt
 	}

@@ -20,7 +20,7 @@ type knownRing struct {
 // nothing. The error is counting.ErrWrongNode in the store of another node.
 func (n *core) begin(root bucket) (*tx, error) {
 	t := &tx{core: n, root: root, at: n.now(), pages: table(root, inPages)}
-	version, err := readNumber(t.table(inRing).Get([]byte("version")), 0)
+	version, err := readNumber(t.table(inRing).Get([]byte("version")))
 	if err != nil || version == 0 {
 		return t, err
 	}

@@ -166,7 +166,7 @@ func (b treeBucket) Create(name []byte) (bucket, error) {
 }
 
 func (b treeBucket) Sequence() uint64 {
-	n, _ := readNumber(treeBucket{b.tree, sequences}.Get(number(int64(b.no))), 0)
+	n, _ := readNumber(treeBucket{b.tree, sequences}.Get(number(int64(b.no))))
 	return uint64(n)
 }
 

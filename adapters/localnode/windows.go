@@ -23,7 +23,7 @@ func (t *tx) current(s sharding.RingState) (counting.Window, error) {
 func (t *tx) sealed() (counting.SealedWindows, error) {
 	meta := t.table(inMeta)
 	stored := meta.Get([]byte("sealed"))
-	upTo, err := readNumber(stored, 0)
+	upTo, err := readNumber(stored)
 	if err != nil {
 		return counting.SealedWindows{}, err
 	}

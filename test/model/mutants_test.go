@@ -78,7 +78,7 @@ func defects() []defect {
 		{"a window is sealed by the clock of the node alone", "P3", leaps, seeing("seal", func(c counting.Clock, node time.Time) counting.Clock {
 			return counting.Clock{Now: node, MaxSkew: c.MaxSkew}
 		})},
-		{"the clock of the instance alone is trusted", "P", leaps, mutant{atNode: func(n cluster.Node, c *clock) cluster.Node { return believing(n, c) }}},
+		{"the clock of the instance alone is trusted", "P", leaps, mutant{atNode: believing}},
 		{"a node hides what it lost", "P1", amnesia, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &hiding{Node: n} }}},
 	}
 }
@@ -195,7 +195,7 @@ type recounting struct {
 	clock *clock
 }
 
-func (r recounting) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+func (r recounting) Seal(ctx context.Context, w counting.Window, grace time.Duration, _ counting.Clock) (int64, error) {
 	if r.clock.now().Before(counting.WindowLength(inMemoryTime.window).End(w).Add(grace)) {
 		return 0, counting.ErrTooEarly
 	}

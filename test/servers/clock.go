@@ -24,7 +24,7 @@ type Clock struct {
 var clockSource []byte
 
 // clockLibrary is built once for a run of tests.
-var clockLibrary = sync.OnceValues(func() (string, error) {
+var clockLibrary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // built once
 	dir, err := os.MkdirTemp("", "footfall-clock")
 	if err != nil {
 		return "", err
@@ -33,7 +33,7 @@ var clockLibrary = sync.OnceValues(func() (string, error) {
 	if err := os.WriteFile(source, clockSource, 0o600); err != nil {
 		return "", err
 	}
-	out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, source).CombinedOutput() //nolint:noctx // it is short
+	out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, source).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the clock of a server: %w: %s", err, out)
 	}

@@ -39,8 +39,10 @@ func AllowOrigins(h http.Handler, origins []string) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders: []string{"Content-Type", "Idempotency-Key", "Last-Event-ID", httpapi.RequestIDHeader,
-			"traceparent", "tracestate", "baggage"},
+		AllowedHeaders: []string{
+			"Content-Type", "Idempotency-Key", "Last-Event-ID", httpapi.RequestIDHeader,
+			"traceparent", "tracestate", "baggage",
+		},
 		ExposedHeaders: []string{"Retry-After", httpapi.RequestIDHeader},
 		MaxAge:         600,
 	}).Handler(h)
