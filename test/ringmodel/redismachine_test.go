@@ -96,11 +96,19 @@ func (m *redisMachine) resolve(w *world) error {
 	for window, ids := range arrived {
 		w.noteArrived(window, ids)
 	}
-	return m.server.Written(func(command []string) {
+	// A batch with refusals is recorded twice: before its items, and with what was refused.
+	marks := make(map[batchName]string)
+	err = m.server.Written(func(command []string) {
 		if len(command) == 4 && strings.EqualFold(command[0], "HSET") && command[1] == "ff:Q" {
-			w.noteApplied(counting.Session(command[2]), command[3])
+			var seq int64
+			_, _ = fmt.Sscan(command[3], &seq) // the first number
+			marks[batchName{counting.Session(command[2]), seq}] = command[3]
 		}
 	})
+	for of, mark := range marks {
+		w.noteApplied(of.session, mark)
+	}
+	return err
 }
 
 // await waits until the client notices that the server is back: after many
