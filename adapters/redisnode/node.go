@@ -96,7 +96,7 @@ func New(o Options) *Node {
 
 // replaceIfDemoted replaces all connections when one of them leads to a server that is no
 // primary any more: the others do, too, and the address may lead to another server by now.
-// Calls that are under way on them fail with an unknown outcome.
+// The old ones are closed when the calls that are under way on them have ended.
 func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
 	old, ok := on.(*redis.Client)
 	if !ok || !strings.HasPrefix(err.Error(), "READONLY") {
@@ -104,7 +104,7 @@ func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
 	}
 	replacement := n.newClient()
 	if n.client.CompareAndSwap(old, replacement) {
-		_ = old.Close()
+		time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
 	} else {
 		_ = replacement.Close()
 	}

@@ -16,6 +16,9 @@ func Call[T any](ctx context.Context, within time.Duration, call func(context.Co
 
 // Pause waits, but not when ctx has ended.
 func Pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
