@@ -28,6 +28,7 @@ type boltTx struct {
 	err   error // of the first write that failed
 }
 
+// root is the root bucket, which bbolt gives by a cursor only.
 func (tx *boltTx) root() bucket { return boltBucket{tx.Cursor().Bucket(), tx} }
 
 func (f *boltFile) begin(writable bool) (*boltTx, error) {

@@ -117,7 +117,7 @@ var errTimeUp = errors.New("no time left")
 // walk touches the pages of a file, one by one, until its time is up. bbolt panics at
 // a page that isn't the right one.
 func walk(ctx context.Context, root *bolt.Bucket, limit time.Duration) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // the deferred call restores the old value
 	defer func() {
 		if found := recover(); found != nil {
 			err = fmt.Errorf("%w: %v", ErrDamaged, found)
@@ -125,7 +125,7 @@ func walk(ctx context.Context, root *bolt.Bucket, limit time.Duration) (err erro
 	}()
 	keys, until := 0, time.Now().Add(limit)
 	err = walkBucket(root, func() error {
-		if keys++; keys%checkStep != 1 {
+		if keys++; keys%checkStep != 1 { // but at the first key, and at each checkStep-th after it
 			return nil
 		}
 		if !time.Now().Before(until) {

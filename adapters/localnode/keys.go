@@ -53,7 +53,7 @@ func findKey(days []dayKeys, name []byte) []byte {
 func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(arc), key[:]...) }
 
 // addKeyed adds one item unless some days know its key, or says why it can't; 0 is
-// no reason.
+// no reason. It may add today to the days.
 func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, limit int) counting.Reason {
 	name := keyName(item.Arc, item.Key)
 	if kept := findKey(*days, name); kept != nil {

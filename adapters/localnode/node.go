@@ -79,8 +79,8 @@ type tx struct {
 	version int64
 
 	pages bucket
-	// key is that of the last page. values are those that the transaction has
-	// stored for pages: they belong to it until it ends; one slice for all.
+	// key is that of the last page. values has every count that was stored: the
+	// driver keeps the slices until the transaction ends, so it is only appended to.
 	key, values []byte
 }
 

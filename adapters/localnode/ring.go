@@ -38,13 +38,14 @@ func (n *core) begin(root bucket) (*tx, error) {
 	return t, nil
 }
 
-// ringParts are the rings of a state by the keys under which they are stored.
+// ringParts are the rings of a state by the keys under which they are stored: approved is
+// what is called accepted today.
 func ringParts(s *sharding.RingState) map[string]**sharding.Ring {
 	return map[string]**sharding.Ring{"fenced": &s.Fenced, "opened": &s.Opened, "approved": &s.Accepted}
 }
 
-// decodeRing reads the ring that an earlier process has stored, or a transaction
-// that ends just now.
+// decodeRing reads the ring that an earlier process has stored, or a concurrent
+// transaction that has just committed.
 func (t *tx) decodeRing(version int64) (known *knownRing, err error) {
 	known = &knownRing{version: version, owner: t.id}
 	for key, ring := range ringParts(&known.state) {

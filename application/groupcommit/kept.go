@@ -93,7 +93,7 @@ func (k *keptBatch) batch() *counting.Batch {
 	}
 	text := func() string {
 		s := make([]byte, unsigned())
-		_, _ = p.Read(s)
+		_, _ = p.Read(s) // a bytes.Reader reads all of it
 		return string(s)
 	}
 	for range k.visits {

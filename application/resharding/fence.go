@@ -30,6 +30,7 @@ func (t *transition) checkNotSuperseded(ctx context.Context, nodes []*cluster.Me
 func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring) (counting.Window, error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.FenceTime)
 	defer cancel()
+	// Gather bounds calls by CallTimeout, which is longer.
 	fence := func(ctx context.Context, n *cluster.Member) (counting.Window, error) { return n.Fence(ctx, next) }
 	windows, err := cluster.Gather(ctx, nodes[:1], fence)
 	if err = refused(err); err != nil {

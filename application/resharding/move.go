@@ -26,7 +26,7 @@ type move struct {
 	source, destination *cluster.Member
 
 	claimed counting.FrozenPages
-	pages   int             // of the arc
+	pages   int             // that this move has moved; 0 if another mover was first
 	keyed   bool            // the arc has keys, too
 	at      *cluster.Member // called last
 	since   time.Time       // of that call

@@ -82,6 +82,7 @@ func (g group) by(asked func(*move) *cluster.Member) (groups []group) {
 // before.
 func (s *Service) claim(v *cluster.View, g group) (claimed group) {
 	groups := g.by(func(m *move) *cluster.Member { return m.source })
+	// Each group has a time-out of its own, from when its call begins.
 	for _, a := range cluster.Ask(s.ctx, cluster.SyncTime, groups, func(_ context.Context, some group) (group, error) { return s.claimGroup(v, some), nil }) {
 		claimed = append(claimed, a.Value...)
 	}

@@ -190,7 +190,7 @@ func (s *Service) tidy(v *cluster.View) {
 		}
 		gone = gone || m.State != sharding.Active
 	}
-	if !gone || rand.N(4) > 0 { // instances take turns
+	if !gone || rand.N(4) > 0 { // so that instances seldom try simultaneously
 		return
 	}
 	plan, err := s.change(s.ctx, false, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Tidy(c) })

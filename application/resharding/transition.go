@@ -126,7 +126,7 @@ func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...cou
 // being opened. dry ends after Surveying.
 func (t *transition) run(ctx context.Context, dry bool) error {
 	all := steps()
-	var failure error
+	var failure error // why the ring was not opened, or was not opened everywhere
 	for phase := Surveying; ; {
 		s, ok := all[phase]
 		if !ok || dry && phase != Surveying {

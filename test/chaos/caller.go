@@ -103,7 +103,7 @@ func (c *Caller) Read(ctx context.Context, pages ...counting.Page) {
 			continue
 		}
 		got := r.Visits - a.Base + lost[k]
-		if got > most || got < least[k] { // it may be from before a loss, or after
+		if got > most || got < least[k] { // a loss may have been recorded during the read
 			got += c.lost(pages[k]) - lost[k]
 		}
 		if got > most || got < least[k] && !c.Forgetting {

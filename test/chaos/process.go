@@ -70,7 +70,7 @@ func (p *Process) Call(ctx context.Context, travels *sync.WaitGroup, travel func
 		return nil, ErrDead
 	}
 	select {
-	case a = <-answers: // it came while the process was frozen, as its deadline did
+	case a = <-answers: // it came in time, while the process was frozen, so it wins over the deadline
 	default:
 	}
 	return a.value, a.err

@@ -63,7 +63,7 @@ func New(o Options) (*httpapi.Handler, error) {
 	}
 	a := &api{
 		Options: o, streams: streams, homePage: home, ok: []byte("ok"),
-		bulk: limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)},
+		bulk: limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
 		Routes: a.routes(), Metrics: metrics, MaxInFlight: o.MaxInFlight, Clients: o.Clients, Log: o.Log,

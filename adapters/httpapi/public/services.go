@@ -28,7 +28,8 @@ type Visits interface {
 
 	// RecordOnce does the same for a request that may be repeated, to any
 	// instance: each of its visits is counted once. The second result is
-	// about the request as a whole, of which nothing is counted then.
+	// about the request as a whole, of which nothing is counted then. The callee
+	// owns the slice from then on, too.
 	RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error)
 
 	// Read returns a reading for each page, in their order.
