@@ -37,8 +37,8 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 		}
 		synctest.Wait()
 		refused := groupcommit.Ticket{}
-		check.Equal(t, first.Visit(1, 0, "home", 1), refused, "a visit of the server before")
-		if second.Visit(1, 0, "home", 1) == refused {
+		check.Equal(t, first.AddVisit(1, 0, "home", 1), refused, "a visit of the server before")
+		if second.AddVisit(1, 0, "home", 1) == refused {
 			t.Error("the server that came later takes no visit")
 		}
 		known := node(c.View().Members()[0])

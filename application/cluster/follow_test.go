@@ -132,7 +132,7 @@ func TestANodeThatIsBehindIsBroughtUp(t *testing.T) {
 		r := change(t, nodes[:2], true)
 		check.Must(t, c.Follow(briefly(t), 1))
 		v := c.View()
-		ticket := v.Nodes[v.Index("n3")].Visit(v.Epoch(), 0, "home", 1)
+		ticket := v.Nodes[v.Index("n3")].AddVisit(v.Epoch(), 0, "home", 1)
 		check.OK(t, ticket.Wait())
 		if got := behind.ring(); got.Epoch() != r.Epoch() {
 			t.Errorf("the node is at epoch %d, want %d", got.Epoch(), r.Epoch())
@@ -212,7 +212,7 @@ func TestStopFlushesEveryNodeAndMayBeRepeated(t *testing.T) {
 		mustStart(t, c)
 		var tickets []groupcommit.Ticket
 		for _, m := range c.View().Nodes {
-			tickets = append(tickets, m.Visit(1, 0, "home", 1))
+			tickets = append(tickets, m.AddVisit(1, 0, "home", 1))
 		}
 		for range 2 {
 			check.OK(t, c.Stop(t.Context()))
@@ -236,11 +236,11 @@ func TestALossIsReportedWithTheNode(t *testing.T) {
 		mustStart(t, c)
 		empty := nodes[0].Snapshot()
 		for range 3 {
-			check.Must(t, c.View().Nodes[0].Visit(1, 0, "home", 1).Wait())
+			check.Must(t, c.View().Nodes[0].AddVisit(1, 0, "home", 1).Wait())
 			time.Sleep(time.Minute)
 		}
 		nodes[0].Restore(empty)
-		check.Must(t, c.View().Nodes[0].Visit(1, 0, "home", 1).Wait())
+		check.Must(t, c.View().Nodes[0].AddVisit(1, 0, "home", 1).Wait())
 		check.Equal(t, lost["n1"], 3, "lost batches of n1 in %v", lost)
 	})
 }

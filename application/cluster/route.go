@@ -84,13 +84,13 @@ func (c *Cluster) resend(ctx context.Context, after counting.Epoch, send func(co
 // SendVisit adds n visits to the next batch of the page's owner.
 func (v *View) SendVisit(page counting.Page, n int64) groupcommit.Ticket {
 	arc := v.Arc(page)
-	return v.Nodes[v.Owner(arc)].Visit(v.Epoch(), arc, page, n)
+	return v.Nodes[v.Owner(arc)].AddVisit(v.Epoch(), arc, page, n)
 }
 
 // SendSetCount adds an item to the next batch of the page's owner. It sets s.Arc.
 func (v *View) SendSetCount(s counting.SetCount) groupcommit.Ticket {
 	s.Arc = v.Arc(s.Page)
-	return v.Nodes[v.Owner(s.Arc)].Set(v.Epoch(), s)
+	return v.Nodes[v.Owner(s.Arc)].AddSetCount(v.Epoch(), s)
 }
 
 // SendKeyed checks the keys at nodes that may still have them, sends the visits to
@@ -104,7 +104,7 @@ func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []err
 	tickets := make([]groupcommit.Ticket, len(items))
 	for i, k := range items {
 		if errs[i] == nil {
-			tickets[i] = v.Nodes[v.Owner(k.Arc)].Once(v.Epoch(), k)
+			tickets[i] = v.Nodes[v.Owner(k.Arc)].AddKeyed(v.Epoch(), k)
 		}
 	}
 	for i := range items {
@@ -127,7 +127,7 @@ func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) er
 	for tried := 0; ; tried++ {
 		var owner int
 		owner, e.Table = v.IDOwner(e.ID, (first+tried)%v.Tables())
-		err := v.Nodes[owner].Arrive(v.Epoch(), e).Wait()
+		err := v.Nodes[owner].AddID(v.Epoch(), e).Wait()
 		if !errors.Is(err, counting.WrongTable) || tried == v.Tables() || ctx.Err() != nil {
 			return err
 		}

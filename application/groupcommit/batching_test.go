@@ -100,13 +100,13 @@ func TestVisitsOfOnePageAreAddedUp(t *testing.T) {
 // V24: a count that would overflow is refused, alone.
 func TestAnOverflowIsReportedToItsOwnCallersOnly(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
-		check.Must(t, c.Visit(1, 0, "full", math.MaxInt64).Wait())
+		check.Must(t, c.AddVisit(1, 0, "full", math.MaxInt64).Wait())
 		open := hold(t, n, c)
 		var callers sync.WaitGroup
 		for range 5 {
 			callers.Go(func() { wantVisit(t, c, "full", counting.Overflow) })
 			callers.Go(func() { wantVisit(t, c, "home", nil) })
-			callers.Go(func() { check.OK(t, c.Arrive(1, counting.IDEvent{ID: 7, Table: 1}).Wait()) })
+			callers.Go(func() { check.OK(t, c.AddID(1, counting.IDEvent{ID: 7, Table: 1}).Wait()) })
 		}
 		synctest.Wait()
 		open()
@@ -119,7 +119,7 @@ func TestAnArrivalIsRefusedAlone(t *testing.T) {
 	scenario(t, groupcommit.Options{EndpointLimit: 1}, func(t *testing.T, _ *node, c *groupcommit.Committer) {
 		for i, want := range []error{nil, counting.EndpointLimit, nil} {
 			endpoint := []string{"http://a/", "http://b/", "http://a/"}[i]
-			check.Is(t, c.Arrive(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1}).Wait(), want, "%s", endpoint)
+			check.Is(t, c.AddID(1, counting.IDEvent{ID: counting.ID(i), Endpoint: endpoint, Table: 1}).Wait(), want, "%s", endpoint)
 		}
 	})
 }
@@ -132,7 +132,7 @@ func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
 			callers.Go(func() { wantVisit(t, c, counting.Page(fmt.Sprint(i)), nil) })
 		}
 		synctest.Wait()
-		ticket := c.Visit(0, 0, "old", 1)
+		ticket := c.AddVisit(0, 0, "old", 1)
 		open()
 		callers.Wait()
 		check.Is(t, ticket.Wait(), groupcommit.ErrMoved, "the item of the old epoch")
@@ -149,11 +149,11 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		open := hold(t, n, c)
 		for range groupcommit.MaxQueued {
-			c.Visit(1, 0, "home", 1)
+			c.AddVisit(1, 0, "home", 1)
 		}
 		begin := time.Now()
 		wantVisit(t, c, "home", counting.ErrUnavailable)
-		check.Is(t, c.Arrive(1, counting.IDEvent{ID: 1, Table: 1}).Wait(), counting.ErrUnavailable, "an id beyond the bound")
+		check.Is(t, c.AddID(1, counting.IDEvent{ID: 1, Table: 1}).Wait(), counting.ErrUnavailable, "an id beyond the bound")
 		check.Equal(t, time.Since(begin), 0, "what the refusal took")
 		open()
 		synctest.Wait()
@@ -170,7 +170,7 @@ func TestManyCallersAtOnceLoseNothing(t *testing.T) {
 		callers.Go(func() {
 			for k := range 100 {
 				wantVisit(t, c, counting.Page(fmt.Sprint((i+k)%5)), nil)
-				check.OK(t, c.Arrive(1, counting.IDEvent{ID: counting.ID(100*i + k), Table: 1}).Wait())
+				check.OK(t, c.AddID(1, counting.IDEvent{ID: counting.ID(100*i + k), Table: 1}).Wait())
 			}
 		})
 	}
@@ -189,7 +189,7 @@ func TestALargeNumberOfVisitsIsRefusedAlone(t *testing.T) {
 		wantVisit(t, c, "home", nil)
 		var tickets []groupcommit.Ticket
 		for _, count := range []int64{1, math.MaxInt64, 1, math.MaxInt64 - 2, 1} {
-			tickets = append(tickets, c.Visit(1, 0, "home", count))
+			tickets = append(tickets, c.AddVisit(1, 0, "home", count))
 		}
 		for i, want := range []error{nil, counting.Overflow, nil, counting.Overflow, nil} {
 			check.Is(t, tickets[i].Wait(), want, "item %d", i)

@@ -148,9 +148,9 @@ func (c *Committer) Queued() int {
 	return c.queued
 }
 
-// Visit adds n visits of a page, routed by the ring of an epoch, to the next batch, and
+// AddVisit adds n visits of a page, routed by the ring of an epoch, to the next batch, and
 // to the visits of other callers there.
-func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) Ticket {
+func (c *Committer) AddVisit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) Ticket {
 	return c.add(epoch, visit, func(b *batch) int {
 		if i, ok := c.index[page]; ok && n <= maxAddedUp {
 			b.Visits[i].Count += n // at most MaxQueued times maxAddedUp
@@ -165,17 +165,17 @@ func (c *Committer) Visit(epoch counting.Epoch, arc counting.Arc, page counting.
 	})
 }
 
-// Arrive adds an id, routed by the ring of an epoch, to the next batch.
-func (c *Committer) Arrive(epoch counting.Epoch, e counting.IDEvent) Ticket {
+// AddID adds an id, routed by the ring of an epoch, to the next batch.
+func (c *Committer) AddID(epoch counting.Epoch, e counting.IDEvent) Ticket {
 	return c.add(epoch, idEvent, func(b *batch) int {
 		b.IDEvents = append(b.IDEvents, e)
 		return len(b.IDEvents) - 1
 	})
 }
 
-// Once adds a keyed visit, routed by the ring of an epoch, to the next batch. It is
+// AddKeyed adds a keyed visit, routed by the ring of an epoch, to the next batch. It is
 // never merged with others.
-func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) Ticket {
+func (c *Committer) AddKeyed(epoch counting.Epoch, k counting.KeyedVisit) Ticket {
 	return c.add(epoch, keyed, func(b *batch) int {
 		k.Page = clone(k.Page)
 		b.Keyed, b.KeyLimit = append(b.Keyed, k), c.opts.KeyLimit
@@ -183,8 +183,8 @@ func (c *Committer) Once(epoch counting.Epoch, k counting.KeyedVisit) Ticket {
 	})
 }
 
-// Set adds an item, routed by the ring of an epoch, to the next batch.
-func (c *Committer) Set(epoch counting.Epoch, s counting.SetCount) Ticket {
+// AddSetCount adds an item, routed by the ring of an epoch, to the next batch.
+func (c *Committer) AddSetCount(epoch counting.Epoch, s counting.SetCount) Ticket {
 	return c.add(epoch, setCount, func(b *batch) int {
 		s.Page = clone(s.Page)
 		b.SetCounts = append(b.SetCounts, s)

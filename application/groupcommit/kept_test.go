@@ -25,17 +25,17 @@ func TestARepetitionIsWhatWasSent(t *testing.T) {
 			tickets = nil
 		}
 		for i, count := range []int64{1, 127, 1 << 40, math.MaxInt64} {
-			add(c.Visit(1, counting.Arc(math.MaxUint16>>(4*i)), counting.Page(fmt.Sprintf("página-%d", i)), count))
+			add(c.AddVisit(1, counting.Arc(math.MaxUint16>>(4*i)), counting.Page(fmt.Sprintf("página-%d", i)), count))
 		}
 		await()
 		for i, id := range []counting.ID{0, -1, math.MaxInt64, math.MinInt64} {
-			add(c.Arrive(1, counting.IDEvent{ID: id, Endpoint: fmt.Sprintf("http://host/%0*d", 100*i, i), Table: 1}))
-			add(c.Arrive(1, counting.IDEvent{ID: id + 7, Table: 1}))
+			add(c.AddID(1, counting.IDEvent{ID: id, Endpoint: fmt.Sprintf("http://host/%0*d", 100*i, i), Table: 1}))
+			add(c.AddID(1, counting.IDEvent{ID: id + 7, Table: 1}))
 		}
-		add(c.Visit(1, 5, "home", 2))
+		add(c.AddVisit(1, 5, "home", 2))
 		once := counting.RequestKey{Key: counting.Key{1, 2}, Print: counting.Fingerprint{3, 4}}
-		add(c.Once(1, counting.KeyedVisit{RequestKey: once, Visit: counting.Visit{Arc: 6, Page: "keyed", Count: 3}}))
-		add(c.Set(1, counting.SetCount{Arc: 7, Page: "set", Count: 4}))
+		add(c.AddKeyed(1, counting.KeyedVisit{RequestKey: once, Visit: counting.Visit{Arc: 6, Page: "keyed", Count: 3}}))
+		add(c.AddSetCount(1, counting.SetCount{Arc: 7, Page: "set", Count: 4}))
 		await()
 		sent := n.calls()
 		var visits []counting.Visit

@@ -46,7 +46,7 @@ func TestANodeThatIsBehindIsBroughtUpAndTheBatchRepeatedUnchanged(t *testing.T) 
 				n.openNext(t)
 			}
 		}})
-		check.Must(t, c.Visit(2, 0, "home", 1).Wait())
+		check.Must(t, c.AddVisit(2, 0, "home", 1).Wait())
 		wantCount(t, n, "home", 1)
 		calls := n.calls()
 		if behind != 3 || len(calls) != 4 {
@@ -170,7 +170,7 @@ func TestARepetitionThatIsRefusedInPartIsReportedAsLost(t *testing.T) {
 
 func TestAnItemThatWasRefusedBeforeIsNoLossWhenItIsRefusedAgain(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
-		check.Must(t, c.Visit(1, 0, "home", math.MaxInt64).Wait())
+		check.Must(t, c.AddVisit(1, 0, "home", math.MaxInt64).Wait())
 		before := n.Snapshot()
 		wantVisit(t, c, "home", counting.Overflow)
 		n.Restore(before)
@@ -197,7 +197,7 @@ func TestWhatIsKeptIsBoundedInBytes(t *testing.T) {
 		for i := range 40 { // 16 MiB and more
 			var last groupcommit.Ticket
 			for j := range 300 {
-				last = c.Arrive(1, counting.IDEvent{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1})
+				last = c.AddID(1, counting.IDEvent{ID: counting.ID(i*300 + j), Endpoint: fmt.Sprint(i, j, long), Table: 1})
 			}
 			check.Must(t, last.Wait())
 		}

@@ -41,7 +41,7 @@ func TestANodeThatIsAddedAgainHasForgottenNothing(t *testing.T) {
 		}
 		again()
 		for range 2 {
-			check.OK(t, c.Visit(2, 0, "home", 1).Wait())
+			check.OK(t, c.AddVisit(2, 0, "home", 1).Wait())
 		}
 		wantCount(t, n, "home", 2)
 	})
