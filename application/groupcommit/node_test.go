@@ -207,7 +207,9 @@ func (n *node) openNext(t *testing.T) {
 }
 
 // visit counts one visit of a page and returns the error of its caller.
-func visit(c *groupcommit.Committer, page counting.Page) error { return c.AddVisit(1, 0, page, 1).Wait() }
+func visit(c *groupcommit.Committer, page counting.Page) error {
+	return c.AddVisit(1, 0, page, 1).Wait()
+}
 
 // wantVisit fails the test unless a visit's caller gets want.
 func wantVisit(t *testing.T, c *groupcommit.Committer, page counting.Page, want error) {
