@@ -73,7 +73,7 @@ func (b *backoffs) found(left int, incoming []counting.Arc) {
 	if b.since.IsZero() {
 		b.left, b.since = left, time.Now()
 	}
-	if len(incoming) < left {
+	if len(incoming) < left { // some nodes were not asked
 		return
 	}
 	slices.Sort(incoming)

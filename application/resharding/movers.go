@@ -92,7 +92,7 @@ func (s *Service) claim(v *cluster.View, g group) (claimed group) {
 // claimGroup claims arcs of one source.
 func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 	source := g[0].source
-	found, err := ask(g, source, counting.Movable.ClaimArcs)
+	found, err := callGroup(g, source, counting.Movable.ClaimArcs)
 	if err != nil {
 		s.failed(v, err, g...)
 		return nil
@@ -107,8 +107,8 @@ func (s *Service) claimGroup(v *cluster.View, g group) (claimed group) {
 	return claimed
 }
 
-// ask calls a member with all arcs of a group. The call may wait for a sync.
-func ask[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
+// callGroup calls a member with all arcs of a group. The call may wait for a sync.
+func callGroup[T any](g group, at *cluster.Member, call func(counting.Movable, context.Context, counting.Epoch, []counting.Arc) ([]T, error)) ([]T, error) {
 	arcs := make([]counting.Arc, len(g))
 	for i, m := range g {
 		m.at, m.since, arcs[i] = at, time.Now(), m.arc
@@ -194,7 +194,7 @@ func (s *Service) moveGroup(v *cluster.View, g group) {
 		return
 	}
 	destination := copied[0].destination
-	confirmed, err := ask(copied, destination, counting.Movable.Confirm)
+	confirmed, err := callGroup(copied, destination, counting.Movable.Confirm)
 	if err != nil {
 		s.backoffs.nodeFailed(destination.ID(), time.Since(copied[0].since)) // no arc is to blame
 		return

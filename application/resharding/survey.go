@@ -68,8 +68,8 @@ func (t *transition) idleSummary(ctx context.Context, m *cluster.Member) (shardi
 // no node back to before it opened the view's ring and closed its incoming arcs. A
 // later ring could not be opened on such a node. No node is fenced meanwhile.
 func (t *transition) ensureDurable(ctx context.Context) error {
-	return t.view.Each(ctx, func(call context.Context, _ int, m *cluster.Member) error {
-		if _, err := t.idleSummary(call, m); err != nil {
+	return t.view.Each(ctx, func(short context.Context, _ int, m *cluster.Member) error {
+		if _, err := t.idleSummary(short, m); err != nil {
 			return err
 		}
 		// The wait for the disk may take longer than a call.

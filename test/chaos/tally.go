@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Fault is a kind of thing that goes wrong, or that must have been seen going
-// wrong for a run to prove anything.
+// Fault is a kind of thing that goes wrong, or a consequence that shows that a corner of
+// the protocol was reached. A run without those that are wanted proves nothing.
 type Fault string
 
 // Tally counts faults. It is safe for concurrent use.
