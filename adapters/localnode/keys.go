@@ -33,18 +33,18 @@ func (t *tx) keyDays(all bool) (days []dayKeys) {
 }
 
 // keysKept is the number of keys of some days.
-func keysKept(days []dayKeys) (kept int) {
+func keysKept(days []dayKeys) (number int) {
 	for _, of := range days {
-		kept += int(of.Sequence())
+		number += int(of.Sequence())
 	}
-	return kept
+	return number
 }
 
 // findKey returns the fingerprint of a key, nil where none of the days has it.
 func findKey(days []dayKeys, name []byte) []byte {
 	for _, of := range days {
-		if kept := of.Get(name); kept != nil {
-			return kept
+		if stored := of.Get(name); stored != nil {
+			return stored
 		}
 	}
 	return nil
@@ -56,8 +56,8 @@ func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(a
 // no reason. It may add today to the days.
 func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, limit int) counting.Reason {
 	name := keyName(item.Arc, item.Key)
-	if kept := findKey(*days, name); kept != nil {
-		if string(kept) != string(item.Print[:]) {
+	if stored := findKey(*days, name); stored != nil {
+		if string(stored) != string(item.Print[:]) {
 			return counting.KeyReused
 		}
 		return 0

@@ -58,7 +58,7 @@ func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.A
 			c.LastKeys = len(c.Keys) > 0
 		}
 		if c.Pages, next = t.listPages(t.table(inFrozen), arcKey(arc), strings.TrimPrefix(cursor, "p")); next != "" {
-			next = "p" + next
+			next = "p" + next // so that it is never empty, which means the beginning
 		}
 		return nil
 	})

@@ -169,8 +169,8 @@ func (q *queue[C]) waitForCallers() {
 	}
 }
 
-// await has join signal when enough callers wait. It returns how many do, or MaxBatch if
-// there is nothing to wait for.
+// await has join signal when enough callers wait. It returns how many do now. If there is
+// nothing to wait for, that is MaxBatch: always enough.
 func (q *queue[C]) await(enough int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
