@@ -113,7 +113,8 @@ func (c *Caller) Read(ctx context.Context, pages ...counting.Page) {
 }
 
 // CountOnce sends a request with a key a few times, to any callers that pick returns,
-// also when it was acknowledged: it is counted once. A nil caller is passed over.
+// also when it was acknowledged: it is counted once. A nil caller is passed over. It
+// belongs to no caller, since each repetition may go to another one.
 func (b *Books) CountOnce(ctx context.Context, d *Dice, pick func(*Dice) *Caller, times int, pause time.Duration, visits ...counting.Visit) {
 	key, err := counting.ParseKey(fmt.Sprint("key ", b.NewID()))
 	if err != nil {
@@ -145,7 +146,7 @@ func (b *Books) CountOnce(ctx context.Context, d *Dice, pick func(*Dice) *Caller
 				}
 			case outcome == Acknowledged:
 				b.Account(v.Page).Settle(outcome, v.Count)
-				fallthrough
+				outcomes[k] = outcome
 			case outcome == Unknown:
 				outcomes[k] = outcome
 			}

@@ -15,7 +15,7 @@ var (
 // Process is what an instance of the service runs in: it may be frozen, and it may
 // crash.
 type Process struct {
-	Frozen Gate
+	Frozen Gate          // what passes it goes on; closed, the process stands still
 	Dead   chan struct{} // closed when it has crashed
 	crash  sync.Once
 }
