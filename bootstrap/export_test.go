@@ -120,3 +120,11 @@ func Parse(args ...string) (command string, words []string, values map[string]st
 	err = program.Execute()
 	return command, words, values, err
 }
+
+// LogBesideTheEnd writes lines before and after a log writer is closed.
+func LogBesideTheEnd(to io.Writer) {
+	w := newLogWriter(to)
+	_, _ = io.WriteString(w, "before\n")
+	w.Close()
+	_, _ = io.WriteString(w, "after\n")
+}

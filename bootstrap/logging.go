@@ -21,24 +21,37 @@ const (
 // is blocked, or is gone, is dropped and counted: nothing else waits for it.
 type logWriter struct {
 	to      io.Writer
-	lines   chan []byte
+	lines   chan []byte   // never closed: what outlives the stop may still log
+	closing chan struct{} // closed by Close
 	ended   chan struct{} // closed when all lines are written
 	dropped atomic.Int64
 }
 
 // newLogWriter starts a writer, which Close ends.
 func newLogWriter(to io.Writer) *logWriter {
-	w := &logWriter{to: to, lines: make(chan []byte, maxLogQueue), ended: make(chan struct{})}
+	w := &logWriter{to: to, lines: make(chan []byte, maxLogQueue), closing: make(chan struct{}), ended: make(chan struct{})}
 	go w.run()
 	return w
 }
 
 func (w *logWriter) run() {
 	defer close(w.ended)
-	for line := range w.lines {
-		if _, err := w.to.Write(line); err != nil {
-			w.dropped.Add(1)
+	for {
+		select {
+		case line := <-w.lines:
+			w.write(line)
+		case <-w.closing:
+			for len(w.lines) > 0 {
+				w.write(<-w.lines)
+			}
+			return
 		}
+	}
+}
+
+func (w *logWriter) write(line []byte) {
+	if _, err := w.to.Write(line); err != nil {
+		w.dropped.Add(1)
 	}
 }
 
@@ -52,10 +65,10 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Close waits for the lines that were taken, but not for a reader that is blocked. Nothing
-// may be written after it.
+// Close waits for the lines that were taken, but not for a reader that is blocked. Later
+// lines are lost. It may be called once.
 func (w *logWriter) Close() {
-	close(w.lines)
+	close(w.closing)
 	select {
 	case <-w.ended:
 	case <-time.After(logFlush):
