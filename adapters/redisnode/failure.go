@@ -2,7 +2,6 @@ package redisnode
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -19,10 +18,13 @@ import (
 
 // harmless tells whether Redis gives an answer only before it executes anything.
 func harmless(answer string) bool {
-	return slices.ContainsFunc([]string{
-		"NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
-		"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "ERR invalid password",
-	}, func(beginning string) bool { return strings.HasPrefix(answer, beginning) })
+	return begins(answer, "NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
+		"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "ERR invalid password")
+}
+
+// begins tells whether an answer begins with one of some words.
+func begins(answer string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(answer, word) })
 }
 
 // notApplied is an error of a call that had no effect.
@@ -35,17 +37,13 @@ func setup(format string, args ...any) error {
 }
 
 // isSetup tells whether an answer to the first commands, or a failure to connect, is one
-// that only an operator can mend: credentials, rights or certificates.
+// that only an operator can mend: credentials, rights or certificates. None of them comes
+// after a call was sent.
 func isSetup(err error) bool {
-	for _, beginning := range []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH"} {
-		if strings.HasPrefix(err.Error(), beginning) {
-			return true
-		}
-	}
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
-	var record tls.RecordHeaderError
-	return errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &record)
+	return begins(err.Error(), "NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH") ||
+		errors.As(err, &authority) || errors.As(err, &name)
 }
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
@@ -77,10 +75,11 @@ return ''`
 // commands are those that the scripts run.
 func commands() (names []any) {
 	files, _ := fs.Glob(sources, "lua/*.lua")
+	calls := regexp.MustCompile(`call\('([A-Z]+)'`)
 	seen := make(map[string]bool)
 	for _, file := range files {
 		text, _ := sources.ReadFile(file) // the files are part of the program
-		for _, call := range regexp.MustCompile(`call\('([A-Z]+)'`).FindAllSubmatch(text, -1) {
+		for _, call := range calls.FindAllSubmatch(text, -1) {
 			if name := string(call[1]); !seen[name] {
 				seen[name] = true
 				names = append(names, name)

@@ -58,7 +58,7 @@ type script struct {
 // is no replica: Redis checks that first. So it may read all the same.
 func (s script) run(ctx context.Context, on redis.Scripter, args []any) ([]any, error) {
 	v, err := s.Run(ctx, on, nil, args...).Slice()
-	if err != nil && s.readOnly != nil && (strings.HasPrefix(err.Error(), "MISCONF") || strings.HasPrefix(err.Error(), "NOREPLICAS")) {
+	if err != nil && s.readOnly != nil && begins(err.Error(), "MISCONF", "NOREPLICAS") {
 		return s.readOnly.Run(ctx, on, nil, args...).Slice()
 	}
 	return v, err

@@ -18,8 +18,9 @@ import (
 type nodeState = Answer[Node, sharding.RingState]
 
 // agree returns the ring of the deployment: the newest one that a node has opened. At
-// the first start it makes one, and fails when a node can't be used (counting.ErrUnusable): the ring for which the first node, in the order of ids,
-// was fenced first (design: batches, "first start").
+// the first start it makes one: the ring for which the first node, in the order of ids,
+// was fenced first (design: batches, "first start"). A first start fails at once when a
+// node can't be used (counting.ErrUnusable).
 func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	nodes := slices.SortedFunc(slices.Values(c.opts.Nodes), func(a, b Node) int { return cmp.Compare(a.ID(), b.ID()) })
 	var begun *sharding.Ring // unopened ring of the first node

@@ -73,8 +73,8 @@ type RingStore interface {
 
 	// Fence makes the node refuse reads and writes of epochs below r's, and stores
 	// r. It returns the node's current window, or the latest waiting one if that is
-	// later; an empty node returns the window of its clock. Errors change nothing. Unless the node
-	// is fenced for r already, they are, in this order:
+	// later; an empty node returns the window of its clock. Errors change nothing.
+	// Unless the node is fenced for r already, they are, in this order:
 	//   - counting.ErrStale: it is fenced at a later epoch;
 	//   - ErrConflict: it is fenced at r's epoch by another change, or has opened,
 	//     by another change, a later ring than r's parent;
