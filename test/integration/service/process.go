@@ -30,8 +30,15 @@ type programs struct {
 
 var built programs //nolint:gochecknoglobals // built once for all tests of a folder
 
+var other = flag.String("service.program", "", "a program to test instead: an older version shows which tests fail without a change")
+
 // Program is the path of the program as users build it.
-func Program() string { return built.normal() }
+func Program() string {
+	if *other != "" {
+		return *other
+	}
+	return built.normal()
+}
 
 // FaultyProgram is the path of the program with a fault point, which is the test
 // binary of bootstrap.
