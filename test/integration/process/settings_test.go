@@ -72,6 +72,19 @@ func TestGraceIsTheTimeFromAWindowsEndToItsReport(t *testing.T) {
 	})
 }
 
+// V27: the clock of the only node is 5 s ahead.
+func TestMaxClockSkewBoundsTheDifferenceOfTwoClocks(t *testing.T) {
+	t.Parallel()
+	r := service.NewRingWithClocks(t, 1)
+	r.Servers[0].Clock.Shift(t, 5*time.Second)
+	for skew, status := range map[string]int{"2s": http.StatusServiceUnavailable, "10s": http.StatusOK} {
+		r.Env = []string{"FOOTFALL_WINDOW=24h", "FOOTFALL_MAX_CLOCK_SKEW=" + skew}
+		in := r.Start()
+		r.Accept(in, 1, "").Want(t, status)
+		in.Record("home").Want(t, http.StatusOK)
+	}
+}
+
 func TestCallbackAllowSaysWhoMayBeCalled(t *testing.T) {
 	t.Parallel()
 	const endpoint = "http://127.0.0.1:8080/"
