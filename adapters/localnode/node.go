@@ -47,6 +47,7 @@ type core struct {
 	// transaction has written; it becomes ring when the transaction has committed.
 	saved *knownRing
 	ring  atomic.Pointer[knownRing]
+	bound atomic.Pointer[string] // the deployment that calls mean, nil for any
 }
 
 var (

@@ -17,7 +17,8 @@ type knownRing struct {
 }
 
 // begin reads what the node knows of the ring. Its state is zero when that is
-// nothing. The error is counting.ErrWrongNode in the store of another node.
+// nothing. The errors are counting.ErrWrongNode in the store of another node, and
+// counting.ErrOtherDeployment.
 func (n *core) begin(root bucket) (*tx, error) {
 	t := &tx{core: n, root: root, at: n.now(), pages: table(root, inPages)}
 	version, err := readNumber(t.table(inRing).Get([]byte("version")))
@@ -33,6 +34,9 @@ func (n *core) begin(root bucket) (*tx, error) {
 	}
 	if known.owner != n.id {
 		return nil, fmt.Errorf("%w: it is %s", counting.ErrWrongNode, known.owner)
+	}
+	if err := n.means(known.state.Fenced); err != nil {
+		return nil, err
 	}
 	t.version, t.state = version, known.state
 	return t, nil
@@ -78,6 +82,17 @@ func (t *tx) saveRing(next sharding.RingState) {
 	}
 }
 
+// Bind implements sharding.RingStore.
+func (n *core) Bind(deployment string) { n.bound.Store(&deployment) }
+
+// means is counting.ErrOtherDeployment if calls mean another deployment than a ring's.
+func (n *core) means(r *sharding.Ring) error {
+	if bound := n.bound.Load(); bound != nil && r != nil && r.Deployment() != *bound {
+		return counting.OtherDeployment(r.Deployment(), *bound)
+	}
+	return nil
+}
+
 // RingState implements sharding.RingStore.
 func (n *core) RingState(ctx context.Context) (s sharding.RingState, err error) {
 	err = n.view(ctx, "read the ring", isMember, func(t *tx) error {
@@ -100,6 +115,9 @@ func (n *core) RingSummary(ctx context.Context) (s sharding.RingSummary, err err
 // Fence implements sharding.RingStore.
 func (n *core) Fence(ctx context.Context, r *sharding.Ring) (w counting.Window, err error) {
 	err = n.changeRing(ctx, "fence", func(t *tx) (sharding.RingState, error) {
+		if err := n.means(r); err != nil {
+			return t.state, err
+		}
 		next, err := t.state.Fence(n.id, r, t.cancelled(r))
 		if err != nil {
 			return next, err

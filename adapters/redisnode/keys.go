@@ -10,7 +10,7 @@ import (
 
 // The keys of a node, w being a window's number:
 //
-//	ff:T          hash: which node of which deployment this is, its ring, the highest sealed window
+//	ff:T          hash: which node of which deployment this is, its format, its ring, the sealed windows
 //	ff:Q          hash: session -> its last batch, when it came, and what it refused
 //	ff:c:{arc}    hash: page -> count
 //	ff:x:{arc}:{table}   the same of an arc that was claimed: its frozen pages

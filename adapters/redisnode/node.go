@@ -58,6 +58,7 @@ type Node struct {
 	refusals map[string]error
 	log      *slog.Logger
 
+	bound   atomic.Pointer[string] // the deployment that calls mean, nil for any
 	closed  atomic.Bool
 	warned  atomic.Bool // that the server writes no append-only file
 	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF

@@ -10,6 +10,17 @@ import (
 	"footfall/domain/sharding"
 )
 
+// Bind implements sharding.RingStore.
+func (n *Node) Bind(deployment string) { n.bound.Store(&deployment) }
+
+// deployment is what calls mean, empty for any.
+func (n *Node) deployment() string {
+	if bound := n.bound.Load(); bound != nil {
+		return *bound
+	}
+	return ""
+}
+
 // RingState implements sharding.RingStore.
 func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 	answer, err := n.run(ctx, "ring_state")

@@ -29,21 +29,20 @@ const (
 // How a script ends: it checks the first arguments and calls a function with the
 // others.
 const (
-	forAny  = "return %s(unpack(ARGV, 2))\n"
+	forAny  = "return foreign() or %s(unpack(ARGV, 3))\n"
 	forNode = `if not T[1] then return {'NOINIT'} end
-if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
 ` + forAny
 	forEpoch = `if not T[1] then return {'NOINIT'} end
-if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
-if tonumber(ARGV[2]) < fence then return {'STALE'} end
-if tonumber(ARGV[2]) > open then return {'AHEAD'} end
-return %s(unpack(ARGV, 3))
+local no = foreign()
+if no then return no end
+if tonumber(ARGV[3]) < fence then return {'STALE'} end
+if tonumber(ARGV[3]) > open then return {'AHEAD'} end
+return %s(unpack(ARGV, 4))
 `
 	forTable = `if not T[1] then return {'NOINIT'} end
-if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
-return check_table(ARGV[2]) or %s(unpack(ARGV, 3))
+return foreign() or check_table(ARGV[3]) or %s(unpack(ARGV, 4))
 `
-	forFenced = "return check_fenced(unpack(ARGV, 2, 4)) or %s(unpack(ARGV, 5))\n"
+	forFenced = "return foreign() or check_fenced(unpack(ARGV, 3, 5)) or %s(unpack(ARGV, 6))\n"
 )
 
 // script is one call of the ports. act names it in errors. One that reads has another
@@ -135,7 +134,7 @@ func refusals() map[string]error {
 	}
 }
 
-// run runs the script of a function with the node's id and args. It returns the answer
+// run runs the script of a function with the node's id, its deployment and args. It returns the answer
 // after its first word. The error is that of the client (failed), or one of refusals.
 func (n *Node) run(ctx context.Context, function string, args ...any) (answer, error) {
 	_, answer, err := n.call(ctx, n.client.Load(), function, args)
@@ -146,7 +145,7 @@ func (n *Node) run(ctx context.Context, function string, args ...any) (answer, e
 // another one of the script.
 func (n *Node) call(ctx context.Context, on redis.Scripter, function string, args []any) (word string, rest answer, err error) {
 	s := n.scripts[function]
-	v, err := s.run(ctx, on, append([]any{string(n.id)}, args...))
+	v, err := s.run(ctx, on, append([]any{string(n.id), n.deployment()}, args...))
 	if err != nil {
 		n.replaceIfDemoted(on, err)
 		err = failed(err)
@@ -154,6 +153,11 @@ func (n *Node) call(ctx context.Context, on redis.Scripter, function string, arg
 		err = fmt.Errorf("it answered %v", v)
 	} else if word == "SKEW" {
 		err = &counting.SkewError{Ahead: time.Duration(answer(v).int64(1)) * time.Millisecond}
+	} else if word == "OTHER" {
+		err = counting.OtherDeployment(answer(v).text(1), answer(v).text(2))
+	} else if word == "FORMAT" {
+		upTo, _ := v[2].(int64)
+		err = counting.NewerFormat(answer(v).text(1), int(upTo))
 	} else {
 		err = n.refusals[word]
 	}

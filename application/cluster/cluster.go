@@ -84,9 +84,11 @@ type Cluster struct {
 	// members are all nodes that are configured, or were ever in the ring. A batch
 	// in doubt is resolved where it was sent. A node that has left may be the only
 	// one that knows the newer ring.
-	members   map[counting.NodeID]*Member
-	started   bool
-	following chan struct{} // closed when the search for a newer ring has ended; nil without a search
+	members map[counting.NodeID]*Member
+	// deployment is that of the first ring, which every call means from then on.
+	deployment string
+	started    bool
+	following  chan struct{} // closed when the search for a newer ring has ended; nil without a search
 }
 
 // New makes a cluster; Start connects it.
@@ -105,6 +107,9 @@ func New(o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) newMember(n Node) *Member {
+	if c.deployment != "" {
+		n.Bind(c.deployment)
+	}
 	o := groupcommit.Options{
 		Node:  n,
 		Epoch: func() counting.Epoch { return c.View().Epoch() },
@@ -210,7 +215,8 @@ func stopAll(ctx context.Context, members []*Member) error {
 // View is the current view; nil before Start.
 func (c *Cluster) View() *View { return c.view.Load() }
 
-// adopt makes a ring the current view, unless that is newer.
+// adopt makes a ring the current view, unless that is newer. The first ring decides which
+// deployment the instance belongs to, until it ends.
 func (c *Cluster) adopt(ring *sharding.Ring) error {
 	if ring.Length() != c.opts.Length {
 		return fmt.Errorf("the stored windows are %v long, the configuration says %v: one store has one length",
@@ -219,7 +225,15 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.view.Load()
-	if before != nil && before.Epoch() >= ring.Epoch() {
+	switch {
+	case before == nil:
+		c.deployment = ring.Deployment()
+		for _, m := range c.members {
+			m.Bind(c.deployment)
+		}
+	case before.Deployment() != ring.Deployment():
+		return counting.OtherDeployment(ring.Deployment(), before.Deployment())
+	case before.Epoch() >= ring.Epoch():
 		return nil
 	}
 	v, err := c.viewOf(ring)

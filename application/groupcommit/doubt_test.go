@@ -73,7 +73,7 @@ func TestWhatIsNotSentInTimeIsWithdrawn(t *testing.T) {
 }
 
 func TestABatchThatWasSurelyNotAppliedIsDissolvedAndItsNumberReused(t *testing.T) {
-	for _, err := range []error{counting.ErrNotApplied, counting.ErrUninitialized, counting.ErrWrongNode} {
+	for _, err := range []error{counting.ErrNotApplied, counting.ErrUninitialized, counting.ErrWrongNode, counting.ErrOtherDeployment} {
 		scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 			n.fail(until(1, err), nil)
 			begin := time.Now()

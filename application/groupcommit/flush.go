@@ -131,7 +131,8 @@ func (c *Committer) outdated(b *batch, doubt bool) bool {
 
 // hadNoEffect tells whether the call that returned err had no effect.
 func hadNoEffect(err error) bool {
-	return errors.Is(err, counting.ErrNotApplied) || errors.Is(err, counting.ErrUninitialized) || errors.Is(err, counting.ErrWrongNode)
+	return errors.Is(err, counting.ErrNotApplied) || errors.Is(err, counting.ErrUninitialized) ||
+		errors.Is(err, counting.ErrWrongNode) || errors.Is(err, counting.ErrOtherDeployment)
 }
 
 // apply makes one call of the node and counts consecutive failures.

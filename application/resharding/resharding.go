@@ -159,9 +159,11 @@ func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.
 		return nil
 	case errors.Is(err, counting.ErrWrongNode):
 		return fmt.Errorf("%w: it is another node", sharding.ErrNotEmpty)
+	case errors.Is(err, counting.ErrOtherDeployment):
+		return fmt.Errorf("%w: it belongs to another deployment", sharding.ErrNotEmpty)
 	case err != nil:
 		return fmt.Errorf("%w: node %s: %w", counting.ErrUnavailable, n.ID(), err)
-	case state.Opened != nil || state.Fenced.Deployment() != v.Deployment():
+	case state.Opened != nil:
 		return fmt.Errorf("%w: it has been in a ring", sharding.ErrNotEmpty)
 	}
 	return nil // it was to join by a change that was rolled back

@@ -74,6 +74,10 @@ func whyAway(err error) string {
 		return "it came back empty"
 	case errors.Is(err, counting.ErrWrongNode):
 		return "it is another node"
+	case errors.Is(err, counting.ErrOtherDeployment):
+		return "it belongs to another deployment"
+	case errors.Is(err, counting.ErrNewerFormat):
+		return "a newer version has written it"
 	case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
 		return "it has another ring"
 	}

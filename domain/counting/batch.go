@@ -19,6 +19,9 @@ var (
 	ErrUninitialized = errors.New("node is not initialised")
 	// ErrWrongNode: the store belongs to another node.
 	ErrWrongNode = errors.New("node is another one")
+	// ErrOtherDeployment: the store belongs to another deployment than the one that
+	// the call means (sharding.RingStore.Bind). Its numbers are others.
+	ErrOtherDeployment = errors.New("node belongs to another deployment")
 	// ErrStale: the call's epoch is below the node's fence. A repetition never
 	// has an effect either.
 	ErrStale = errors.New("epoch is over")
@@ -27,9 +30,24 @@ var (
 	// ErrUnusable: the node's server can't be used as it is set up. Nothing but a
 	// change by an operator helps, so a start need not wait.
 	ErrUnusable = fmt.Errorf("%w: node can't be used", ErrNotApplied)
+	// ErrNewerFormat: a newer version of Footfall has written the store, in a format
+	// that this one does not read.
+	ErrNewerFormat = fmt.Errorf("%w: the store has a newer format", ErrUnusable)
 	// ErrClosed: the Node was closed before the call.
 	ErrClosed = fmt.Errorf("%w: node is closed", ErrNotApplied)
 )
+
+// NewerFormat is ErrNewerFormat for a store of a format, to a version that reads all
+// formats up to another.
+func NewerFormat(format string, upTo int) error {
+	return fmt.Errorf("%w: it has format %s, this version reads up to %d: run a newer version", ErrNewerFormat, format, upTo)
+}
+
+// OtherDeployment is ErrOtherDeployment with the deployment that the store belongs to,
+// and the one that was meant.
+func OtherDeployment(of, meant string) error {
+	return fmt.Errorf("%w: %s, not %s", ErrOtherDeployment, of, meant)
+}
 
 // Errors that clients of Footfall receive.
 var (

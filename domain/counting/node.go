@@ -42,8 +42,8 @@ type Counts interface {
 	//     refused as KeyReused. A key is kept for 24 to 48 hours.
 	//   - SetCounts are applied last. They may set what is Corrupt.
 	//
-	// Errors: ErrUninitialized, ErrWrongNode, ErrStale, ErrAhead, *GapError,
-	// in the order that Applied.Admit gives, and ErrNotApplied. None of them had an
+	// Errors: ErrUninitialized, ErrWrongNode, ErrOtherDeployment, ErrStale, ErrAhead,
+	// *GapError, in the order that Applied.Admit gives, and ErrNotApplied. None of them had an
 	// effect. After any other error it is unknown whether the batch was applied, so
 	// the caller repeats it unchanged. A session without a batch for 7 days is
 	// forgotten.
@@ -51,8 +51,8 @@ type Counts interface {
 
 	// Read returns a tally for each page, in their order, with every batch
 	// in it that was answered before the call. Errors: ErrUninitialized,
-	// ErrWrongNode, ErrStale (epoch is below the fence), ErrAhead (above the
-	// open one), and others when nothing could be read.
+	// ErrWrongNode, ErrOtherDeployment, ErrStale (epoch is below the fence), ErrAhead
+	// (above the open one), and others when nothing could be read.
 	Read(ctx context.Context, epoch Epoch, pages []Located) ([]Tally, error)
 
 	// List returns some of the pages that the node has, from cursor on, which is
@@ -93,7 +93,8 @@ type HeartbeatResult struct {
 // Windows is the part of a node that keeps ids until their window is closed
 // (design: windows). The clock is the node's own, compared with the caller's. Its
 // methods are safe for concurrent use, may be repeated, and end when their context
-// does. All of them answer ErrUninitialized and ErrWrongNode as Counts does. Seal,
+// does. All of them answer ErrUninitialized, ErrWrongNode and ErrOtherDeployment as Counts
+// does. Seal,
 // Distinct and Endpoints return Corrupt if the stored value of w is no count or no
 // set. Other windows are not affected.
 type Windows interface {
@@ -241,8 +242,8 @@ func Finish(totals DeliveryTotals) Step { return Step{Action: ActionFinish, Tota
 // it is. An instance claims a window before it closes it. Each step carries the
 // token of the claim, and a token that is not the last is ErrStaleToken. The methods
 // are safe for concurrent use, may be repeated, and end when their context does. All
-// of them answer ErrUninitialized and ErrWrongNode as Counts does. An entry is
-// kept for 7 days after its last change, its deliveries until 10 minutes after Done.
+// of them answer ErrUninitialized, ErrWrongNode and ErrOtherDeployment as Counts does. An
+// entry is kept for 7 days after its last change, its deliveries until 10 minutes after Done.
 type Ledger interface {
 	// Claim gives owner the right to close w until lease is over, and returns the
 	// entry. The same owner receives a new token. A window that is Done or Lost is

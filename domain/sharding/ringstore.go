@@ -65,9 +65,15 @@ type RingStore interface {
 	ID() counting.NodeID
 	Addr() string
 
+	// Bind makes every later call of the node, of all of its ports, mean one
+	// deployment: a store of another deployment refuses it with
+	// counting.ErrOtherDeployment. Before Bind, calls mean any deployment. A store of a
+	// newer format refuses every call with counting.ErrNewerFormat.
+	Bind(deployment string)
+
 	// RingState returns what the node stores. Errors: counting.ErrUninitialized,
-	// it stores no ring; counting.ErrWrongNode, the store is another node's.
-	// RingSummary returns the same without rings, and is cheap.
+	// it stores no ring; counting.ErrWrongNode, the store is another node's;
+	// counting.ErrOtherDeployment. RingSummary returns the same without rings, and is cheap.
 	RingState(ctx context.Context) (RingState, error)
 	RingSummary(ctx context.Context) (RingSummary, error)
 
@@ -75,6 +81,7 @@ type RingStore interface {
 	// r. It returns the node's current window, or the latest waiting one if that is
 	// later; an empty node returns the window of its clock. Errors change nothing.
 	// Unless the node is fenced for r already, they are, in this order:
+	//   - counting.ErrOtherDeployment: r is of another deployment than the store or Bind;
 	//   - counting.ErrStale: it is fenced at a later epoch;
 	//   - ErrConflict: it is fenced at r's epoch by another change, or has opened,
 	//     by another change, a later ring than r's parent;

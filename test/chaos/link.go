@@ -165,6 +165,9 @@ func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) (
 	return through(ctx, l, Call{Method: "entries"}, func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, before, limit) })
 }
 
+// Bind implements sharding.RingStore. It is no call.
+func (l *Link) Bind(deployment string) { l.Far.Bind(deployment) }
+
 // RingSummary implements sharding.RingStore.
 func (l *Link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 	return through(ctx, l, Call{Method: "ringsummary"}, l.Far.RingSummary)

@@ -91,13 +91,31 @@ func ringCases() []testCase {
 		}},
 		{"a ring of another deployment is refused", open, func(f *fixture) {
 			r := check.Value(sharding.New("elsewhere", 7, f.length(), "first", []sharding.Member{f.member()}))(f)
-			mustBe(f, check.Err(f.node.Fence(f.Context(), r)), counting.ErrWrongNode)
-			mustBe(f, f.node.Accept(f.Context(), r), counting.ErrWrongNode)
-			mustBe(f, f.node.Open(f.Context(), r), counting.ErrWrongNode)
+			mustBe(f, check.Err(f.node.Fence(f.Context(), r)), counting.ErrOtherDeployment)
+			mustBe(f, f.node.Accept(f.Context(), r), counting.ErrOtherDeployment)
+			mustBe(f, f.node.Open(f.Context(), r), counting.ErrOtherDeployment)
 			r = check.Value(r.Add(sharding.Change{ID: "second"}, sharding.Member{ID: "other", Addr: "other", Weight: 1}))(f)
-			mustBe(f, check.Err(f.node.Fence(f.Context(), r)), counting.ErrWrongNode)
+			mustBe(f, check.Err(f.node.Fence(f.Context(), r)), counting.ErrOtherDeployment)
 			f.rings(f.ring, f.ring)
 			f.accepted(nil)
+		}},
+		{"a store of another deployment refuses every call of a bound node", open, func(f *fixture) {
+			f.apply(f.batch(f.visit("home", 1)))
+			w := f.current()
+			f.node.Bind("elsewhere")
+			f.failEverywhere(w, counting.ErrOtherDeployment)
+			f.node.Bind(f.ring.Deployment())
+			f.visits("home", 1)
+			f.apply(f.batch(f.visit("home", 1)))
+			f.openRing(f.next("second"))
+		}},
+		{"a bound node makes no empty store one of another deployment", empty, func(f *fixture) {
+			first := f.firstRing("first", f.member())
+			f.node.Bind("elsewhere")
+			mustBe(f, check.Err(f.node.Fence(f.Context(), first)), counting.ErrOtherDeployment)
+			mustBe(f, check.Err(f.node.RingState(f.Context())), counting.ErrUninitialized)
+			f.node.Bind(first.Deployment())
+			f.openRing(first)
 		}},
 		{"a store of another node is refused by every call", open, func(f *fixture) {
 			f.needs(f.Impostor != nil, "its id can't be another")

@@ -1,14 +1,27 @@
 -- Every script begins with this file. The last line of a script checks ARGV and
--- calls one function (script.go). ARGV[1] is the node's id. Scripts declare no KEYS,
+-- calls one function (script.go). ARGV[1] is the node's id, and
+-- ARGV[2] the deployment that the caller means, '' for any. Scripts declare no KEYS,
 -- because a node is one server and not a cluster. Lists among the arguments are
 -- MessagePack arrays of strings, or '' where they are empty.
 
 -- What the store says about itself. tables lists the tables that route ids, newest
 -- first, as "first window epoch;". sealed and marks are the windows that take no ids
 -- any more, in the forms of counting.SealedWindows.
-local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks')
+local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks', 'deployment', 'format')
 local fence, open, length = tonumber(T[2]), tonumber(T[3] or '0'), tonumber(T[4])
 local sealed, tables, marks = T[5], T[6], T[7]
+
+-- FORMAT is the newest format of a store that these scripts read and write. A store
+-- without one has format 1.
+local FORMAT = 1
+
+-- foreign refuses every call if the store is not the one that the caller means.
+local function foreign()
+  if (tonumber(T[9] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[9], FORMAT} end
+  if not T[1] then return nil end
+  if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
+  if ARGV[2] ~= '' and T[8] ~= ARGV[2] then return {'OTHER', T[8], ARGV[2]} end
+end
 
 -- int writes a whole number of up to 2^53 as Redis reads it.
 local function int(n) return string.format('%d', n) end

@@ -9,8 +9,9 @@
 local function fence_ring(deployment, epoch, change, document, window, list, parent, admits, joining, incoming, cancelled)
   local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'length', 'open', 'tables', 'openchange')
   local fenced, last = tonumber(t[3] or '0'), tonumber(t[6] or '0')
+  if ARGV[2] ~= '' and ARGV[2] ~= deployment then return {'OTHER', deployment, ARGV[2]} end
   if t[1] then
-    if t[1] ~= ARGV[1] or t[2] ~= deployment then return {'WRONGNODE'} end
+    if t[2] ~= deployment then return {'OTHER', t[2], deployment} end
     if tonumber(epoch) < fenced then return {'STALE'} end
     if tonumber(epoch) == fenced and t[4] ~= change then return {'CONFLICT'} end
   end
@@ -30,7 +31,7 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
       if left > 0 then return {'MOVING'} end
     end
     redis.call('HSET', 'ff:T', 'node', ARGV[1], 'deployment', deployment, 'fence', epoch, 'change', change,
-      'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
+      'format', FORMAT, 'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
   end
   length = tonumber(window)
   local waiting = redis.pcall('ZRANGE', 'ff:pend', -1, -1)
@@ -43,7 +44,7 @@ local ring
 local function check_fenced(deployment, epoch, change)
   local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'open', 'fenced', 'tables', 'nexttables', 'nextcoming')
   if not t[1] then return {'CONFLICT'} end
-  if t[1] ~= ARGV[1] or t[2] ~= deployment then return {'WRONGNODE'} end
+  if t[2] ~= deployment then return {'OTHER', t[2], deployment} end
   if tonumber(epoch) < tonumber(t[3]) then return {'STALE'} end
   if epoch ~= t[3] or t[4] ~= change then return {'CONFLICT'} end
   ring = {epoch = t[3], change = t[4], open = t[5] == t[3], document = t[6], tables = t[7], next = t[8], incoming = t[9]}

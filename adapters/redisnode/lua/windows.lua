@@ -51,6 +51,7 @@ local function heartbeat(life, limit, caller, most)
   local w = int(current_window())
   if not skewed(caller, most) then
     redis.call('ZADD', 'ff:pend', w, w)
+    if not T[9] then redis.call('HSET', 'ff:T', 'format', FORMAT) end
     drop_sessions(life)
     drop_expired()
   end
