@@ -4,10 +4,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 
 	"footfall/adapters/httpapi/problem"
 )
+
+// ErrorHeader has the code of a fault where the body has only the text "failed".
+const ErrorHeader = "X-Footfall-Error"
 
 // Errors of writing are ignored here: the caller has disconnected, and what was
 // done stays done.
@@ -24,8 +28,8 @@ func (h *Handler) succeed(w http.ResponseWriter, body []byte, plain bool) {
 	_, _ = w.Write(body)
 }
 
-// Fail answers with a fault: as a problem, or as the text "failed" on a route
-// that speaks plain text.
+// Fail answers with a fault: as a problem, or on a route that speaks plain text
+// as the text "failed" with an ErrorHeader.
 func (h *Handler) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
 	header := w.Header()
 	if f.RetryAfter > 0 {
@@ -33,7 +37,9 @@ func (h *Handler) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
 	}
 	header["Content-Type"], header["Cache-Control"] = h.textType, h.noStore
 	body := []byte("failed")
-	if !plain {
+	if plain {
+		header.Set(ErrorHeader, f.Code)
+	} else {
 		header.Set("Content-Type", "application/problem+json")
 		body = f.JSON(http.StatusText(f.Status))
 	}
@@ -42,7 +48,7 @@ func (h *Handler) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
 }
 
 // ReadBody reads a body of at most limit bytes. Its errors are the faults
-// too_large and bad_body.
+// too_large, too_slow if the server's time for a request ends first, and bad_body.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	over := problem.TooLarge("The body has more than " + strconv.FormatInt(limit, 10) + " bytes.")
 	if r.ContentLength > limit {
@@ -53,6 +59,9 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	switch {
 	case errors.As(err, &exceeded):
 		return nil, over
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close") // the rest of the body may still come
+		return nil, problem.TooSlow("The body did not arrive in time; nothing was changed.")
 	case err != nil:
 		return nil, problem.BadRequest("bad_body", "The body could not be read to its end.")
 	}

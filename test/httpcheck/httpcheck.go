@@ -55,7 +55,7 @@ func Golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	var got bytes.Buffer
 	fmt.Fprintf(&got, "%d\n", w.Code)
-	for _, header := range []string{"Allow", "Cache-Control", "Content-Type", "Retry-After", "WWW-Authenticate"} {
+	for _, header := range []string{"Allow", "Cache-Control", "Content-Type", "Retry-After", "WWW-Authenticate", httpapi.ErrorHeader} {
 		if v := w.Header().Get(header); v != "" {
 			fmt.Fprintf(&got, "%s: %s\n", header, v)
 		}

@@ -13,6 +13,7 @@ import (
 const (
 	badRequest      = 400
 	notFound        = 404
+	requestTimeout  = 408
 	conflict        = 409
 	tooLarge        = 413
 	unprocessable   = 422
@@ -76,6 +77,9 @@ func BadRequest(code, detail string) Fault { return New(badRequest, code, detail
 
 // NotFound is a request for something that doesn't exist.
 func NotFound(code, detail string) Fault { return New(notFound, code, detail) }
+
+// TooSlow is a body that did not arrive in time.
+func TooSlow(detail string) Fault { return New(requestTimeout, "too_slow", detail) }
 
 // TooLarge is a body that exceeds a limit.
 func TooLarge(detail string) Fault { return New(tooLarge, "too_large", detail) }

@@ -3,8 +3,11 @@ package public_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -91,6 +94,14 @@ func TestBulkThatIsIncompleteCountsNothing(t *testing.T) {
 	r := newRig(t)
 	body := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(`[{"page_id":"home"}]`)))
 	httpcheck.Golden(t, "bulk_interrupted", httpcheck.Answer(r.handler, httptest.NewRequestWithContext(t.Context(), "POST", "/visits", body)))
+}
+
+func TestBulkThatArrivesTooSlowlyCountsNothing(t *testing.T) {
+	r := newRig(t)
+	body := io.MultiReader(strings.NewReader(`[{"page_id":"home"}`), iotest.ErrReader(fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded)))
+	w := httpcheck.Answer(r.handler, httptest.NewRequestWithContext(t.Context(), "POST", "/visits", body))
+	httpcheck.Golden(t, "bulk_too_slow", w)
+	check.Equal(t, w.Header().Get("Connection"), "close", "the rest of the body may still come: Connection")
 }
 
 // A write that panicked may have been applied.

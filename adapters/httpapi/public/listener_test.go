@@ -32,7 +32,7 @@ func TestRequestsBeyondTheLimitAreRefusedImmediately(t *testing.T) {
 	wg.Go(func() { httpcheck.Golden(t, "record", httpcheck.Send(t, r.handler, "POST", "/visit/home", "")) })
 	<-entered
 	httpcheck.Golden(t, "overloaded", httpcheck.Send(t, r.handler, "POST", "/visit/home", ""))
-	httpcheck.Golden(t, "accept_for_now", httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?id=1", ""))
+	httpcheck.Golden(t, "accept_overloaded", httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?id=1", ""))
 	httpcheck.Golden(t, "healthz", httpcheck.Send(t, r.handler, "GET", "/healthz", ""))
 	httpcheck.Golden(t, "readyz", httpcheck.Send(t, r.handler, "GET", "/readyz", ""))
 	close(release)

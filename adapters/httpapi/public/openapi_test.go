@@ -19,6 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
 
+	"footfall/adapters/httpapi"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -158,8 +159,10 @@ func conforms(t *testing.T, doc *openapi3.T, file, method, path string) error {
 		return nil // described once for all
 	}
 	if described != nil {
-		if documented := described.Value.Headers["Retry-After"] != nil; documented != (header.Get("Retry-After") != "") {
-			return errors.New("Retry-After and the document differ")
+		for _, name := range []string{"Retry-After", httpapi.ErrorHeader} {
+			if documented := described.Value.Headers[name] != nil; documented != (header.Get(name) != "") {
+				return errors.New(name + " and the document differ")
+			}
 		}
 	}
 	request := httptest.NewRequestWithContext(t.Context(), method, path, nil)

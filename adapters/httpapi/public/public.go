@@ -10,8 +10,10 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/limits"
@@ -64,6 +66,7 @@ func New(o Options) (*httpapi.Handler, error) {
 	a := &api{
 		Options: o, streams: streams, homePage: home, ok: []byte("ok"),
 		bulk: limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
+		refusals: rate.Sometimes{Interval: time.Second},
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
 		Routes: a.routes(), Metrics: metrics, MaxInFlight: o.MaxInFlight, Clients: o.Clients, Log: o.Log,
@@ -79,6 +82,8 @@ type api struct {
 	// bulk bounds how many of recordMany run at once, from before the body is read
 	// until the answer is encoded: so the memory of bodies, items, and results.
 	bulk limits.InFlight
+	// refusals samples the lines of the log about refused endpoints.
+	refusals rate.Sometimes
 }
 
 // routes is the table of the public listener.

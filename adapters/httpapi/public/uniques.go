@@ -2,8 +2,10 @@ package public
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
+	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/publishing"
 )
@@ -11,13 +13,31 @@ import (
 // accept serves GET /api/verve/accept.
 func (a *api) accept(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	id, endpoint, err := request.IDEvent(r.URL.RawQuery)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = a.Uniques.Accept(r.Context(), id, endpoint)
 	}
-	if err := a.Uniques.Accept(r.Context(), id, endpoint); err != nil {
+	if err != nil {
+		a.logRefusal(r.URL.RawQuery, err)
 		return nil, err
 	}
 	return a.ok, nil
+}
+
+// logRefusal logs why an id is refused because of its endpoint: callers see only
+// a code. All callers together cause at most one line a second. It has the host of
+// the endpoint, and neither the query nor the user.
+func (a *api) logRefusal(rawQuery string, err error) {
+	f := problem.Of(err, true)
+	if f.Code == "bad_id" || f.Status != http.StatusBadRequest && f.Code != "endpoint_limit" {
+		return
+	}
+	reason := err.Error()
+	if own, ok := errors.AsType[problem.Fault](err); ok {
+		reason = own.Detail
+	}
+	a.refusals.Do(func() {
+		a.Log.Info("endpoint refused", "code", f.Code, "host", request.EndpointHost(rawQuery), "reason", reason)
+	})
 }
 
 // windows serves GET /api/verve/windows.

@@ -5,6 +5,7 @@
 package request
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 
@@ -74,6 +75,17 @@ func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err
 		endpoint, err = publishing.ParseEndpoint(given)
 	}
 	return id, endpoint, err
+}
+
+// EndpointHost is the host in the parameter endpoint of a query, for logs. It is
+// empty if there is no such parameter, or no host in it.
+func EndpointHost(rawQuery string) string {
+	given, _, _ := Param(rawQuery, "endpoint")
+	u, err := url.Parse(given)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // Limit reads the parameter limit of a query for windows.

@@ -1,0 +1,74 @@
+package public_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang/mock/gomock"
+
+	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/public"
+	"footfall/domain/counting"
+	"footfall/domain/publishing"
+	"footfall/test/check"
+	"footfall/test/httpcheck"
+)
+
+// F12: the answer and the log say why an endpoint is refused, the log at most once a
+// second, and without the query and the user.
+func TestF12TheLogSaysWhyAnEndpointIsRefused(t *testing.T) {
+	forbidden := fmt.Errorf("%w: its host is this machine", publishing.ErrForbidden)
+	for _, c := range []struct {
+		query string
+		err   error // of the policy or the store; nil when neither is asked
+		line  string
+	}{
+		{"endpoint=http%3A%2F%2Flocalhost%3A8080%2Fhook%3Ftoken%3Dsecret", forbidden,
+			`code=forbidden_endpoint host=localhost:8080 reason="forbidden endpoint: its host is this machine"`},
+		{"endpoint=https%3A%2F%2Fh.example%2F", counting.EndpointLimit, `code=endpoint_limit host=h.example reason=`},
+		{"endpoint=http%3A%2F%2Fuser%3Asecret%40h.example%2F", nil, `code=bad_endpoint host=h.example reason="bad endpoint: it has a user"`},
+		{"endpoint=http%3A%2F%2Fh.example%3A22%2F", nil, `code=bad_endpoint host=h.example:22 reason="bad endpoint: its port`},
+		{"endpoint=file%3A%2F%2F%2Fsecret", nil, `code=bad_endpoint host="" reason="bad endpoint: its scheme`},
+		{"endpoint=http://h.example/?a=1&token=secret", nil, `code=unknown_parameter host=h.example reason="The query has a parameter`},
+		{"endpoint=http%3A%2F%2Fh.example%0Alevel%3DERROR%2F", nil, `code=bad_endpoint host="" reason=`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			if c.err != nil {
+				r.uniques.EXPECT().Accept(gomock.Any(), counting.ID(1), gomock.Any()).AnyTimes().Return(c.err)
+			}
+			send := func() { httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?id=1&"+c.query, "") }
+			for range 100 {
+				send()
+			}
+			text := r.log.String()
+			if strings.Count(text, "\n") != 1 || !strings.Contains(text, `level=INFO msg="endpoint refused" `+c.line) || strings.Contains(text, "secret") {
+				t.Errorf("%s logged %q, want one line with %s", c.query, text, c.line)
+			}
+			time.Sleep(time.Second)
+			send()
+			check.Equal(t, strings.Count(r.log.String(), "\n"), 2, "lines a second later")
+		})
+	}
+}
+
+func TestWhatIsRefusedForItsIDOrForNowIsNotLogged(t *testing.T) {
+	r := newRig(t)
+	r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any()).Return(httpcheck.Inner(counting.ErrUnavailable))
+	for _, query := range []string{"id=abc", "id=1"} {
+		httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?"+query, "")
+	}
+	check.Equal(t, r.log.String(), "", "the log")
+}
+
+// F12: a script of another origin can read the code, too.
+func TestF12OtherOriginsCanReadTheCode(t *testing.T) {
+	h := public.AllowOrigins(newRig(t).handler, []string{"*"})
+	got := askFrom(t, h, "GET", "/api/verve/accept?id=abc", "https://a.example")
+	if !strings.Contains(got.Get("Access-Control-Expose-Headers"), httpapi.ErrorHeader) || got.Get(httpapi.ErrorHeader) != "bad_id" {
+		t.Errorf("%v", got)
+	}
+}
