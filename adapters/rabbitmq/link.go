@@ -26,15 +26,18 @@ const (
 	heartbeat = 5 * time.Second
 )
 
-// link is a connection with one channel in confirm mode, on which the queue was
-// declared. It is for one goroutine.
+// link is a connection to a broker that has the queue, with one channel in confirm
+// mode. It is for one goroutine.
 type link struct {
-	queue    string
-	raw      net.Conn
-	conn     *amqp.Connection
-	channel  *amqp.Channel
-	closed   chan *amqp.Error
-	returned chan amqp.Return
+	options Options
+	// notDeclared is why the broker refused to declare the queue, which is there
+	// and used as it is; nil if it was declared.
+	notDeclared error
+	raw         net.Conn
+	conn        *amqp.Connection
+	channel     *amqp.Channel
+	closed      chan *amqp.Error
+	returned    chan amqp.Return
 }
 
 // boundedConn bounds each write by writeTime.
@@ -58,8 +61,8 @@ func open(ctx context.Context, o Options) (*link, error) {
 	// The library's calls have no context. They end when the connection is
 	// closed.
 	release := context.AfterFunc(ctx, func() { _ = raw.Close() })
-	l := &link{queue: o.Queue, raw: raw}
-	err = l.setUp(ctx, o)
+	l := &link{options: o, raw: raw}
+	err = l.setUp(ctx)
 	if !release() && err == nil {
 		err = ctx.Err()
 	}
@@ -74,7 +77,8 @@ func open(ctx context.Context, o Options) (*link, error) {
 	return l, nil
 }
 
-func (l *link) setUp(ctx context.Context, o Options) (err error) {
+func (l *link) setUp(ctx context.Context) (err error) {
+	o := l.options
 	var conn net.Conn = boundedConn{l.raw}
 	if o.TLS {
 		host, _, _ := net.SplitHostPort(o.Addr)
@@ -93,8 +97,8 @@ func (l *link) setUp(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("log in: %w", loginError(err, o))
 	}
-	if l.channel, err = l.conn.Channel(); err != nil {
-		return fmt.Errorf("open a channel: %w", err)
+	if err := l.findQueue(); err != nil {
+		return err
 	}
 	l.closed = l.channel.NotifyClose(make(chan *amqp.Error, 1))
 	// One message at most is in flight, so one return at most.
@@ -102,10 +106,40 @@ func (l *link) setUp(ctx context.Context, o Options) (err error) {
 	if err := l.channel.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
-	if _, err := l.channel.QueueDeclare(o.Queue, true, false, false, false, amqp.Table{"x-queue-type": o.QueueType}); err != nil {
-		return fmt.Errorf("declare queue %q: %w", o.Queue, withoutUser(err, o))
-	}
 	return nil
+}
+
+// findQueue declares the queue, and opens the channel. When the broker refuses that,
+// because the user may not or the queue has other arguments, a queue that is there is
+// used as it is. Each refusal closes its channel.
+func (l *link) findQueue() error {
+	refusal, err := l.declare((*amqp.Channel).QueueDeclare)
+	if refusal == nil {
+		return err
+	}
+	missing, err := l.declare((*amqp.Channel).QueueDeclarePassive)
+	if missing != nil {
+		return fmt.Errorf("declare queue %q: %w; look for it: %w; declare the queue, or permit the user to configure it", l.options.Queue, refusal, missing)
+	}
+	l.notDeclared = refusal
+	return err
+}
+
+// declare opens a channel and declares the queue on it. A refusal is the broker's
+// answer that ends no more than the channel; err is any other error.
+func (l *link) declare(how func(*amqp.Channel, string, bool, bool, bool, bool, amqp.Table) (amqp.Queue, error)) (refusal, err error) {
+	if l.channel, err = l.conn.Channel(); err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	_, err = how(l.channel, l.options.Queue, true, false, false, false, amqp.Table{"x-queue-type": l.options.QueueType})
+	var said *amqp.Error
+	if errors.As(err, &said) && said.Server && said.Recover {
+		return withoutUser(err, l.options), nil
+	}
+	if err != nil {
+		err = fmt.Errorf("declare queue %q: %w", l.options.Queue, withoutUser(err, l.options))
+	}
+	return nil, err
 }
 
 // loginError returns why a login failed. The same cause has the same text.
@@ -137,18 +171,24 @@ func (l *link) serve(ctx context.Context, requests <-chan request) error {
 		case <-ctx.Done():
 			return nil
 		case e := <-l.closed:
-			return broken(e)
+			return l.broken(e)
 		case r := <-requests:
 			over, err := l.publish(ctx, r)
-			r.outcome <- err
-			if over {
-				select {
-				case e := <-l.closed:
-					return broken(e)
-				default:
-					return nil
-				}
+			if !over {
+				r.outcome <- err
+				continue
 			}
+			var end error
+			select {
+			case e := <-l.closed:
+				end = l.broken(e)
+				if e != nil && e.Server && e.Code == amqp.AccessRefused { // only r can be meant
+					err = refused(fmt.Errorf("%w; permit the user to write to the default exchange", end))
+				}
+			default:
+			}
+			r.outcome <- err
+			return end
 		}
 	}
 }
@@ -160,7 +200,7 @@ func (l *link) publish(ctx context.Context, r request) (over bool, err error) {
 	if err := r.ctx.Err(); err != nil {
 		return false, refused(err)
 	}
-	confirm, err := l.channel.PublishWithDeferredConfirm("", l.queue, true, false, r.message)
+	confirm, err := l.channel.PublishWithDeferredConfirm("", l.options.Queue, true, false, r.message)
 	switch {
 	case errors.Is(err, amqp.ErrClosed): // the message was not sent whole
 		return true, refused(err)
@@ -201,11 +241,11 @@ func (l *link) close() {
 }
 
 // broken returns why a link ended.
-func broken(e *amqp.Error) error {
+func (l *link) broken(e *amqp.Error) error {
 	if e == nil {
 		return errors.New("the connection was closed")
 	}
-	return fmt.Errorf("the connection was lost: %w", e)
+	return fmt.Errorf("the connection was lost: %w", withoutUser(e, l.options))
 }
 
 func refused(err error) error {

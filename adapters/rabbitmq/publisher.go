@@ -127,7 +127,11 @@ func (p *Publisher) supervise(ctx context.Context) {
 		l, err := p.connect(ctx, away)
 		away = err
 		if err == nil {
-			p.log.Info("rabbitmq is connected", "queue", p.options.Queue, "addr", p.options.Addr)
+			about := []any{"queue", p.options.Queue, "addr", p.options.Addr}
+			if l.notDeclared != nil { // the queue is used as it is
+				about = append(about, "not_declared", l.notDeclared)
+			}
+			p.log.Info("rabbitmq is connected", about...)
 			logged = ""
 			began := time.Now()
 			err = l.serve(ctx, p.requests)

@@ -107,23 +107,6 @@ func TestAQueueWithoutANamedTypeIsClassic(t *testing.T) {
 	mustPublish(t, p, 1)
 }
 
-// The log has one line, and there is no hot loop. When the operator has corrected
-// the queue, publishing works without a restart.
-func TestAQueueWithOtherArgumentsIsOneClearError(t *testing.T) {
-	t.Parallel()
-	s, name := server(t), queue(t)
-	s.DeclareQueue(t, name, amqp.Table{"x-queue-type": "classic"})
-	p, log := started(t, s.URL(s.Addr, name))
-	mustRefuse(t, refusal(t, p), "inequivalent arg 'x-queue-type'")
-	time.Sleep(2 * time.Second) // several attempts to connect
-	onceInTheLog(t, log, "inequivalent arg 'x-queue-type'")
-	if s.Messages(t, name) != nil {
-		t.Error("it was published all the same")
-	}
-	s.DeleteQueue(t, name)
-	waitFor(t, "it is published", func() bool { return publish(t, p, 1) == nil })
-}
-
 // U5 of the list of failures: a report that no queue accepts is refused, and the
 // queue is declared again for the next report.
 func TestAReportThatNoQueueAcceptsIsRefused(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,21 @@ func (r *RabbitMQ) AddVHost(tb testing.TB, name string) {
 	}
 }
 
+// AddUser adds a user with rights to configure, write and read what the patterns
+// match, and returns the publisher's URL with its credentials.
+func (r *RabbitMQ) AddUser(tb testing.TB, url, name, configure, write, read string) string {
+	tb.Helper()
+	for _, call := range []string{
+		fmt.Sprintf("rabbit_auth_backend_internal:add_user(<<%q>>, <<%q>>, <<\"footfall\">>).", name, rabbitPassword),
+		fmt.Sprintf("rabbit_auth_backend_internal:set_permissions(<<%q>>, <<\"/\">>, <<%q>>, <<%q>>, <<%q>>, <<\"footfall\">>).", name, configure, write, read),
+	} {
+		if _, err := r.erlang(call); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return strings.Replace(url, rabbitUser+":", name+":", 1)
+}
+
 // HasQueue tells whether there is such a queue.
 func (r *RabbitMQ) HasQueue(tb testing.TB, queue string) bool {
 	tb.Helper()
@@ -100,6 +116,16 @@ func (r *RabbitMQ) DeclareQueue(tb testing.TB, queue string, args amqp.Table) {
 	ch, done := r.channel(tb)
 	defer done()
 	if _, err := ch.QueueDeclare(queue, true, false, false, false, args); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// DeclareTransientQueue declares a classic queue that does not outlive the server.
+func (r *RabbitMQ) DeclareTransientQueue(tb testing.TB, queue string) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if _, err := ch.QueueDeclare(queue, false, false, false, false, nil); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -71,18 +71,16 @@ func TestAWrongPasswordSendsCountsToTheLog(t *testing.T) {
 	p.loggedOnce(in, "user or password is wrong")
 }
 
-// A queue that another program declared otherwise: one line says so, the log has the
-// counts, and when the operator has put it right they go to the queue.
-func TestAQueueWithOtherArgumentsSendsCountsToTheLog(t *testing.T) {
+// F26: a user who may not declare the queue, which is missing. One line says so, and
+// the log has the counts. When the queue's owner has declared it, they go to the queue.
+func TestF26AQueueThatMayNotBeDeclaredSendsCountsToTheLog(t *testing.T) {
 	t.Parallel()
 	p := newPublication(t, nil)
-	p.broker.DeclareQueue(t, p.queue, map[string]any{"x-queue-type": "classic"})
+	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.AddUser(t, p.broker.URL(p.broker.Addr, p.queue), "writer", "^$", "^amq\\.default$", "^$"))
 	in, f := p.feeds()
 	p.logGrows(2)
-	check.Equal(t, len(p.queued()), 0, "counts in the queue")
-	p.loggedOnce(in, "inequivalent arg 'x-queue-type'")
-	p.broker.DeleteQueue(t, p.queue)
-	service.WaitFor(t, "the queue is declared", func() bool { return p.broker.HasQueue(t, p.queue) })
+	p.loggedOnce(in, "ACCESS_REFUSED")
+	p.broker.DeclareQueue(t, p.queue, map[string]any{"x-queue-type": "classic"})
 	p.queueGrows(1)
 	p.resolve(f)
 }
