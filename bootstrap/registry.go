@@ -82,8 +82,11 @@ func parseBy[T any](registry map[string]func(url string) (T, error), url string)
 
 func embeddedStore(url string) (StoreMaker, error) {
 	dir := strings.TrimPrefix(url, "embedded://")
-	if dir == "" {
+	switch {
+	case dir == "":
 		return nil, errors.New("want a directory: embedded://DIR")
+	case strings.Contains(dir, "?"):
+		return nil, errors.New("embedded:// has no parameters, and no question mark in the directory's name")
 	}
 	return func(*slog.Logger) Store {
 		node := localnode.NewFile(localnode.FileOptions{Dir: dir})

@@ -20,8 +20,11 @@ import (
 // root is the module's folder, seen from this one.
 const root = ".."
 
-// external names the modules that only some packages may import.
+// serverURL is the package that adapters share. The others are modules that only some
+// packages may import.
 const (
+	serverURL = "footfall/adapters/serverurl"
+
 	xxh3   = "github.com/zeebo/xxh3"
 	fx     = "go.uber.org/fx"
 	dig    = "go.uber.org/dig"
@@ -104,8 +107,8 @@ func violation(from, to string, standard bool) string {
 			return "bootstrap imports adapters, application and domain"
 		}
 	case "adapters":
-		if toRoom == "adapters" && adapter(from) != adapter(to) && !slices.Contains(libraryFree(), to) {
-			return "an adapter imports no other adapter, but for the packages of httpapi that know no HTTP library"
+		if toRoom == "adapters" && adapter(from) != adapter(to) && !slices.Contains(append(libraryFree(), serverURL), to) {
+			return "an adapter imports no other adapter, but for serverurl and the packages of httpapi that know no HTTP library"
 		}
 		if toRoom != "adapters" && toRoom != "domain" {
 			return "an adapter imports domain"
@@ -244,6 +247,8 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/adapters/httpapi", "go.uber.org/fx", false, false}, // its file is checked below
 		{"footfall/adapters/httpapi", "footfall/adapters/localnode", false, true},
 		{"footfall/adapters/httpapi", "footfall/adapters/httpapinext", false, true},
+		{"footfall/adapters/redisnode", "footfall/adapters/serverurl", false, false},
+		{"footfall/adapters/redisnode", "footfall/adapters/rabbitmq", false, true},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/request", false, false},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/problem", false, false},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/limits", false, false},

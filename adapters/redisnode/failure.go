@@ -19,7 +19,7 @@ import (
 // harmless tells whether Redis gives an answer only before it executes anything.
 func harmless(answer string) bool {
 	return begins(answer, "NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
-		"NOAUTH", "WRONGPASS", "NOPERM", "ERR max number of clients", "ERR invalid password")
+		"NOAUTH", "WRONGPASS", "NOPERM", tooManyClients, "ERR invalid password")
 }
 
 // begins tells whether an answer begins with one of some words.
@@ -42,7 +42,10 @@ func setup(format string, args ...any) error {
 func isSetup(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
-	return begins(err.Error(), "NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH") ||
+	var dial dialError
+	var alert *net.OpError
+	return errors.As(err, &dial) && errors.As(err, &alert) && alert.Op == "remote error" || // of TLS
+		begins(err.Error(), "NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH") ||
 		errors.As(err, &authority) || errors.As(err, &name)
 }
 
@@ -50,7 +53,7 @@ func isSetup(err error) bool {
 // had no effect.
 func failed(err error) error {
 	var refused redis.Error
-	var op *net.OpError
+	var dial dialError
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return counting.ErrClosed
@@ -59,7 +62,7 @@ func failed(err error) error {
 	case isSetup(err):
 		return fmt.Errorf("%w: %w", counting.ErrUnusable, err)
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
-		errors.As(err, &op) && op.Op == "dial",
+		errors.As(err, &dial),
 		errors.As(err, &refused) && harmless(err.Error()):
 		return notApplied(err)
 	}

@@ -3,7 +3,8 @@
 //
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share
-// a port. Keys all begin with ff: and are listed in keys.go. Every call is one
+// a port. Parameters after a question mark are those of Options.parameters, and the
+// TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
 // script, so that it happens as a whole or not at all. What survives a crash
 // is what Redis has written to its append-only file. A call that fails before
 // it is sent, or that Redis refuses whole, is counting.ErrNotApplied; any
@@ -11,8 +12,8 @@
 package redisnode
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,6 +25,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
+	"footfall/adapters/serverurl"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )
@@ -31,7 +33,10 @@ import (
 const (
 	dialTimeout = 500 * time.Millisecond
 	callTimeout = time.Second
-	poolSize    = 16
+	// poolSize and idleTime are the defaults of Options. Servers and balancers close
+	// connections that are idle for a minute or longer.
+	poolSize = 16
+	idleTime = 50 * time.Second
 )
 
 // Options say which server, and as what.
@@ -41,8 +46,12 @@ type Options struct {
 	// Username, Password, DB and TLS are those of the connection.
 	Username, Password string
 	DB                 int
-	TLS                *tls.Config
-	Log                *slog.Logger
+	TLS                *serverurl.TLS // nil: none
+	// PoolSize bounds the connections, and IdleTime how long one of them is unused
+	// before it is replaced. 0 is 16, and 50 s.
+	PoolSize int
+	IdleTime time.Duration
+	Log      *slog.Logger
 }
 
 // Node is one node. Its methods are safe for concurrent use. New connects to
@@ -80,15 +89,17 @@ func New(o Options) *Node {
 	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals()}
 	n.newClient = func() *redis.Client {
 		return redis.NewClient(&redis.Options{
-			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
+			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
+			Dialer:    dialer(o.TLS),
 			OnConnect: n.preflight,
 			// A retry inside the client could count twice. The group commit repeats
 			// batches, since it knows what they are.
 			MaxRetries: -1, DialerRetries: 1,
 			ContextTimeoutEnabled: true,
 			DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
-			PoolSize: poolSize, PoolTimeout: callTimeout,
-			Protocol: 2, DisableIdentity: true,
+			PoolSize: cmp.Or(o.PoolSize, poolSize), PoolTimeout: callTimeout,
+			ConnMaxIdleTime: cmp.Or(o.IdleTime, idleTime),
+			Protocol:        2, DisableIdentity: true,
 		})
 	}
 	n.client.Store(n.newClient())

@@ -75,7 +75,7 @@ func TestAnOldServerIsRefused(t *testing.T) {
 	wantNotApplied(t, err, "redis 6.2.14 is too old")
 }
 
-// answerAsOld knows INFO, and nothing else.
+// answerAsOld knows INFO, and no other command.
 func answerAsOld(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	const info = "# Server\r\nredis_version:6.2.14\r\n"
@@ -83,7 +83,7 @@ func answerAsOld(c net.Conn) {
 		switch strings.ToLower(in.Text()) {
 		case "info":
 			_, _ = fmt.Fprintf(c, "$%d\r\n%s\r\n", len(info), info)
-		case "hello":
+		case "hello", "ping":
 			_, _ = fmt.Fprint(c, "-ERR unknown command\r\n")
 		}
 	}

@@ -2,7 +2,6 @@ package redisnode
 
 import (
 	"cmp"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,26 +9,30 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"footfall/adapters/serverurl"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 )
 
-// ParseURL reads redis://[user:pass@]host:port,host:port[/db], and rediss://
-// for TLS, and returns the options of a node for each address, in the order
-// of their ids. Ports are 6379 where they are missing. The errors don't
-// repeat the password.
+// ParseURL reads redis://[user:pass@]host:port,host:port[/db][?name=value&...], and
+// rediss:// for TLS, and returns the options of a node for each address, in the order
+// of their ids. Ports are 6379 where they are missing. The parameters are those of
+// parameters, and for rediss those of serverurl.Parameters.Parse, which also checks
+// the files. The errors don't repeat the password.
 func ParseURL(text string) ([]Options, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	if scheme != "redis" && scheme != "rediss" {
 		return nil, errors.New("want redis:// or rediss://")
 	}
 	var common Options
-	if scheme == "rediss" {
-		common.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
 	rest, err := common.cutCredentials(rest)
 	if err != nil {
+		return nil, err
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	if common.TLS, err = common.parameters().Parse(query, scheme == "rediss"); err != nil {
 		return nil, err
 	}
 	hosts, db, found := strings.Cut(rest, "/")
@@ -39,6 +42,24 @@ func ParseURL(text string) ([]Options, error) {
 		}
 	}
 	return common.each(hosts)
+}
+
+// parameters are those of the connections, after the question mark of a URL.
+func (o *Options) parameters() serverurl.Parameters {
+	return serverurl.Parameters{
+		"pool_size": func(text string) (err error) {
+			if o.PoolSize, err = strconv.Atoi(text); err != nil || o.PoolSize < 1 || o.PoolSize > 1000 {
+				return errors.New("want a number from 1 to 1000")
+			}
+			return nil
+		},
+		"idle_time": func(text string) (err error) {
+			if o.IdleTime, err = time.ParseDuration(text); err != nil || o.IdleTime < time.Second || o.IdleTime > time.Hour {
+				return errors.New("want a duration from 1s to 1h")
+			}
+			return nil
+		},
+	}
 }
 
 // cutCredentials takes user:pass@, percent-encoded, off the front.

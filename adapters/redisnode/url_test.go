@@ -25,6 +25,8 @@ func TestAnAddressIsANode(t *testing.T) {
 		{"redis://[::1]", []string{"redis_6379 [::1]:6379"}},
 		{"redis://user:a%40b%2Cc@a:7070/3", []string{"redis_7070 a:7070"}},
 		{"rediss://a:7070", []string{"redis_7070 a:7070"}},
+		{"rediss://a:7070/3?server_name=b", []string{"redis_7070 a:7070"}},
+		{"redis://me:se?cret@a?pool_size=3&idle_time=20s", []string{"redis_6379 a:6379"}},
 	} {
 		options, err := redisnode.ParseURL(c.url)
 		var got []string
@@ -74,6 +76,15 @@ func TestABadURLIsReportedWithoutItsPassword(t *testing.T) {
 		{"redis://me:secret%zz@a", "percent-encoded"},
 		{"redis://me:secret@a:x", "no host:port"},
 		{"redis://me:secret@a/x", "database"},
+		{"redis://a?b=1", "unknown parameter b, want one of ca, cert, idle_time, key, pool_size, server_name"},
+		{"redis://a/?pool_size=0", "pool_size: want a number from 1 to 1000"},
+		{"redis://a/1?pool_size=1001", "pool_size"},
+		{"redis://a?pool_size=x", "pool_size"},
+		{"redis://a?idle_time=999ms", "idle_time: want a duration from 1s to 1h"},
+		{"redis://a?idle_time=61m", "idle_time"},
+		{"redis://a?idle_time=50", "idle_time"},
+		{"redis://a?server_name=b", "for TLS"},
+		{"rediss://a?ca=/no/such/file", "no such file"},
 	} {
 		options, err := redisnode.ParseURL(c.url)
 		if err == nil {

@@ -27,6 +27,7 @@ type Redis struct {
 	Addr string // 127.0.0.1:port
 	// Clock is nil unless StartRedisWithClock has made the server.
 	Clock *Clock
+	tls   *Authority // nil: none
 	dir   string
 	args  []string
 	env   []string
@@ -36,13 +37,34 @@ type Redis struct {
 // the usual ones. A machine without redis-server fails the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
-	return startRedis(tb, nil, false, args)
+	return startRedis(tb, nil, false, nil, args)
+}
+
+// StartRedisTLS is StartRedis with TLS alone. The authority signs the server's certificate,
+// for 127.0.0.1 and localhost, and those that clients need.
+func StartRedisTLS(tb testing.TB, a *Authority, args ...string) *Redis {
+	tb.Helper()
+	return startRedis(tb, nil, false, a, append(certified(tb, a), args...))
+}
+
+// certified are arguments of a server with a certificate of an authority.
+func certified(tb testing.TB, a *Authority) []string {
+	tb.Helper()
+	cert, key := a.Issue(tb, "localhost", "127.0.0.1")
+	return []string{"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", a.File}
+}
+
+// Renew lets the next Start of a server with TLS have another authority, for itself and
+// for its clients.
+func (r *Redis) Renew(tb testing.TB, a *Authority) {
+	tb.Helper()
+	r.tls, r.args = a, append(r.args, certified(tb, a)...)
 }
 
 // StartRedisWithClock is StartRedis with a clock that can be set. It needs a C compiler.
 func StartRedisWithClock(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
-	return startRedis(tb, nil, true, args)
+	return startRedis(tb, nil, true, nil, args)
 }
 
 // RestoreRedis starts a server from a copy of a snapshot (an RDB file). It
@@ -53,17 +75,17 @@ func RestoreRedis(tb testing.TB, snapshot string) *Redis {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return startRedis(tb, data, false, []string{"--appendonly", "no"})
+	return startRedis(tb, data, false, nil, []string{"--appendonly", "no"})
 }
 
-func startRedis(tb testing.TB, snapshot []byte, clock bool, args []string) *Redis {
+func startRedis(tb testing.TB, snapshot []byte, clock bool, a *Authority, args []string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
 	}
 	var err error
 	for range 5 { // another process may take the port before the server does
-		r := &Redis{Addr: FreeAddr(tb), dir: tempDir(tb), args: args}
+		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), args: args}
 		tb.Cleanup(r.Kill)
 		if clock {
 			r.Clock, r.env = newClock(tb, r.dir)
@@ -127,10 +149,14 @@ func (r *Redis) Port() int {
 func (r *Redis) Start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	args := append([]string{
-		"--bind", "127.0.0.1", "--port", strconv.Itoa(r.Port()), "--dir", r.dir, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "always", "--logfile", "redis.log", "--enable-debug-command", "yes",
-	}, r.args...)
+	ports := []string{"--port", strconv.Itoa(r.Port())}
+	if r.tls != nil {
+		ports = []string{"--port", "0", "--tls-port", strconv.Itoa(r.Port())}
+	}
+	args := append(ports,
+		"--bind", "127.0.0.1", "--dir", r.dir, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--logfile", "redis.log", "--enable-debug-command", "yes")
+	args = append(args, r.args...)
 	// Its log says so, not the port: a server of another process may answer there.
 	began := r.logged()
 	r.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
@@ -170,5 +196,9 @@ func (r *Redis) PID() int {
 
 // Client is a connection of the test's own, past the service.
 func (r *Redis) Client() *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
+	o := &redis.Options{Addr: r.Addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true}
+	if r.tls != nil {
+		o.TLSConfig = r.tls.client
+	}
+	return redis.NewClient(o)
 }
