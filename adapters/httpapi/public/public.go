@@ -65,7 +65,7 @@ func New(o Options) (*httpapi.Handler, error) {
 	}
 	a := &api{
 		Options: o, streams: streams, homePage: home, ok: []byte("ok"),
-		bulk: limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
+		bulk:     limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
 		refusals: rate.Sometimes{Interval: time.Second},
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{

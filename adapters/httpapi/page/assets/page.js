@@ -1,5 +1,5 @@
-// Keeps the page at / up to date by GET /events. Without the stream, the page
-// stays as the server rendered it.
+// Keeps the page at / up to date by GET /events while its tab can be seen. Without
+// the stream, the page stays as the server rendered it.
 
 const status = document.getElementById("status");
 const rows = new Map([...document.querySelectorAll("#pages tr[data-page]")].map((tr) => [tr.dataset.page, tr]));
@@ -97,22 +97,35 @@ function say(state, text) {
   status.textContent = text;
 }
 
+// A browser opens six connections to an origin, for all tabs together. So a tab
+// has a stream only while it can be seen; a new stream begins with the present state.
+let events = null; // the stream, or null while the tab is hidden
+let retry = 0; // timer
+
 function follow() {
+  clearTimeout(retry);
+  events?.close();
+  events = null;
+  if (document.hidden) {
+    say("still", "paused while the tab is hidden");
+    return;
+  }
   const query = new URLSearchParams([...rows.keys()].map((page) => ["page_id", page]));
-  const events = new EventSource(`events?${query}`);
-  const on = (name, show) => events.addEventListener(name, (e) => show(JSON.parse(e.data, exact)));
+  const stream = events = new EventSource(`events?${query}`);
+  const on = (name, show) => stream.addEventListener(name, (e) => show(JSON.parse(e.data, exact)));
   on("visits", showVisits);
   on("windows", (data) => showWindows(data.windows));
   on("windows_error", () => { document.getElementById("windows-lost").hidden = false; });
   on("nodes", showNodes);
   on("hello", ({ time }) => { ahead = Date.parse(time) - Date.now(); });
-  events.onopen = () => say("live", "live");
-  events.onerror = () => {
+  stream.onopen = () => say("live", "live");
+  stream.onerror = () => {
     say("lost", "connection lost, trying again");
     // Browsers reconnect by themselves, but not after an error status.
-    if (events.readyState === EventSource.CLOSED) setTimeout(follow, 1000 + 4000 * Math.random());
+    if (stream.readyState === EventSource.CLOSED) retry = setTimeout(follow, 1000 + 4000 * Math.random());
   };
 }
 
+document.addEventListener("visibilitychange", follow);
 follow();
 setInterval(showOpen, 250);
