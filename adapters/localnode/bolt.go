@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -12,10 +13,44 @@ import (
 	"footfall/domain/counting"
 )
 
+// database is an open file of bbolt.
+type database struct {
+	*bolt.DB
+	path string
+	file os.FileInfo // what was at the path when it was opened
+}
+
+// openDatabase opens or makes the file at a path.
+func openDatabase(path string, o *bolt.Options) (*database, error) {
+	db, err := bolt.Open(path, 0o600, o)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &database{db, path, file}, nil
+}
+
+// checkInPlace is counting.ErrReplaced if another file is at the path, or none: the next
+// process that opens it has other numbers.
+func (d *database) checkInPlace() error {
+	file, err := os.Stat(d.path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", counting.ErrReplaced, err)
+	case !os.SameFile(file, d.file):
+		return fmt.Errorf("%w: %s is another file", counting.ErrReplaced, d.path)
+	}
+	return nil
+}
+
 // boltFile is the driver that keeps everything in a file of bbolt. Each commit
-// is synced to the disk.
+// is synced to the disk. Its methods return counting.ErrReplaced when the file is not at
+// its path any more.
 type boltFile struct {
-	db atomic.Pointer[bolt.DB] // nil while the file is not open
+	db atomic.Pointer[database] // nil while the file is not open
 	// suspect: the last commit failed, so what is read may not be on the disk.
 	// It belongs to the writer.
 	suspect bool
@@ -35,6 +70,9 @@ func (f *boltFile) begin(writable bool) (*boltTx, error) {
 	db := f.db.Load()
 	if db == nil {
 		return nil, counting.ErrClosed
+	}
+	if err := db.checkInPlace(); err != nil {
+		return nil, err
 	}
 	tx, err := db.Begin(writable)
 	switch {

@@ -37,7 +37,7 @@ const (
 
 // openDB opens the database in dir, and makes it where there is none. An old one
 // is checked first.
-func openDB(ctx context.Context, dir string, open openFile, checking time.Duration) (*bolt.DB, error) {
+func openDB(ctx context.Context, dir string, open openFile, checking time.Duration) (*database, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
@@ -52,7 +52,7 @@ func openDB(ctx context.Context, dir string, open openFile, checking time.Durati
 	}
 	// The list of free pages is rebuilt at the start, so that no commit has
 	// to write it.
-	db, err := bolt.Open(path, 0o600, &bolt.Options{
+	db, err := openDatabase(path, &bolt.Options{
 		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true, OpenFile: open,
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // TestDriversAgree lets the same transactions change a tree and a file, and
 // compares what is in them after each. Some are rolled back.
 func TestDriversAgree(t *testing.T) {
-	db, err := bolt.Open(filepath.Join(t.TempDir(), "db"), 0o600, &bolt.Options{NoSync: true})
+	db, err := openDatabase(filepath.Join(t.TempDir(), "db"), &bolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

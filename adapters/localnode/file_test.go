@@ -17,6 +17,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/test/check"
+	"footfall/test/conformance"
 )
 
 func TestStartMakesAPrivateDirectory(t *testing.T) {
@@ -152,14 +153,16 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 		name  string
 		plant func(t *testing.T, path string)
 		want  error
+		says  string
 	}{
-		{"a text", func(t *testing.T, path string) { write(t, path, []byte("not a database")) }, localnode.ErrDamaged},
-		{"zeros", func(t *testing.T, path string) { write(t, path, make([]byte, 1<<16)) }, localnode.ErrDamaged},
-		{"a file that was cut off", cutOff, localnode.ErrDamaged},
-		{"a file with a page of zeros", wipe, localnode.ErrDamaged},
-		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, localnode.ErrFormat},
-		{"a database of another version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat},
-		{"a directory", func(t *testing.T, path string) { check.Must(t, os.Mkdir(path, 0o700)) }, nil},
+		{"a text", func(t *testing.T, path string) { write(t, path, []byte("not a database")) }, localnode.ErrDamaged, ""},
+		{"zeros", func(t *testing.T, path string) { write(t, path, make([]byte, 1<<16)) }, localnode.ErrDamaged, ""},
+		{"a file that was cut off", cutOff, localnode.ErrDamaged, ""},
+		{"a file with a page of zeros", wipe, localnode.ErrDamaged, ""},
+		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, localnode.ErrFormat, "not Footfall's"},
+		{"a database of a newer version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat,
+			"the store has format 2, this version reads up to 1: run a newer version"},
+		{"a directory", func(t *testing.T, path string) { check.Must(t, os.Mkdir(path, 0o700)) }, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -173,8 +176,37 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 			if c.want != nil && !errors.Is(err, c.want) {
 				t.Fatalf("got the error %v, want %v", err, c.want)
 			}
+			check.Says(t, err, c.says)
 			t.Log(err)
 		})
+	}
+}
+
+// F1: the file is removed or replaced while it is open. The next process that opens the path has
+// other numbers, so every call is refused until the file is in its place again.
+func TestF1AFileThatIsNotInItsPlaceAnswersNothing(t *testing.T) {
+	dir := t.TempDir()
+	n := start(t, localnode.FileOptions{Dir: dir})
+	enter(t, n)
+	apply(t, n, batch(1))
+	path := filepath.Join(dir, "footfall.db")
+	for name, away := range map[string]func(){
+		"removed": func() { check.Must(t, os.Rename(path, path+".away")) },
+		"replaced": func() {
+			check.Must(t, os.Rename(path, path+".away"))
+			write(t, path, check.Value(os.ReadFile(path+".away"))(t))
+		},
+	} {
+		away()
+		for _, err := range []error{
+			check.Err(n.Apply(t.Context(), batch(2))), check.Err(n.RingSummary(t.Context())), check.Err(n.RingState(t.Context())),
+			check.Err(n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})), check.Err(n.Heartbeat(t.Context(), conformance.AnyTime())),
+		} {
+			check.Is(t, err, counting.ErrReplaced, name)
+			check.Is(t, err, counting.ErrNotApplied, name)
+		}
+		check.Must(t, os.Rename(path+".away", path))
+		check.Equal(t, visits(t, n), 1, "visits after what was %s is back", name)
 	}
 }
 

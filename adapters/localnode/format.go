@@ -3,6 +3,7 @@ package localnode
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"time"
 
 	"footfall/domain/counting"
@@ -85,7 +86,12 @@ func checkFormat(root bucket) error {
 	if meta == nil {
 		return fmt.Errorf("is %w: it is not Footfall's", ErrFormat)
 	}
-	if got := string(meta.Get([]byte("format"))); got != format {
+	got := string(meta.Get([]byte("format")))
+	newest, _ := strconv.Atoi(format)
+	if n, err := strconv.Atoi(got); err == nil && n > newest {
+		return fmt.Errorf("is %w: %w", ErrFormat, &counting.FormatError{Format: got, Newest: format})
+	}
+	if got != format {
 		return fmt.Errorf("is %w: version %q, this program reads %s", ErrFormat, got, format)
 	}
 	return nil

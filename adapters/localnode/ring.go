@@ -88,7 +88,7 @@ func (n *core) Bind(deployment string) { n.bound.Store(&deployment) }
 // means is counting.ErrOtherDeployment if calls mean another deployment than a ring's.
 func (n *core) means(r *sharding.Ring) error {
 	if bound := n.bound.Load(); bound != nil && r != nil && r.Deployment() != *bound {
-		return counting.OtherDeployment(r.Deployment(), *bound)
+		return &counting.DeploymentError{Of: r.Deployment(), Meant: *bound}
 	}
 	return nil
 }

@@ -70,6 +70,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			up = 1
 		}
 		gauge("footfall_node_up", "1 if a node of the ring answers and has its epoch, and 0 if not.", up, "node", string(n.ID))
+		for _, reason := range counting.Refusals() {
+			refused := 0.0
+			if n.Refused == reason {
+				refused = 1
+			}
+			gauge("footfall_node_refused", "1 while a node refuses every call of this instance, by reason, and 0 if not.", refused, "node", "reason", string(n.ID), reason)
+		}
 		gauge("footfall_node_share_ratio", "Part of all pages that a node of the ring has, 0 to 1.", n.Share, "node", string(n.ID))
 		gauge("footfall_node_clock_skew_seconds", "How far the clock of a node was ahead of that of this instance at the last heartbeat.", n.ClockSkew, "node", string(n.ID))
 		if up == 1 && n.Keys >= 0 {

@@ -68,7 +68,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		Status: func(context.Context) sharding.Status {
 			return sharding.Status{
 				Epoch: 7, Losses: make([]sharding.Loss, 2),
-				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: 9}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer"}},
+				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: 9}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
 				Moves: sharding.Progress{Left: 3, Arcs: 11, Pages: 12, Stuck: make([]sharding.StuckArc, 1)},
 			}
 		},
@@ -100,6 +100,14 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	}, always...)
 	for state, n := range map[counting.State]int{counting.Open: 1, counting.Sealed: 0, counting.Published: 0, counting.Done: 2, counting.Lost: 0, counting.Damaged: 0} {
 		want = append(want, fmt.Sprintf("footfall_windows{state=%s} %d", state, n), fmt.Sprintf("footfall_window_oldest_age_seconds{state=%s} 0", state))
+	}
+	for _, reason := range counting.Refusals() {
+		want = append(want, fmt.Sprintf("footfall_node_refused{node=a,reason=%s} 0", reason))
+		refused := 0
+		if reason == counting.RefusedEmpty {
+			refused = 1
+		}
+		want = append(want, fmt.Sprintf("footfall_node_refused{node=b,reason=%s} %d", reason, refused))
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, series(t, m)); diff != "" {

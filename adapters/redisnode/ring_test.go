@@ -8,6 +8,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
@@ -51,4 +52,33 @@ func (n node) wantVisits(t *testing.T, want int64) {
 			t.Errorf("page %d has %+v, want %d visits", i, tally, want)
 		}
 	}
+}
+
+// A store of before has no format, which is format 1, and gets one. A store of a newer
+// version is refused by every call, and so is a change of its ring.
+func TestANewerFormatIsRefused(t *testing.T) {
+	t.Parallel()
+	n := joined(t, servers.StartRedis(t))
+	c := n.server.Client()
+	defer func() { _ = c.Close() }()
+	check.Equal(t, c.HGet(t.Context(), "ff:T", "format").Val(), "1", "the format of a new store")
+	n.do(t, "hdel", "ff:T", "format")
+	check.Value(n.Apply(t.Context(), visits(1)))(t)
+	check.Value(n.Heartbeat(t.Context(), conformance.AnyTime()))(t)
+	check.Equal(t, c.HGet(t.Context(), "ff:T", "format").Val(), "1", "the format of an older store")
+	ring := check.Value(n.RingState(t.Context()))(t).Opened
+	for _, format := range []string{"2", "10", "text"} {
+		n.do(t, "hset", "ff:T", "format", format)
+		for _, err := range []error{
+			check.Err(n.Apply(t.Context(), visits(2))), check.Err(n.Read(t.Context(), 1, nil)), check.Err(n.RingState(t.Context())),
+			check.Err(n.RingSummary(t.Context())), check.Err(n.Fence(t.Context(), ring)), n.Accept(t.Context(), ring), n.Open(t.Context(), ring),
+			check.Err(n.IncomingArcs(t.Context(), 1)), check.Err(n.Heartbeat(t.Context(), conformance.AnyTime())),
+		} {
+			check.Is(t, err, counting.ErrNewerFormat)
+			check.Is(t, err, counting.ErrUnusable, "a start need not wait")
+			check.Says(t, err, "the store has format "+format+", this version reads up to 1: run a newer version")
+		}
+	}
+	n.do(t, "hset", "ff:T", "format", "1")
+	n.wantVisits(t, 1)
 }

@@ -154,10 +154,9 @@ func (n *Node) call(ctx context.Context, on redis.Scripter, function string, arg
 	} else if word == "SKEW" {
 		err = &counting.SkewError{Ahead: time.Duration(answer(v).int64(1)) * time.Millisecond}
 	} else if word == "OTHER" {
-		err = counting.OtherDeployment(answer(v).text(1), answer(v).text(2))
+		err = &counting.DeploymentError{Of: answer(v).text(1), Meant: answer(v).text(2)}
 	} else if word == "FORMAT" {
-		upTo, _ := v[2].(int64)
-		err = counting.NewerFormat(answer(v).text(1), int(upTo))
+		err = &counting.FormatError{Format: answer(v).text(1), Newest: answer(v).text(2)}
 	} else {
 		err = n.refusals[word]
 	}

@@ -29,10 +29,10 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	began, waiting := time.Now(), false
 	for {
 		all := Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (sharding.RingState, error) { return n.RingState(ctx) })
+		if err := foreign(all); err != nil {
+			return nil, err
+		}
 		if ring := newestOpened(values(all), 0); ring != nil {
-			if err := sameDeployment(ring, all); err != nil {
-				return nil, err
-			}
 			for _, s := range all {
 				c.catchUp(ctx, ring, s.From)
 			}
@@ -57,11 +57,11 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 			if bad != nil {
 				return nil, bad
 			}
-			err = establish(ctx, ring, all)
+			err = c.establish(ctx, ring, all)
 		case begun == nil || begun.ChangeID() != fenced.ChangeID():
 			begun, since = fenced, time.Now()
 		case time.Since(since) >= takeOver:
-			err = establish(ctx, begun, all)
+			err = c.establish(ctx, begun, all)
 		}
 		if Pause(ctx, pollStart); ctx.Err() != nil {
 			return nil, fmt.Errorf("no ring yet: %w", cmp.Or(err, ctx.Err()))
@@ -81,10 +81,25 @@ func unanswered(all []nodeState) error {
 	return nil
 }
 
-func sameDeployment(ring *sharding.Ring, all []nodeState) error {
+// foreign is an error if a node can't be part of one deployment with the others: no wait
+// helps. A node that another instance is still making a member is none of them.
+func foreign(all []nodeState) error {
+	var first *nodeState // that has a ring, an opened one if there is any
+	for i, s := range all {
+		if errors.Is(s.Err, counting.ErrNewerFormat) {
+			return fmt.Errorf("node %s: %w", s.From.ID(), s.Err)
+		}
+		if s.Err == nil && (first == nil || first.Value.Opened == nil) {
+			first = &all[i]
+		}
+	}
 	for _, s := range all {
-		if s.Err == nil && s.Value.Fenced.Deployment() != ring.Deployment() {
-			return fmt.Errorf("node %s belongs to another deployment", s.From.ID())
+		if s.Err != nil || first.Value.Opened == nil {
+			continue
+		}
+		if of := first.Value.Fenced.Deployment(); s.Value.Fenced.Deployment() != of {
+			return fmt.Errorf("node %s belongs to another deployment than node %s: %s and %s; correct FOOTFALL_STORE",
+				s.From.ID(), first.From.ID(), s.Value.Fenced.Deployment(), of)
 		}
 	}
 	return nil
@@ -102,7 +117,7 @@ func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 
 // establish fences and then opens all nodes for a ring, one after the other. Of several
 // instances that try simultaneously, only one passes the first node.
-func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error {
+func (c *Cluster) establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
 		if _, err := s.From.Fence(ctx, ring); err != nil {
 			return fmt.Errorf("node %s: %w", s.From.ID(), err)
@@ -113,6 +128,7 @@ func establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error 
 			return fmt.Errorf("node %s: %w", s.From.ID(), err)
 		}
 	}
+	c.opts.Log.Warn("first start: the store was empty, so this is a new deployment, and all counts begin at 0", "deployment", ring.Deployment())
 	return nil
 }
 

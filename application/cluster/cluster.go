@@ -60,6 +60,8 @@ type Member struct {
 	*groupcommit.Committer
 	Reads *groupcommit.Reader
 	clock *clock
+	// refused is why the node answers no call, as it was last logged (Refusal).
+	refused atomic.Pointer[string]
 }
 
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
@@ -132,7 +134,8 @@ func (c *Cluster) newMember(n Node) *Member {
 	}
 	movable, _ := n.(counting.Movable)
 	return &Member{
-		n, movable, groupcommit.New(o), groupcommit.NewReader(n), &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
+		Node: n, Movable: movable, Committer: groupcommit.New(o), Reads: groupcommit.NewReader(n),
+		clock: &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
 	}
 }
 
@@ -232,7 +235,7 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 			m.Bind(c.deployment)
 		}
 	case before.Deployment() != ring.Deployment():
-		return counting.OtherDeployment(ring.Deployment(), before.Deployment())
+		return &counting.DeploymentError{Of: ring.Deployment(), Meant: before.Deployment()}
 	case before.Epoch() >= ring.Epoch():
 		return nil
 	}

@@ -94,6 +94,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 		_, err := m.Read(ctx, v.Epoch(), nil)
 		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
+		_, nodes[i].Why = Refusal(err)
 		return nil
 	})
 	return nodes

@@ -88,7 +88,9 @@ func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 		o.Length = counting.WindowLength(time.Minute)
 	}
 	o.EndpointLimit = 10
-	o.Log = slog.New(slog.DiscardHandler)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	c := check.Value(cluster.New(o))(t)
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())

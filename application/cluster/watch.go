@@ -43,8 +43,13 @@ type unopened struct {
 // poll asks the nodes once, and reports whether a change is under way.
 func (c *Cluster) poll(left *unopened) bool {
 	answers := Ask(c.ctx, glance, c.known(), func(ctx context.Context, m *Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) })
-	answers = slices.DeleteFunc(answers, func(a Answer[*Member, sharding.RingSummary]) bool { return a.Err != nil })
 	v := c.View()
+	for _, a := range answers {
+		if at := v.Index(a.From.ID()); at >= 0 && !v.Away(at) {
+			c.noteRefusal(a.From, a.Err)
+		}
+	}
+	answers = slices.DeleteFunc(answers, func(a Answer[*Member, sharding.RingSummary]) bool { return a.Err != nil })
 	fence := v.Epoch()
 	for _, a := range answers {
 		fence = max(fence, a.Value.Fence)

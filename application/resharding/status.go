@@ -29,6 +29,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		switch {
 		case a.Err != nil:
 			n.Away = whyAway(a.Err)
+			n.Refused, _ = cluster.Refusal(a.Err)
 		case a.Value.Opened < v.Epoch():
 			n.Away = "it has not opened the ring"
 		}
@@ -78,6 +79,8 @@ func whyAway(err error) string {
 		return "it belongs to another deployment"
 	case errors.Is(err, counting.ErrNewerFormat):
 		return "a newer version has written it"
+	case errors.Is(err, counting.ErrReplaced):
+		return "its file was removed or replaced"
 	case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
 		return "it has another ring"
 	}

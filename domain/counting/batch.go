@@ -20,7 +20,8 @@ var (
 	// ErrWrongNode: the store belongs to another node.
 	ErrWrongNode = errors.New("node is another one")
 	// ErrOtherDeployment: the store belongs to another deployment than the one that
-	// the call means (sharding.RingStore.Bind). Its numbers are others.
+	// the call means (sharding.RingStore.Bind). Its numbers are others. The error is a
+	// *DeploymentError.
 	ErrOtherDeployment = errors.New("node belongs to another deployment")
 	// ErrStale: the call's epoch is below the node's fence. A repetition never
 	// has an effect either.
@@ -31,23 +32,13 @@ var (
 	// change by an operator helps, so a start need not wait.
 	ErrUnusable = fmt.Errorf("%w: node can't be used", ErrNotApplied)
 	// ErrNewerFormat: a newer version of Footfall has written the store, in a format
-	// that this one does not read.
+	// that this one does not read. The error is a *FormatError.
 	ErrNewerFormat = fmt.Errorf("%w: the store has a newer format", ErrUnusable)
+	// ErrReplaced: the file of the store was removed or replaced while it was open.
+	ErrReplaced = fmt.Errorf("%w: the file of the store was removed or replaced", ErrNotApplied)
 	// ErrClosed: the Node was closed before the call.
 	ErrClosed = fmt.Errorf("%w: node is closed", ErrNotApplied)
 )
-
-// NewerFormat is ErrNewerFormat for a store of a format, to a version that reads all
-// formats up to another.
-func NewerFormat(format string, upTo int) error {
-	return fmt.Errorf("%w: it has format %s, this version reads up to %d: run a newer version", ErrNewerFormat, format, upTo)
-}
-
-// OtherDeployment is ErrOtherDeployment with the deployment that the store belongs to,
-// and the one that was meant.
-func OtherDeployment(of, meant string) error {
-	return fmt.Errorf("%w: %s, not %s", ErrOtherDeployment, of, meant)
-}
 
 // Errors that clients of Footfall receive.
 var (
@@ -69,6 +60,28 @@ type GapError struct {
 func (e *GapError) Error() string {
 	return fmt.Sprintf("gap in the session: the node remembers batch %d as the last", e.Last)
 }
+
+// DeploymentError is ErrOtherDeployment with the deployment to which the store belongs,
+// and the one that was meant.
+type DeploymentError struct{ Of, Meant string }
+
+func (e *DeploymentError) Error() string {
+	return fmt.Sprintf("%v: %s, not %s", ErrOtherDeployment, e.Of, e.Meant)
+}
+
+// Unwrap returns ErrOtherDeployment.
+func (e *DeploymentError) Unwrap() error { return ErrOtherDeployment }
+
+// FormatError is ErrNewerFormat with the format of the store. Newest is the newest format
+// that this version reads.
+type FormatError struct{ Format, Newest string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the store has format %s, this version reads up to %s: run a newer version", e.Format, e.Newest)
+}
+
+// Unwrap returns ErrNewerFormat.
+func (e *FormatError) Unwrap() error { return ErrNewerFormat }
 
 type (
 	// NodeID names a node of the ring permanently: redis_7070, embedded.

@@ -131,7 +131,7 @@ func (s RingState) compare(r *Ring) error {
 	f := s.Fenced
 	switch {
 	case r.deployment != f.deployment:
-		return counting.OtherDeployment(f.deployment, r.deployment)
+		return &counting.DeploymentError{Of: f.deployment, Meant: r.deployment}
 	case r.epoch < f.epoch:
 		return fmt.Errorf("%w: the node is fenced at epoch %d", counting.ErrStale, f.epoch)
 	case r.epoch == f.epoch && r.change != f.change:

@@ -75,6 +75,9 @@ type MemberStatus struct {
 	ClockSkew float64 `json:"clock_skew_seconds"`
 	// Away is why the node can't be reached; empty if it can.
 	Away string `json:"away,omitempty"`
+	// Refused is why it refuses every call, one of counting.Refusals; empty if it does
+	// not.
+	Refused string `json:"-"`
 	// Keys is as in RingSummary; 0 when the node could not be reached.
 	Keys int `json:"-"`
 }

@@ -25,6 +25,8 @@ type Node struct {
 	Share float64 `json:"share"`
 	// Answers: it answered the last time.
 	Answers bool `json:"answers"`
+	// Why it refuses every call; empty if it answers, or says nothing.
+	Why string `json:"-"`
 	// Skew is how far its clock was ahead of this instance's at the last heartbeat,
 	// negative if it was behind; 0 unless that is too much, so that it takes no ids.
 	Skew time.Duration `json:"-"`

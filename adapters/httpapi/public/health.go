@@ -20,7 +20,7 @@ func (a *api) alive(_ http.ResponseWriter, _ *http.Request, _ string) ([]byte, e
 }
 
 // readiness serves GET /readyz: the service is ready when at least one node
-// answers. The answer names those that don't.
+// answers. The answer names those that don't, and says why where they do.
 func (a *api) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	if httpapi.IsDraining(r.Context()) {
 		return nil, problem.Unavailable("draining", "The service is stopping.", 1)
@@ -33,9 +33,13 @@ func (a *api) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byt
 	}{Status: "ready"}
 	nodes, away := a.Nodes(ctx), 0
 	for _, n := range nodes {
-		switch {
-		case !n.Answers:
+		if !n.Answers {
 			away++
+		}
+		switch {
+		case n.Why != "":
+			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+": "+n.Why)
+		case !n.Answers:
 			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" does not answer")
 		case n.Skew != 0:
 			answer.Reasons = append(answer.Reasons, fmt.Sprintf("node %s takes no ids: its clock and this instance's differ by %v",

@@ -15,16 +15,16 @@ local sealed, tables, marks = T[5], T[6], T[7]
 -- without one has format 1.
 local FORMAT = 1
 
+-- int writes a whole number of up to 2^53 as Redis reads it.
+local function int(n) return string.format('%d', n) end
+
 -- foreign refuses every call if the store is not the one that the caller means.
 local function foreign()
-  if (tonumber(T[9] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[9], FORMAT} end
+  if (tonumber(T[9] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[9], int(FORMAT)} end
   if not T[1] then return nil end
   if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
   if ARGV[2] ~= '' and T[8] ~= ARGV[2] then return {'OTHER', T[8], ARGV[2]} end
 end
-
--- int writes a whole number of up to 2^53 as Redis reads it.
-local function int(n) return string.format('%d', n) end
 
 -- unpacked is a list among the arguments.
 local function unpacked(list) return list ~= '' and cmsgpack.unpack(list) or {} end

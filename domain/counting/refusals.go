@@ -1,0 +1,16 @@
+package counting
+
+// The reasons for which a node refuses every call of an instance until an operator acts,
+// as words of a metric.
+const (
+	RefusedEmpty           = "empty"            // ErrUninitialized
+	RefusedOtherDeployment = "other_deployment" // ErrOtherDeployment
+	RefusedOtherNode       = "other_node"       // ErrWrongNode
+	RefusedNewerFormat     = "newer_format"     // ErrNewerFormat
+	RefusedReplaced        = "replaced"         // ErrReplaced
+)
+
+// Refusals are all of them.
+func Refusals() []string {
+	return []string{RefusedEmpty, RefusedOtherDeployment, RefusedOtherNode, RefusedNewerFormat, RefusedReplaced}
+}
