@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"footfall/adapters/serverurl"
@@ -42,7 +43,9 @@ func dial(ctx context.Context, network, addr string, files *serverurl.TLS) (conn
 		if config, err = files.Config(host); err != nil {
 			return nil, err
 		}
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, addr)
+		if conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, addr); err == nil {
+			conn = secured{conn.(*tls.Conn)} //nolint:forcetypeassert // documented
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -52,6 +55,18 @@ func dial(ctx context.Context, network, addr string, files *serverurl.TLS) (conn
 		return nil, err
 	}
 	return conn, nil
+}
+
+// secured shows the socket below TLS. The pool looks there whether the server has closed a
+// connection that was idle, as it does without TLS.
+type secured struct{ *tls.Conn }
+
+func (c secured) SyscallConn() (syscall.RawConn, error) {
+	socket, ok := c.NetConn().(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return socket.SyscallConn()
 }
 
 // greet waits for a first answer, so that a server that closes the connection instead

@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/redis/go-redis/v9"
 
@@ -47,6 +49,11 @@ func isSetup(err error) bool {
 	return errors.As(err, &dial) && errors.As(err, &alert) && alert.Op == "remote error" || // of TLS
 		begins(err.Error(), "NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH") ||
 		errors.As(err, &authority) || errors.As(err, &name)
+}
+
+// isClosed tells whether the other end has closed the connection of a call.
+func isClosed(err error) bool {
+	return !errors.As(err, new(dialError)) && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call

@@ -53,10 +53,15 @@ type script struct {
 	readOnly *redis.Script
 }
 
-// run runs the script. A server that refuses it because it can't save, or misses replicas,
-// is no replica: Redis checks that first. So it may read all the same.
+// run runs the script. One that reads is repeated once if the server has closed the
+// connection: it may have been idle for too long. A server that refuses to read because it
+// can't save, or misses replicas, is no replica: Redis checks that first. So it may read
+// all the same.
 func (s script) run(ctx context.Context, on redis.Scripter, args []any) ([]any, error) {
 	v, err := s.Run(ctx, on, nil, args...).Slice()
+	if err != nil && s.readOnly != nil && isClosed(err) {
+		v, err = s.Run(ctx, on, nil, args...).Slice()
+	}
 	if err != nil && s.readOnly != nil && begins(err.Error(), "MISCONF", "NOREPLICAS") {
 		return s.readOnly.Run(ctx, on, nil, args...).Slice()
 	}

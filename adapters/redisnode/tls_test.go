@@ -1,6 +1,7 @@
 package redisnode_test
 
 import (
+	"errors"
 	"log/slog"
 	"net/url"
 	"os"
@@ -89,4 +90,27 @@ func TestRenewedFilesOfTLSNeedNoRestart(t *testing.T) {
 func replace(t *testing.T, file, by string) {
 	t.Helper()
 	check.Must(t, os.WriteFile(file, check.Value(os.ReadFile(by))(t), 0o600))
+}
+
+// F5: the server closes the connection on which a read is under way.
+func TestF5AReadThatMeetsAClosedConnectionIsRepeatedOnce(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t)
+	check.Value(joined(t, server).Apply(t.Context(), visits(1)))(t)
+	proxy := servers.StartProxy(t, server.Addr)
+	n := openURL(t, server, "redis://"+proxy.Addr)
+	_, err := n.RingSummary(t.Context()) // wants another id
+	check.Is(t, err, counting.ErrWrongNode)
+	once, _ := proxy.DropReply("WRONGNODE")
+	_, err = n.RingSummary(t.Context())
+	check.Is(t, err, counting.ErrWrongNode)
+	<-once
+	twice, _ := proxy.DropReply("WRONGNODE")
+	again, _ := proxy.DropReply("WRONGNODE")
+	_, err = n.RingSummary(t.Context())
+	if err == nil || errors.Is(err, counting.ErrWrongNode) {
+		t.Errorf("%v, want that the connection was closed", err)
+	}
+	<-twice
+	<-again
 }

@@ -25,8 +25,17 @@ type Proxy struct {
 	cuts     []*cut
 	stalled  chan struct{} // closed by Resume; nil while bytes flow
 
+	idleTime atomic.Int64 // nanoseconds, 0 is without end
+	dropped  atomic.Int64
 	rewrites atomic.Int64
 }
+
+// DropIdle lets connections on which no bytes flow for some time lead nowhere from then
+// on, though they stay open. It holds for those that are made later.
+func (p *Proxy) DropIdle(after time.Duration) { p.idleTime.Store(int64(after)) }
+
+// Dropped is how many connections led nowhere.
+func (p *Proxy) Dropped() int64 { return p.dropped.Load() }
 
 // Rewrites is how often the text was replaced. A text that never comes is no defect.
 func (p *Proxy) Rewrites() int64 { return p.rewrites.Load() }
@@ -168,15 +177,38 @@ func (p *Proxy) serve(client net.Conn) {
 	defer func() { _ = server.Close() }()
 	p.keep(client, server)
 	defer p.forget(client, server)
+	drop := p.dropIdle()
 	requests := make(chan struct{})
 	go func() {
 		defer close(requests)
-		pump(server, client, p.request)
+		pump(server, client, drop(p.request))
 	}()
-	pump(client, server, p.reply)
+	pump(client, server, drop(p.reply))
 	_ = client.Close()
 	_ = server.Close()
 	<-requests
+}
+
+// dropIdle returns what both directions of one connection do while it is not idle.
+func (p *Proxy) dropIdle() func(change func([]byte) ([]byte, bool)) func([]byte) ([]byte, bool) {
+	after := time.Duration(p.idleTime.Load())
+	if after == 0 {
+		return func(change func([]byte) ([]byte, bool)) func([]byte) ([]byte, bool) { return change }
+	}
+	var nowhere atomic.Bool
+	idle := time.AfterFunc(after, func() { nowhere.Store(true); p.dropped.Add(1) })
+	return func(change func([]byte) ([]byte, bool)) func([]byte) ([]byte, bool) {
+		return func(b []byte) ([]byte, bool) {
+			if len(b) == 0 {
+				idle.Stop()
+			} else if nowhere.Load() {
+				return nil, true
+			} else {
+				idle.Reset(after)
+			}
+			return change(b)
+		}
+	}
 }
 
 func (p *Proxy) keep(conns ...net.Conn) {
