@@ -1,6 +1,7 @@
 package resharding_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
@@ -208,4 +210,54 @@ func (d *deployment) begin(t *testing.T, m sharding.Move, steps int) int {
 		must(destination.CloseArc(t.Context(), table, m.Arc, r.Pages))
 	}
 	return r.Pages
+}
+
+// V17, P3: of two nodes, the one that does not decide abandons the other only when that
+// has come back empty. If it is only away, it may be abandoning this one.
+func TestTheDecidingOneOfTwoNodesIsAbandonedOnlyWhenItIsEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h faults
+		d := newDeploymentOf(t, 2, h.around)
+		d.count(t, 100)
+		away := func(id counting.NodeID) {
+			h.set(func() {
+				h.before = func(_ context.Context, node counting.NodeID, _ chaos.Call) error {
+					if node == id {
+						return errors.New("connection refused")
+					}
+					return nil
+				}
+			})
+		}
+		away("n1")
+		_, err := d.ring.Abandon(t.Context(), "n1")
+		if !errors.Is(err, sharding.ErrMinority) || !strings.Contains(err.Error(), "start an empty server at its address") {
+			t.Errorf("n1, which does not answer, is abandoned: %v", err)
+		}
+		away("")
+		d.resolve(t)
+		d.wantCounted(t, 100)
+		d.lose("n1")
+		check.OK(t, check.Err(d.ring.Abandon(t.Context(), "n1")))
+		if st := d.resolve(t); len(st.Losses) != 1 || st.Nodes[0].State != sharding.Lost {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
+
+// V17: the first of two nodes goes on alone when the other does not answer.
+func TestTheDecidingOneOfTwoNodesAbandonsTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h faults
+		d := newDeploymentOf(t, 2, h.around)
+		h.set(func() {
+			h.before = func(_ context.Context, node counting.NodeID, _ chaos.Call) error {
+				if node == "n2" {
+					return errors.New("connection refused")
+				}
+				return nil
+			}
+		})
+		check.OK(t, check.Err(d.ring.Abandon(t.Context(), "n2")))
+	})
 }

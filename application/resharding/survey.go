@@ -86,15 +86,21 @@ func (t *transition) ensureDurable(ctx context.Context) error {
 	}, t.lost...)
 }
 
-// checkAway is sharding.ErrAnswers when a node that is to be abandoned answers and
-// has its data.
+// checkAway is sharding.ErrAnswers when a node that is to be abandoned answers and has
+// its data. It is sharding.ErrMinority unless one that decides alone answers that it is
+// empty: if it only does not answer, it may be abandoning the other node.
 func (t *transition) checkAway(ctx context.Context) error {
 	return t.view.Each(ctx, func(ctx context.Context, i int, m *cluster.Member) error {
 		if !slices.Contains(t.lost, i) {
 			return nil
 		}
-		if p, err := m.RingSummary(ctx); err == nil && p.Opened >= t.view.Epoch() {
+		p, err := m.RingSummary(ctx)
+		switch {
+		case err == nil && p.Opened >= t.view.Epoch():
 			return sharding.ErrAnswers
+		case m.ID() == t.decider && !errors.Is(err, counting.ErrUninitialized):
+			return fmt.Errorf("%w: of two nodes, %s alone can go on. Bring it back. If its data is permanently lost, start an empty server at its address, and repeat this",
+				sharding.ErrMinority, m.ID())
 		}
 		return nil
 	})

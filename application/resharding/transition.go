@@ -87,6 +87,7 @@ type transition struct {
 
 	view    *cluster.View   // whose ring is changed
 	lost    []int           // members of it that are to be abandoned
+	decider counting.NodeID // of them; empty if there is none (sharding.Ring.Decider)
 	asked   sharding.Change // for next
 	next    *sharding.Ring
 	highest counting.Window // that a node has
@@ -160,9 +161,11 @@ func (t *transition) survey(ctx context.Context) error {
 	v := t.Cluster.View()
 	t.view = v
 	if len(t.abandoned) > 0 {
-		if _, err := t.plan(v, sharding.Change{}); err != nil { // before any node is asked
+		next, err := t.plan(v, sharding.Change{}) // before any node is asked
+		if err != nil {
 			return err
 		}
+		t.decider, _ = v.Decider(next)
 		for _, id := range t.abandoned {
 			t.lost = append(t.lost, v.Index(id))
 		}

@@ -14,7 +14,8 @@ import "footfall/domain/counting"
 // decides, and of more than two any one may be away.
 //
 // A quorum is more than half of the votes. Members that next abandons count as no. But
-// of two members, the second alone can abandon the first.
+// of two members, the second alone can abandon the first. That is proposed only when the
+// first is empty (Decider): it can decide otherwise no more.
 func (r *Ring) HasQuorum(next *Ring, yes func(counting.NodeID) bool) bool {
 	voters := r.voters()
 	ayes, all := 0, 0
@@ -28,10 +29,20 @@ func (r *Ring) HasQuorum(next *Ring, yes func(counting.NodeID) bool) bool {
 			ayes += votes
 		}
 	}
-	if len(voters) == 2 && next.abandons(voters[0]) {
+	if _, ok := r.Decider(next); ok {
 		return ayes > 0
 	}
 	return ayes > all/2
+}
+
+// Decider is the first of two active members, if next abandons it. Only that node
+// can say that it decides nothing else.
+func (r *Ring) Decider(next *Ring) (id counting.NodeID, ok bool) {
+	voters := r.voters()
+	if len(voters) != 2 || !next.abandons(voters[0]) {
+		return "", false
+	}
+	return voters[0], true
 }
 
 // voters are the active members.

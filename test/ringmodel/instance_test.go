@@ -47,7 +47,7 @@ func (w *world) start(_ int, name string) (*instance, error) {
 		return i.link(s), nil
 	}
 	var nodes []cluster.Node
-	for n := range stayers {
+	for n := range w.plan.nodes() {
 		node, _ := dial(counting.NodeID(fmt.Sprintf("n%04d", n+1)), "")
 		nodes = append(nodes, node)
 	}

@@ -109,7 +109,11 @@ func runMany(t *testing.T, p func() plan, wanted []chaos.Fault) {
 func runOnce(t *testing.T, n int, p plan, m mutant) (r chaos.Result) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(seed()+uint64(n), p, m)
-		w.run(t.Context())
+		if p.pair {
+			w.runPair(t.Context())
+		} else {
+			w.run(t.Context())
+		}
 		r = w.result()
 	})
 	return r

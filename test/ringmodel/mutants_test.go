@@ -54,6 +54,7 @@ func rareDefects() []defect {
 	return []defect{
 		{plan: quarrel, mutant: mutant{name: "an accepted ring is forgotten when a later fence comes", node: func(n chaos.Node) chaos.Node { return distracted{n} }}},
 		{plan: quarrel, mutant: mutant{name: "a change is undone though it was accepted", client: func(l *link) chaos.Node { return stubborn{l} }}},
+		{plan: pair, mutant: mutant{name: "one of two that does not answer is abandoned as if it were empty", client: func(l *link) chaos.Node { return hopeful{l} }}},
 		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n chaos.Node) chaos.Node { return wasteful{n} }}},
 		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n chaos.Node) chaos.Node { return &hoarder{Node: n} }}},
 		{plan: storm, mutant: mutant{name: "what a node knew of windows goes with it", node: func(n chaos.Node) chaos.Node { return oblivious{n} }}},

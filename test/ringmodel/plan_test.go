@@ -28,6 +28,7 @@ type plan struct {
 	crashes, rollBacks bool
 	trips              [5]float64    // by kind: chances that an instance dies at a call
 	pause              time.Duration // between two changes of an operator, about
+	pair               bool          // two nodes are separated (runPair)
 	losses             bool          // joining nodes are permanently lost; no request has a key
 	audits             bool          // all pages are read all the time
 	swings             bool          // all changes are back and forth
@@ -57,4 +58,12 @@ type plan struct {
 	launch func(counting.NodeID) machine
 	real   bool
 	haste  int
+}
+
+// nodes is the number of nodes at the start.
+func (p plan) nodes() int {
+	if p.pair {
+		return 2
+	}
+	return stayers
 }

@@ -60,7 +60,7 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 	}
 	w.Start, w.Wary = w.start, p.real
 	var members []sharding.Member
-	for range stayers {
+	for range p.nodes() {
 		s := w.newServer()
 		members = append(members, sharding.Member{ID: s.ID(), Addr: s.Addr(), Weight: p.heavy})
 	}

@@ -115,3 +115,47 @@ func TestWhatHadNotLeftForALostServerCountsOn(t *testing.T) {
 	in.Change(http.MethodPost, "/ring/repair", "")
 	in.Administer(http.MethodGet, "/ring", "").Want(t, http.StatusOK, `"strays":[]`)
 }
+
+// V17, P3: of two servers, the second does not go on alone while the first is away, since
+// that may go on alone, too. When an empty server is at the first one's address, it does.
+func TestOfTwoServersTheFirstIsAbandonedOnlyWhenItIsEmpty(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 2)
+	in := r.Start()
+	first := in.Ring().Nodes[0]
+	at := slices.Index(r.Servers, r.ServerAt(first.Addr))
+	by := r.Pages(in, 5)
+	for _, page := range slices.Concat(by...) {
+		r.MustVisit(in, page)
+	}
+	r.Servers[at].Kill()
+	in.ToolFails([]string{"409", "empty server at its address"}, "ring", "remove", first.ID, "--accept-loss")
+	if st := in.Ring(); st.Epoch != 1 || len(st.Losses) > 0 {
+		t.Errorf("what was refused has changed the ring: %+v", st)
+	}
+	check.Must(t, r.Servers[at].Start())
+	r.Do(at, "flushall")
+	in.MustTool("ring", "remove", first.ID, "--accept-loss")
+	for i, pages := range by {
+		for _, page := range pages {
+			want := int64(1)
+			if i == at {
+				want = 0
+			}
+			check.Equal(t, in.Visits(page), want, "visits of %s", page)
+		}
+	}
+}
+
+// V17: the first of two servers goes on alone.
+func TestTheFirstOfTwoServersAbandonsTheOther(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 2)
+	in := r.Start()
+	other := in.Ring().Nodes[1]
+	r.ServerAt(other.Addr).Kill()
+	in.MustTool("ring", "remove", other.ID, "--accept-loss")
+	if st := in.Ring(); len(st.Losses) != 1 {
+		t.Errorf("the ring is %+v", st)
+	}
+}
