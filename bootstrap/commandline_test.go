@@ -31,6 +31,8 @@ func TestTheCommandLineIsRead(t *testing.T) {
 		{"ring weight redis_1 2 --no-wait=true", "footfall ring weight", "redis_1 2", map[string]string{"no-wait": "true"}},
 		{"ring owner -", "footfall ring owner", "-", nil},
 		{"publish --replay f", "footfall publish", "", map[string]string{"replay": "f", "listen": ":1"}},
+		{"publish --replay f --replay=-", "footfall publish", "", map[string]string{"replay": "f, -"}},
+		{"ring add x --weight 010", "footfall ring add", "x", map[string]string{"weight": "10"}},
 		{"completion zsh", "footfall completion", "zsh", nil},
 		{"import f --skip=9223372036854775807", "footfall import", "f", map[string]string{"skip": "9223372036854775807"}},
 	} {
@@ -64,16 +66,42 @@ func TestABadCommandLineIsAnError(t *testing.T) {
 		"ring weight redis_1":                   "footfall ring weight wants WEIGHT",
 		"ring weight redis_1 -1":                "-1 is not a flag, and no number may be negative; put words that begin with - after --",
 		"ring weight redis_1 two":               `WEIGHT is "two", want a number`,
-		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: strconv.ParseInt: parsing "two": invalid syntax`,
+		"ring add x --weight two":               `invalid argument "two" for "--weight" flag: want a number`,
 		"ring add x --dry-run=no":               `invalid argument "no" for "--dry-run" flag: strconv.ParseBool: parsing "no": invalid syntax`,
 		"ring remove x --accept-loss --dry-run": "if any flags in the group [accept-loss dry-run] are set none of the others can be; [accept-loss dry-run] were all set",
 		"import f --skip=-5":                    "--skip is -5, want a number of lines",
+		"import f --skip=1_000":                 `invalid argument "1_000" for "--skip" flag: want a number`,
+		"ring add x --weight 0x10":              `invalid argument "0x10" for "--weight" flag: want a number`,
+		"ring add x --weight 1e3":               `invalid argument "1e3" for "--weight" flag: want a number`,
 		"publish":                               `required flag(s) "replay" not set`,
 		"completion":                            "footfall completion wants SHELL",
 		"completion tcsh":                       `SHELL is "tcsh", want one of bash, zsh, fish`,
 	} {
 		if code, stdout, stderr := run(t, strings.Fields(line)...); code != 2 || stdout != "" || stderr != "footfall: "+want+"\n" {
 			t.Errorf("%q: exit code %d, %q, want 2, %s", line, code, stderr, want)
+		}
+	}
+}
+
+// F16: of two values of a flag one would have no effect, also if they are equal. The
+// values may be secrets.
+func TestF16AFlagIsGivenAtMostOnce(t *testing.T) {
+	t.Parallel()
+	lines := []string{
+		"export f --restart --restart", "import f --skip=1 --skip=2", "import f --skip-invalid --skip-invalid=false",
+		"ring add x --weight=1 --weight=1", "ring add x --dry-run --dry-run", "ring weight x 1 --no-wait --no-wait=false",
+		"ring remove x --accept-loss --accept-loss",
+	}
+	for name := range bootstrap.Defaults() {
+		flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "FOOTFALL_")), "_", "-")
+		lines = append(lines, "serve "+flag+"=s3cret "+flag+"=s3cret", flag+"=s3cret ring status "+flag+"=s3cret", "publish --replay=f "+flag+"=s3cret "+flag+"=s3cret")
+	}
+	for _, line := range lines {
+		words := strings.Fields(line)
+		flag, _, _ := strings.Cut(words[len(words)-1], "=")
+		code, stdout, stderr := run(t, words...)
+		if want := "footfall: " + flag + " is given more than once\n"; code != 2 || stdout != "" || stderr != want {
+			t.Errorf("%q: exit code %d, %q, want 2, %q", line, code, stderr, want)
 		}
 	}
 }

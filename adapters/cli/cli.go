@@ -88,6 +88,7 @@ func New(o Options) *cobra.Command {
 			_, err := fmt.Fprintln(o.Stdout, o.Version)
 			return err
 		})))
+	refuseRepeated(root)
 	return root
 }
 
@@ -176,6 +177,9 @@ func subcommands(c *cobra.Command) string {
 func flagError(_ *cobra.Command, err error) error {
 	if _, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
 		return errors.New("a flag without a name")
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, errRepeated) {
+		return fmt.Errorf("--%s is given more than once", invalid.GetFlag().Name)
 	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok || unknown.GetSpecifiedShortnames() == "" {

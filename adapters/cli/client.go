@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -36,6 +36,7 @@ var errNoService = errors.New("no service is at the address")
 type client struct {
 	setting  string
 	http     *resty.Client
+	reached  *atomic.Bool // a service has answered, or a connection to it was open
 	out, err io.Writer
 }
 
@@ -62,7 +63,7 @@ func (o *Options) newClient(setting string) (client, error) {
 		host = "localhost"
 	}
 	service := resty.New().SetBaseURL("http://"+net.JoinHostPort(host, port)).SetHeader("Content-Type", "application/json").SetTimeout(callTimeout)
-	return client{setting: setting, http: service, out: o.Stdout, err: o.Stderr}, nil
+	return client{setting: setting, http: service, reached: new(atomic.Bool), out: o.Stdout, err: o.Stderr}, nil
 }
 
 // Variable is the environment variable of a setting.
@@ -90,8 +91,12 @@ func (o *Options) checkHealth(ctx context.Context) error {
 func (c client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
 	resp, err := c.http.R().SetContext(ctx).SetBody(body).Execute(method, path)
 	op, isOp := errors.AsType[*net.OpError](err)
+	refused := isOp && op.Op == "dial"
+	if !refused {
+		c.reached.Store(true)
+	}
 	switch {
-	case isOp && op.Op == "dial":
+	case refused:
 		return nil, fmt.Errorf("%w in %s: %w", errNoService, Variable(c.setting), op)
 	case err != nil:
 		return nil, err
@@ -110,26 +115,29 @@ func (c client) call(ctx context.Context, method, path string, body any) ([]byte
 }
 
 // retry repeats an idempotent request for retryFor while the service can't be
-// reached or refuses it for now. The first request of a command, begun false,
-// does not wait for a service that isn't there.
-func (c client) retry(ctx context.Context, begun bool, method, path string, body any) ([]byte, error) {
+// reached or refuses it for now. A command does not wait for a service that was
+// never there.
+func (c client) retry(ctx context.Context, method, path string, body any) ([]byte, error) {
 	attempt := func() ([]byte, error) {
 		answer, err := c.call(ctx, method, path, body)
-		if !begun && errors.Is(err, errNoService) {
+		if !c.reached.Load() && errors.Is(err, errNoService) {
 			err = backoff.Permanent(err)
 		}
 		return answer, err
 	}
-	var noted sync.Once
+	noted := ""
 	note := func(err error, _ time.Duration) {
-		noted.Do(func() { c.note(fmt.Sprintf("%v; trying again for up to %v", err, retryFor)) })
+		if err.Error() != noted {
+			noted = err.Error()
+			c.note(fmt.Sprintf("%s; trying again for up to %v", noted, retryFor))
+		}
 	}
 	return backoff.Retry(ctx, attempt, backoff.WithBackOff(pauses()), backoff.WithMaxElapsedTime(retryFor), backoff.WithNotify(note))
 }
 
-// pauses are those between two attempts of anything.
+// pauses are those between two attempts of anything, about half of them random.
 func pauses() backoff.BackOff {
-	return &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second}
+	return &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Second}
 }
 
 // print writes the answer of a call to stdout.

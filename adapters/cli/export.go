@@ -15,13 +15,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// exportLine is a line of an export: a page with its count, null if the count
-// can't be read.
-type exportLine struct {
-	PageID string `json:"page_id"`
-	Count  *int64 `json:"count"`
-}
-
 func (o *Options) exportCommand() *cobra.Command {
 	c := o.adminCommand("export FILE", "Write all pages with their counts to a file, or to stdout for -, one JSON object per line, through the admin listener of this machine's service.",
 		func(ctx context.Context, c client, args []string) error {
@@ -83,7 +76,7 @@ func (x *pageExport) run(ctx context.Context) error {
 	begin := time.Now()
 	defer x.bar("")
 	for cursor, begun := "", false; !begun || cursor != ""; begun = true {
-		next, err := x.some(ctx, begun, cursor)
+		next, err := x.some(ctx, cursor)
 		if err != nil && begun {
 			err = fmt.Errorf("%w (after %d pages; run the command again to start over)", err, x.pages)
 		}
@@ -99,8 +92,8 @@ func (x *pageExport) run(ctx context.Context) error {
 }
 
 // some writes the pages at a cursor, and returns the next cursor.
-func (x *pageExport) some(ctx context.Context, begun bool, cursor string) (next string, err error) {
-	answer, err := x.retry(ctx, begun, http.MethodGet, "/pages?cursor="+url.QueryEscape(cursor), nil)
+func (x *pageExport) some(ctx context.Context, cursor string) (next string, err error) {
+	answer, err := x.retry(ctx, http.MethodGet, "/pages?cursor="+url.QueryEscape(cursor), nil)
 	if err != nil {
 		return "", err
 	}

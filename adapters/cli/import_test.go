@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"footfall/test/check"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // takingPages starts an admin listener that records the counts that it receives,
@@ -52,7 +54,7 @@ func TestAPageWithoutACountIsNotImported(t *testing.T) {
 `
 	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	code, stdout, stderr := run(t, "import", file, flag)
-	if code != 1 || stdout != `{"lines":5,"without_count":2}`+"\n" {
+	if code != 1 || stdout != `{"lines":5,"without_count":2,"invalid":0}`+"\n" {
 		t.Errorf("exit code %d, %q", code, stdout)
 	}
 	want := `footfall: line 2: page "b" has no count
@@ -67,38 +69,103 @@ footfall: 2 pages have no count in the file and were not changed; all others wer
 	}
 }
 
+// badLines are lines that the service would refuse, and what is said of them.
+var badLines = []struct{ text, why string }{ //nolint:gochecknoglobals // for two tests
+	{`nonsense`, `it is not a JSON object such as {"page_id":"home","count":12}`},
+	{`[]`, `it is not a JSON object such as {"page_id":"home","count":12}`},
+	{`{"page_id":"b","count":1} {}`, `it is not a JSON object such as {"page_id":"home","count":12}`},
+	{`{"page_id":"b","count":1`, `it is not a JSON object such as {"page_id":"home","count":12}`},
+	{`{"count":1}`, "bad page id: it is empty"},
+	{`{"page_id":null,"count":1}`, "bad page id: it is empty"},
+	{`{"page_id":7,"count":1}`, "page_id is not a string of Unicode characters"},
+	{`{"page_id":"b","count":"1"}`, "count is not an integer from 0 to 2^63-1"},
+	{`{"page_id":"b","count":1.5}`, "count is not an integer from 0 to 2^63-1"},
+	{`{"page_id":"b","count":1e3}`, "count is not an integer from 0 to 2^63-1"},
+	{`{"page_id":"b","count":9223372036854775808}`, "count is not an integer from 0 to 2^63-1"},
+	{`{"page_id":"b","count":-1}`, "count is not an integer from 0 to 2^63-1"},
+	{`{"page_id":"b","count":1,"more":2}`, `it has the unknown field "more"`},
+	{`{"page_id":"b","Count":1}`, `it has the unknown field "Count"`},
+	{`{"page_id":"b","count":1,"count":2}`, `it has the field "count" twice`},
+	{`{"page_id":"b","page_id":"c","count":1}`, `it has the field "page_id" twice`},
+	{`{"page_id":"b\n","count":1}`, "bad page id: it has the control character U+000A"},
+	{"{\"page_id\":\"\xff\",\"count\":1}", "it is not valid UTF-8"},
+	{`{"page_id":"x\udcff","count":1}`, "page_id is not a string of Unicode characters"},
+	{`{"page_id":"x\ufffd\udcfe","count":1}`, "page_id is not a string of Unicode characters"},
+	{`{"page_id":"` + strings.Repeat("b", 283) + `","count":1}`, "bad page id: it has 283 bytes, the most is 256"},
+	{`{"page_id":"` + strings.Repeat("b", 2<<20) + `","count":1}`, "it has more than 1048576 bytes"},
+}
+
+// F9, F10: a line that the service would refuse ends an import, and says why.
 func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{
-		`nonsense`, `{"count":1}`, `{"page_id":"b","count":"1"}`, `{"page_id":"b","count":1.5}`, `[]`,
-		`{"page_id":"b","count":-1}`, `{"page_id":"b\n","count":1}`, "{\"page_id\":\"\xff\",\"count\":1}",
-		`{"page_id":"` + strings.Repeat("b", 257) + `","count":1}`, `{"page_id":"` + strings.Repeat("b", 100_000) + `","count":1}`,
-	} {
+	for _, bad := range badLines {
 		counts, flag := takingPages(t)
 		file := filepath.Join(t.TempDir(), "all.ndjson")
-		check.Must(t, os.WriteFile(file, []byte("{\"page_id\":\"a\",\"count\":1}\n"+line+"\n{\"page_id\":\"c\",\"count\":3}\n"), 0o600))
+		writeFile(t, file, oneLine+bad.text+"\n{\"page_id\":\"c\",\"count\":3}\n")
 		code, stdout, stderr := run(t, "import", file, flag)
-		if code != 1 || stdout != "" || stderr != "footfall: line 2 is not a page with a count (--skip=2 skips it)\n" {
-			t.Errorf("%s: exit code %d, %q, %q", line, code, stdout, stderr)
+		if want := "footfall: line 2: " + bad.why + " (--skip=2 skips it, --skip-invalid all such lines)\n"; code != 1 || stdout != "" || stderr != want {
+			t.Errorf("%.100s: exit code %d, %q, %q, want %q", bad.text, code, stdout, stderr, want)
 		}
 		if diff := cmp.Diff(map[string]int64{"a": 1}, counts); diff != "" {
-			t.Errorf("%s: set (-want +got):\n%s", line, diff)
+			t.Errorf("%.100s: set (-want +got):\n%s", bad.text, diff)
 		}
-		if code, stdout, stderr := run(t, "import", file, "--skip=2", flag); code != 0 || stdout != `{"lines":3,"without_count":0}`+"\n" {
-			t.Errorf("%s is not skipped: exit code %d, %q, %q", line, code, stdout, stderr)
+		if code, stdout, stderr := run(t, "import", file, "--skip=2", flag); code != 0 || stdout != `{"lines":3,"without_count":0,"invalid":0}`+"\n" {
+			t.Errorf("%.100s is not skipped: exit code %d, %q, %q", bad.text, code, stdout, stderr)
 		}
 	}
 }
 
-// A line without an end is not read whole.
-func TestAnEndlessLineEndsAnImport(t *testing.T) {
+// F10: with --skip-invalid each such line is reported, and all others are set.
+func TestInvalidLinesAreReportedAndSkipped(t *testing.T) {
 	t.Parallel()
 	counts, flag := takingPages(t)
 	file := filepath.Join(t.TempDir(), "all.ndjson")
-	writeFile(t, file, oneLine+strings.Repeat("b", 2<<20))
-	code, stdout, stderr := run(t, "import", file, flag)
-	if want := "footfall: line 2: bufio.Scanner: token too long\n"; code != 1 || stdout != "" || stderr != want || counts["a"] != 1 {
-		t.Errorf("exit code %d, %q, %q, %v", code, stdout, stderr, counts)
+	text, want := oneLine, ""
+	for i, bad := range badLines {
+		text += bad.text + "\n"
+		want += fmt.Sprintf("footfall: line %d: %s\n", i+2, bad.why)
+	}
+	want += fmt.Sprintf("footfall: %d lines are invalid and were skipped; all others were set\n", len(badLines))
+	writeFile(t, file, text+`{"page_id":"c","count":3}`)
+	code, stdout, stderr := run(t, "import", "--skip-invalid", file, flag)
+	if diff := cmp.Diff(want, stderr); code != 1 || stdout != fmt.Sprintf("{\"lines\":%d,\"without_count\":0,\"invalid\":%d}\n", len(badLines)+2, len(badLines)) || diff != "" {
+		t.Errorf("exit code %d, %q, stderr (-want +got):\n%s", code, stdout, diff)
+	}
+	if diff := cmp.Diff(map[string]int64{"a": 1, "c": 3}, counts); diff != "" {
+		t.Errorf("set (-want +got):\n%s", diff)
+	}
+}
+
+// F10: files that Windows has written are read; those that are UTF-16 say so. What
+// names no line is not silent.
+func TestFilesOfOtherSystemsAreRead(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text, stdout, stderr string
+		args                       []string
+		want                       map[string]int64
+	}{
+		{name: "a mark, CRLF and empty lines", text: "\ufeff{\"page_id\":\"a\",\"count\":1}\r\n\r\n \n{\"page_id\":\"b\",\"count\":2}\r\n", stdout: `{"lines":4,"without_count":0,"invalid":0}` + "\n", want: map[string]int64{"a": 1, "b": 2}},
+		{name: "a second mark", text: oneLine + "\ufeff" + oneLine, want: map[string]int64{"a": 1}, stderr: "footfall: line 2: it is not a JSON object"},
+		{name: "UTF-16", text: "\xff\xfe{\x00", args: []string{"--skip-invalid"}, stderr: "footfall: the file is UTF-16, want UTF-8\n"},
+		{name: "an empty file", stdout: `{"lines":0,"without_count":0,"invalid":0}` + "\n"},
+		{name: "fewer lines than are skipped", text: oneLine, args: []string{"--skip=2"}, stdout: `{"lines":1,"without_count":0,"invalid":0}` + "\n", stderr: "footfall: --skip is 2, and the file has 1 lines: no page was set\n"},
+		{name: "as many lines as are skipped", text: oneLine, args: []string{"--skip=1"}, stdout: `{"lines":1,"without_count":0,"invalid":0}` + "\n"},
+	} {
+		counts, flag := takingPages(t)
+		file := filepath.Join(t.TempDir(), "all.ndjson")
+		writeFile(t, file, c.text)
+		code, stdout, stderr := run(t, append([]string{"import", file, flag}, c.args...)...)
+		if (code == 0) != (c.stderr == "") || stdout != c.stdout || !strings.HasPrefix(stderr, c.stderr) {
+			t.Errorf("%s: exit code %d, %q, %q, want %q, %q", c.name, code, stdout, stderr, c.stdout, c.stderr)
+		}
+		if diff := cmp.Diff(c.want, counts, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: set (-want +got):\n%s", c.name, diff)
+		}
+	}
+	code, _, stderr := run(t, "import", t.TempDir(), "--admin-listen=127.0.0.1:1")
+	if code != 1 || !strings.HasSuffix(stderr, ": is a directory\n") {
+		t.Errorf("a directory: exit code %d, %q", code, stderr)
 	}
 }
 
@@ -117,7 +184,7 @@ func TestAnImportReadsStdin(t *testing.T) {
 	cmd.Stdin = strings.NewReader("{\"page_id\":\"a\",\"count\":1}\n{\"page_id\":\"b\",\"count\":2}\n{\"page_id\":\"c\",\"count\":3}\n")
 	out, err := cmd.CombinedOutput()
 	check.Must(t, err)
-	check.Equal(t, string(out), `{"lines":3,"without_count":0}`+"\n", "the output")
+	check.Equal(t, string(out), `{"lines":3,"without_count":0,"invalid":0}`+"\n", "the output")
 	if diff := cmp.Diff(map[string]int64{"b": 2, "c": 3}, counts); diff != "" {
 		t.Errorf("set (-want +got):\n%s", diff)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,18 +47,18 @@ func (o *Options) ringCommand() *cobra.Command {
 func (o *Options) changeCommands() []*cobra.Command {
 	type body map[string]any
 	var change changeFlags
-	var weight int
+	weight := number(1)
 	var acceptLoss bool
 	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": args[0], "weight": weight, "dry_run": change.dryRun}, change)
 	})
-	add.Flags().IntVar(&weight, "weight", 1, "Its share, relative to the others.")
+	add.Flags().Var(&weight, "weight", "Its share, relative to the others.")
 	reweight := o.adminCommand("weight ID WEIGHT", "Change the weight of a node, by its id in ring status.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPatch, "/ring/nodes/"+url.PathEscape(args[0]), body{"weight": weight, "dry_run": change.dryRun}, change)
 	})
-	reweight.PreRunE = func(_ *cobra.Command, args []string) (err error) {
-		if weight, err = strconv.Atoi(args[1]); err != nil {
-			return fmt.Errorf("WEIGHT is %q, want a number", args[1])
+	reweight.PreRunE = func(_ *cobra.Command, args []string) error {
+		if err := weight.Set(args[1]); err != nil {
+			return fmt.Errorf("WEIGHT is %q, %w", args[1], err)
 		}
 		return nil
 	}
@@ -106,7 +105,7 @@ func (c client) wait(ctx context.Context, plan sharding.Plan) error {
 	defer c.bar("")
 	left, same := 0, 0
 	for {
-		answer, err := c.retry(ctx, true, http.MethodGet, "/ring", nil)
+		answer, err := c.retry(ctx, http.MethodGet, "/ring", nil)
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,13 @@
 package faults_test
 
 import (
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -12,7 +16,14 @@ import (
 // publish runs the subcommand, which is to end by itself.
 func (p *publication) publish(args ...string) (code int, out string) {
 	p.T.Helper()
+	return p.publishFrom(nil, args...)
+}
+
+// publishFrom is publish with a stdin.
+func (p *publication) publishFrom(stdin io.Reader, args ...string) (code int, out string) {
+	p.T.Helper()
 	cmd := p.Command(p.T.Context(), append([]string{"publish", "--replay"}, args...)...)
+	cmd.Stdin = stdin
 	b, _ := cmd.CombinedOutput()
 	if strings.Contains(string(b), p.broker.Secret()) {
 		p.T.Errorf("the password is in %s", b)
@@ -78,4 +89,25 @@ func (p *publication) sent(want map[string]service.Line, times int) {
 	if n := len(p.broker.Messages(p.T, p.queue)); n != times*len(want) || len(got) != len(want) {
 		p.T.Errorf("%d messages for %d windows, want %d for %d", n, len(got), times*len(want), len(want))
 	}
+}
+
+// F16: a replay of several logs sends all of them, and - is stdin.
+func TestF16AReplayOfSeveralLogsSendsAll(t *testing.T) {
+	t.Parallel()
+	p := newPublication(t, nil)
+	want := make(map[string]service.Line)
+	var logs []string
+	for i := range 3 {
+		id, start, end := fmt.Sprintf("footfall_20261122T10050%dZ_2s", 2*i), fmt.Sprintf("2026-11-22T10:05:0%dZ", 2*i), fmt.Sprintf("2026-11-22T10:05:0%dZ", 2*i+2)
+		logs = append(logs, fmt.Sprintf("{\"event\":\"unique_ids\",\"id\":%q,\"window_start\":%q,\"window_end\":%q,\"count\":%d}\n", id, start, end, i+1))
+		want[id] = service.Line{ID: id, Count: int64(i + 1), WindowStart: check.Value(time.Parse(time.RFC3339, start))(t), WindowEnd: check.Value(time.Parse(time.RFC3339, end))(t)}
+	}
+	first, second := filepath.Join(p.Dir, "a.log"), filepath.Join(p.Dir, "b.log")
+	check.Must(t, os.WriteFile(first, []byte(logs[0]), 0o600))
+	check.Must(t, os.WriteFile(second, []byte(logs[1]), 0o600))
+	code, out := p.publishFrom(strings.NewReader(logs[2]), first, "--replay", second, "--replay=-")
+	if code != 0 || !strings.Contains(out, "3 windows were sent to rabbitmq") {
+		t.Errorf("exit code %d, %s", code, out)
+	}
+	p.sent(want, 1)
 }
