@@ -121,13 +121,9 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 
 // parse validates the endpoint again, because it comes from a store.
 func (n *Notifier) parse(e publishing.Endpoint) (*url.URL, error) {
-	same, err := publishing.ParseEndpoint(string(e))
+	u, err := e.URL()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", publishing.ErrForbidden, err)
-	}
-	u, err := url.Parse(string(same))
-	if err != nil {
-		return nil, forbidden("it is not a URL")
 	}
 	return u, n.checkHost(u.Hostname())
 }

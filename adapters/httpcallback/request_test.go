@@ -72,7 +72,7 @@ func TestTheCountIsAppendedToTheQuery(t *testing.T) {
 		"/p?":                     "/p?count=123",
 		"/p?a=1":                  "/p?a=1&count=123",
 		"/p?a=1&":                 "/p?a=1&count=123",
-		"/p?b=2&a=1&b=%zz;x&&c":   "/p?b=2&a=1&b=%zz;x&&c&count=123",
+		"/p?b=2&a=1&b=%zz;x&&c":   "/p?b=2&a=1&b=%25zz;x&&c&count=123",
 		"/p?q=a+b%20c%2F/?x":      "/p?q=a+b%20c%2F/?x&count=123",
 		"/p?count=5":              "/p?count=5&count=123",
 		"/a%2Fb/../c//d;e?x=é":    "/a%2Fb/../c//d;e?x=%C3%A9&count=123",
@@ -87,6 +87,18 @@ func TestTheCountIsAppendedToTheQuery(t *testing.T) {
 		if line, _, _ := strings.Cut(next(), "\r\n"); line != "POST "+want+" HTTP/1.1" {
 			t.Errorf("%s: %s, want %s", path, line, want)
 		}
+	}
+}
+
+// F13: an endpoint that an earlier version stored is encoded, too, and found in the
+// attempt as it was stored.
+func TestF13AStoredEndpointIsEncodedWhenItIsCalled(t *testing.T) {
+	s, next := recorder(t)
+	n := notifier(t, "127.0.0.1/32", httpcallback.Options{})
+	stored := s.endpoint("/?f=" + strings.Repeat("{}", publishing.MaxEndpointBytes/2-20)) // longer than the limit when encoded
+	got := n.Notify(t.Context(), report(), stored, 1)
+	if line, _, _ := strings.Cut(next(), "\r\n"); got.Status != 200 || got.Endpoint != stored || !strings.HasPrefix(line, "POST /?f=%7B%7D%7B%7D") {
+		t.Errorf("%+v, %s", got, line)
 	}
 }
 

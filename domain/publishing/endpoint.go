@@ -26,43 +26,60 @@ var (
 // ParseEndpoint.
 type Endpoint string
 
-// ParseEndpoint checks a URL and normalises it to ASCII, so that every later parser
-// reads the same. It has to have: scheme http or https; a host in ASCII without empty
-// labels (so no dot at its end) or percent signs; port 80, 443 or from 1024; no
-// userinfo; no fragment. The result parses to itself.
+// ParseEndpoint checks a URL and normalises it, so that every later parser reads the
+// same, and endpoints that are called in the same way are one. It has to have: scheme
+// http or https; a host in ASCII without empty labels (so no dot at its end) or percent
+// signs; port 80, 443 or from 1024; no userinfo; no fragment. The host is lowered, and
+// what no URL may contain is percent-encoded: {id} and %7Bid%7D are the same. The result
+// parses to itself.
 func ParseEndpoint(s string) (Endpoint, error) {
-	bad := func(why string) (Endpoint, error) { return "", fmt.Errorf("%w: %s", ErrBadEndpoint, why) }
 	if len(s) > MaxEndpointBytes {
-		return bad("it has more than " + strconv.Itoa(MaxEndpointBytes) + " bytes")
+		return "", tooLong()
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == ' ' || r == '\\' }) {
-		return bad("it has a character that no URL has")
-	}
-	u, err := url.Parse(s)
+	u, err := Endpoint(s).URL()
 	if err != nil {
-		return bad("it is not a URL")
+		return "", err
+	}
+	out := Endpoint(u.String())
+	if len(out) > MaxEndpointBytes {
+		return "", tooLong()
+	}
+	return out, nil
+}
+
+// URL checks and normalises the endpoint as ParseEndpoint does, whatever its length: an
+// earlier version has stored endpoints that are longer when they are percent-encoded.
+func (e Endpoint) URL() (*url.URL, error) {
+	s := string(e)
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == ' ' || r == '\\' }) {
+		return nil, badEndpoint("it has a character that no URL has")
+	}
+	u, err := url.Parse(encodeAfterHost(s))
+	if err != nil {
+		return nil, badEndpoint("it is not a URL")
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return bad("its scheme is not http or https")
+		return nil, badEndpoint("its scheme is not http or https")
 	case u.Host == "":
-		return bad("it has no host")
+		return nil, badEndpoint("it has no host")
 	case u.User != nil:
-		return bad("it has a user")
+		return nil, badEndpoint("it has a user")
 	case strings.Contains(s, "#"):
-		return bad("it has a fragment")
+		return nil, badEndpoint("it has a fragment")
 	case !goodHost(u.Hostname()):
-		return bad("its host is not a name or an address in plain ASCII")
+		return nil, badEndpoint("its host is not a name or an address in plain ASCII")
 	case strings.HasSuffix(u.Host, ":") || !goodPort(u.Port()):
-		return bad("its port is not 80, 443, or from 1024 to 65535")
+		return nil, badEndpoint("its port is not 80, 443, or from 1024 to 65535")
 	}
 	u.Host = strings.ToLower(u.Host)
-	u.RawQuery = escapeBeyondASCII(u.RawQuery)
-	out := u.String()
-	if len(out) > MaxEndpointBytes {
-		return bad("it has more than " + strconv.Itoa(MaxEndpointBytes) + " bytes")
-	}
-	return Endpoint(out), nil
+	return u, nil
+}
+
+func badEndpoint(why string) error { return fmt.Errorf("%w: %s", ErrBadEndpoint, why) }
+
+func tooLong() error {
+	return badEndpoint("it has more than " + strconv.Itoa(MaxEndpointBytes) + " bytes")
 }
 
 // Host is the host of the endpoint, with the port if it has one.
@@ -80,17 +97,40 @@ func (e Endpoint) Redacted() string {
 	return before
 }
 
-// escapeBeyondASCII does for a query what url.URL does for a path.
-func escapeBeyondASCII(query string) string {
+// encodeAfterHost percent-encodes the bytes of path and query that RFC 3986 permits in
+// neither. What is valid or percent-encoded stays as it is. In a path, a percent sign
+// that begins no encoded byte is left for url.Parse to refuse.
+func encodeAfterHost(s string) string {
+	scheme, rest, _ := strings.Cut(s, "://")
+	begin := strings.IndexAny(rest, "/?")
+	if begin < 0 {
+		return s
+	}
+	begin += len(scheme) + len("://")
+	const valid = "-._~!$&'()*+,;=:@/?#" // a fragment is refused later
+	query := strings.IndexByte(s[begin:], '?') + begin
 	var b strings.Builder
-	for _, c := range []byte(query) {
-		if c < utf8.RuneSelf {
+	b.WriteString(s[:begin])
+	for i := begin; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(valid, c) >= 0,
+			c == '%' && (query < begin || i < query || isEncoded(s[i:])):
 			b.WriteByte(c)
-		} else {
+		default:
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
 	return b.String()
+}
+
+// isEncoded reports whether s begins with a percent-encoded byte.
+func isEncoded(s string) bool {
+	if len(s) < 3 {
+		return false
+	}
+	_, err := strconv.ParseUint(s[1:3], 16, 8)
+	return err == nil
 }
 
 func goodPort(port string) bool {

@@ -29,6 +29,9 @@ func TestParseEndpointNormalisesURLs(t *testing.T) {
 		"http://h/a%2Fb%20c":                    "http://h/a%2Fb%20c",
 		"http://h/p%0Aq?x=%0A":                  "http://h/p%0Aq?x=%0A",
 		"http://h/é|x?q=é\u2028":                "http://h/%C3%A9%7Cx?q=%C3%A9%E2%80%A8",
+		`http://h/a%2Fb{c}?f={id}&g="<>^` + "`": "http://h/a%2Fb%7Bc%7D?f=%7Bid%7D&g=%22%3C%3E%5E%60",
+		"http://h/?f=%7Bid%7D&g=%7bid%7d":       "http://h/?f=%7Bid%7D&g=%7bid%7d",
+		"http://h?a[]=1&off=50%&x=%4":           "http://h?a%5B%5D=1&off=50%25&x=%254",
 		"http://h//double":                      "http://h//double",
 		"http://h/a/../b":                       "http://h/a/../b",
 		"http://h/@user:pass@":                  "http://h/@user:pass@",
@@ -128,6 +131,7 @@ func TestParseEndpointRefuses(t *testing.T) {
 		"one byte too many":           "http://h/" + strings.Repeat("x", 2040),
 		"too many when escaped":       "http://h/" + strings.Repeat("é", 700),
 		"too many in the query":       "http://h/?" + strings.Repeat("é", 700),
+		"too many braces":             "http://h/?" + strings.Repeat("{", 700),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if e, err := publishing.ParseEndpoint(in); !errors.Is(err, publishing.ErrBadEndpoint) || e != "" {
@@ -161,7 +165,7 @@ func TestRedactedLeavesTheQueryOut(t *testing.T) {
 
 func FuzzParseEndpoint(f *testing.F) {
 	for _, s := range []string{
-		"http://h", "https://Example.COM:443/a%2Fb?c=d&é", "http://[2001:DB8::1]:8080/|", "http://[::1%25eth0]/", "http://h:22/",
+		"http://h", "https://Example.COM:443/a%2Fb?c=d&é", "http://[2001:DB8::1]:8080/|", "http://[::1%25eth0]/", "http://h:22/", "http://h/{a}%2F?{b}%zz%7b%",
 		"http://x\nUnique ID count: 7", "http://u:p@h/", "http:h", "http://%6cocalhost/", "http://\u212a/", "http://h/?#", "http://a..b./", "",
 	} {
 		f.Add(s)
@@ -182,7 +186,7 @@ func FuzzParseEndpoint(f *testing.F) {
 			t.Fatalf("%q has %d bytes", e, len(e))
 		}
 		for _, r := range string(e) {
-			if r > unicode.MaxASCII || unicode.IsControl(r) || r == ' ' || r == '#' || r == '\\' {
+			if r > unicode.MaxASCII || unicode.IsControl(r) || strings.ContainsRune(" #\\{}|^`\"<>", r) {
 				t.Fatalf("%q has %q", e, r)
 			}
 		}
