@@ -17,8 +17,8 @@ import (
 // lease is that of the program with a fault point.
 const lease = 3 * time.Second
 
-// closers are several instances of the program with a fault point, on three
-// Redis servers, and those who send ids to them.
+// closers are several instances of the program with a fault point, on Redis servers,
+// and those who send ids to them.
 type closers struct {
 	*service.Ring
 	arrivals *arrivals
@@ -46,9 +46,14 @@ func (m *member) set(in *service.Instance) {
 	m.in = in
 }
 
-// newClosers has n members, none of which is started.
+// newClosers has n members on three servers. None is started.
 func newClosers(t *testing.T, n int, window time.Duration) *closers {
-	c := &closers{Ring: service.NewRing(t, 3), arrivals: newArrivals(counting.WindowLength(window)), endpoint: service.NewEndpoint(t)}
+	return newClosersOn(service.NewRing(t, 3), n, window)
+}
+
+func newClosersOn(r *service.Ring, n int, window time.Duration) *closers {
+	t := r.T
+	c := &closers{Ring: r, arrivals: newArrivals(counting.WindowLength(window)), endpoint: service.NewEndpoint(t)}
 	c.Lone = true
 	c.Client = &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	c.Env = service.LocalCallbacks(window.String(), "200ms")
