@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -107,10 +108,19 @@ func (f *boltFile) Update(change func(bucket) error) error {
 	}
 	if err := tx.Commit(); err != nil {
 		f.suspect = true
-		return fmt.Errorf("commit: %w", err)
+		return refusedByDisk(fmt.Errorf("commit: %w", err), err)
 	}
 	f.suspect = false
 	return nil
+}
+
+// refusedByDisk adds to an error what the system said of the disk, without a path.
+func refusedByDisk(whole, err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return &counting.ServerError{Says: errno.Error(), Err: whole}
+	}
+	return whole
 }
 
 // boltBucket is a bucket of a file.

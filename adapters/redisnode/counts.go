@@ -32,7 +32,7 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 		return counting.Receipt{}, err
 	}
 	refused, err := parseRefused(answer.text(0))
-	return counting.Receipt{Duplicate: word == "DUP", Refused: refused}, err
+	return counting.Receipt{Duplicate: word == "DUP", Refused: refused, Says: n.words(answer.text(1))}, err
 }
 
 // parseRefused reads item:reason,item:reason.

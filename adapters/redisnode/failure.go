@@ -32,10 +32,27 @@ func begins(answer string, words ...string) bool {
 // notApplied is an error of a call that had no effect.
 func notApplied(err error) error { return fmt.Errorf("%w: %w", counting.ErrNotApplied, err) }
 
-// setup makes the error of a server that only an operator can mend. It wraps two errors:
-// the client returns what an error of preflight wraps, if that is one.
+// setup makes the error of a server that only an operator can mend, and that may not have
+// an address in it. It wraps two errors: the client returns what an error of preflight
+// wraps, if that is one.
 func setup(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", counting.ErrUnusable, fmt.Errorf(format, args...))
+	err := fmt.Errorf(format, args...)
+	return unusable(err.Error(), err)
+}
+
+// unusable is setup for an error with an address in it.
+func unusable(says string, err error) error {
+	return fmt.Errorf("%w: %w", counting.ErrUnusable, &counting.ServerError{Says: says, Err: err})
+}
+
+// words are what the server says, without the user's name. Scripts add to it where they
+// failed.
+func (n *Node) words(says string) string {
+	says, _, _ = strings.Cut(says, " script: ")
+	if user := n.client.Load().Options().Username; user != "" {
+		says = strings.ReplaceAll(says, "User "+user+" ", "The user ")
+	}
+	return says
 }
 
 // isSetup tells whether an answer to the first commands, or a failure to connect, is one
@@ -57,8 +74,17 @@ func isClosed(err error) bool {
 }
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
-// had no effect.
-func failed(err error) error {
+// had no effect, and a counting.ServerError if the server has refused it whole.
+func (n *Node) failed(err error) error {
+	err, refused := classified(err), redis.Error(nil)
+	if counting.ServerSays(err) == "" && errors.As(err, &refused) && harmless(refused.Error()) {
+		return &counting.ServerError{Says: n.words(refused.Error()), Err: err}
+	}
+	return err
+}
+
+// classified wraps the error of the domain for an error of the client.
+func classified(err error) error {
 	var refused redis.Error
 	var dial dialError
 	switch {
@@ -106,20 +132,23 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	info, err := c.InfoMap(ctx, "server", "memory", "persistence", "replication").Result()
 	switch {
 	case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
-		return setup("%v: INFO is needed, and what docs/redis.md lists", err)
+		return setup("%s: INFO is needed, and what docs/redis.md lists", n.words(err.Error()))
 	case err != nil && isSetup(err):
-		return setup("%v", err)
+		return setup("%s", n.words(err.Error()))
 	case err != nil:
 		return notApplied(err)
 	}
 	switch mode := info["Server"]["redis_mode"]; {
 	case mode == "cluster":
-		return setup("%s is a member of a Redis Cluster, whose keys lie on many servers; name servers that are none", n.Addr())
+		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
+			"%s is a member of a Redis Cluster, whose keys lie on many servers; name servers that are none", n.Addr()))
 	case mode == "sentinel":
-		return setup("%s is a Sentinel, which has no counts; name the server that it watches", n.Addr())
+		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
+			"%s is a Sentinel, which has no counts; name the server that it watches", n.Addr()))
 	case info["Replication"]["role"] == "slave":
 		r := info["Replication"]
-		return setup("%s is a replica of %s:%s; name the primary", n.Addr(), r["master_host"], r["master_port"])
+		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
+			"%s is a replica of %s:%s; name the primary", n.Addr(), r["master_host"], r["master_port"]))
 	}
 	version := info["Server"]["redis_version"]
 	var major, minor int
@@ -130,7 +159,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	if missing, err := c.Eval(ctx, probe, nil, n.commands...).Text(); err == nil && missing != "" {
 		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
 	} else if err != nil && isSetup(err) {
-		return setup("%v", err)
+		return setup("%s", n.words(err.Error()))
 	}
 	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
 		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)

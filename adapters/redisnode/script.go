@@ -153,7 +153,7 @@ func (n *Node) call(ctx context.Context, on redis.Scripter, function string, arg
 	v, err := s.run(ctx, on, append([]any{string(n.id), n.deployment()}, args...))
 	if err != nil {
 		n.replaceIfDemoted(on, err)
-		err = failed(err)
+		err = n.failed(err)
 	} else if word = answer(v).text(0); word == "" {
 		err = fmt.Errorf("it answered %v", v)
 	} else if word == "SKEW" {

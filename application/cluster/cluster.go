@@ -62,6 +62,7 @@ type Member struct {
 	clock *clock
 	// refused is why the node answers no call, as it was last logged (Refusal).
 	refused atomic.Pointer[string]
+	fault   *fault
 }
 
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
@@ -129,14 +130,19 @@ func (c *Cluster) newMember(n Node) *Member {
 			c.reroute(n.ID(), b, refused, acknowledged)
 		},
 	}
-	if c.opts.Observer != nil {
-		o.Observe = c.opts.Observer(n.ID())
-	}
-	movable, _ := n.(counting.Movable)
-	return &Member{
-		Node: n, Movable: movable, Committer: groupcommit.New(o), Reads: groupcommit.NewReader(n),
+	m := &Member{
+		Node: n, Reads: groupcommit.NewReader(n),
 		clock: &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
+		fault: &fault{node: n.ID(), log: c.opts.Log},
 	}
+	o.Observe = m.fault.flushed
+	if c.opts.Observer != nil {
+		observe := c.opts.Observer(n.ID())
+		o.Observe = func(f groupcommit.Flush) { m.fault.flushed(f); observe(f) }
+	}
+	m.Movable, _ = n.(counting.Movable)
+	m.Committer = groupcommit.New(o)
+	return m
 }
 
 // remembers tells whether a node has been in the ring since an epoch, without being

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 	}
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
 		_, err := m.Read(ctx, v.Epoch(), nil)
+		nodes[i].Says = cmp.Or(counting.ServerSays(err), m.fault.refuses())
 		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
 		_, nodes[i].Why = Refusal(err)

@@ -43,12 +43,8 @@ type unopened struct {
 // poll asks the nodes once, and reports whether a change is under way.
 func (c *Cluster) poll(left *unopened) bool {
 	answers := Ask(c.ctx, glance, c.known(), func(ctx context.Context, m *Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) })
+	c.notePolls(answers)
 	v := c.View()
-	for _, a := range answers {
-		if at := v.Index(a.From.ID()); at >= 0 && !v.Away(at) {
-			c.noteRefusal(a.From, a.Err)
-		}
-	}
 	answers = slices.DeleteFunc(answers, func(a Answer[*Member, sharding.RingSummary]) bool { return a.Err != nil })
 	fence := v.Epoch()
 	for _, a := range answers {
@@ -90,6 +86,21 @@ func (c *Cluster) poll(left *unopened) bool {
 		}
 	}
 	return true
+}
+
+// notePolls notes which members of the ring answer. One that refuses batches is sent an
+// empty one.
+func (c *Cluster) notePolls(answers []Answer[*Member, sharding.RingSummary]) {
+	v := c.View()
+	for _, a := range answers {
+		if at := v.Index(a.From.ID()); at < 0 || v.Away(at) || c.ctx.Err() != nil {
+			continue
+		}
+		c.noteRefusal(a.From, a.Err)
+		if a.From.fault.polled(a.Err) {
+			a.From.Check()
+		}
+	}
 }
 
 // isUnopened tells whether a node is fenced so that it can't serve an epoch: at a later

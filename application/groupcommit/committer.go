@@ -35,7 +35,9 @@ type Flush struct {
 	// Items are those of the batch, Requests those of its callers.
 	Items, Requests int
 	Took            time.Duration
-	Err             error
+	// Receipt is valid if Err is nil.
+	Receipt counting.Receipt
+	Err     error
 }
 
 // Options of a Committer. All functions but Observe are required.

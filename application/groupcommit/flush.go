@@ -42,7 +42,7 @@ func (c *Committer) run() {
 		if c.isStopped() {
 			return
 		}
-		if check && c.session.seq > 0 {
+		if check && (c.session.seq > 0 || c.session.failures > 0) {
 			c.resolve(c.heartbeat())
 		}
 		heartbeat.Reset(idle)
@@ -145,7 +145,7 @@ func (c *Committer) apply(b *batch) (counting.Receipt, error) {
 	receipt, err := c.opts.Node.Apply(ctx, &sent)
 	c.noteCall(b.callers, time.Since(begin))
 	if c.opts.Observe != nil {
-		c.opts.Observe(Flush{Items: b.Len(), Requests: b.callers, Took: time.Since(begin), Err: err})
+		c.opts.Observe(Flush{Items: b.Len(), Requests: b.callers, Took: time.Since(begin), Receipt: receipt, Err: err})
 	}
 	var gap *counting.GapError
 	if err == nil || errors.Is(err, counting.ErrStale) || errors.As(err, &gap) {
@@ -189,12 +189,12 @@ func (c *Committer) backOff(repeats bool) {
 	}
 }
 
-// delayAfter is 5 ms, doubling, up to downAfter failures, then 1 s and 2 s: callers of a
-// node that is back are not refused for longer. Half of it is random.
+// delayAfter is 5 ms, doubling, up to downAfter failures, then 1 s: callers of a node that
+// is back are not refused for longer. Half of it is random.
 func delayAfter(failures int) time.Duration {
 	d := 5 * time.Millisecond << min(failures, downAfter)
 	if failures >= downAfter {
-		d = time.Second << min(failures-downAfter, 1)
+		d = time.Second
 	}
 	return d/2 + rand.N(d/2+1)
 }

@@ -84,5 +84,8 @@ func whyAway(err error) string {
 	case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
 		return "it has another ring"
 	}
+	if says := counting.ServerSays(err); says != "" {
+		return "it refuses calls: " + says
+	}
 	return "it does not answer"
 }

@@ -83,6 +83,26 @@ func (e *FormatError) Error() string {
 // Unwrap returns ErrNewerFormat.
 func (e *FormatError) Unwrap() error { return ErrNewerFormat }
 
+// ServerError is why a store refuses calls, in its own words.
+type ServerError struct {
+	// Says has no address and no secret, so that clients may read it.
+	Says string
+	// Err is the whole error, for operators.
+	Err error
+}
+
+func (e *ServerError) Error() string { return e.Err.Error() }
+func (e *ServerError) Unwrap() error { return e.Err }
+
+// ServerSays returns the words of the store that refused a call; empty if err has none.
+func ServerSays(err error) string {
+	var e *ServerError
+	if errors.As(err, &e) {
+		return e.Says
+	}
+	return ""
+}
+
 type (
 	// NodeID names a node of the ring permanently: redis_7070, embedded.
 	NodeID string
@@ -211,6 +231,9 @@ type Receipt struct {
 	// Refused is in ascending order of Item. A duplicate of a session's last
 	// batch has the refusals of the first answer; an older duplicate has none.
 	Refused []Refusal
+	// Says are the words of the store for one of the items that were Denied, as in
+	// ServerError. A duplicate has none.
+	Says string
 }
 
 // Applied is what a node stores of a session: its last batch.

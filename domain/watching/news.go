@@ -30,6 +30,9 @@ type Node struct {
 	// Skew is how far its clock was ahead of this instance's at the last heartbeat,
 	// negative if it was behind; 0 unless that is too much, so that it takes no ids.
 	Skew time.Duration `json:"-"`
+	// Says is what its store has said in refusing the last batch or call, without
+	// addresses; empty if it works.
+	Says string `json:"-"`
 }
 
 // News is what changed since a watcher's last News. It has current values; values in

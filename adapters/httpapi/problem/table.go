@@ -19,7 +19,7 @@ func Of(err error, write bool) Fault {
 	if own, ok := errors.AsType[Fault](err); ok {
 		return own
 	}
-	away := Unavailable("unavailable", "The store can't be reached now; nothing was changed.", 1)
+	away := Unavailable("unavailable", "The store can't take or answer this now; nothing was changed.", 1)
 	for _, row := range []struct {
 		err   error
 		fault Fault // {error} in its detail is the text of the error
@@ -45,6 +45,7 @@ func Of(err error, write bool) Fault {
 		{counting.ErrUnavailable, away},
 		{counting.ErrNotApplied, away},
 		{counting.WrongTable, away},
+		{counting.Denied, away},
 	} {
 		if errors.Is(err, row.err) {
 			row.fault.Detail = strings.Replace(row.fault.Detail, "{error}", err.Error(), 1)

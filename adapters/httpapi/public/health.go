@@ -39,9 +39,14 @@ func (a *api) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byt
 		switch {
 		case n.Why != "":
 			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+": "+n.Why)
+		case !n.Answers && n.Says != "":
+			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" refuses calls: "+n.Says)
 		case !n.Answers:
 			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" does not answer")
-		case n.Skew != 0:
+		case n.Says != "":
+			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" refuses writes: "+n.Says)
+		}
+		if n.Answers && n.Skew != 0 {
 			answer.Reasons = append(answer.Reasons, fmt.Sprintf("node %s takes no ids: its clock and this instance's differ by %v",
 				n.ID, max(n.Skew, -n.Skew).Round(time.Millisecond)))
 		}

@@ -33,7 +33,7 @@ func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
 	httpcheck.NothingInner(t, w)
 	for _, want := range []string{
 		`<tr data-page="a&lt;script&gt;&amp;&#34;&#39;"><th scope="row">a&lt;script&gt;&amp;&#34;&#39;</th><td class="number count">1` + "\u202f234\u202f567</td>",
-		`<td class="number count">–</td><td class="via">The store can&#39;t be reached now; nothing was changed.</td><td><a href="?page_id=a%3Cscript%3E%26%22%27"`,
+		`<td class="number count">–</td><td class="via">The store can&#39;t take or answer this now; nothing was changed.</td><td><a href="?page_id=a%3Cscript%3E%26%22%27"`,
 		`<span id="open-count" class="large">123</span>`, `class="done"><title>09:05:00 UTC: 123</title>`, `<td class="number">1 of 3, 1 failed</td>`,
 		`redis_7071</th><td class="number">50.0 %</td><td><span class="state down">no answer</span>`,
 	} {

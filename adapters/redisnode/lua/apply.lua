@@ -112,5 +112,5 @@ local function apply(epoch, session, seq, ...)
   apply_items(refused, ...)
   local r = table.concat(refused, ',')
   if r ~= '' then redis.call('HSET', 'ff:Q', session, mark .. r) end
-  return {'OK', r}
+  return {'OK', r, denied}
 end

@@ -2,10 +2,14 @@
 local OVERFLOW, CORRUPT, LIMIT, TABLE, REUSED, KEYS_FULL, MOVING, CLOCK = ':1', ':2', ':3', ':4', ':5', ':6', ':7', ':8'
 local DENIED = ':9'
 
+-- denied is what the server said when it denied a command.
+local denied = ''
+
 -- reason_of is the reason for which a command failed.
 local function reason_of(failed)
   if string.find(failed.err, 'overflow', 1, true) then return OVERFLOW end
   if string.find(failed.err, 'WRONGTYPE', 1, true) or string.find(failed.err, 'integer', 1, true) then return CORRUPT end
+  denied = failed.err
   return DENIED
 end
 
