@@ -18,7 +18,7 @@ import (
 type database struct {
 	*bolt.DB
 	path string
-	file os.FileInfo // what was at the path when it was opened
+	file os.FileInfo // what was at the path when it was opened; it never shrinks
 }
 
 // openDatabase opens or makes the file at a path.
@@ -43,6 +43,8 @@ func (d *database) checkInPlace() error {
 		return fmt.Errorf("%w: %w", counting.ErrReplaced, err)
 	case !os.SameFile(file, d.file):
 		return fmt.Errorf("%w: %s is another file", counting.ErrReplaced, d.path)
+	case file.Size() < d.file.Size():
+		return fmt.Errorf("%w: %s was cut off", counting.ErrReplaced, d.path)
 	}
 	return nil
 }

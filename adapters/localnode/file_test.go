@@ -190,14 +190,24 @@ func TestF1AFileThatIsNotInItsPlaceAnswersNothing(t *testing.T) {
 	enter(t, n)
 	apply(t, n, batch(1))
 	path := filepath.Join(dir, "footfall.db")
-	for name, away := range map[string]func(){
-		"removed": func() { check.Must(t, os.Rename(path, path+".away")) },
-		"replaced": func() {
+	back := func() { check.Must(t, os.Rename(path+".away", path)) }
+	for name, takeAway := range map[string]func() (back func()){
+		"removed": func() func() {
+			check.Must(t, os.Rename(path, path+".away"))
+			return back
+		},
+		"replaced": func() func() {
 			check.Must(t, os.Rename(path, path+".away"))
 			write(t, path, check.Value(os.ReadFile(path+".away"))(t))
+			return back
+		},
+		"cut off": func() func() {
+			content := check.Value(os.ReadFile(path))(t)
+			check.Must(t, os.Truncate(path, 0))
+			return func() { write(t, path, content) }
 		},
 	} {
-		away()
+		giveBack := takeAway()
 		for _, err := range []error{
 			check.Err(n.Apply(t.Context(), batch(2))), check.Err(n.RingSummary(t.Context())), check.Err(n.RingState(t.Context())),
 			check.Err(n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})), check.Err(n.Heartbeat(t.Context(), conformance.AnyTime())),
@@ -205,7 +215,7 @@ func TestF1AFileThatIsNotInItsPlaceAnswersNothing(t *testing.T) {
 			check.Is(t, err, counting.ErrReplaced, name)
 			check.Is(t, err, counting.ErrNotApplied, name)
 		}
-		check.Must(t, os.Rename(path+".away", path))
+		giveBack()
 		check.Equal(t, visits(t, n), 1, "visits after what was %s is back", name)
 	}
 }

@@ -122,7 +122,6 @@ func newScripts() map[string]script {
 func refusals() map[string]error {
 	return map[string]error{
 		"NOINIT":     counting.ErrUninitialized,
-		"WRONGNODE":  counting.ErrWrongNode,
 		"STALE":      counting.ErrStale,
 		"AHEAD":      counting.ErrAhead,
 		"EARLY":      counting.ErrTooEarly,
@@ -146,6 +145,21 @@ func (n *Node) run(ctx context.Context, function string, args ...any) (answer, e
 	return answer, err
 }
 
+// refusal is the error for the first word of an answer; nil if the script did not refuse.
+func (n *Node) refusal(word string, a answer) error {
+	switch word {
+	case "SKEW":
+		return &counting.SkewError{Ahead: time.Duration(a.int64(1)) * time.Millisecond}
+	case "WRONGNODE":
+		return fmt.Errorf("%w: it is %s", counting.ErrWrongNode, a.text(1))
+	case "OTHER":
+		return &counting.DeploymentError{Of: a.text(1), Meant: a.text(2)}
+	case "FORMAT":
+		return &counting.FormatError{Format: a.text(1), Newest: a.text(2)}
+	}
+	return n.refusals[word]
+}
+
 // call is run on the client, or on one connection of it. It also returns the word: OK or
 // another one of the script.
 func (n *Node) call(ctx context.Context, on redis.Scripter, function string, args []any) (word string, rest answer, err error) {
@@ -156,14 +170,8 @@ func (n *Node) call(ctx context.Context, on redis.Scripter, function string, arg
 		err = n.failed(err)
 	} else if word = answer(v).text(0); word == "" {
 		err = fmt.Errorf("it answered %v", v)
-	} else if word == "SKEW" {
-		err = &counting.SkewError{Ahead: time.Duration(answer(v).int64(1)) * time.Millisecond}
-	} else if word == "OTHER" {
-		err = &counting.DeploymentError{Of: answer(v).text(1), Meant: answer(v).text(2)}
-	} else if word == "FORMAT" {
-		err = &counting.FormatError{Format: answer(v).text(1), Newest: answer(v).text(2)}
 	} else {
-		err = n.refusals[word]
+		err = n.refusal(word, answer(v))
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("%s on %s: %w", s.act, n.id, err)

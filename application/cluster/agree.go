@@ -81,20 +81,23 @@ func unanswered(all []nodeState) error {
 	return nil
 }
 
-// foreign is an error if a node can't be part of one deployment with the others: no wait
-// helps. A node that another instance is still making a member is none of them.
+// foreign is an error if a node can't be part of one deployment with the others, so that no
+// wait helps.
 func foreign(all []nodeState) error {
-	var first *nodeState // that has a ring, an opened one if there is any
+	var first *nodeState // that has opened a ring
 	for i, s := range all {
 		if errors.Is(s.Err, counting.ErrNewerFormat) {
 			return fmt.Errorf("node %s: %w", s.From.ID(), s.Err)
 		}
-		if s.Err == nil && (first == nil || first.Value.Opened == nil) {
+		if first == nil && s.Err == nil && s.Value.Opened != nil {
 			first = &all[i]
 		}
 	}
 	for _, s := range all {
-		if s.Err != nil || first.Value.Opened == nil {
+		if first == nil && errors.Is(s.Err, counting.ErrWrongNode) {
+			return fmt.Errorf("node %s: %w; correct FOOTFALL_STORE", s.From.ID(), s.Err)
+		}
+		if first == nil || s.Err != nil {
 			continue
 		}
 		if of := first.Value.Fenced.Deployment(); s.Value.Fenced.Deployment() != of {

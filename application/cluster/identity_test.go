@@ -115,6 +115,21 @@ func TestF1NodesOfTwoDeploymentsStopAStart(t *testing.T) {
 	})
 }
 
+// F1: the store has the data of another node, such as after a change of its port. No wait
+// helps a start without any other node.
+func TestF1AStoreOfAnotherNodeStopsAFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, _ := started(t, 1)
+		moved := newNodes(2)[1:]
+		restore(moved, snapshots(nodes))
+		began := time.Now()
+		err := startAll(t, newCluster(t, moved))[0]
+		check.Is(t, err, counting.ErrWrongNode)
+		check.Says(t, err, "node n2", "it is n1", "FOOTFALL_STORE")
+		check.Equal(t, time.Since(began), 0, "the time that the start took")
+	})
+}
+
 // refuses waits until an instance has logged of every node, once, why it refuses all calls.
 func refuses(t *testing.T, c *cluster.Cluster, log *lines, reason, text string) {
 	t.Helper()

@@ -171,16 +171,6 @@ func TestAnotherLengthOfWindowsIsAnError(t *testing.T) {
 	})
 }
 
-func TestANodeOfAnotherDeploymentIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := newNodes(3), newNodes(3)
-		mustStart(t, newCluster(t, ours), newCluster(t, theirs))
-		ours[1] = theirs[1]
-		err := startAll(t, newCluster(t, ours))[0]
-		check.Says(t, err, "node n2", "another deployment")
-	})
-}
-
 func TestAMemberThatIsNotConfiguredIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, _ := started(t, 3)

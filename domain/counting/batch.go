@@ -16,9 +16,9 @@ var (
 	ErrNotApplied = errors.New("not applied")
 	// ErrUninitialized: the node belongs to no ring. If it was in use, it came
 	// back empty: its counts are lost, not zero.
-	ErrUninitialized = errors.New("node is not initialised")
+	ErrUninitialized = errors.New("node has no ring: it is new, or was emptied")
 	// ErrWrongNode: the store belongs to another node.
-	ErrWrongNode = errors.New("node is another one")
+	ErrWrongNode = errors.New("the store belongs to another node")
 	// ErrOtherDeployment: the store belongs to another deployment than the one that
 	// the call means (sharding.RingStore.Bind). Its numbers are others. The error is a
 	// *DeploymentError.

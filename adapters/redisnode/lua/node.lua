@@ -22,7 +22,7 @@ local function int(n) return string.format('%d', n) end
 local function foreign()
   if (tonumber(T[9] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[9], int(FORMAT)} end
   if not T[1] then return nil end
-  if T[1] ~= ARGV[1] then return {'WRONGNODE'} end
+  if T[1] ~= ARGV[1] then return {'WRONGNODE', T[1]} end
   if ARGV[2] ~= '' and T[8] ~= ARGV[2] then return {'OTHER', T[8], ARGV[2]} end
 end
 
