@@ -102,7 +102,7 @@ func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics,
 		return func(f groupcommit.Flush) { observe(f.Items, f.Requests, f.Took, f.Err) }
 	}
 	c, err := cluster.New(cluster.Options{
-		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
+		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
 		Log: log, Observer: observer, Lost: m.CountLost,
 	})
 	if err != nil {

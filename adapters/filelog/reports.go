@@ -67,12 +67,13 @@ func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 		return r, false, errors.New("it is not a whole line of a capture log")
 	}
 	length, err := counting.ParseLength(l.End.Sub(l.Start))
+	name, bad := counting.ParseName(l.Deployment())
 	switch {
 	case l.Event == "callback":
 		return r, false, nil
 	case l.Event != "unique_ids":
 		return r, false, fmt.Errorf("it is neither a count nor a callback but %q", l.Event)
-	case err != nil || length.Name(length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start):
+	case err != nil || bad != nil || length.ID(name, length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start):
 		return r, false, errors.New("its id, window_start and window_end do not match")
 	case l.Count == nil || *l.Count < 0:
 		return r, false, errors.New("it has no count")

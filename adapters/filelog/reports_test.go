@@ -27,7 +27,9 @@ func window(i int, count int64) publishing.Report {
 func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 	path := t.TempDir() + "/log"
 	l := started(t, path)
-	want := []publishing.Report{window(0, 0), window(1, 7), window(1, 7), window(2, 1<<62)}
+	staging := window(2, 3) // F28: the log of a deployment with another name
+	staging.ID = strings.Replace(staging.ID, "footfall", "staging", 1)
+	want := []publishing.Report{window(0, 0), window(1, 7), window(1, 7), window(2, 1<<62), staging}
 	for _, r := range want {
 		publish(t, l, r)
 		for _, a := range attempts() {
@@ -40,6 +42,7 @@ func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 		log,
 		[]byte(`{"event":"unique_ids","id":"footfall_20261122T100500Z","window_start":"2026-11-22T10:06:00Z","window_end":"2026-11-22T10:07:00Z","count":1}`),
 		[]byte(`{"event":"unique_ids","id":"footfall_20261122T100500Z","window_start":"2026-11-22T10:05:00Z","window_end":"2026-11-22T10:06:00Z"}`),
+		[]byte(`{"event":"unique_ids","id":"foot.fall_20261122T100500Z","window_start":"2026-11-22T10:05:00Z","window_end":"2026-11-22T10:06:00Z","count":1}`),
 		[]byte(strings.Repeat("x", 200_000)),
 		[]byte("{}"),
 		nil,
@@ -52,7 +55,7 @@ func TestReportsAreReadBackAsTheyWereWritten(t *testing.T) {
 		bad  []int
 	}{
 		"whole":   {log, want, nil},
-		"damaged": {damaged, append(append([]publishing.Report(nil), want...), want...), []int{1, n + 3, n + 4, n + 5, n + 6}},
+		"damaged": {damaged, append(append([]publishing.Report(nil), want...), want...), []int{1, n + 3, n + 4, n + 5, n + 6, n + 7}},
 		"nothing": {nil, nil, nil},
 		"no end":  {bytes.TrimSuffix(log, []byte("\n")), want, nil},
 	} {

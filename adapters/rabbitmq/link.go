@@ -89,7 +89,7 @@ func (l *link) setUp(ctx context.Context) (err error) {
 		conn = secured
 	}
 	properties := amqp.NewConnectionProperties()
-	properties["connection_name"] = appID
+	properties["connection_name"] = "footfall"
 	l.conn, err = amqp.Open(conn, amqp.Config{
 		SASL:  []amqp.Authentication{&amqp.PlainAuth{Username: o.User, Password: o.Password}},
 		Vhost: o.VHost, Heartbeat: heartbeat, Locale: "en_US", Properties: properties,

@@ -25,7 +25,6 @@ import (
 )
 
 const (
-	appID       = "footfall"
 	messageType = "footfall.unique_ids.v1"
 	// firstPause and longestPause bound the pause between attempts to
 	// connect. With setupTime, a broker that is back is found within 10 s.
@@ -105,7 +104,7 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 		return refused(errors.New("it was not started"))
 	}
 	req := request{ctx: ctx, outcome: make(chan error, 1), message: amqp.Publishing{
-		MessageId: r.ID, Type: messageType, Timestamp: time.Now(), AppId: appID,
+		MessageId: r.ID, Type: messageType, Timestamp: time.Now(), AppId: r.Deployment(),
 		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: r.Body(),
 	}}
 	select {

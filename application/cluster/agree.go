@@ -115,7 +115,11 @@ func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 	}
 	var seed [8]byte
 	_, _ = crand.Read(seed[:]) // never fails
-	return sharding.New(crand.Text(), binary.LittleEndian.Uint64(seed[:]), c.opts.Length, crand.Text(), members)
+	ring, err := sharding.New(crand.Text(), binary.LittleEndian.Uint64(seed[:]), c.opts.Length, crand.Text(), members)
+	if err != nil {
+		return nil, err
+	}
+	return ring.Named(c.opts.Name)
 }
 
 // establish fences and then opens all nodes for a ring, one after the other. Of several

@@ -37,6 +37,8 @@ type Options struct {
 	Dial func(id counting.NodeID, addr string) (Node, error)
 	// Length of the windows. Start fails if the deployment has another one.
 	Length counting.WindowLength
+	// Name of the deployment; "" is the default. Start fails if it has another one.
+	Name string
 	// MaxSkew is the greatest difference between the clocks of a node and of this
 	// instance at which the node takes ids; 0 is counting.DefaultMaxSkew.
 	MaxSkew time.Duration
@@ -96,6 +98,7 @@ type Cluster struct {
 
 // New makes a cluster; Start connects it.
 func New(o Options) (*Cluster, error) {
+	o.Name = cmp.Or(o.Name, counting.DefaultName)
 	o.MaxSkew = cmp.Or(o.MaxSkew, counting.DefaultMaxSkew(o.Length))
 	c := &Cluster{opts: o, members: make(map[counting.NodeID]*Member, len(o.Nodes)), alarm: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -230,6 +233,10 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	if ring.Length() != c.opts.Length {
 		return fmt.Errorf("the stored windows are %v long, the configuration says %v: one store has one length",
 			time.Duration(ring.Length()), time.Duration(c.opts.Length))
+	}
+	if ring.Name() != c.opts.Name {
+		return fmt.Errorf("the store belongs to the deployment named %q, the configuration says %q: a store keeps the name of its first start",
+			ring.Name(), c.opts.Name)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

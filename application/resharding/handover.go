@@ -60,7 +60,7 @@ func (s *Service) give(ctx context.Context, v *cluster.View, next *sharding.Ring
 	to, size := make(map[*cluster.Member][]counting.FullEntry), 0
 	for _, e := range entries {
 		if e.State == counting.Damaged {
-			s.Log.Warn("ledger entry of a dropped node is not readable and not copied", "window", v.Length().Name(e.Window), "node", from.ID())
+			s.Log.Warn("ledger entry of a dropped node is not readable and not copied", "window", v.WindowID(e.Window), "node", from.ID())
 			continue
 		}
 		full := counting.FullEntry{Entry: e}

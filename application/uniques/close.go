@@ -58,11 +58,11 @@ func (s *Service) Scan(ctx context.Context) error {
 		switch e := s.close(ctx, v, w); {
 		case e == nil, errors.Is(e, counting.ErrBusy), errors.Is(e, counting.ErrTooEarly), errors.Is(e, counting.ErrStaleToken):
 		case errors.Is(e, counting.Corrupt), errors.Is(e, counting.ErrRetired): // this window alone has no count
-			err = errors.Join(err, fmt.Errorf("close window %s: %w", v.Length().Name(w), e))
+			err = errors.Join(err, fmt.Errorf("close window %s: %w", v.WindowID(w), e))
 		default:
 			// The cause, a node or all publishers being away, stops the later
 			// windows, too.
-			return errors.Join(err, fmt.Errorf("close window %s: %w", v.Length().Name(w), e))
+			return errors.Join(err, fmt.Errorf("close window %s: %w", v.WindowID(w), e))
 		}
 	}
 	return err
@@ -115,7 +115,7 @@ func (c closing) markLost(ctx context.Context) error {
 	if _, err := c.advance(ctx, counting.MarkLost()); err != nil {
 		return err
 	}
-	c.Log.Error("window is lost: a node with a part of it was abandoned", "window", c.view.Length().Name(c.window))
+	c.Log.Error("window is lost: a node with a part of it was abandoned", "window", c.view.WindowID(c.window))
 	return retire(ctx, c.view, c.window)
 }
 
@@ -179,5 +179,5 @@ func retire(ctx context.Context, v *cluster.View, w counting.Window) error {
 
 func reportOf(v *cluster.View, e counting.Entry) publishing.Report {
 	l := v.Length()
-	return publishing.Report{ID: l.Name(e.Window), Start: l.Start(e.Window), End: l.End(e.Window), Count: e.Count}
+	return publishing.Report{ID: v.WindowID(e.Window), Start: l.Start(e.Window), End: l.End(e.Window), Count: e.Count}
 }

@@ -61,7 +61,7 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 // counting.ErrBadWindow, also for an unknown window; counting.ErrUnavailable.
 func (s *Service) Deliveries(ctx context.Context, id string) (publishing.Summary, map[string]counting.Delivery, error) {
 	v := s.Cluster.View()
-	w, err := v.Length().Parse(id)
+	w, err := v.ParseWindowID(id)
 	if err != nil {
 		return publishing.Summary{}, nil, err
 	}

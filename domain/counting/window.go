@@ -11,8 +11,14 @@ import (
 // ErrBadWindow is wrapped by every error of ParseLength and WindowLength.Parse.
 var ErrBadWindow = errors.New("bad window")
 
+// ErrBadName is the error of ParseName.
+var ErrBadName = errors.New("want 1 to 32 of the characters a-z, 0-9 and -")
+
+// DefaultName is the name of a deployment whose operator chose none.
+const DefaultName = "footfall"
+
 // nameLayout is a window's name, but for the suffix, by its start in UTC.
-const nameLayout = "footfall_20060102T150405Z"
+const nameLayout = DefaultName + "_20060102T150405Z"
 
 // Window numbers the windows of one length from the Unix epoch on: window w
 // covers the times from w*L up to, not including, (w+1)*L.
@@ -27,6 +33,15 @@ func ParseLength(d time.Duration) (WindowLength, error) {
 		return 0, fmt.Errorf("%w: its length is %v, want whole seconds, 1s to 24h", ErrBadWindow, d)
 	}
 	return WindowLength(d), nil
+}
+
+// ParseName checks the name of a deployment, which begins the ids of its windows.
+func ParseName(text string) (string, error) {
+	strange := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' }
+	if text == "" || len(text) > 32 || strings.ContainsFunc(text, strange) {
+		return "", ErrBadName
+	}
+	return text, nil
 }
 
 // At is the window that covers t.
@@ -47,20 +62,26 @@ func (l WindowLength) Start(w Window) time.Time {
 // End is the first moment after w, in UTC.
 func (l WindowLength) End(w Window) time.Time { return l.Start(w + 1) }
 
-// Name is the id under which w is published: footfall_20261122T100500Z. A suffix such
-// as _2s gives the length in seconds, unless it is a minute.
+// Name is the id of w in a deployment of the default name: footfall_20261122T100500Z. A
+// suffix such as _2s gives the length in seconds, unless it is a minute.
 func (l WindowLength) Name(w Window) string {
 	return l.Start(w).Format(nameLayout) + l.suffix()
 }
 
-// Parse reads what Name has made. It is an error if the name is of another length, or
-// of a time at which no window starts.
-func (l WindowLength) Parse(name string) (Window, error) {
-	start, err := time.Parse(nameLayout, strings.TrimSuffix(name, l.suffix()))
-	if w := l.At(start); err == nil && l.Name(w) == name {
+// ID is the id under which a deployment publishes w: its name in place of the default.
+func (l WindowLength) ID(deployment string, w Window) string {
+	return deployment + strings.TrimPrefix(l.Name(w), DefaultName)
+}
+
+// Parse reads what ID has made. It is an error if the id is of another deployment or
+// length, or of a time at which no window starts.
+func (l WindowLength) Parse(deployment, id string) (Window, error) {
+	rest, found := strings.CutPrefix(id, deployment+"_")
+	start, err := time.Parse(nameLayout, DefaultName+"_"+strings.TrimSuffix(rest, l.suffix()))
+	if w := l.At(start); found && err == nil && l.ID(deployment, w) == id {
 		return w, nil
 	}
-	return 0, fmt.Errorf("%w: %q is no window of %v", ErrBadWindow, name, time.Duration(l))
+	return 0, fmt.Errorf("%w: %q is no window of %s of %v", ErrBadWindow, id, deployment, time.Duration(l))
 }
 
 func (l WindowLength) suffix() string {

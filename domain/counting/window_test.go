@@ -51,7 +51,32 @@ func TestNamesOfWindows(t *testing.T) {
 		l := length(c.length)
 		w := l.At(c.at)
 		check.Equal(t, l.Name(w), c.want, "%v at %v", c.length, c.at)
-		check.Equal(t, check.Value(l.Parse(c.want))(t), w, "the window of length %v, %s", c.length, c.want)
+		check.Equal(t, check.Value(l.Parse(counting.DefaultName, c.want))(t), w, "the window of length %v, %s", c.length, c.want)
+	}
+}
+
+// F28: the name of the deployment begins the ids of its windows, and no other deployment
+// knows them.
+func TestF28TheNameOfTheDeploymentBeginsTheID(t *testing.T) {
+	for _, d := range []time.Duration{time.Minute, 2 * time.Second} {
+		l := length(d)
+		w := l.At(time.Date(2026, 11, 22, 10, 5, 0, 0, time.UTC))
+		check.Equal(t, l.ID(counting.DefaultName, w), l.Name(w), "the id in a deployment of the default name")
+		for _, name := range []string{"staging", "f", "footfall-2", "-", "0123456789abcdefghijklmnopqrstuv"} {
+			id := l.ID(check.Value(counting.ParseName(name))(t), w)
+			check.Equal(t, id, name+strings.TrimPrefix(l.Name(w), "footfall"), "the id")
+			check.Equal(t, check.Value(l.Parse(name, id))(t), w, "the window of %s", id)
+			for _, other := range []string{counting.DefaultName, name + "-", name[1:]} {
+				if _, err := l.Parse(other, id); !errors.Is(err, counting.ErrBadWindow) {
+					t.Errorf("%s knows %s: %v", other, id, err)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"", "Staging", "a_b", "a.b", "a b", "ä", "a\n", "0123456789abcdefghijklmnopqrstuvw"} {
+		if got, err := counting.ParseName(name); !errors.Is(err, counting.ErrBadName) {
+			t.Errorf("%q is the name %q, %v", name, got, err)
+		}
 	}
 }
 
@@ -109,14 +134,14 @@ func TestParseTakesNoOtherName(t *testing.T) {
 		{time.Hour, "footfall_20261122T100500Z_3600s"},
 		{time.Hour, "footfall_20261122T100000Z_1h"},
 	} {
-		if w, err := length(c.length).Parse(c.name); !errors.Is(err, counting.ErrBadWindow) || w != 0 {
+		if w, err := length(c.length).Parse(counting.DefaultName, c.name); !errors.Is(err, counting.ErrBadWindow) || w != 0 {
 			t.Errorf("%q of %v: got (%d, %v), want ErrBadWindow", c.name, c.length, w, err)
 		}
 	}
 }
 
 func TestTheErrorQuotesTheName(t *testing.T) {
-	if _, err := length(time.Minute).Parse("a\nb"); err == nil || strings.Contains(err.Error(), "\n") {
+	if _, err := length(time.Minute).Parse(counting.DefaultName, "a\nb"); err == nil || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -130,7 +155,7 @@ func FuzzWindowName(f *testing.F) {
 			}
 			return
 		}
-		if w, err := l.Parse(name); err == nil && l.Name(w) != name {
+		if w, err := l.Parse(counting.DefaultName, name); err == nil && l.Name(w) != name {
 			t.Fatalf("%q is window %d, whose name is %q", name, w, l.Name(w))
 		} else if err != nil && (!errors.Is(err, counting.ErrBadWindow) || w != 0) {
 			t.Fatalf("%q: got (%d, %v)", name, w, err)
@@ -143,7 +168,7 @@ func FuzzWindowName(f *testing.F) {
 		if year := l.Start(w).Year(); year < 0 || year > 9999 {
 			return
 		}
-		if got, err := l.Parse(l.Name(w)); err != nil || got != w {
+		if got, err := l.Parse(counting.DefaultName, l.Name(w)); err != nil || got != w {
 			t.Fatalf("window %d has the name %q, which is (%d, %v)", w, l.Name(w), got, err)
 		}
 	})

@@ -4,6 +4,7 @@ package publishing
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"footfall/domain/counting"
@@ -11,12 +12,18 @@ import (
 
 // Report is the count of one window.
 type Report struct {
-	// ID is the window's name; every repetition has the same one.
+	// ID is the window's id, as sharding.Ring makes it; every repetition has the same one.
 	ID    string    `json:"id"`
 	Start time.Time `json:"window_start"`
 	End   time.Time `json:"window_end"`
 	// Count of distinct ids.
 	Count int64 `json:"count"`
+}
+
+// Deployment is the name of the deployment, which begins the id.
+func (r Report) Deployment() string {
+	name, _, _ := strings.Cut(r.ID, "_")
+	return name
 }
 
 // UTC is the report with its times in UTC, as its JSON shows them.

@@ -1,6 +1,7 @@
 package sharding
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,12 @@ import (
 // ErrBadDocument is wrapped by every error of Decode.
 var ErrBadDocument = errors.New("bad ring document")
 
-// document is the stored form of a Ring, version 1.
+// document is the stored form of a Ring. Version 1 has no name, which is the default.
+// Version 2 has another one; earlier programs, which would drop it, refuse that version.
 type document struct {
 	Version    int                   `json:"version"`
 	Deployment string                `json:"deployment"`
+	Name       string                `json:"name,omitempty"`
 	Seed       uint64                `json:"seed,string"`
 	Window     counting.WindowLength `json:"window_ns"`
 	Epoch      counting.Epoch        `json:"epoch"`
@@ -39,6 +42,9 @@ func (r *Ring) Encode() []byte {
 		Version: 1, Deployment: r.deployment, Seed: r.seed, Window: r.length, Epoch: r.epoch,
 		Parent: r.parent, Change: r.change, Members: r.members, Losses: r.losses,
 	}
+	if r.name != counting.DefaultName {
+		d.Version, d.Name = 2, r.name
+	}
 	for _, t := range r.tables {
 		owners, _ := binary.Append(nil, binary.LittleEndian, t.owners[:]) // numbers can't fail
 		d.Tables = append(d.Tables, documentTable{Epoch: t.Epoch, From: t.From, Owners: owners})
@@ -56,11 +62,12 @@ func Decode(b []byte) (*Ring, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)
 	}
-	if d.Version != 1 || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
+	named := d.Name != "" && d.Name != counting.DefaultName
+	if d.Version != 1 && d.Version != 2 || named != (d.Version == 2) || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
 		return nil, fmt.Errorf("%w: version %d, epoch %d, %d tables", ErrBadDocument, d.Version, d.Epoch, len(d.Tables))
 	}
 	r := &Ring{
-		deployment: d.Deployment, seed: d.Seed, length: d.Window, epoch: d.Epoch,
+		deployment: d.Deployment, name: cmp.Or(d.Name, counting.DefaultName), seed: d.Seed, length: d.Window, epoch: d.Epoch,
 		parent: d.Parent, change: d.Change, members: d.Members, losses: d.Losses,
 	}
 	if err := r.check(); err != nil {

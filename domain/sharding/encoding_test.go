@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
 )
@@ -70,9 +71,32 @@ func TestDecodeTakesWhatEncodeMade(t *testing.T) {
 	check.Value(sharding.Decode(change(t, func(map[string]any) {})))(t)
 }
 
+// F28: the name is in a document of version 2, which programs before it refuse. They
+// would make the next ring without it. Changes keep it.
+func TestF28TheNameIsInTheDocument(t *testing.T) {
+	plain := newRing(t, member("a", 1), member("b", 1))
+	check.Equal(t, plain.Name(), "footfall", "the name of a ring that was given none")
+	r := must(t)(plain.Named("staging"))
+	r = must(t)(r.Add(sharding.Change{ID: "add", From: 5}, member("c", 1)))
+	again := check.Value(sharding.Decode(r.Encode()))(t)
+	check.Equal(t, again.Name(), "staging", "the name that is read back")
+	check.Equal(t, again.WindowID(0), "staging_19700101T000000Z", "the id of a window")
+	check.Equal(t, bytes.HasPrefix(r.Encode(), []byte(`{"version":2,`)), true, "the document is of version 2")
+	for w := range counting.Window(100) { // earlier programs look for entries there
+		check.Equal(t, must(t)(plain.Named("staging")).HomeIndex(w), plain.HomeIndex(w), "the home of window %d", w)
+	}
+	if _, err := plain.Named("Staging"); !errors.Is(err, sharding.ErrBadChange) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
 	for name, replace := range map[string]func(doc map[string]any){
 		"another version":          func(d map[string]any) { d["version"] = 2 },
+		"a name in version 1":      func(d map[string]any) { d["name"] = "staging" },
+		"the default name":         func(d map[string]any) { d["version"], d["name"] = 2, "footfall" },
+		"a name of no deployment":  func(d map[string]any) { d["version"], d["name"] = 2, "a_b" },
+		"version 3":                func(d map[string]any) { d["version"], d["name"] = 3, "staging" },
 		"no version":               func(d map[string]any) { delete(d, "version") },
 		"no window length":         func(d map[string]any) { delete(d, "window_ns") },
 		"odd window length":        func(d map[string]any) { d["window_ns"] = 1_500_000_000 },

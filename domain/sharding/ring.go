@@ -59,6 +59,7 @@ type Member struct {
 // concurrent use. Methods name members by their index in Members.
 type Ring struct {
 	deployment string
+	name       string
 	seed       uint64
 	length     counting.WindowLength
 	epoch      counting.Epoch
@@ -88,9 +89,9 @@ type Table struct {
 }
 
 // New makes the ring of epoch 1. The members may be in any order. The seed enters every
-// hash, so that clients can't choose page names for one node.
+// hash, so that clients can't choose page names for one node. Its Name is the default.
 func New(deployment string, seed uint64, length counting.WindowLength, change string, members []Member) (*Ring, error) {
-	r := &Ring{deployment: deployment, seed: seed, length: length, epoch: 1, change: change, members: slices.Clone(members)}
+	r := &Ring{deployment: deployment, name: counting.DefaultName, seed: seed, length: length, epoch: 1, change: change, members: slices.Clone(members)}
 	slices.SortFunc(r.members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range r.members {
 		r.members[i].State = Active
@@ -104,6 +105,13 @@ func New(deployment string, seed uint64, length counting.WindowLength, change st
 	return r, nil
 }
 
+// Named is the same ring with another Name, for the first start.
+func (r *Ring) Named(name string) (*Ring, error) {
+	n := *r
+	n.name = name
+	return &n, n.check()
+}
+
 // check is an error if the members make no valid ring.
 func (r *Ring) check() error {
 	if err := r.problem(); err != nil {
@@ -115,6 +123,9 @@ func (r *Ring) check() error {
 func (r *Ring) problem() error {
 	if _, err := counting.ParseLength(time.Duration(r.length)); err != nil {
 		return err
+	}
+	if _, err := counting.ParseName(r.name); err != nil {
+		return fmt.Errorf("the name of the deployment: %w", err)
 	}
 	if !utf8.ValidString(r.deployment) || !utf8.ValidString(r.change) {
 		return errors.New("the name of the deployment or the change is not valid UTF-8")
@@ -164,6 +175,15 @@ func (m Member) check() error {
 
 // Deployment is the random name of the set of nodes, made at the first start.
 func (r *Ring) Deployment() string { return r.deployment }
+
+// Name is what the operator calls the deployment. It begins the ids of its windows.
+func (r *Ring) Name() string { return r.name }
+
+// WindowID is the id under which a window is published.
+func (r *Ring) WindowID(w counting.Window) string { return r.length.ID(r.name, w) }
+
+// ParseWindowID reads what WindowID has made. The error wraps counting.ErrBadWindow.
+func (r *Ring) ParseWindowID(id string) (counting.Window, error) { return r.length.Parse(r.name, id) }
 
 // Length is the length of the deployment's windows.
 func (r *Ring) Length() counting.WindowLength { return r.length }

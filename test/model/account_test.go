@@ -154,7 +154,7 @@ func (w *world) called(r publishing.Report, e publishing.Endpoint, number int, i
 
 // windowOf reads a report as its reader does.
 func (w *world) windowOf(r publishing.Report) counting.Window {
-	window, err := w.length.Parse(r.ID)
+	window, err := w.length.Parse(counting.DefaultName, r.ID)
 	if err != nil || !r.Start.Equal(w.length.Start(window)) || !r.End.Equal(w.length.End(window)) {
 		w.Violate("P5: the report %+v is of no window: %v", r, err)
 	}

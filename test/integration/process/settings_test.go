@@ -36,6 +36,13 @@ func TestWindowIsTheLengthOfWindows(t *testing.T) {
 	check.Equal(t, w.WindowEnd.Sub(w.WindowStart), 2*time.Hour, "the length of the window")
 }
 
+func TestNameBeginsTheIDsOfWindows(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t, "FOOTFALL_NAME=a-1", "FOOTFALL_WINDOW=24h").Start()
+	w := openWindow(t, in)
+	check.Equal(t, w.ID, "a-1_"+w.WindowStart.Format("20060102T150405Z")+"_86400s", "the id of the window")
+}
+
 func TestGraceIsTheTimeFromAWindowsEndToItsReport(t *testing.T) {
 	t.Parallel()
 	after := func(d *service.Deployment) (waits []time.Duration) {
