@@ -178,14 +178,18 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		MaxInFlight: maxInFlight, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
 	})
-	return publicServer{httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)}, err
+	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
+	server.LimitConnections(newFileBudget().public)
+	return publicServer{server}, err
 }
 
 func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) adminServer {
 	handler := admin.New(admin.Options{
 		Windows: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 	})
-	return adminServer{httpapi.NewServer(s.AdminListen, handler, profileTime, log)}
+	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)
+	server.LimitConnections(newFileBudget().admin)
+	return adminServer{server}
 }
 
 func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *resharding.Service, u *uniques.Service, w *logWriter) {

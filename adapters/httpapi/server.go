@@ -43,6 +43,8 @@ type Server struct {
 	http           *http.Server
 	undrained      context.Context // ends when draining begins
 	drain          context.CancelFunc
+	stop           context.CancelFunc
+	connections    *connections
 	working        atomic.Int64 // handlers that don't wait for their callers
 	awaitingHeader sync.Map     // *netconn.Conn: those that have sent no whole header yet
 
@@ -89,10 +91,12 @@ func StreamContext(r *http.Request, sendBuffer int) (ctx context.Context, leave 
 func NewServer(addr string, handler http.Handler, requestTime time.Duration, log *slog.Logger) *Server {
 	s := &Server{addr: addr, log: log}
 	s.undrained, s.drain = context.WithCancel(context.Background())
+	stopping, stop := context.WithCancel(context.Background())
+	s.stop, s.connections = stop, newConnections(stopping, log.With("addr", addr))
 	base := context.WithValue(context.Background(), serverKey{}, s)
 	s.http = &http.Server{
 		Handler:           s.tracked(handler),
-		ConnState:         s.trackHeader,
+		ConnState:         s.trackState,
 		ReadHeaderTimeout: min(headerTime, requestTime),
 		ReadTimeout:       requestTime,
 		WriteTimeout:      requestTime + writeTime,
@@ -107,6 +111,11 @@ func NewServer(addr string, handler http.Handler, requestTime time.Duration, log
 	}
 	return s
 }
+
+// LimitConnections bounds the connections that are open; 0, the default, is no bound. It
+// has to be called before Start. When one more comes, that which has been idle for the
+// longest is closed; where none is idle, the new one waits.
+func (s *Server) LimitConnections(most int) { s.connections.most = most }
 
 // Start listens and returns; requests are served from then on.
 func (s *Server) Start(ctx context.Context) error {
@@ -123,7 +132,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.used, s.listener, s.served = true, accepting, make(chan struct{})
 	go func() {
 		defer close(s.served)
-		if err := s.http.Serve(netconn.Listener{Listener: accepting}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(acceptor{netconn.Listener{Listener: accepting}, s.connections}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("http listener failed", "addr", s.addr, "error", err)
 		}
 	}()
@@ -162,6 +171,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if served == nil {
 		return nil
 	}
+	s.stop()
 	_ = s.listener.Close()
 	<-served
 	s.awaitHeaders(ctx)
@@ -225,10 +235,11 @@ func (s *Server) awaitShutdown(ended <-chan error) error {
 	}
 }
 
-// trackHeader keeps awaitingHeader. net/http calls it for one connection at a
-// time.
-func (s *Server) trackHeader(of net.Conn, state http.ConnState) {
+// trackState keeps awaitingHeader and the bound of connections. net/http calls it for one
+// connection at a time.
+func (s *Server) trackState(of net.Conn, state http.ConnState) {
 	c := of.(*netconn.Conn)
+	s.connections.track(c, state)
 	if state == http.StateNew {
 		s.awaitingHeader.Store(c, nil)
 	} else if !c.SawHeader {
@@ -242,7 +253,7 @@ func (s *Server) tracked(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.working.Add(1)
 		defer s.working.Add(-1)
-		if s.undrained.Err() != nil {
+		if s.undrained.Err() != nil || s.connections.waiting.Load() {
 			w.Header().Set("Connection", "close")
 		}
 		if r.Body != http.NoBody {

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,9 +26,10 @@ const slack = time.Second
 // only one may read and one may write at a time.
 type Conn struct {
 	net.Conn
-	// SawHeader is for the server that the connection belongs to; nothing here
-	// uses it.
+	// SawHeader, and IdleSince (Unix nanoseconds, 0 while it is not idle), are for the
+	// server that the connection belongs to; nothing here uses them.
 	SawHeader bool
+	IdleSince atomic.Int64
 
 	mu          sync.Mutex
 	reading     half
