@@ -144,6 +144,9 @@ func (n *core) Open(ctx context.Context, r *sharding.Ring) error {
 		}
 		if before := t.state.Opened; n.byArc && (before == nil || before.Table() != next.Opened.Table()) {
 			t.startMoves(next.Opened)
+			if before != nil {
+				t.awaitLost(next.Opened.LostUntil())
+			}
 		}
 		return next, nil
 	})

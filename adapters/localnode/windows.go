@@ -96,6 +96,21 @@ func (t *tx) addWaiting(w counting.Window) {
 	}
 }
 
+// awaitLost makes the windows before one waiting, after those that are sealed. It does
+// nothing if the sealed windows are corrupt: that stops no change of the ring.
+func (t *tx) awaitLost(until counting.Window) {
+	oldest := until
+	for key := range t.table(inWaiting).Scan(nil) {
+		oldest, _ = readOrdered[counting.Window](key)
+		break
+	}
+	if sealed, err := t.sealed(); err == nil {
+		for w := max(sealed.After(until, oldest), until-counting.MaxWaiting); w < until; w++ {
+			t.addWaiting(w)
+		}
+	}
+}
+
 // Seal implements counting.Windows.
 func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (count int64, err error) {
 	err = n.update(ctx, ofWindow("seal", w), isMember, func(t *tx) error {

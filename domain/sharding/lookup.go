@@ -2,6 +2,7 @@ package sharding
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -57,6 +58,16 @@ func (r *Ring) HomeIndex(w counting.Window) int {
 // Loses tells whether a lost member has a part of a window's ids, or its entry.
 func (r *Ring) Loses(w counting.Window) bool {
 	return slices.ContainsFunc(r.tables[r.TableFor(w)].owners[:], func(o uint16) bool { return r.members[o].State == Lost })
+}
+
+// LostUntil is the first window of the newest table, if that was made to abandon members:
+// they may have had ids of earlier windows of which no other node knows. Other tables have
+// none: it is math.MinInt64.
+func (r *Ring) LostUntil() counting.Window {
+	if slices.ContainsFunc(r.losses, func(l Loss) bool { return l.Epoch == r.Table() }) {
+		return r.tables[0].From
+	}
+	return math.MinInt64
 }
 
 // Share is the part of the circle that a member owns, 0 to 1.

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"slices"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -103,6 +104,27 @@ func changeCases() []testCase {
 			f.summary(sharding.RingSummary{Fence: 3, Opened: 3, Incoming: len(left.Incoming(f.node.ID()))})
 			f.importsNothing(ending[0])
 			f.tallies(pagesOf(2)(ending[0]))
+		}},
+		{"windows that an abandoned node may have had alone become waiting ones", moving, func(f *fixture) {
+			f.source(nil)
+			lost := f.other()
+			f.openRing(f.next("third"))
+			w := f.window()
+			f.pass(w)
+			f.seal(w)
+			check.Must(f, f.node.Retire(f.Context(), w))
+			f.elapse(4 * time.Duration(f.length())) // no instance asks this node meanwhile
+			from := f.current() + 2
+			left := check.Value(f.ring.Abandon(sharding.Change{ID: "lost", From: from}, lost))(f)
+			f.openRing(left)
+			f.pass(from - 1)
+			f.openRing(left) // again
+			var want []counting.Window
+			for w++; w < from; w++ {
+				want = append(want, w)
+			}
+			got := f.heartbeat().Waiting
+			equalSlices(f, "waiting windows", got[:min(len(got), len(want))], want)
 		}},
 		{"moves go on after an abandoning change was undone", moving, func(f *fixture) {
 			arc := f.destination()

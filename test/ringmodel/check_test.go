@@ -22,11 +22,12 @@ func (w *world) check(ctx context.Context) {
 	for at, page := range w.pages {
 		w.checkPage(ring, page, at, holdings)
 	}
-	if w.plan.rollBacks || w.plan.losses {
+	if w.plan.rollBacks {
 		return // ids that were lost and sent again are in another window
 	}
+	lost := w.lostWindows(ctx)
 	for name, ids := range w.ids {
-		if got, published := w.reports[name]; !published || got != int64(len(ids)) {
+		if got, published := w.reports[name]; !lost[name] && (!published || got != int64(len(ids))) {
 			w.Violate("P5: window %s has %d ids and was published with %d (%v)", name, len(ids), got, published)
 		}
 	}

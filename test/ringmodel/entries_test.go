@@ -2,9 +2,11 @@ package ringmodel_test
 
 import (
 	"context"
+	"slices"
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/domain/sharding"
 	"footfall/test/chaos"
 )
 
@@ -33,6 +35,44 @@ func (w *world) checkList(ctx context.Context) {
 			w.Violate("P5: window %s is listed as %+v and shown as %+v, %v", id, s, one, err)
 		}
 	}
+}
+
+// lostWindows are those that are listed as lost, which no window is without a lost node.
+func (w *world) lostWindows(ctx context.Context) map[string]bool {
+	lost := make(map[string]bool)
+	all, err := w.Instances()[0].uniques.Windows(ctx, 1<<20)
+	if err != nil {
+		w.Violate("P5: the windows can't be listed: %v", err)
+	}
+	for _, s := range all {
+		if s.State == counting.Lost {
+			lost[s.ID] = true
+			w.Counted.Add(windowLost)
+		}
+	}
+	if len(lost) > 0 && !w.plan.losses {
+		w.Violate("P5: windows are lost, and no node: %v", lost)
+	}
+	return lost
+}
+
+// unaware opens a ring without the windows that an abandoned node may have had alone.
+type unaware struct{ chaos.Node }
+
+func (n unaware) Open(ctx context.Context, r *sharding.Ring) error {
+	opened, known := n.RingState(ctx)
+	before, _ := n.Heartbeat(ctx, counting.Clock{})
+	err := n.Node.Open(ctx, r)
+	if err != nil || known != nil || opened.Opened == nil || opened.Opened.Table() == r.Table() {
+		return err
+	}
+	after, _ := n.Heartbeat(ctx, counting.Clock{})
+	for _, w := range after.Waiting {
+		if !slices.Contains(before.Waiting, w) && w < before.Current {
+			_ = n.Retire(ctx, w)
+		}
+	}
+	return nil
 }
 
 // oblivious says that it has taken entries, and has not.

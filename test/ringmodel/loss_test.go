@@ -22,14 +22,17 @@ func bereft() plan {
 
 const (
 	nodeLost chaos.Fault = "node_lost"
-	pageKept chaos.Fault = "page_that_had_not_left_a_source"
-	pageLost chaos.Fault = "page_that_had_left_it"
+	// nodeIsolated: with the instances, before it is lost.
+	nodeIsolated chaos.Fault = "node_that_is_lost_isolated_before"
+	windowLost   chaos.Fault = "window_lost"
+	pageKept     chaos.Fault = "page_that_had_not_left_a_source"
+	pageLost     chaos.Fault = "page_that_had_left_it"
 )
 
 // V13, P3, P4: what had not left for a node that is abandoned counts on, no more and no
 // less, and the pages of others never notice.
 func TestWhatHadNotLeftForANodeThatIsAbandonedCountsOn(t *testing.T) {
-	runMany(t, bereft, []chaos.Fault{nodeLost, pageKept, pageLost, chaos.LostRequest, chaos.LostReply, chaos.Duplicated, chaos.InstanceCrashed, chaos.NodeDown})
+	runMany(t, bereft, []chaos.Fault{nodeLost, nodeIsolated, windowLost, pageKept, pageLost, chaos.LostRequest, chaos.LostReply, chaos.Duplicated, chaos.InstanceCrashed, chaos.NodeDown})
 }
 
 // losses are what is known of nodes that were lost, beside what they did.
@@ -94,6 +97,9 @@ func (w *world) noteLeft(d departure) {
 // admitted it, and abandons it.
 func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 	w.Rest(w.span(d.Between(0, 4*time.Second)))
+	if d.Chance(0.5) {
+		w.isolate(d, s)
+	}
 	s.mu.Lock()
 	s.gone.Store(true) // not even what has reached it counts from now on
 	s.buried.Store(true)
@@ -118,6 +124,25 @@ func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 			return
 		}
 	}
+}
+
+// isolate cuts all instances off from all nodes but one, for some windows of which the
+// others then know nothing.
+func (w *world) isolate(d *chaos.Dice, only *server) {
+	until := time.Now().Add(d.Between(2*windowLength, 4*windowLength))
+	for _, i := range w.Instances() {
+		if i == nil {
+			continue
+		}
+		i.links.Range(func(id, l any) bool {
+			if id != only.ID() {
+				l.(*link).cut.Store(until.UnixNano())
+			}
+			return true
+		})
+	}
+	w.Counted.Add(nodeIsolated)
+	w.Rest(time.Until(until))
 }
 
 // mourn writes down what is lost with a node: all that its pages had, unless it

@@ -89,15 +89,27 @@ local function reclaim_arcs(arcs, leaving, by)
   quarantine_arcs(released, by)
 end
 
+-- await_lost makes at most some windows before one waiting, after those that are sealed. A
+-- broken list of waiting windows does not stop a change of the ring.
+local function await_lost(before, most)
+  local waiting = redis.pcall('ZRANGE', 'ff:pend', 0, 0)
+  local first = tonumber(waiting[1] or before)
+  for _, s in ipairs(sealed_spans()) do
+    if s[1] < before then first = s[2] + 1 end
+  end
+  for w = math.max(first, before - most), before - 1 do redis.pcall('ZADD', 'ff:pend', int(w), int(w)) end
+end
+
 -- open_ring opens the ring. If it has another table, the moves of that table begin,
 -- and those of the last one are forgotten.
-local function open_ring(added, reclaimed)
+local function open_ring(added, reclaimed, lost_until, most)
   if not ring.open then
     local last, by = newest(ring.tables), newest(ring.next)
     if last ~= by then
       quarantine_arcs(unpacked(added), by)
       reclaim_arcs(unpacked(reclaimed), last, by)
       redis.call('UNLINK', 'ff:st', 'ff:coming')
+      if last then await_lost(tonumber(lost_until), tonumber(most)) end
       if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
     end
     redis.call('HSET', 'ff:T', 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
