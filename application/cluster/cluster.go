@@ -218,7 +218,11 @@ func stopAll(ctx context.Context, members []*Member) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(members))
 	for i, m := range members {
-		wg.Go(func() { errs[i] = m.Committer.Stop(ctx) })
+		wg.Go(func() {
+			if err := m.Committer.Stop(ctx); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", m.ID(), err)
+			}
+		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)

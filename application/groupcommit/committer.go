@@ -17,6 +17,10 @@ import (
 // before their batch arrived. They may be sent again by the newer ring.
 var ErrMoved = errors.New("the ring has changed")
 
+// ErrNotRepeated says that a node has lost batches that were acknowledged, and that a stop
+// came before they were repeated.
+var ErrNotRepeated = errors.New("acknowledged batches that the node has lost were not repeated")
+
 const (
 	// Deadline bounds the time that a caller waits for its batch.
 	Deadline = time.Second
@@ -112,8 +116,10 @@ func (c *Committer) Start() {
 	}
 }
 
-// Stop refuses new items and flushes the others. It returns when all callers are
-// answered, or with the error of ctx.
+// Stop refuses new items and flushes the others. When ctx ends first, it answers the
+// callers that are left: with counting.ErrInDoubt if their batch may be applied, otherwise
+// with counting.ErrUnavailable. It returns when all callers are answered. Its error is
+// ErrNotRepeated.
 func (c *Committer) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	c.stopped = true
@@ -126,12 +132,14 @@ func (c *Committer) Stop(ctx context.Context) error {
 	c.signal()
 	select {
 	case <-c.ended:
-		return nil
 	case <-ctx.Done():
+		c.cancel()
+		<-c.ended
 	}
-	c.cancel()
-	<-c.ended
-	return ctx.Err()
+	if c.session.behind {
+		return ErrNotRepeated
+	}
+	return nil
 }
 
 // Check has the flusher ask the node, by an empty batch, whether it still has all

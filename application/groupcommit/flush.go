@@ -79,6 +79,7 @@ func (c *Committer) resolve(b *batch) {
 		// A case that neither returns nor continues repeats the batch after a pause.
 		switch {
 		case err == nil:
+			c.session.behind = false
 			b.refused = receipt.Refused
 			c.answer(b, nil)
 			c.keep(&b.Batch, receipt.Refused)
@@ -88,6 +89,7 @@ func (c *Committer) resolve(b *batch) {
 				return
 			}
 		case errors.As(err, &gap):
+			c.session.behind = true
 			c.repair(gap.Last)
 			b.Session, b.Seq = c.session.name, c.session.seq+1
 			if c.session.failures == 0 {

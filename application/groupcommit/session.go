@@ -17,6 +17,8 @@ type session struct {
 	kept    []keptBatch
 	bytes   int    // of kept, about
 	packing []byte // where keep packs, again and again
+	// behind: the node has lost applied batches that are still to be repeated.
+	behind bool
 	// failures is the number of consecutive failed calls.
 	failures int
 }
@@ -64,6 +66,7 @@ func (c *Committer) repair(last int64) {
 		last++
 	}
 	if last == s.seq {
+		s.behind = false
 		return
 	}
 	c.opts.Lost(s.seq - last)
@@ -81,6 +84,7 @@ func (c *Committer) orphan(kept []keptBatch) {
 // repeatKept applies kept batches in a new session, each until its result is known.
 func (c *Committer) repeatKept(kept []keptBatch) {
 	c.session.begin()
+	c.session.behind = true
 	for i, k := range kept {
 		for {
 			if c.ctx.Err() != nil {
@@ -107,6 +111,7 @@ func (c *Committer) repeatKept(kept []keptBatch) {
 			}
 		}
 	}
+	c.session.behind = false
 }
 
 // repeat sends a batch that was applied before.
