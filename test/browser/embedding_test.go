@@ -106,6 +106,7 @@ func TestF18BeaconsOfOtherOriginsAreCounted(t *testing.T) {
 		navigator.sendBeacon(base + "/visit/" + encodeURIComponent("one page"));
 		navigator.sendBeacon(base + "/visits", items("text"));
 		navigator.sendBeacon(base + "/visits", new Blob([items("text blob")], { type: "text/plain" }));
+		await fetch(base + "/api/verve/accept?id=7", { mode: "no-cors", keepalive: true });
 		const answer = await fetch(base + "/visits", { method: "POST", keepalive: true, body: items("fetch"), headers: {
 			"content-type": "application/json", baggage: "a=1", tracestate: "a=1",
 			traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" } });
@@ -113,6 +114,9 @@ func TestF18BeaconsOfOtherOriginsAreCounted(t *testing.T) {
 	})("%s")`
 	status := get(t, ctx, chromedp.Evaluate[int](fmt.Sprintf(send, instance), chromedp.EvalAwaitPromise))
 	check.Equal(t, status, http.StatusOK, "the answer to fetch")
+	if got := ask(t, "GET", instance+"/api/verve/windows?limit=2"); !strings.Contains(got, `"count":1`) {
+		t.Errorf("the id of the page is not counted: %s", got)
+	}
 	for name, want := range map[string]string{"one page": `"visits":1`, "text": `"visits":2`, "text blob": `"visits":2`, "fetch": `"visits":2`} {
 		service.WaitFor(t, "visits of "+name, func() bool {
 			return strings.Contains(ask(t, "GET", instance+"/visits?page_id="+strings.ReplaceAll(name, " ", "+")), want)
