@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
+	"time"
 
+	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 )
 
 // Run is the service as the environment configures it, with every node of the
-// store wrapped. It returns the exit code.
-func Run(wrap func(cluster.Node) cluster.Node) int {
+// store wrapped. If now isn't nil, it is the clock of an embedded store. Run returns
+// the exit code.
+func Run(wrap func(cluster.Node) cluster.Node, now func() time.Time) int {
 	var settings Settings
 	flags := settings.flags()
 	if err := errors.Join(fromEnvironment(flags), settings.parse(flags)); err != nil {
@@ -21,6 +25,10 @@ func Run(wrap func(cluster.Node) cluster.Node) int {
 	makeStore := settings.Store
 	settings.Store = func(log *slog.Logger) Store {
 		store := makeStore(log)
+		if dir, ok := strings.CutPrefix(os.Getenv("FOOTFALL_STORE"), "embedded://"); ok && now != nil {
+			node := localnode.NewFile(localnode.FileOptions{Dir: dir, Now: now})
+			store = Store{Nodes: []cluster.Node{node}, Start: node.Start, Stop: node.Stop}
+		}
 		for i, n := range store.Nodes {
 			store.Nodes[i] = wrap(n)
 		}

@@ -20,7 +20,7 @@ import (
 //
 // FAULTPOINT is "kill" (SIGKILL) or "stop" (SIGSTOP), a place such as "after
 // seal", and the number of passes before the fault: "kill after seal 2". "none"
-// is no fault.
+// is no fault. If CLOCK_FILE is set, the clock of the machine leaps (machineclock_test.go).
 func TestMain(m *testing.M) {
 	fault := os.Getenv("FAULTPOINT")
 	if fault == "" {
@@ -35,9 +35,14 @@ func TestMain(m *testing.M) {
 		}
 		p.place = when + " " + step
 	}
-	os.Exit(bootstrap.Run(func(n cluster.Node) cluster.Node {
+	link := func(n cluster.Node) cluster.Node {
 		return &chaos.Link{Far: n, Around: p.around, Lease: 3 * time.Second}
-	}))
+	}
+	if file := os.Getenv("CLOCK_FILE"); file != "" {
+		c := machineClock(file)
+		os.Exit(bootstrap.Run(func(n cluster.Node) cluster.Node { return leapingNode{link(n), c} }, c.now))
+	}
+	os.Exit(bootstrap.Run(link, nil))
 }
 
 // faultpoint kills or stops the process once, at a place.

@@ -40,13 +40,9 @@ var clockLibrary = sync.OnceValues(func() (string, error) { //nolint:gochecknogl
 	return library, nil
 })
 
-// newClock makes a clock with the real time. env is for its server.
-func newClock(tb testing.TB, dir string) (c *Clock, env []string) {
+// NewClock makes a clock with the real time. env is for the process that reads it.
+func NewClock(tb testing.TB, dir string) (c *Clock, env []string) {
 	tb.Helper()
-	library, err := clockLibrary()
-	if err != nil {
-		tb.Fatal(err)
-	}
 	name := filepath.Join(dir, "clock")
 	file, err := os.Create(name)
 	if err != nil {
@@ -55,7 +51,18 @@ func newClock(tb testing.TB, dir string) (c *Clock, env []string) {
 	tb.Cleanup(func() { _ = file.Close() })
 	c = &Clock{file: file}
 	c.write(tb)
-	return c, []string{"LD_PRELOAD=" + library, "CLOCK_FILE=" + name}
+	return c, []string{"CLOCK_FILE=" + name}
+}
+
+// newServerClock is NewClock for a server, which needs the library.
+func newServerClock(tb testing.TB, dir string) (c *Clock, env []string) {
+	tb.Helper()
+	library, err := clockLibrary()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, env = NewClock(tb, dir)
+	return c, append(env, "LD_PRELOAD="+library)
 }
 
 // Shift lets the clock run, ahead of the real time by d.

@@ -88,7 +88,7 @@ func startRedis(tb testing.TB, snapshot []byte, clock bool, a *Authority, args [
 		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), args: args}
 		tb.Cleanup(r.Kill)
 		if clock {
-			r.Clock, r.env = newClock(tb, r.dir)
+			r.Clock, r.env = newServerClock(tb, r.dir)
 		}
 		if snapshot != nil {
 			if err := os.WriteFile(filepath.Join(r.dir, "dump.rdb"), snapshot, 0o600); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
+	"footfall/test/servers"
 )
 
 // F2 and F3: the clocks of nodes leap, and return after a while. Every acknowledged id is
@@ -66,6 +67,61 @@ func TestF2F3ClocksOfNodesThatLeapMakeNoCountWrong(t *testing.T) {
 				total := service.Total(folder.Reports())
 				return total >= ids.acked.Load() && total <= ids.acked.Load()+ids.unknown.Load()
 			})
+		})
+	}
+}
+
+// F3: the clock of the machine of an embedded store leaps, so that no other clock can say
+// which time is right, and the service is killed while it is off. No id is refused for
+// longer than a moment, every acknowledged one is in a published count, and no window has
+// two numbers: after the restart the windows that were sealed are still sealed.
+func TestF3TheClockOfTheMachineOfAnEmbeddedStoreLeaps(t *testing.T) {
+	t.Parallel()
+	for name, by := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour, "back to sealed windows": -4 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := service.NewRing(t, 0)
+			clock, env := servers.NewClock(t, t.TempDir())
+			r.Env = append(env, "FOOTFALL_STORE=embedded://./data", "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=300ms", "FAULTPOINT=none")
+			folder := r.Deployment()
+			folder.Program = service.FaultyProgram()
+			in := folder.Start()
+			ids := sendIDs(t, r, in)
+			acked, doubt := int64(0), int64(0)
+			stop := func() {
+				ids.stop()
+				acked, doubt = acked+ids.acked.Load(), doubt+ids.unknown.Load()
+			}
+			// publishes waits for two windows, and for that many ids from now on.
+			publishes := func(when string) {
+				before := len(folder.Reports())
+				ids.reset()
+				service.WaitFor(t, "an id "+when, func() bool { return ids.taken.Load() > 0 })
+				ids.reset()
+				service.WaitFor(t, "two windows "+when, func() bool { return len(folder.Reports()) >= before+2 })
+				ids.wantAll(t, when)
+			}
+			publishes("before the leap")
+			clock.Shift(t, by)
+			leapt := time.Now().Add(by)
+			publishes("while it is off")
+			stop()
+			in.Kill()
+			in = folder.Start()
+			ids = sendIDs(t, r, in)
+			time.Sleep(2 * time.Second)
+			clock.Shift(t, 0)
+			publishes("after the clock is right again")
+			stop()
+			service.WaitFor(t, "all ids in published counts", func() bool {
+				total := service.Total(folder.Reports())
+				return total >= acked && total <= acked+doubt
+			})
+			off := false
+			for _, l := range folder.Reports() {
+				off = off || l.WindowStart.Sub(leapt).Abs() < 10*time.Minute
+			}
+			check.Equal(t, off, true, "a window has the time to which the clock leapt")
 		})
 	}
 }
