@@ -112,7 +112,7 @@ func TestABadSecretIsNotRepeated(t *testing.T) {
 }
 
 // F15: a secret that was read from a file ends with a line break.
-func TestWhiteSpaceAroundASettingIsIgnored(t *testing.T) {
+func TestF15WhiteSpaceAroundASettingIsIgnored(t *testing.T) {
 	t.Setenv("FOOTFALL_STORE", " nothing://here \n")
 	if code, _, stderr := run(t); code != 2 || !strings.Contains(stderr, `FOOTFALL_STORE="nothing://here"`) {
 		t.Errorf("exit code %d, stderr %q", code, stderr)

@@ -17,7 +17,7 @@ import (
 
 // F31: what a step of a window, of a change or of a move has answered outlives the
 // server on which it was taken, at first and when it is repeated.
-func TestAStepOutlivesAFailOver(t *testing.T) {
+func TestF31AStepOutlivesAFailOver(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
@@ -113,7 +113,7 @@ func TestAStepDoesNotWaitForAReplicaThatIsReleased(t *testing.T) {
 
 // F4: a server that was demoted answers no read, on no connection that leads to it. When
 // it is a primary again, or the address leads to another one, everything goes on at once.
-func TestADemotedServerAnswersNothing(t *testing.T) {
+func TestF4ADemotedServerAnswersNothing(t *testing.T) {
 	t.Parallel()
 	n := joined(t, servers.StartRedis(t))
 	check.Value(n.Apply(t.Context(), visits(1)))(t)

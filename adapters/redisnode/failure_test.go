@@ -252,7 +252,7 @@ func TestTwoAddressesOfOneServerAreFound(t *testing.T) {
 
 // F32: a right that is taken away while the service runs doubles nothing, and loses nothing
 // that was acknowledged. A new connection is refused, and the right is named.
-func TestARightThatIsTakenAwayCountsNothingTwice(t *testing.T) {
+func TestF32ARightThatIsTakenAwayCountsNothingTwice(t *testing.T) {
 	t.Parallel()
 	server := servers.StartRedisWithClock(t, documentedUser(t)...)
 	server.Clock.Stop(t, 0)

@@ -56,7 +56,7 @@ func (n node) do(t *testing.T, args ...any) {
 }
 
 // F29: a user with the rights that are documented is enough.
-func TestRedisIsANode(t *testing.T) {
+func TestF29RedisIsANodeForTheDocumentedUser(t *testing.T) {
 	t.Parallel()
 	user := documentedUser(t)
 	conformance.TestNode(t, conformance.Harness{

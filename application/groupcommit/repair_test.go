@@ -140,7 +140,7 @@ func TestAnIdleSessionFindsThatTheNodeForgot(t *testing.T) {
 }
 
 // F33: the batches that are kept are counted, however many are not.
-func TestWhatNoKeptBatchCoversIsReportedAndANewSessionGoesOn(t *testing.T) {
+func TestF33WhatNoKeptBatchCoversIsReportedAndANewSessionGoesOn(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		forget(t, n, c, 11*time.Second)
 		old := n.calls()[0].Session
