@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"syscall"
@@ -21,6 +22,23 @@ const tooManyClients = "ERR max number of clients"
 type dialError struct{ error }
 
 func (e dialError) Unwrap() error { return e.error }
+
+// isRefused tells whether the server takes no more connections. With TLS it can't say so.
+func isRefused(err error) bool {
+	var dial dialError
+	return errors.As(err, &dial) && (begins(dial.Error(), tooManyClients) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET))
+}
+
+// pause waits until one of the connections that there are may be free. It is false when
+// ctx has ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(5*time.Millisecond + rand.N(10*time.Millisecond)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // dialer connects to a server, with its TLS files as they are now.
 func dialer(files *serverurl.TLS) func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -164,7 +164,11 @@ func (n *Node) refusal(word string, a answer) error {
 // another one of the script.
 func (n *Node) call(ctx context.Context, on redis.Scripter, function string, args []any) (word string, rest answer, err error) {
 	s := n.scripts[function]
-	v, err := s.run(ctx, on, append([]any{string(n.id), n.deployment()}, args...))
+	args = append([]any{string(n.id), n.deployment()}, args...)
+	v, err := s.run(ctx, on, args)
+	for err != nil && isRefused(err) && n.client.Load().PoolStats().TotalConns > 0 && pause(ctx) {
+		v, err = s.run(ctx, on, args)
+	}
 	if err != nil {
 		n.replaceIfDemoted(on, err)
 		err = n.failed(err)

@@ -83,3 +83,44 @@ func TestF5NoRequestFailsAfterAPause(t *testing.T) {
 		})
 	}
 }
+
+// F7: the server takes 10 connections, and the pool would have 16.
+func TestF7ARefusedConnectionFailsNoRequest(t *testing.T) {
+	t.Parallel()
+	a := servers.NewAuthority(t)
+	plain := servers.StartRedis(t, "--maxclients", "10")
+	secured := servers.StartRedisTLS(t, a, "--maxclients", "10", "--tls-auth-clients", "no")
+	for store, server := range map[string]*servers.Redis{"redis://": plain, "rediss://": secured} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			own := server.Client() // has its connection before the others are taken
+			defer func() { _ = own.Close() }()
+			check.Must(t, own.Ping(t.Context()).Err())
+			in := service.NewDeployment(t, "FOOTFALL_STORE="+store+server.Addr, "FOOTFALL_WINDOW=24h", "SSL_CERT_FILE="+a.File).Start()
+			refused := func() bool {
+				info := check.Value(own.InfoMap(t.Context(), "stats").Result())(t)
+				return info["Stats"]["rejected_connections"] != "0"
+			}
+			crowd := service.NewClient()
+			defer crowd.CloseIdleConnections()
+			for round := 0; round < 3 || !refused() && round < 20; round++ {
+				var all sync.WaitGroup
+				for i := range 48 { // reads of many pages take a connection each
+					all.Go(func() {
+						got, err := service.Request(crowd, http.MethodGet, fmt.Sprintf("%s/visits?page_id=a%d&page_id=b%d", in.Public, i, i), "")
+						if err != nil || got.Status != http.StatusOK {
+							t.Errorf("%s: %d %.200s %v after %v", got.Request, got.Status, got.Body, err, got.Took)
+						}
+					})
+				}
+				if failed := mixed(t, in, round); len(failed) > 0 {
+					t.Errorf("round %d: %d requests failed:\n%s", round, len(failed), strings.Join(failed[:min(5, len(failed))], "\n"))
+				}
+				all.Wait()
+			}
+			if !refused() {
+				t.Error("the server has refused no connection")
+			}
+		})
+	}
+}
