@@ -23,7 +23,7 @@ const (
 func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	t.Parallel()
 	listed := make(map[string]bool)
-	row := regexp.MustCompile(`^\| ([PUV][0-9]+) \|`)
+	row := regexp.MustCompile(`^\| ([PUVFX][0-9]+) \|`)
 	named := regexp.MustCompile("`([a-z/]+)\\.(Test\\w+)`")
 	tests, cited := testsAndCitations(t)
 	for line := range strings.Lines(read(t, promises) + read(t, failures)) {
@@ -52,12 +52,37 @@ func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	}
 }
 
+// Rows F and X have a test by their number, such as TestF2F3 for F2 and F3, whose comment
+// cites them.
+func TestEveryReportOfARealEnvironmentHasATestByItsNumber(t *testing.T) {
+	t.Parallel()
+	tests, cited := testsAndCitations(t)
+	ids := regexp.MustCompile(`[FX][0-9]+`)
+	numbered := regexp.MustCompile(`\.Test(([FX][0-9]+)+)`)
+	named := make(map[string]bool)
+	for test := range tests {
+		for _, id := range ids.FindAllString(numbered.FindString(test), -1) {
+			named[id] = true
+		}
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([FX][0-9]+) \|`)
+	for _, row := range rows.FindAllStringSubmatch(read(t, failures), -1) {
+		if id := row[1]; !named[id] || cited[id] == "" {
+			t.Errorf("%s: no test is named for %s, or none cites it", failures, id)
+		}
+		delete(named, row[1])
+	}
+	for id := range named {
+		t.Errorf("%s lacks %s, for which a test is named", failures, id)
+	}
+}
+
 // testsAndCitations returns the tests of the module, each by its folder and
 // name, and the rows that their comments cite, with one test that does.
 func testsAndCitations(t *testing.T) (tests map[string]bool, cited map[string]string) {
 	t.Helper()
 	tests, cited = make(map[string]bool), make(map[string]string)
-	citation := regexp.MustCompile(`\b[PUV][0-9]+\b`)
+	citation := regexp.MustCompile(`\b[PUVFX][0-9]+\b`)
 	eachFile(t, func(name, text string) {
 		if !strings.HasSuffix(name, "_test.go") {
 			return
