@@ -145,6 +145,26 @@ func TestANodeComesAndGoes(t *testing.T) {
 	})
 }
 
+// F1: a server of another deployment is not added, even if its first start was interrupted,
+// and nothing of it changes.
+func TestF1ANodeOfAnotherDeploymentIsNotAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t, 1)
+		other := check.Value(sharding.New("elsewhere", 7, d.cluster.View().Length(), "first", []sharding.Member{{ID: "n2", Addr: "n2:1", Weight: 1}}))(t)
+		n := d.node("n2")
+		check.Value(n.Fence(t.Context(), other))(t)
+		for range 2 {
+			err := check.Err(d.ring.Add(t.Context(), "n2:1", 1, false))
+			check.Is(t, err, sharding.ErrNotEmpty)
+			check.Says(t, err, "another deployment")
+			n.Bind("elsewhere")
+			check.Equal(t, check.Value(n.RingState(t.Context()))(t).Fenced.ChangeID(), "first", "what the server stores")
+			check.Must(t, n.Open(t.Context(), other))
+			n.Bind(d.cluster.View().Deployment())
+		}
+	})
+}
+
 // An arc with a page that can't be added stays where it is, and is reported.
 func TestAnArcThatOverflowsIsReportedAndStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
