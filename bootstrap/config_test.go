@@ -38,7 +38,7 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_STORE", "redis://n1:port", `"n1:port" is no host:port`},
 		{"FOOTFALL_STORE", "redis://", `"" is no host:port`},
 		{"FOOTFALL_STORE", "rediss://n1:1/x", "the database behind the addresses is no number"},
-		{"FOOTFALL_STORE", "redis://n1?pool=3", "unknown parameter pool, want one of ca, cert, idle_time, key, pool_size, server_name"},
+		{"FOOTFALL_STORE", "redis://n1?pool=3", "unknown parameter pool, want one of ca, cert, idle_time, key, pool_size, server_name, wait"},
 		{"FOOTFALL_STORE", "embedded://./data?idle_time=3s", "embedded:// has no parameters, and no question mark in the directory's name"},
 		{"FOOTFALL_STORE", "memory://?idle_time=3s", "want memory:// and nothing after it"},
 		{"FOOTFALL_STORE", "memory://x", "want memory:// and nothing after it"},

@@ -13,10 +13,11 @@ import (
 // listPages is about how many pages one call of List returns.
 const listPages = 500
 
-// Apply implements counting.Counts.
+// Apply implements counting.Counts. If the node waits for replicas, it answers when they
+// have the batch. A batch for which too few are online is not applied.
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	args := []any{
-		int64(b.Epoch), string(b.Session), b.Seq, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
+		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
 		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(),
 	}
 	function := "apply"
@@ -24,9 +25,24 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 		function = applyMore
 		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packCounts(b.SetCounts))
 	}
-	word, answer, err := n.call(ctx, n.client.Load(), function, args)
-	if word == "GAP" {
-		err = fmt.Errorf("apply on %s: %w", n.id, &counting.GapError{Last: answer.int64(0)})
+	var on scripter = n.client.Load()
+	if n.replicas > 0 {
+		conn := n.client.Load().Conn()
+		defer func() { _ = conn.Close() }() // returns it to the pool
+		on = conn
+	}
+	word, answer, err := n.call(ctx, on, function, args)
+	switch {
+	case err != nil:
+	case word == "GAP":
+		err = &counting.GapError{Last: answer.int64(0)}
+	case word == "REPLICAS":
+		err = tooFew(answer.int(0), n.replicas, notApplied)
+	case n.replicas > 0:
+		err = awaitReplicas(ctx, on, n.replicas, replicaTimeout)
+	}
+	if word != "" && err != nil {
+		err = fmt.Errorf("apply on %s: %w", n.id, err)
 	}
 	if err != nil {
 		return counting.Receipt{}, err

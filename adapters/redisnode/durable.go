@@ -2,12 +2,42 @@ package redisnode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"footfall/domain/counting"
 )
 
 // syncTimeout bounds the wait for replicas, and that for the disk.
 const syncTimeout = 5 * time.Second
+
+// replicaTimeout bounds the wait for the replicas of a batch.
+const replicaTimeout = callTimeout * 8 / 10
+
+// scripter is a client, or one connection of it.
+type scripter interface {
+	redis.Scripter
+	Wait(ctx context.Context, replicas int, timeout time.Duration) *redis.IntCmd
+}
+
+// awaitReplicas returns when as many replicas have all that the connection has written.
+// The error has what is missing, in words for clients.
+func awaitReplicas(ctx context.Context, on scripter, replicas int, timeout time.Duration) error {
+	have, err := on.Wait(ctx, replicas, timeout).Result()
+	if err == nil && have < int64(replicas) {
+		return tooFew(int(have), replicas, func(err error) error { return err })
+	}
+	return err
+}
+
+// tooFew is the error of a server with too few replicas, as Redis words it.
+func tooFew(have, want int, wrap func(error) error) error {
+	says := fmt.Sprintf("NOREPLICAS %d of %d replicas have it", have, want)
+	return &counting.ServerError{Says: says, Err: wrap(errors.New(says))}
+}
 
 // replicated runs a script whose effect has to survive a failover. It returns the
 // rest of the script's answer once every replica that is online has the effect.
@@ -34,11 +64,7 @@ func (n *Node) runDurable(ctx context.Context, synced bool, function string, arg
 		return nil, err
 	}
 	if replicas := answer.int(0); replicas > 0 {
-		have, err := conn.Wait(ctx, replicas, syncTimeout).Result()
-		if err == nil && have < int64(replicas) {
-			err = fmt.Errorf("%d of %d have it", have, replicas)
-		}
-		if err != nil {
+		if err := awaitReplicas(ctx, conn, replicas, syncTimeout); err != nil {
 			return nil, fmt.Errorf("%s: replicas of %s: %w", n.scripts[function].act, n.id, err)
 		}
 	}

@@ -51,7 +51,9 @@ type Options struct {
 	// before it is replaced. 0 is 16, and 50 s.
 	PoolSize int
 	IdleTime time.Duration
-	Log      *slog.Logger
+	// Wait is how many replicas have to have a batch before it is answered.
+	Wait int
+	Log  *slog.Logger
 }
 
 // Node is one node. Its methods are safe for concurrent use. New connects to
@@ -65,6 +67,7 @@ type Node struct {
 	scripts  map[string]script
 	commands []any // that the scripts run
 	refusals map[string]error
+	replicas int // that have to have a batch
 	log      *slog.Logger
 
 	bound   atomic.Pointer[string] // the deployment that calls mean, nil for any
@@ -86,7 +89,7 @@ func New(o Options) *Node {
 	// The client writes lines of its own to stderr, one for each failed dial.
 	// They say no more than the errors of the calls do.
 	logging.Disable()
-	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals()}
+	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals(), replicas: o.Wait}
 	n.newClient = func() *redis.Client {
 		return redis.NewClient(&redis.Options{
 			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
@@ -110,9 +113,12 @@ func New(o Options) *Node {
 // primary any more: the others do, too, and the address may lead to another server by now.
 // The old ones are closed when the calls that are under way on them have ended.
 func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
-	old, ok := on.(*redis.Client)
-	if !ok || !strings.HasPrefix(err.Error(), "READONLY") {
+	if !strings.HasPrefix(err.Error(), "READONLY") {
 		return
+	}
+	old, ok := on.(*redis.Client)
+	if !ok { // a connection of it
+		old = n.client.Load()
 	}
 	replacement := n.newClient()
 	if n.client.CompareAndSwap(old, replacement) {

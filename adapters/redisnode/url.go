@@ -59,6 +59,12 @@ func (o *Options) parameters() serverurl.Parameters {
 			}
 			return nil
 		},
+		"wait": func(text string) (err error) {
+			if o.Wait, err = strconv.Atoi(text); err != nil || o.Wait < 0 || o.Wait > 10 {
+				return errors.New("want a number from 0 to 10")
+			}
+			return nil
+		},
 	}
 }
 

@@ -26,7 +26,7 @@ func TestAnAddressIsANode(t *testing.T) {
 		{"redis://user:a%40b%2Cc@a:7070/3", []string{"redis_7070 a:7070"}},
 		{"rediss://a:7070", []string{"redis_7070 a:7070"}},
 		{"rediss://a:7070/3?server_name=b", []string{"redis_7070 a:7070"}},
-		{"redis://me:se?cret@a?pool_size=3&idle_time=20s", []string{"redis_6379 a:6379"}},
+		{"redis://me:se?cret@a?pool_size=3&idle_time=20s&wait=1", []string{"redis_6379 a:6379"}},
 	} {
 		options, err := redisnode.ParseURL(c.url)
 		var got []string

@@ -137,6 +137,13 @@ func (p *Proxy) Resume() {
 	}
 }
 
+// Redirect lets the proxy lead to another server. Connections that are there stay.
+func (p *Proxy) Redirect(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
 // CutReply lets at most n bytes of the next reply through, but never all of
 // it, and ends its connection. The channel is closed when that has happened;
 // withdraw says that it need not happen any more.
@@ -170,7 +177,10 @@ func (p *Proxy) cut(c *cut) (happened <-chan struct{}, withdraw func()) {
 // serve takes one connection's bytes there and back.
 func (p *Proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
-	server, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	server, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", target)
 	if err != nil {
 		return
 	}

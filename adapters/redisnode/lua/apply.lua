@@ -92,20 +92,28 @@ local function apply_items(refused, visits, events, endpoint_limit, caller, most
   if apply_more then apply_more(refused, item, keyed, tonumber(key_limit), counts) end
 end
 
--- apply applies a batch unless ff:Q says that it was applied.
-local function apply(epoch, session, seq, ...)
+-- apply applies a batch unless ff:Q says that it was applied. If replicas is not 0, so
+-- many have to be online, and the caller waits until they have the batch: see durable.
+local function apply(epoch, session, seq, replicas, ...)
   local last, before, n = 0, '', tonumber(seq)
   local q = redis.call('HGET', 'ff:Q', session)
   if q then
     local s, r = string.match(q, '^(%d+) %d+ (.*)$')
     last, before = tonumber(s), r
   end
+  replicas = tonumber(replicas)
+  if n <= last and replicas > 0 then redis.call('HSET', 'ff:T', 'touched', 1) end
   if n == last then return {'DUP', before} end
   if n < last then return {'DUP', ''} end
   epoch = tonumber(epoch)
   if epoch < fence then return {'STALE'} end
   if epoch > open then return {'AHEAD'} end
   if n ~= last + 1 then return {'GAP', int(last)} end
+
+  if replicas > 0 then
+    local _, online = string.gsub(redis.call('INFO', 'replication'), 'state=online', '')
+    if online < replicas then return {'REPLICAS', int(online)} end
+  end
 
   local refused, mark = {}, seq .. ' ' .. redis.call('TIME')[1] .. ' '
   redis.call('HSET', 'ff:Q', session, mark)

@@ -1,0 +1,57 @@
+package redisnode_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"footfall/adapters/redisnode"
+	"footfall/domain/counting"
+	"footfall/test/check"
+	"footfall/test/conformance"
+)
+
+// F34: a node that waits for a replica acknowledges no batch that the replica lacks: it
+// refuses it before it is applied if none is online, and leaves it unknown if none has it
+// in time. That goes for all kinds of items, and for repetitions.
+func TestF34ABatchIsAcknowledgedWhenAReplicaHasIt(t *testing.T) {
+	t.Parallel()
+	primary, replica := replicated(t)
+	n := join(t, node{redisnode.New(redisnode.Options{ID: "redis_7070", Addr: primary.Addr, Wait: 1, Log: slog.New(slog.DiscardHandler)}), primary})
+	t.Cleanup(func() { _ = n.Close() })
+	check.Value(n.Apply(t.Context(), visits(1)))(t)
+	replica.Freeze()
+	two := visits(2)
+	two.Clock, two.EndpointLimit, two.KeyLimit = conformance.AnyTime(), 10, 10
+	two.IDEvents = []counting.IDEvent{{ID: 7, Table: 1}}
+	two.SetCounts = []counting.SetCount{{Page: "set", Count: 9}}
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err := n.Apply(ctx, two)
+		cancel()
+		if err == nil || errors.Is(err, counting.ErrNotApplied) || !strings.Contains(counting.ServerSays(err), "0 of 1 replicas") {
+			t.Errorf("%v while the replica hangs, want that the outcome is unknown", err)
+		}
+	}
+	replica.Thaw()
+	check.OK(t, check.Err(n.Apply(t.Context(), two)))
+	replica.Kill()
+	client := primary.Client()
+	defer func() { _ = client.Close() }()
+	eventually(t, func() bool { return !strings.Contains(client.Info(t.Context(), "replication").Val(), "state=online") })
+	eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := n.Apply(ctx, visits(3))
+		return errors.Is(err, counting.ErrNotApplied) && strings.Contains(counting.ServerSays(err), "0 of 1 replicas")
+	})
+	n.wantVisits(t, 2)
+	check.Must(t, replica.Start())
+	primary.Kill()
+	promoted := open(t, n.ID(), replica)
+	promoted.do(t, "replicaof", "no", "one")
+	promoted.wantVisits(t, 2)
+}
