@@ -14,6 +14,7 @@ import (
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/netconn"
 	"footfall/adapters/httpapi/problem"
+	"footfall/adapters/httpapi/request"
 )
 
 // Action returns the body of an answer 200, which is JSON that no cache keeps
@@ -28,6 +29,9 @@ type Route struct {
 	// Path has at most one variable, such as /visit/{page_id}.
 	Path string
 	Do   Action
+	// Query are the parameters of the route. One of another name is refused: what its
+	// sender meant would be lost. Nil: any is admitted, or Do checks them.
+	Query []string
 	// Writes: the route changes something, so a failure may be in doubt, and
 	// HEAD isn't GET.
 	Writes bool
@@ -212,6 +216,11 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
+	if e.Query != nil {
+		if err := request.Only(r.URL.RawQuery, e.Query...); err != nil {
+			return err
+		}
+	}
 	if e.IgnoresDisconnect && r.Body == http.NoBody {
 		if c := netconn.Of(r.Context()); c != nil {
 			c.PauseBackgroundRead()

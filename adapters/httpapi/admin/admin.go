@@ -41,23 +41,24 @@ func New(o Options) *Handler {
 	h := &Handler{Options: o, token: sha256.Sum256([]byte(o.Token))}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
+	none := []string{}
 	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: []httpapi.Route{
 		{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 			metrics.ServeHTTP(w, r)
 			return nil, nil
 		}},
 		{Method: get, Path: "/debug/pprof/{profile}", Do: profile},
-		{Method: get, Path: "/windows/{id}", Do: h.showWindow},
-		{Method: get, Path: "/ring", Do: h.ringStatus},
-		{Method: get, Path: "/ring/owner", Do: h.owner},
-		{Method: post, Path: "/ring/nodes", Do: h.addNode, Writes: true},
-		{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: h.reweightNode, Writes: true},
-		{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: h.removeNode, Writes: true},
-		{Method: post, Path: "/ring/repair", Do: h.repairRing, Writes: true},
-		{Method: get, Path: "/pages", Do: h.listPages},
-		{Method: post, Path: "/pages", Do: h.setPages, Writes: true},
-		{Method: http.MethodPut, Path: "/pages/{page_id}", Do: h.setPage, Writes: true},
-		{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: h.removePage, Writes: true},
+		{Method: get, Path: "/windows/{id}", Do: h.showWindow, Query: none},
+		{Method: get, Path: "/ring", Do: h.ringStatus, Query: none},
+		{Method: get, Path: "/ring/owner", Do: h.owner, Query: []string{"page_id"}},
+		{Method: post, Path: "/ring/nodes", Do: h.addNode, Query: none, Writes: true},
+		{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: h.reweightNode, Query: none, Writes: true},
+		{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: h.removeNode, Query: none, Writes: true},
+		{Method: post, Path: "/ring/repair", Do: h.repairRing, Query: none, Writes: true},
+		{Method: get, Path: "/pages", Do: h.listPages, Query: []string{"cursor"}},
+		{Method: post, Path: "/pages", Do: h.setPages, Query: none, Writes: true},
+		{Method: http.MethodPut, Path: "/pages/{page_id}", Do: h.setPage, Query: none, Writes: true},
+		{Method: http.MethodDelete, Path: "/pages/{page_id}", Do: h.removePage, Query: none, Writes: true},
 	}})
 	return h
 }

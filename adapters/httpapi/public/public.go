@@ -89,12 +89,13 @@ type api struct {
 // routes is the table of the public listener.
 func (a *api) routes() []httpapi.Route {
 	const get, post = http.MethodGet, http.MethodPost
+	none, pages := []string{}, []string{"page_id"}
 	counter := func(prefix string) []httpapi.Route {
 		return []httpapi.Route{
-			{Method: post, Path: prefix + "/visit/{page_id}", Do: a.record, Writes: true, IgnoresDisconnect: true},
-			{Method: get, Path: prefix + "/visits/{page_id}", Do: a.read, IgnoresDisconnect: true},
-			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Writes: true},
-			{Method: get, Path: prefix + "/visits", Do: a.readMany},
+			{Method: post, Path: prefix + "/visit/{page_id}", Do: a.record, Query: none, Writes: true, IgnoresDisconnect: true},
+			{Method: get, Path: prefix + "/visits/{page_id}", Do: a.read, Query: none, IgnoresDisconnect: true},
+			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Query: none, Writes: true},
+			{Method: get, Path: prefix + "/visits", Do: a.readMany, Query: pages},
 			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Do: a.badge},
 		}
 	}
@@ -106,7 +107,7 @@ func (a *api) routes() []httpapi.Route {
 			{Method: get, Path: "/api/verve/windows", Do: a.windows},
 			{Method: get, Path: "/healthz", Do: a.alive, Vital: true},
 			{Method: get, Path: "/readyz", Do: a.readiness, Vital: true},
-			{Method: get, Path: "/events", Do: a.events, Stream: true},
+			{Method: get, Path: "/events", Do: a.events, Query: pages, Stream: true},
 			{Method: get, Path: "/", Do: a.home},
 			{Method: get, Path: "/assets/{name}", Do: a.asset},
 			{Method: get, Path: "/docs", Do: a.documentation},

@@ -14,11 +14,24 @@ import (
 // keyHeader names a request that is counted once; nearly none has it.
 const keyHeader = "Idempotency-Key"
 
-// record serves POST /visit/{page_id}.
-func (a *api) record(_ http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
+// maxVisitBody is the largest JSON body of record, in bytes.
+const maxVisitBody = 4096
+
+// record serves POST /visit/{page_id}. A body is ignored, unless it is JSON with a field,
+// such as a count: that would have no effect.
+func (a *api) record(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
 		return nil, err
+	}
+	if r.Body != http.NoBody && request.IsJSON(r.Header.Get("Content-Type")) {
+		body, err := httpapi.ReadBody(w, r, maxVisitBody)
+		if err == nil && len(body) > 0 {
+			err = request.Object(body, &struct{}{})
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := a.recordPage(r, page); err != nil {
 		return nil, err
