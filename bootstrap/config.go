@@ -66,7 +66,7 @@ func (s *Settings) all() []setting {
 		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages.", s.parseAdmin},
 		{"name", counting.DefaultName, "Name of the deployment, 1 to 32 of a-z, 0-9 and -: begins the id of each window, and is the app_id of messages; a store keeps the name of its first start.", into(&s.Name, counting.ParseName)},
 		{"store", "embedded://./data", "Where counts live: embedded://DIR, redis://[user:pass@]n1:6379,n2:6379[/db][?pool_size=16&idle_time=50s&wait=0] (rediss:// with TLS), or memory://, which forgets.", s.parseStore},
-		{"publisher", "", "Queue of RabbitMQ for counts: amqp://user:pass@host:5672/vhost?queue=NAME (amqps:// with TLS); if it isn't set, counts go to the capture log.", into(&s.Sink, parsePublisher)},
+		{"publisher", "", "Queue of RabbitMQ for counts: amqp://user:pass@h1:5672[,h2:5672]/vhost?queue=NAME (amqps:// with TLS); if it isn't set, counts go to the capture log.", into(&s.Sink, parsePublisher)},
 		{"capture-log", "unique_id_capture.log", "File for counts that the publisher did not take, and for every callback's response, one JSON line each.", into(&s.CaptureLog, parseFile)},
 		{"window", "1m", "Length of a window, in whole seconds, aligned to the Unix epoch; a store keeps the length that it was created with.", into(&s.Length, parseWindow)},
 		{"grace", "2s", "How long after its end a window is sealed.", into(&s.Grace, parseGrace)},

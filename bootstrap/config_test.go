@@ -45,7 +45,7 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_PUBLISHER", "kafka://h", `unknown scheme "kafka", want one of amqp`},
 		{"FOOTFALL_PUBLISHER", "h:5672", "want a URL with one of the schemes amqp"},
 		{"FOOTFALL_PUBLISHER", "amqp://h", "want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME"},
-		{"FOOTFALL_PUBLISHER", "amqps://h?queue=q&type=stream", "want the type quorum or classic"},
+		{"FOOTFALL_PUBLISHER", "amqps://h?queue=q&type=stream", "type: want quorum or classic"},
 		{"FOOTFALL_CAPTURE_LOG", "", "it is empty"},
 		{"FOOTFALL_WINDOW", "1", "want a duration such as 1m"},
 		{"FOOTFALL_WINDOW", "90ms", "bad window: its length is 90ms, want whole seconds, 1s to 24h"},

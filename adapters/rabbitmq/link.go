@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,6 +31,7 @@ const (
 // mode. It is for one goroutine.
 type link struct {
 	options Options
+	at      int // in Options.Addrs
 	// notDeclared is why the broker refused to declare the queue, which is there
 	// and used as it is; nil if it was declared.
 	notDeclared error
@@ -50,18 +52,39 @@ func (c boundedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// open returns a new link. It takes at most setupTime, and ends when ctx does.
-func open(ctx context.Context, o Options) (*link, error) {
+// open returns a link to the first broker that can be used, beginning with one of the
+// list. The error has the reason for each. It ends when ctx does.
+func open(ctx context.Context, o Options, begin int) (*link, error) {
+	var all error
+	for i := range o.Addrs {
+		at := (begin + i) % len(o.Addrs)
+		l, err := dial(ctx, o, at)
+		switch {
+		case err == nil:
+			return l, nil
+		case len(o.Addrs) == 1:
+			return nil, err
+		case all == nil:
+			all = fmt.Errorf("%s: %w", o.Addrs[at], err)
+		default:
+			all = fmt.Errorf("%w; %s: %w", all, o.Addrs[at], err)
+		}
+	}
+	return nil, all
+}
+
+// dial returns a link to one broker. It takes at most setupTime, and ends when ctx does.
+func dial(ctx context.Context, o Options, at int) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, setupTime)
 	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.Addr)
+	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.Addrs[at])
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	// The library's calls have no context. They end when the connection is
 	// closed.
 	release := context.AfterFunc(ctx, func() { _ = raw.Close() })
-	l := &link{options: o, raw: raw}
+	l := &link{options: o, at: at, raw: raw}
 	err = l.setUp(ctx)
 	if !release() && err == nil {
 		err = ctx.Err()
@@ -80,9 +103,13 @@ func open(ctx context.Context, o Options) (*link, error) {
 func (l *link) setUp(ctx context.Context) (err error) {
 	o := l.options
 	var conn net.Conn = boundedConn{l.raw}
-	if o.TLS {
-		host, _, _ := net.SplitHostPort(o.Addr)
-		secured := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
+	if o.TLS != nil {
+		host, _, _ := net.SplitHostPort(o.Addrs[l.at])
+		config, err := o.TLS.Config(host)
+		if err != nil {
+			return err
+		}
+		secured := tls.Client(conn, config)
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return fmt.Errorf("begin TLS: %w", err)
 		}
@@ -95,7 +122,7 @@ func (l *link) setUp(ctx context.Context) (err error) {
 		Vhost: o.VHost, Heartbeat: heartbeat, Locale: "en_US", Properties: properties,
 	})
 	if err != nil {
-		return fmt.Errorf("log in: %w", loginError(err, o))
+		return fmt.Errorf("log in: %w", cmp.Or(l.alert(conn), loginError(err, o)))
 	}
 	if err := l.findQueue(); err != nil {
 		return err
@@ -140,6 +167,18 @@ func (l *link) declare(how func(*amqp.Channel, string, bool, bool, bool, bool, a
 		err = fmt.Errorf("declare queue %q: %w", l.options.Queue, withoutUser(err, l.options))
 	}
 	return nil, err
+}
+
+// alert closes the connection, and returns why the other side of TLS ended it, nil if it
+// did not. A certificate that is missing or not trusted is noticed after the handshake.
+func (l *link) alert(conn net.Conn) error {
+	_ = l.raw.Close()
+	_, err := conn.Read(make([]byte, 1))
+	var said *net.OpError
+	if errors.As(err, &said) && said.Op == "remote error" {
+		return said
+	}
+	return nil
 }
 
 // loginError returns why a login failed. The same cause has the same text.

@@ -5,7 +5,7 @@
 // Delivery: when Publish returned nil, the broker has confirmed that the report is
 // in the queue. A report may arrive twice, with the same message_id. Failure: while
 // the broker is away, reports are refused immediately. The publisher reconnects
-// at least every 5 s, without end.
+// at least every 5 s, without end, and tries all brokers of the URL each time.
 package rabbitmq
 
 import (
@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,11 +123,12 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 func (p *Publisher) supervise(ctx context.Context) {
 	defer close(p.ended)
 	var away error // why the last attempt to connect failed; nil before the first
+	begin := 0     // the broker that the next attempt begins with
 	for pause, logged := firstPause, ""; ctx.Err() == nil; pause = min(2*pause, longestPause) {
-		l, err := p.connect(ctx, away)
+		l, err := p.connect(ctx, away, begin)
 		away = err
 		if err == nil {
-			about := []any{"queue", p.options.Queue, "addr", p.options.Addr}
+			about := []any{"queue", p.options.Queue, "addr", p.options.Addrs[l.at]}
 			if l.notDeclared != nil { // the queue is used as it is
 				about = append(about, "not_declared", l.notDeclared)
 			}
@@ -135,6 +137,10 @@ func (p *Publisher) supervise(ctx context.Context) {
 			began := time.Now()
 			err = l.serve(ctx, p.requests)
 			l.close()
+			begin = l.at
+			if err != nil { // another one may be in a better state
+				begin = (l.at + 1) % len(p.options.Addrs)
+			}
 			if time.Since(began) > longestPause {
 				pause = firstPause // a link that is lost immediately is no success
 			}
@@ -144,7 +150,7 @@ func (p *Publisher) supervise(ctx context.Context) {
 		}
 		if err != nil && withoutNumbers(err) != logged {
 			logged = withoutNumbers(err)
-			p.log.Error("rabbitmq is away", "queue", p.options.Queue, "addr", p.options.Addr, "error", err)
+			p.log.Error("rabbitmq is away", "queue", p.options.Queue, "addr", strings.Join(p.options.Addrs, ","), "error", err)
 		}
 		pausing, cancel := context.WithTimeout(ctx, pause/2+rand.N(pause/2))
 		p.refuse(away, pausing.Done())
@@ -153,11 +159,11 @@ func (p *Publisher) supervise(ctx context.Context) {
 }
 
 // connect opens a link. While it does, it refuses requests as refuse does.
-func (p *Publisher) connect(ctx context.Context, away error) (l *link, err error) {
+func (p *Publisher) connect(ctx context.Context, away error, begin int) (l *link, err error) {
 	opened := make(chan struct{})
 	go func() {
 		defer close(opened)
-		l, err = open(ctx, p.options)
+		l, err = open(ctx, p.options, begin)
 	}()
 	p.refuse(away, opened)
 	return l, err

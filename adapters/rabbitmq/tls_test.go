@@ -2,6 +2,7 @@ package rabbitmq_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
 	"net"
@@ -24,7 +25,13 @@ func startTLS(t *testing.T, s *servers.RabbitMQ) (port string) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	check.Must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: with.Certificate().Raw}), 0o600))
 	t.Setenv("SSL_CERT_FILE", file)
-	l := check.Value(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: with.TLS.Certificates}))(t)
+	return terminateTLS(t, s, &tls.Config{Certificates: with.TLS.Certificates})
+}
+
+// terminateTLS terminates TLS in front of a server.
+func terminateTLS(t *testing.T, s *servers.RabbitMQ, config *tls.Config) (port string) {
+	t.Helper()
+	l := check.Value(tls.Listen("tcp", "127.0.0.1:0", config))(t)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -58,4 +65,33 @@ func TestAMQPSChecksTheCertificate(t *testing.T) {
 	}
 	p, _ = started(t, strings.Replace(url, "127.0.0.1", "localhost", 1))
 	mustRefuse(t, refusal(t, p), "certificate")
+}
+
+// The authority, the certificate of the client and the name of the server are parameters
+// of the URL. The files are read at each attempt to connect.
+func TestTheFilesOfTLSAreReadAtEachConnection(t *testing.T) {
+	t.Parallel()
+	s, name := server(t), queue(t)
+	a, other := servers.NewAuthority(t), servers.NewAuthority(t)
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(check.Value(os.ReadFile(a.File))(t))
+	config := &tls.Config{
+		Certificates: []tls.Certificate{check.Value(tls.LoadX509KeyPair(a.Issue(t, "broker.internal")))(t)},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: trusted,
+	}
+	base := strings.Replace(s.URL("127.0.0.1:"+terminateTLS(t, s, config), name), "amqp:", "amqps:", 1)
+	p, _ := started(t, base+"&ca="+a.File)
+	mustRefuse(t, refusal(t, p), "for 127.0.0.1")
+	p, _ = started(t, base+"&server_name=broker.internal&ca="+a.File)
+	mustRefuse(t, refusal(t, p), "certificate required")
+
+	cert, key := a.Issue(t, "footfall")
+	url := base + "&server_name=broker.internal&ca=" + other.File + "&cert=" + cert + "&key=" + key
+	p, _ = started(t, url)
+	mustRefuse(t, refusal(t, p), "unknown authority")
+	check.Must(t, os.WriteFile(other.File, check.Value(os.ReadFile(a.File))(t), 0o600))
+	waitFor(t, "it is published", func() bool { return publish(t, p, 2) == nil })
+	if n := len(s.Messages(t, name)); n != 1 {
+		t.Errorf("%d messages", n)
+	}
 }

@@ -1,27 +1,29 @@
 package rabbitmq_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"footfall/adapters/rabbitmq"
+	"footfall/adapters/serverurl"
 )
 
 func TestParseURLReadsAllOfIt(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]rabbitmq.Options{
-		"amqp://h?queue=q":                                    {Addr: "h:5672", User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
-		"amqp://h/?queue=q":                                   {Addr: "h:5672", User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
-		"amqp://h/%2F?queue=q":                                {Addr: "h:5672", User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
-		"amqps://h?queue=q&type=classic":                      {Addr: "h:5671", TLS: true, User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "classic"},
-		"amqp://user:pass@host:5673/vhost?queue=counts_queue": {Addr: "host:5673", User: "user", Password: "pass", VHost: "vhost", Queue: "counts_queue", QueueType: "quorum"},
-		"amqp://a%40b:%3A%2F%3F@[::1]:1/a%2Fb?queue=a%26b":    {Addr: "[::1]:1", User: "a@b", Password: ":/?", VHost: "a/b", Queue: "a&b", QueueType: "quorum"},
+		"amqp://h?queue=q":                                    {Addrs: []string{"h:5672"}, User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
+		"amqp://h/?queue=q":                                   {Addrs: []string{"h:5672"}, User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
+		"amqp://h/%2F?queue=q":                                {Addrs: []string{"h:5672"}, User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
+		"amqps://h?queue=q&type=classic":                      {Addrs: []string{"h:5671"}, TLS: &serverurl.TLS{}, User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "classic"},
+		"amqp://user:pass@host:5673/vhost?queue=counts_queue": {Addrs: []string{"host:5673"}, User: "user", Password: "pass", VHost: "vhost", Queue: "counts_queue", QueueType: "quorum"},
+		"amqp://a%40b:%3A%2F%3F@[::1]:1/a%2Fb?queue=a%26b":    {Addrs: []string{"[::1]:1"}, User: "a@b", Password: ":/?", VHost: "a/b", Queue: "a&b", QueueType: "quorum"},
+		"amqp://u:p@h1,H2:1,[::1]/v?queue=q":                  {Addrs: []string{"h1:5672", "h2:1", "[::1]:5672"}, User: "u", Password: "p", VHost: "v", Queue: "q", QueueType: "quorum"},
+		"amqps://h1,h2?queue=q":                               {Addrs: []string{"h1:5671", "h2:5671"}, TLS: &serverurl.TLS{}, User: "guest", Password: "guest", VHost: "/", Queue: "q", QueueType: "quorum"},
 	} {
 		got, err := rabbitmq.ParseURL(url)
-		if err != nil || got != want {
-			t.Errorf("%s: %v\n%s", url, err, cmp.Diff(want, got))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v\n%+v, want\n%+v", url, err, got, want)
 		}
 	}
 }
@@ -36,12 +38,23 @@ func TestParseURLRefuses(t *testing.T) {
 		"amqp://h:0?queue=q":                             "want a host",
 		"amqp://h:65536?queue=q":                         "want a host",
 		"amqp://h/secret":                                "want the name of a queue",
-		"amqp://h?queue=":                                "want the name of a queue",
+		"amqp://h?queue=":                                "queue is empty",
 		"amqp://h?queue=amq.secret":                      "want the name of a queue",
-		"amqp://h?queue=q&queue=secret":                  "each once",
-		"amqp://h?queue=q&secret=1":                      "nothing else",
+		"amqp://h?queue=q&queue=secret":                  "there twice",
+		"amqp://h?queue=q&other=secret":                  "unknown parameter other",
+		"amqp://u:p?secret@h/?queue=q":                   "percent-encoded",
+		"amqp://h1,,h2?queue=q":                          "want a host",
+		"amqp://h1,?queue=q":                             "want a host",
+		"amqp://h1,h2:secret?queue=q":                    "want a host",
+		"amqp://h1,h2:0?queue=q":                         "want a host",
+		"amqp://h1,::1?queue=q":                          "want a host",
+		"amqp://h1, h2?queue=q":                          "want a host",
+		"amqp://h1,h2,H1:5672?queue=q":                   "in the list twice",
+		"amqp://h?queue=q&ca=/secret":                    "for TLS",
+		"amqps://h?queue=q&ca=/no/such/file":             "/no/such/file: no such file",
+		"amqps://h?queue=q&cert=/no/such/file":           "need each other",
 		"amqp://h?queue=q&type=secret":                   "quorum or classic",
-		"amqp://h?queue=q&type=":                         "quorum or classic",
+		"amqp://h?queue=q&type=":                         "type is empty",
 		"amqp://h?queue=q;secret":                        "name=value",
 		"amqp://h?queue=%zzsecret":                       "name=value",
 		"amqp://h?queue=q#secret":                        "fragment",

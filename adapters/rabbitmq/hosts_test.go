@@ -1,0 +1,51 @@
+package rabbitmq_test
+
+import (
+	"strings"
+	"testing"
+
+	"footfall/test/check"
+	"footfall/test/servers"
+)
+
+// F14: the brokers of the list are tried in turn, from the first one on. When the one in
+// use is lost, the others are tried.
+func TestF14TheBrokersOfTheURLAreTriedInTurn(t *testing.T) {
+	t.Parallel()
+	s, name := server(t), queue(t)
+	first, second := servers.StartProxy(t, s.Addr), servers.StartProxy(t, s.Addr)
+	first.Refuse()
+	p, log := started(t, s.URL(first.Addr+","+second.Addr, name))
+	mustPublish(t, p, 1)
+	connected := func(addr string) bool {
+		return strings.Contains(log.String(), "is connected\" queue="+name+" addr="+addr+"\n")
+	}
+	if !connected(second.Addr) || connected(first.Addr) {
+		t.Errorf("the first is down:\n%s", log)
+	}
+	second.Refuse()
+	waitFor(t, "the loss is noticed", func() bool { return strings.Contains(log.String(), "rabbitmq is away") })
+	mustRefuse(t, publish(t, p, 2), second.Addr+": connect:")
+	mustRefuse(t, publish(t, p, 2), first.Addr+": connect:")
+	check.Must(t, first.Accept())
+	waitFor(t, "it is published by the first", func() bool { return publish(t, p, 3) == nil })
+	if !connected(first.Addr) {
+		t.Errorf("the second is down:\n%s", log)
+	}
+	if all := s.Messages(t, name); len(all) != 2 || all[0].MessageId != "footfall_1" || all[1].MessageId != "footfall_3" {
+		t.Errorf("the queue has %v", all)
+	}
+}
+
+// F14: a broker that is silent holds up the others for no longer than a connection may take.
+func TestF14ASilentBrokerHoldsUpTheOthersForSecondsOnly(t *testing.T) {
+	t.Parallel()
+	s, name := server(t), queue(t)
+	silent := servers.StartProxy(t, s.Addr)
+	silent.Stall()
+	p, _ := started(t, s.URL(silent.Addr+","+s.Addr, name))
+	waitFor(t, "it is published", func() bool { return publish(t, p, 1) == nil })
+	if n := len(s.Messages(t, name)); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
