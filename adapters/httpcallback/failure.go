@@ -3,14 +3,32 @@ package httpcallback
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"footfall/domain/publishing"
 )
+
+// errUnsent: an attempt did not leave this machine.
+var errUnsent = errors.New("not sent")
+
+// localFault returns why this machine had no means to connect, or to look the host up;
+// nil if that is not what failed.
+func localFault(err error) error {
+	op, isOp := errors.AsType[*net.OpError](err)
+	lookup, isLookup := errors.AsType[*net.DNSError](err)
+	for _, known := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		if isOp && op.Op == "dial" && errors.Is(op.Err, known) || isLookup && strings.HasSuffix(lookup.Err, known.Error()) {
+			return known
+		}
+	}
+	return nil
+}
 
 // explain returns an error that says why an attempt had no answer. The text has
 // nothing that the endpoint sent, no address of this machine, and none of a name
@@ -29,6 +47,8 @@ func explain(ctx context.Context, err error) error {
 		return errors.New("no answer in time")
 	case ctx.Err() != nil:
 		return errors.New("abandoned before an answer")
+	case localFault(err) != nil:
+		return fmt.Errorf("%w: %w", errUnsent, localFault(err))
 	case isLookup && lookup.IsNotFound:
 		return errors.New("host not found")
 	case isLookup:

@@ -74,13 +74,17 @@ func (n *Notifier) Permits(e publishing.Endpoint) error {
 // Notify makes one attempt. An answer that ends early after its header counts as
 // an answer.
 //
+// Unsent attempts are those for which the system had no file, no port or no memory.
+//
 // Errors: the attempt's error says in a few words what failed. It has no query,
 // no local address and no name server.
 func (n *Notifier) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
 	began := time.Now()
 	a, err := n.attempt(ctx, r, e)
+	a.Unsent = errors.Is(err, errUnsent)
 	a.ReportID, a.Number, a.Endpoint, a.Err = r.ID, number, e, err
 	a.Outcome, a.HostFailed = Classify(a.Status, err)
+	a.HostFailed = a.HostFailed && !a.Unsent
 	a.Took = time.Since(began)
 	return a
 }

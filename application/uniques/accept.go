@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/application/cluster"
@@ -37,6 +38,7 @@ type Service struct {
 	Options
 	attempts chan struct{} // one slot per attempt, until its result is saved
 	saves    chan struct{} // one slot per result that is being saved
+	unsent   atomic.Bool   // the last attempt did not leave this machine
 
 	ctx    context.Context // of the deliveries in the background; ends with Stop
 	cancel context.CancelFunc

@@ -114,12 +114,28 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 		return done
 	}
 	done.due, done.again = s.Again(a, began, time.Now(), rand.Float64())
+	if a.Unsent != c.unsent.Swap(a.Unsent) {
+		c.logUnsent(a)
+	}
+	if a.Unsent { // if it is not repeated, the endpoint is among those that are left
+		done.again = true
+		return done
+	}
 	lines := []publishing.Attempt{a}
 	if !done.again && a.Outcome == publishing.Failed && a.Number < publishing.MaxAttempts {
 		lines = append(lines, abandoned(r, a.Endpoint, a.Number))
 	}
 	done.err = c.save(ctx, a.Endpoint, counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
 	return done
+}
+
+// logUnsent logs that attempts do not leave this machine, or do so again.
+func (s *Service) logUnsent(a publishing.Attempt) {
+	if a.Unsent {
+		s.Log.Error("callbacks can't be sent", "window", a.ReportID, "error", a.Err)
+	} else {
+		s.Log.Info("callbacks are sent again", "window", a.ReportID)
+	}
 }
 
 // abandoned is the line of a delivery that was not made in time.

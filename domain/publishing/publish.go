@@ -37,6 +37,9 @@ type Attempt struct {
 	// HostFailed says that a Failed attempt is the host's fault, not the
 	// endpoint's: the host did not answer, or reported an error of its own.
 	HostFailed bool
+	// Unsent says that a Failed attempt did not leave this machine, which had no file
+	// or no port for it. It does not count.
+	Unsent bool
 	// Status is the status code of the answer, 0 when there was none. It is
 	// for logs and the ledger; no decision depends on it. Response is the
 	// beginning of the body, at most 256 bytes.
@@ -56,7 +59,7 @@ type Notifier interface {
 	// the client.
 	Permits(e Endpoint) error
 
-	// Notify makes one attempt, classifies it (Outcome, HostFailed), and
+	// Notify makes one attempt, classifies it (Outcome, HostFailed, Unsent), and
 	// returns when ctx ends at the latest. It connects to no address that the
 	// policy forbids, whatever the host name resolves to. It follows no redirect.
 	Notify(ctx context.Context, r Report, e Endpoint, number int) Attempt

@@ -158,13 +158,17 @@ func (q *Queue) Due(now time.Time) (time.Time, bool) {
 func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	h := c.host
 	h.free++
-	if a.HostFailed {
+	switch {
+	case a.HostFailed:
 		h.troubles++
-	} else {
+	case !a.Unsent:
 		h.troubles = 0
 	}
 	if again {
-		c.Attempts, c.Status, c.due = a.Number, a.Status, due
+		c.due = due
+		if !a.Unsent {
+			c.Attempts, c.Status = a.Number, a.Status
+		}
 		q.count(c, 1)
 		q.postpone(c)
 	}
@@ -201,7 +205,7 @@ func (q *Queue) advance(now time.Time) {
 	for len(q.later) > 0 && !q.later[0].due.After(now) {
 		c := q.later[0]
 		q.later = q.later[1:]
-		c.host.calls[again] = append(c.host.calls[again], c)
+		c.host.calls[c.class()] = append(c.host.calls[c.class()], c)
 		q.offer(c.host)
 	}
 }

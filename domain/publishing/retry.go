@@ -17,6 +17,8 @@ const (
 	maxAttemptTime = 10 * time.Second
 	// maxJitter is the part of a wait that is added to it at most.
 	maxJitter = 0.1
+	// unsentPause is the longest wait after an attempt that did not leave the machine.
+	unsentPause = time.Second
 )
 
 // ErrAbandoned is the error of an Attempt that was not made because the budget was
@@ -67,10 +69,14 @@ func (s Schedule) gap(number int) time.Duration {
 }
 
 // Again returns when to retry the endpoint of an attempt, which began and ended
-// at these times. The retry begins after Attempt.RetryAfter has passed. again is
-// false when there is no retry: the outcome is not Failed, the attempts are used
+// at these times. The retry begins after Attempt.RetryAfter has passed, and that of an
+// unsent attempt within unsentPause. again is false when there is no retry: the outcome is not Failed, the attempts are used
 // up, or the budget would be exceeded. jitter is from 0 up to 1.
 func (s Schedule) Again(a Attempt, began, ended time.Time, jitter float64) (due time.Time, again bool) {
+	if a.Unsent {
+		due = ended.Add(unsentPause/2 + time.Duration(jitter*float64(unsentPause/2)))
+		return due, due.Before(s.end)
+	}
 	if a.Outcome != Failed || a.Number >= MaxAttempts {
 		return time.Time{}, false
 	}

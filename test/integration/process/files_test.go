@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,4 +67,30 @@ func TestF22MoreConnectionsThanFilesLockNoCallerOut(t *testing.T) {
 func openFiles(t *testing.T, in *service.Instance) int {
 	t.Helper()
 	return len(check.Value(os.ReadDir(fmt.Sprintf("/proc/%d/fd", in.Cmd.Process.Pid)))(t))
+}
+
+// F22: the process has no file left when it makes its callbacks.
+func TestF22ACallbackThatDidNotLeaveTheMachineIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	d := withFiles(t, 64, service.LocalCallbacks("6s", "0s")...)
+	in := d.Start()
+	endpoint := service.NewEndpoint(t)
+	service.Accept(t, in, 1, endpoint.URL)
+	allow := func(files string) {
+		out, err := exec.CommandContext(t.Context(), "prlimit", "--pid", strconv.Itoa(in.Cmd.Process.Pid), "--nofile="+files).CombinedOutput()
+		check.Must(t, err, "prlimit: %s", out)
+	}
+	allow("3:64")
+	service.WaitFor(t, "callbacks fail", func() bool {
+		return strings.Contains(in.Logged(), "callbacks can't be sent") || len(d.AttemptsAt(endpoint.URL)) > 0
+	})
+	allow("64:64")
+	service.WaitFor(t, "the endpoint is called", func() bool { return len(d.AttemptsAt(endpoint.URL)) > 0 && len(endpoint.Got()) > 0 })
+	lines := d.AttemptsAt(endpoint.URL)
+	if len(lines) != 1 || lines[0].Attempt != 1 || lines[0].Status != http.StatusOK {
+		t.Errorf("%+v, want one attempt", lines)
+	}
+	if n := strings.Count(in.Logged(), "callbacks can't be sent"); n != 1 {
+		t.Errorf("it is logged %d times:\n%s", n, in.Logged())
+	}
 }
