@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 
 	"footfall/adapters/redisnode"
@@ -113,4 +114,20 @@ func TestF5AReadThatMeetsAClosedConnectionIsRepeatedOnce(t *testing.T) {
 	}
 	<-twice
 	<-again
+}
+
+// V27: pool_size, a parameter of the URL.
+func TestPoolSizeBoundsTheConnections(t *testing.T) {
+	t.Parallel()
+	server := servers.StartRedis(t)
+	n := openURL(t, server, "redis://"+server.Addr+"?pool_size=2")
+	var calls sync.WaitGroup
+	for range 50 {
+		calls.Go(func() { _, _ = n.RingState(t.Context()) })
+	}
+	calls.Wait()
+	own := server.Client()
+	defer func() { _ = own.Close() }()
+	info := check.Value(own.InfoMap(t.Context(), "stats").Result())(t)
+	check.Equal(t, info["Stats"]["total_connections_received"], "3", "connections, with that of the test")
 }
