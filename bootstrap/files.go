@@ -16,7 +16,7 @@ func newFileBudget() fileBudget {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fileBudget{} // no bounds
 	}
-	return divide(int(min(limit.Cur, 1<<20))) //nolint:gosec // it is bounded
+	return divide(int(min(limit.Cur, 1<<20)))
 }
 
 func divide(files int) fileBudget {

@@ -70,7 +70,7 @@ footfall: 2 pages have no count in the file and were not changed; all others wer
 }
 
 // badLines are lines that the service would refuse, and what is said of them.
-var badLines = []struct{ text, why string }{ //nolint:gochecknoglobals // for two tests
+var badLines = []struct{ text, why string }{
 	{`nonsense`, `it is not a JSON object such as {"page_id":"home","count":12}`},
 	{`[]`, `it is not a JSON object such as {"page_id":"home","count":12}`},
 	{`{"page_id":"b","count":1} {}`, `it is not a JSON object such as {"page_id":"home","count":12}`},

@@ -160,8 +160,10 @@ func TestStartRefusesWhatItCantRead(t *testing.T) {
 		{"a file that was cut off", cutOff, localnode.ErrDamaged, ""},
 		{"a file with a page of zeros", wipe, localnode.ErrDamaged, ""},
 		{"the database of another program", func(t *testing.T, path string) { database(t, path, "else", "x", "y") }, localnode.ErrFormat, "not Footfall's"},
-		{"a database of a newer version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat,
-			"the store has format 2, this version reads up to 1: run a newer version"},
+		{
+			"a database of a newer version", func(t *testing.T, path string) { database(t, path, "meta", "format", "2") }, localnode.ErrFormat,
+			"the store has format 2, this version reads up to 1: run a newer version",
+		},
 		{"a directory", func(t *testing.T, path string) { check.Must(t, os.Mkdir(path, 0o700)) }, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

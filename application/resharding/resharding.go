@@ -93,7 +93,7 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
 		}
-		return next, s.checkEmpty(ctx, node, v)
+		return next, checkEmpty(ctx, node)
 	})
 }
 
@@ -152,7 +152,7 @@ func (s *Service) explainBusy(err error) error {
 }
 
 // checkEmpty checks that a node has no data of any deployment.
-func (s *Service) checkEmpty(ctx context.Context, n *cluster.Member, v *cluster.View) error {
+func checkEmpty(ctx context.Context, n *cluster.Member) error {
 	state, err := cluster.Call(ctx, cluster.CallTimeout, n.RingState)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):

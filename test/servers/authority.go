@@ -19,7 +19,6 @@ import (
 // Authority signs certificates that no system trusts by itself.
 type Authority struct {
 	File   string // its certificate, PEM
-	dir    string
 	cert   *x509.Certificate
 	key    *ecdsa.PrivateKey
 	client *tls.Config // for clients of the tests' own
@@ -28,12 +27,12 @@ type Authority struct {
 // NewAuthority makes an authority, with files in a temporary folder.
 func NewAuthority(tb testing.TB) *Authority {
 	tb.Helper()
-	a := &Authority{dir: tempDir(tb), cert: &x509.Certificate{
+	a := &Authority{cert: &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "authority " + rand.Text()},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}}
-	a.File = filepath.Join(a.dir, "ca.pem")
+	a.File = filepath.Join(tempDir(tb), "ca.pem")
 	var der []byte
 	der, a.key = a.sign(tb, a.cert)
 	writePEM(tb, a.File, "CERTIFICATE", der)
@@ -64,8 +63,7 @@ func (a *Authority) Issue(tb testing.TB, names ...string) (cert, key string) {
 		}
 	}
 	der, private := a.sign(tb, c)
-	dir, err := os.MkdirTemp(a.dir, "")
-	must(tb, err)
+	dir := tempDir(tb)
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writePEM(tb, cert, "CERTIFICATE", der)
 	secret, err := x509.MarshalPKCS8PrivateKey(private)

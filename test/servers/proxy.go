@@ -209,11 +209,12 @@ func (p *Proxy) dropIdle() func(change func([]byte) ([]byte, bool)) func([]byte)
 	idle := time.AfterFunc(after, func() { nowhere.Store(true); p.dropped.Add(1) })
 	return func(change func([]byte) ([]byte, bool)) func([]byte) ([]byte, bool) {
 		return func(b []byte) ([]byte, bool) {
-			if len(b) == 0 {
+			switch {
+			case len(b) == 0:
 				idle.Stop()
-			} else if nowhere.Load() {
+			case nowhere.Load():
 				return nil, true
-			} else {
+			default:
 				idle.Reset(after)
 			}
 			return change(b)

@@ -149,11 +149,11 @@ func (r *Redis) Port() int {
 func (r *Redis) Start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ports := []string{"--port", strconv.Itoa(r.Port())}
+	args := []string{"--port", strconv.Itoa(r.Port())}
 	if r.tls != nil {
-		ports = []string{"--port", "0", "--tls-port", strconv.Itoa(r.Port())}
+		args = []string{"--port", "0", "--tls-port", strconv.Itoa(r.Port())}
 	}
-	args := append(ports,
+	args = append(args,
 		"--bind", "127.0.0.1", "--dir", r.dir, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--logfile", "redis.log", "--enable-debug-command", "yes")
 	args = append(args, r.args...)

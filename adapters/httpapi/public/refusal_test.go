@@ -26,8 +26,10 @@ func TestF12TheLogSaysWhyAnEndpointIsRefused(t *testing.T) {
 		err   error // of the policy or the store; nil when neither is asked
 		line  string
 	}{
-		{"endpoint=http%3A%2F%2Flocalhost%3A8080%2Fhook%3Ftoken%3Dsecret", forbidden,
-			`code=forbidden_endpoint host=localhost:8080 reason="forbidden endpoint: its host is this machine"`},
+		{
+			"endpoint=http%3A%2F%2Flocalhost%3A8080%2Fhook%3Ftoken%3Dsecret", forbidden,
+			`code=forbidden_endpoint host=localhost:8080 reason="forbidden endpoint: its host is this machine"`,
+		},
 		{"endpoint=https%3A%2F%2Fh.example%2F", counting.EndpointLimit, `code=endpoint_limit host=h.example reason=`},
 		{"endpoint=http%3A%2F%2Fuser%3Asecret%40h.example%2F", nil, `code=bad_endpoint host=h.example reason="bad endpoint: it has a user"`},
 		{"endpoint=http%3A%2F%2Fh.example%3A22%2F", nil, `code=bad_endpoint host=h.example:22 reason="bad endpoint: its port`},

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"slices"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -82,7 +83,7 @@ func TestF3TheClockOfTheMachineOfAnEmbeddedStoreLeaps(t *testing.T) {
 			t.Parallel()
 			r := service.NewRing(t, 0)
 			clock, env := servers.NewClock(t, t.TempDir())
-			r.Env = append(env, "FOOTFALL_STORE=embedded://./data", "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=300ms", "FAULTPOINT=none")
+			r.Env = slices.Concat(env, []string{"FOOTFALL_STORE=embedded://./data", "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=300ms", "FAULTPOINT=none"})
 			folder := r.Deployment()
 			folder.Program = service.FaultyProgram()
 			in := folder.Start()

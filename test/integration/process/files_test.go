@@ -23,7 +23,7 @@ func withFiles(t *testing.T, n int, env ...string) *service.Deployment {
 	d := service.NewDeployment(t, env...)
 	script := filepath.Join(d.Dir, "limited")
 	text := fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec '%s' \"$@\"\n", n, d.Program)
-	check.Must(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // it is executed
+	check.Must(t, os.WriteFile(script, []byte(text), 0o700))
 	d.Program = script
 	return d
 }

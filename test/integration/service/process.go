@@ -30,7 +30,7 @@ type programs struct {
 
 var built programs //nolint:gochecknoglobals // built once for all tests of a folder
 
-var other = flag.String("service.program", "", "a program to test instead: an older version shows which tests fail without a change")
+var other = flag.String("service.program", "", "a program to test instead: an older version shows which tests fail without a change") //nolint:gochecknoglobals // a flag of the tests
 
 // Program is the path of the program as users build it.
 func Program() string {
