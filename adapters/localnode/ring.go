@@ -144,8 +144,8 @@ func (n *core) Open(ctx context.Context, r *sharding.Ring) error {
 		}
 		if before := t.state.Opened; n.byArc && (before == nil || before.Table() != next.Opened.Table()) {
 			t.startMoves(next.Opened)
-			if before != nil {
-				t.awaitLost(next.Opened.LostUntil())
+			if until := next.Opened.LostUntil(); before != nil && until > 0 {
+				t.awaitLost(until)
 			}
 		}
 		return next, nil

@@ -96,18 +96,27 @@ func (t *tx) addWaiting(w counting.Window) {
 	}
 }
 
-// awaitLost makes the windows before one waiting, after those that are sealed. It does
+// awaitLost makes the windows before one waiting, after the last that was closed. It does
 // nothing if the sealed windows are corrupt: that stops no change of the ring.
 func (t *tx) awaitLost(until counting.Window) {
-	oldest := until
+	sealed, err := t.sealed()
+	if err != nil {
+		return
+	}
+	first := until
 	for key := range t.table(inWaiting).Scan(nil) {
-		oldest, _ = readOrdered[counting.Window](key)
+		first, _ = readOrdered[counting.Window](key)
 		break
 	}
-	if sealed, err := t.sealed(); err == nil {
-		for w := max(sealed.After(until, oldest), until-counting.MaxWaiting); w < until; w++ {
-			t.addWaiting(w)
+	first = max(first, until-counting.MaxWaiting)
+	for w := until - 1; w >= until-counting.MaxWaiting; w-- {
+		if sealed.Has(w) && !t.isWaiting(w) {
+			first = w + 1
+			break
 		}
+	}
+	for w := first; w < until; w++ {
+		t.addWaiting(w)
 	}
 }
 

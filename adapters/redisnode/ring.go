@@ -70,6 +70,6 @@ func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
 // Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
 	_, err := n.replicated(ctx, "open_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)),
-		max(int64(r.LostUntil()), 0), counting.MaxWaiting)
+		int64(r.LostUntil()), counting.MaxWaiting)
 	return err
 }

@@ -73,5 +73,13 @@ func (v *View) Present(without ...int) (members []*Member) {
 	return members
 }
 
+// Second is the node that has a copy of what is recorded of a window; nil if there is none.
+func (v *View) Second(w counting.Window) *Member {
+	if i := v.SecondIndex(w); i >= 0 {
+		return v.Nodes[i]
+	}
+	return nil
+}
+
 // Home is the node whose ledger has the entry of a window that is being closed.
 func (v *View) Home(w counting.Window) *Member { return v.Nodes[v.HomeIndex(w)] }

@@ -83,7 +83,12 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window)
 	}
 	c := closing{Service: s, view: v, home: home, window: w, token: token}
 	if entry.State == counting.Open && v.Loses(w) {
-		return c.markLost(ctx)
+		if entry, err = c.recovered(ctx); err != nil {
+			return err
+		}
+		if entry.State == counting.Open {
+			return c.markLost(ctx)
+		}
 	}
 	if entry.State == counting.Open {
 		if entry.Count, err = c.seal(ctx); err != nil {
@@ -93,9 +98,14 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window)
 	}
 	report := reportOf(v, entry)
 	if entry.State == counting.Sealed {
-		if err := c.publish(ctx, report); err != nil {
+		if err := c.copyEntry(ctx, entry); err != nil {
 			return err
 		}
+		if entry, err = c.publish(ctx, report); err != nil {
+			return err
+		}
+		// If this fails, the copy is sealed: published again if its node becomes the home.
+		_ = c.copyEntry(ctx, entry)
 	}
 	s.notifyInBackground(c, report)
 	return nil
@@ -152,7 +162,7 @@ func (c closing) upToDate(ctx context.Context, m *cluster.Member) error {
 
 // publish publishes the report with the first publisher that takes it. A publisher whose
 // answer is unknown may have taken it, too, with the same id.
-func (c closing) publish(ctx context.Context, r publishing.Report) error {
+func (c closing) publish(ctx context.Context, r publishing.Report) (counting.Entry, error) {
 	var errs error
 	for _, p := range c.Publishers {
 		limited, cancel := context.WithTimeout(ctx, publishTimeout)
@@ -166,10 +176,9 @@ func (c closing) publish(ctx context.Context, r publishing.Report) error {
 			c.Log.Warn("earlier publishers did not confirm", "window", r.ID, "error", errs)
 		}
 		c.Log.Info("window published", "window", r.ID, "count", r.Count, "publisher", p.Name())
-		_, err = c.advance(ctx, counting.Publish(p.Name()))
-		return err
+		return c.advance(ctx, counting.Publish(p.Name()))
 	}
-	return errs
+	return counting.Entry{}, errs
 }
 
 // retire retires a window that is done or lost on every node.

@@ -48,17 +48,6 @@ func (s SealedWindows) Open(w Window) Window {
 	return w
 }
 
-// After is the first window after all sealed ones that begin before w; unknown if there is
-// none.
-func (s SealedWindows) After(w, unknown Window) Window {
-	for _, x := range slices.Backward(s.spans) {
-		if x.first < w {
-			return x.last + 1
-		}
-	}
-	return unknown
-}
-
 // Seal returns the windows with w. If they are more than 32 spans, the two lowest are
 // joined, which seals the windows between them: they are the oldest, and an id that finds
 // its window sealed goes to a later one.

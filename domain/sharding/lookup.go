@@ -2,7 +2,6 @@ package sharding
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -55,6 +54,13 @@ func (r *Ring) HomeIndex(w counting.Window) int {
 	return slices.IndexFunc(r.members, func(m Member) bool { return m.State == Active })
 }
 
+// SecondIndex is the index of the member that has a copy of what is recorded of a window,
+// in case its home is abandoned: the first active one but the home; -1 if there is none.
+func (r *Ring) SecondIndex(w counting.Window) int {
+	home := r.members[r.HomeIndex(w)].ID
+	return slices.IndexFunc(r.members, func(m Member) bool { return m.State == Active && m.ID != home })
+}
+
 // Loses tells whether a lost member has a part of a window's ids, or its entry.
 func (r *Ring) Loses(w counting.Window) bool {
 	return slices.ContainsFunc(r.tables[r.TableFor(w)].owners[:], func(o uint16) bool { return r.members[o].State == Lost })
@@ -62,12 +68,12 @@ func (r *Ring) Loses(w counting.Window) bool {
 
 // LostUntil is the first window of the newest table, if that was made to abandon members:
 // they may have had ids of earlier windows of which no other node knows. Other tables have
-// none: it is math.MinInt64.
+// none: it is 0.
 func (r *Ring) LostUntil() counting.Window {
 	if slices.ContainsFunc(r.losses, func(l Loss) bool { return l.Epoch == r.Table() }) {
 		return r.tables[0].From
 	}
-	return math.MinInt64
+	return 0
 }
 
 // Share is the part of the circle that a member owns, 0 to 1.

@@ -109,9 +109,9 @@ type RingStore interface {
 	//   - Of the arcs of r.ReclaimedArcs, frozen pages (counting.Movable) are live
 	//     again, with their keys, beside what is live. Pages that arrived since
 	//     are quarantined.
-	//   - The windows before r.LostUntil, from the first one after those that the node
-	//     has sealed, become waiting ones, so that they are closed as lost: 100 at
-	//     most. A node that has sealed none begins with its oldest waiting window.
+	//   - The windows before r.LostUntil, after the newest one that is sealed and not
+	//     waiting, become waiting ones, so that they are closed as lost: 100 at most.
+	//     If there is none, this begins with the oldest waiting window.
 	//
 	// Errors: counting.ErrStale and ErrConflict as for Fence, also if the node is
 	// not fenced for r.

@@ -113,6 +113,8 @@ func changeCases() []testCase {
 			f.pass(w)
 			f.seal(w)
 			check.Must(f, f.node.Retire(f.Context(), w))
+			f.pass(w + 1)
+			f.seal(w + 1)                           // it waits for others
 			f.elapse(4 * time.Duration(f.length())) // no instance asks this node meanwhile
 			from := f.current() + 2
 			left := check.Value(f.ring.Abandon(sharding.Change{ID: "lost", From: from}, lost))(f)

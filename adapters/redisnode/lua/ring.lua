@@ -89,15 +89,18 @@ local function reclaim_arcs(arcs, leaving, by)
   quarantine_arcs(released, by)
 end
 
--- await_lost makes at most some windows before one waiting, after those that are sealed. A
--- broken list of waiting windows does not stop a change of the ring.
+-- await_lost makes at most some windows before one waiting, after the last that was
+-- closed. A broken list of waiting windows does not stop a change of the ring.
 local function await_lost(before, most)
   local waiting = redis.pcall('ZRANGE', 'ff:pend', 0, 0)
-  local first = tonumber(waiting[1] or before)
-  for _, s in ipairs(sealed_spans()) do
-    if s[1] < before then first = s[2] + 1 end
+  local first = math.max(tonumber(waiting[1] or before), before - most)
+  for w = before - 1, before - most, -1 do
+    if open_window(w) ~= w and not redis.pcall('ZSCORE', 'ff:pend', int(w)) then
+      first = w + 1
+      break
+    end
   end
-  for w = math.max(first, before - most), before - 1 do redis.pcall('ZADD', 'ff:pend', int(w), int(w)) end
+  for w = first, before - 1 do redis.pcall('ZADD', 'ff:pend', int(w), int(w)) end
 end
 
 -- open_ring opens the ring. If it has another table, the moves of that table begin,
@@ -109,7 +112,7 @@ local function open_ring(added, reclaimed, lost_until, most)
       quarantine_arcs(unpacked(added), by)
       reclaim_arcs(unpacked(reclaimed), last, by)
       redis.call('UNLINK', 'ff:st', 'ff:coming')
-      if last then await_lost(tonumber(lost_until), tonumber(most)) end
+      if last and lost_until ~= '0' then await_lost(tonumber(lost_until), tonumber(most)) end
       if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
     end
     redis.call('HSET', 'ff:T', 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)

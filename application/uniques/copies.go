@@ -1,0 +1,61 @@
+package uniques
+
+import (
+	"context"
+	"errors"
+
+	"footfall/application/cluster"
+	"footfall/domain/counting"
+)
+
+// copyEntry copies what is recorded of the window to a second node, which has it when the
+// home is abandoned. It is done before the count is published: so no window is published
+// and then lost.
+func (c closing) copyEntry(ctx context.Context, e counting.Entry) error {
+	second := c.view.Second(c.window)
+	if second == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	defer cancel()
+	token, has, err := second.Claim(ctx, c.window, c.Instance, cluster.CallTimeout)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		if has.State == counting.Lost { // by a newer ring, where it is the home
+			return counting.ErrStaleToken
+		}
+		return nil
+	}
+	for _, step := range stepsTo(e) {
+		if _, err := second.Advance(ctx, c.window, token, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recovered records at the home what a copy says, if there is one, and returns the entry.
+func (c closing) recovered(ctx context.Context) (counting.Entry, error) {
+	found, _, err := find(ctx, c.view, c.window)
+	e := counting.Entry{Window: c.window, State: counting.Open}
+	if errors.Is(err, counting.Corrupt) || err == nil && !found.Supersedes(counting.Entry{State: counting.Lost}) {
+		return e, nil
+	}
+	for _, step := range stepsTo(found) {
+		if err == nil {
+			e, err = c.advance(ctx, step)
+		}
+	}
+	return e, err
+}
+
+// stepsTo are the steps to what an entry has recorded.
+func stepsTo(e counting.Entry) []counting.Step {
+	steps := []counting.Step{counting.Record(e.Count)}
+	if e.State != counting.Sealed {
+		steps = append(steps, counting.Publish(e.Sink))
+	}
+	return steps
+}
