@@ -150,6 +150,10 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
 			"%s is a replica of %s:%s; name the primary", n.Addr(), r["master_host"], r["master_port"]))
 	}
+	if info["Persistence"]["loading"] == "1" { // it writes no append-only file now, whatever its setting
+		const says = "LOADING Redis is loading the dataset in memory"
+		return notApplied(&counting.ServerError{Says: says, Err: errors.New(says)})
+	}
 	version := info["Server"]["redis_version"]
 	var major, minor int
 	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
