@@ -1,8 +1,8 @@
 package faults_test
 
 import (
-	"slices"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
