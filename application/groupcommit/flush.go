@@ -110,7 +110,9 @@ func (c *Committer) resolve(b *batch) {
 
 // outdated answers a batch whose epoch is over. ErrStale means that the node has not
 // applied it, unless the node was emptied since. So it asks the node about a batch in
-// doubt, and is false if the node does not answer.
+// doubt, and is false if the node does not answer. A batch that was sent before the node
+// left the ring stays in doubt. It is no loss: if it was applied, its counts were handed
+// over or abandoned with the node, and no client of it has received a success.
 func (c *Committer) outdated(b *batch, doubt bool) bool {
 	if doubt && b.Len() > 0 {
 		ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
@@ -120,7 +122,6 @@ func (c *Committer) outdated(b *batch, doubt bool) bool {
 			return false
 		}
 		if !remembers {
-			c.opts.Lost(1)
 			c.answer(b, counting.ErrInDoubt)
 			return true
 		}

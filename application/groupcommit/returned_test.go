@@ -3,6 +3,8 @@ package groupcommit_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
@@ -47,18 +49,49 @@ func TestANodeThatIsAddedAgainHasForgottenNothing(t *testing.T) {
 	})
 }
 
-// P1, P2: no node knows any more whether a batch in doubt was applied before the
-// node was removed.
-func TestABatchInDoubtStaysSoWhenTheNodeIsAddedAgain(t *testing.T) {
-	returning(t, func(t *testing.T, n *node, c *groupcommit.Committer, again func()) {
-		n.fail(nil, func(_ context.Context, call int) error {
-			if call > 1 {
-				return nil
-			}
-			again()
-			return errLost
+// X5, P1, P2: no node knows any more whether a batch in doubt was applied before the node
+// was removed. If it was, its counts were handed over. So it is no loss, and it is never
+// applied to the node that was added again.
+func TestX5ABatchInDoubtOfAnEarlierMembershipIsNoLoss(t *testing.T) {
+	for name, c := range map[string]struct {
+		applied bool          // before the removal
+		removed time.Duration // after the batch was sent
+	}{
+		"applied, and its callers wait":     {true, 0},
+		"not applied, and its callers wait": {false, 0},
+		"applied, and its callers have 504": {true, 3 * time.Second},
+		"not applied, its callers have 504": {false, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			returning(t, func(t *testing.T, n *node, committer *groupcommit.Committer, again func()) {
+				for range 3 {
+					wantVisit(t, committer, "home", nil)
+				}
+				removal := time.Now().Add(c.removed)
+				left := false
+				gone := func(context.Context, int) error {
+					if left {
+						return nil
+					}
+					if !time.Now().Before(removal) {
+						again()
+						left = true
+					}
+					return errLost
+				}
+				if c.applied {
+					n.fail(nil, gone)
+				} else {
+					n.fail(gone, nil)
+				}
+				wantVisit(t, committer, "doubt", counting.ErrInDoubt)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				check.Equal(t, left, true, "the node was added again")
+				check.OK(t, committer.AddVisit(2, 0, "home", 1).Wait())
+				wantCount(t, n, "home", 1)
+				wantCount(t, n, "doubt", 0)
+			})
 		})
-		wantVisit(t, c, "home", counting.ErrInDoubt)
-		wantLost(t, n, 1)
-	})
+	}
 }
