@@ -40,3 +40,35 @@ func TestF23AStartThatCanNotSucceedEndsAtOnceAndSaysWhy(t *testing.T) {
 		})
 	}
 }
+
+// X4: a start that reaches no node says so while it waits, goes on when the node is there,
+// and ends with the reason when it never is.
+func TestX4AStartThatReachesNoNodeSaysSo(t *testing.T) {
+	t.Parallel()
+	for name, comes := range map[string]bool{"the node comes": true, "it never comes": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := servers.StartRedis(t)
+			redis.Kill()
+			in := service.NewDeployment(t, "FOOTFALL_STORE=redis://"+redis.Addr).Launch()
+			service.WaitFor(t, "it says that it waits, or ends", func() bool {
+				select {
+				case <-in.Done:
+					return true
+				default:
+					return strings.Contains(in.Logged(), "waiting for nodes of the first start")
+				}
+			})
+			if comes {
+				check.Must(t, redis.Start())
+				in.AwaitReady()
+				return
+			}
+			service.Await(t, "the end", in.Done)
+			log := in.Logged()
+			if in.Cmd.ProcessState.Success() || !strings.Contains(log, "waiting for nodes") || !strings.Contains(log, "connection refused") {
+				t.Errorf("it ended with %v, and said:\n%s", in.Cmd.ProcessState, log)
+			}
+		})
+	}
+}
