@@ -115,11 +115,14 @@ func (t *transition) checkArrived(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w; nodes that are permanently lost are abandoned together", counting.ErrUnavailable, err)
 		}
-		for _, arc := range incoming {
-			if from := t.view.From(arc); from != t.view.Owner(arc) && !slices.Contains(t.lost, from) {
-				return fmt.Errorf("%w: arcs of other nodes are still coming", sharding.ErrBusy)
-			}
+		incoming = slices.DeleteFunc(incoming, func(arc counting.Arc) bool {
+			from := t.view.From(arc)
+			return from == t.view.Owner(arc) || slices.Contains(t.lost, from)
+		})
+		if len(incoming) == 0 {
+			return nil
 		}
-		return nil
+		return fmt.Errorf("%w: %d arcs of other nodes are still coming to %s; repeat this when they have arrived. Windows of the time until then will be lost, with ids that are accepted meanwhile",
+			sharding.ErrBusy, len(incoming), m.ID())
 	}, t.lost...)
 }

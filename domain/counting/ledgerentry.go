@@ -86,9 +86,11 @@ func (c *LedgerEntry) Advance(token string, now time.Time, s Step) error {
 }
 
 // Import replaces the entry by that of another node, and reports whether it did. It
-// does not if this entry is not Open, or the other one is Open or Damaged.
+// does if this entry is Open, or Sealed or Published with the same count and the other one
+// is further. An Open or Damaged one replaces none.
 func (c *LedgerEntry) Import(e Entry, now time.Time) bool {
-	if c.State != Open || e.State == Open || e.State == Damaged {
+	further := (c.State == Sealed || c.State == Published) && e.Count == c.Count && e.Supersedes(c.Entry)
+	if c.State != Open && !further || e.State == Open || e.State == Damaged {
 		return false
 	}
 	c.Entry, c.Changed = e, now

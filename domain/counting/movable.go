@@ -154,8 +154,9 @@ type Movable interface {
 	CloseArc(ctx context.Context, table Epoch, arc Arc, pages int) error
 
 	// ImportEntries stores entries of another node's Ledger, each with its
-	// deliveries in one step, unless the node has an entry of that window that is
-	// not Open. It counts as a change of the entry; the deliveries are kept for 10
+	// deliveries in one step. One that the node has is replaced if it is Open, or is a
+	// copy with the same count that is not as far (Entry.Supersedes): Sealed or
+	// Published. It counts as a change of the entry; the deliveries are kept for 10
 	// minutes. Open and Damaged entries are skipped. The effect is as durable as
 	// that of Confirm. Corrupt: the stored value is no entry; other entries may
 	// have been stored.

@@ -41,6 +41,21 @@ func importEntryCases() []testCase {
 			f.fullEntry(done(102, 8))
 			f.advance(101, token, counting.Renew(f.lease()))
 		}},
+		{"a copy is replaced by an entry that is further", moving, func(f *fixture) {
+			published := counting.Entry{Window: 100, State: counting.Published, Count: 7, Sink: "queue"}
+			f.importing(counting.FullEntry{Entry: counting.Entry{Window: 100, State: counting.Sealed, Count: 7}})
+			f.importEntries(counting.FullEntry{Entry: published})
+			f.entry(100, published)
+			f.importEntries(counting.FullEntry{Entry: counting.Entry{Window: 100, State: counting.Sealed, Count: 7}})
+			f.entry(100, published)
+			f.importEntries(done(100, 7))
+			f.fullEntry(done(100, 7))
+			f.importEntries(counting.FullEntry{Entry: published})
+			f.fullEntry(done(100, 7))
+			lost := counting.FullEntry{Entry: counting.Entry{Window: 101, State: counting.Lost}}
+			f.importEntries(lost, done(101, 0))
+			f.fullEntry(lost)
+		}},
 		{"an open entry is replaced, its claim is not", moving, func(f *fixture) {
 			f.importing()
 			token := f.claim(100, "a")

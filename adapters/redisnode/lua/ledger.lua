@@ -103,15 +103,20 @@ local function entries(before, limit)
   return answer
 end
 
+-- further tells whether a state follows another one.
+local function further(state, than)
+  return than == 'sealed' and (state == 'published' or state == 'done') or than == 'published' and state == 'done'
+end
+
 -- import_entries stores entries of another node, unless the window has one here that
--- is not open. The lives of entries and of deliveries are in seconds. all: window,
+-- is neither open nor an earlier state with the same count. The lives of entries and of deliveries are in seconds. all: window,
 -- state, count, sink, endpoints, delivered, failed, {endpoint, result, ...}; ...
 local function import_entries(life, deliveries_life, all)
   for _, e in ipairs(unpacked(all)) do
     local key, deliveries = entry_of(e[1]), deliveries_of(e[1])
-    local state = redis.pcall('HGET', key, 'state')
-    if type(state) == 'table' then return {'CORRUPT'} end
-    if not state or state == 'open' then
+    local has = redis.pcall('HMGET', key, 'state', 'count')
+    if has.err then return {'CORRUPT'} end
+    if not has[1] or has[1] == 'open' or has[2] == e[3] and further(e[2], has[1]) then
       -- The state comes last: if a broken key ends the script before, the entry is
       -- imported again.
       redis.call('ZADD', 'ff:wins', e[1], e[1])
