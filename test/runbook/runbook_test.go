@@ -73,6 +73,9 @@ func TestTheRabbitMQCommandsOfTheDocsRun(t *testing.T) {
 	t.Parallel()
 	server := servers.StartRabbitMQ(t)
 	server.DeclareQueue(t, "counts_queue", amqp.Table{"x-queue-type": "quorum"})
+	for _, exists := range []string{"add_vhost vhost", "add_user footfall password"} {
+		check.Value(server.Ctl(strings.Fields(exists)...))(t)
+	}
 	for page, lines := range commands(t, "rabbitmqctl") {
 		for _, line := range lines {
 			out, err := server.Ctl(strings.Fields(line)...)
