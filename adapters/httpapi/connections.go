@@ -123,6 +123,7 @@ func (c *connections) track(conn *netconn.Conn, state http.ConnState) {
 	case http.StateIdle:
 		conn.IdleSince.Store(time.Now().UnixNano())
 	case http.StateNew:
+		conn.IdleSince.Store(time.Now().UnixNano()) // until the first request begins
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.all[conn] = struct{}{}

@@ -22,7 +22,15 @@ var errUnsent = errors.New("not sent")
 func localFault(err error) error {
 	op, isOp := errors.AsType[*net.OpError](err)
 	lookup, isLookup := errors.AsType[*net.DNSError](err)
-	for _, known := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+	// Without IPv6, connections to its addresses have no address to begin at: that is
+	// the endpoint's fault, and not a lack of ports.
+	if isOp && op.Op == "dial" && errors.Is(op.Err, syscall.EADDRNOTAVAIL) {
+		to, _ := op.Addr.(*net.TCPAddr)
+		if to != nil && to.IP.To4() != nil {
+			return syscall.EADDRNOTAVAIL
+		}
+	}
+	for _, known := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if isOp && op.Op == "dial" && errors.Is(op.Err, known) || isLookup && strings.HasSuffix(lookup.Err, known.Error()) {
 			return known
 		}

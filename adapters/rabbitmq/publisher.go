@@ -137,10 +137,7 @@ func (p *Publisher) supervise(ctx context.Context) {
 			began := time.Now()
 			err = l.serve(ctx, p.requests)
 			l.close()
-			begin = l.at
-			if err != nil { // another one may be in a better state
-				begin = (l.at + 1) % len(p.options.Addrs)
-			}
+			begin = (l.at + 1) % len(p.options.Addrs) // another one may be in a better state
 			if time.Since(began) > longestPause {
 				pause = firstPause // a link that is lost immediately is no success
 			}

@@ -19,7 +19,7 @@ func Refusal(err error) (reason, text string) {
 		return counting.RefusedEmpty, "the store is empty: it was emptied or replaced"
 	case errors.As(err, &other):
 		return counting.RefusedOtherDeployment, fmt.Sprintf("the store belongs to another deployment (%s, not %s): "+
-			"restart this instance to join that, or correct FOOTFALL_STORE", other.Of, other.Meant)
+			"correct FOOTFALL_STORE; if all nodes belong to that one, restart this instance to join it", other.Of, other.Meant)
 	case errors.Is(err, counting.ErrWrongNode):
 		return counting.RefusedOtherNode, "the store belongs to another node: correct FOOTFALL_STORE"
 	case errors.As(err, &format):

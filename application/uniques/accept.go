@@ -38,7 +38,7 @@ type Service struct {
 	Options
 	attempts chan struct{} // one slot per attempt, until its result is saved
 	saves    chan struct{} // one slot per result that is being saved
-	unsent   atomic.Bool   // the last attempt did not leave this machine
+	unsentAt atomic.Int64  // when it was logged last that attempts do not leave this machine
 
 	ctx    context.Context // of the deliveries in the background; ends with Stop
 	cancel context.CancelFunc

@@ -114,10 +114,8 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 		return done
 	}
 	done.due, done.again = s.Again(a, began, time.Now(), rand.Float64())
-	if a.Unsent != c.unsent.Swap(a.Unsent) {
-		c.logUnsent(a)
-	}
 	if a.Unsent { // if it is not repeated, the endpoint is among those that are left
+		c.logUnsent(a)
 		done.again = true
 		return done
 	}
@@ -129,12 +127,15 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 	return done
 }
 
-// logUnsent logs that attempts do not leave this machine, or do so again.
+// unsentPause is the shortest time between two log lines about attempts that do not leave
+// this machine.
+const unsentPause = time.Minute
+
+// logUnsent logs that attempts do not leave this machine.
 func (s *Service) logUnsent(a publishing.Attempt) {
-	if a.Unsent {
+	now, last := time.Now().UnixNano(), s.unsentAt.Load()
+	if time.Duration(now-last) > unsentPause && s.unsentAt.CompareAndSwap(last, now) {
 		s.Log.Error("callbacks can't be sent", "window", a.ReportID, "error", a.Err)
-	} else {
-		s.Log.Info("callbacks are sent again", "window", a.ReportID)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/counting"
@@ -77,15 +78,15 @@ func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err
 	return id, endpoint, err
 }
 
-// EndpointHost is the host in the parameter endpoint of a query, for logs. It is
-// empty if there is no such parameter, or no host in it.
+// EndpointHost is the host in the parameter endpoint of a query, for logs: 255 bytes of
+// it at most. It is empty if there is no such parameter, or no host in it.
 func EndpointHost(rawQuery string) string {
 	given, _, _ := Param(rawQuery, "endpoint")
 	u, err := url.Parse(given)
 	if err != nil {
 		return ""
 	}
-	return u.Host
+	return strings.ToValidUTF8(u.Host[:min(len(u.Host), 255)], "")
 }
 
 // Limit reads the parameter limit of a query for windows.

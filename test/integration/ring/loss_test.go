@@ -18,6 +18,7 @@ import (
 func TestTwoServersThatAreLostAreAbandoned(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 5)
+	r.Env = append(r.Env, "FOOTFALL_WINDOW=1h") // lost nodes are in the ring until their windows are done
 	a, b := r.Start(), r.Start()
 	c := service.NewTrafficOf(r, 500, a, b)
 	st := a.Ring()
