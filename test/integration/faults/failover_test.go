@@ -61,7 +61,7 @@ func (f *failover) tail() int {
 func (f *failover) promote() {
 	f.T.Helper()
 	f.link.Refuse()
-	f.Servers[0] = f.replica
+	f.Replace(0, f.replica)
 	f.Do(0, "replicaof", "no", "one")
 	f.address.Redirect(f.replica.Addr)
 }

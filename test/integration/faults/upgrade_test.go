@@ -14,54 +14,46 @@ import (
 	"footfall/test/integration/service"
 )
 
-// before is the last version whose stores have no format.
-const before = "c8ae331"
-
 // P1, P2, P3, P5, P6, V28: instances of an older version and of this one on one store,
 // under load. They are killed; all of them become new ones, one by one, and then older
 // ones again. Each window has one number, every acknowledged id is in it, and each
 // version reads what the other has counted.
 func TestUpgradeAndDowngradeUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
-	older := service.OlderProgram(t, before)
-	for _, nodes := range []int{1, 3} {
-		t.Run(fmt.Sprint(nodes), func(t *testing.T) {
-			t.Parallel()
-			m := newMixture(t, nodes, older)
-			m.under(4, never, func() {
-				m.become(0, older, (*service.Instance).Kill)
-				m.become(1, older, (*service.Instance).Kill)
-				m.load()
-				m.become(2, m.newer, (*service.Instance).Kill)
-				m.goOn("two older ones and a new one")
-				m.become(0, older, (*service.Instance).Kill)
-				m.become(2, m.newer, (*service.Instance).Kill)
-				added := m.AddServer()
-				m.members[2].get().Add(added)
-				m.goOn("after kills, while a new one moves arcs")
-				m.become(0, m.newer, terminate)
-				m.become(1, m.newer, (*service.Instance).Kill)
-				m.goOn("only new ones")
-				m.become(2, older, terminate)
-				m.become(0, older, (*service.Instance).Kill)
-				in := m.members[2].get()
-				in.Remove(in.Ring().ID(added.Addr), "")
-				m.goOn("two older ones and a new one again, while an older one moves arcs")
-				m.become(1, older, terminate)
-				m.goOn("only older ones again")
-				m.become(0, m.newer, terminate)
-				in.Moved()
-			})
-			m.check()
-		})
-	}
+	older := service.OlderProgram(t)
+	m := newMixture(t, 3, older)
+	m.under(4, never, func() {
+		m.become(0, older, (*service.Instance).Kill)
+		m.become(1, older, (*service.Instance).Kill)
+		m.load()
+		m.become(2, m.newer, (*service.Instance).Kill)
+		m.goOn("two older ones and a new one")
+		m.become(0, older, (*service.Instance).Kill)
+		m.become(2, m.newer, (*service.Instance).Kill)
+		added := m.AddServer()
+		m.members[2].get().Add(added)
+		m.goOn("after kills, while a new one moves arcs")
+		m.become(0, m.newer, terminate)
+		m.become(1, m.newer, (*service.Instance).Kill)
+		m.goOn("only new ones")
+		m.become(2, older, terminate)
+		m.become(0, older, (*service.Instance).Kill)
+		in := m.members[2].get()
+		in.Remove(in.Ring().ID(added.Addr), "")
+		m.goOn("two older ones and a new one again, while an older one moves arcs")
+		m.become(1, older, terminate)
+		m.goOn("only older ones again")
+		m.become(0, m.newer, terminate)
+		in.Moved()
+	})
+	m.check()
 }
 
 // P1, P5, P6, U17: each version runs alone on a store that it or the other one has made. The
 // last windows of an instance are published by the next one.
 func TestUpgradeAndDowngradeOfAStoreLoseNothing(t *testing.T) {
 	t.Parallel()
-	older := service.OlderProgram(t, before)
+	older := service.OlderProgram(t)
 	for name, nodes := range map[string]int{"embedded": 0, "redis": 1} {
 		for first, programs := range map[string][]string{"older": {older, service.Program(), older}, "newer": {service.Program(), older, service.Program()}} {
 			t.Run(name+", first the "+first, func(t *testing.T) {

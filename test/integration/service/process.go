@@ -26,6 +26,7 @@ import (
 // programs are the binaries under test. Each is built when a test first needs it.
 type programs struct {
 	normal, fault func() string
+	older         func() (string, error)
 }
 
 var built programs //nolint:gochecknoglobals // built once for all tests of a folder
@@ -65,7 +66,7 @@ func Main(m *testing.M) int {
 			return path
 		})
 	}
-	built = programs{build("footfall", "footfall", "build"), build("faulty", "footfall/bootstrap", "test", "-c")}
+	built = programs{build("footfall", "footfall", "build"), build("faulty", "footfall/bootstrap", "test", "-c"), sync.OnceValues(func() (string, error) { return buildOlder(dir) })}
 	// The tests wait for clocks and processes more than they compute.
 	flag.Parse()
 	_ = flag.Set("test.parallel", "12")

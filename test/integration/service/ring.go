@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ type Ring struct {
 	Seeds   []string // addresses by which the program knows them
 	Env     []string
 	Client  *http.Client
-	Lone    bool // every request has a connection of its own: the client repeats none
+	Lone    bool       // every request has a connection of its own: the client repeats none
+	mu      sync.Mutex // for changes of Servers beside Ask
 }
 
 // NewRing starts n servers, each with args. They sync at every write: by
@@ -53,8 +55,25 @@ func newRing(t testing.TB, n int, start func(testing.TB, ...string) *servers.Red
 // AddServer starts a server that the ring does not know yet.
 func (r *Ring) AddServer(args ...string) *servers.Redis {
 	s := servers.StartRedis(r.T, args...)
-	r.Servers = append(r.Servers, s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Servers = append(slices.Clone(r.Servers), s)
 	return s
+}
+
+// Replace puts a server in the place of another one.
+func (r *Ring) Replace(i int, s *servers.Redis) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Servers = slices.Clone(r.Servers)
+	r.Servers[i] = s
+}
+
+// known are the servers at this time.
+func (r *Ring) known() []*servers.Redis {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Servers
 }
 
 // Deployment is a folder for one instance. Without servers its store is the
@@ -78,7 +97,7 @@ func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
 	if err != nil && method != http.MethodPost && !r.Lone { // the client repeats others, and one may have arrived
 		got.Outcome = chaos.Unknown
 	}
-	for _, s := range r.Servers {
+	for _, s := range r.known() {
 		if strings.Contains(fmt.Sprint(got.Body, got.Header), s.Addr) {
 			r.T.Errorf("%s %s: the address of a node is in %d %s", method, path, got.Status, got.Body)
 		}
