@@ -27,7 +27,7 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	}
 	var on scripter = n.client.Load()
 	if n.replicas > 0 {
-		conn := n.client.Load().Conn()
+		conn := n.connection()
 		defer func() { _ = conn.Close() }() // returns it to the pool
 		on = conn
 	}

@@ -57,7 +57,7 @@ func (n *Node) runDurable(ctx context.Context, synced bool, function string, arg
 	// WAIT covers what its own connection has written. So the script runs on
 	// the same connection, and runs again if it had an effect before. The
 	// answer then says of one server that the effect exists and is durable.
-	conn := n.client.Load().Conn()
+	conn := n.connection()
 	defer func() { _ = conn.Close() }() // returns it to the pool
 	_, answer, err := n.call(ctx, conn, function, args)
 	if err != nil {

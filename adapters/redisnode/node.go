@@ -90,6 +90,9 @@ func New(o Options) *Node {
 	// They say no more than the errors of the calls do.
 	logging.Disable()
 	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals(), replicas: o.Wait}
+	if n.replicas > 0 {
+		n.commands = append(n.commands, "WAIT")
+	}
 	n.newClient = func() *redis.Client {
 		return redis.NewClient(&redis.Options{
 			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
@@ -109,6 +112,17 @@ func New(o Options) *Node {
 	return n
 }
 
+// connection is one connection of a client. It is returned by Close.
+type connection struct {
+	*redis.Conn
+	of *redis.Client
+}
+
+func (n *Node) connection() connection {
+	client := n.client.Load()
+	return connection{client.Conn(), client}
+}
+
 // replaceIfDemoted replaces all connections when one of them leads to a server that is no
 // primary any more: the others do, too, and the address may lead to another server by now.
 // The old ones are closed when the calls that are under way on them have ended.
@@ -117,8 +131,8 @@ func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
 		return
 	}
 	old, ok := on.(*redis.Client)
-	if !ok { // a connection of it
-		old = n.client.Load()
+	if !ok {
+		old = on.(connection).of
 	}
 	replacement := n.newClient()
 	if n.client.CompareAndSwap(old, replacement) {

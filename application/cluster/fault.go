@@ -72,7 +72,7 @@ func (f *fault) polled(err error) bool {
 	switch {
 	case missed == 0 && !refuses:
 		f.ended()
-	case counting.ServerSays(err) != "", missed >= missedPolls && !refuses:
+	case counting.ServerSays(err) != "", missed >= missedPolls:
 		f.began(err)
 	}
 	return missed == 0 && refuses

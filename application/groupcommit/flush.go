@@ -15,6 +15,8 @@ const (
 	// idle is the time without a batch after which an empty one is sent. The node
 	// keeps the session by it, and a node that was rolled back is noticed.
 	idle = time.Hour
+	// repeatPause is the time between attempts to repeat what a node has lost.
+	repeatPause = time.Second
 	// downAfter is the number of consecutive failures after which the node counts
 	// as down: callers are refused immediately between attempts.
 	downAfter = 5
@@ -40,12 +42,19 @@ func (c *Committer) run() {
 			c.resolve(b)
 		}
 		if c.isStopped() {
+			if c.session.behind { // the node may be back
+				c.resolve(c.heartbeat())
+			}
 			return
 		}
 		if check && (c.session.seq > 0 || c.session.failures > 0) {
 			c.resolve(c.heartbeat())
 		}
-		heartbeat.Reset(idle)
+		if c.session.behind { // its pages read low until all is repeated
+			heartbeat.Reset(repeatPause)
+		} else {
+			heartbeat.Reset(idle)
+		}
 	}
 }
 
@@ -112,7 +121,8 @@ func (c *Committer) resolve(b *batch) {
 // applied it, unless the node was emptied since. So it asks the node about a batch in
 // doubt, and is false if the node does not answer. A batch that was sent before the node
 // left the ring stays in doubt. It is no loss: if it was applied, its counts were handed
-// over or abandoned with the node, and no client of it has received a success.
+// over or abandoned with the node. No client of it has received a success, unless it has
+// items that were rerouted (cluster).
 func (c *Committer) outdated(b *batch, doubt bool) bool {
 	if doubt && b.Len() > 0 {
 		ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)

@@ -60,6 +60,33 @@ func TestANodeThatIsBehindIsBroughtUpAndTheBatchRepeatedUnchanged(t *testing.T) 
 	})
 }
 
+// P1, P3, P10: what a node has lost is repeated when the node is back, without any caller,
+// and also by a stop.
+func TestARepairThatWasInterruptedGoesOn(t *testing.T) {
+	for _, stops := range []bool{false, true} {
+		scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+			forget(t, n, c, 0)
+			gap := len(n.calls()) + 1
+			refused := 0
+			n.fail(func(_ context.Context, call int) error {
+				if call > gap && call <= gap+2 {
+					refused++
+					return fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
+				}
+				return nil
+			}, nil)
+			wantVisit(t, c, "home", counting.ErrUnavailable)
+			check.Equal(t, refused, 2, "calls that were refused")
+			if stops {
+				check.OK(t, c.Stop(t.Context()))
+			} else {
+				time.Sleep(5 * time.Second)
+			}
+			wantCount(t, n, "home", 5)
+		})
+	}
+}
+
 // forget counts five visits, apart from each other, and rolls the node back to where it
 // had counted two.
 func forget(t *testing.T, n *node, c *groupcommit.Committer, apart time.Duration) {
