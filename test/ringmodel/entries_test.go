@@ -74,10 +74,3 @@ func (n unaware) Open(ctx context.Context, r *sharding.Ring) error {
 	}
 	return nil
 }
-
-// oblivious says that it has taken entries, and has not.
-type oblivious struct{ chaos.Node }
-
-func (oblivious) ImportEntries(context.Context, counting.Epoch, []counting.FullEntry) error {
-	return nil
-}
