@@ -1,7 +1,6 @@
 package rabbitmq_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,24 +47,6 @@ func server(t *testing.T) *servers.RabbitMQ {
 	return broker.server
 }
 
-// logged is a log that a test can read.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // queue returns a name that no other test has.
 func queue(t *testing.T) string {
 	return fmt.Sprint(strings.ReplaceAll(t.Name(), "/", "."), ".", time.Now().UnixNano())
@@ -76,9 +57,9 @@ func options(t *testing.T, url string) rabbitmq.Options {
 	return check.Value(rabbitmq.ParseURL(url))(t)
 }
 
-func started(t *testing.T, url string) (*rabbitmq.Publisher, *logged) {
+func started(t *testing.T, url string) (*rabbitmq.Publisher, *check.Log) {
 	t.Helper()
-	log := &logged{}
+	log := &check.Log{}
 	p := rabbitmq.New(options(t, url), slog.New(slog.NewTextHandler(log, nil)))
 	check.Must(t, p.Start(t.Context()))
 	t.Cleanup(func() { stop(t, p) })
@@ -135,7 +116,7 @@ func refusal(t *testing.T, p *rabbitmq.Publisher) (err error) {
 
 // onceInTheLog fails unless every line says that the broker is away, each for
 // another reason than the line before, and one of them for the reason why.
-func onceInTheLog(t *testing.T, log *logged, why string) {
+func onceInTheLog(t *testing.T, log *check.Log, why string) {
 	t.Helper()
 	last := ""
 	for line := range strings.Lines(log.String()) {

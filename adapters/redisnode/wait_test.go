@@ -12,7 +12,18 @@ import (
 	"footfall/domain/counting"
 	"footfall/test/check"
 	"footfall/test/conformance"
+	"footfall/test/servers"
 )
+
+// F34, P2: a user that may not wait is refused before its first batch, which would be applied
+// and then stay in doubt.
+func TestF34TheRightToWaitIsChecked(t *testing.T) {
+	t.Parallel()
+	s := servers.StartRedis(t, "--user", "ff", "on", ">pw", "~ff:*", "+@all", "-wait")
+	user := "redis://ff:pw@" + s.Addr
+	check.Is(t, check.Err(openURL(t, s, user).RingState(t.Context())), counting.ErrUninitialized)
+	wantUnusable(t, openURL(t, s, user+"?wait=1"), "WAIT")
+}
 
 // F34: a node that waits for a replica acknowledges no batch that the replica lacks: it
 // refuses it before it is applied if none is online, and leaves it unknown if none has it

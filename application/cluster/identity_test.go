@@ -1,10 +1,8 @@
 package cluster_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,37 +13,10 @@ import (
 	"footfall/test/check"
 )
 
-// lines are what a cluster has logged.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) with(parts ...string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		all := true
-		for _, part := range parts {
-			all = all && strings.Contains(line, part)
-		}
-		if all {
-			n++
-		}
-	}
-	return n
-}
-
 // logged starts a cluster on nodes and keeps its log.
-func logged(t *testing.T, nodes []*node) (*cluster.Cluster, *lines) {
+func logged(t *testing.T, nodes []*node) (*cluster.Cluster, *check.Log) {
 	t.Helper()
-	l := &lines{}
+	l := &check.Log{}
 	c := newClusterOf(t, cluster.Options{Nodes: asNodes(nodes), Log: slog.New(slog.NewTextHandler(l, nil))})
 	mustStart(t, c)
 	return c, l
@@ -59,7 +30,7 @@ func TestF1AnInstanceNeverAdoptsAnotherDeployment(t *testing.T) {
 			others, other := started(t, n)
 			nodes := newNodes(n)
 			c, log := logged(t, nodes)
-			check.Equal(t, log.with("level=WARN", "new deployment"), 1, "lines about the first start")
+			check.Equal(t, log.Lines("level=WARN", "new deployment"), 1, "lines about the first start")
 			before := c.View().Ring
 			check.Must(t, c.View().SendVisit("home", 7).Wait())
 			own := snapshots(nodes)
@@ -71,7 +42,7 @@ func TestF1AnInstanceNeverAdoptsAnotherDeployment(t *testing.T) {
 			}
 			restore(nodes, own)
 			time.Sleep(time.Minute)
-			check.Equal(t, log.with("node takes calls again"), n, "lines about the return")
+			check.Equal(t, log.Lines("node takes calls again"), n, "lines about the return")
 			check.Must(t, c.View().SendVisit("home", 1).Wait())
 			arc := before.Arc("home")
 			got := check.Value(c.View().Nodes[before.Owner(arc)].Read(t.Context(), before.Epoch(), []counting.Located{{Arc: arc, Page: "home"}}))(t)
@@ -89,12 +60,12 @@ func TestF1OnlyAStartMakesADeployment(t *testing.T) {
 		deployment := c.View().Deployment()
 		nodes[0].Restore(localnode.Snapshot{})
 		time.Sleep(time.Minute)
-		check.Equal(t, log.with("level=ERROR", "reason=empty"), 1, "lines about the empty node")
+		check.Equal(t, log.Lines("level=ERROR", "reason=empty"), 1, "lines about the empty node")
 		again, log := logged(t, nodes)
 		check.Equal(t, again.View().Deployment(), deployment, "the deployment of a start beside an empty node")
-		check.Equal(t, log.with("new deployment"), 0, "lines about a new deployment")
+		check.Equal(t, log.Lines("new deployment"), 0, "lines about a new deployment")
 		time.Sleep(time.Minute)
-		check.Equal(t, log.with("level=ERROR", "reason=empty"), 1, "lines about the empty node")
+		check.Equal(t, log.Lines("level=ERROR", "reason=empty"), 1, "lines about the empty node")
 		for _, n := range nodes[1:] {
 			n.Restore(localnode.Snapshot{})
 		}
@@ -131,11 +102,11 @@ func TestF1AStoreOfAnotherNodeStopsAFirstStart(t *testing.T) {
 }
 
 // refuses waits until an instance has logged of every node, once, why it refuses all calls.
-func refuses(t *testing.T, c *cluster.Cluster, log *lines, reason, text string) {
+func refuses(t *testing.T, c *cluster.Cluster, log *check.Log, reason, text string) {
 	t.Helper()
 	ring := c.View().Ring
 	time.Sleep(time.Minute)
-	check.Equal(t, log.with("level=ERROR", "reason="+reason, text), len(ring.Members()), "lines about the reason")
+	check.Equal(t, log.Lines("level=ERROR", "reason="+reason, text), len(ring.Members()), "lines about the reason")
 	check.Equal(t, c.View().ChangeID(), ring.ChangeID(), "the ring of the instance")
 	for _, n := range c.Nodes(t.Context()) {
 		if n.Answers || !strings.Contains(n.Why, text) {

@@ -66,6 +66,32 @@ func (o *outside) inTurn(statuses ...int) func() []time.Duration {
 	}
 }
 
+// F22, P7: attempts that do not leave this machine are no attempts. They are repeated within
+// seconds, and all of them together are one line of the log a minute.
+func TestF22AttemptsThatDoNotLeaveTheMachineAreNone(t *testing.T) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
+		var mu sync.Mutex
+		unsent := 0
+		o.answer = func(_ context.Context, _ publishing.Report, e publishing.Endpoint) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if unsent < 30 && e != "http://other.example/" {
+				unsent++
+				return 0, errUnsent
+			}
+			return 200, nil
+		}
+		i.mustAccept(t, "http://other.example/", 1)
+		i.mustAccept(t, "http://e.example/", 2)
+		i.mustAccept(t, "http://f.example/", 3)
+		until(minute + 40*time.Second)
+		i.wantDone(t, counting.DeliveryTotals{Endpoints: 3, Delivered: 3})
+		check.Equal(t, unsent, 30, "attempts that were not sent")
+		check.Equal(t, o.lines("http://e.example/"), "[1:200]", "lines about one endpoint")
+		check.Equal(t, o.log.Lines("callbacks can't be sent"), 1, "lines of the service's log")
+	})
+}
+
 // U16: a callback isn't lost because its first try fails. Attempts come 10 s and 30 s
 // after the first one; an endpoint that asks for time gets it, within the budget.
 func TestAnEndpointThatFailsOnceIsNotifiedInTheEnd(t *testing.T) {

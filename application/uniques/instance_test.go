@@ -26,13 +26,17 @@ const (
 	grace  = 2 * time.Second
 )
 
-var errDead = errors.New("the instance is dead")
+var (
+	errDead   = errors.New("the instance is dead")
+	errUnsent = errors.New("the machine has no file left")
+)
 
 // outside is what is beyond the service: sinks, endpoints, and the log.
 type outside struct {
 	mu      sync.Mutex
 	reports map[string][]publishing.Report // by sink
 	logged  []publishing.Attempt
+	log     check.Log
 	// publish, when set, is what a sink does with a report: nil is taking it.
 	publish func(ctx context.Context, sink string, r publishing.Report) error
 	// answer, when set, is what an endpoint does; the status is 200 otherwise.
@@ -118,6 +122,7 @@ func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.
 		a.Status, a.Err = o.answer(ctx, r, e)
 	}
 	a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err)
+	a.Unsent = errors.Is(a.Err, errUnsent)
 	return a
 }
 
@@ -194,7 +199,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 		i.links = append(i.links, l)
 		nodes = append(nodes, l)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(&o.log, nil))
 	c := check.Value(cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log}))(t)
 	check.Must(t, c.Start(t.Context()))
 	i.cluster = c

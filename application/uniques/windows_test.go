@@ -151,6 +151,39 @@ func TestAWindowThatTwoNodesKnowIsListedOnce(t *testing.T) {
 	})
 }
 
+// X6: what is recorded of a window is on a second node when it is published, unless that can
+// keep nothing of it.
+func TestX6ACountIsCopiedBeforeItIsPublished(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		alone(t, func(t *testing.T, o *outside, i *instance) {
+			w := counting.WindowLength(minute).At(began())
+			v := i.cluster.View()
+			home, second := v.Home(w), v.Second(w)
+			if broken {
+				for _, l := range i.links {
+					if l.ID() == second.ID() {
+						l.setFail(failing("claim", counting.Corrupt))
+					}
+				}
+			}
+			var copied counting.Entry
+			o.publish = func(ctx context.Context, _ string, _ publishing.Report) (err error) {
+				copied, _, err = i.nodes[v.Index(second.ID())].Entry(ctx, w)
+				return err
+			}
+			i.mustAccept(t, "", ids(0, 7)...)
+			until(minute + 10*time.Second)
+			i.wantDone(t, counting.DeliveryTotals{})
+			check.Equal(t, home.ID() == second.ID(), false, "the second is the home")
+			want := counting.Entry{Window: w, State: counting.Sealed, Count: 7}
+			if broken {
+				want = counting.Entry{Window: w, State: counting.Open}
+			}
+			check.Equal(t, copied, want, "the copy when the count was published")
+		})
+	}
+}
+
 // A window that is over, and of which no node has an entry any more, isn't shown
 // as open with the ids that are left of it.
 func TestAWindowWithoutAnEntryIsNotShownAsOpen(t *testing.T) {

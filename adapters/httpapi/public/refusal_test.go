@@ -66,6 +66,15 @@ func TestWhatIsRefusedForItsIDOrForNowIsNotLogged(t *testing.T) {
 	check.Equal(t, r.log.String(), "", "the log")
 }
 
+// P9: a caller does not choose how long a line of the log is.
+func TestF12AHostInTheLogIsBounded(t *testing.T) {
+	r := newRig(t)
+	httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?id=1&endpoint=ftp%3A%2F%2F"+strings.Repeat("h", 100_000), "")
+	if text := r.log.String(); len(text) > 1000 || !strings.Contains(text, strings.Repeat("h", 255)) {
+		t.Errorf("the line has %d bytes: %.400s", len(text), text)
+	}
+}
+
 // F12: a script of another origin can read the code, too.
 func TestF12OtherOriginsCanReadTheCode(t *testing.T) {
 	h := public.AllowOrigins(newRig(t).handler, []string{"*"})
