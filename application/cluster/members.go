@@ -73,7 +73,7 @@ func (c *Cluster) dismiss(m *Member) {
 	ctx, cancel := context.WithTimeout(c.ctx, groupcommit.Deadline)
 	defer cancel()
 	if err := m.Committer.Stop(ctx); err != nil {
-		c.opts.Log.Warn("batches sent to a node that has left the ring are in doubt", "node", m.ID(), "addr", m.Addr())
+		c.opts.Log.Warn("stop group commit of a node that has left the ring failed", "node", m.ID(), "addr", m.Addr(), "error", err)
 	}
 }
 

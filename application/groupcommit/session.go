@@ -46,13 +46,13 @@ func (c *Committer) repair(last int64) {
 		if k.rest.Seq <= last {
 			continue
 		}
-		if k.rest.Seq != last+1 && last > 0 {
+		if k.rest.Seq != last+1 {
+			if last == 0 {
+				break
+			}
 			c.opts.Lost(k.rest.Seq - 1 - last)
 			c.repeatKept(s.kept[i:])
 			return
-		}
-		if k.rest.Seq != last+1 {
-			break
 		}
 		err := c.repeat(k)
 		if errors.Is(err, counting.ErrStale) {
