@@ -136,9 +136,9 @@ func (l *link) setUp(ctx context.Context) (err error) {
 	return nil
 }
 
-// findQueue declares the queue, and opens the channel. When the broker refuses that,
-// because the user may not or the queue has other arguments, a queue that is there is
-// used as it is. Each refusal closes its channel.
+// findQueue declares the queue, and opens the channel. The broker refuses that if
+// the user may not declare it, or if it has other arguments. Then a queue that is there
+// is used as it is. Each refusal closes its channel.
 func (l *link) findQueue() error {
 	refusal, err := l.declare((*amqp.Channel).QueueDeclare)
 	if refusal == nil {

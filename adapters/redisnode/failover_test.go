@@ -16,7 +16,7 @@ import (
 )
 
 // F31: what a step of a window, of a change or of a move has answered outlives the
-// server on which it was taken, at first and when it is repeated.
+// server on which it was taken. That also holds when the step is repeated.
 func TestF31AStepOutlivesAFailOver(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -108,9 +108,9 @@ type Windows interface {
 	// it. It is 0 for an unknown window. Later ids go to other windows. The
 	// number stays the same until the ids of w are forgotten (Retire). Errors:
 	//   - *SkewError: the clocks disagree, and w is not sealed;
-	//   - ErrTooEarly until grace after the end of w, unless w is not the current
-	//     window and begins later than the node's time by more than the greatest
-	//     skew: then all clocks were ahead when w was opened;
+	//   - ErrTooEarly until grace after the end of w. A window other than the current
+	//     one is exempt if it begins later than the node's time by more than the
+	//     greatest skew: all clocks were ahead when it was opened;
 	//   - ErrRetired from 7 days after the end of w on, if the node has nothing of
 	//     w and w is not waiting. By then the entry that says Done may be
 	//     forgotten.

@@ -76,7 +76,7 @@ func (s SealedWindows) with(x span) SealedWindows {
 
 // Encode returns the two stored forms. upTo is what versions without marks read: they add
 // ids to no window up to it. It is the end of the highest span that begins at the present
-// window or before, so it is right until the clock has come to the next span. marks is upTo
+// window or before. That is right until the clock has come to the next span. marks is upTo
 // and the spans, such as "205 100..105 200..205".
 func (s SealedWindows) Encode(present Window) (upTo Window, marks string) {
 	upTo = noWindow

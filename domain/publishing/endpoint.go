@@ -26,8 +26,8 @@ var (
 // ParseEndpoint.
 type Endpoint string
 
-// ParseEndpoint checks a URL and normalises it, so that every later parser reads the
-// same, and endpoints that are called in the same way are one. It has to have: scheme
+// ParseEndpoint checks a URL and normalises it. So every later parser reads the same,
+// and endpoints that are called in the same way are one. It has to have: scheme
 // http or https; a host in ASCII without empty labels (so no dot at its end) or percent
 // signs; port 80, 443 or from 1024; no userinfo; no fragment. The host is lowered, and
 // what no URL may contain is percent-encoded: {id} and %7Bid%7D are the same. The result

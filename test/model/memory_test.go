@@ -217,8 +217,8 @@ func (s *memoryServer) checkSeal(c chaos.Call, now time.Time) {
 	}
 }
 
-// checkClocks: a node does nothing with windows while its clock, or that of the instance,
-// is off by more than the usual and the greatest skew (P3).
+// checkClocks: a node does nothing with windows while its clock or the instance's is wrong,
+// by more than the usual and the greatest skew (P3).
 func (s *memoryServer) checkClocks(did string, c counting.Clock, now time.Time) {
 	if off := now.Sub(s.world.now()); off.Abs() > maxSkew+5*time.Second {
 		s.world.Violate("P3: %s %s though its clock was off by %v", s.ID(), did, off)

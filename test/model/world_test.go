@@ -53,8 +53,8 @@ type plan struct {
 	// skews: the clocks of two instances are off by 3 s all the time, one
 	// ahead and one late, and that of a node by 3 s.
 	skews bool
-	// leaps: the clock of a node, or of an instance, or all of them together, leap by
-	// half a minute to an hour, ahead or back, and later return.
+	// leaps: the clock of a node or of an instance, or all of them, leap and later return.
+	// They leap by half a minute to an hour, ahead or back.
 	leaps bool
 	// backAtSeal is how often a clock steps back just when its node sealed.
 	backAtSeal float64

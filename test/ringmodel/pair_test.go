@@ -29,7 +29,7 @@ const (
 )
 
 // V17, P3, P4: a partition in which each of two nodes is to abandon the other never splits
-// the ring, and the second can go on when the first has come back empty.
+// the ring. The second can go on when the first has come back empty.
 func TestTwoNodesThatAreSeparatedNeverSplitTheRing(t *testing.T) {
 	runMany(t, pair, []chaos.Fault{bothAbandon, firstGoesOn, secondIsRefused, abandonWhenEmpty})
 }

@@ -72,8 +72,8 @@ func TestF2F3ClocksOfNodesThatLeapMakeNoCountWrong(t *testing.T) {
 	}
 }
 
-// F3: the clock of the machine of an embedded store leaps, so that no other clock can say
-// which time is right, and the service is killed while it is off. No id is refused for
+// F3: the clock of the machine of an embedded store leaps, and no other clock can say
+// which time is right. The service is killed while it is off. No id is refused for
 // longer than a moment, every acknowledged one is in a published count, and no window has
 // two numbers: after the restart the windows that were sealed are still sealed.
 func TestF3TheClockOfTheMachineOfAnEmbeddedStoreLeaps(t *testing.T) {

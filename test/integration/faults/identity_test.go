@@ -176,8 +176,8 @@ func keepVisiting(r *service.Ring, pages []string, all ...*service.Instance) (st
 	return stop
 }
 
-// wantOneNumber visits and reads pages through the instance of a new deployment, and
-// through older ones, which must answer nothing, for longer than they take to poll.
+// wantOneNumber visits and reads pages through the instance of a new deployment and
+// through older ones, for longer than they take to poll. The older ones must answer nothing.
 func wantOneNumber(t *testing.T, r *service.Ring, born *service.Instance, old []*service.Instance, pages []string) {
 	t.Helper()
 	visits := make(map[string]int64)

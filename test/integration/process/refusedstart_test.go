@@ -41,8 +41,8 @@ func TestF23AStartThatCanNotSucceedEndsAtOnceAndSaysWhy(t *testing.T) {
 	}
 }
 
-// X4: a start that reaches no node says so while it waits, goes on when the node is there,
-// and ends with the reason when it never is.
+// X4: a start that reaches no node says so while it waits. It goes on when the node is
+// there, and ends with the reason when it never is.
 func TestX4AStartThatReachesNoNodeSaysSo(t *testing.T) {
 	t.Parallel()
 	for name, comes := range map[string]bool{"the node comes": true, "it never comes": false} {

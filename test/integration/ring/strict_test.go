@@ -9,8 +9,8 @@ import (
 	"footfall/test/integration/service"
 )
 
-// F8: a change with a field or a parameter that is not known, or a field that is there
-// twice, changes nothing, on all routes of both listeners. A misspelt dry_run is no change.
+// F8: a change with an unknown field or parameter, or with a field that is there twice,
+// changes nothing. This goes for all routes of both listeners. A misspelt dry_run is no change.
 func TestF8WhatIsNotKnownChangesNothing(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 2)
