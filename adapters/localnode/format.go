@@ -15,7 +15,7 @@ import (
 //
 //	meta/format            the version, in decimals
 //	meta/sealed, marks     number and text: the windows that take no ids any more, see
-//	                       counting.SealedWindows; files of before had no marks
+//	                       counting.SealedWindows; older files have no marks
 //	ring/version           number: how often those below have changed
 //	ring/fenced, approved, opened
 //	                       documents of sharding.Ring
