@@ -42,11 +42,13 @@ func (c closing) copyEntry(ctx context.Context, e counting.Entry) error {
 // recovered records at the home what a copy says, if there is one, and returns the entry.
 func (c closing) recovered(ctx context.Context) (counting.Entry, error) {
 	found, _, err := find(ctx, c.view, c.window)
-	if err != nil && !errors.Is(err, counting.Corrupt) {
-		return counting.Entry{}, err
-	}
 	e := counting.Entry{Window: c.window, State: counting.Open}
-	if err != nil || !found.Supersedes(counting.Entry{State: counting.Lost}) {
+	switch {
+	case errors.Is(err, counting.Corrupt): // there is no copy that can be read
+		return e, nil
+	case err != nil:
+		return e, err
+	case !found.Supersedes(counting.Entry{State: counting.Lost}):
 		return e, nil
 	}
 	for _, step := range stepsTo(found) {
