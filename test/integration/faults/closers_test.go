@@ -208,28 +208,38 @@ func (c *closers) published() (reports map[string]service.Line, repeated int) {
 }
 
 // resolve waits until every window is done and compares every number with what
-// was acknowledged; it returns the number of repeated reports.
-func (c *closers) resolve() (repeated int) {
+// was acknowledged; it returns the number of repeated reports. Windows in a state of
+// also are taken for done.
+func (c *closers) resolve(also ...string) (repeated int) {
 	c.T.Helper()
 	begun := time.Now()
 	var ids taken
 	var list []service.Listed
 	var reports map[string]service.Line
+	var missing string
+	defer func() {
+		if c.T.Failed() {
+			c.T.Logf("%s; the ring is %+v, the windows are %+v", missing, c.any().Ring(), list)
+		}
+	}()
 	service.WaitFor(c.T, "every window is done", func() bool {
 		ids, list = readTaken(c.T, c.Servers), c.Windows(c.any())
 		done := make(map[string]bool)
 		for _, w := range list {
-			done[w.ID] = w.State == "done"
+			done[w.ID] = w.State == "done" || slices.Contains(also, w.State)
 			if !done[w.ID] && w.WindowEnd.Before(begun) {
+				missing = fmt.Sprintf("%s is %s", w.ID, w.State)
 				return false
 			}
 		}
 		for w := range ids {
-			if !done[c.arrivals.name(w)] {
+			if name := c.arrivals.name(w); !done[name] {
+				missing = fmt.Sprintf("%s has %d ids, and is not listed as done", name, len(ids[w]))
 				return false
 			}
 		}
 		reports, repeated = c.published()
+		missing = "ids are still coming"
 		return readTaken(c.T, c.Servers).total() == ids.total() // what was in doubt may come late
 	})
 	c.arrivals.check(c.T, ids, reports)

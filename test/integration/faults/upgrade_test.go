@@ -177,7 +177,9 @@ func (m *mixture) check() {
 	close(m.over)
 	m.keyed.Wait()
 	m.visits.Check(m.members[2].get())
-	m.resolve()
+	// An older instance that drops a node does not replace a copy by an entry that is
+	// further. So a window that is done can be listed as published.
+	m.resolve("published")
 	for _, i := range []int{0, 2} { // a new one, and an older one
 		for _, got := range m.MustRead(m.members[i].get(), "keyed0", "keyed1") {
 			check.Equal(m.T, *got.Visits, m.keys[got.PageID], "visits of %s", got.PageID)
