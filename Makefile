@@ -11,6 +11,8 @@ COUNT     ?= 1
 TIMEOUT   ?= 30m
 # The race detector needs cgo, and so a C compiler. Go reports whether it found one.
 RACE      := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# All else is built without cgo, as the program is: so it is compiled once.
+export CGO_ENABLED := 0
 LINT      := go tool -modfile=tools/go.mod golangci-lint
 
 # A test binary with the race detector waits a second before it ends, for races that
@@ -31,20 +33,22 @@ run: ## run Footfall with the embedded store in ./data
 
 .PHONY: build
 build: ## build bin/footfall, linked statically
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X footfall/bootstrap.version=$(VERSION)' -o bin/footfall .
+	go build -trimpath -ldflags '-s -w -X footfall/bootstrap.version=$(VERSION)' -o bin/footfall .
 
 # The domain starts no goroutine, and the models are long searches, which the race
 # detector makes eight times as slow. It watches a lookup beside a change, and one
 # short model.
 SEQUENTIAL := ./domain/... ./test/model/... ./test/ringmodel/...
-# Packages begin in this order, and most of them wait more than they compute: so four
-# run together, and the longest, the integration tests, come first.
-CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel))(/|$$)' | sort -r)
+# Tests of processes, which the race detector would not see. They wait more than they
+# compute, so the others run beside them. The longest ones come first.
+PROCESSES   = $(shell go list ./test/integration/... ./test/runbook | sort)
+CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel|integration|runbook))(/|$$)' | sort -r)
 # Adapters whose tests start no server.
 SERVERLESS  = $(shell go list ./adapters/... | grep -vE '/(redisnode|rabbitmq)$$')
 # Tests that search for what shows each defect that is built into the models.
 SEARCH     := Defect
 TEST       := go test -vet=off -count=1
+RACETEST   := $(if $(RACE),CGO_ENABLED=1) $(TEST) $(RACE)
 
 .PHONY: check
 check: check-format check-vet check-build ## format, vet, build, unit tests, conformance over memory, a short model: less than a minute
@@ -54,9 +58,11 @@ check: check-format check-vet check-build ## format, vet, build, unit tests, con
 test: check-format check-vet check-compose check-generated check-build test-servers ## all tests but the searches, after format, vet, generated files and build
 	$(if $(RACE),,@echo 'no C compiler: tests run without the race detector' >&2)
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
-	$(TEST) $(RACE) -run Race ./domain/sharding
-	$(TEST) $(RACE) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
-	$(TEST) $(RACE) -p 4 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT)
+	$(RACETEST) -run Race ./domain/sharding
+	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
+	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; \
+	$(RACETEST) -p 3 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
+	wait $$processes && exit $$others
 
 .PHONY: test-search
 test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis
@@ -149,7 +155,7 @@ check-compose:
 
 .PHONY: check-build
 check-build:
-	CGO_ENABLED=0 go build ./...
+	go build ./...
 
 # Generates in a copy without the generated files. So the working tree stays as it
 # is, and a generated file without a generator is noticed.

@@ -41,7 +41,7 @@ func buildOlder(dir string) (path string, err error) {
 	for i, step := range []*exec.Cmd{
 		exec.CommandContext(context.Background(), "git", "-c", "safe.directory=*", "-C", filepath.Dir(here)+"/../../..", "archive", "--output", archive, olderCommit),
 		exec.CommandContext(context.Background(), "tar", "-xf", archive, "-C", source),
-		exec.CommandContext(context.Background(), "go", "build", "-C", source, "-pgo=off", "-trimpath", "-ldflags=-s -w", "-o", path, "."),
+		exec.CommandContext(context.Background(), "go", "build", "-C", source, "-pgo=off", "-ldflags=-s -w", "-o", path, "."),
 	} {
 		step.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := step.CombinedOutput(); err != nil {

@@ -56,7 +56,7 @@ func Main(m *testing.M) int {
 	build := func(name, source string, args ...string) func() string {
 		return sync.OnceValue(func() string {
 			path := filepath.Join(dir, name)
-			cmd := exec.CommandContext(context.Background(), "go", append(args, "-trimpath", "-ldflags=-s -w", "-o", path, source)...)
+			cmd := exec.CommandContext(context.Background(), "go", append(args, "-ldflags=-s -w", "-o", path, source)...)
 			_, here, _, _ := runtime.Caller(0)
 			cmd.Dir = filepath.Dir(here) // the browser's tests are another module
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
