@@ -273,12 +273,19 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	return nil
 }
 
-// Present are the nodes of a ring but the lost ones.
+// Present are the nodes of a ring but the lost and the condemned ones.
 func (c *Cluster) Present(ring *sharding.Ring) ([]*Member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, err := c.viewOf(ring)
-	return v.Present(), err
+	if err != nil {
+		return nil, err
+	}
+	var condemned []int
+	for _, id := range ring.Condemned() {
+		condemned = append(condemned, ring.Index(id))
+	}
+	return v.Present(condemned...), nil
 }
 
 // viewOf is a ring with its nodes. The caller holds the mutex.

@@ -121,8 +121,12 @@ func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []err
 // SendID sends an id by the table that now is valid for, and waits. The node picks
 // the window by its own clock. If that window has another table, SendID tries the
 // other tables, until ctx ends. Errors: those of groupcommit.Ticket.Wait;
-// counting.WrongTable, the node accepts the id by none of them now.
+// counting.WrongTable, the node accepts the id by none of them now;
+// counting.ErrUnavailable, also while a member is condemned.
 func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) error {
+	if len(v.Condemned()) > 0 { // the windows until it is abandoned can't be published
+		return counting.ErrUnavailable
+	}
 	first := v.TableFor(v.Length().At(now))
 	for tried := 0; ; tried++ {
 		var owner int

@@ -52,13 +52,13 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 }
 
 // idleSummary is the summary of a node. It is an error while arcs move to the node, unless
-// members are to be abandoned.
+// members are to be abandoned or the table stays.
 func (t *transition) idleSummary(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) {
 	p, err := m.RingSummary(ctx)
 	switch {
 	case err != nil:
 		return p, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-	case p.Incoming > 0 && len(t.lost) == 0:
+	case p.Incoming > 0 && len(t.lost) == 0 && !t.keepsTable:
 		return p, fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
 	}
 	return p, nil
@@ -106,9 +106,9 @@ func (t *transition) checkAway(ctx context.Context) error {
 	})
 }
 
-// checkArrived is an error while arcs move between members that are not abandoned,
-// or such a member does not answer. Moves from abandoned members go on if those
-// come back before the ring without them is opened.
+// checkArrived is errMoving while arcs move between members that are not abandoned, and
+// another error if such a member does not answer. Moves from abandoned members go on if
+// those come back before the ring without them is opened.
 func (t *transition) checkArrived(ctx context.Context) error {
 	return t.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
 		incoming, err := m.IncomingArcs(ctx, t.view.Table())
@@ -122,7 +122,6 @@ func (t *transition) checkArrived(ctx context.Context) error {
 		if len(incoming) == 0 {
 			return nil
 		}
-		return fmt.Errorf("%w: %d arcs of other nodes are still coming to %s; repeat this when they have arrived. Windows of the time until then will be lost, with ids that are accepted meanwhile",
-			sharding.ErrBusy, len(incoming), m.ID())
+		return fmt.Errorf("%w: %w: %d to %s", sharding.ErrBusy, errMoving, len(incoming), m.ID())
 	}, t.lost...)
 }

@@ -82,6 +82,8 @@ type transition struct {
 	// with the ids of abandoned.
 	plan      plan
 	abandoned []counting.NodeID
+	// keepsTable: the change moves nothing, so arcs may be moving.
+	keepsTable bool
 	// from is the lowest first window that the new table may have.
 	from counting.Window
 
@@ -105,12 +107,17 @@ const (
 
 // change changes the ring by a plan; the arcs move later. With dry it changes nothing.
 func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...counting.NodeID) (sharding.Plan, error) {
+	return s.make(ctx, dry, transition{plan: p, abandoned: abandoned})
+}
+
+// make is change by a transition, of which it tries copies.
+func (s *Service) make(ctx context.Context, dry bool, asked transition) (sharding.Plan, error) {
 	if s.Locate == nil {
 		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
 	}
-	from := counting.Window(0)
+	asked.Service = s
 	for range maxAttempts {
-		t := &transition{Service: s, plan: p, abandoned: abandoned, from: from}
+		t := asked
 		err := t.run(ctx, dry)
 		if err == nil {
 			return t.next.Plan(), nil
@@ -118,7 +125,7 @@ func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...cou
 		if !errors.Is(err, errWindowReached) {
 			return sharding.Plan{}, s.explainBusy(err)
 		}
-		from = t.highest + windowsAhead
+		asked.from = t.highest + windowsAhead
 	}
 	return sharding.Plan{}, fmt.Errorf("%w: the clocks of the nodes are too far apart", counting.ErrUnavailable)
 }
@@ -172,8 +179,10 @@ func (t *transition) survey(ctx context.Context) error {
 		if err := t.checkAway(ctx); err != nil {
 			return err
 		}
-		if err := t.checkArrived(ctx); err != nil {
-			return err
+		if !t.keepsTable {
+			if err := t.checkArrived(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.replan(ctx); err != nil {
