@@ -64,8 +64,8 @@ func (s *Service) conclude(v *cluster.View) {
 	}
 	var away []counting.NodeID
 	for _, id := range ids {
-		p, err := cluster.Call(s.ctx, cluster.CallTimeout, v.Nodes[v.Index(id)].RingSummary)
-		if err != nil || p.Opened < v.Epoch() {
+		back, _ := cluster.Call(s.ctx, cluster.CallTimeout, func(ctx context.Context) (bool, error) { return hasData(ctx, v, v.Nodes[v.Index(id)]) })
+		if !back {
 			away = append(away, id)
 		}
 	}

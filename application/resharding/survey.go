@@ -94,9 +94,9 @@ func (t *transition) checkAway(ctx context.Context) error {
 		if !slices.Contains(t.lost, i) {
 			return nil
 		}
-		p, err := m.RingSummary(ctx)
+		back, err := hasData(ctx, t.view, m)
 		switch {
-		case err == nil && p.Opened >= t.view.Epoch():
+		case back:
 			return sharding.ErrAnswers
 		case m.ID() == t.decider && !errors.Is(err, counting.ErrUninitialized):
 			return fmt.Errorf("%w: of two nodes, %s alone can go on. Bring it back. If its data is permanently lost, start an empty server at its address, and repeat this",
@@ -104,6 +104,17 @@ func (t *transition) checkAway(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// hasData tells whether a node answers and can follow the view's ring, so that nothing of it
+// is lost. The error is that of a node that does not answer.
+func hasData(ctx context.Context, v *cluster.View, m *cluster.Member) (bool, error) {
+	p, err := m.RingSummary(ctx)
+	if err != nil || p.Opened >= v.Epoch() {
+		return err == nil, err
+	}
+	s, err := m.RingState(ctx) // it may have missed a ring while it was away
+	return err == nil && s.Opened != nil && v.CanFollow(s.Opened.Table()), err
 }
 
 // checkArrived is errMoving while arcs move between members that are not abandoned, and
