@@ -1,6 +1,7 @@
 package test_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -74,6 +75,19 @@ func TestEveryReportOfARealEnvironmentHasATestByItsNumber(t *testing.T) {
 	}
 	for id := range named {
 		t.Errorf("%s lacks %s, for which a test is named", failures, id)
+	}
+}
+
+// Reports have numbers without gaps, so that none is forgotten.
+func TestEveryReportOfARealEnvironmentIsListed(t *testing.T) {
+	t.Parallel()
+	list := read(t, failures)
+	for letter, last := range map[string]int{"F": 34, "X": 8} {
+		for n := 1; n <= last; n++ {
+			if row := fmt.Sprintf("\n| %s%d | ", letter, n); !strings.Contains(list, row) {
+				t.Errorf("%s lacks %s%d", failures, letter, n)
+			}
+		}
 	}
 }
 

@@ -298,6 +298,9 @@ func (c *Cluster) viewOf(ring *sharding.Ring) (*View, error) {
 		}
 		v.Nodes = append(v.Nodes, node)
 	}
+	for table := range ring.Tables() {
+		v.loses = append(v.loses, ring.LosesTable(table))
+	}
 	return v, nil
 }
 

@@ -13,6 +13,7 @@ import (
 type View struct {
 	*sharding.Ring
 	Nodes []*Member
+	loses []bool // by table: LosesTable
 	moves *moves
 }
 
