@@ -61,7 +61,7 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
 	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; \
-	$(RACETEST) -p 3 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
+	$(RACETEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
 	wait $$processes && exit $$others
 
 .PHONY: test-search

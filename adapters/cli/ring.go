@@ -119,7 +119,7 @@ func (c client) wait(ctx context.Context, plan sharding.Plan) (st sharding.Statu
 		c.bar(movesBar(m))
 		waits := slices.ContainsFunc(st.Nodes, func(n sharding.MemberStatus) bool { return n.Condemned })
 		switch {
-		case st.Epoch >= plan.Epoch && m.Left == 0 && !waits:
+		case st.Epoch > plan.Epoch && !waits && notAbandoned(plan, st) != nil, st.Epoch >= plan.Epoch && m.Left == 0 && !waits:
 			c.bar("")
 			return st, c.printStatus(answer, nil)
 		case st.Epoch < plan.Epoch || m.Left == 0 || m.Left > len(m.Stuck) || m.Left != left:

@@ -61,7 +61,7 @@ func TestX8ACondemnedNodeIsWaitedFor(t *testing.T) {
 	condemned := `{"epoch":2,"nodes":[{"id":"a","condemned":true}],"moves":{"left":0,"total":9}}`
 	for done, want := range map[string]string{
 		`{"epoch":3,"nodes":[{"id":"a","state":"lost"}],"losses":[{"node":"a","epoch":3}]}`: "",
-		`{"epoch":3,"nodes":[{"id":"a","state":"active"}]}`:                                 "footfall: a answers again, and was not abandoned\n",
+		`{"epoch":3,"nodes":[{"id":"a","state":"active"}],"moves":{"left":2,"total":9}}`:    "footfall: a answers again, and was not abandoned\n",
 	} {
 		read := 0
 		flag := adminAt(t, func(w http.ResponseWriter, r *http.Request) {
