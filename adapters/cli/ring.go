@@ -143,7 +143,7 @@ func (c client) wait(ctx context.Context, plan sharding.Plan) (st sharding.Statu
 // notAbandoned is an error if a node that the change has condemned was not abandoned.
 func notAbandoned(plan sharding.Plan, st sharding.Status) error {
 	for _, id := range plan.Condemned {
-		if !slices.ContainsFunc(st.Losses, func(l sharding.Loss) bool { return l.Node == id }) {
+		if !slices.ContainsFunc(st.Losses, func(l sharding.Loss) bool { return l.Node == id && l.Epoch > plan.Epoch }) {
 			return fmt.Errorf("%s answers again, and was not abandoned", id)
 		}
 	}

@@ -162,7 +162,6 @@ func (s *Service) run() {
 	for s.ctx.Err() == nil {
 		v := s.Cluster.View()
 		pause := s.moveAll(v)
-		s.conclude(v)
 		s.tidy(v)
 		select {
 		case <-s.ctx.Done():

@@ -111,11 +111,18 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 
 // Condemn makes the same ring, in which the members of the ids, and no others, are
 // condemned: they will be abandoned when the moves between the others have ended. No id is
-// accepted until then, since its window could not be published.
+// accepted until then, since its window could not be published. ErrMinority: the other
+// members have no quorum, as long as these are members.
 func (r *Ring) Condemn(c Change, ids ...counting.NodeID) (*Ring, error) {
 	n := r.withEpoch(c)
 	n.condemned = slices.Compact(slices.Sorted(slices.Values(ids)))
-	return n, n.check()
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	if !r.HasQuorum(n, func(id counting.NodeID) bool { return !slices.Contains(ids, id) }) {
+		return nil, fmt.Errorf("%w: this can be repeated when the arcs of other nodes have arrived", ErrMinority)
+	}
+	return n, nil
 }
 
 // acquit takes some members from the condemned ones.

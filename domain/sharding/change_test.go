@@ -259,6 +259,10 @@ func TestACondemnedMemberIsAbandonedLater(t *testing.T) {
 	if len(lost.Condemned()) > 0 || len(lost.Losses()) != 1 {
 		t.Errorf("condemned %v, losses %v", lost.Condemned(), lost.Losses())
 	}
+	pair := newRing(t, member("a", 1), member("b", 1))
+	if _, err := pair.Condemn(sharding.Change{ID: "condemn"}, "a"); !errors.Is(err, sharding.ErrMinority) {
+		t.Errorf("the first of two is condemned: %v", err)
+	}
 	if _, err := lost.Condemn(sharding.Change{ID: "again"}, "b"); !errors.Is(err, sharding.ErrBadChange) {
 		t.Errorf("a lost member is condemned: %v", err)
 	}
