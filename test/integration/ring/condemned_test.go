@@ -24,14 +24,14 @@ type condemned struct {
 	visits    *service.Traffic    // of all pages
 	planted   map[string]struct{} // keys in the way of arcs
 	since     time.Time
-	says      <-chan string // what the command has printed, when it has ended
+	says      chan string // what the command has printed, when it has ended
 }
 
 func newCondemned(t *testing.T) *condemned {
 	t.Helper()
 	r := service.NewRing(t, 3)
 	r.Env = []string{"FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms"}
-	c := &condemned{Ring: r, instances: [2]*service.Instance{r.Start(), r.Start()}, planted: make(map[string]struct{})}
+	c := &condemned{Ring: r, instances: [2]*service.Instance{r.Start(), r.Start()}, planted: make(map[string]struct{}), says: make(chan string, 1)}
 	in := c.instances[0]
 	by := r.Pages(in, 15)
 	c.first, c.others = in.Ring().ID(r.Servers[0].Addr), []string{by[1][0], by[2][0]}
@@ -55,11 +55,9 @@ func newCondemned(t *testing.T) *condemned {
 		return m.Left > 0 && m.Left == len(m.Stuck)
 	})
 	r.Servers[0].Kill()
-	says := make(chan string, 1)
-	c.says = says
 	go func() {
 		out, err := in.Tool("ring", "remove", c.first, "--accept-loss")
-		says <- fmt.Sprint(out, err)
+		c.says <- fmt.Sprint(out, err)
 	}()
 	c.await("the node is condemned", true)
 	c.since = time.Now()
@@ -71,6 +69,9 @@ func (c *condemned) await(what string, want bool) {
 	c.T.Helper()
 	for _, in := range c.instances {
 		service.WaitFor(c.T, what, func() bool {
+			if want && len(c.says) > 0 {
+				c.T.Fatalf("the command has ended: %s", <-c.says)
+			}
 			return want == slices.ContainsFunc(in.Ring().Nodes, func(n service.RingNode) bool { return n.ID == c.first && n.Condemned })
 		})
 	}
