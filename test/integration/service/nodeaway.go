@@ -57,10 +57,25 @@ func (r *Ring) Answers(node int) bool {
 	return answer == "+PONG\r\n"
 }
 
+// ping sends a PING. answered is closed when the server has answered, which it does before
+// it answers what it is sent later.
+func (r *Ring) ping(node int) (answered <-chan struct{}, end func()) {
+	c := r.Servers[node].Client()
+	done := make(chan struct{})
+	go func() {
+		if c.Ping(context.Background()).Err() == nil {
+			close(done)
+		}
+	}()
+	return done, func() { _ = c.Close() }
+}
+
 // CheckReads reads while the first node is away: no number for its pages,
 // and those of the others as ever; the service is ready.
 func (r *Ring) CheckReads(in *Instance, by [][]string) {
 	r.T.Helper()
+	answered, end := r.ping(0)
+	defer end()
 	var away, there, many, ready Reply
 	var wg sync.WaitGroup
 	wg.Go(func() { away = r.Read(in, by[0][0]) })
@@ -68,8 +83,10 @@ func (r *Ring) CheckReads(in *Instance, by [][]string) {
 	wg.Go(func() { many = r.ReadAll(in, []string{by[0][1], by[1][1], by[2][1]}) })
 	wg.Go(func() { ready = r.Ask(in, "GET", "/readyz", "") })
 	wg.Wait()
-	if r.Answers(0) { // back too soon: the caller tries again
+	select {
+	case <-answered: // not away yet, or back too soon: the caller tries again
 		return
+	case <-time.After(300 * time.Millisecond):
 	}
 	if away.Status != 503 || away.Header.Get("Retry-After") == "" {
 		r.T.Errorf("read of a page that is away: %d %s, Retry-After %q", away.Status, away.Body, away.Header.Get("Retry-After"))
