@@ -60,7 +60,7 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
-	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; \
+	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
 	$(RACETEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
 	wait $$processes && exit $$others
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,58 +93,46 @@ func (c client) change(ctx context.Context, method, path string, body any, f cha
 	if err := json.Unmarshal(answer, &plan); err != nil {
 		return err
 	}
-	st, err := c.wait(ctx, plan)
-	if err != nil {
+	if err := c.wait(ctx, plan); err != nil {
 		return fmt.Errorf("%w; the change was made and continues: see footfall ring status", err)
 	}
-	return notAbandoned(plan, st)
+	return nil
 }
 
-// wait prints the status when all arcs have moved and no node is condemned. If no arc
-// moves any more, it prints why and returns an error.
-func (c client) wait(ctx context.Context, plan sharding.Plan) (st sharding.Status, err error) {
+// wait prints the status when all arcs have moved. If no arc moves any more, it
+// prints why and returns an error.
+func (c client) wait(ctx context.Context, plan sharding.Plan) error {
 	defer c.bar("")
 	left, same := 0, 0
 	for {
 		answer, err := c.retry(ctx, http.MethodGet, "/ring", nil)
 		if err != nil {
-			return st, err
+			return err
 		}
-		st = sharding.Status{}
+		var st sharding.Status
 		if err := json.Unmarshal(answer, &st); err != nil {
-			return st, err
+			return err
 		}
 		m := st.Moves
 		c.bar(movesBar(m))
-		waits := slices.ContainsFunc(st.Nodes, func(n sharding.MemberStatus) bool { return n.Condemned })
 		switch {
-		case st.Epoch > plan.Epoch && !waits && notAbandoned(plan, st) != nil, st.Epoch >= plan.Epoch && m.Left == 0 && !waits:
+		case st.Epoch >= plan.Epoch && m.Left == 0:
 			c.bar("")
-			return st, c.printStatus(answer, nil)
-		case st.Epoch < plan.Epoch || m.Left == 0 || m.Left > len(m.Stuck) || m.Left != left:
+			return c.printStatus(answer, nil)
+		case st.Epoch < plan.Epoch || m.Left > len(m.Stuck) || m.Left != left:
 			left, same = m.Left, 0
 		case same == stuckReads:
 			for _, line := range notes(st) {
 				c.note(line)
 			}
-			return st, fmt.Errorf("%d arcs can't be moved for now", left)
+			return fmt.Errorf("%d arcs can't be moved for now", left)
 		default:
 			same++
 		}
 		select {
 		case <-ctx.Done():
-			return st, ctx.Err()
+			return ctx.Err()
 		case <-time.After(waitPause):
 		}
 	}
-}
-
-// notAbandoned is an error if a node that the change has condemned was not abandoned.
-func notAbandoned(plan sharding.Plan, st sharding.Status) error {
-	for _, id := range plan.Condemned {
-		if !slices.ContainsFunc(st.Losses, func(l sharding.Loss) bool { return l.Node == id && l.Epoch > plan.Epoch }) {
-			return fmt.Errorf("%s answers again, and was not abandoned", id)
-		}
-	}
-	return nil
 }

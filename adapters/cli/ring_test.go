@@ -54,30 +54,3 @@ func TestAChangeIsWaitedForThoughAReadFails(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }
-
-// X8: a command waits until a condemned node is abandoned, and fails when the node answers again.
-func TestX8ACondemnedNodeIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	condemned := `{"epoch":2,"nodes":[{"id":"a","condemned":true}],"moves":{"left":0,"total":9}}`
-	for done, want := range map[string]string{
-		`{"epoch":3,"nodes":[{"id":"a","state":"lost"}],"losses":[{"node":"a","epoch":3}]}`: "",
-		`{"epoch":3,"nodes":[{"id":"a","state":"active"}],"moves":{"left":2,"total":9}}`:    "footfall: a answers again, and was not abandoned\n",
-	} {
-		read := 0
-		flag := adminAt(t, func(w http.ResponseWriter, r *http.Request) {
-			read++
-			switch {
-			case r.Method != http.MethodGet:
-				_, _ = w.Write([]byte(`{"epoch":2,"condemned":["a"]}`))
-			case read < 4:
-				_, _ = w.Write([]byte(condemned))
-			default:
-				_, _ = w.Write([]byte(done))
-			}
-		})
-		code, stdout, stderr := run(t, "ring", "remove", "a", "--accept-loss", flag)
-		if (code == 0) != (want == "") || stderr != want || !strings.HasSuffix(stdout, done+"\n") {
-			t.Errorf("exit code %d, %q, %q, want %q", code, stdout, stderr, want)
-		}
-	}
-}

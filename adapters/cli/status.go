@@ -59,9 +59,6 @@ func notes(st sharding.Status) []string {
 		note("lost: %s, by the change to epoch %d", l.Node, l.Epoch)
 	}
 	for _, n := range st.Nodes {
-		if n.Condemned {
-			note("condemned: %s is abandoned when the arcs of other nodes have arrived; ids are refused until then", n.ID)
-		}
 		if n.State == sharding.Leaving {
 			note("leaving: %s; keep it running until it is no longer listed", n.ID)
 		}

@@ -273,19 +273,12 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 	return nil
 }
 
-// Present are the nodes of a ring but the lost and the condemned ones.
+// Present are the nodes of a ring but the lost ones.
 func (c *Cluster) Present(ring *sharding.Ring) ([]*Member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, err := c.viewOf(ring)
-	if err != nil {
-		return nil, err
-	}
-	var condemned []int
-	for _, id := range ring.Condemned() {
-		condemned = append(condemned, ring.Index(id))
-	}
-	return v.Present(condemned...), nil
+	return v.Present(), err
 }
 
 // viewOf is a ring with its nodes. The caller holds the mutex.

@@ -96,9 +96,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 		nodes[i].Says = cmp.Or(counting.ServerSays(err), m.fault.refuses())
 		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
-		if _, nodes[i].Why = Refusal(err); slices.Contains(v.Condemned(), m.ID()) {
-			nodes[i].Why = "it will be abandoned; ids are refused until then"
-		}
+		_, nodes[i].Why = Refusal(err)
 		return nil
 	})
 	return nodes

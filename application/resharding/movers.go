@@ -32,7 +32,6 @@ type group []*move
 func (s *Service) moveAll(v *cluster.View) time.Duration {
 	pause := time.Second/2 + rand.N(time.Second)
 	for s.current(v) {
-		s.conclude(v)
 		some, soonest := s.left(v)
 		if len(some) == 0 {
 			return min(pause, soonest)

@@ -109,6 +109,18 @@ func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sha
 	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Remove(c, id) })
 }
 
+// Abandon removes nodes that are permanently lost, with their data: their pages start
+// elsewhere with what had not been moved to them yet, mostly at 0. The losses are
+// recorded in the ring. All nodes that are away have to be abandoned together.
+func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+	abandon := func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Abandon(c, ids...) }
+	plan, err := s.change(ctx, false, abandon, ids...)
+	if err == nil {
+		s.Log.Error("nodes were abandoned with their data", "nodes", ids, "epoch", plan.Epoch)
+	}
+	return plan, err
+}
+
 // Repair finishes or rolls back an interrupted change, opens the ring on nodes that
 // lag, retries moves that failed immediately, and sweeps the nodes. Status shows what
 // the sweep found.

@@ -3,7 +3,6 @@ package resharding
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"footfall/application/cluster"
@@ -18,7 +17,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	st.Moves.Total = len(v.Moves())
 	for i, m := range v.Members() {
 		skew, _ := v.Nodes[i].Skew()
-		st.Nodes[i] = sharding.MemberStatus{Member: m, Share: v.Share(i), ClockSkew: skew.Seconds(), Condemned: slices.Contains(v.Condemned(), m.ID)}
+		st.Nodes[i] = sharding.MemberStatus{Member: m, Share: v.Share(i), ClockSkew: skew.Seconds()}
 		if v.Away(i) {
 			st.Nodes[i].Away = "it was abandoned"
 		}

@@ -52,13 +52,13 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 }
 
 // idleSummary is the summary of a node. It is an error while arcs move to the node, unless
-// members are to be abandoned or the table stays.
+// members are to be abandoned.
 func (t *transition) idleSummary(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) {
 	p, err := m.RingSummary(ctx)
 	switch {
 	case err != nil:
 		return p, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
-	case p.Incoming > 0 && len(t.lost) == 0 && !t.keepsTable:
+	case p.Incoming > 0 && len(t.lost) == 0:
 		return p, fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
 	}
 	return p, nil
@@ -94,9 +94,9 @@ func (t *transition) checkAway(ctx context.Context) error {
 		if !slices.Contains(t.lost, i) {
 			return nil
 		}
-		back, err := hasData(ctx, t.view, m)
+		p, err := m.RingSummary(ctx)
 		switch {
-		case back:
+		case err == nil && p.Opened >= t.view.Epoch():
 			return sharding.ErrAnswers
 		case m.ID() == t.decider && !errors.Is(err, counting.ErrUninitialized):
 			return fmt.Errorf("%w: of two nodes, %s alone can go on. Bring it back. If its data is permanently lost, start an empty server at its address, and repeat this",
@@ -106,20 +106,9 @@ func (t *transition) checkAway(ctx context.Context) error {
 	})
 }
 
-// hasData tells whether a node answers and can follow the view's ring, so that nothing of it
-// is lost. The error is that of a node that does not answer.
-func hasData(ctx context.Context, v *cluster.View, m *cluster.Member) (bool, error) {
-	p, err := m.RingSummary(ctx)
-	if err != nil || p.Opened >= v.Epoch() {
-		return err == nil, err
-	}
-	s, err := m.RingState(ctx) // it may have missed a ring while it was away
-	return err == nil && s.Opened != nil && v.CanFollow(s.Opened.Table()), err
-}
-
-// checkArrived is errMoving while arcs move between members that are not abandoned, and
-// another error if such a member does not answer. Moves from abandoned members go on if
-// those come back before the ring without them is opened.
+// checkArrived is an error while arcs move between members that are not abandoned,
+// or such a member does not answer. Moves from abandoned members go on if those
+// come back before the ring without them is opened.
 func (t *transition) checkArrived(ctx context.Context) error {
 	return t.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
 		incoming, err := m.IncomingArcs(ctx, t.view.Table())
@@ -133,6 +122,7 @@ func (t *transition) checkArrived(ctx context.Context) error {
 		if len(incoming) == 0 {
 			return nil
 		}
-		return fmt.Errorf("%w: %w: %d to %s", sharding.ErrBusy, errMoving, len(incoming), m.ID())
+		return fmt.Errorf("%w: %d arcs of other nodes are still coming to %s; repeat this when they have arrived. Windows of the time until then will be lost, with ids that are accepted meanwhile",
+			sharding.ErrBusy, len(incoming), m.ID())
 	}, t.lost...)
 }

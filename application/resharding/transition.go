@@ -82,8 +82,6 @@ type transition struct {
 	// with the ids of abandoned.
 	plan      plan
 	abandoned []counting.NodeID
-	// keepsTable: the change moves nothing, so arcs may be moving.
-	keepsTable bool
 	// from is the lowest first window that the new table may have.
 	from counting.Window
 
@@ -107,17 +105,12 @@ const (
 
 // change changes the ring by a plan; the arcs move later. With dry it changes nothing.
 func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...counting.NodeID) (sharding.Plan, error) {
-	return s.make(ctx, dry, transition{plan: p, abandoned: abandoned})
-}
-
-// make is change by a transition, of which it tries copies.
-func (s *Service) make(ctx context.Context, dry bool, asked transition) (sharding.Plan, error) {
 	if s.Locate == nil {
 		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
 	}
-	asked.Service = s
+	from := counting.Window(0)
 	for range maxAttempts {
-		t := asked
+		t := &transition{Service: s, plan: p, abandoned: abandoned, from: from}
 		err := t.run(ctx, dry)
 		if err == nil {
 			return t.next.Plan(), nil
@@ -125,7 +118,7 @@ func (s *Service) make(ctx context.Context, dry bool, asked transition) (shardin
 		if !errors.Is(err, errWindowReached) {
 			return sharding.Plan{}, s.explainBusy(err)
 		}
-		asked.from = t.highest + windowsAhead
+		from = t.highest + windowsAhead
 	}
 	return sharding.Plan{}, fmt.Errorf("%w: the clocks of the nodes are too far apart", counting.ErrUnavailable)
 }
@@ -179,10 +172,8 @@ func (t *transition) survey(ctx context.Context) error {
 		if err := t.checkAway(ctx); err != nil {
 			return err
 		}
-		if !t.keepsTable {
-			if err := t.checkArrived(ctx); err != nil {
-				return err
-			}
+		if err := t.checkArrived(ctx); err != nil {
+			return err
 		}
 	}
 	if err := t.replan(ctx); err != nil {

@@ -90,7 +90,6 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 		n.members[at].State, n.members[at].Weight = Lost, 0
 		n.losses = append(n.losses, Loss{Node: id, Epoch: n.epoch})
 	}
-	n.acquit(n.abandons)
 	if err := n.check(); err != nil {
 		return nil, err
 	}
@@ -107,33 +106,6 @@ func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 		b.give(n.Index(id))
 	}
 	return n, nil
-}
-
-// Condemn makes the same ring, in which the members of the ids, and no others, are
-// condemned: they will be abandoned when the moves between the others have ended. No id is
-// accepted until then, since its window could not be published. ErrMinority: the other
-// members have no quorum, as long as these are members.
-func (r *Ring) Condemn(c Change, ids ...counting.NodeID) (*Ring, error) {
-	n := r.withEpoch(c)
-	n.condemned = slices.Compact(slices.Sorted(slices.Values(ids)))
-	if err := n.check(); err != nil {
-		return nil, err
-	}
-	if !r.HasQuorum(n, func(id counting.NodeID) bool { return !slices.Contains(ids, id) }) {
-		return nil, fmt.Errorf("%w: this can be repeated when the arcs of other nodes have arrived", ErrMinority)
-	}
-	return n, nil
-}
-
-// acquit takes some members from the condemned ones.
-func (r *Ring) acquit(some func(counting.NodeID) bool) {
-	var left []counting.NodeID
-	for _, id := range r.condemned {
-		if !some(id) {
-			left = append(left, id)
-		}
-	}
-	r.condemned = left
 }
 
 // withEpoch is the same ring in a later epoch, by another change.
@@ -206,7 +178,6 @@ func (r *Ring) forget(leave int, oldest counting.Window) {
 		}
 	}
 	r.setMembers(kept)
-	r.acquit(func(id counting.NodeID) bool { return r.Index(id) < 0 })
 }
 
 // insert inserts a member in order, and returns its index.

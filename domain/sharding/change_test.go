@@ -238,32 +238,3 @@ func TestErrorsNameTheNode(t *testing.T) {
 	_, err := r.Remove(sharding.Change{ID: "x"}, "redis_7070")
 	check.Says(t, err, "redis_7070")
 }
-
-// X8: a condemned member keeps its arcs until it is abandoned, or condemned no more.
-func TestACondemnedMemberIsAbandonedLater(t *testing.T) {
-	r := newRing(t, member("a", 1), member("b", 1), member("c", 1))
-	for _, ids := range [][]counting.NodeID{{"x"}, {"a", "x"}} {
-		if _, err := r.Condemn(sharding.Change{ID: "condemn"}, ids...); !errors.Is(err, sharding.ErrBadChange) {
-			t.Errorf("%v: %v", ids, err)
-		}
-	}
-	moving := must(t)(r.Add(sharding.Change{ID: "add", From: 5}, member("d", 1)))
-	condemned := must(t)(moving.Condemn(sharding.Change{ID: "condemn", From: 9}, "c", "b", "c"))
-	check.Equal(t, fmt.Sprint(condemned.Condemned()), "[b c]", "condemned")
-	if !slices.Equal(condemned.Moves(), moving.Moves()) || condemned.Table() != moving.Table() || condemned.Epoch() != moving.Epoch()+1 || len(condemned.Losses()) > 0 {
-		t.Errorf("table %d, epoch %d, losses %v", condemned.Table(), condemned.Epoch(), condemned.Losses())
-	}
-	one := must(t)(condemned.Condemn(sharding.Change{ID: "back"}, "b"))
-	check.Equal(t, fmt.Sprint(one.Condemned()), "[b]", "condemned, when c is back")
-	lost := must(t)(one.Abandon(sharding.Change{ID: "abandon", From: 12}, "b"))
-	if len(lost.Condemned()) > 0 || len(lost.Losses()) != 1 {
-		t.Errorf("condemned %v, losses %v", lost.Condemned(), lost.Losses())
-	}
-	pair := newRing(t, member("a", 1), member("b", 1))
-	if _, err := pair.Condemn(sharding.Change{ID: "condemn"}, "a"); !errors.Is(err, sharding.ErrMinority) {
-		t.Errorf("the first of two is condemned: %v", err)
-	}
-	if _, err := lost.Condemn(sharding.Change{ID: "again"}, "b"); !errors.Is(err, sharding.ErrBadChange) {
-		t.Errorf("a lost member is condemned: %v", err)
-	}
-}

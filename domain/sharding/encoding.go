@@ -14,8 +14,7 @@ import (
 var ErrBadDocument = errors.New("bad ring document")
 
 // document is the stored form of a Ring. Version 1 has no name, which is the default.
-// Version 2 has another one, version 3 has condemned members. Earlier programs, which would
-// drop either, refuse the versions that they don't know.
+// Version 2 has another one; earlier programs, which would drop it, refuse that version.
 type document struct {
 	Version    int                   `json:"version"`
 	Deployment string                `json:"deployment"`
@@ -27,7 +26,6 @@ type document struct {
 	Change     string                `json:"change"`
 	Members    []Member              `json:"members"`
 	Losses     []Loss                `json:"losses,omitempty"`
-	Condemned  []counting.NodeID     `json:"condemned,omitempty"`
 	Tables     []documentTable       `json:"tables"`
 }
 
@@ -38,27 +36,15 @@ type documentTable struct {
 	Owners []byte `json:"owners"`
 }
 
-// version is the lowest one for what a document has.
-func (d document) version() int {
-	switch {
-	case len(d.Condemned) > 0:
-		return 3
-	case d.Name != "" && d.Name != counting.DefaultName:
-		return 2
-	}
-	return 1
-}
-
 // Encode makes the document that nodes store; Decode reads it.
 func (r *Ring) Encode() []byte {
 	d := document{
-		Deployment: r.deployment, Seed: r.seed, Window: r.length, Epoch: r.epoch,
-		Parent: r.parent, Change: r.change, Members: r.members, Losses: r.losses, Condemned: r.condemned,
+		Version: 1, Deployment: r.deployment, Seed: r.seed, Window: r.length, Epoch: r.epoch,
+		Parent: r.parent, Change: r.change, Members: r.members, Losses: r.losses,
 	}
 	if r.name != counting.DefaultName {
-		d.Name = r.name
+		d.Version, d.Name = 2, r.name
 	}
-	d.Version = d.version()
 	for _, t := range r.tables {
 		owners, _ := binary.Append(nil, binary.LittleEndian, t.owners[:]) // numbers can't fail
 		d.Tables = append(d.Tables, documentTable{Epoch: t.Epoch, From: t.From, Owners: owners})
@@ -76,12 +62,13 @@ func Decode(b []byte) (*Ring, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)
 	}
-	if d.Version != d.version() || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
+	named := d.Name != "" && d.Name != counting.DefaultName
+	if d.Version != 1 && d.Version != 2 || named != (d.Version == 2) || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
 		return nil, fmt.Errorf("%w: version %d, epoch %d, %d tables", ErrBadDocument, d.Version, d.Epoch, len(d.Tables))
 	}
 	r := &Ring{
 		deployment: d.Deployment, name: cmp.Or(d.Name, counting.DefaultName), seed: d.Seed, length: d.Window, epoch: d.Epoch,
-		parent: d.Parent, change: d.Change, members: d.Members, losses: d.Losses, condemned: d.Condemned,
+		parent: d.Parent, change: d.Change, members: d.Members, losses: d.Losses,
 	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -88,21 +87,6 @@ func TestF28TheNameIsInTheDocument(t *testing.T) {
 	}
 	if _, err := plain.Named("Staging"); !errors.Is(err, sharding.ErrBadChange) {
 		t.Errorf("error %v", err)
-	}
-}
-
-// X8: earlier programs, which know no condemned member, refuse a ring that has one.
-func TestX8CondemnedMembersAreInTheDocument(t *testing.T) {
-	r := newRing(t, member("a", 1), member("b", 1), member("c", 1))
-	b := must(t)(r.Condemn(sharding.Change{ID: "condemn"}, "b")).Encode()
-	again := must(t)(sharding.Decode(b))
-	check.Equal(t, fmt.Sprint(again.Condemned()), "[b]", "condemned")
-	if !bytes.Contains(b, []byte(`{"version":3,`)) {
-		t.Errorf("%s", b[:40])
-	}
-	back := must(t)(again.Condemn(sharding.Change{ID: "back"})).Encode()
-	if !bytes.Contains(back, []byte(`{"version":1,`)) || bytes.Contains(back, []byte("condemned")) {
-		t.Errorf("%s", back[:40])
 	}
 }
 

@@ -67,7 +67,6 @@ type Ring struct {
 	change     string
 	members    []Member
 	losses     []Loss
-	condemned  []counting.NodeID
 	// tables are newest first. Pages use the first one. The ids of a window use
 	// the first one whose From is not after the window.
 	tables []Table
@@ -154,11 +153,6 @@ func (r *Ring) problem() error {
 		}
 		holder[m.Addr] = m.ID
 	}
-	for i, id := range r.condemned {
-		if i > 0 && id <= r.condemned[i-1] || r.Index(id) < 0 || r.abandons(id) {
-			return fmt.Errorf("node %s can't be condemned", id)
-		}
-	}
 	return nil
 }
 
@@ -203,10 +197,6 @@ func (r *Ring) Parent() counting.Epoch { return r.parent }
 
 // Losses are the losses, oldest first. The caller must not change them.
 func (r *Ring) Losses() []Loss { return r.losses }
-
-// Condemned are the members that will be abandoned when the moves between the others have
-// ended, in ascending order (Condemn). The caller must not change them.
-func (r *Ring) Condemned() []counting.NodeID { return r.condemned }
 
 // ChangeID is the id of the change that made the ring. Rings of one change differ only
 // in their epochs (Propose).

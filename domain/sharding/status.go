@@ -13,14 +13,11 @@ type Plan struct {
 	Arcs int `json:"arcs"`
 	// Nodes is the number of arcs that each node gets; negative if it gives arcs.
 	Nodes map[counting.NodeID]int `json:"nodes"`
-	// Condemned are nodes that will be abandoned when these arcs have arrived, without
-	// those from or to such a node. Ids are refused until then.
-	Condemned []counting.NodeID `json:"condemned,omitempty"`
 }
 
 // Plan returns what the change to this ring moves.
 func (r *Ring) Plan() Plan {
-	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int), Condemned: r.condemned}
+	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int)}
 	for _, m := range r.Moves() {
 		p.Arcs++
 		p.Nodes[r.members[m.From].ID]--
@@ -78,9 +75,6 @@ type MemberStatus struct {
 	ClockSkew float64 `json:"clock_skew_seconds"`
 	// Away is why the node can't be reached; empty if it can.
 	Away string `json:"away,omitempty"`
-	// Condemned: it will be abandoned when the arcs of others have arrived. Ids are
-	// refused until then.
-	Condemned bool `json:"condemned,omitempty"`
 	// Refused is why it refuses every call, one of counting.Refusals; empty if it does
 	// not.
 	Refused string `json:"-"`

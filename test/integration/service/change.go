@@ -10,20 +10,16 @@ import (
 // RingState is the answer of GET /ring.
 type RingState struct {
 	Epoch int64
-	Nodes []RingNode
+	Nodes []struct {
+		ID, Addr, State, Away string
+		Weight                int
+		Share                 float64
+	}
 	Moves struct {
 		Left, Total int
 		Stuck       []StuckArc
 	}
 	Losses []struct{ Node string }
-}
-
-// RingNode is a node, as GET /ring shows it.
-type RingNode struct {
-	ID, Addr, State, Away string
-	Weight                int
-	Share                 float64
-	Condemned             bool
 }
 
 // StuckArc is an arc that can't be moved, as GET /ring shows it.
