@@ -3,6 +3,7 @@ package redisnode
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"footfall/domain/counting"
@@ -23,7 +24,16 @@ func (n *Node) Advance(ctx context.Context, w counting.Window, token string, s c
 }
 
 func deliveryText(d counting.Delivery) string {
-	return fmt.Sprintf("%d %d %t", d.Attempts, d.Status, d.Final)
+	// Earlier programs write three fields, and read only these.
+	return strings.TrimRight(fmt.Sprintf("%d %d %t %s", d.Attempts, d.Status, d.Final, d.Reason), " ")
+}
+
+func parseDelivery(text string) (d counting.Delivery, err error) {
+	_, err = fmt.Sscanf(text, "%d %d %t", &d.Attempts, &d.Status, &d.Final)
+	if words := strings.Fields(text); len(words) > 3 {
+		d.Reason = words[3]
+	}
+	return d, err
 }
 
 // Entry implements counting.Ledger.
@@ -35,8 +45,8 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 	stored := answer.list(1)
 	calls := make(map[string]counting.Delivery, len(stored)/2)
 	for i := 0; i+1 < len(stored); i += 2 {
-		var d counting.Delivery
-		if _, err := fmt.Sscanf(stored.text(i+1), "%d %d %t", &d.Attempts, &d.Status, &d.Final); err != nil {
+		d, err := parseDelivery(stored.text(i + 1))
+		if err != nil {
 			return counting.Entry{}, nil, fmt.Errorf("deliveries of window %d on %s: %w", w, n.id, err)
 		}
 		calls[stored.text(i)] = d

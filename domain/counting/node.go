@@ -186,6 +186,9 @@ type Delivery struct {
 	Status int `json:"status"`
 	// Final: no more attempts follow.
 	Final bool `json:"final,omitempty"`
+	// Reason is one word that says why a Final delivery had no attempt, or no more; it
+	// is empty if its attempts were made.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Delivered tells whether the endpoint accepted the count.

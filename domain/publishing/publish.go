@@ -48,6 +48,10 @@ type Attempt struct {
 	Took     time.Duration
 	// RetryAfter is how long the endpoint asked the caller to wait.
 	RetryAfter time.Duration
+	// Until is when a Deferred attempt may be made, or a pause ends. Address is what
+	// all Deferred attempts with the same limit share.
+	Until   time.Time
+	Address string
 	// Err says why there was no answer, or that there was no attempt.
 	Err error
 }
@@ -62,10 +66,18 @@ type Notifier interface {
 	// Notify makes one attempt, classifies it (Outcome, HostFailed, Unsent), and
 	// returns when ctx ends at the latest. It connects to no address that the
 	// policy forbids, whatever the host name resolves to. It follows no redirect.
+	//
+	// It bounds the connections to each address, over all windows, and remembers what
+	// fails for long: such attempts are not made. They are Deferred or Paused, and
+	// their Number is that of the attempts made before.
 	Notify(ctx context.Context, r Report, e Endpoint, number int) Attempt
 }
 
-// Journal keeps a line of every attempt.
+// Journal keeps a line of every attempt, up to a bound for each report. Its methods are
+// safe for concurrent use.
 type Journal interface {
 	LogAttempt(a Attempt) error
+	// LogEnd says that no more attempts of a report follow for now. It logs how many
+	// lines were left out because of the bound, if there are any.
+	LogEnd(reportID string) error
 }

@@ -8,6 +8,8 @@ import (
 const (
 	// maxPerHost is the number of attempts at one host at a time.
 	maxPerHost = 2
+	// MaxPerAddress is the number of attempts at one address at a time.
+	MaxPerAddress = 8
 	// maxTroubles is the number of consecutive host failures after which the
 	// host's breaker opens.
 	maxTroubles = 5
@@ -21,6 +23,16 @@ type Delivery struct {
 
 	host *host
 	due  time.Time
+	// limited: its address had as many attempts as it may have, when it was tried last.
+	limited bool
+}
+
+// Abandoned is why no attempt is made when the budget is spent.
+func (c *Delivery) Abandoned() (Outcome, error) {
+	if c.limited {
+		return Limited, ErrLimited
+	}
+	return Abandoned, ErrAbandoned
 }
 
 // Queue decides which of a window's endpoints is tried next. A retry waits while any
@@ -29,6 +41,8 @@ type Delivery struct {
 // A host that failed five times in a row has its breaker open. Its first attempts go
 // on, since each endpoint is owed one. Of its retries only one begins per 10 s (of a
 // 45 s budget), until an attempt shows that the host is back.
+//
+// An attempt that is Deferred waits with all others of its address, in place of its host.
 //
 // A Queue is not safe for concurrent use.
 type Queue struct {
@@ -49,7 +63,8 @@ const (
 )
 
 type host struct {
-	free    int          // attempts that may begin
+	free    int // attempts that may begin, of places
+	places  int
 	waiting [classes]int // as in the Queue
 	calls   [classes][]*Delivery
 	offered [classes]int // how often it is in Queue.ready
@@ -57,6 +72,8 @@ type host struct {
 	// begin while the breaker is open.
 	troubles int
 	probe    time.Time
+	// pause is the end of the time in which no attempt may begin.
+	pause time.Time
 }
 
 // NewQueue makes a queue; places bounds the concurrent attempts.
@@ -67,12 +84,7 @@ func NewQueue(s Schedule, places int) *Queue {
 // Add adds an endpoint. If another instance has made attempts before, the last one
 // counts as begun now.
 func (q *Queue) Add(c Delivery, now time.Time) {
-	name := c.Endpoint.Host()
-	h := q.hosts[name]
-	if h == nil {
-		h = &host{free: maxPerHost}
-		q.hosts[name] = h
-	}
+	h := q.group(c.Endpoint.Host(), maxPerHost)
 	c.host = h
 	q.count(&c, 1)
 	if c.class() == again {
@@ -82,6 +94,16 @@ func (q *Queue) Add(c Delivery, now time.Time) {
 	}
 	h.calls[first] = append(h.calls[first], &c)
 	q.offer(h)
+}
+
+// group returns those of one host or address, of whom so many may be called at a time.
+func (q *Queue) group(name string, places int) *host {
+	h := q.hosts[name]
+	if h == nil {
+		h = &host{free: places, places: places}
+		q.hosts[name] = h
+	}
+	return h
 }
 
 // Next removes the delivery that has to begin now, nil if there is none, or if the budget
@@ -98,13 +120,13 @@ func (q *Queue) Next(now time.Time) (*Delivery, time.Time) {
 			}
 			c := h.calls[class][0]
 			h.calls[class] = h.calls[class][1:]
+			if due := h.mayBegin(class, now); due.After(now) {
+				c.due = due
+				q.postpone(c)
+				q.offer(h)
+				continue
+			}
 			if class == again && h.troubles >= maxTroubles {
-				if now.Before(h.probe) {
-					c.due = h.probe
-					q.postpone(c)
-					q.offer(h)
-					continue
-				}
 				h.probe = now.Add(q.gap(1))
 			}
 			end := q.until(c, now)
@@ -115,6 +137,14 @@ func (q *Queue) Next(now time.Time) (*Delivery, time.Time) {
 		}
 	}
 	return nil, time.Time{}
+}
+
+// mayBegin is when the next attempt of a class may begin.
+func (h *host) mayBegin(class int, now time.Time) time.Time {
+	if class == again && h.troubles >= maxTroubles && h.probe.After(now) {
+		return h.probe
+	}
+	return h.pause
 }
 
 func (c *Delivery) class() int {
@@ -134,7 +164,7 @@ func (q *Queue) count(c *Delivery, n int) {
 // the remaining time. So all others of its class have their turn, even if all hang.
 func (q *Queue) until(c *Delivery, now time.Time) time.Time {
 	class := c.class()
-	rounds := max((q.waiting[class]+q.places-1)/q.places, (c.host.waiting[class]+maxPerHost-1)/maxPerHost)
+	rounds := max((q.waiting[class]+q.places-1)/q.places, (c.host.waiting[class]+c.host.places-1)/c.host.places)
 	return now.Add(min(q.end.Sub(now)/time.Duration(rounds), maxAttemptTime))
 }
 
@@ -158,7 +188,11 @@ func (q *Queue) Due(now time.Time) (time.Time, bool) {
 func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	h := c.host
 	h.free++
+	c.limited = a.Outcome == Deferred
 	switch {
+	case c.limited:
+		c.host = q.group(a.Address, MaxPerAddress)
+		c.host.pause = a.Until
 	case a.HostFailed:
 		h.troubles++
 	case !a.Unsent:
@@ -166,7 +200,7 @@ func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 	}
 	if again {
 		c.due = due
-		if !a.Unsent {
+		if !a.Unsent && !c.limited {
 			c.Attempts, c.Status = a.Number, a.Status
 		}
 		q.count(c, 1)

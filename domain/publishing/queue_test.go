@@ -261,3 +261,71 @@ func TestWhatIsLeftIsReturnedOnce(t *testing.T) {
 		t.Errorf("%s was left and comes again", c.Endpoint)
 	}
 }
+
+// S9, P7: endpoints whose address has had its share wait with each other, eight at a time,
+// and are not asked again one by one. All others go on.
+func TestS9EndpointsOfOneAddressWaitTogether(t *testing.T) {
+	var calls []publishing.Delivery
+	for i := range 300 {
+		calls = append(calls, endpoints(fmt.Sprint("same", i), 1)...)
+	}
+	calls = append(calls, endpoints("other", 5)...)
+	asked, delivered := 0, 0
+	turns := play(t, 256, calls, func(e publishing.Endpoint, _ int, at time.Duration) (time.Duration, publishing.Attempt) {
+		if e.Host() == "other" {
+			delivered++
+			return says(200)
+		}
+		asked++
+		// The first second of each ten has a place.
+		next := time.Unix(1000, 0).Add((at/(10*time.Second) + 1) * 10 * time.Second)
+		if at%(10*time.Second) >= time.Second {
+			return 0, publishing.Attempt{Outcome: publishing.Deferred, Address: "192.0.2.1/32", Until: next}
+		}
+		return 2 * time.Second, publishing.Attempt{Outcome: publishing.Delivered, Status: 200}
+	})
+	check.Equal(t, delivered, 5, "attempts at the other host")
+	if turns[256].at > 3*time.Second {
+		t.Errorf("the others began after %v", turns[256].at)
+	}
+	if most := 300 + 4*(8+8); asked > most {
+		t.Errorf("%d attempts were made or deferred, want at most %d", asked, most)
+	}
+	again := 0
+	for _, turn := range turns {
+		if turn.at == 10*time.Second {
+			again++
+		}
+	}
+	check.Equal(t, again, 8, "attempts at the address when it has a place again")
+}
+
+// S9: of an endpoint that is left it is known whether time or its address was lacking.
+func TestS9WhatIsLeftSaysWhy(t *testing.T) {
+	began := time.Unix(1000, 0)
+	q := publishing.NewQueue(publishing.NewSchedule(counting.WindowLength(time.Minute), began), 256)
+	for _, c := range append(endpoints("a", 1), endpoints("b", 3)...) {
+		q.Add(c, began)
+	}
+	c, _ := q.Next(began)
+	a := publishing.Attempt{Outcome: publishing.Deferred, Address: "192.0.2.1/32", Until: began.Add(time.Second), Err: publishing.ErrLimited}
+	due, again := q.Again(a, began, began, 0)
+	check.Equal(t, again, true, "it is tried again")
+	q.Done(c, a, due, again)
+	if next, ok := q.Due(began); !ok || next != began {
+		t.Errorf("the others wait until %v", next)
+	}
+	for _, left := range q.Left() {
+		outcome, err := left.Abandoned()
+		want, wantErr := publishing.Abandoned, publishing.ErrAbandoned
+		if left.Endpoint == c.Endpoint {
+			want, wantErr = publishing.Limited, publishing.ErrLimited
+		}
+		check.Equal(t, outcome, want, "the outcome of %s", left.Endpoint)
+		check.Is(t, err, wantErr, "of %s", left.Endpoint)
+		check.Equal(t, left.Attempts, 0, "attempts at %s", left.Endpoint)
+	}
+	if _, again := q.Again(publishing.Attempt{Outcome: publishing.Deferred, Until: q.End()}, began, began, 0); again {
+		t.Error("an attempt that may be made after the budget is waited for")
+	}
+}

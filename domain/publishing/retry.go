@@ -21,9 +21,15 @@ const (
 	unsentPause = time.Second
 )
 
-// ErrAbandoned is the error of an Attempt that was not made because the budget was
-// spent.
-var ErrAbandoned = errors.New("abandoned: no time was left")
+// Errors of an Attempt that was not made.
+var (
+	// ErrAbandoned: the budget was spent.
+	ErrAbandoned = errors.New("abandoned: no time was left")
+	// ErrLimited: the address had as many callbacks as it may have.
+	ErrLimited = errors.New("abandoned: its address has had all callbacks that it may have for now")
+	// ErrPaused: the endpoint or the address failed for long.
+	ErrPaused = errors.New("abandoned: it is paused")
+)
 
 // Outcome classifies an attempt. The Notifier sets it; the domain decides by it
 // whether and when to retry.
@@ -37,8 +43,14 @@ const (
 	Refused Outcome = "refused"
 	// Failed: the endpoint did not accept it, and a retry may succeed.
 	Failed Outcome = "failed"
-	// Abandoned: no attempt was made, and none follows.
+	// Deferred: no attempt was made, and none may be made before Attempt.Until.
+	Deferred Outcome = "deferred"
+	// Abandoned: no attempt was made, and none follows, since no time was left.
 	Abandoned Outcome = "abandoned"
+	// Limited: the same, since its address had as many as it may have.
+	Limited Outcome = "limited"
+	// Paused: the same, since the endpoint or its address failed for long.
+	Paused Outcome = "paused"
 )
 
 // Schedule says when the endpoints of one window are tried. The first attempt
@@ -70,12 +82,16 @@ func (s Schedule) gap(number int) time.Duration {
 
 // Again returns when to retry the endpoint of an attempt, which began and ended
 // at these times. The retry begins after Attempt.RetryAfter has passed, and that of an
-// unsent attempt within unsentPause. again is false when there is no retry: the outcome is not Failed, the attempts are used
-// up, or the budget would be exceeded. jitter is from 0 up to 1.
+// unsent attempt within unsentPause. A Deferred one is made at Attempt.Until. again is
+// false when there is no retry: the outcome is another one, the attempts are used up, or
+// the budget would be exceeded. jitter is from 0 up to 1.
 func (s Schedule) Again(a Attempt, began, ended time.Time, jitter float64) (due time.Time, again bool) {
 	if a.Unsent {
 		due = ended.Add(unsentPause/2 + time.Duration(jitter*float64(unsentPause/2)))
 		return due, due.Before(s.end)
+	}
+	if a.Outcome == Deferred {
+		return a.Until, a.Until.Before(s.end)
 	}
 	if a.Outcome != Failed || a.Number >= MaxAttempts {
 		return time.Time{}, false

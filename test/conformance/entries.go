@@ -143,7 +143,7 @@ func entryCases() []testCase {
 		}},
 		{"the last delivery of each window and endpoint is stored", open, func(f *fixture) {
 			first, second := f.claim(100, "a"), f.claim(101, "a")
-			one, two, three := counting.Delivery{Attempts: 1, Status: 503}, counting.Delivery{Attempts: 2, Status: 410, Final: true}, counting.Delivery{Attempts: 3, Status: 200, Final: true}
+			one, two, three := counting.Delivery{Attempts: 1, Status: 503}, counting.Delivery{Attempts: 2, Status: 503, Final: true, Reason: "limited"}, counting.Delivery{Attempts: 3, Status: 200, Final: true}
 			f.advance(100, first, counting.SaveDelivery("http://a.example/", one))
 			f.deliveries(100, map[string]counting.Delivery{"http://a.example/": one})
 			f.advance(100, first, counting.SaveDelivery("http://a.example/", three))
