@@ -17,7 +17,7 @@ import (
 
 func started(t *testing.T, path string) *filelog.Log {
 	t.Helper()
-	l := filelog.New(path)
+	l := filelog.New(path, 1000)
 	check.Must(t, l.Start(t.Context()))
 	t.Cleanup(func() { stop(t, l) })
 	return l

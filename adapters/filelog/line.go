@@ -15,19 +15,26 @@ import (
 )
 
 const (
+	// The events of lines.
+	uniqueIDs, callback, leftOut = "unique_ids", "callback", "callbacks_left_out"
 	// stamp is RFC 3339 in UTC with milliseconds, always 24 bytes.
 	stamp = "2006-01-02T15:04:05.000Z"
-	// maxText bounds the answer and the error in a line, in bytes before
-	// escaping.
+	// maxText bounds the answer and the error in a line, in bytes, and in bytes
+	// after escaping, too.
 	maxText = 256
+	// maxEndpoint bounds the endpoint in a line in the same way.
+	maxEndpoint = 512
 )
+
+// MaxAttemptLine is the length of the longest line of a delivery, in bytes.
+const MaxAttemptLine = maxEndpoint + 2*maxText + 300
 
 func countLine(now time.Time, r publishing.Report) []byte {
 	return encode(struct {
 		Time  string `json:"time"`
 		Event string `json:"event"`
 		publishing.Report
-	}{now.UTC().Format(stamp), "unique_ids", r.UTC()})
+	}{now.UTC().Format(stamp), uniqueIDs, r.UTC()})
 }
 
 func attemptLine(now time.Time, a publishing.Attempt) []byte {
@@ -46,9 +53,42 @@ func attemptLine(now time.Time, a publishing.Attempt) []byte {
 		Response string `json:"response"`
 		Error    string `json:"error,omitempty"`
 	}{
-		now.UTC().Format(stamp), "callback", a.ReportID, a.Endpoint.Redacted(),
-		a.Number, a.Status, a.Took.Milliseconds(), clip(a.Response), text,
+		now.UTC().Format(stamp), callback, a.ReportID, shorten(a.Endpoint.Redacted(), maxEndpoint),
+		a.Number, a.Status, a.Took.Milliseconds(), shorten(clip(a.Response), maxText), text,
 	})
+}
+
+func leftOutLine(now time.Time, reportID string, lines int) []byte {
+	return encode(struct {
+		Time  string `json:"time"`
+		Event string `json:"event"`
+		ID    string `json:"id"`
+		Lines int    `json:"lines"`
+	}{now.UTC().Format(stamp), leftOut, reportID, lines})
+}
+
+// shorten returns as many runes of s as have at most so many bytes when they are escaped.
+func shorten(s string, most int) string {
+	size := 0
+	for at, r := range s {
+		size += escapedSize(r)
+		if size > most {
+			return s[:at]
+		}
+	}
+	return s
+}
+
+// escapedSize is how many bytes encode makes of a rune of a text.
+func escapedSize(r rune) int {
+	const unit = len(`\u0000`)
+	switch {
+	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
+		return 2
+	case !unicode.IsPrint(r):
+		return unit * len(utf16.Encode([]rune{r}))
+	}
+	return utf8.RuneLen(r)
 }
 
 // encode returns v as one line of JSON, whose only newline is at its end. It
@@ -102,5 +142,5 @@ func scrub(text string, e publishing.Endpoint) string {
 	if _, query, _ := strings.Cut(string(e), "?"); query != "" {
 		text = strings.ReplaceAll(text, "?"+query, "")
 	}
-	return clip(afterScheme.ReplaceAllString(text, "://$1"))
+	return shorten(clip(afterScheme.ReplaceAllString(text, "://$1")), maxText)
 }

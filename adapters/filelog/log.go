@@ -40,12 +40,16 @@ var (
 type Log struct {
 	path string
 
-	mu   sync.Mutex
-	file *os.File // nil before Start and after Stop
+	mu      sync.Mutex
+	file    *os.File // nil before Start and after Stop
+	windows windowLines
 }
 
-// New returns a log for the file at path. Start opens it.
-func New(path string) *Log { return &Log{path: path} }
+// New returns a log for the file at path, with at most so many lines of deliveries of a
+// report. Start opens it.
+func New(path string, linesPerReport int) *Log {
+	return &Log{path: path, windows: windowLines{most: linesPerReport, lines: make(map[string]int)}}
+}
 
 // Start opens the file, and creates it (mode 0640) if there is none. The path
 // must name a regular file that can be read and written. Start of an open log
@@ -86,15 +90,36 @@ func (l *Log) Publish(ctx context.Context, r publishing.Report) error {
 	return l.append(countLine(time.Now(), r))
 }
 
-// LogAttempt appends the result of a delivery, with at most 256 bytes of the
-// answer. Neither the endpoint nor the error in the line has a query or userinfo.
+// LogAttempt appends the result of a delivery, in a line of at most MaxAttemptLine bytes.
+// Neither the endpoint nor the error in the line has a query or userinfo.
 func (l *Log) LogAttempt(a publishing.Attempt) error {
-	return l.append(attemptLine(time.Now(), a))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.windows.admit(a.ReportID) {
+		return nil
+	}
+	return l.appendLocked(attemptLine(time.Now(), a))
+}
+
+// LogEnd appends a line that says how many lines of a report were left out, if there are
+// any.
+func (l *Log) LogEnd(reportID string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := l.windows.end(reportID)
+	if left == 0 {
+		return nil
+	}
+	return l.appendLocked(leftOutLine(time.Now(), reportID, left))
 }
 
 func (l *Log) append(line []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.appendLocked(line)
+}
+
+func (l *Log) appendLocked(line []byte) error {
 	for range maxMoves {
 		if err := l.follow(); err != nil {
 			return refused(err)

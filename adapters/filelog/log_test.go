@@ -89,7 +89,7 @@ func TestABadPathStopsTheStart(t *testing.T) {
 		filepath.Join(folder, "nul\x00in it"):  "invalid argument",
 		filepath.Join(file, "x.log"):           "not a directory",
 	} {
-		l := filelog.New(path)
+		l := filelog.New(path, 1000)
 		err := l.Start(t.Context())
 		if err == nil || !strings.HasPrefix(err.Error(), "capture log: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("start with %q: %v, want an error about %q", path, err, want)
@@ -101,7 +101,7 @@ func TestABadPathStopsTheStart(t *testing.T) {
 
 func TestStartAndStopMayBeRepeated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "capture.log")
-	l := filelog.New(path)
+	l := filelog.New(path, 1000)
 	stop(t, l)
 	for i := range 3 {
 		for range 2 {

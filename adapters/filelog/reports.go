@@ -69,9 +69,9 @@ func parseLine(line []byte) (r publishing.Report, ok bool, err error) {
 	length, err := counting.ParseLength(l.End.Sub(l.Start))
 	name, bad := counting.ParseName(l.Deployment())
 	switch {
-	case l.Event == "callback":
+	case l.Event == callback || l.Event == leftOut:
 		return r, false, nil
-	case l.Event != "unique_ids":
+	case l.Event != uniqueIDs:
 		return r, false, fmt.Errorf("it is neither a count nor a callback but %q", l.Event)
 	case err != nil || bad != nil || length.ID(name, length.At(l.Start)) != l.ID || !length.Start(length.At(l.Start)).Equal(l.Start):
 		return r, false, errors.New("its id, window_start and window_end do not match")
