@@ -3,9 +3,6 @@ package httpcallback
 import (
 	"bufio"
 	"bytes"
-	"cmp"
-	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -35,7 +32,7 @@ func (n *Notifier) request(u *url.URL, r publishing.Report, at time.Time) *http.
 	body := r.Body()
 	header := http.Header{
 		"Content-Type":      {"application/json"},
-		"User-Agent":        {"footfall"},
+		"User-Agent":        {n.userAgent},
 		"Webhook-Id":        {r.ID},
 		"Webhook-Timestamp": {strconv.FormatInt(at.Unix(), 10)},
 	}
@@ -52,19 +49,6 @@ func (n *Notifier) request(u *url.URL, r publishing.Report, at time.Time) *http.
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 		Close: true,
 	}
-}
-
-// connect dials the host of u, with TLS for https. It ends when ctx does, and
-// closes what it opened if it fails.
-func (n *Notifier) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
-	host := u.Hostname()
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	dialer := &net.Dialer{Resolver: n.resolver, Control: n.control(host), KeepAlive: -1}
-	if u.Scheme == "http" {
-		return dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
-	}
-	secure := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}}
-	return secure.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 }
 
 // exchange sends a request and reads the beginning of the answer into an

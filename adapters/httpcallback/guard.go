@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"syscall"
 
 	"footfall/domain/publishing"
 )
@@ -20,11 +19,11 @@ func (n *Notifier) checkHost(host string) error {
 		// 127.1, 0x7f000001: resolvers differ in what they make of these.
 		return forbidden("its host is an address in an unusual spelling")
 	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
-		if n.policy.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || n.policy.contains(netip.IPv6Loopback()) {
+		if n.policy.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1}), host) || n.policy.contains(netip.IPv6Loopback(), host) {
 			return nil
 		}
 		return forbidden("its host is this machine")
-	case !n.policy.matches(host) && len(n.policy.ranges) == 0:
+	case !n.policy.mayResolve(host):
 		return forbidden("its host is not on the list of those that may be called")
 	}
 	return nil
@@ -34,28 +33,16 @@ func (n *Notifier) checkHost(host string) error {
 // is treated as the IPv4 address.
 func (n *Notifier) checkAddress(a netip.Addr, host string) error {
 	a = a.Unmap()
-	if n.policy.contains(a) {
+	if isMetadata(a) {
+		return forbidden("the address " + a.String() + " is that of a metadata service")
+	}
+	if n.policy.contains(a, host) {
 		return nil
 	}
 	if !n.policy.matches(host) || n.public.SafeAddr(a) != nil || isISATAP(a) {
 		return forbidden("the address " + a.String() + " may not be called")
 	}
 	return nil
-}
-
-// control returns the Control function of a dialer that connects to host. It
-// checks every address right before the connection, when names are resolved.
-func (n *Notifier) control(host string) func(network, address string, _ syscall.RawConn) error {
-	return func(network, address string, _ syscall.RawConn) error {
-		ap, err := netip.ParseAddrPort(address)
-		if err != nil || network != "tcp4" && network != "tcp6" {
-			return forbidden("it resolves to no TCP address")
-		}
-		if port := ap.Port(); port != 80 && port != 443 && port < 1024 {
-			return forbidden("its port is not 80, 443, or from 1024")
-		}
-		return n.checkAddress(ap.Addr(), host)
-	}
 }
 
 // numericEnd reports whether the last label of a host is a number, and so no

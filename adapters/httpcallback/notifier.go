@@ -35,16 +35,27 @@ type Options struct {
 	// Resolver looks hosts up; nil means Go's resolver with the system's
 	// configuration.
 	Resolver *net.Resolver
+	// Rate bounds the connections to one address.
+	Rate Rate
+	// Contact is a URL of the owner, which the User-Agent names; it may be empty.
+	Contact Contact
+	// Now is the clock of limits and pauses; nil means time.Now.
+	Now func() time.Time
 }
 
 // Notifier calls endpoints. It is safe for concurrent use. When Notify has
 // returned, it leaves no connection and no goroutine.
 type Notifier struct {
-	policy   Policy
-	public   *ssrf.Guardian // knows the addresses of the public internet
-	timeout  time.Duration
-	secrets  Secrets
-	resolver *net.Resolver
+	policy    Policy
+	public    *ssrf.Guardian // knows the addresses of the public internet
+	timeout   time.Duration
+	secrets   Secrets
+	resolver  *net.Resolver
+	userAgent string
+	now       func() time.Time
+	addresses *addresses
+	// failures are those of endpoints, by their URL, and of addresses with a port.
+	failures *failures
 }
 
 // New returns a notifier that calls only endpoints that the policy permits.
@@ -52,6 +63,10 @@ func New(p Policy, o Options) *Notifier {
 	// Every machine on Azure reaches Azure's agent at this address, which
 	// is public by all registries.
 	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
+	now := time.Now
+	if o.Now != nil {
+		now = o.Now
+	}
 	return &Notifier{
 		policy:  p,
 		public:  ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure)),
@@ -59,7 +74,11 @@ func New(p Policy, o Options) *Notifier {
 		secrets: o.Secrets,
 		// The C library's resolver ignores the context, so a slow name
 		// server would block a thread.
-		resolver: cmp.Or(o.Resolver, &net.Resolver{PreferGo: true}),
+		resolver:  cmp.Or(o.Resolver, &net.Resolver{PreferGo: true}),
+		userAgent: o.Contact.userAgent(),
+		now:       now,
+		addresses: newAddresses(o.Rate),
+		failures:  &failures{pauses: publishing.NewPauses()},
 	}
 }
 
@@ -79,14 +98,43 @@ func (n *Notifier) Permits(e publishing.Endpoint) error {
 // Errors: the attempt's error says in a few words what failed. It has no query,
 // no local address and no name server.
 func (n *Notifier) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	if until, ok := n.failures.until(string(e), n.now()); ok {
+		a := paused(until, "it failed for long, or answered 410")
+		a.ReportID, a.Number, a.Endpoint = r.ID, number-1, e
+		return a
+	}
 	began := time.Now()
 	a, err := n.attempt(ctx, r, e)
-	a.Unsent = errors.Is(err, errUnsent)
-	a.ReportID, a.Number, a.Endpoint, a.Err = r.ID, number, e, err
+	a.ReportID, a.Number, a.Endpoint = r.ID, number, e
+	if a.Outcome != "" { // it was not made
+		a.Number--
+		return a
+	}
+	a.Unsent, a.Err = errors.Is(err, errUnsent), err
 	a.Outcome, a.HostFailed = Classify(a.Status, err)
 	a.HostFailed = a.HostFailed && !a.Unsent
 	a.Took = time.Since(began)
+	n.remember(ctx, a)
 	return a
+}
+
+// remember notes how an attempt at an endpoint ended.
+func (n *Notifier) remember(ctx context.Context, a publishing.Attempt) {
+	switch {
+	case a.Outcome == publishing.Delivered:
+		n.failures.succeeded(string(a.Endpoint))
+	case a.Status == http.StatusGone:
+		n.failures.gone(string(a.Endpoint), n.now())
+	case a.Outcome == publishing.Failed && !a.Unsent && (a.Status != 0 || !n.cutShort(ctx, a.Took)):
+		n.failures.failed(string(a.Endpoint), n.now())
+	}
+}
+
+// Paused is how many endpoints and addresses are paused.
+func (n *Notifier) Paused() int {
+	n.failures.mu.Lock()
+	defer n.failures.mu.Unlock()
+	return n.failures.pauses.Paused(n.now())
 }
 
 // Classify says what an HTTP status, 0 for none, and an error mean for the
@@ -111,7 +159,12 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	conn, err := n.connect(ctx, u)
+	way := &route{Notifier: n, host: u.Hostname()}
+	defer way.end()
+	conn, err := way.connect(ctx, u)
+	if errors.Is(err, errSkipped) {
+		return way.skipped(), nil
+	}
 	if err != nil {
 		return a, explain(ctx, err)
 	}

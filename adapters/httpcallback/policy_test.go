@@ -2,6 +2,9 @@ package httpcallback_test
 
 import (
 	"errors"
+	"net"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +92,81 @@ func TestABadPolicyIsAnErrorOfOneLine(t *testing.T) {
 		_, err := httpcallback.ParsePolicy(policy)
 		if err == nil || !strings.HasSuffix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v, want %s", policy, err, want)
+		}
+	}
+}
+
+// S15: metadata services are not called, whatever the policy permits.
+func TestS15MetadataAddressesAreNeverCalled(t *testing.T) {
+	n := notifier(t, "public,0.0.0.0/0,::/0,169.254.169.254/32,*.internal@169.254.0.0/16", httpcallback.Options{})
+	for _, a := range strings.Fields(`169.254.169.254 169.254.170.2 169.254.169.253 100.100.100.200 168.63.129.16 192.0.0.192
+		fd00:ec2::254 fd00:ec2::23 fd20:ce::254 fd00:42::42 fe80::a9fe:a9fe ::ffff:169.254.169.254 64:ff9b::169.254.169.254
+		64:ff9b:1::169.254.169.254 ::169.254.169.254 ::ffff:0:169.254.169.254 2002:a9fe:a9fe::1 2606:4700::5efe:169.254.169.254`) {
+		e := publishing.Endpoint("http://" + net.JoinHostPort(a, "80") + "/latest/")
+		check.Is(t, n.Permits(e), publishing.ErrForbidden, "permits %s", e)
+		got := n.Notify(t.Context(), report(), e, 1)
+		check.Is(t, got.Err, publishing.ErrForbidden, "call of %s", e)
+	}
+	r, _ := resolver(t, map[string]func(int) []netip.Addr{"metadata.internal": always("169.254.169.254", "100.100.100.200")})
+	n = notifier(t, "0.0.0.0/0,*.internal@169.254.0.0/16", httpcallback.Options{Resolver: r})
+	got := n.Notify(t.Context(), report(), "http://metadata.internal/latest/", 1)
+	check.Is(t, got.Err, publishing.ErrForbidden, "call by name")
+	check.OK(t, n.Permits("http://127.0.0.1/"), "any other address")
+}
+
+// S15: one host can be named that may lead into a range. No other one may, and no address
+// of it in the URL itself.
+func TestS15OneHostInARangeCanBeNamed(t *testing.T) {
+	s := serve(t, "127.0.0.2:0", say("HTTP/1.1 200 OK\r\n\r\nok"))
+	r, _ := resolver(t, map[string]func(int) []netip.Addr{
+		"hooks.internal": always("127.0.0.2"), "other.internal": always("127.0.0.2"), "a.hooks.internal": always("127.0.0.2"),
+	})
+	for policy, want := range map[string]string{
+		"hooks.internal@127.0.0.2/32":            "hooks.internal",
+		"hooks.internal@127.0.0.0/8,public":      "hooks.internal",
+		"*.hooks.internal@127.0.0.0/8":           "a.hooks.internal",
+		"hooks.internal@127.0.0.3/32":            "",
+		"hooks.internal@127.0.0.3/32,10.0.0.0/8": "",
+	} {
+		n := notifier(t, policy, httpcallback.Options{Resolver: r})
+		for _, host := range []string{"hooks.internal", "other.internal", "a.hooks.internal", "127.0.0.2"} {
+			e := publishing.Endpoint("http://" + host + ":" + s.port() + "/")
+			got := n.Notify(t.Context(), report(), e, 1)
+			if (got.Status == 200) != (host == want) || got.Status == 200 && n.Permits(e) != nil {
+				t.Errorf("%s: call of %s: %+v", policy, e, got)
+			}
+		}
+	}
+	check.Equal(t, s.connections(t), 3, "connections")
+	for policy, want := range map[string]string{
+		"@10.0.0.0/8": "has no host pattern before the @", "10.0.0.1@10.0.0.0/8": "has no host pattern before the @",
+		"hooks.internal@10.0.0.1": "is an address, not a CIDR, want 10.0.0.1/32", "hooks.internal@": "is not public, none, a CIDR or a host pattern",
+	} {
+		check.Says(t, check.Err(httpcallback.ParsePolicy(policy)), want)
+	}
+}
+
+// S15: what a range opens is named, and a hint opens nothing more than was meant.
+func TestS15WhatARangeOpensIsNamed(t *testing.T) {
+	for policy, want := range map[string][]httpcallback.Warning{
+		"public":                      nil,
+		"8.8.8.0/24":                  nil,
+		"hooks.internal@10.0.0.0/8":   nil,
+		"10.0.0.0/8":                  {{"10.0.0.0/8", "private networks", "all"}},
+		"127.0.0.0/8,public,fc00::/7": {{"127.0.0.0/8", "this machine", "all"}, {"fc00::/7", "private networks", "all"}},
+		"hooks.internal,10.0.0.0/8":   {{"10.0.0.0/8", "private networks", "all, since patterns do not narrow a CIDR; hooks.internal@CIDR does"}},
+		"0.0.0.0/0":                   {{"0.0.0.0/0", "this machine, private networks, the provider's network, multicast", "all"}},
+	} {
+		p := check.Value(httpcallback.ParsePolicy(policy))(t)
+		if got := p.Warnings(); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", policy, got, want)
+		}
+	}
+	for _, policy := range []string{"10.0.0.0/0", "10.0.0.0/1", "fd00::/0", "fd00::1/2"} {
+		err := check.Err(httpcallback.ParsePolicy(policy))
+		check.Says(t, err, "has bits outside its mask")
+		if strings.Contains(err.Error(), "want 0.0.0.0") || strings.Contains(err.Error(), "want ::") || strings.Contains(err.Error(), "want c000") {
+			t.Errorf("%s: the hint is %v", policy, err)
 		}
 	}
 }

@@ -1,0 +1,183 @@
+package httpcallback
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"net/url"
+	"sync"
+	"syscall"
+	"time"
+
+	"footfall/domain/publishing"
+)
+
+// errSkipped: an address was not connected to, because of its limit or its pause.
+var errSkipped = errors.New("skipped")
+
+// route is the way of one attempt to the addresses of a host. It is safe for concurrent
+// use, since a dialer connects to two addresses at a time.
+type route struct {
+	*Notifier
+	host string
+
+	mu     sync.Mutex
+	ended  bool
+	held   []netip.Prefix   // have a connection of this attempt, or had one
+	tried  []netip.AddrPort // are connected to
+	again  time.Time        // when the limit of an address is over
+	shared netip.Prefix     // is that address
+	paused time.Time        // when the pause of an address is over
+	at     netip.AddrPort   // is that address
+}
+
+// end ends what the attempt has begun.
+func (r *route) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	for _, group := range r.held {
+		r.addresses.release(group)
+	}
+	r.held = nil
+}
+
+// control is the Control function of a dialer. It checks every address right before the
+// connection, when names are resolved.
+func (r *route) control(network, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil || network != "tcp4" && network != "tcp6" {
+		return forbidden("it resolves to no TCP address")
+	}
+	if port := ap.Port(); port != 80 && port != 443 && port < 1024 {
+		return forbidden("its port is not 80, 443, or from 1024")
+	}
+	if err := r.checkAddress(ap.Addr(), r.host); err != nil {
+		return err
+	}
+	return r.begin(netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()))
+}
+
+// begin checks the pause and the limit of an address, and counts a connection to it.
+func (r *route) begin(to netip.AddrPort) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	if r.ended {
+		return errSkipped
+	}
+	if until, paused := r.failures.until(to.String(), now); paused {
+		r.paused, r.at = until, to
+		return errSkipped
+	}
+	group := groupOf(to.Addr())
+	again, ok := r.addresses.acquire(group, now)
+	if !ok {
+		if r.again.IsZero() || again.Before(r.again) {
+			r.again, r.shared = again, group
+		}
+		return errSkipped
+	}
+	r.held = append(r.held, group)
+	r.tried = append(r.tried, to)
+	return nil
+}
+
+// connect dials the host of u, with TLS for https. It ends when ctx does, and closes what
+// it opened if it fails. Errors: errSkipped if no address was connected to, because
+// of limits and pauses.
+func (r *route) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	dialer := &net.Dialer{Resolver: r.resolver, Control: r.control, KeepAlive: -1}
+	began := time.Now()
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(r.host, port))
+	if err != nil {
+		return nil, r.unreached(ctx, time.Since(began), err)
+	}
+	if to, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
+		r.failures.succeeded(netip.AddrPortFrom(to.Addr().Unmap().WithZone(""), to.Port()).String())
+	}
+	if u.Scheme == "http" {
+		return conn, nil
+	}
+	secure := tls.Client(conn, &tls.Config{ServerName: r.host, MinVersion: tls.VersionTLS12})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// unreached notes the addresses to which no connection was made, and returns why.
+func (r *route) unreached(ctx context.Context, took time.Duration, err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.tried) > 0 && localFault(err) == nil && !r.cutShort(ctx, took) {
+		for _, to := range r.tried {
+			r.failures.failed(to.String(), r.now())
+		}
+	}
+	if errors.Is(err, errSkipped) && len(r.tried) > 0 { // the first of several addresses was
+		return fmt.Errorf("connect to %s: no connection", r.tried[0])
+	}
+	return err
+}
+
+// cutShort reports whether an attempt that took so long ended early, so that it proves
+// nothing: it was cancelled, or had a small share of the time.
+func (n *Notifier) cutShort(ctx context.Context, took time.Duration) bool {
+	return ctx.Err() != nil && (!errors.Is(ctx.Err(), context.DeadlineExceeded) || took < n.timeout/2)
+}
+
+// skipped is the attempt that was not made: a limit that ends comes first.
+func (r *route) skipped() publishing.Attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.again.IsZero() {
+		return publishing.Attempt{Outcome: publishing.Deferred, Until: r.again, Address: r.shared.String(), Err: publishing.ErrLimited}
+	}
+	return paused(r.paused, "its address "+r.at.String()+" does not answer")
+}
+
+// paused is the attempt at something that is paused.
+func paused(until time.Time, why string) publishing.Attempt {
+	return publishing.Attempt{
+		Outcome: publishing.Paused, Until: until,
+		Err: fmt.Errorf("%w until %s: %s", publishing.ErrPaused, until.UTC().Format(time.RFC3339), why),
+	}
+}
+
+// failures is what failed last, for concurrent use.
+type failures struct {
+	mu     sync.Mutex
+	pauses *publishing.Pauses
+}
+
+func (f *failures) until(name string, now time.Time) (time.Time, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pauses.Until(name, now)
+}
+
+func (f *failures) failed(name string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pauses.Failed(name, now, rand.Float64())
+}
+
+func (f *failures) gone(name string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pauses.Gone(name, now)
+}
+
+func (f *failures) succeeded(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pauses.Succeeded(name)
+}
