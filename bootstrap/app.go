@@ -63,6 +63,8 @@ func program(s Settings, log *slog.Logger, writer *logWriter) fx.Option {
 			newCluster,
 			newResharding,
 			newCaptureLog,
+			newCallbackLog,
+			newNotifier,
 			newPublishers,
 			newUniques,
 			visits.New,
@@ -124,7 +126,7 @@ func newResharding(lc fx.Lifecycle, store Store, c *cluster.Cluster, log *slog.L
 }
 
 func newCaptureLog(lc fx.Lifecycle, s Settings) *filelog.Log {
-	l := filelog.New(s.CaptureLog)
+	l := filelog.New(s.CaptureLog, s.callbackLines())
 	stage(lc, "capture log", l.Start, l.Stop, 500*time.Millisecond)
 	return l
 }
@@ -142,11 +144,11 @@ func newPublishers(lc fx.Lifecycle, s Settings, captured *filelog.Log, m *promet
 	return all
 }
 
-func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []publishing.Publisher, captured *filelog.Log, m *prometheus.Metrics, log *slog.Logger) *uniques.Service {
+func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []publishing.Publisher, notifier *httpcallback.Notifier, journal callbackLog, m *prometheus.Metrics, log *slog.Logger) *uniques.Service {
 	host, _ := os.Hostname() // for people; the random part makes the name unique
-	notifier := httpcallback.New(s.CallbackPolicy, httpcallback.Options{Secrets: s.CallbackSecrets})
+	m.ExposePaused(notifier.Paused)
 	u := uniques.New(uniques.Options{
-		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: captured,
+		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: journal,
 		Grace: s.Grace, Instance: host + "-" + rand.Text(), Log: log,
 		Observe: m.CountAttempt,
 	})

@@ -38,6 +38,9 @@ type Settings struct {
 	CallbackPolicy      httpcallback.Policy
 	CallbackSecrets     httpcallback.Secrets
 	CallbackLimit       int
+	CallbackRate        httpcallback.Rate
+	CallbackContact     httpcallback.Contact
+	CallbackLog         string
 	KeyLimit            int
 	CORSOrigins         []string
 	RateLimit           limits.Rate
@@ -60,7 +63,7 @@ type setting struct {
 //
 //go:generate go test -count=1 -run ^TestTheTableOfSettingsIsThatOfTheFlags$ . -update
 func (s *Settings) all() []setting {
-	return []setting{
+	return append([]setting{
 		{"listen", ":8000", "Address of the public listener.", into(&s.Listen, parseAddress)},
 		{"admin-token", "", "Bearer token for the admin listener; required where that isn't loopback.", into(&s.AdminToken, parseText)},
 		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages.", s.parseAdmin},
@@ -71,7 +74,7 @@ func (s *Settings) all() []setting {
 		{"window", "1m", "Length of a window, in whole seconds, aligned to the Unix epoch; a store keeps the length that it was created with.", into(&s.Length, parseWindow)},
 		{"grace", "2s", "How long after its end a window is sealed.", into(&s.Grace, parseGrace)},
 		{"max-clock-skew", "", "Greatest difference between the clocks of a node and of an instance at which the node takes ids; 10s, or one window if that is shorter, if it isn't set.", into(&s.MaxSkew, parseSkew)},
-		{"callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns (*.example.com; they narrow public); comma separated.", into(&s.CallbackPolicy, httpcallback.ParsePolicy)},
+		{"callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns (*.example.com; they narrow public), HOST@CIDR; comma separated.", into(&s.CallbackPolicy, httpcallback.ParsePolicy)},
 		{"callback-secret", "", "Signs callbacks (Standard Webhooks): whsec_ and base64; two, comma separated, for rotation.", into(&s.CallbackSecrets, httpcallback.ParseSecrets)},
 		{"callback-limit", "1000", "Distinct endpoints kept for a window on each node; more are refused with 503 failed.", into(&s.CallbackLimit, numberTo(1_000_000))},
 		{"key-limit", "1000000", "Idempotency keys kept on each node, for 24 to 48 hours, about 100 bytes each; more are refused with 503.", into(&s.KeyLimit, numberTo(1_000_000_000))},
@@ -80,7 +83,7 @@ func (s *Settings) all() []setting {
 		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},
 		{"log-format", "", "text or json; if it isn't set, text on a terminal and json elsewhere.", into(&s.LogFormat, parseFormat)},
-	}
+	}, s.callbackSettings()...)
 }
 
 // flags returns a flag for each setting, with its default.

@@ -24,7 +24,7 @@ const (
 func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	t.Parallel()
 	listed := make(map[string]bool)
-	row := regexp.MustCompile(`^\| ([PUVFX][0-9]+) \|`)
+	row := regexp.MustCompile(`^\| ([PUVFXSN][0-9]+) \|`)
 	named := regexp.MustCompile("`([a-z/]+)\\.(Test\\w+)`")
 	tests, cited := testsAndCitations(t)
 	for line := range strings.Lines(read(t, promises) + read(t, failures)) {
@@ -53,20 +53,20 @@ func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	}
 }
 
-// Rows F and X have a test by their number, such as TestF2F3 for F2 and F3, whose comment
+// Rows F, X, S and N have a test by their number, such as TestF2F3 for F2 and F3, whose comment
 // cites them.
 func TestEveryReportOfARealEnvironmentHasATestByItsNumber(t *testing.T) {
 	t.Parallel()
 	tests, cited := testsAndCitations(t)
-	ids := regexp.MustCompile(`[FX][0-9]+`)
-	numbered := regexp.MustCompile(`\.Test(([FX][0-9]+)+)`)
+	ids := regexp.MustCompile(`[FXSN][0-9]+`)
+	numbered := regexp.MustCompile(`\.Test(([FXSN][0-9]+)+)`)
 	named := make(map[string]bool)
 	for test := range tests {
 		for _, id := range ids.FindAllString(numbered.FindString(test), -1) {
 			named[id] = true
 		}
 	}
-	rows := regexp.MustCompile(`(?m)^\| ([FX][0-9]+) \|`)
+	rows := regexp.MustCompile(`(?m)^\| ([FXSN][0-9]+) \|`)
 	for _, row := range rows.FindAllStringSubmatch(read(t, failures), -1) {
 		if id := row[1]; !named[id] || cited[id] == "" {
 			t.Errorf("%s: no test is named for %s, or none cites it", failures, id)
@@ -96,7 +96,7 @@ func TestEveryReportOfARealEnvironmentIsListed(t *testing.T) {
 func testsAndCitations(t *testing.T) (tests map[string]bool, cited map[string]string) {
 	t.Helper()
 	tests, cited = make(map[string]bool), make(map[string]string)
-	citation := regexp.MustCompile(`\b[PUVFX][0-9]+\b`)
+	citation := regexp.MustCompile(`\b[PUVFXSN][0-9]+\b`)
 	eachFile(t, func(name, text string) {
 		if !strings.HasSuffix(name, "_test.go") {
 			return

@@ -38,11 +38,11 @@ func New() *Metrics {
 			prometheus.ExponentialBuckets(0.0001, 2, 14)),
 		failures:  counter("footfall_batch_failures_total", "Attempts to apply a batch on a node that failed.", "node"),
 		lost:      counter("footfall_batches_lost_total", "Acknowledged batches that a node lost and that could not be repeated.", "node"),
-		callbacks: counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned counts endpoints.", "outcome"),
+		callbacks: counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned, limited and paused count endpoints.", "outcome"),
 		publishing: counter("footfall_publish_attempts_total",
 			"Attempts to publish a count, by outcome: confirmed, refused (surely not taken), unknown.", "publisher", "outcome"),
 	}
-	for _, o := range []publishing.Outcome{publishing.Delivered, publishing.Refused, publishing.Failed, publishing.Abandoned} {
+	for _, o := range []publishing.Outcome{publishing.Delivered, publishing.Refused, publishing.Failed, publishing.Abandoned, publishing.Limited, publishing.Paused} {
 		m.callbacks.WithLabelValues(string(o)) // exposed before the first one
 	}
 	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -76,6 +76,14 @@ func (m *Metrics) CountLost(id counting.NodeID, batches int64) {
 // CountAttempt counts an attempt to notify an endpoint.
 func (m *Metrics) CountAttempt(a publishing.Attempt) {
 	m.callbacks.WithLabelValues(string(a.Outcome)).Inc()
+}
+
+// ExposePaused registers the number of endpoints and addresses that are paused.
+func (m *Metrics) ExposePaused(paused func() int) {
+	m.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "footfall_callback_pauses",
+		Help: "Endpoints and addresses that are not called for some time, since they failed for long or answered 410.",
+	}, func() float64 { return float64(paused()) }))
 }
 
 // Publisher returns p with its attempts counted.

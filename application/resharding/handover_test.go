@@ -34,6 +34,9 @@ func (p printed) Publish(_ context.Context, r publishing.Report) error {
 
 func (printed) Permits(publishing.Endpoint) error   { return nil }
 func (printed) LogAttempt(publishing.Attempt) error { return nil }
+
+// LogEnd implements publishing.Journal.
+func (printed) LogEnd(string) error { return nil }
 func (printed) Notify(_ context.Context, r publishing.Report, e publishing.Endpoint, n int) publishing.Attempt {
 	return publishing.Attempt{ReportID: r.ID, Endpoint: e, Number: n, Outcome: publishing.Delivered, Status: 200}
 }

@@ -35,6 +35,8 @@ type result struct {
 func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints []string, known map[string]counting.Delivery) error {
 	now := time.Now()
 	queue := publishing.NewQueue(publishing.NewSchedule(c.view.Length(), now), maxAttempts)
+	// Where a limit leaves some out, these are others in each window.
+	rand.Shuffle(len(endpoints), func(i, j int) { endpoints[i], endpoints[j] = endpoints[j], endpoints[i] })
 	for _, e := range endpoints {
 		if k := known[e]; !k.Final {
 			queue.Add(publishing.Delivery{Endpoint: publishing.Endpoint(e), Attempts: k.Attempts, Status: k.Status}, now)
@@ -47,8 +49,7 @@ func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints [
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		final := counting.Delivery{Attempts: call.Attempts, Status: call.Status, Final: true}
-		if err := c.save(ctx, call.Endpoint, final, abandoned(r, call.Endpoint, call.Attempts)); err != nil {
+		if err := c.abandon(ctx, r, call); err != nil {
 			return err
 		}
 	}
@@ -114,17 +115,45 @@ func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.
 		return done
 	}
 	done.due, done.again = s.Again(a, began, time.Now(), rand.Float64())
-	if a.Unsent { // if it is not repeated, the endpoint is among those that are left
+	switch {
+	case a.Outcome == publishing.Deferred && done.again:
+		return done
+	case a.Outcome == publishing.Deferred || a.Outcome == publishing.Paused:
+		done.err = c.leaveOut(ctx, call, a)
+		return done
+	case a.Unsent: // if it is not repeated, the endpoint is among those that are left
 		c.logUnsent(a)
 		done.again = true
 		return done
 	}
 	lines := []publishing.Attempt{a}
+	saved := counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}
 	if !done.again && a.Outcome == publishing.Failed && a.Number < publishing.MaxAttempts {
-		lines = append(lines, abandoned(r, a.Endpoint, a.Number))
+		lines = append(lines, publishing.Attempt{
+			ReportID: r.ID, Number: a.Number, Endpoint: a.Endpoint, Outcome: publishing.Abandoned, Err: publishing.ErrAbandoned,
+		})
+		saved.Reason = string(publishing.Abandoned)
 	}
-	done.err = c.save(ctx, a.Endpoint, counting.Delivery{Attempts: a.Number, Status: a.Status, Final: !done.again}, lines...)
+	done.err = c.save(ctx, a.Endpoint, saved, lines...)
 	return done
+}
+
+// leaveOut ends a delivery of which no attempt is made in this window, because of a
+// limit or a pause.
+func (c closing) leaveOut(ctx context.Context, call *publishing.Delivery, a publishing.Attempt) error {
+	if a.Outcome == publishing.Deferred { // until a time beyond the budget
+		a.Outcome = publishing.Limited
+	}
+	c.leftOut.Add(1)
+	final := counting.Delivery{Attempts: call.Attempts, Status: call.Status, Final: true, Reason: string(a.Outcome)}
+	return c.save(ctx, call.Endpoint, final, a)
+}
+
+// abandon ends a delivery that was left when the budget was spent.
+func (c closing) abandon(ctx context.Context, r publishing.Report, call *publishing.Delivery) error {
+	a := publishing.Attempt{ReportID: r.ID, Number: call.Attempts, Endpoint: call.Endpoint}
+	a.Outcome, a.Err = call.Abandoned()
+	return c.leaveOut(ctx, call, a)
 }
 
 // unsentPause is the shortest time between two log lines about attempts that do not leave
@@ -137,11 +166,6 @@ func (s *Service) logUnsent(a publishing.Attempt) {
 	if time.Duration(now-last) > unsentPause && s.unsentAt.CompareAndSwap(last, now) {
 		s.Log.Error("callbacks can't be sent", "window", a.ReportID, "error", a.Err)
 	}
-}
-
-// abandoned is the line of a delivery that was not made in time.
-func abandoned(r publishing.Report, e publishing.Endpoint, made int) publishing.Attempt {
-	return publishing.Attempt{ReportID: r.ID, Number: made, Endpoint: e, Outcome: publishing.Abandoned, Err: publishing.ErrAbandoned}
 }
 
 // save logs attempts at an endpoint and saves its state.

@@ -81,7 +81,7 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window)
 	if token == "" { // done or lost, but not retired on all nodes
 		return retire(ctx, v, w)
 	}
-	c := closing{Service: s, view: v, home: home, window: w, token: token}
+	c := closing{Service: s, view: v, home: home, window: w, token: token, leftOut: new(atomic.Int64)}
 	if entry.State == counting.Open && v.Loses(w) {
 		if entry, err = c.recovered(ctx); err != nil {
 			return err
@@ -118,6 +118,8 @@ type closing struct {
 	home   *cluster.Member
 	window counting.Window
 	token  string
+	// leftOut counts the endpoints of which attempts were left out.
+	leftOut *atomic.Int64
 }
 
 // markLost ends a window whose count is lost.

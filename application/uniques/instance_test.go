@@ -41,6 +41,10 @@ type outside struct {
 	publish func(ctx context.Context, sink string, r publishing.Report) error
 	// answer, when set, is what an endpoint does; the status is 200 otherwise.
 	answer func(ctx context.Context, r publishing.Report, e publishing.Endpoint) (int, error)
+	// skip, when set, says of which endpoints no attempt is made, and what comes instead.
+	skip func(e publishing.Endpoint) (publishing.Attempt, bool)
+	// ended is how often the journal was notified of the end of a window's attempts.
+	ended int
 	// retryAfter, when set, is for how long endpoints want to be left alone.
 	retryAfter time.Duration
 	// observed are the outcomes of what was logged.
@@ -115,6 +119,10 @@ func (o *outside) Permits(e publishing.Endpoint) error {
 }
 
 func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	if skipped, ok := o.skips(e); ok {
+		skipped.ReportID, skipped.Number, skipped.Endpoint = r.ID, number-1, e
+		return skipped
+	}
 	a := publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e, Status: 200, RetryAfter: o.retryAfter}
 	o.begin(e, 1)
 	defer o.begin(e, -1)
@@ -124,6 +132,15 @@ func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.
 	a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err)
 	a.Unsent = errors.Is(a.Err, errUnsent)
 	return a
+}
+
+func (o *outside) skips(e publishing.Endpoint) (publishing.Attempt, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.skip == nil {
+		return publishing.Attempt{}, false
+	}
+	return o.skip(e)
 }
 
 // begin counts an attempt at an endpoint that begins, or with -1 one that ends.
@@ -141,6 +158,13 @@ func (o *outside) LogAttempt(a publishing.Attempt) error {
 	defer o.mu.Unlock()
 	o.logged = append(o.logged, a)
 	return o.journal
+}
+
+func (o *outside) LogEnd(string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended++
+	return nil
 }
 
 func (o *outside) observe(a publishing.Attempt) {

@@ -88,7 +88,9 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := c.notifyAll(ctx, r, endpoints, calls); err != nil {
+	err = c.notifyAll(ctx, r, endpoints, calls)
+	c.logEnd(r)
+	if err != nil {
 		return err
 	}
 	if calls, err = c.home.Deliveries(ctx, c.window); err != nil {
@@ -98,6 +100,16 @@ func (c closing) finish(ctx context.Context, r publishing.Report) error {
 		return err
 	}
 	return retire(ctx, c.view, c.window)
+}
+
+// logEnd logs of how many endpoints attempts were left out.
+func (c closing) logEnd(r publishing.Report) {
+	if n := c.leftOut.Load(); n > 0 {
+		c.Log.Warn("callbacks were left out", "window", r.ID, "endpoints", n)
+	}
+	if err := c.Journal.LogEnd(r.ID); err != nil {
+		c.Log.Error("log callback failed", "window", r.ID, "error", err)
+	}
 }
 
 // renew renews the lease until ctx is done or another instance has claimed the window.

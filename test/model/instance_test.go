@@ -187,6 +187,9 @@ func (c caller) Permits(e publishing.Endpoint) error {
 
 func (c caller) LogAttempt(publishing.Attempt) error { return nil }
 
+// LogEnd implements publishing.Journal.
+func (c caller) LogEnd(string) error { return nil }
+
 func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) (a publishing.Attempt) {
 	a = publishing.Attempt{ReportID: r.ID, Number: number, Endpoint: e}
 	defer func() { a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err) }()

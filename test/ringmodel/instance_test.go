@@ -155,3 +155,6 @@ func (noCallbacks) Notify(context.Context, publishing.Report, publishing.Endpoin
 	return publishing.Attempt{}
 }
 func (noCallbacks) LogAttempt(publishing.Attempt) error { return nil }
+
+// LogEnd implements publishing.Journal.
+func (noCallbacks) LogEnd(string) error { return nil }

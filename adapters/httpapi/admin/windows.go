@@ -17,6 +17,8 @@ type endpointJSON struct {
 	Attempts int    `json:"attempts"`
 	// Status of the last answer; 0 when there was none.
 	Status int `json:"status"`
+	// Reason is why there was no attempt, or no more: abandoned, limited or paused.
+	Reason string `json:"reason,omitempty"`
 }
 
 // showWindow serves GET /windows/{id}.
@@ -34,7 +36,7 @@ func (h *Handler) showWindow(_ http.ResponseWriter, r *http.Request, id string) 
 		case d.Final:
 			result = "failed"
 		}
-		endpoints = append(endpoints, endpointJSON{endpoint, result, d.Attempts, d.Status})
+		endpoints = append(endpoints, endpointJSON{endpoint, result, d.Attempts, d.Status, d.Reason})
 	}
 	slices.SortFunc(endpoints, func(a, b endpointJSON) int { return strings.Compare(a.Endpoint, b.Endpoint) })
 	return json.Marshal(struct {

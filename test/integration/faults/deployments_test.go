@@ -22,7 +22,7 @@ func TestF28TwoDeploymentsSendDistinctReports(t *testing.T) {
 	var both []*service.Instance
 	for _, name := range []string{"staging", "production"} {
 		d := service.NewDeployment(t, p.Env...)
-		d.Env = append(d.Env, "FOOTFALL_NAME="+name, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8")
+		d.Env = append(d.Env, "FOOTFALL_NAME="+name, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_CALLBACK_RATE=1000000/s")
 		both = append(both, d.Start())
 	}
 	for id, common := 0, 0; common < 2; id++ {

@@ -39,7 +39,7 @@ func TestReplaySendsTheLogToTheBroker(t *testing.T) {
 	proxy := p.through()
 	proxy.Refuse()
 	e := service.NewEndpoint(t)
-	p.Env = append(p.Env, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8")
+	p.Env = append(p.Env, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_CALLBACK_RATE=1000000/s")
 	in := p.Start()
 	service.Accept(t, in, 1, e.URL)
 	service.WaitFor(t, "counts and a callback are in the log", func() bool {

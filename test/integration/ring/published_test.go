@@ -22,7 +22,7 @@ func TestX6APublishedWindowOutlivesItsHome(t *testing.T) {
 	t.Cleanup(hangs.Close)
 	t.Cleanup(func() { close(end) })
 	r := service.NewRing(t, 3)
-	r.Env = []string{"FOOTFALL_WINDOW=4s", "FOOTFALL_GRACE=100ms", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8"}
+	r.Env = []string{"FOOTFALL_WINDOW=4s", "FOOTFALL_GRACE=100ms", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_CALLBACK_RATE=1000000/s"}
 	in := r.Start()
 	for id := range 20 {
 		r.Accept(in, id, hangs.URL).Want(t, http.StatusOK)

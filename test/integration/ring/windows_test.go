@@ -18,7 +18,7 @@ func TestWindowsStayKnownWhileNodesComeAndGo(t *testing.T) {
 	t.Parallel()
 	e := service.NewEndpoint(t)
 	r := service.NewRing(t, 3, "--appendfsync", "everysec")
-	r.Env = []string{"FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8"}
+	r.Env = []string{"FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_CALLBACK_RATE=1000000/s"}
 	folders := []*service.Deployment{r.Deployment(), r.Deployment()}
 	a, b := folders[0].Start(), folders[1].Start()
 	sent := 0

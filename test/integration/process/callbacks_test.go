@@ -1,0 +1,111 @@
+package process_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"footfall/test/check"
+	"footfall/test/integration/service"
+)
+
+// S9, P7: 200 endpoints of one address are called as often as its rate permits, over two
+// windows. The one at another address has its callback, and the rest says why it has none.
+func TestS9OneAddressGetsNoMoreCallbacksThanItsRate(t *testing.T) {
+	t.Parallel()
+	c := service.NewCrowd(t, func(string) func(*service.Crowd, net.Conn) {
+		return func(c *service.Crowd, conn net.Conn) {
+			c.Hear(conn)
+			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+		}
+	})
+	d := service.NewDeployment(t, "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=100ms", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8",
+		"FOOTFALL_CALLBACK_RATE=20/h", "FOOTFALL_CALLBACK_CONTACT=mailto:ops@example.com", "FOOTFALL_CLIENT_SHARE=100")
+	in := d.Start()
+	for window := range 2 {
+		service.AcceptMany(t, in, 200, func(i int) string { return c.URL("127.0.11.1") + fmt.Sprint(i) })
+		other := c.URL(fmt.Sprint("127.0.12.", window+1))
+		service.Accept(t, in, 1000, other)
+		service.WaitFor(t, "the other endpoint is called", func() bool { return len(d.AttemptsAt(other)) > 0 })
+		service.WaitFor(t, "the others are abandoned", func() bool {
+			return strings.Count(string(check.Value(os.ReadFile(d.CaptureLog()))(t)), "abandoned: its address has had all") >= 180+200*window
+		})
+	}
+	heard := c.Heard("127.0.11.1")
+	check.Equal(t, len(heard), 20, "calls of one address")
+	check.Equal(t, heard[0].Header.Get("User-Agent"), "footfall (+mailto:ops@example.com)", "the User-Agent")
+	metrics := in.Metrics()
+	for _, want := range []string{`footfall_callbacks_total{outcome="limited"} 380`, "footfall_callback_pauses 0"} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	reasons := 0
+	for id := range d.Reports() {
+		reasons += strings.Count(in.Administer(http.MethodGet, "/windows/"+id, "").Body, `"reason":"limited"`)
+	}
+	check.Equal(t, reasons, 380, "endpoints that their windows show as limited")
+}
+
+// S10: callbacks may have a file of their own, that can be rotated. The capture log then
+// has only counts.
+func TestS10CallbacksHaveALogOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(strings.Repeat("\x01", 4096)))
+	}))
+	t.Cleanup(endpoint.Close)
+	d := service.NewDeployment(t, append(service.LocalCallbacks("1s", "0s"), "FOOTFALL_CALLBACK_LOG=callbacks.log")...)
+	in := d.Start()
+	file := filepath.Join(d.Dir, "callbacks.log")
+	called := func(n int) {
+		service.Accept(t, in, n, endpoint.URL)
+		service.WaitFor(t, "a line about the callback", func() bool {
+			b, _ := os.ReadFile(file)
+			return strings.Contains(string(b), `"event":"callback"`)
+		})
+	}
+	called(1)
+	check.Must(t, os.Rename(file, file+".1"))
+	called(2)
+	line := check.Value(os.ReadFile(file))(t)
+	if len(line) > 1000 || !strings.Contains(string(line), `"response":"\u0001`) {
+		t.Errorf("the log of callbacks is %s", line)
+	}
+	if text := string(check.Value(os.ReadFile(d.CaptureLog()))(t)); strings.Contains(text, `"event":"callback"`) || !strings.Contains(text, `"event":"unique_ids"`) {
+		t.Errorf("the capture log is %s", text)
+	}
+}
+
+// S15: a start warns of what a range opens, and the log names it.
+func TestS15ARangeThatOpensInternalAddressesIsNamedAtTheStart(t *testing.T) {
+	t.Parallel()
+	for allow, want := range map[string][]string{
+		"hooks.internal,10.0.0.0/8": {"10.0.0.0/8", "private networks", "hooks.internal@CIDR"},
+		"0.0.0.0/0":                 {"0.0.0.0/0", "this machine, private networks"},
+		"hooks.internal@10.0.0.0/8": nil,
+	} {
+		in := service.NewDeployment(t, "FOOTFALL_CALLBACK_ALLOW="+allow, "FOOTFALL_WINDOW=24h").Start()
+		warning := ""
+		for line := range strings.Lines(in.Logged()) {
+			if strings.Contains(line, "callbacks may reach internal addresses") {
+				warning = line
+			}
+		}
+		for _, part := range want {
+			if !strings.Contains(warning, part) {
+				t.Errorf("%s: the log says %q, want %s", allow, warning, part)
+			}
+		}
+		if len(want) == 0 && warning != "" {
+			t.Errorf("%s: the log says %q", allow, warning)
+		}
+		in.Get(service.AcceptPath("1", "http://169.254.169.254/latest/")).Want(t, http.StatusBadRequest)
+		in.Kill()
+	}
+}
