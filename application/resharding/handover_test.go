@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -65,7 +66,7 @@ func (c *counter) pass(t *testing.T, windows int) {
 	for range windows {
 		for range int64(counting.WindowLength(time.Minute).At(time.Now())) % 5 {
 			c.next++
-			check.Must(t, c.Accept(t.Context(), c.next, "http://e.example/"))
+			check.Must(t, check.Err(c.Accept(t.Context(), netip.Prefix{}, c.next, "http://e.example/")))
 		}
 		time.Sleep(time.Minute)
 		_ = c.Scan(t.Context())

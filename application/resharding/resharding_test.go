@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -209,7 +210,7 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 3)
 		u := newCounter(t, d)
-		check.Must(t, u.Accept(t.Context(), 7, ""))
+		check.Must(t, check.Err(u.Accept(t.Context(), netip.Prefix{}, 7, "")))
 		w := counting.WindowLength(time.Minute).At(time.Now())
 		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n1")), sharding.ErrAnswers, "a node that answers is abandoned")
 		d.nodes["n1"].Restore(localnode.Snapshot{})

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,12 @@ type Options struct {
 	// Instance is a name that is unique for this start of this instance.
 	Instance string
 	Log      *slog.Logger
+	// EndpointShare is how many new endpoints of a window one client may name, and how many
+	// may be at one host; 0 is no bound.
+	EndpointShare int
+	// Refused is called with the bound that refused an endpoint: BoundClient or
+	// BoundHost. Nil is a no-op.
+	Refused func(bound string)
 	// Observe is called with every attempt that is logged. Nil is a no-op.
 	Observe func(publishing.Attempt)
 }
@@ -38,7 +45,8 @@ type Service struct {
 	Options
 	attempts chan struct{} // one slot per attempt, until its result is saved
 	saves    chan struct{} // one slot per result that is being saved
-	unsentAt atomic.Int64  // when it was logged last that attempts do not leave this machine
+	shares   *shares
+	unsentAt atomic.Int64 // when it was logged last that attempts do not leave this machine
 
 	ctx    context.Context // of the deliveries in the background; ends with Stop
 	cancel context.CancelFunc
@@ -54,24 +62,42 @@ type Service struct {
 func New(o Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
-		Options: o, attempts: make(chan struct{}, maxAttempts), saves: make(chan struct{}, maxSaves),
+		Options: o, shares: &shares{most: o.EndpointShare}, attempts: make(chan struct{}, maxAttempts), saves: make(chan struct{}, maxSaves),
 		ctx: ctx, cancel: cancel, closing: make(map[counting.Window]bool),
 	}
 }
 
 // Accept adds an id to the current window, and the endpoint, if there is one, to
-// those that are notified of its count: both or neither. Errors:
+// those that are notified of its count. An endpoint that is new in the window is not added
+// if the client, or the host, has its share; kept is false then, and the id is added alone.
+// After an error neither is. Errors:
 //   - publishing.ErrForbidden: the policy forbids the endpoint;
 //   - counting.ErrUnavailable: the id is not counted and never will be;
 //   - counting.ErrInDoubt: it may be counted;
 //   - counting.EndpointLimit, counting.Corrupt: the node refused it.
-func (s *Service) Accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) error {
-	if endpoint != "" {
-		if err := s.Notifier.Permits(endpoint); err != nil {
-			return err
-		}
+func (s *Service) Accept(ctx context.Context, client netip.Prefix, id counting.ID, endpoint publishing.Endpoint) (kept bool, err error) {
+	if endpoint == "" {
+		return true, s.send(ctx, counting.IDEvent{ID: id})
 	}
-	e := counting.IDEvent{ID: id, Endpoint: string(endpoint)}
+	if err := s.Notifier.Permits(endpoint); err != nil {
+		return false, err
+	}
+	w := s.Cluster.View().Length().At(time.Now())
+	isNew, bound := s.shares.take(w, client, endpoint)
+	if bound != "" {
+		if s.Refused != nil {
+			s.Refused(bound)
+		}
+		return false, s.send(ctx, counting.IDEvent{ID: id})
+	}
+	err = s.send(ctx, counting.IDEvent{ID: id, Endpoint: string(endpoint)})
+	if err != nil && isNew {
+		s.shares.back(w, client, endpoint)
+	}
+	return true, err
+}
+
+func (s *Service) send(ctx context.Context, e counting.IDEvent) error {
 	err := s.Cluster.Send(ctx, func(ctx context.Context, v *cluster.View) error { return v.SendID(ctx, e, time.Now()) })
 	if errors.Is(err, counting.WrongTable) || errors.Is(err, counting.WrongClock) { // no node has applied it
 		return counting.ErrUnavailable

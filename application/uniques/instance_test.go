@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,10 @@ type outside struct {
 	skip func(e publishing.Endpoint) (publishing.Attempt, bool)
 	// ended is how often the journal was notified of the end of a window's attempts.
 	ended int
+	// share is how many new endpoints of a window a client or a host may have.
+	share int
+	// refusedBy counts the endpoints that each bound refused.
+	refusedBy map[string]int
 	// retryAfter, when set, is for how long endpoints want to be left alone.
 	retryAfter time.Duration
 	// observed are the outcomes of what was logged.
@@ -59,7 +64,8 @@ type outside struct {
 func newOutside() *outside {
 	return &outside{
 		reports: make(map[string][]publishing.Report), observed: make(map[publishing.Outcome]int),
-		under: make(map[string]int), most: make(map[string]int),
+		refusedBy: make(map[string]int),
+		under:     make(map[string]int), most: make(map[string]int),
 	}
 }
 
@@ -230,6 +236,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 	i.Service = uniques.New(uniques.Options{
 		Cluster: c, Publishers: []publishing.Publisher{sink{o, "rabbitmq"}, sink{o, "log"}},
 		Notifier: o, Journal: o, Grace: grace, Instance: name, Log: log, Observe: o.observe,
+		EndpointShare: o.share, Refused: func(bound string) { o.refusedBy[bound]++ },
 	})
 	i.scheduler = scheduler.New(i.Service, counting.WindowLength(minute), grace, log)
 	t.Cleanup(i.crash)
@@ -283,6 +290,12 @@ func (i *instance) crash() {
 // stop ends the instance cleanly.
 func (i *instance) stop(ctx context.Context) error {
 	return errors.Join(i.scheduler.Stop(ctx), i.Stop(ctx), i.cluster.Stop(ctx))
+}
+
+// Accept lets the instance take an id from one and the same client.
+func (i *instance) Accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) error {
+	_, err := i.Service.Accept(ctx, netip.Prefix{}, id, endpoint)
+	return err
 }
 
 // mustAccept lets an instance take ids.

@@ -91,6 +91,22 @@ func (e Endpoint) Host() string {
 	return rest
 }
 
+// Target is the host without a port, for limits: a name, an IPv4 address, or the first 64
+// bits of an IPv6 address.
+func (e Endpoint) Target() string {
+	u, err := e.URL()
+	if err != nil {
+		return ""
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return u.Hostname()
+	}
+	a = a.Unmap()
+	network, _ := a.Prefix(min(a.BitLen(), 64)) // the length is right
+	return network.String()
+}
+
 // Redacted is the endpoint without its query, for logs.
 func (e Endpoint) Redacted() string {
 	before, _, _ := strings.Cut(string(e), "?")

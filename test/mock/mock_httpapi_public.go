@@ -9,6 +9,7 @@ import (
 	counting "footfall/domain/counting"
 	publishing "footfall/domain/publishing"
 	watching "footfall/domain/watching"
+	netip "net/netip"
 	reflect "reflect"
 
 	gomock "github.com/golang/mock/gomock"
@@ -118,17 +119,18 @@ func (m *MockUniques) EXPECT() *MockUniquesMockRecorder {
 }
 
 // Accept mocks base method.
-func (m *MockUniques) Accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) error {
+func (m *MockUniques) Accept(ctx context.Context, client netip.Prefix, id counting.ID, endpoint publishing.Endpoint) (bool, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Accept", ctx, id, endpoint)
-	ret0, _ := ret[0].(error)
-	return ret0
+	ret := m.ctrl.Call(m, "Accept", ctx, client, id, endpoint)
+	ret0, _ := ret[0].(bool)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
 }
 
 // Accept indicates an expected call of Accept.
-func (mr *MockUniquesMockRecorder) Accept(ctx, id, endpoint interface{}) *gomock.Call {
+func (mr *MockUniquesMockRecorder) Accept(ctx, client, id, endpoint interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Accept", reflect.TypeOf((*MockUniques)(nil).Accept), ctx, id, endpoint)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Accept", reflect.TypeOf((*MockUniques)(nil).Accept), ctx, client, id, endpoint)
 }
 
 // Windows mocks base method.

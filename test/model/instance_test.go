@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -230,6 +231,7 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 
 // accept lets the instance take an id and keeps account of it.
 func (i *instance) accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) {
-	answer := i.Outcome(i.uniques.Accept(ctx, id, endpoint))
+	_, err := i.uniques.Accept(ctx, netip.Prefix{}, id, endpoint)
+	answer := i.Outcome(err)
 	i.world.accepted(id, endpoint, answer)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -126,7 +127,9 @@ func (i *instance) record(page counting.Page, n int64) chaos.Outcome {
 
 func (i *instance) read(pages ...counting.Page) { i.Read(context.Background(), pages...) }
 
-func (i *instance) accept(id counting.ID) { _ = i.uniques.Accept(context.Background(), id, "") }
+func (i *instance) accept(id counting.ID) {
+	_, _ = i.uniques.Accept(context.Background(), netip.Prefix{}, id, "")
+}
 
 // press takes every report and notes it.
 type press struct{ instance *instance }

@@ -27,6 +27,15 @@ func ParseProxies(text string) ([]netip.Prefix, error) {
 	return proxies, nil
 }
 
+// Identify tells clients apart. The zero value trusts no proxy.
+type Identify struct{ Proxies []netip.Prefix }
+
+// Of is the client of a request that came from an address, with or without a port, and
+// with values of X-Forwarded-For.
+func (i Identify) Of(addr string, forwarded []string) netip.Prefix {
+	return clientOf(addr, forwarded, i.Proxies)
+}
+
 // clientOf is the client of a request: its address, or the one for which trusted
 // proxies have forwarded it. Of IPv6 it is the network of 64 bits, which is the
 // least that one customer has. All addresses that can't be read are one client.

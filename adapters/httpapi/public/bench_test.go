@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -36,7 +37,9 @@ func (instant) RecordOnce(_ context.Context, _ counting.RequestKey, visits []cou
 	return make([]error, len(visits)), nil
 }
 
-func (instant) Accept(context.Context, counting.ID, publishing.Endpoint) error { return nil }
+func (instant) Accept(context.Context, netip.Prefix, counting.ID, publishing.Endpoint) (bool, error) {
+	return true, nil
+}
 
 func (instant) Windows(context.Context, int) ([]publishing.Summary, error) { return nil, nil }
 

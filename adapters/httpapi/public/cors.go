@@ -43,7 +43,7 @@ func AllowOrigins(h http.Handler, origins []string) http.Handler {
 			"Content-Type", "Idempotency-Key", "Last-Event-ID", httpapi.RequestIDHeader,
 			"traceparent", "tracestate", "baggage",
 		},
-		ExposedHeaders: []string{"Retry-After", httpapi.RequestIDHeader, httpapi.ErrorHeader},
+		ExposedHeaders: []string{"Retry-After", httpapi.RequestIDHeader, httpapi.ErrorHeader, EndpointHeader},
 		MaxAge:         600,
 	}).Handler(h)
 }

@@ -115,7 +115,7 @@ func TestEveryPageOfManyHasItsResult(t *testing.T) {
 func TestAcceptSaysOkOnlyWhenTheIDIsStored(t *testing.T) {
 	const hook = publishing.Endpoint("http://h.example/hook?a=1")
 	accept := func(id counting.ID, e publishing.Endpoint, err error) func(*rig) {
-		return func(r *rig) { r.uniques.EXPECT().Accept(gomock.Any(), id, e).Return(err) }
+		return func(r *rig) { r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), id, e).Return(true, err) }
 	}
 	for _, c := range []struct {
 		name, method, query string

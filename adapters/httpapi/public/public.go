@@ -41,6 +41,8 @@ type Options struct {
 	// answered 503 immediately. 0 is no limit. Health is exempt, and streams
 	// have a limit of their own.
 	MaxInFlight int
+	// Identify tells which client sent a request.
+	Identify limits.Identify
 	// Clients limits the requests of each client, health exempt. It may be nil.
 	Clients *limits.Clients
 }
@@ -67,6 +69,7 @@ func New(o Options) (*httpapi.Handler, error) {
 		Options: o, streams: streams, homePage: home, ok: []byte("ok"),
 		bulk:     limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
 		refusals: rate.Sometimes{Interval: time.Second},
+		shares:   rate.Sometimes{Interval: time.Minute},
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
 		Routes: a.routes(), Metrics: metrics, MaxInFlight: o.MaxInFlight, Clients: o.Clients, Log: o.Log,
@@ -84,6 +87,8 @@ type api struct {
 	bulk limits.InFlight
 	// refusals samples the lines of the log about refused endpoints.
 	refusals rate.Sometimes
+	// shares samples those about endpoints beyond a share.
+	shares rate.Sometimes
 }
 
 // routes is the table of the public listener.

@@ -1,7 +1,11 @@
 package public_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +14,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -40,7 +45,7 @@ func TestF12TheLogSaysWhyAnEndpointIsRefused(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
 			if c.err != nil {
-				r.uniques.EXPECT().Accept(gomock.Any(), counting.ID(1), gomock.Any()).AnyTimes().Return(c.err)
+				r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), counting.ID(1), gomock.Any()).AnyTimes().Return(false, c.err)
 			}
 			send := func() { httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?id=1&"+c.query, "") }
 			for range 100 {
@@ -57,9 +62,41 @@ func TestF12TheLogSaysWhyAnEndpointIsRefused(t *testing.T) {
 	}
 }
 
+// S3: an id whose endpoint is beyond a share counts. A header says that the endpoint is
+// refused, and the log at most once a minute. The client is that of the limits.
+func TestS3AnIDCountsWithoutTheEndpointThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(o *public.Options) {
+			o.Identify = limits.Identify{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}} // httptest's client
+		})
+		kept := true
+		r.uniques.EXPECT().Accept(gomock.Any(), netip.MustParsePrefix("198.51.100.7/32"), counting.ID(1), gomock.Any()).AnyTimes().
+			DoAndReturn(func(context.Context, netip.Prefix, counting.ID, publishing.Endpoint) (bool, error) { return kept, nil })
+		send := func() *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			req := httptest.NewRequest(http.MethodGet, "/api/verve/accept?id=1&endpoint=http%3A%2F%2Fh.example%2F%3Fsecret", nil)
+			req.Header.Set("X-Forwarded-For", "198.51.100.7")
+			r.handler.ServeHTTP(w, req)
+			return w
+		}
+		check.Equal(t, send().Header().Get(public.EndpointHeader), "", "the header when it is kept")
+		kept = false
+		for range 100 {
+			w := send()
+			if w.Code != http.StatusOK || w.Body.String() != "ok" || w.Header().Get("X-Footfall-Endpoint") != "refused" {
+				t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+			}
+		}
+		text := r.log.String()
+		if strings.Count(text, "\n") != 1 || !strings.Contains(text, "host=h.example") || strings.Contains(text, "secret") {
+			t.Errorf("the log is %s", text)
+		}
+	})
+}
+
 func TestWhatIsRefusedForItsIDOrForNowIsNotLogged(t *testing.T) {
 	r := newRig(t)
-	r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any()).Return(httpcheck.Inner(counting.ErrUnavailable))
+	r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).Return(false, httpcheck.Inner(counting.ErrUnavailable))
 	for _, query := range []string{"id=abc", "id=1"} {
 		httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?"+query, "")
 	}

@@ -2,6 +2,7 @@ package public
 
 import (
 	"context"
+	"net/netip"
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -39,9 +40,10 @@ type Visits interface {
 // Uniques collects ids and lists the windows that have them. Concurrency,
 // contexts, and the errors of Accept are as with Visits.
 type Uniques interface {
-	// Accept returns nil when the id is in the current window. The endpoint,
-	// unless it is empty, will be notified of the window's count.
-	Accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) error
+	// Accept returns no error when the id of a client is in the current window. The
+	// endpoint, unless it is empty, will be notified of the window's count if kept is
+	// true. Otherwise the client or the host has its share of endpoints.
+	Accept(ctx context.Context, client netip.Prefix, id counting.ID, endpoint publishing.Endpoint) (kept bool, err error)
 
 	// Windows returns the newest windows, newest first, at most limit.
 	Windows(ctx context.Context, limit int) ([]publishing.Summary, error)

@@ -10,15 +10,26 @@ import (
 	"footfall/domain/publishing"
 )
 
+// EndpointHeader is refused in the answer to an id that counts without its endpoint.
+const EndpointHeader = "X-Footfall-Endpoint"
+
 // accept serves GET /api/verve/accept.
-func (a *api) accept(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+func (a *api) accept(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	id, endpoint, err := request.IDEvent(r.URL.RawQuery)
+	kept := true
 	if err == nil {
-		err = a.Uniques.Accept(r.Context(), id, endpoint)
+		client := a.Identify.Of(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
+		kept, err = a.Uniques.Accept(r.Context(), client, id, endpoint)
 	}
 	if err != nil {
 		a.logRefusal(r.URL.RawQuery, err)
 		return nil, err
+	}
+	if !kept {
+		w.Header().Set(EndpointHeader, "refused")
+		a.shares.Do(func() {
+			a.Log.Warn("endpoints are refused: a client or a host has its share, ids count", "host", request.EndpointHost(r.URL.RawQuery))
+		})
 	}
 	return a.ok, nil
 }
