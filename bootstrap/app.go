@@ -150,7 +150,8 @@ func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []pu
 	u := uniques.New(uniques.Options{
 		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: journal,
 		Grace: s.Grace, Instance: host + "-" + rand.Text(), Log: log,
-		Observe: m.CountAttempt,
+		Observe: m.CountAttempt, EndpointShare: s.endpointShare(),
+		Refused: func(bound string) { m.CountRefused("endpoints", bound) },
 	})
 	stage(lc, "callbacks", nil, u.Stop, time.Second)
 	return u
@@ -178,7 +179,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 ) (publicServer, error) {
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		MaxInFlight: maxInFlight, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
+		MaxInFlight: maxInFlight, Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
 	server.LimitConnections(newFileBudget().public)

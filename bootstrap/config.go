@@ -38,6 +38,7 @@ type Settings struct {
 	CallbackPolicy      httpcallback.Policy
 	CallbackSecrets     httpcallback.Secrets
 	CallbackLimit       int
+	ClientShare         int
 	CallbackRate        httpcallback.Rate
 	CallbackContact     httpcallback.Contact
 	CallbackLog         string
@@ -83,7 +84,7 @@ func (s *Settings) all() []setting {
 		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},
 		{"log-format", "", "text or json; if it isn't set, text on a terminal and json elsewhere.", into(&s.LogFormat, parseFormat)},
-	}, s.callbackSettings()...)
+	}, append(s.limitSettings(), s.callbackSettings()...)...)
 }
 
 // flags returns a flag for each setting, with its default.

@@ -17,8 +17,8 @@ import (
 // Metrics are the metrics of an instance. Its methods are safe for concurrent use.
 type Metrics struct {
 	*prometheus.Registry
-	items, requests, seconds              *prometheus.HistogramVec
-	failures, lost, callbacks, publishing *prometheus.CounterVec
+	items, requests, seconds                       *prometheus.HistogramVec
+	failures, lost, callbacks, publishing, refused *prometheus.CounterVec
 }
 
 // New registers the metrics of the instance and of its process.
@@ -39,14 +39,18 @@ func New() *Metrics {
 		failures:  counter("footfall_batch_failures_total", "Attempts to apply a batch on a node that failed.", "node"),
 		lost:      counter("footfall_batches_lost_total", "Acknowledged batches that a node lost and that could not be repeated.", "node"),
 		callbacks: counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned, limited and paused count endpoints.", "outcome"),
+		refused:   counter("footfall_refused_total", "What was refused because a bound was reached, by resource and by whose bound it is.", "resource", "bound"),
 		publishing: counter("footfall_publish_attempts_total",
 			"Attempts to publish a count, by outcome: confirmed, refused (surely not taken), unknown.", "publisher", "outcome"),
 	}
 	for _, o := range []publishing.Outcome{publishing.Delivered, publishing.Refused, publishing.Failed, publishing.Abandoned, publishing.Limited, publishing.Paused} {
 		m.callbacks.WithLabelValues(string(o)) // exposed before the first one
 	}
+	for _, bound := range []string{"client", "host"} {
+		m.refused.WithLabelValues("endpoints", bound)
+	}
 	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing)
+		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused)
 	return m
 }
 
@@ -76,6 +80,11 @@ func (m *Metrics) CountLost(id counting.NodeID, batches int64) {
 // CountAttempt counts an attempt to notify an endpoint.
 func (m *Metrics) CountAttempt(a publishing.Attempt) {
 	m.callbacks.WithLabelValues(string(a.Outcome)).Inc()
+}
+
+// CountRefused counts what was refused of a resource because of a bound.
+func (m *Metrics) CountRefused(resource, bound string) {
+	m.refused.WithLabelValues(resource, bound).Inc()
 }
 
 // ExposePaused registers the number of endpoints and addresses that are paused.

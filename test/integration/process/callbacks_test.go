@@ -109,3 +109,33 @@ func TestS15ARangeThatOpensInternalAddressesIsNamedAtTheStart(t *testing.T) {
 		in.Kill()
 	}
 }
+
+// S3: one client names as many endpoints as it can. Its ids all count, and endpoints of
+// another client are kept. The window's own limit still refuses the id.
+func TestS3OneClientDoesNotFillTheWindow(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t, "FOOTFALL_CALLBACK_LIMIT=20", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_WINDOW=24h",
+		"FOOTFALL_TRUSTED_PROXIES=127.0.0.1").Start()
+	name := func(id int, client, host string) service.Reply {
+		path := service.AcceptPath(fmt.Sprint(id), fmt.Sprint("http://", host, ":8080/", id))
+		return check.Value(service.Request(http.DefaultClient, http.MethodGet, in.Public+path, "", "X-Forwarded-For", client))(t)
+	}
+	id := 0
+	for range 40 {
+		got := name(id, "198.51.100.1", fmt.Sprint("127.0.0.", id+1))
+		got.Want(t, http.StatusOK)
+		check.Equal(t, got.Header.Get("X-Footfall-Endpoint") == "refused", id >= 5, "endpoint %d is refused", id)
+		id++
+	}
+	check.Equal(t, openWindow(t, in).Count, 40, "ids that count")
+	for range 15 { // the rest of the window, by three clients
+		got := name(id, fmt.Sprint("198.51.100.", 2+id%3), fmt.Sprint("127.0.0.", id+1))
+		got.Want(t, http.StatusOK)
+		check.Equal(t, got.Header.Get("X-Footfall-Endpoint"), "", "endpoint %d", id)
+		id++
+	}
+	name(id, "198.51.100.9", "127.0.0.200").Want(t, http.StatusServiceUnavailable, "failed")
+	if metrics := in.Metrics(); !strings.Contains(metrics, `footfall_refused_total{bound="client",resource="endpoints"} 35`) {
+		t.Errorf("the metrics are %s", metrics)
+	}
+}

@@ -107,7 +107,7 @@ func TestCallbackAllowSaysWhoMayBeCalled(t *testing.T) {
 
 func TestCallbackLimitBoundsTheEndpointsOfAWindow(t *testing.T) {
 	t.Parallel()
-	in := service.NewDeployment(t, "FOOTFALL_CALLBACK_LIMIT=1", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_WINDOW=24h").Start()
+	in := service.NewDeployment(t, "FOOTFALL_CALLBACK_LIMIT=1", "FOOTFALL_CLIENT_SHARE=100", "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_WINDOW=24h").Start()
 	for _, c := range []struct {
 		id, endpoint string
 		status       int

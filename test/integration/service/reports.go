@@ -127,7 +127,7 @@ func (r *Ring) Windows(in *Instance) []Listed {
 
 // LocalCallbacks is the environment for endpoints of the tests' own.
 func LocalCallbacks(window, grace string) []string {
-	return []string{"FOOTFALL_WINDOW=" + window, "FOOTFALL_GRACE=" + grace, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_CALLBACK_RATE=1000000/s"}
+	return []string{"FOOTFALL_WINDOW=" + window, "FOOTFALL_GRACE=" + grace, "FOOTFALL_CALLBACK_ALLOW=127.0.0.0/8", "FOOTFALL_CALLBACK_RATE=1000000/s", "FOOTFALL_CLIENT_SHARE=100"}
 }
 
 // Long reports whether the tests with a long form are to run it.

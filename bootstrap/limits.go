@@ -1,0 +1,26 @@
+package bootstrap
+
+import "errors"
+
+// limitSettings are the bounds of what callers may take.
+func (s *Settings) limitSettings() []setting {
+	return []setting{
+		{"client-share", "25", "Percent of each bounded resource that one client may hold, 1 to 100: of the new endpoints of a window at an instance, which holds for one host, too; 100 is no bound.", into(&s.ClientShare, parseShare)},
+	}
+}
+
+func parseShare(text string) (int, error) {
+	n, err := numberTo(100)(text)
+	if err != nil || n == 0 {
+		return 0, errors.New("want a number from 1 to 100")
+	}
+	return n, nil
+}
+
+// endpointShare is how many new endpoints of a window one client may name, 0 for no bound.
+func (s *Settings) endpointShare() int {
+	if s.ClientShare == 100 || s.CallbackLimit == 0 {
+		return 0
+	}
+	return max(1, s.CallbackLimit*s.ClientShare/100)
+}
