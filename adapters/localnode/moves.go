@@ -79,33 +79,42 @@ func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.
 			t.setIncoming(arc, true)
 		}
 		var refused []counting.Refusal
+		var excess []counting.Visit
 		for i, v := range c.Pages {
-			if refusal := t.importPage(v); refusal != 0 {
+			rest, refusal := t.importPage(table, v)
+			if refusal != 0 {
 				refused = append(refused, counting.Refusal{Item: i, Reason: refusal})
+			}
+			if rest > 0 {
+				excess = append(excess, counting.Visit{Arc: arc, Page: v.Page, Count: rest})
 			}
 		}
 		result = t.incoming(arc)
-		result.Refused = refused
+		result.Refused, result.Excess = refused, excess
 		return nil
 	})
 	return result, err
 }
 
 // importPage adds a page and marks it, unless it is marked, or says why it can't;
-// 0 is no reason.
-func (t *tx) importPage(v counting.Visit) counting.Reason {
-	mark := t.appendPage(nil, v.Arc, v.Page)
-	switch {
-	case t.table(inMarks).Get(mark) != nil:
-		return 0
-	case v.Count < 0:
-		return counting.Corrupt
+// 0 is no reason. excess is what did not fit, and was put in quarantine.
+func (t *tx) importPage(table counting.Epoch, v counting.Visit) (excess int64, reason counting.Reason) {
+	key := t.appendPage(nil, v.Arc, v.Page)
+	if t.table(inMarks).Get(key) != nil {
+		return 0, 0
 	}
-	reason := t.add(v)
-	if reason == 0 {
-		t.table(inMarks).Put(mark, present())
+	count, err := readCount(t.pages.Get(key))
+	if err != nil || v.Count < 0 {
+		return 0, counting.Corrupt
 	}
-	return reason
+	sum, excess := counting.AddSaturated(count, v.Count)
+	if excess > 0 {
+		to := orphanKey(counting.Orphan{Arc: v.Arc, Table: table, Excess: true})
+		t.table(inQuarantine).Put(append(to, key[len(arcKey(v.Arc)):]...), number(excess))
+	}
+	t.pages.Put(key, number(sum))
+	t.table(inMarks).Put(key, present())
+	return excess, 0
 }
 
 // Confirm implements counting.Movable. It is an update, so that what an earlier

@@ -11,8 +11,11 @@ import (
 // no count, and nothing changes them.
 func orphanKey(o counting.Orphan) []byte {
 	kind := byte('f') // frozen pages of a move that is over
-	if o.Quarantined {
+	switch {
+	case o.Quarantined:
 		kind = 'q'
+	case o.Excess:
+		kind = 'e'
 	}
 	return slices.Concat(ordered(int64(o.Table)), []byte{kind}, arcKey(o.Arc))
 }
@@ -20,7 +23,7 @@ func orphanKey(o counting.Orphan) []byte {
 // parseOrphanKey reads what orphanKey has made, at the beginning of a key.
 func parseOrphanKey(key []byte) counting.Orphan {
 	table, _ := readOrdered[counting.Epoch](key[:8])
-	return counting.Orphan{Arc: arcOf(key[9:]), Table: table, Quarantined: key[8] == 'q'}
+	return counting.Orphan{Arc: arcOf(key[9:]), Table: table, Quarantined: key[8] == 'q', Excess: key[8] == 'e'}
 }
 
 // orphans are all that is in quarantine, with the number of the pages.
@@ -40,7 +43,7 @@ func (t *tx) orphans() (all []counting.Orphan) {
 func (m movable) Sweep(ctx context.Context, table counting.Epoch, k counting.SweepPolicy, _ string) (swept counting.SweepResult, next string, err error) {
 	err = m.update(ctx, "sweep", movesOf(table), func(t *tx) error {
 		for _, o := range t.orphans() {
-			if o.Quarantined || o.Table > k.Ended || o.Table < k.Since {
+			if o.Quarantined || o.Excess || o.Table > k.Ended || o.Table < k.Since {
 				swept.Orphans = append(swept.Orphans, o)
 				continue
 			}

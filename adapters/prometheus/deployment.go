@@ -64,6 +64,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("footfall_ring_losses", "Nodes that were abandoned with what they had counted.", float64(len(st.Losses)))
 	emit(prometheus.CounterValue, "footfall_ring_arcs_moved_total", "Arcs that this instance moved from one node to another.", float64(st.Moves.Arcs))
 	emit(prometheus.CounterValue, "footfall_ring_pages_moved_total", "Pages that this instance moved from one node to another.", float64(st.Moves.Pages))
+	emit(prometheus.CounterValue, "footfall_ring_excess_pages_total", "Pages that passed 2^63-1 when this instance moved them, so that a part of them is in no count.", float64(st.Moves.Excess))
 	for _, n := range st.Nodes {
 		up := 0.0
 		if n.Away == "" {

@@ -98,7 +98,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_node_clock_skew_seconds{node=b} 0",
 		"footfall_node_idempotency_keys{node=a} 9", "footfall_node_share_ratio{node=a} 0.75", "footfall_node_share_ratio{node=b} 0.25",
 		"footfall_node_up{node=a} 1", "footfall_node_up{node=b} 0", "footfall_ring_arcs_left{} 3", "footfall_ring_arcs_moved_total{} 11",
-		"footfall_ring_arcs_stuck{} 1", "footfall_ring_epoch{} 7", "footfall_ring_losses{} 2", "footfall_ring_pages_moved_total{} 12",
+		"footfall_ring_arcs_stuck{} 1", "footfall_ring_epoch{} 7", "footfall_ring_excess_pages_total{} 0", "footfall_ring_losses{} 2", "footfall_ring_pages_moved_total{} 12",
 	}, always...)
 	for state, n := range map[counting.State]int{counting.Open: 1, counting.Sealed: 0, counting.Published: 0, counting.Done: 2, counting.Lost: 0, counting.Damaged: 0} {
 		want = append(want, fmt.Sprintf("footfall_windows{state=%s} %d", state, n), fmt.Sprintf("footfall_window_oldest_age_seconds{state=%s} 0", state))

@@ -15,6 +15,7 @@ import (
 //	ff:c:{arc}    hash: page -> count
 //	ff:x:{arc}:{table}   the same of an arc that was claimed: its frozen pages
 //	ff:s:{arc}:{table}   the same, quarantined when that table gave the arc to this node
+//	ff:o:{arc}:{table}   hash: page -> what passed 2^63-1 when that table's move added it
 //	ff:st         hash: arc -> c for frozen, d:{pages} for released; of the open table
 //	ff:coming     a bit for each incoming arc of the open table
 //	ff:in:{arc}:{table}  set of the pages that were imported; an empty one stands for all keys

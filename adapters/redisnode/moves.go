@@ -85,6 +85,11 @@ func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Ar
 		return counting.ImportResult{}, err
 	}
 	result := importResult(answer)
+	for excess := answer.list(3); len(excess) > 1; excess = excess[2:] {
+		if i := excess.int(0); i < len(c.Pages) {
+			result.Excess = append(result.Excess, counting.Visit{Arc: arc, Page: c.Pages[i].Page, Count: excess.int64(1)})
+		}
+	}
 	result.Refused, err = parseRefused(answer.text(2))
 	return result, err
 }
@@ -183,7 +188,7 @@ func (n *Node) Sweep(ctx context.Context, table counting.Epoch, k counting.Sweep
 	s := counting.SweepResult{Forgotten: answer.int(1)}
 	for i := 2; i < len(answer); i += 4 {
 		s.Orphans = append(s.Orphans, counting.Orphan{
-			Quarantined: answer[i] == "s", Arc: counting.Arc(answer.int(i + 1)), Table: counting.Epoch(answer.int64(i + 2)), Pages: answer.int(i + 3),
+			Quarantined: answer[i] == "s", Excess: answer[i] == "o", Arc: counting.Arc(answer.int(i + 1)), Table: counting.Epoch(answer.int64(i + 2)), Pages: answer.int(i + 3),
 		})
 	}
 	return s, answer.text(0), nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"footfall/application/cluster"
@@ -25,6 +27,9 @@ type move struct {
 	arc                 counting.Arc
 	source, destination *cluster.Member
 
+	log    *slog.Logger
+	excess *atomic.Int64 // pages whose sum passed 2^63-1
+
 	claimed counting.FrozenPages
 	pages   int             // that this move has moved; 0 if another mover was first
 	keyed   bool            // the arc has keys, too
@@ -33,7 +38,7 @@ type move struct {
 }
 
 func (s *Service) newMove(v *cluster.View, arc counting.Arc) *move {
-	return &move{ctx: s.ctx, table: v.Table(), arc: arc, source: v.Nodes[v.From(arc)], destination: v.Nodes[v.Owner(arc)]}
+	return &move{ctx: s.ctx, table: v.Table(), arc: arc, source: v.Nodes[v.From(arc)], destination: v.Nodes[v.Owner(arc)], log: s.Log, excess: &s.excess}
 }
 
 // transfer copies the keys and frozen pages of a claimed arc to the destination.
@@ -99,12 +104,23 @@ func (m *move) copy() (closed bool, err error) {
 				return in.Closed, err
 			}
 			refused += len(in.Refused)
+			m.report(in.Excess)
 		}
 	}
 	if refused > 0 {
 		return false, fmt.Errorf("%w: %d of arc %d on %s", errRefused, refused, m.arc, m.destination.ID())
 	}
 	return false, nil
+}
+
+// report logs and counts what an import put in quarantine. The log has all of them: a page passes
+// 2^63-1 at most once in a move.
+func (m *move) report(excess []counting.Visit) {
+	m.excess.Add(int64(len(excess)))
+	for _, v := range excess {
+		m.log.Error("page passed 2^63-1 when its arc moved, and the excess is in no count",
+			"page_id", v.Page, "excess", v.Count, "arc", m.arc, "table", m.table, "node", m.destination.ID())
+	}
 }
 
 // call makes one call of a node, and notes the node, to blame it if the call fails.

@@ -40,6 +40,7 @@ type Service struct {
 	wake   chan struct{} // capacity 1: there may be arcs to move
 
 	arcs, pages atomic.Int64 // moved by this instance
+	excess      atomic.Int64 // of these pages, those whose sum passed 2^63-1
 
 	backoffs backoffs     // of the moves to the newest table
 	logged   atomic.Int64 // errors of arcs

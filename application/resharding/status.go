@@ -43,6 +43,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		st.Moves.Left += n.Incoming
 	}
 	st.Moves.Arcs, st.Moves.Pages, st.Moves.Stuck = s.arcs.Load(), s.pages.Load(), s.backoffs.stuck(v.Table())
+	st.Moves.Excess = s.excess.Load()
 	if rate := s.backoffs.rate(v.Table(), st.Moves.Left); rate > 0 {
 		st.Moves.Rate = rate
 		st.Moves.Estimate = time.Duration(float64(st.Moves.Left) / rate * float64(time.Second)).Seconds()

@@ -269,3 +269,11 @@ func AddChecked(count, n int64) (sum int64, ok bool) {
 	}
 	return count + n, true
 }
+
+// AddSaturated adds two counts up to 2^63-1. excess is what does not fit.
+func AddSaturated(count, n int64) (sum, excess int64) {
+	if sum, ok := AddChecked(count, n); ok {
+		return sum, 0
+	}
+	return math.MaxInt64, n - (math.MaxInt64 - count)
+}

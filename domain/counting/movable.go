@@ -72,6 +72,9 @@ type ImportResult struct {
 	// Refused are the pages of this call that could not be added; they are
 	// not marked. The items are in ascending order.
 	Refused []Refusal
+	// Excess are the pages of this call whose sum passed 2^63-1, each with the
+	// count that was put in quarantine.
+	Excess []Visit
 	// Closed: the arc was closed before, so nothing was done.
 	Closed bool
 }
@@ -131,7 +134,9 @@ type Movable interface {
 	// Import stores at most MaxImport keys, whatever the limit, and adds at most
 	// MaxImport pages of an incoming arc. It marks each page in the same step.
 	// Keys that the node has and pages that are marked stay as they are. A page
-	// that can't be added (Overflow, Corrupt) is refused alone.
+	// that is no count, or meets none, is refused alone (Corrupt). Where the sum would pass
+	// 2^63-1, the page gets 2^63-1, and the rest is put in quarantine in the same step. It
+	// is in no count, and Sweep reports it (Orphan.Excess). The page is marked.
 	Import(ctx context.Context, table Epoch, arc Arc, c Chunk) (ImportResult, error)
 
 	// Confirm returns for each arc what was imported, without refused pages, or
@@ -174,7 +179,7 @@ type Movable interface {
 	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
 }
 
-// Join adds the parts of a page whose arc is moving. The source must have been read
+// Join adds the parts of a page whose arc is moving, up to 2^63-1, as Import does. The source must have been read
 // before the destination. What was not imported by then is what the source had, since
 // nothing changes it. If the page was imported, the destination has all of it, whatever
 // the source returned: it was read before, or was rolled back since.
@@ -192,9 +197,6 @@ func Join(source, destination Part) Tally {
 	case source.Stage == Frozen:
 		more = source.Frozen
 	}
-	sum, fits := AddChecked(destination.Visits, more)
-	if !fits {
-		return Tally{Err: Overflow}
-	}
+	sum, _ := AddSaturated(destination.Visits, more)
 	return Tally{Visits: sum}
 }

@@ -24,19 +24,19 @@ func TestThePartsOfAMovingPageAddUp(t *testing.T) {
 		{"it is frozen and taken in", counting.Part{Stage: counting.Frozen, Frozen: 5}, counting.Part{Visits: 7, Marked: true}, 7},
 		{"it is frozen and was closed between the reads", counting.Part{Stage: counting.Frozen, Frozen: 5}, counting.Part{Visits: 7, Closed: true}, 7},
 		{"it is gone", counting.Part{Stage: counting.Released}, counting.Part{Visits: 7, Marked: true}, 7},
+		{"the sum passes the maximum", counting.Part{Visits: math.MaxInt64}, counting.Part{Visits: 7}, math.MaxInt64},
 		{"it is gone and closed", counting.Part{Stage: counting.Released}, counting.Part{Visits: 7, Closed: true}, 7},
 	} {
 		check.Equal(t, counting.Join(c.source, c.destination), (counting.Tally{Visits: c.want}), "%s", c.name)
 	}
 }
 
-func TestPartsThatCanNotBeAddedUpAreAnError(t *testing.T) {
+func TestAPartThatCanNotBeReadIsAnError(t *testing.T) {
 	full := counting.Part{Visits: math.MaxInt64}
 	for _, c := range []struct {
 		source, destination counting.Part
 		want                error
 	}{
-		{counting.Part{Visits: 1}, full, counting.Overflow},
 		{counting.Part{Err: counting.Corrupt}, full, counting.Corrupt},
 		{full, counting.Part{Err: counting.Corrupt, Marked: true}, counting.Corrupt},
 	} {

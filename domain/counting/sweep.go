@@ -34,6 +34,9 @@ type Orphan struct {
 	// Quarantined: the node quarantined the data when that table gave it the arc
 	// (sharding.RingStore.Open).
 	Quarantined bool `json:"aside,omitempty"`
+	// Excess: the sums of the pages passed 2^63-1 when the move of that table added them
+	// (Movable.Import). These are the rests.
+	Excess bool `json:"excess,omitempty"`
 	// Pages is the number of pages; -1 if the data is not pages.
 	Pages int `json:"pages"`
 }

@@ -92,6 +92,8 @@ type Progress struct {
 	// changes.
 	Arcs  int64 `json:"moved_by_this_instance"`
 	Pages int64 `json:"pages_moved_by_this_instance"`
+	// Excess is the number of those pages whose sum passed 2^63-1, since its start.
+	Excess int64 `json:"pages_with_excess,omitempty"`
 	// Rate is in arcs per second, over all instances, and Estimate is the
 	// time in seconds for those that are left; 0 where they are unknown.
 	Rate     float64 `json:"arcs_per_second"`

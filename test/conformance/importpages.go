@@ -24,21 +24,45 @@ func importCases() []testCase {
 		}},
 		{"pages that can't be added are refused alone", moving, func(f *fixture) {
 			arc := f.destination()
-			f.apply(f.batch(counting.Visit{Arc: arc, Page: "full", Count: math.MaxInt64 - 1}))
 			pages := []counting.Visit{
 				{Arc: arc, Page: "before", Count: 1},
-				{Arc: arc, Page: "full", Count: 2},
 				{Arc: arc, Page: "no count", Count: -1},
 				{Arc: arc, Page: "after", Count: 4},
 			}
-			refused := []counting.Refusal{{Item: 1, Reason: counting.Overflow}, {Item: 2, Reason: counting.Corrupt}}
 			for range 2 {
-				f.importPages(arc, pages, 2, refused...)
+				f.importPages(arc, pages, 2, refusal(1, counting.Corrupt))
 			}
-			f.tallies([]counting.Visit{pages[0], {Arc: arc, Page: "full", Count: math.MaxInt64 - 1}, pages[3]})
-			mustBe(f, f.closeArc(arc, 4), counting.ErrUnfinished)
+			f.tallies([]counting.Visit{pages[0], pages[2]})
+			mustBe(f, f.closeArc(arc, 3), counting.ErrUnfinished)
 			pages[1].Count = 1
 			f.importPages(arc, pages[1:2], 3)
+		}},
+		{"a page whose sum passes the maximum is imported, and the excess is put in quarantine", moving, func(f *fixture) {
+			arc := f.destination()
+			live := f.batch(counting.Visit{Arc: arc, Page: "by one", Count: math.MaxInt64 - 1}, counting.Visit{Arc: arc, Page: "by all", Count: math.MaxInt64},
+				counting.Visit{Arc: arc, Page: "by half", Count: 1<<62 + 12345})
+			f.apply(live)
+			pages := []counting.Visit{
+				{Arc: arc, Page: "by one", Count: 2},
+				{Arc: arc, Page: "fits", Count: math.MaxInt64},
+				{Arc: arc, Page: "by all", Count: math.MaxInt64},
+				{Arc: arc, Page: "by half", Count: 1<<62 + 678},
+			}
+			excess := []counting.Visit{{Arc: arc, Page: "by one", Count: 1}, {Arc: arc, Page: "by all", Count: math.MaxInt64}, {Arc: arc, Page: "by half", Count: 13024}}
+			for _, want := range [][]counting.Visit{excess, nil} { // once
+				got := check.Value(f.moves().Import(f.Context(), f.ring.Table(), arc, counting.Chunk{Pages: pages}))(f)
+				equal(f, "marked pages", got.Pages, len(pages))
+				equal(f, "refused pages", len(got.Refused), 0)
+				equalSlices(f, "excess", got.Excess, want)
+				for _, p := range pages {
+					f.tallies([]counting.Visit{{Arc: arc, Page: p.Page, Count: math.MaxInt64}})
+				}
+			}
+			f.closeArcsOf(pages)
+			k := counting.SweepPolicy{Arcs: []counting.Arc{arc}, Ended: f.ring.Table(), Since: f.ring.Table()}
+			for range 2 {
+				f.sweep(k, 0, counting.Orphan{Arc: arc, Table: f.ring.Table(), Excess: true, Pages: len(excess)})
+			}
 		}},
 		{"an arc that is not incoming imports nothing", moving, func(f *fixture) {
 			f.destination()
@@ -93,6 +117,13 @@ func importCases() []testCase {
 			f.tallies(pagesOf(2)(arc))
 		}},
 	}
+}
+
+// closeArcsOf closes the arc of imported pages, and then all others.
+func (f *fixture) closeArcsOf(pages []counting.Visit) {
+	f.Helper()
+	check.Must(f, f.closeArc(pages[0].Arc, len(pages)))
+	f.closeArcs()
 }
 
 // importsNothing checks that an arc is closed to imports.

@@ -49,7 +49,7 @@ func TestTheRedisCommandsOfTheDocsRun(t *testing.T) {
 	names := strings.NewReplacer("ARC", "7", "TABLE", "2", ":N", ":2", "PAGE", "home")
 	for page, lines := range commands(t, "redis-cli") {
 		check.Must(t, client.FlushDB(t.Context()).Err())
-		for _, key := range []string{"ff:c:7", "ff:x:7:2", "ff:in:7:2", "ff:s:7:2"} {
+		for _, key := range []string{"ff:c:7", "ff:x:7:2", "ff:in:7:2", "ff:s:7:2", "ff:o:7:2"} {
 			check.Must(t, client.HSet(t.Context(), key, "home", 1).Err())
 		}
 		check.Must(t, client.Set(t.Context(), "ff:c:8", "planted", 0).Err())

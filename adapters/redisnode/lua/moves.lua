@@ -8,6 +8,7 @@ local function is_coming(arc) return redis.call('GETBIT', 'ff:coming', arc) == 1
 
 local function live_of(arc) return 'ff:c:' .. arc end
 local function frozen_of(arc) return 'ff:x:' .. arc .. ':' .. opened end
+local function excess_of(arc) return 'ff:o:' .. arc .. ':' .. opened end
 local function marks_of(arc) return 'ff:in:' .. arc .. ':' .. opened end
 
 -- marked is the number of pages of an arc that were imported.
@@ -128,10 +129,22 @@ local function import_keys(arc, keys)
   end
 end
 
+-- saturate adds a count to a page whose sum does not fit, and returns the excess.
+-- Redis does the arithmetic, because numbers of Lua are exact to 2^53 only.
+local function saturate(arc, page, count)
+  local most, live, excess = '9223372036854775807', live_of(arc), excess_of(arc)
+  local before = redis.call('HGET', live, page)
+  redis.call('HSET', excess, page, '-' .. most)
+  redis.call('HINCRBY', excess, page, before)
+  redis.call('HINCRBY', excess, page, count)
+  redis.call('HSET', live, page, most)
+  return redis.call('HGET', excess, page)
+end
+
 -- import_pages adds pages that are not marked: page, count, ... It returns what was
--- refused.
+-- refused, and {number, excess, ...} of the pages whose sum did not fit.
 local function import_pages(arc, pages)
-  local live, marks, refused = live_of(arc), marks_of(arc), {}
+  local live, marks, refused, excess = live_of(arc), marks_of(arc), {}, {}
   for i = 1, #pages, 2 do
     if redis.call('SISMEMBER', marks, pages[i]) == 0 then
       local reason
@@ -140,6 +153,11 @@ local function import_pages(arc, pages)
       else
         local r = redis.pcall('HINCRBY', live, pages[i], pages[i + 1])
         if type(r) == 'table' then reason = reason_of(r) end
+        if reason == OVERFLOW then
+          reason = nil
+          excess[#excess + 1] = int((i - 1) / 2)
+          excess[#excess + 1] = saturate(arc, pages[i], pages[i + 1])
+        end
       end
       -- The mark comes last: one without its count would lose the page.
       if reason then
@@ -149,19 +167,19 @@ local function import_pages(arc, pages)
       end
     end
   end
-  return refused
+  return refused, excess
 end
 
 -- import answers the number of marked pages, whether all keys were imported, and
--- which pages were refused; nothing where the arc is not coming. last is '1' if
+-- which pages were refused, and the excess; nothing where the arc is not coming. last is '1' if
 -- these are the last keys.
 local function import(arc, keys, last, pages)
   if not is_coming(arc) then return {'OK'} end
   if keys ~= '' then import_keys(arc, unpacked(keys)) end
   if last == '1' then redis.call('SADD', marks_of(arc), '') end
-  local refused = import_pages(arc, unpacked(pages))
+  local refused, excess = import_pages(arc, unpacked(pages))
   local marks = marks_of(arc)
-  return {'OK', int(marked(marks)), int(redis.call('SISMEMBER', marks, '')), table.concat(refused, ',')}
+  return {'OK', int(marked(marks)), int(redis.call('SISMEMBER', marks, '')), table.concat(refused, ','), excess}
 end
 
 -- confirm answers for each arc the number of marked pages, -1 where the marks are

@@ -1,5 +1,5 @@
 -- Leftovers of moves, found by the names of keys. kinds: c live, s quarantined,
--- x frozen, in marks, k idempotency keys.
+-- o excess, x frozen, in marks, k idempotency keys.
 
 -- size is the number of pages of a hash, -1 where the key is none.
 local function size(key)
@@ -46,7 +46,7 @@ local function sweep(ended, since, arcs, cursor, limit)
     local kind, first, second = string.match(key, '^ff:(%l+):(%d+):?(%d*)$')
     if kind == 'c' and second == '' and not is_kept(tonumber(first)) then
       orphan(kind, first, 0, key)
-    elseif kind == 's' and second ~= '' then
+    elseif (kind == 's' or kind == 'o') and second ~= '' then
       orphan(kind, first, tonumber(second), key)
     elseif kind == 'x' and second ~= '' then
       sweep_frozen(key, first, tonumber(second))
