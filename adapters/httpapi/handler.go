@@ -28,7 +28,10 @@ type Route struct {
 	Method string
 	// Path has at most one variable, such as /visit/{page_id}.
 	Path string
-	Do   Action
+	// Slashes: the variable may have slashes, also at its begin and end. Where another
+	// route has the same prefix and a suffix, that comes before this one.
+	Slashes bool
+	Do      Action
 	// Query are the parameters of the route. One of another name is refused: what its
 	// sender meant would be lost. Nil: any is admitted, or Do checks them.
 	Query []string
@@ -91,7 +94,7 @@ func NewHandler(o HandlerOptions) *Handler {
 	}
 	for i := range o.Routes {
 		rt := &o.Routes[i]
-		e := &endpoint{Route: rt, path: newPathMatcher(rt.Path), handler: h}
+		e := &endpoint{Route: rt, path: newPathMatcher(rt), handler: h}
 		if o.Metrics != nil {
 			e.meter = o.Metrics.of(rt)
 		}

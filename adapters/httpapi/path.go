@@ -9,22 +9,22 @@ import (
 )
 
 // pathMatcher matches a template such as /visits/{page_id}/badge.svg, with one
-// variable or none, against the path as it was sent: %2F belongs to a variable
-// and a slash doesn't.
+// variable or none, against the path as it was sent. %2F belongs to the variable, and a
+// slash does if slashes is set.
 //
 // It is a mux.MatcherFunc because mux's own templates see a decoded path, or one
 // that mux has encoded again, in which a%2Fb equals a/b beside bytes that
 // were sent without encoding. They also take four times as long as all else that
 // is done here for a request.
 type pathMatcher struct {
-	prefix, suffix string
-	variable       bool
+	prefix, suffix    string
+	variable, slashes bool
 }
 
-func newPathMatcher(template string) pathMatcher {
-	prefix, rest, variable := strings.Cut(template, "{")
+func newPathMatcher(rt *Route) pathMatcher {
+	prefix, rest, variable := strings.Cut(rt.Path, "{")
 	_, suffix, _ := strings.Cut(rest, "}")
-	return pathMatcher{prefix, suffix, variable}
+	return pathMatcher{prefix, suffix, variable, rt.Slashes}
 }
 
 func (p *pathMatcher) match(r *http.Request, _ *mux.RouteMatch) bool {
@@ -37,7 +37,7 @@ func (p *pathMatcher) match(r *http.Request, _ *mux.RouteMatch) bool {
 			return false
 		}
 	}
-	return strings.IndexByte(rest, '/') < 0
+	return p.slashes || strings.IndexByte(rest, '/') < 0
 }
 
 // value is the variable's value in a path that matches, percent-decoded.

@@ -97,11 +97,11 @@ func (a *api) routes() []httpapi.Route {
 	none, pages := []string{}, []string{"page_id"}
 	counter := func(prefix string) []httpapi.Route {
 		return []httpapi.Route{
-			{Method: post, Path: prefix + "/visit/{page_id}", Do: a.record, Query: none, Writes: true, IgnoresDisconnect: true},
-			{Method: get, Path: prefix + "/visits/{page_id}", Do: a.read, Query: none, IgnoresDisconnect: true},
+			{Method: post, Path: prefix + "/visit/{page_id}", Slashes: true, Do: a.record, Query: none, Writes: true, IgnoresDisconnect: true},
+			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Slashes: true, Do: a.badge},
+			{Method: get, Path: prefix + "/visits/{page_id}", Slashes: true, Do: a.read, Query: none, IgnoresDisconnect: true},
 			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Query: none, Writes: true},
 			{Method: get, Path: prefix + "/visits", Do: a.readMany, Query: pages},
-			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Do: a.badge},
 		}
 	}
 	return slices.Concat(

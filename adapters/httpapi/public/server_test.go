@@ -20,8 +20,8 @@ import (
 	"footfall/test/httpcheck"
 )
 
-// Row V22: page ids go through as they are, or not at all.
-func TestPageIDsAreCountedAsSent(t *testing.T) {
+// V22: page ids go through as they are, or not at all. N1: so do those with slashes.
+func TestN1PageIDsAreCountedAsSent(t *testing.T) {
 	f := newTallies()
 	base := "http://" + httpcheck.Serve(t, newRig(t, withTallies(f)).handler).Addr()
 	c := httpcheck.Client(t)
@@ -48,7 +48,12 @@ func TestPageIDsAreCountedAsSent(t *testing.T) {
 		{"a%0Ab", "", 400},
 		{"%C2%85", "", 400},
 		{"%FF", "", 400},
-		{"a/b", "", 404},
+		{"a/b", "a/b", 200},
+		{"blog/2026/hello", "blog/2026/hello", 200},
+		{"blog/2026/", "blog/2026/", 200},
+		{"/a//b/../.", "/a//b/../.", 200},
+		{"a/b%2Fc", "a/b/c", 200},
+		{"a%2Fbadge.svg", "a/badge.svg", 200},
 		{strings.Repeat("x", 1<<20+8<<10), "", 431},
 	} {
 		name := p.sent[:min(len(p.sent), 30)]
@@ -71,7 +76,30 @@ func TestPageIDsAreCountedAsSent(t *testing.T) {
 			t.Errorf("GET %s: %s, among many %s", name, one, many)
 		}
 	}
-	check.Equal(t, len(f.counts), 11, "the size of %v", f.counts)
+	check.Equal(t, len(f.counts), 16, "the size of %v", f.counts)
+}
+
+// N1: a badge is one of the page before it, whatever that has.
+func TestN1BadgesHaveTheNamesOfPagesWithSlashes(t *testing.T) {
+	f := newTallies()
+	f.counts["blog/hello"] = 3
+	base := "http://" + httpcheck.Serve(t, newRig(t, withTallies(f)).handler).Addr()
+	c := httpcheck.Client(t)
+	for _, path := range []string{"/visits/blog/hello/badge.svg", "/api/v1/counter/visits/blog%2Fhello/badge.svg"} {
+		if resp, body := httpcheck.Ask(t, c, "GET", base+path); resp.StatusCode != 200 || !strings.Contains(body, ">3<") {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+	}
+}
+
+// N3: a parameter that a route does not know is refused on each of them.
+func TestN3UnknownParametersAreRefused(t *testing.T) {
+	h := newRig(t).handler
+	for _, path := range []string{"/visits/home?from=2026-01-01", "/visits?page_id=a&step=day", "/api/v1/counter/visits/a?to=1", "/api/verve/windows?since=1"} {
+		if got := httpcheck.Send(t, h, "GET", path, ""); got.Code != 400 || !strings.Contains(got.Body.String(), `"code":"unknown_parameter"`) {
+			t.Errorf("%s: %d %s", path, got.Code, got.Body)
+		}
+	}
 }
 
 func TestAThousandPagesFitIntoAURL(t *testing.T) {
