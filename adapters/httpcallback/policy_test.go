@@ -2,7 +2,6 @@ package httpcallback_test
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -94,24 +93,6 @@ func TestABadPolicyIsAnErrorOfOneLine(t *testing.T) {
 			t.Errorf("%q: %v, want %s", policy, err, want)
 		}
 	}
-}
-
-// S15: metadata services are not called, whatever the policy permits.
-func TestS15MetadataAddressesAreNeverCalled(t *testing.T) {
-	n := notifier(t, "public,0.0.0.0/0,::/0,169.254.169.254/32,*.internal@169.254.0.0/16", httpcallback.Options{})
-	for _, a := range strings.Fields(`169.254.169.254 169.254.170.2 169.254.169.253 100.100.100.200 168.63.129.16 192.0.0.192
-		fd00:ec2::254 fd00:ec2::23 fd20:ce::254 fd00:42::42 fe80::a9fe:a9fe ::ffff:169.254.169.254 64:ff9b::169.254.169.254
-		64:ff9b:1::169.254.169.254 ::169.254.169.254 ::ffff:0:169.254.169.254 2002:a9fe:a9fe::1 2606:4700::5efe:169.254.169.254`) {
-		e := publishing.Endpoint("http://" + net.JoinHostPort(a, "80") + "/latest/")
-		check.Is(t, n.Permits(e), publishing.ErrForbidden, "permits %s", e)
-		got := n.Notify(t.Context(), report(), e, 1)
-		check.Is(t, got.Err, publishing.ErrForbidden, "call of %s", e)
-	}
-	r, _ := resolver(t, map[string]func(int) []netip.Addr{"metadata.internal": always("169.254.169.254", "100.100.100.200")})
-	n = notifier(t, "0.0.0.0/0,*.internal@169.254.0.0/16", httpcallback.Options{Resolver: r})
-	got := n.Notify(t.Context(), report(), "http://metadata.internal/latest/", 1)
-	check.Is(t, got.Err, publishing.ErrForbidden, "call by name")
-	check.OK(t, n.Permits("http://127.0.0.1/"), "any other address")
 }
 
 // S15: one host can be named that may lead into a range. No other one may, and no address
