@@ -18,7 +18,7 @@ const importPages = 1000
 func (o *Options) importCommand() *cobra.Command {
 	var skip number
 	var skipInvalid bool
-	c := o.adminCommand("import FILE", "Set every page of a file that export has written, or of stdin for -, to its count there, whatever it was before; repeating it changes nothing.",
+	c := o.adminCommand("import FILE", "Set every page of a file that export has written, or of a CSV file with the header page,count, or of stdin for -, to its count there, whatever it was before; repeating it changes nothing.",
 		func(ctx context.Context, c client, args []string) error {
 			return interruptibly(ctx, func(ctx context.Context) error {
 				return c.importAll(ctx, args[0], pageImport{client: c, skip: int64(skip), skipInvalid: skipInvalid})
@@ -40,9 +40,10 @@ type pageImport struct {
 	client
 	skip, size        int64
 	skipInvalid       bool
-	done, read, bytes int64 // lines that are set, lines that were read, and their length
-	uncounted         int64 // lines whose page has no count
-	invalid           int64 // lines that the service would refuse
+	done, read, bytes int64       // lines that are set, lines that were read, and their length
+	uncounted         int64       // lines whose page has no count
+	invalid           int64       // lines that the service would refuse
+	columns           *csvColumns // nil if the file is not CSV
 	pending           []exportLine
 }
 
@@ -84,12 +85,19 @@ func (in *pageImport) take(ctx context.Context, text []byte, bad error) error {
 		if text, err = withoutMark(text); err != nil {
 			return err
 		}
+		if in.columns = csvHeader(text); in.columns != nil {
+			return nil
+		}
 	}
 	if in.read <= in.skip || bad == nil && len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}
 	var line exportLine
-	if bad == nil {
+	switch {
+	case bad != nil:
+	case in.columns != nil:
+		line, bad = in.columns.parse(text)
+	default:
 		line, bad = parseLine(text)
 	}
 	switch {

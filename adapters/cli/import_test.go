@@ -71,10 +71,10 @@ footfall: 2 pages have no count in the file and were not changed; all others wer
 
 // badLines are lines that the service would refuse, and what is said of them.
 var badLines = []struct{ text, why string }{
-	{`nonsense`, `it is not a JSON object such as {"page_id":"home","count":12}`},
-	{`[]`, `it is not a JSON object such as {"page_id":"home","count":12}`},
-	{`{"page_id":"b","count":1} {}`, `it is not a JSON object such as {"page_id":"home","count":12}`},
-	{`{"page_id":"b","count":1`, `it is not a JSON object such as {"page_id":"home","count":12}`},
+	{`nonsense`, `want {"page_id":"home","count":12}, or CSV whose first line is page,count`},
+	{`[]`, `want {"page_id":"home","count":12}, or CSV whose first line is page,count`},
+	{`{"page_id":"b","count":1} {}`, `want {"page_id":"home","count":12}, or CSV whose first line is page,count`},
+	{`{"page_id":"b","count":1`, `want {"page_id":"home","count":12}, or CSV whose first line is page,count`},
 	{`{"count":1}`, "bad page id: it is empty"},
 	{`{"page_id":null,"count":1}`, "bad page id: it is empty"},
 	{`{"page_id":7,"count":1}`, "page_id is not a string of Unicode characters"},
@@ -211,4 +211,51 @@ func TestAnImportThatWaitsForStdinIsInterrupted(t *testing.T) {
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
+}
+
+// N10: CSV is read by its header. A line that can't be read says what is wanted.
+func TestN10CSVIsReadByItsHeader(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ file, want, stderr string }{
+		"page,count": {"page,count\nhome,12\n\"a,b \"\"c\"\"\",0\n", `[{"page_id":"home","count":12},{"page_id":"a,b \"c\"","count":0}]`, ""},
+		"an export":  {"\ufeffPath;Title;Views\r\n/blog/hello;Hello;7\r\n", `[{"page_id":"/blog/hello","count":7}]`, ""},
+		"tabs":       {"visits\tpage\n3\thome\n", `[{"page_id":"home","count":3}]`, ""},
+		"no header":  {"home,12\n", "", `line 1: want {"page_id":"home","count":12}, or CSV whose first line is page,count`},
+		"no number":  {"page,count\nhome,\"1,204\"\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: the number is "1,204"`},
+		"negative":   {"page,count\nhome,-1\n", "", `line 2: want a page and a whole number`},
+		"too many":   {"page,count\nhome,1,2\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: it has 3 fields, the header has 2`},
+		"a quote":    {"page,count\nho\"me,1\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: bare "`},
+		"no page":    {"page,count\n,1\n", "", `line 2: bad page id`},
+		"twice":      {"page,count\nhome,1\nhome,2\n", `[{"page_id":"home","count":1}]`, `line 3: its page has an earlier line`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			flag := adminAt(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				got = append(got, string(body))
+				_, _ = w.Write([]byte("{}"))
+			})
+			file := filepath.Join(t.TempDir(), "pages.csv")
+			writeFile(t, file, c.file)
+			code, _, stderr := run(t, "import", file, flag)
+			if (code == 0) != (c.stderr == "") || !strings.Contains(stderr, c.stderr) || strings.Join(got, "") != c.want {
+				t.Errorf("exit code %d, %q, sent %s, want %s, %q", code, stderr, got, c.want, c.stderr)
+			}
+		})
+	}
+	t.Run("continued", func(t *testing.T) {
+		t.Parallel()
+		var got string
+		flag := adminAt(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got = string(body)
+			_, _ = w.Write([]byte("{}"))
+		})
+		file := filepath.Join(t.TempDir(), "pages.csv")
+		writeFile(t, file, "page,count\na,1\nb,2\n")
+		if code, _, stderr := run(t, "import", "--skip=2", file, flag); code != 0 || got != `[{"page_id":"b","count":2}]` {
+			t.Errorf("exit code %d, %q, sent %s", code, stderr, got)
+		}
+	})
 }

@@ -78,7 +78,7 @@ func explain(text []byte, err error) error {
 	case !utf8.Valid(text):
 		return errors.New("it is not valid UTF-8")
 	case !lenient || jsontext.Value(text).Kind() != '{':
-		return errors.New(`it is not a JSON object such as {"page_id":"home","count":12}`)
+		return errors.New(`want {"page_id":"home","count":12}, or CSV whose first line is page,count`)
 	}
 	name := fieldOf(err)
 	switch {

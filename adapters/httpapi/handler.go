@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -134,13 +135,14 @@ func (h *Handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	_ = h.router.Walk(func(rt *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		var match mux.RouteMatch
 		if rt.Match(r, &match); match.MatchErr == mux.ErrMethodMismatch { //nolint:errorlint // mux doesn't wrap it
-			at = rt.GetHandler().(*endpoint).Route
-			allow = append(allow, at.methods()...)
+			found := rt.GetHandler().(*endpoint).Route
+			at = cmp.Or(at, found) // the first, which has the longer path
+			allow = append(allow, found.methods()...)
 		}
 		return nil
 	})
 	slices.Sort(allow)
-	w.Header().Set("Allow", strings.Join(allow, ", "))
+	w.Header().Set("Allow", strings.Join(slices.Compact(allow), ", "))
 	h.refuse(w, r, at, problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "The Allow header has the methods that this path takes."))
 }
 

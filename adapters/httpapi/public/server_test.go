@@ -92,6 +92,14 @@ func TestN1BadgesHaveTheNamesOfPagesWithSlashes(t *testing.T) {
 	}
 }
 
+// N1: a path that two routes match has their methods once.
+func TestN1AllowHasEachMethodOnce(t *testing.T) {
+	w := httpcheck.Send(t, newRig(t).handler, "DELETE", "/visits/a/badge.svg", "")
+	if got := w.Header().Get("Allow"); w.Code != 405 || got != "GET, HEAD" {
+		t.Errorf("%d, Allow: %s", w.Code, got)
+	}
+}
+
 // N3: a parameter that a route does not know is refused on each of them.
 func TestN3UnknownParametersAreRefused(t *testing.T) {
 	h := newRig(t).handler
