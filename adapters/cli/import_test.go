@@ -146,7 +146,7 @@ func TestFilesOfOtherSystemsAreRead(t *testing.T) {
 		want                       map[string]int64
 	}{
 		{name: "a mark, CRLF and empty lines", text: "\ufeff{\"page_id\":\"a\",\"count\":1}\r\n\r\n \n{\"page_id\":\"b\",\"count\":2}\r\n", stdout: `{"lines":4,"without_count":0,"invalid":0}` + "\n", want: map[string]int64{"a": 1, "b": 2}},
-		{name: "a second mark", text: oneLine + "\ufeff" + oneLine, want: map[string]int64{"a": 1}, stderr: "footfall: line 2: it is not a JSON object"},
+		{name: "a second mark", text: oneLine + "\ufeff" + oneLine, want: map[string]int64{"a": 1}, stderr: "footfall: line 2: want {"},
 		{name: "UTF-16", text: "\xff\xfe{\x00", args: []string{"--skip-invalid"}, stderr: "footfall: the file is UTF-16, want UTF-8\n"},
 		{name: "an empty file", stdout: `{"lines":0,"without_count":0,"invalid":0}` + "\n"},
 		{name: "fewer lines than are skipped", text: oneLine, args: []string{"--skip=2"}, stdout: `{"lines":1,"without_count":0,"invalid":0}` + "\n", stderr: "footfall: --skip is 2, and the file has 1 lines: no page was set\n"},
