@@ -179,7 +179,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 ) (publicServer, error) {
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		MaxInFlight: maxInFlight, Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
+		MaxInFlight: maxInFlight, CountLimit: int64(s.CountLimit), Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
 	server.LimitConnections(newFileBudget().public)

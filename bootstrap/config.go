@@ -38,6 +38,7 @@ type Settings struct {
 	CallbackPolicy      httpcallback.Policy
 	CallbackSecrets     httpcallback.Secrets
 	CallbackLimit       int
+	CountLimit          int
 	ClientShare         int
 	CallbackRate        httpcallback.Rate
 	CallbackContact     httpcallback.Contact

@@ -6,6 +6,7 @@ import "errors"
 func (s *Settings) limitSettings() []setting {
 	return []setting{
 		{"client-share", "25", "Percent of each bounded resource that one client may hold, 1 to 100: of the new endpoints of a window at an instance, which holds for one host, too; 100 is no bound.", into(&s.ClientShare, parseShare)},
+		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
 	}
 }
 
@@ -13,6 +14,14 @@ func parseShare(text string) (int, error) {
 	n, err := numberTo(100)(text)
 	if err != nil || n == 0 {
 		return 0, errors.New("want a number from 1 to 100")
+	}
+	return n, nil
+}
+
+func parseCountLimit(text string) (int, error) {
+	n, err := numberTo(1_000_000_000)(text)
+	if err != nil || n == 0 {
+		return 0, errors.New("want a number from 1 to 1000000000")
 	}
 	return n, nil
 }

@@ -37,12 +37,14 @@ func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]by
 	if err != nil {
 		return nil, err
 	}
+	a.boundCounts(items)
 	if err := a.recordItems(r, body, items); err != nil {
 		return nil, err
 	}
 	results := make([]bulkResult, len(items))
 	for i, item := range items {
 		a.logUnexpected(w, r, item.Err, true)
+		a.noteOverflow(item.Page, item.Err)
 		results[i] = bulkResultOf(item)
 	}
 	return json.Marshal(struct {

@@ -34,7 +34,8 @@ type Options struct {
 	// serve when one does. It is called with a deadline.
 	Nodes func(context.Context) []watching.Node
 	// Metrics registers footfall_http_requests_total,
-	// footfall_http_request_duration_seconds and footfall_event_streams.
+	// footfall_http_request_duration_seconds, footfall_event_streams and
+	// footfall_counts_refused_total.
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
 	// MaxInFlight is how many requests are served at a time; others are
@@ -43,6 +44,9 @@ type Options struct {
 	MaxInFlight int
 	// Identify tells which client sent a request.
 	Identify limits.Identify
+	// CountLimit is the largest count of an item of POST /visits. The counts of a request
+	// are at most ten times that together. 0 is no limit.
+	CountLimit int64
 	// Clients limits the requests of each client, health exempt. It may be nil.
 	Clients *limits.Clients
 }
@@ -61,12 +65,16 @@ func New(o Options) (*httpapi.Handler, error) {
 	if err := o.Metrics.Register(streams); err != nil {
 		return nil, fmt.Errorf("register the metrics of http: %w", err)
 	}
+	counts, err := newCountRefusals(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	home, err := page.New()
 	if err != nil {
 		return nil, err
 	}
 	a := &api{
-		Options: o, streams: streams, homePage: home, ok: []byte("ok"),
+		Options: o, streams: streams, counts: counts, homePage: home, ok: []byte("ok"),
 		bulk:     limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
 		refusals: rate.Sometimes{Interval: time.Second},
 		shares:   rate.Sometimes{Interval: time.Minute},
@@ -80,6 +88,7 @@ func New(o Options) (*httpapi.Handler, error) {
 type api struct {
 	Options
 	streams  prometheus.Gauge
+	counts   *countRefusals
 	homePage *template.Template
 	ok       []byte // the answer of accept
 	// bulk bounds how many of recordMany run at once, from before the body is read

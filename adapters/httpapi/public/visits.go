@@ -34,6 +34,7 @@ func (a *api) record(w http.ResponseWriter, r *http.Request, name string) ([]byt
 		}
 	}
 	if err := a.recordPage(r, page); err != nil {
+		a.noteOverflow(page, err)
 		return nil, err
 	}
 	body := make([]byte, 0, 128)

@@ -1,0 +1,28 @@
+package process_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"footfall/test/integration/service"
+)
+
+// S1: a count that would fill a page is refused, and the page goes on. The admin listener
+// sets such a count, and an overflow has a line in the log.
+func TestS1ACountFromAnyoneIsBounded(t *testing.T) {
+	t.Parallel()
+	d := service.NewDeployment(t, "FOOTFALL_COUNT_LIMIT=20")
+	in := d.Start()
+	const huge = `{"page_id":"shop","count":9223372036854775802}`
+	service.MustSend(t, "POST", in.Public+"/visits", `[`+huge+`,{"page_id":"shop","count":21},{"page_id":"shop","count":20}]`).
+		Want(t, http.StatusOK, `"error":"count_limit"`)
+	service.MustSend(t, "POST", in.Public+"/visits", huge).Want(t, http.StatusOK, `"error":"count_limit"`)
+	service.MustSend(t, "POST", in.Public+"/visit/shop", "").Want(t, http.StatusOK, "success")
+	in.Get("/visits/shop").Want(t, http.StatusOK, `"visits":21`)
+	in.Administer(http.MethodPut, "/pages/shop", `{"count":9223372036854775807}`).Want(t, http.StatusOK, "9223372036854775807")
+	service.MustSend(t, "POST", in.Public+"/visit/shop", "").Want(t, http.StatusConflict, "overflow")
+	service.WaitFor(t, "the log names the page", func() bool {
+		return strings.Contains(in.Logged(), "visit refused, the count of the page would pass 2^63-1")
+	})
+}
