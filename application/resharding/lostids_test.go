@@ -2,6 +2,7 @@ package resharding_test
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ func TestX8NoIDIsAcceptedForAWindowThatIsLost(t *testing.T) {
 		check.Value(d.ring.Abandon(t.Context(), "n2"))(t)
 		acknowledged := int64(0)
 		for id := range counting.ID(60) {
-			switch err := c.Accept(t.Context(), id, ""); {
+			switch _, err := c.Accept(t.Context(), netip.Prefix{}, id, ""); {
 			case err == nil:
 				acknowledged++
 			case !errors.Is(err, counting.ErrUnavailable):
