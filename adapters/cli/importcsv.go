@@ -13,12 +13,6 @@ import (
 	"footfall/domain/counting"
 )
 
-// The names that a header may have for the two columns of an import, in lower case.
-var (
-	pageColumns  = []string{"page", "page_id", "path", "page path"}
-	countColumns = []string{"count", "visits", "views", "pageviews", "hits"}
-)
-
 // errSeveralLines: reports of analytics tools may have a line for each day of a page. The
 // last one would be taken for all of them.
 var errSeveralLines = errors.New("its page has an earlier line; add up the lines of a page first")
@@ -41,10 +35,10 @@ func csvHeader(line []byte) *csvColumns {
 		if err != nil {
 			continue
 		}
-		column := func(known []string) int {
+		column := func(known ...string) int {
 			return slices.IndexFunc(names, func(name string) bool { return slices.Contains(known, strings.ToLower(strings.TrimSpace(name))) })
 		}
-		if page, count := column(pageColumns), column(countColumns); page >= 0 && count >= 0 {
+		if page, count := column("page", "page_id", "path", "page path"), column("count", "visits", "views", "pageviews", "hits"); page >= 0 && count >= 0 {
 			return &csvColumns{comma, page, count, len(names), maphash.MakeSeed(), make(map[uint64]struct{})}
 		}
 	}

@@ -38,6 +38,7 @@ func (printed) LogAttempt(publishing.Attempt) error { return nil }
 
 // LogEnd implements publishing.Journal.
 func (printed) LogEnd(string) error { return nil }
+
 func (printed) Notify(_ context.Context, r publishing.Report, e publishing.Endpoint, n int) publishing.Attempt {
 	return publishing.Attempt{ReportID: r.ID, Endpoint: e, Number: n, Outcome: publishing.Delivered, Status: 200}
 }

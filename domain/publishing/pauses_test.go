@@ -23,7 +23,7 @@ func TestS9WhatFailsForLongIsPausedWithAGrowingDelay(t *testing.T) {
 		calls = append(calls, now.Sub(began))
 		p.Failed(name, now, 0.5)
 	}
-	least := int((publishing.PauseAfter)/step) + 1
+	least := int(publishing.PauseAfter/step) + 1
 	if n := len(calls); n < least+24 || n > least+40 {
 		t.Errorf("%d calls in a day, want %d in the first two minutes and about one in an hour then", n, least)
 	}

@@ -278,7 +278,7 @@ func TestS9EndpointsOfOneAddressWaitTogether(t *testing.T) {
 		}
 		asked++
 		// The first second of each ten has a place.
-		next := time.Unix(1000, 0).Add((at/(10*time.Second) + 1) * 10 * time.Second)
+		next := time.Unix(1000, 0).Add(at.Truncate(10*time.Second) + 10*time.Second)
 		if at%(10*time.Second) >= time.Second {
 			return 0, publishing.Attempt{Outcome: publishing.Deferred, Address: "192.0.2.1/32", Until: next}
 		}
