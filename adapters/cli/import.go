@@ -89,6 +89,9 @@ func (in *pageImport) take(ctx context.Context, text []byte, bad error) error {
 			return nil
 		}
 	}
+	if in.read <= in.skip && in.columns != nil && bad == nil {
+		_, _ = in.columns.parse(text) // it notes the page
+	}
 	if in.read <= in.skip || bad == nil && len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}

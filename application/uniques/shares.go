@@ -64,6 +64,12 @@ func (s *shares) back(w counting.Window, client netip.Prefix, e publishing.Endpo
 		return
 	}
 	delete(s.named, sha256.Sum256([]byte(e)))
-	s.clients[client]--
-	s.hosts[e.Target()]--
+	giveBack(s.clients, client)
+	giveBack(s.hosts, e.Target())
+}
+
+func giveBack[K comparable](taken map[K]int, by K) {
+	if taken[by]--; taken[by] <= 0 {
+		delete(taken, by)
+	}
 }

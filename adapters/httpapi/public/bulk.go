@@ -37,7 +37,11 @@ func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]by
 	if err != nil {
 		return nil, err
 	}
-	a.boundCounts(items)
+	// Keys of items go by their numbers among the valid ones. Other instances may have
+	// other bounds, so with a key the bound refuses all of them.
+	if bounded := a.boundCounts(items); bounded != nil && len(r.Header[keyHeader]) > 0 {
+		return nil, bounded
+	}
 	if err := a.recordItems(r, body, items); err != nil {
 		return nil, err
 	}

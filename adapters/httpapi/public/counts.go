@@ -38,9 +38,9 @@ func newCountRefusals(registry prometheus.Registerer) (*countRefusals, error) {
 // boundCounts gives an error to each item whose count is above limit, or does not fit
 // into what the request may add: ten times the limit, or one for each of the most items,
 // if that is more. 0 is no limit.
-func (a *api) boundCounts(items []request.Visit) {
+func (a *api) boundCounts(items []request.Visit) (refused error) {
 	if a.CountLimit == 0 {
-		return
+		return nil
 	}
 	most := max(requestCounts*a.CountLimit, request.MaxItems)
 	left := most
@@ -50,11 +50,13 @@ func (a *api) boundCounts(items []request.Visit) {
 		case count > a.CountLimit || count > left:
 			items[i].Err = problem.New(http.StatusBadRequest, "count_limit", fmt.Sprintf(
 				"A count is at most %d here, and the counts of a request are at most %d together.", a.CountLimit, most))
+			refused = items[i].Err
 			a.counts.limit.Inc()
 		default:
 			left -= count
 		}
 	}
+	return refused
 }
 
 // noteOverflow counts a visit that its page has no room for. All of them cause at most one

@@ -88,3 +88,14 @@ func TestS1AnOverflowIsLoggedAndCounted(t *testing.T) {
 		}
 	}
 }
+
+// S1, P2: keys of items go by their numbers. Where another instance has another limit, a
+// repetition must not give an item the key of another, so none is counted.
+func TestS1WithAKeyACountAboveTheLimitRefusesTheRequest(t *testing.T) {
+	tallies := newTallies()
+	r := newRig(t, withTallies(tallies), countLimit(1000))
+	w := httpcheck.Send(t, r.handler, "POST", "/visits", `[{"page_id":"a","count":5000},{"page_id":"b"}]`, "Idempotency-Key", "k")
+	if w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"count_limit"`) || len(tallies.counts) > 0 {
+		t.Errorf("%d %s, counted %v", w.Code, w.Body, tallies.counts)
+	}
+}
