@@ -5,7 +5,7 @@ import "errors"
 // limitSettings are the bounds of what callers may take.
 func (s *Settings) limitSettings() []setting {
 	return []setting{
-		{"client-share", "25", "Percent of each bounded resource that one client may hold, 1 to 100: of the new endpoints of a window at an instance, which holds for one host, too; 100 is no bound.", into(&s.ClientShare, parseShare)},
+		{"client-share", "25", "Percent of FOOTFALL_CALLBACK_LIMIT, 1 to 100: so many new endpoints of a window may one client name at an instance, and so many may be at one host; 100 is no bound.", into(&s.ClientShare, parseShare)},
 		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
 	}
 }

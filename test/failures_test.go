@@ -53,8 +53,8 @@ func TestTheListOfFailuresAndTheTestsAgree(t *testing.T) {
 	}
 }
 
-// Rows F, X, S and N have a test by their number, such as TestF2F3 for F2 and F3, whose comment
-// cites them.
+// Rows F, X, S and N have a test by their number, such as TestF2F3 for F2 and F3, whose
+// comment cites them.
 func TestEveryReportOfARealEnvironmentHasATestByItsNumber(t *testing.T) {
 	t.Parallel()
 	tests, cited := testsAndCitations(t)

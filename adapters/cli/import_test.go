@@ -257,5 +257,10 @@ func TestN10CSVIsReadByItsHeader(t *testing.T) {
 		if code, _, stderr := run(t, "import", "--skip=2", file, flag); code != 0 || got != `[{"page_id":"b","count":2}]` {
 			t.Errorf("exit code %d, %q, sent %s", code, stderr, got)
 		}
+		writeFile(t, file, "page,count\na,1\nb,2\na,3\n")
+		got = ""
+		if code, _, stderr := run(t, "import", "--skip=3", file, flag); code == 0 || !strings.Contains(stderr, "line 4: its page has an earlier line") || got != "" {
+			t.Errorf("a second line of a page that was skipped: exit code %d, %q, sent %s", code, stderr, got)
+		}
 	})
 }

@@ -29,7 +29,7 @@ type Route struct {
 	Method string
 	// Path has at most one variable, such as /visit/{page_id}.
 	Path string
-	// Slashes: the variable may have slashes, also at its begin and end. Where another
+	// Slashes: the variable may have slashes, also at its beginning and end. Where another
 	// route has the same prefix and a suffix, that comes before this one.
 	Slashes bool
 	Do      Action

@@ -44,13 +44,6 @@ func newAddresses(r Rate) *addresses {
 	return &addresses{rate: r, known: make(map[netip.Prefix]*address)}
 }
 
-// groupOf is the address that is counted for a.
-func groupOf(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	group, _ := a.Prefix(min(a.BitLen(), 64)) // the length is right
-	return group
-}
-
 // acquire begins a connection, which release ends. Otherwise it returns when to try
 // again.
 func (as *addresses) acquire(group netip.Prefix, now time.Time) (again time.Time, ok bool) {

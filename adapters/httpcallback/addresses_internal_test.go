@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"footfall/domain/publishing"
 )
 
 // S9: 100,000 endpoints that lead to one address cost it at most 60 requests in any
@@ -12,8 +14,8 @@ import (
 func TestS9AHundredThousandEndpointsCostOneAddressSixtyAMinute(t *testing.T) {
 	as := newAddresses(Rate{60, time.Minute})
 	now := time.Unix(1000, 0)
-	group := groupOf(netip.MustParseAddr("::ffff:192.0.2.1"))
-	if group != groupOf(netip.MustParseAddr("192.0.2.1")) {
+	group := publishing.NetworkOf(netip.MustParseAddr("::ffff:192.0.2.1"))
+	if group != publishing.NetworkOf(netip.MustParseAddr("192.0.2.1")) {
 		t.Error("an address has two groups")
 	}
 	var begun []time.Time
@@ -42,7 +44,7 @@ func TestS9ANetworkOfIPv6IsOneAddress(t *testing.T) {
 	now := time.Unix(1000, 0)
 	count := func(format string) (n int) {
 		for i := range 1000 {
-			if group := groupOf(netip.MustParseAddr(fmt.Sprintf(format, i))); func() bool { _, ok := as.acquire(group, now); return ok }() {
+			if group := publishing.NetworkOf(netip.MustParseAddr(fmt.Sprintf(format, i))); func() bool { _, ok := as.acquire(group, now); return ok }() {
 				as.release(group)
 				n++
 			}
@@ -62,7 +64,7 @@ func TestS9AddressesThatAreRememberedAreBounded(t *testing.T) {
 	as := newAddresses(Rate{1, time.Minute})
 	now := time.Unix(1000, 0)
 	at := func(i int) netip.Prefix {
-		return groupOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+		return publishing.NetworkOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 	}
 	open := at(0)
 	if _, ok := as.acquire(open, now); !ok {

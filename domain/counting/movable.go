@@ -133,10 +133,11 @@ type Movable interface {
 
 	// Import stores at most MaxImport keys, whatever the limit, and adds at most
 	// MaxImport pages of an incoming arc. It marks each page in the same step.
-	// Keys that the node has and pages that are marked stay as they are. A page
-	// that is no count, or meets none, is refused alone (Corrupt). Where the sum would pass
-	// 2^63-1, the page gets 2^63-1, and the rest is put in quarantine in the same step. It
-	// is in no count, and Sweep reports it (Orphan.Excess). The page is marked.
+	// Keys that the node has and pages that are marked stay as they are. A page is
+	// refused alone (Corrupt) if its count, or the one that the node has of it, can't be
+	// read. If the sum would pass 2^63-1, the page gets 2^63-1 and is marked. The rest is
+	// put in quarantine in the same step: it is in no count, and Sweep reports it
+	// (Orphan.Excess).
 	Import(ctx context.Context, table Epoch, arc Arc, c Chunk) (ImportResult, error)
 
 	// Confirm returns for each arc what was imported, without refused pages, or
@@ -179,10 +180,11 @@ type Movable interface {
 	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
 }
 
-// Join adds the parts of a page whose arc is moving, up to 2^63-1, as Import does. The source must have been read
-// before the destination. What was not imported by then is what the source had, since
-// nothing changes it. If the page was imported, the destination has all of it, whatever
-// the source returned: it was read before, or was rolled back since.
+// Join adds the parts of a page whose arc is moving, up to 2^63-1, as Import does. The
+// source must have been read before the destination. What was not imported by then is
+// what the source had, since nothing changes it. If the page was imported, the
+// destination has all of it, whatever the source returned: it was read before, or was
+// rolled back since.
 func Join(source, destination Part) Tally {
 	taken := destination.Marked || destination.Closed
 	more := int64(0)

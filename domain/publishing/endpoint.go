@@ -102,9 +102,15 @@ func (e Endpoint) Target() string {
 	if err != nil {
 		return u.Hostname()
 	}
+	return NetworkOf(a).String()
+}
+
+// NetworkOf is what a limit takes for one address: an IPv4 address, or the first 64 bits of
+// an IPv6 address.
+func NetworkOf(a netip.Addr) netip.Prefix {
 	a = a.Unmap()
 	network, _ := a.Prefix(min(a.BitLen(), 64)) // the length is right
-	return network.String()
+	return network
 }
 
 // Redacted is the endpoint without its query, for logs.

@@ -64,8 +64,8 @@ func (r *Ring) SecondIndex(w counting.Window) int {
 // Loses tells whether a lost member has a part of a window's ids, or its entry.
 func (r *Ring) Loses(w counting.Window) bool { return r.LosesTable(r.TableFor(w)) }
 
-// LosesTable tells whether a lost member has a part of the ids that are routed by a table, of
-// this number: none of the windows for which it is valid is published.
+// LosesTable tells whether a lost member owns arcs by the table of a number (TableFor). If
+// so, no window for which the table is valid is published, unless it was sealed before.
 func (r *Ring) LosesTable(number int) bool {
 	return slices.ContainsFunc(r.tables[number].owners[:], func(o uint16) bool { return r.members[o].State == Lost })
 }

@@ -31,22 +31,17 @@ func ParseProxies(text string) ([]netip.Prefix, error) {
 type Identify struct{ Proxies []netip.Prefix }
 
 // Of is the client of a request that came from an address, with or without a port, and
-// with values of X-Forwarded-For.
-func (i Identify) Of(addr string, forwarded []string) netip.Prefix {
-	return clientOf(addr, forwarded, i.Proxies)
-}
-
-// clientOf is the client of a request: its address, or the one for which trusted
+// with values of X-Forwarded-For. It is this address, or the one for which trusted
 // proxies have forwarded it. Of IPv6 it is the network of 64 bits, which is the
 // least that one customer has. All addresses that can't be read are one client.
-func clientOf(addr string, forwarded []string, proxies []netip.Prefix) netip.Prefix {
+func (i Identify) Of(addr string, forwarded []string) netip.Prefix {
 	client := hostOf(addr)
 	trusted := func(p netip.Prefix) bool { return p.Contains(client) }
 	hops := strings.Split(strings.Join(forwarded, ","), ",")
 	// Each proxy adds the address that it sees at the end. Addresses before
 	// the last one that is no trusted proxy may be invented.
-	for i := len(hops) - 1; i >= 0 && slices.ContainsFunc(proxies, trusted); i-- {
-		before := hostOf(strings.TrimSpace(hops[i]))
+	for at := len(hops) - 1; at >= 0 && slices.ContainsFunc(i.Proxies, trusted); at-- {
+		before := hostOf(strings.TrimSpace(hops[at]))
 		if !before.IsValid() {
 			break
 		}

@@ -42,7 +42,7 @@ const maxClients = 65536
 // for concurrent use.
 type Clients struct {
 	rate     Rate
-	proxies  []netip.Prefix
+	identify Identify
 	limiters *lru.Cache[netip.Prefix, *rate.Limiter]
 }
 
@@ -53,14 +53,14 @@ func NewClients(r Rate, proxies []netip.Prefix) *Clients {
 		return nil
 	}
 	limiters, _ := lru.New[netip.Prefix, *rate.Limiter](maxClients) // only a size below 1 is an error
-	return &Clients{rate: r, proxies: proxies, limiters: limiters}
+	return &Clients{rate: r, identify: Identify{proxies}, limiters: limiters}
 }
 
 // Check counts a request that came from an address, with or without a port,
 // and with values of X-Forwarded-For. Its error is the fault rate_limited.
 func (c *Clients) Check(addr string, forwarded []string) error {
 	now := time.Now()
-	reservation := c.of(clientOf(addr, forwarded, c.proxies)).ReserveN(now, 1)
+	reservation := c.of(c.identify.Of(addr, forwarded)).ReserveN(now, 1)
 	wait := reservation.DelayFrom(now)
 	if wait == 0 {
 		return nil

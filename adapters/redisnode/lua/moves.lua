@@ -170,9 +170,9 @@ local function import_pages(arc, pages)
   return refused, excess
 end
 
--- import answers the number of marked pages, whether all keys were imported, and
--- which pages were refused, and the excess; nothing where the arc is not coming. last is '1' if
--- these are the last keys.
+-- import answers the number of marked pages, whether all keys were imported, which
+-- pages were refused, and the excess; nothing where the arc is not coming. last is '1'
+-- if these are the last keys.
 local function import(arc, keys, last, pages)
   if not is_coming(arc) then return {'OK'} end
   if keys ~= '' then import_keys(arc, unpacked(keys)) end
