@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,7 +15,8 @@ import (
 )
 
 // Rate is how many requests a client may send: a burst of Requests, and as many
-// again in every Per. The zero value is no limit.
+// again in every Per. A request with many items counts as so many. The zero value is no
+// limit.
 type Rate struct {
 	Requests int
 	Per      time.Duration
@@ -44,6 +46,7 @@ type Clients struct {
 	rate     Rate
 	identify Identify
 	limiters *lru.Cache[netip.Prefix, *rate.Limiter]
+	charging sync.Mutex // of two requests with many items, one sees the debt of the other
 }
 
 // NewClients returns nil for no limit. A client is an address, or the one for
@@ -67,6 +70,26 @@ func (c *Clients) Check(addr string, forwarded []string) error {
 	}
 	reservation.CancelAt(now)
 	return problem.RateLimited(wait)
+}
+
+// CheckItems counts the items of a request, beyond the one that Check has counted. A
+// client without debt may send any number of them, also more than a burst. They put it
+// into debt, and its next requests are refused until that is paid. The error is as with
+// Check; nothing is counted then.
+func (c *Clients) CheckItems(addr string, forwarded []string, items int) error {
+	if c == nil || items <= 1 {
+		return nil
+	}
+	client, now := c.of(c.identify.Of(addr, forwarded)), time.Now()
+	c.charging.Lock()
+	defer c.charging.Unlock()
+	if tokens := client.TokensAt(now); tokens < 0 {
+		return problem.RateLimited(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
+	}
+	for left := items - 1; left > 0; left -= client.Burst() {
+		client.ReserveN(now, min(left, client.Burst())) // one that exceeds the burst is not reserved
+	}
+	return nil
 }
 
 // of is the limiter of one client.

@@ -27,6 +27,24 @@ func TestClientsThatAreRememberedAreBounded(t *testing.T) {
 	}
 }
 
+// S13: of bulks that come together one puts the client into debt, and the others see that.
+func TestS13OnlyOneOfManyBulksMakesDebt(t *testing.T) {
+	c := limits.NewClients(check.Value(limits.ParseRate("100/h"))(t), nil)
+	const addr = "192.0.2.1:1"
+	for range 10 {
+		check.OK(t, c.Check(addr, nil))
+	}
+	admitted := 0
+	for range 10 {
+		if c.CheckItems(addr, nil, 2000) == nil {
+			admitted++
+		}
+	}
+	check.Equal(t, admitted, 1, "bulks that were admitted")
+	check.OK(t, c.CheckItems("192.0.2.2:1", nil, 2000))
+	check.OK(t, (*limits.Clients)(nil).CheckItems(addr, nil, 2000))
+}
+
 func TestRatesAndProxiesAreRead(t *testing.T) {
 	for text, want := range map[string]limits.Rate{"": {}, "100/s": {100, time.Second}, "1/m": {1, time.Minute}, "1000000/h": {1_000_000, time.Hour}} {
 		check.Equal(t, check.Value(limits.ParseRate(text))(t), want, "%q", text)

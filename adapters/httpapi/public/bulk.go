@@ -37,6 +37,9 @@ func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]by
 	if err != nil {
 		return nil, err
 	}
+	if err := a.checkItems(r, len(items)); err != nil {
+		return nil, err
+	}
 	// Keys of items go by their numbers among the valid ones. Other instances may have
 	// other bounds, so with a key the bound refuses all of them.
 	if bounded := a.boundCounts(items); bounded != nil && len(r.Header[keyHeader]) > 0 {

@@ -3,12 +3,14 @@ package public_test
 import (
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -47,6 +49,32 @@ func TestOnlyTheClientThatSendsTooManyIsRefused(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		httpcheck.Golden(t, "record", sendFrom(t, r, "POST", "/visit/home", "192.0.2.1:2000"))
 		httpcheck.Golden(t, "record_limited", sendFrom(t, r, "POST", "/visit/home", "192.0.2.1:2000"))
+	})
+}
+
+// S13: what a bulk or a read counts for the rate limit is its items, not one request. A
+// bulk above the burst is possible, and is paid for afterwards.
+func TestS13ABulkCostsAsManyAsItsItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, withTallies(newTallies()), limited("5/s", ""))
+		bulk := func(items int) *httptest.ResponseRecorder {
+			body := "[" + strings.Repeat(`{"page_id":"home"},`, items-1) + `{"page_id":"home"}]`
+			request := httptest.NewRequestWithContext(t.Context(), "POST", "/visits", strings.NewReader(body))
+			request.RemoteAddr = "192.0.2.1:1"
+			return httpcheck.Answer(r.handler, request)
+		}
+		check.Equal(t, bulk(2000).Code, 200, "a bulk above the burst")
+		refused := bulk(1)
+		check.Equal(t, refused.Code, 429, "a request of a client with debt")
+		check.Equal(t, refused.Header().Get("Retry-After"), "400", "when the debt is paid")
+		check.Equal(t, sendFrom(t, r, "POST", "/visit/home", "192.0.2.2:1").Code, 200, "another client")
+		time.Sleep(399 * time.Second)
+		check.Equal(t, bulk(1).Code, 429, "a second before")
+		time.Sleep(time.Second)
+		check.Equal(t, sendFrom(t, r, "GET", "/visits?page_id=a&page_id=b&page_id=c&page_id=d&page_id=e", "192.0.2.1:1").Code, 200, "afterwards")
+		refused = sendFrom(t, r, "GET", "/visits?page_id=a", "192.0.2.1:1")
+		check.Equal(t, refused.Code, 429, "pages of a read")
+		check.Equal(t, refused.Header().Get("Retry-After"), "1", "when they are paid")
 	})
 }
 

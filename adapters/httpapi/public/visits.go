@@ -127,6 +127,9 @@ func (a *api) readMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte
 	if len(names) == 0 {
 		return nil, problem.BadRequest("missing_parameter", "The parameter page_id is missing.")
 	}
+	if err := a.checkItems(r, len(names)); err != nil {
+		return nil, err
+	}
 	results := make([]readingResult, len(names))
 	pages := make([]counting.Page, 0, len(names))
 	origin := make([]int, 0, len(names)) // index of each page in names
@@ -150,6 +153,11 @@ func (a *api) readMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte
 		return nil, err
 	}
 	return json.Marshal(readingsJSON{results})
+}
+
+// checkItems counts the items of a request for the rate limit of its client.
+func (a *api) checkItems(r *http.Request, items int) error {
+	return a.Clients.CheckItems(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), items)
 }
 
 // logUnexpected logs the error of an item whose text the caller doesn't see.

@@ -26,3 +26,13 @@ func TestS1ACountFromAnyoneIsBounded(t *testing.T) {
 		return strings.Contains(in.Logged(), "visit refused, the count of the page would pass 2^63-1")
 	})
 }
+
+// S13: with a rate limit, a bulk costs as many requests as it has items.
+func TestS13TheRateLimitCountsItems(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t, "FOOTFALL_RATE_LIMIT=100/h").Start()
+	bulk := "[" + strings.Repeat(`{"page_id":"shop"},`, 199) + `{"page_id":"shop"}]`
+	service.MustSend(t, "POST", in.Public+"/visits", bulk).Want(t, http.StatusOK, "success")
+	service.MustSend(t, "POST", in.Public+"/visits", bulk).Want(t, http.StatusTooManyRequests, "rate_limited")
+	in.Administer(http.MethodGet, "/pages", "").Want(t, http.StatusOK, `"count":200`)
+}
