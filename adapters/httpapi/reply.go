@@ -31,20 +31,30 @@ func (h *Handler) succeed(w http.ResponseWriter, body []byte, plain bool) {
 // Fail answers with a fault: as a problem, or on a route that speaks plain text
 // as the text "failed" with an ErrorHeader.
 func (h *Handler) Fail(w http.ResponseWriter, f problem.Fault, plain bool) {
+	if !plain {
+		fail(w, f)
+		return
+	}
 	header := w.Header()
 	if f.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
 	header["Content-Type"], header["Cache-Control"] = h.textType, h.noStore
-	body := []byte("failed")
-	if plain {
-		header.Set(ErrorHeader, f.Code)
-	} else {
-		header.Set("Content-Type", "application/problem+json")
-		body = f.JSON(http.StatusText(f.Status))
-	}
+	header.Set(ErrorHeader, f.Code)
 	w.WriteHeader(f.Status)
-	_, _ = w.Write(body)
+	_, _ = w.Write([]byte("failed"))
+}
+
+// fail answers with a fault as a problem.
+func fail(w http.ResponseWriter, f problem.Fault) {
+	header := w.Header()
+	if f.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(f.RetryAfter))
+	}
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(f.Status)
+	_, _ = w.Write(f.JSON(http.StatusText(f.Status)))
 }
 
 // ReadBody reads a body of at most limit bytes. Its errors are the faults

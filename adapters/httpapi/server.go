@@ -240,6 +240,9 @@ func (s *Server) awaitShutdown(ended <-chan error) error {
 func (s *Server) trackState(of net.Conn, state http.ConnState) {
 	c := of.(*netconn.Conn)
 	s.connections.track(c, state)
+	if state == http.StateNew || state == http.StateIdle {
+		c.AwaitHeader()
+	}
 	if state == http.StateNew {
 		s.awaitingHeader.Store(c, nil)
 	} else if !c.SawHeader {
@@ -250,11 +253,16 @@ func (s *Server) trackState(of net.Conn, state http.ConnState) {
 
 // tracked counts the requests on which a handler is at work.
 func (s *Server) tracked(handler http.Handler) http.Handler {
+	noSniff := []string{"nosniff"} // all answers share it
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.working.Add(1)
 		defer s.working.Add(-1)
+		w.Header()["X-Content-Type-Options"] = noSniff
 		if s.undrained.Err() != nil || s.connections.waiting.Load() {
 			w.Header().Set("Connection", "close")
+		}
+		if !hasOneLength(w, r) {
+			return
 		}
 		if r.Body != http.NoBody {
 			r = r.WithContext(r.Context()) // a copy: net/http looks at the body of its own

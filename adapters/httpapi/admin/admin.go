@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
-	"net/url"
 	runtimepprof "runtime/pprof"
 	"strings"
 
@@ -125,13 +124,10 @@ func isLoopback(host string) bool {
 }
 
 // foreignOrigin reports whether a browser sent the request for a page that the
-// requested host didn't serve.
+// requested host didn't serve. Browsers send no Origin with a GET for a picture or a link.
 func foreignOrigin(r *http.Request) bool {
-	for _, origin := range r.Header.Values("Origin") {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
-			return true
-		}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return true
 	}
-	return false
+	return httpapi.IsForeignOrigin(r)
 }

@@ -35,11 +35,16 @@ type Conn struct {
 	reading     half
 	writing     half
 	readsPaused bool
+
+	header framing // that of the request that is awaited or served; see AwaitHeader
 }
 
 // New wraps a connection.
 func New(inner net.Conn) *Conn {
-	return &Conn{Conn: inner, reading: half{set: inner.SetReadDeadline}, writing: half{set: inner.SetWriteDeadline}}
+	return &Conn{
+		Conn: inner, reading: half{set: inner.SetReadDeadline}, writing: half{set: inner.SetWriteDeadline},
+		header: framing{done: true},
+	}
 }
 
 // contextKey is the key of a request's context under which its Conn is.
@@ -135,6 +140,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(p)
 		c.mu.Lock()
 		tooSoon := c.reading.end(err)
+		c.header.see(p[:n])
 		c.mu.Unlock()
 		if !tooSoon {
 			return n, err

@@ -27,7 +27,6 @@ func setHeaders(w http.ResponseWriter, mediaType, cache, policy string) {
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", cache)
 	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
