@@ -43,8 +43,6 @@ const (
 	// drainTime is how long a stopping service continues to serve, while
 	// GET /readyz makes balancers send no more.
 	drainTime = 500 * time.Millisecond
-	// maxInFlight bounds the requests served simultaneously.
-	maxInFlight = 4096
 	// requestTime bounds reading a request and answering it.
 	requestTime = 10 * time.Second
 	// profileTime is for the longest profile that the admin listener takes.
@@ -150,7 +148,7 @@ func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []pu
 	u := uniques.New(uniques.Options{
 		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: journal,
 		Grace: s.Grace, Instance: host + "-" + rand.Text(), Log: log,
-		Observe: m.CountAttempt, EndpointShare: s.endpointShare(),
+		Observe: m.CountAttempt, EndpointShare: s.shareOf(s.CallbackLimit),
 		Refused: func(bound string) { m.CountRefused("endpoints", bound) },
 	})
 	stage(lc, "callbacks", nil, u.Stop, time.Second)
@@ -179,7 +177,8 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 ) (publicServer, error) {
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		MaxInFlight: maxInFlight, CountLimit: int64(s.CountLimit), Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
+		Bounds: s.bounds(m.CountRefused), CountLimit: int64(s.CountLimit),
+		Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
 	server.LimitConnections(newFileBudget().public)

@@ -39,6 +39,8 @@ type Settings struct {
 	CallbackSecrets     httpcallback.Secrets
 	CallbackLimit       int
 	CountLimit          int
+	RequestLimit        int
+	BulkLimit           int
 	ClientShare         int
 	CallbackRate        httpcallback.Rate
 	CallbackContact     httpcallback.Contact

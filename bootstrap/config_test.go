@@ -55,6 +55,8 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_CALLBACK_LIMIT", "-1", "want a number from 0 to 1000000"},
 		{"FOOTFALL_KEY_LIMIT", "-1", "want a number from 0 to 1000000000"},
 		{"FOOTFALL_CALLBACK_LIMIT", "many", "want a number from 0 to 1000000"},
+		{"FOOTFALL_REQUEST_LIMIT", "-1", "want a number from 0 to 1000000"},
+		{"FOOTFALL_BULK_LIMIT", "few", "want a number from 0 to 1000000"},
 		{"FOOTFALL_CALLBACK_ALLOW", "10.0.0.0/33", `"10.0.0.0/33" is not a CIDR`},
 		{"FOOTFALL_CALLBACK_ALLOW", "everybody!", `"everybody!" is not public, none, a CIDR or a host pattern`},
 		{"FOOTFALL_CALLBACK_ALLOW", "public,,none", "an item of the list is empty"},

@@ -1,12 +1,19 @@
 package bootstrap
 
-import "errors"
+import (
+	"errors"
+
+	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/public"
+)
 
 // limitSettings are the bounds of what callers may take.
 func (s *Settings) limitSettings() []setting {
 	return []setting{
-		{"client-share", "25", "Percent of FOOTFALL_CALLBACK_LIMIT, 1 to 100: so many new endpoints of a window may one client name at an instance, and so many may be at one host; 100 is no bound.", into(&s.ClientShare, parseShare)},
+		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
 		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
+		{"request-limit", "4096", "Requests that an instance serves at a time, but for events and health; more are refused with 503, and those of one client beyond its share with 429; 0 is no bound.", into(&s.RequestLimit, numberTo(1_000_000))},
+		{"bulk-limit", "128", "Requests of POST /visits that an instance serves at a time, as with FOOTFALL_REQUEST_LIMIT; 0 is no bound.", into(&s.BulkLimit, numberTo(1_000_000))},
 	}
 }
 
@@ -26,10 +33,18 @@ func parseCountLimit(text string) (int, error) {
 	return n, nil
 }
 
-// endpointShare is how many new endpoints of a window one client may name, 0 for no bound.
-func (s *Settings) endpointShare() int {
-	if s.ClientShare == 100 || s.CallbackLimit == 0 {
+// bounds are those of the public listener. refused counts what they refuse.
+func (s *Settings) bounds(refused func(resource, bound string)) public.Bounds {
+	pool := func(resource string, total int) *limits.Pool {
+		return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(s.shareOf(total)), Refused: refused}
+	}
+	return public.Bounds{Requests: pool("requests", s.RequestLimit), Bulks: pool("bulks", s.BulkLimit), Refused: refused}
+}
+
+// shareOf is how much of a total one client may have, 0 for no bound.
+func (s *Settings) shareOf(total int) int {
+	if s.ClientShare == 100 || total == 0 {
 		return 0
 	}
-	return max(1, s.CallbackLimit*s.ClientShare/100)
+	return max(1, total*s.ClientShare/100)
 }

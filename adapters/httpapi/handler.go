@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -64,19 +65,23 @@ type HandlerOptions struct {
 	Routes []Route
 	// Metrics may be nil.
 	Metrics *Metrics
-	// MaxInFlight is how many requests are served at a time; 0 is no limit.
-	MaxInFlight int
+	// Identify tells which client sent a request.
+	Identify limits.Identify
+	// Requests bounds the requests that are served at a time. It may be nil, for no bound.
+	Requests *limits.Pool
 	// Clients may be nil, for no limit.
 	Clients *limits.Clients
+	// Refused is called with a resource and its bound when Clients refuses a request. Nil is
+	// a no-op.
+	Refused func(resource, bound string)
 	Log     *slog.Logger
 }
 
 // Handler answers the requests of one listener.
 type Handler struct {
-	options  HandlerOptions
-	router   *mux.Router
-	noVars   map[string]string
-	inFlight limits.InFlight
+	options HandlerOptions
+	router  *mux.Router
+	noVars  map[string]string
 	// All answers share these values of headers, so nothing may change them.
 	jsonType, textType, noStore []string
 }
@@ -88,7 +93,6 @@ func NewHandler(o HandlerOptions) *Handler {
 		// mux must not look at a decoded or a cleaned path.
 		router:   mux.NewRouter().UseEncodedPath().SkipClean(true),
 		noVars:   map[string]string{},
-		inFlight: limits.InFlight{Limit: int64(o.MaxInFlight)},
 		jsonType: []string{"application/json"},
 		textType: []string{"text/plain; charset=utf-8"},
 		noStore:  []string{"no-store"},
@@ -163,7 +167,16 @@ func (h *Handler) checkRate(r *http.Request) error {
 	if h.options.Clients == nil {
 		return nil
 	}
-	return h.options.Clients.Check(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
+	err := h.options.Clients.Check(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
+	if err != nil && h.options.Refused != nil {
+		h.options.Refused("rate", limits.BoundClient)
+	}
+	return err
+}
+
+// ClientOf is the client that sent a request.
+func ClientOf(r *http.Request, i limits.Identify) netip.Prefix {
+	return i.Of(r.RemoteAddr, r.Header["X-Forwarded-For"])
 }
 
 // endpoint serves one route.
@@ -208,10 +221,11 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 		}
 	}
 	if !e.Vital && !e.Stream {
-		if !e.handler.inFlight.Acquire() {
-			return problem.Unavailable("overloaded", "Too many requests at once; this one changed nothing.", 1)
+		client := ClientOf(r, e.handler.options.Identify)
+		if err := e.handler.options.Requests.Acquire(client, 1); err != nil {
+			return err
 		}
-		defer e.handler.inFlight.Release()
+		defer e.handler.options.Requests.Release(client, 1)
 	}
 	defer func() {
 		if v := recover(); v != nil {

@@ -46,8 +46,8 @@ func New() *Metrics {
 	for _, o := range []publishing.Outcome{publishing.Delivered, publishing.Refused, publishing.Failed, publishing.Abandoned, publishing.Limited, publishing.Paused} {
 		m.callbacks.WithLabelValues(string(o)) // exposed before the first one
 	}
-	for _, bound := range []string{"client", "host"} {
-		m.refused.WithLabelValues("endpoints", bound)
+	for _, b := range bounds() {
+		m.refused.WithLabelValues(b[0], b[1])
 	}
 	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused)
@@ -80,6 +80,16 @@ func (m *Metrics) CountLost(id counting.NodeID, batches int64) {
 // CountAttempt counts an attempt to notify an endpoint.
 func (m *Metrics) CountAttempt(a publishing.Attempt) {
 	m.callbacks.WithLabelValues(string(a.Outcome)).Inc()
+}
+
+// bounds are those of which refusals are exposed before the first one, each with its
+// resource.
+func bounds() [][2]string {
+	all := [][2]string{{"rate", "client"}, {"endpoints", "host"}}
+	for _, resource := range []string{"requests", "bulks", "endpoints"} {
+		all = append(all, [2]string{resource, "client"}, [2]string{resource, "total"})
+	}
+	return all
 }
 
 // CountRefused counts what was refused of a resource because of a bound.

@@ -87,8 +87,13 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_log_lines_dropped_total{} 5",
 		"footfall_publish_attempts_total{outcome=confirmed,publisher=x} 2", "footfall_publish_attempts_total{outcome=refused,publisher=x} 1",
 		"footfall_publish_attempts_total{outcome=unknown,publisher=x} 1", "footfall_queue_items{node=a} 4",
-		"footfall_refused_total{bound=client,resource=endpoints} 0", "footfall_refused_total{bound=host,resource=endpoints} 0",
 	}
+	for bound, resources := range map[string]string{"client": "bulks endpoints rate requests", "host": "endpoints", "total": "bulks endpoints requests"} {
+		for resource := range strings.FieldsSeq(resources) {
+			always = append(always, fmt.Sprintf("footfall_refused_total{bound=%s,resource=%s} 0", bound, resource))
+		}
+	}
+	slices.Sort(always)
 	if diff := cmp.Diff(always, series(t, m)); diff != "" {
 		t.Errorf("before the start (-want +got):\n%s", diff)
 	}

@@ -33,8 +33,8 @@ type Options struct {
 	// EndpointShare is how many new endpoints of a window one client may name, and how many
 	// may be at one host; 0 is no bound.
 	EndpointShare int
-	// Refused is called with the bound that refused an endpoint: BoundClient or
-	// BoundHost. Nil is a no-op.
+	// Refused is called with the bound that refused an endpoint: BoundClient, BoundHost or
+	// BoundTotal. Nil is a no-op.
 	Refused func(bound string)
 	// Observe is called with every attempt that is logged. Nil is a no-op.
 	Observe func(publishing.Attempt)
@@ -85,16 +85,23 @@ func (s *Service) Accept(ctx context.Context, client netip.Prefix, id counting.I
 	w := s.Cluster.View().Length().At(time.Now())
 	isNew, bound := s.shares.take(w, client, endpoint)
 	if bound != "" {
-		if s.Refused != nil {
-			s.Refused(bound)
-		}
+		s.refused(bound)
 		return false, s.send(ctx, counting.IDEvent{ID: id})
 	}
 	err = s.send(ctx, counting.IDEvent{ID: id, Endpoint: string(endpoint)})
 	if err != nil && isNew {
 		s.shares.back(w, client, endpoint)
 	}
+	if errors.Is(err, counting.EndpointLimit) {
+		s.refused(BoundTotal)
+	}
 	return true, err
+}
+
+func (s *Service) refused(bound string) {
+	if s.Refused != nil {
+		s.Refused(bound)
+	}
 }
 
 func (s *Service) send(ctx context.Context, e counting.IDEvent) error {

@@ -26,6 +26,7 @@ type shares struct {
 const (
 	BoundClient = "client"
 	BoundHost   = "host"
+	BoundTotal  = "total" // of a window at a node
 )
 
 // take counts an endpoint for a client and a host. Otherwise it returns the bound that

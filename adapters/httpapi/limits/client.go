@@ -37,6 +37,9 @@ type Identify struct{ Proxies []netip.Prefix }
 func (i Identify) Of(addr string, forwarded []string) netip.Prefix {
 	client := hostOf(addr)
 	trusted := func(p netip.Prefix) bool { return p.Contains(client) }
+	if len(forwarded) == 0 || !slices.ContainsFunc(i.Proxies, trusted) {
+		return network(client)
+	}
 	hops := strings.Split(strings.Join(forwarded, ","), ",")
 	// Each proxy adds the address that it sees at the end. Addresses before
 	// the last one that is no trusted proxy may be invented.
@@ -47,7 +50,12 @@ func (i Identify) Of(addr string, forwarded []string) netip.Prefix {
 		}
 		client = before
 	}
-	prefix, _ := client.Prefix(min(client.BitLen(), 64)) // the zero value for no address
+	return network(client)
+}
+
+// network is an address, or the network of 64 bits that it is in; the zero value for none.
+func network(addr netip.Addr) netip.Prefix {
+	prefix, _ := addr.Prefix(min(addr.BitLen(), 64))
 	return prefix
 }
 

@@ -90,6 +90,11 @@ func Unavailable(code, detail string, retryAfter int) Fault {
 	return Fault{Status: unavailable, Code: code, Detail: detail, RetryAfter: retryAfter}
 }
 
+// ClientLimit is a request of a client that has all that one client may have at a time.
+func ClientLimit(detail string) Fault {
+	return Fault{Status: tooManyRequests, Code: "client_limit", Detail: detail, RetryAfter: 1}
+}
+
 // RateLimited is a request of a client that sends too many, which may send the
 // next one after a while.
 func RateLimited(after time.Duration) Fault {

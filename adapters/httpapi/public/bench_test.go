@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -53,7 +54,7 @@ func (s sink) WriteHeader(int)             {}
 func newBench(b *testing.B) http.Handler {
 	b.Helper()
 	return check.Value(public.New(public.Options{
-		Visits: instant{}, Uniques: instant{}, MaxInFlight: 4096,
+		Visits: instant{}, Uniques: instant{}, Bounds: public.Bounds{Requests: &limits.Pool{Total: 4096, Share: 1024}},
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 	}))(b)
 }

@@ -10,9 +10,6 @@ import (
 	"footfall/domain/counting"
 )
 
-// bulkShare: of so many requests in flight, one may be a bulk.
-const bulkShare = 32
-
 // bulkResult is one result of POST /visits.
 type bulkResult struct {
 	PageID string `json:"page_id"`
@@ -25,10 +22,11 @@ type bulkResult struct {
 // before anything is counted. The answer is 200 with a result per item, unless
 // each visit is refused for now.
 func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-	if !a.bulk.Acquire() {
-		return nil, problem.Unavailable("overloaded", "Too many bulk requests at once; this one changed nothing.", 1)
+	client := a.client(r)
+	if err := a.Bulks.Acquire(client, 1); err != nil {
+		return nil, err
 	}
-	defer a.bulk.Release()
+	defer a.Bulks.Release(client, 1)
 	body, err := httpapi.ReadBody(w, r, request.MaxBytes)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
@@ -88,7 +89,7 @@ func TestEventsAreRefusedWithAReason(t *testing.T) {
 // streaming is a server whose Watch goes on until its context ends.
 func streaming(t *testing.T, watch func(ctx context.Context, show func(watching.News) error) error) (*httpapi.Server, *rig) {
 	t.Helper()
-	r := newRig(t, withTallies(newTallies()), func(o *public.Options) { o.MaxInFlight = 1 })
+	r := newRig(t, withTallies(newTallies()), func(o *public.Options) { o.Requests = &limits.Pool{Resource: "requests", Total: 1} })
 	r.watching.EXPECT().Watch(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).AnyTimes().DoAndReturn(
 		func(ctx context.Context, _ []counting.Page, _ string, show func(watching.News) error) error {
 			return watch(ctx, show)

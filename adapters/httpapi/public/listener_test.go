@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/test/check"
@@ -19,7 +20,7 @@ import (
 )
 
 func TestRequestsBeyondTheLimitAreRefusedImmediately(t *testing.T) {
-	r := newRig(t, func(o *public.Options) { o.MaxInFlight = 1 })
+	r := newRig(t, func(o *public.Options) { o.Requests = &limits.Pool{Resource: "requests", Total: 1} })
 	entered, release := make(chan struct{}), make(chan struct{})
 	r.visits.EXPECT().Record(gomock.Any(), counting.Page("home"), int64(1)).DoAndReturn(
 		func(context.Context, counting.Page, int64) error {
@@ -43,7 +44,7 @@ func TestRequestsBeyondTheLimitAreRefusedImmediately(t *testing.T) {
 }
 
 func TestBulkBodiesHaveALimitOfTheirOwn(t *testing.T) {
-	r := newRig(t, func(o *public.Options) { o.MaxInFlight = 2 })
+	r := newRig(t, func(o *public.Options) { o.Bulks = &limits.Pool{Resource: "bulks", Total: 1} })
 	entered, release := make(chan struct{}), make(chan struct{})
 	r.visits.EXPECT().RecordAll(gomock.Any(), gomock.Any()).DoAndReturn(
 		func(_ context.Context, visits []counting.Visit) []error {

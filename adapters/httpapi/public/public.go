@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -38,10 +39,7 @@ type Options struct {
 	// footfall_counts_refused_total.
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
-	// MaxInFlight is how many requests are served at a time; others are
-	// answered 503 immediately. 0 is no limit. Health is exempt, and streams
-	// have a limit of their own.
-	MaxInFlight int
+	Bounds
 	// Identify tells which client sent a request.
 	Identify limits.Identify
 	// CountLimit is the largest count of an item of POST /visits. The counts of a request
@@ -49,6 +47,18 @@ type Options struct {
 	CountLimit int64
 	// Clients limits the requests of each client, health exempt. It may be nil.
 	Clients *limits.Clients
+}
+
+// Bounds are what callers may take at a time. Those that are nil have no bound. Health is
+// exempt.
+type Bounds struct {
+	// Requests that are served, but for streams.
+	Requests *limits.Pool
+	// Bulks are requests of POST /visits that are served.
+	Bulks *limits.Pool
+	// Refused is called with a resource and its bound when a request is refused for its rate.
+	// Nil is a no-op.
+	Refused func(resource, bound string)
 }
 
 // New builds the handler of the public listener. It fails when Metrics has
@@ -75,12 +85,12 @@ func New(o Options) (*httpapi.Handler, error) {
 	}
 	a := &api{
 		Options: o, streams: streams, counts: counts, homePage: home, ok: []byte("ok"),
-		bulk:     limits.InFlight{Limit: int64((o.MaxInFlight + bulkShare - 1) / bulkShare)}, // 0, no limit, stays 0
 		refusals: rate.Sometimes{Interval: time.Second},
 		shares:   rate.Sometimes{Interval: time.Minute},
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
-		Routes: a.routes(), Metrics: metrics, MaxInFlight: o.MaxInFlight, Clients: o.Clients, Log: o.Log,
+		Routes: a.routes(), Metrics: metrics, Log: o.Log,
+		Identify: o.Identify, Requests: o.Requests, Clients: o.Clients, Refused: o.Refused,
 	}), nil
 }
 
@@ -91,14 +101,14 @@ type api struct {
 	counts   *countRefusals
 	homePage *template.Template
 	ok       []byte // the answer of accept
-	// bulk bounds how many of recordMany run at once, from before the body is read
-	// until the answer is encoded: so the memory of bodies, items, and results.
-	bulk limits.InFlight
 	// refusals samples the lines of the log about refused endpoints.
 	refusals rate.Sometimes
 	// shares samples those about endpoints beyond a share.
 	shares rate.Sometimes
 }
+
+// client is the client that sent a request.
+func (a *api) client(r *http.Request) netip.Prefix { return httpapi.ClientOf(r, a.Identify) }
 
 // routes is the table of the public listener.
 func (a *api) routes() []httpapi.Route {

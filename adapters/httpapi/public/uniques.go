@@ -18,8 +18,7 @@ func (a *api) accept(w http.ResponseWriter, r *http.Request, _ string) ([]byte, 
 	id, endpoint, err := request.IDEvent(r.URL.RawQuery)
 	kept := true
 	if err == nil {
-		client := a.Identify.Of(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
-		kept, err = a.Uniques.Accept(r.Context(), client, id, endpoint)
+		kept, err = a.Uniques.Accept(r.Context(), a.client(r), id, endpoint)
 	}
 	if err != nil {
 		a.logRefusal(r.URL.RawQuery, err)
