@@ -178,7 +178,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		Bounds: s.bounds(m.CountRefused), CountLimit: int64(s.CountLimit),
-		Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies),
+		Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
 	server.LimitConnections(newFileBudget().public)

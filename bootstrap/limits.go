@@ -38,7 +38,7 @@ func (s *Settings) bounds(refused func(resource, bound string)) public.Bounds {
 	pool := func(resource string, total int) *limits.Pool {
 		return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(s.shareOf(total)), Refused: refused}
 	}
-	return public.Bounds{Requests: pool("requests", s.RequestLimit), Bulks: pool("bulks", s.BulkLimit), Refused: refused}
+	return public.Bounds{Requests: pool("requests", s.RequestLimit), Bulks: pool("bulks", s.BulkLimit)}
 }
 
 // shareOf is how much of a total one client may have, 0 for no bound.

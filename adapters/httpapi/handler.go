@@ -71,9 +71,6 @@ type HandlerOptions struct {
 	Requests *limits.Pool
 	// Clients may be nil, for no limit.
 	Clients *limits.Clients
-	// Refused is called with a resource and its bound when Clients refuses a request. Nil is
-	// a no-op.
-	Refused func(resource, bound string)
 	Log     *slog.Logger
 }
 
@@ -167,11 +164,7 @@ func (h *Handler) checkRate(r *http.Request) error {
 	if h.options.Clients == nil {
 		return nil
 	}
-	err := h.options.Clients.Check(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
-	if err != nil && h.options.Refused != nil {
-		h.options.Refused("rate", limits.BoundClient)
-	}
-	return err
+	return h.options.Clients.Check(r.RemoteAddr, r.Header.Values("X-Forwarded-For"))
 }
 
 // ClientOf is the client that sent a request.

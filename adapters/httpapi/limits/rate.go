@@ -45,18 +45,20 @@ const maxClients = 65536
 type Clients struct {
 	rate     Rate
 	identify Identify
+	refused  func(resource, bound string)
 	limiters *lru.Cache[netip.Prefix, *rate.Limiter]
 	charging sync.Mutex // of two requests with many items, one sees the debt of the other
 }
 
 // NewClients returns nil for no limit. A client is an address, or the one for
-// which the proxies have forwarded.
-func NewClients(r Rate, proxies []netip.Prefix) *Clients {
+// which the proxies have forwarded. refused is called with the resource and the bound that
+// refused a request; nil is a no-op.
+func NewClients(r Rate, proxies []netip.Prefix, refused func(resource, bound string)) *Clients {
 	if r.Requests == 0 {
 		return nil
 	}
 	limiters, _ := lru.New[netip.Prefix, *rate.Limiter](maxClients) // only a size below 1 is an error
-	return &Clients{rate: r, identify: Identify{proxies}, limiters: limiters}
+	return &Clients{rate: r, identify: Identify{proxies}, refused: refused, limiters: limiters}
 }
 
 // Check counts a request that came from an address, with or without a port,
@@ -69,6 +71,13 @@ func (c *Clients) Check(addr string, forwarded []string) error {
 		return nil
 	}
 	reservation.CancelAt(now)
+	return c.refuse(wait)
+}
+
+func (c *Clients) refuse(wait time.Duration) error {
+	if c.refused != nil {
+		c.refused("rate", BoundClient)
+	}
 	return problem.RateLimited(wait)
 }
 
@@ -84,7 +93,7 @@ func (c *Clients) CheckItems(addr string, forwarded []string, items int) error {
 	c.charging.Lock()
 	defer c.charging.Unlock()
 	if tokens := client.TokensAt(now); tokens < 0 {
-		return problem.RateLimited(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
+		return c.refuse(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
 	}
 	for left := items - 1; left > 0; left -= client.Burst() {
 		client.ReserveN(now, min(left, client.Burst())) // one that exceeds the burst is not reserved

@@ -14,7 +14,7 @@ import (
 // The table of clients is bounded: a client with many addresses takes no memory.
 func TestClientsThatAreRememberedAreBounded(t *testing.T) {
 	rate := check.Value(limits.ParseRate("1/h"))(t)
-	c := limits.NewClients(rate, nil)
+	c := limits.NewClients(rate, nil, nil)
 	for n := range 100_000 {
 		addr := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
 		_ = c.Check(addr.String()+":1", nil)

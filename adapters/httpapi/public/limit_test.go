@@ -29,7 +29,7 @@ func limited(rate string, proxies string) func(*public.Options) {
 	return func(o *public.Options) {
 		r, _ := limits.ParseRate(rate)
 		trusted, _ := limits.ParseProxies(proxies)
-		o.Clients = limits.NewClients(r, trusted)
+		o.Clients = limits.NewClients(r, trusted, nil)
 	}
 }
 

@@ -56,9 +56,6 @@ type Bounds struct {
 	Requests *limits.Pool
 	// Bulks are requests of POST /visits that are served.
 	Bulks *limits.Pool
-	// Refused is called with a resource and its bound when a request is refused for its rate.
-	// Nil is a no-op.
-	Refused func(resource, bound string)
 }
 
 // New builds the handler of the public listener. It fails when Metrics has
@@ -90,7 +87,7 @@ func New(o Options) (*httpapi.Handler, error) {
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
 		Routes: a.routes(), Metrics: metrics, Log: o.Log,
-		Identify: o.Identify, Requests: o.Requests, Clients: o.Clients, Refused: o.Refused,
+		Identify: o.Identify, Requests: o.Requests, Clients: o.Clients,
 	}), nil
 }
 
