@@ -29,7 +29,7 @@ func TestClientsThatAreRememberedAreBounded(t *testing.T) {
 
 // S13: of bulks that come together one puts the client into debt, and the others see that.
 func TestS13OnlyOneOfManyBulksMakesDebt(t *testing.T) {
-	c := limits.NewClients(check.Value(limits.ParseRate("100/h"))(t), nil)
+	c := limits.NewClients(check.Value(limits.ParseRate("100/h"))(t), nil, nil)
 	const addr = "192.0.2.1:1"
 	for range 10 {
 		check.OK(t, c.Check(addr, nil))
