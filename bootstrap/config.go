@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -69,7 +70,7 @@ type setting struct {
 func (s *Settings) all() []setting {
 	return append([]setting{
 		{"listen", ":8000", "Address of the public listener.", into(&s.Listen, parseAddress)},
-		{"admin-token", "", "Bearer token for the admin listener; required where that isn't loopback.", into(&s.AdminToken, parseText)},
+		{"admin-token", "", "Bearer token for the admin listener, 16 characters at least; required where that isn't loopback.", into(&s.AdminToken, parseToken)},
 		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages.", s.parseAdmin},
 		{"name", counting.DefaultName, "Name of the deployment, 1 to 32 of a-z, 0-9 and -: begins the id of each window, and is the app_id of messages; a store keeps the name of its first start.", into(&s.Name, counting.ParseName)},
 		{"store", "embedded://./data", "Where counts live: embedded://DIR, redis://[user:pass@]n1:6379,n2:6379[/db][?pool_size=16&idle_time=50s&wait=0] (rediss:// with TLS), or memory://, which forgets.", s.parseStore},
@@ -138,7 +139,7 @@ func unknownVariables(environ []string, flags *pflag.FlagSet) []string {
 // redacted hides a secret, and user and password of a URL: all between its scheme
 // and its last @, also if the URL is invalid.
 func redacted(name, text string) string {
-	if name == "callback-secret" {
+	if name == "callback-secret" || name == "admin-token" {
 		return "***"
 	}
 	return regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/+)?.*@`).ReplaceAllString(text, "$1***@")
@@ -150,6 +151,16 @@ func into[T any](to *T, parse func(string) (T, error)) func(string) error {
 		*to, err = parse(text)
 		return err
 	}
+}
+
+// minToken is the least length of the admin token: with less, guessing it may succeed.
+const minToken = 16
+
+func parseToken(text string) (string, error) {
+	if n := utf8.RuneCountInString(text); n > 0 && n < minToken {
+		return text, fmt.Errorf("it has %d characters, want at least %d: openssl rand -hex 24 prints one", n, minToken)
+	}
+	return text, nil
 }
 
 func parseText(text string) (string, error) { return text, nil }

@@ -113,6 +113,21 @@ func TestABadSecretIsNotRepeated(t *testing.T) {
 	}
 }
 
+// S14: a token that can be guessed stops the start with one line, which does not repeat it.
+func TestS14AShortTokenStopsTheStart(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:8001", ":8001"} {
+		code, _, stderr := run(t, "--admin-token=fifteen letters", "--admin-listen="+listen, "--grace=no")
+		want := "footfall: FOOTFALL_ADMIN_TOKEN=\"***\": it has 15 characters, want at least 16: openssl rand -hex 24 prints one\n" +
+			"footfall: FOOTFALL_GRACE=\"no\": want a duration from 0s to 1h\n"
+		if code != 2 || stderr != want {
+			t.Errorf("exit code %d, stderr %q, want 2, %q", code, stderr, want)
+		}
+	}
+	if code, _, stderr := run(t, "--admin-token=sixteen letters.", "--admin-listen=:8001", "--grace=no"); code != 2 || strings.Contains(stderr, "TOKEN") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
 // F15: a secret that was read from a file ends with a line break.
 func TestF15WhiteSpaceAroundASettingIsIgnored(t *testing.T) {
 	t.Setenv("FOOTFALL_STORE", " nothing://here \n")

@@ -19,6 +19,7 @@ type Metrics struct {
 	*prometheus.Registry
 	items, requests, seconds                       *prometheus.HistogramVec
 	failures, lost, callbacks, publishing, refused *prometheus.CounterVec
+	unauthorized                                   prometheus.Counter
 }
 
 // New registers the metrics of the instance and of its process.
@@ -40,6 +41,9 @@ func New() *Metrics {
 		lost:      counter("footfall_batches_lost_total", "Acknowledged batches that a node lost and that could not be repeated.", "node"),
 		callbacks: counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned, limited and paused count endpoints.", "outcome"),
 		refused:   counter("footfall_refused_total", "What was refused because a bound was reached, by resource and by whose bound it is.", "resource", "bound"),
+		unauthorized: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "footfall_admin_unauthorized_total", Help: "Requests of the admin listener without its token, or with another one.",
+		}),
 		publishing: counter("footfall_publish_attempts_total",
 			"Attempts to publish a count, by outcome: confirmed, refused (surely not taken), unknown.", "publisher", "outcome"),
 	}
@@ -49,8 +53,9 @@ func New() *Metrics {
 	for _, b := range bounds() {
 		m.refused.WithLabelValues(b[0], b[1])
 	}
+	m.refused.WithLabelValues("admin_token", "client")
 	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused)
+		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused, m.unauthorized)
 	return m
 }
 
@@ -95,6 +100,15 @@ func bounds() [][2]string {
 // CountRefused counts what was refused of a resource because of a bound.
 func (m *Metrics) CountRefused(resource, bound string) {
 	m.refused.WithLabelValues(resource, bound).Inc()
+}
+
+// CountUnauthorized counts a request of the admin listener without its token; limited:
+// its client had sent too many of them.
+func (m *Metrics) CountUnauthorized(limited bool) {
+	m.unauthorized.Inc()
+	if limited {
+		m.CountRefused("admin_token", "client")
+	}
 }
 
 // ExposePaused registers the number of endpoints and addresses that are paused.

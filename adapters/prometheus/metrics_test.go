@@ -55,6 +55,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	observe(1, 1, time.Second, errors.New("no answer"))
 	m.CountLost("a", 2)
 	m.CountAttempt(publishing.Attempt{Outcome: publishing.Refused})
+	m.CountUnauthorized(true)
 	s := &sink{}
 	p := m.Publisher(s)
 	for _, s.err = range []error{nil, nil, fmt.Errorf("full: %w", publishing.ErrRefused), errors.New("no answer")} {
@@ -79,7 +80,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		},
 	})
 	always := []string{
-		"footfall_batch_apply_duration_seconds{node=a} 2", "footfall_batch_failures_total{node=a} 1", "footfall_batch_items{node=a} 2",
+		"footfall_admin_unauthorized_total{} 1", "footfall_batch_apply_duration_seconds{node=a} 2", "footfall_batch_failures_total{node=a} 1", "footfall_batch_items{node=a} 2",
 		"footfall_batch_requests{node=a} 2", "footfall_batches_lost_total{node=a} 2",
 		"footfall_callbacks_total{outcome=abandoned} 0", "footfall_callbacks_total{outcome=delivered} 0",
 		"footfall_callbacks_total{outcome=failed} 0", "footfall_callbacks_total{outcome=limited} 0",
@@ -87,6 +88,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_log_lines_dropped_total{} 5",
 		"footfall_publish_attempts_total{outcome=confirmed,publisher=x} 2", "footfall_publish_attempts_total{outcome=refused,publisher=x} 1",
 		"footfall_publish_attempts_total{outcome=unknown,publisher=x} 1", "footfall_queue_items{node=a} 4",
+		"footfall_refused_total{bound=client,resource=admin_token} 1",
 	}
 	for bound, resources := range map[string]string{"client": "bulks endpoints rate requests", "host": "endpoints", "total": "bulks endpoints requests"} {
 		for resource := range strings.FieldsSeq(resources) {

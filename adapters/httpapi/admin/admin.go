@@ -3,8 +3,6 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/problem"
 )
 
@@ -30,6 +29,11 @@ type Options struct {
 	// Token, unless it is empty, must come with every request as a bearer
 	// token. It may be empty only where the listener is on loopback.
 	Token string
+	// Identify tells which client guesses the token.
+	Identify limits.Identify
+	// Unauthorized is called for each request without the token; limited: its client had
+	// sent too many of them, so that the token was not looked at. It may be nil.
+	Unauthorized func(limited bool)
 	// Loopback: the listener is on loopback, so a request for another host
 	// came by a name that a foreign DNS server resolves.
 	Loopback bool
@@ -37,7 +41,7 @@ type Options struct {
 
 // New builds the handler of the admin listener.
 func New(o Options) *Handler {
-	h := &Handler{Options: o, token: sha256.Sum256([]byte(o.Token))}
+	h := &Handler{Options: o, guard: newGuard(o)}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
 	none := []string{}
@@ -85,7 +89,7 @@ func profile(w http.ResponseWriter, r *http.Request, name string) ([]byte, error
 type Handler struct {
 	*httpapi.Handler
 	Options
-	token [sha256.Size]byte
+	guard *guard
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -94,20 +98,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Fail(w, problem.New(http.StatusForbidden, "foreign_host", "The admin listener is asked for by a loopback address or localhost."), false)
 	case foreignOrigin(r):
 		h.Fail(w, problem.New(http.StatusForbidden, "foreign_origin", "Pages of other origins may not use the admin listener."), false)
-	case h.Token != "" && !h.hasToken(r):
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		h.Fail(w, problem.New(http.StatusUnauthorized, "unauthorized", "The admin listener wants its bearer token."), false)
 	default:
+		if err := h.guard.admit(r); err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			h.Fail(w, problem.Of(err, false), false)
+			return
+		}
 		h.Handler.ServeHTTP(w, r)
 	}
-}
-
-// hasToken compares hashes, so that its time depends on neither the token's text
-// nor its length.
-func (h *Handler) hasToken(r *http.Request) bool {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	sum := sha256.Sum256([]byte(token))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], h.token[:]) == 1
 }
 
 // isLoopback reports whether a Host header, with or without a port, names this

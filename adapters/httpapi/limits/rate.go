@@ -81,6 +81,15 @@ func (c *Clients) refuse(wait time.Duration) error {
 	return problem.RateLimited(wait)
 }
 
+// Wait is the fault rate_limited while a client may send nothing. It counts nothing.
+func (c *Clients) Wait(addr string, forwarded []string) error {
+	client := c.of(c.identify.Of(addr, forwarded))
+	if tokens := client.TokensAt(time.Now()); tokens < 1 {
+		return problem.RateLimited(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
+	}
+	return nil
+}
+
 // CheckItems counts the items of a request, beyond the one that Check has counted. A
 // client without debt may send any number of them, also more than a burst. They put it
 // into debt, and its next requests are refused until that is paid. The error is as with

@@ -2,7 +2,9 @@ package process_test
 
 import (
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"footfall/test/check"
@@ -29,4 +31,56 @@ func TestS17TheListenersAnswerAsTrustedServersDo(t *testing.T) {
 		check.Is(t, err, io.EOF, "the connection after the answer")
 	}
 	in.Get("/visits/home").Want(t, http.StatusOK, `"visits":0`)
+}
+
+// clientFrom returns a client whose connections come from an address of loopback.
+func clientFrom(t *testing.T, addr string) *http.Client {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}
+	transport := &http.Transport{DialContext: dialer.DialContext}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// S14: one address guesses the admin token. It is slowed down, and the log and a metric say
+// so; the token goes on from another address.
+func TestS14WhoGuessesTheTokenWaits(t *testing.T) {
+	t.Parallel()
+	const token = "the token of this test"
+	in := service.NewDeployment(t, "FOOTFALL_ADMIN_TOKEN="+token).Start()
+	guesser := clientFrom(t, "127.0.0.2")
+	ask := func(c *http.Client, token string) service.Reply {
+		return check.Value(service.Request(c, http.MethodGet, in.Admin+"/metrics", "", "Authorization", "Bearer "+token))(t)
+	}
+	statuses := make(map[int]int)
+	for range 300 {
+		got := ask(guesser, "a guess")
+		statuses[got.Status]++
+		if got.Status == http.StatusTooManyRequests {
+			check.Equal(t, got.Header.Get("Retry-After") != "", true, "it says how long to wait")
+		}
+	}
+	if statuses[http.StatusTooManyRequests] < 250 {
+		t.Errorf("of 300 guesses these were answered: %v", statuses)
+	}
+	metrics := ask(http.DefaultClient, token)
+	metrics.Want(t, http.StatusOK, "\nfootfall_admin_unauthorized_total 300\n", `footfall_refused_total{bound="client",resource="admin_token"}`)
+	if !strings.Contains(in.Logged(), "admin listener refuses requests without its token") {
+		t.Errorf("the log has no line about it:\n%s", in.Logged())
+	}
+}
+
+// S14: a token that is easily guessed stops the start.
+func TestS14AShortTokenDoesNotStart(t *testing.T) {
+	t.Parallel()
+	d := service.NewDeployment(t, "FOOTFALL_ADMIN_TOKEN=a")
+	in := d.Launch()
+	select {
+	case <-in.Done:
+	case <-in.Ready:
+		t.Fatal("it has started")
+	}
+	check.Equal(t, in.Cmd.ProcessState.ExitCode(), 2, "the exit code")
+	if !strings.Contains(in.Logged(), "want at least 16") {
+		t.Errorf("it says:\n%s", in.Logged())
+	}
 }

@@ -141,8 +141,8 @@ func TestCallbackSecretSignsCalls(t *testing.T) {
 
 func TestAdminTokenGuardsTheAdminListener(t *testing.T) {
 	t.Parallel()
-	in := service.NewDeployment(t, "FOOTFALL_ADMIN_TOKEN=open sesame").Start()
-	for token, want := range map[string]int{"sesame": 401, "open sesame": 200} {
+	in := service.NewDeployment(t, "FOOTFALL_ADMIN_TOKEN=open sesame, please").Start()
+	for token, want := range map[string]int{"sesame": 401, "open sesame, please": 200} {
 		got := service.MustSend(t, http.MethodGet, in.Admin+"/metrics", "", "Authorization", "Bearer "+token)
 		check.Equal(t, got.Status, want, "the status with the token %q", token)
 	}

@@ -16,7 +16,7 @@ func TestTheRingOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	r := service.NewRing(t, 2, "--appendfsync", "everysec")
 	d := r.Deployment()
-	d.Env = append(d.Env, "FOOTFALL_ADMIN_TOKEN=secret")
+	d.Env = append(d.Env, "FOOTFALL_ADMIN_TOKEN=a secret of the test")
 	in := d.Start()
 	third := servers.StartRedis(t, "--appendfsync", "everysec")
 	must := func(args ...string) string { return in.MustTool(append([]string{"ring"}, args...)...) }
