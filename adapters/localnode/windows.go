@@ -148,6 +148,7 @@ func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration,
 			return err
 		}
 		if !was {
+			t.addWaiting(w)
 			t.seal(sealed, w)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package resharding_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/test/chaos"
 	"footfall/test/check"
 )
 
@@ -40,4 +42,90 @@ func TestX8NoIDIsAcceptedForAWindowThatIsLost(t *testing.T) {
 			t.Errorf("%d ids were acknowledged, and %d were published", acknowledged, published)
 		}
 	})
+}
+
+// X7, P5: only n2 knows of a window, which the others seal when n2 does not answer any more.
+// n2 is abandoned. The window is lost, and says so.
+func TestX7AWindowThatWasSealedWithoutTheNodeThatKnewItIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, h, w := newLoneWindow(t)
+		h.set(func() {
+			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
+				if node == "n2" && call.Method == "seal" && call.Window == w {
+					return errors.New("connection refused")
+				}
+				return nil
+			}
+		})
+		time.Sleep(time.Minute)
+		if err := c.Scan(t.Context()); err == nil || h.failed == 0 {
+			t.Fatalf("the window is closed without n2: %v", err)
+		}
+		c.wantLost(t, w)
+	})
+}
+
+// X7, P5: only n2 knows of a window. It does not answer a heartbeat, but answers when a later
+// window is closed, and is abandoned afterwards. The window is lost, and says so.
+func TestX7NoWindowIsClosedBeforeAnOlderOneThatIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, h, w := newLoneWindow(t)
+		deaf := true
+		h.set(func() {
+			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
+				if node == "n2" && call.Method == "heartbeat" && deaf {
+					return errors.New("connection refused")
+				}
+				return nil
+			}
+		})
+		_ = c.Heartbeat(t.Context()) // n1 and n3 know the next window
+		time.Sleep(2 * time.Minute)
+		if err := c.Scan(t.Context()); err == nil || h.failed == 0 {
+			t.Fatalf("n2 answers: %v", err)
+		}
+		c.wantLost(t, w)
+	})
+}
+
+// newLoneWindow has a window of which n2 alone knows, with one id, and which has ended.
+func newLoneWindow(t *testing.T) (*counter, *faults, counting.Window) {
+	t.Helper()
+	h := new(faults)
+	c := newCounter(t, newDeploymentOf(t, 3, h.around))
+	c.pass(t, 2)
+	time.Sleep(time.Minute) // all nodes know the window that is over now
+	h.set(func() {
+		h.before = func(_ context.Context, node counting.NodeID, _ chaos.Call) error {
+			if node != "n2" {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+	})
+	for id := counting.ID(0); ; id++ {
+		if _, err := c.Accept(t.Context(), netip.Prefix{}, id, ""); err == nil {
+			break
+		}
+	}
+	w := counting.WindowLength(time.Minute).At(time.Now())
+	time.Sleep(time.Minute)
+	h.set(func() { h.before = nil })
+	return c, h, w
+}
+
+// wantLost abandons n2 and wants a window to be listed as lost.
+func (c *counter) wantLost(t *testing.T, w counting.Window) {
+	t.Helper()
+	time.Sleep(10 * time.Second) // what was published is done
+	c.lose("n2")
+	check.Value(c.ring.Abandon(t.Context(), "n2"))(t)
+	for range 5 {
+		time.Sleep(time.Minute)
+		_ = c.Scan(t.Context())
+	}
+	id := c.cluster.View().WindowID(w)
+	if s, _, err := c.Deliveries(t.Context(), id); err != nil || s.State != counting.Lost {
+		t.Errorf("window %s is %q, %v; published were %v", id, s.State, err, c.sink.reports)
+	}
 }

@@ -45,9 +45,13 @@ func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []countin
 // Scan closes the waiting windows that have ended, oldest first, also those that another
 // instance has begun to close. One goroutine calls it at the start, at the end of every
 // window, and in between. When it returns, deliveries go on in the background.
+//
+// While a node does not answer which windows wait, none is sealed: one that it alone
+// knows may be older. If it were abandoned, nothing would say that this one is lost.
 func (s *Service) Scan(ctx context.Context) error {
 	v := s.Cluster.View()
 	waiting, _, err := heartbeat(ctx, v)
+	silent := err
 	for _, w := range waiting {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -55,7 +59,7 @@ func (s *Service) Scan(ctx context.Context) error {
 		if s.isClosing(w) {
 			continue
 		}
-		switch e := s.close(ctx, v, w); {
+		switch e := s.close(ctx, v, w, silent); {
 		case e == nil, errors.Is(e, counting.ErrBusy), errors.Is(e, counting.ErrTooEarly), errors.Is(e, counting.ErrStaleToken):
 		case errors.Is(e, counting.Corrupt), errors.Is(e, counting.ErrRetired): // this window alone has no count
 			err = errors.Join(err, fmt.Errorf("close window %s: %w", v.WindowID(w), e))
@@ -69,8 +73,9 @@ func (s *Service) Scan(ctx context.Context) error {
 }
 
 // close takes a window as far as possible: from open to sealed and published. Then its
-// endpoints are notified in the background.
-func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window) error {
+// endpoints are notified in the background. It seals no window if silent is an error: a
+// node did not answer which windows wait.
+func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window, silent error) error {
 	home := v.Home(w)
 	limited, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	token, entry, err := home.Claim(limited, w, s.Instance, lease)
@@ -91,6 +96,9 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window)
 		}
 	}
 	if entry.State == counting.Open {
+		if silent != nil {
+			return silent
+		}
 		if entry.Count, err = c.seal(ctx); err != nil {
 			return err
 		}

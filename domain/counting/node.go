@@ -105,8 +105,9 @@ type Windows interface {
 	Heartbeat(ctx context.Context, c Clock) (HeartbeatResult, error)
 
 	// Seal freezes the number of distinct ids that the node has for w and returns
-	// it. It is 0 for an unknown window. Later ids go to other windows. The
-	// number stays the same until the ids of w are forgotten (Retire). Errors:
+	// it. It is 0 for an unknown window. Later ids go to other windows. Until w is
+	// retired it is a waiting one, also if it was unknown: so a node tells windows that
+	// are sealed from those that are closed. The number stays the same until the ids of w are forgotten (Retire). Errors:
 	//   - *SkewError: the clocks disagree, and w is not sealed;
 	//   - ErrTooEarly until grace after the end of w. A window other than the current
 	//     one is exempt if it begins later than the node's time by more than the

@@ -57,6 +57,15 @@ func sealCases() []testCase {
 			f.distinct(w-3, 0)
 			f.distinct(w, 1)
 		}},
+		{"a sealed window waits until it is retired, also if it was unknown", timed, func(f *fixture) {
+			w := f.window()
+			f.elapse(3 * time.Duration(f.length()))
+			f.seal(w + 1)
+			f.waiting(w, w+1)
+			check.Must(f, f.node.Retire(f.Context(), w+1))
+			f.seal(w + 1)
+			f.waiting(w)
+		}},
 		{"an unknown window is retired 7 days after its end", timed, func(f *fixture) {
 			length := time.Duration(f.length())
 			unseen := f.window() + 5
@@ -64,6 +73,7 @@ func sealCases() []testCase {
 			for range 2 {
 				equal(f, "sealed number", f.seal(unseen), 0)
 			}
+			check.Must(f, f.node.Retire(f.Context(), unseen))
 			f.elapse(length)
 			for range 2 {
 				mustBe(f, check.Err(f.node.Seal(f.Context(), unseen, 0, AnyTime())), counting.ErrRetired)

@@ -76,7 +76,10 @@ local function seal(w, grace, life, caller, most)
   if not n and now() > (w + 1) * length + life and not redis.call('ZSCORE', 'ff:pend', w) then return {'RETIRED'} end
   n = n or '0'
   if type(n) == 'table' or not string.match(n, '^%d+$') then return {'CORRUPT'} end
-  seal_one(w)
+  if not is_sealed(w) then
+    redis.call('ZADD', 'ff:pend', w, w) -- first: a sealed window that does not wait is one that was retired
+    seal_one(w)
+  end
   return durable(n)
 end
 
