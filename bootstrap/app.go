@@ -203,11 +203,14 @@ func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *reshardin
 
 // startServers comes last: the listeners open when all other parts run. A stop
 // begins with the drain, and then answers the requests in flight.
-func startServers(lc fx.Lifecycle, public publicServer, admin adminServer, log *slog.Logger) {
+func startServers(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []publishing.Publisher, public publicServer, admin adminServer, log *slog.Logger) {
 	stage(lc, "admin listener", admin.Start, admin.Stop, 500*time.Millisecond)
 	stage(lc, "public listener", public.Start, public.Stop, 2500*time.Millisecond)
 	ready := func(context.Context) error {
-		log.Info("ready", "version", Version(), "listen", public.Addr(), "admin_listen", admin.Addr())
+		v := c.View()
+		log.Info("ready", "version", Version(), "store", s.StoreKind, "nodes", v.Describe(), "epoch", v.Epoch(),
+			"publisher", publishers[0].Name(), "window", time.Duration(s.Length).String(),
+			"listen", public.Addr(), "admin_listen", admin.Addr())
 		return nil
 	}
 	drain := func(ctx context.Context) error {

@@ -31,6 +31,7 @@ type Settings struct {
 	AdminLoopback       bool
 	Name                string
 	Store               StoreMaker
+	StoreKind           string    // the scheme of its URL
 	Sink                SinkMaker // nil: the capture log alone
 	CaptureLog          string
 	Length              counting.WindowLength
@@ -200,6 +201,7 @@ func (s *Settings) parseStore(text string) (err error) {
 	if strings.HasPrefix(text, "redis") && os.Getenv("GOGC") == "" {
 		s.GCPercent = redisGCPercent
 	}
+	s.StoreKind, _, _ = strings.Cut(text, "://")
 	s.Store, err = parseBy(stores(), text)
 	return err
 }

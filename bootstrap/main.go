@@ -22,20 +22,6 @@ import (
 	"footfall/domain/publishing"
 )
 
-// version is set by the linker in a release.
-var version string
-
-// Version is the version of the program.
-func Version() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
 // Main runs the program with its arguments and returns its exit code: 0 after a
 // clean stop, 1 after a failure, 2 for an invalid command line or setting.
 func Main(args []string, stdout, stderr io.Writer) int {

@@ -47,6 +47,7 @@ func (o *Options) adminCommand(use, help string, run func(context.Context, clien
 		if err != nil {
 			return err
 		}
+		c.http.SetHeader("User-Agent", cmd.CommandPath()) // the service logs which command has changed something
 		c.http.SetAuthToken(o.Settings.Lookup("admin-token").Value.String())
 		return run(cmd.Context(), c, args)
 	})

@@ -33,8 +33,8 @@ func (c *clock) measured(begin, end, node time.Time) {
 		return
 	}
 	if wrong {
-		c.log.Warn("clocks disagree, so ids for this node are refused", "node", c.node, "ahead", skew.Round(time.Millisecond),
-			"greatest_skew", c.maxSkew)
+		c.log.Warn("clocks disagree, so ids for this node are refused", "node", c.node, "ahead", skew.Round(time.Millisecond).String(),
+			"greatest_skew", c.maxSkew.String())
 	} else {
 		c.log.Info("clocks agree again", "node", c.node)
 	}

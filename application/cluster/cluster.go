@@ -62,9 +62,10 @@ type Member struct {
 	*groupcommit.Committer
 	Reads *groupcommit.Reader
 	clock *clock
-	// refused is why the node answers no call, as it was last logged (Refusal).
-	refused atomic.Pointer[string]
+	// refusal is why the node answers no call, as it was last logged (Refusal).
+	refusal atomic.Pointer[string]
 	fault   *fault
+	refused refused
 }
 
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
@@ -116,6 +117,11 @@ func (c *Cluster) newMember(n Node) *Member {
 	if c.deployment != "" {
 		n.Bind(c.deployment)
 	}
+	m := &Member{
+		Node:  n,
+		clock: &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
+		fault: &fault{node: n.ID(), log: c.opts.Log},
+	}
 	o := groupcommit.Options{
 		Node:  n,
 		Epoch: func() counting.Epoch { return c.View().Epoch() },
@@ -127,16 +133,12 @@ func (c *Cluster) newMember(n Node) *Member {
 		EndpointLimit: c.opts.EndpointLimit,
 		MaxSkew:       c.opts.MaxSkew,
 		KeyLimit:      c.opts.KeyLimit,
+		Refused:       m.NoteRefused,
 		CatchUp:       func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
 		Lost:          func(batches int64) { c.lost(n.ID(), batches) },
 		Orphaned: func(b *counting.Batch, refused []counting.Refusal, acknowledged bool) {
 			c.reroute(n.ID(), b, refused, acknowledged)
 		},
-	}
-	m := &Member{
-		Node: n, Reads: groupcommit.NewReader(n),
-		clock: &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
-		fault: &fault{node: n.ID(), log: c.opts.Log},
 	}
 	o.Observe = m.fault.flushed
 	if c.opts.Observer != nil {
@@ -145,6 +147,7 @@ func (c *Cluster) newMember(n Node) *Member {
 	}
 	m.Movable, _ = n.(counting.Movable)
 	m.Committer = groupcommit.New(o)
+	m.Reads = groupcommit.NewReader(n, m.NoteRefused)
 	return m
 }
 
@@ -211,6 +214,9 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	late := slices.DeleteFunc(c.known(), func(m *Member) bool { return slices.Contains(members, m) })
 	all = errors.Join(all, stopAll(ctx, late))
 	c.background.Wait()
+	for _, m := range c.known() {
+		c.logRefused(m, true)
+	}
 	return all
 }
 
@@ -230,72 +236,6 @@ func stopAll(ctx context.Context, members []*Member) error {
 
 // View is the current view; nil before Start.
 func (c *Cluster) View() *View { return c.view.Load() }
-
-// adopt makes a ring the current view, unless that is newer. The first ring decides which
-// deployment the instance belongs to, until it ends.
-func (c *Cluster) adopt(ring *sharding.Ring) error {
-	if ring.Length() != c.opts.Length {
-		return fmt.Errorf("the stored windows are %v long, the configuration says %v: one store has one length",
-			time.Duration(ring.Length()), time.Duration(c.opts.Length))
-	}
-	if ring.Name() != c.opts.Name {
-		return fmt.Errorf("the store belongs to the deployment named %q, the configuration says %q: a store keeps the name of its first start",
-			ring.Name(), c.opts.Name)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before := c.view.Load()
-	switch {
-	case before == nil:
-		c.deployment = ring.Deployment()
-		for _, m := range c.members {
-			m.Bind(c.deployment)
-		}
-	case before.Deployment() != ring.Deployment():
-		return &counting.DeploymentError{Of: ring.Deployment(), Meant: before.Deployment()}
-	case before.Epoch() >= ring.Epoch():
-		return nil
-	}
-	v, err := c.viewOf(ring)
-	if err != nil {
-		return err
-	}
-	v.moves = newMoves(before, ring)
-	c.view.Store(v)
-	if before == nil {
-		return nil
-	}
-	for i, m := range v.Nodes {
-		if !v.Away(i) { // an abandoned node that has missed changes never answers
-			m.Check()
-		}
-	}
-	return nil
-}
-
-// Present are the nodes of a ring but the lost ones.
-func (c *Cluster) Present(ring *sharding.Ring) ([]*Member, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	v, err := c.viewOf(ring)
-	return v.Present(), err
-}
-
-// viewOf is a ring with its nodes. The caller holds the mutex.
-func (c *Cluster) viewOf(ring *sharding.Ring) (*View, error) {
-	v := &View{Ring: ring}
-	for _, m := range ring.Members() {
-		node, err := c.node(m)
-		if err != nil {
-			return v, err
-		}
-		v.Nodes = append(v.Nodes, node)
-	}
-	for table := range ring.Tables() {
-		v.loses = append(v.loses, ring.LosesTable(table))
-	}
-	return v, nil
-}
 
 // Queued is the number of waiting items of each node.
 func (c *Cluster) Queued() map[counting.NodeID]int {

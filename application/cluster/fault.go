@@ -36,6 +36,7 @@ type fault struct {
 	mu     sync.Mutex
 	kind   string // empty while the node works
 	says   string // by the node's store; empty if it did not answer
+	err    error  // the last one that no line about refused requests has named
 	since  time.Time
 	logged string               // kind of this fault that was logged last
 	last   map[string]time.Time // when each kind was logged
@@ -104,6 +105,7 @@ func (f *fault) began(err error) {
 	if f.kind == "" {
 		f.since = time.Now()
 	}
+	f.err = err
 	f.kind, f.says = kindOf(err)
 	quiet := pauseFault
 	if f.logged == f.kind {
@@ -116,7 +118,11 @@ func (f *fault) began(err error) {
 		f.last = make(map[string]time.Time)
 	}
 	f.last[f.kind], f.logged = time.Now(), f.kind
-	f.log.Warn("node refuses calls or does not answer", "node", f.node, "error", err, "for", time.Since(f.since).Round(time.Second))
+	message := "node does not answer"
+	if f.says != "" {
+		message = "node refuses calls"
+	}
+	f.log.Warn(message, "node", f.node, "error", err, "for", time.Since(f.since).Round(time.Second).String())
 }
 
 // ended notes that the node works.
@@ -124,9 +130,24 @@ func (f *fault) ended() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.logged != "" {
-		f.log.Info("node works again", "node", f.node, "after", time.Since(f.since).Round(time.Millisecond))
+		f.log.Info("node works again", "node", f.node, "after", time.Since(f.since).Round(time.Millisecond).String())
 	}
 	f.kind, f.says, f.logged = "", "", ""
+}
+
+// why is the error of the fault, or of one that has ended since the last call; empty if
+// there is none.
+func (f *fault) why() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		return ""
+	}
+	why := f.err.Error()
+	if f.kind == "" {
+		f.err = nil
+	}
+	return why
 }
 
 // refuses is what the node's store has said in refusing the last batch; empty if it has

@@ -37,7 +37,7 @@ func (c *Cluster) noteRefusal(m *Member, err error) {
 	if err != nil && reason == "" {
 		return // it says nothing about the store
 	}
-	if before := m.refused.Swap(&text); before == nil && text == "" || before != nil && *before == text {
+	if before := m.refusal.Swap(&text); before == nil && text == "" || before != nil && *before == text {
 		return
 	}
 	if reason != "" {

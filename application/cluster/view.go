@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -84,3 +86,70 @@ func (v *View) Second(w counting.Window) *Member {
 
 // Home is the node whose ledger has the entry of a window that is being closed.
 func (v *View) Home(w counting.Window) *Member { return v.Nodes[v.HomeIndex(w)] }
+
+// adopt makes a ring the current view, unless that is newer. The first ring decides which
+// deployment the instance belongs to, until it ends. Any other is logged.
+func (c *Cluster) adopt(ring *sharding.Ring) error {
+	if ring.Length() != c.opts.Length {
+		return fmt.Errorf("the stored windows are %v long, the configuration says %v: one store has one length",
+			time.Duration(ring.Length()), time.Duration(c.opts.Length))
+	}
+	if ring.Name() != c.opts.Name {
+		return fmt.Errorf("the store belongs to the deployment named %q, the configuration says %q: a store keeps the name of its first start",
+			ring.Name(), c.opts.Name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.view.Load()
+	switch {
+	case before == nil:
+		c.deployment = ring.Deployment()
+		for _, m := range c.members {
+			m.Bind(c.deployment)
+		}
+	case before.Deployment() != ring.Deployment():
+		return &counting.DeploymentError{Of: ring.Deployment(), Meant: before.Deployment()}
+	case before.Epoch() >= ring.Epoch():
+		return nil
+	}
+	v, err := c.viewOf(ring)
+	if err != nil {
+		return err
+	}
+	v.moves = newMoves(before, ring)
+	c.view.Store(v)
+	if before == nil {
+		return nil
+	}
+	c.opts.Log.Info("ring changed", "epoch", ring.Epoch(), "nodes", ring.Describe())
+	for i, m := range v.Nodes {
+		if !v.Away(i) { // an abandoned node that has missed changes never answers
+			m.Check()
+		}
+	}
+	return nil
+}
+
+// Present are the nodes of a ring but the lost ones.
+func (c *Cluster) Present(ring *sharding.Ring) ([]*Member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, err := c.viewOf(ring)
+	return v.Present(), err
+}
+
+// viewOf is a ring with its nodes. The caller holds the mutex.
+func (c *Cluster) viewOf(ring *sharding.Ring) (*View, error) {
+	v := &View{Ring: ring}
+	for _, m := range ring.Members() {
+		node, err := c.node(m)
+		if err != nil {
+			return v, err
+		}
+		v.Nodes = append(v.Nodes, node)
+	}
+	for table := range ring.Tables() {
+		v.loses = append(v.loses, ring.LosesTable(table))
+	}
+	return v, nil
+}

@@ -93,6 +93,7 @@ func (c *Cluster) poll(left *unopened) bool {
 func (c *Cluster) notePolls(answers []Answer[*Member, sharding.RingSummary]) {
 	v := c.View()
 	for _, a := range answers {
+		c.logRefused(a.From, false)
 		if at := v.Index(a.From.ID()); at < 0 || v.Away(at) || c.ctx.Err() != nil {
 			continue
 		}

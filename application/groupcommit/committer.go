@@ -44,7 +44,7 @@ type Flush struct {
 	Err     error
 }
 
-// Options of a Committer. All functions but Observe are required.
+// Options of a Committer. All functions but Observe and Refused are required.
 type Options struct {
 	Node counting.Counts
 	// Epoch returns the epoch of the current view.
@@ -66,6 +66,9 @@ type Options struct {
 	// Observe is called after every call of the node, from one goroutine.
 	// Nil is a no-op.
 	Observe func(Flush)
+	// Refused is called with the number of callers' items that are refused with
+	// counting.ErrUnavailable. It must not block. Nil is a no-op.
+	Refused func(items int)
 	// Orphaned is called with a batch that the node does not have and will never
 	// apply, since the ring has changed. Its callers have been answered: with
 	// success if acknowledged, otherwise with counting.ErrInDoubt. Its items, but
@@ -101,7 +104,7 @@ func New(o Options) *Committer {
 	return &Committer{
 		opts: o, ctx: ctx, cancel: cancel,
 		check: make(chan struct{}, 1), ended: make(chan struct{}),
-		queue: queue[*batch]{wake: make(chan struct{}, 1), late: counting.ErrInDoubt},
+		queue: queue[*batch]{wake: make(chan struct{}, 1), late: counting.ErrInDoubt, refused: o.Refused},
 		index: make(map[counting.Page]int),
 	}
 }
@@ -211,6 +214,7 @@ func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Tick
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.refuse.IsZero() && time.Now().Before(c.refuse) {
+		c.noteRefused(1)
 		return Ticket{}
 	}
 	b := c.join(epoch, func() *batch {
@@ -218,6 +222,7 @@ func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Tick
 		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit}}
 	})
 	if b == nil {
+		c.noteRefused(1)
 		return Ticket{}
 	}
 	return Ticket{batch: b, item: put(b), kind: k}

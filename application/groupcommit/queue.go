@@ -1,6 +1,7 @@
 package groupcommit
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -47,6 +48,9 @@ type queue[C interface {
 }] struct {
 	wake chan struct{} // capacity 1: there may be something to take
 	late error         // the answer of a call that is still being made at its deadline
+	// refused, unless it is nil, is called with the number of callers that are refused.
+	// The mutex is locked.
+	refused func(callers int)
 
 	mu      sync.Mutex
 	waiting []C // not taken yet, oldest first
@@ -98,18 +102,41 @@ func (q *queue[C]) expire(late C) {
 	defer q.mu.Unlock()
 	c := late.base()
 	if c.taken {
-		c.answerLocked(q.late)
+		q.answerLocked(c, q.late)
 		return
 	}
 	q.remove(late)
-	c.answerLocked(counting.ErrUnavailable)
+	q.answerLocked(c, counting.ErrUnavailable)
 }
 
 // answer answers a call that was taken. It reports whether its callers were still waiting.
 func (q *queue[C]) answer(c C, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return c.base().answerLocked(err)
+	return q.answerLocked(c.base(), err)
+}
+
+// answerLocked is answer for callers that hold the mutex.
+func (q *queue[C]) answerLocked(c *call, err error) bool {
+	waited := c.answerLocked(err)
+	if waited && isRefusal(err) {
+		q.noteRefused(c.callers)
+	}
+	return waited
+}
+
+// noteRefused notes that callers are refused. The caller holds the mutex.
+func (q *queue[C]) noteRefused(callers int) {
+	if q.refused != nil {
+		q.refused(callers)
+	}
+}
+
+// isRefusal tells whether callers that get an error are refused: neither is the result in
+// doubt, nor do they try again by another ring.
+func isRefusal(err error) bool {
+	return err != nil && !errors.Is(err, counting.ErrInDoubt) && !errors.Is(err, ErrMoved) &&
+		!errors.Is(err, counting.ErrStale) && !errors.Is(err, counting.ErrAhead)
 }
 
 // take removes the oldest call, when it is time to make it; nil if there is none.

@@ -30,9 +30,10 @@ func (g *reading) fits(epoch counting.Epoch) bool {
 }
 
 // NewReader makes a reader of a node. It need not be stopped: its goroutine ends with the
-// last call, which has a deadline.
-func NewReader(node counting.Counts) *Reader {
-	return &Reader{node: node, queue: queue[*reading]{wake: make(chan struct{}, 1), late: counting.ErrUnavailable}}
+// last call, which has a deadline. refused, unless it is nil, is called with the number of
+// callers whose pages can't be read for now. It must not block.
+func NewReader(node counting.Counts, refused func(callers int)) *Reader {
+	return &Reader{node: node, queue: queue[*reading]{wake: make(chan struct{}, 1), late: counting.ErrUnavailable, refused: refused}}
 }
 
 // Read returns the tally of one page. Errors are those of counting.Counts.Read, and
@@ -55,6 +56,7 @@ func (r *Reader) add(epoch counting.Epoch, page counting.Located) (*reading, int
 	defer r.mu.Unlock()
 	g := r.join(epoch, func() *reading { return &reading{epoch: epoch} })
 	if g == nil {
+		r.noteRefused(1)
 		return nil, 0
 	}
 	if !r.running {

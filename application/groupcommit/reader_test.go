@@ -27,7 +27,7 @@ type reads struct {
 // newReads makes a reader of a node whose reads wait.
 func newReads(n *node) (*reads, *groupcommit.Reader) {
 	r := &reads{node: n, open: make(chan struct{})}
-	return r, groupcommit.NewReader(r)
+	return r, groupcommit.NewReader(r, nil)
 }
 
 func (r *reads) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {

@@ -32,7 +32,8 @@ type group []*move
 func (s *Service) moveAll(v *cluster.View) time.Duration {
 	pause := time.Second/2 + rand.N(time.Second)
 	for s.current(v) {
-		some, soonest := s.left(v)
+		some, left, soonest := s.left(v)
+		s.moving.note(s, v, left)
 		if len(some) == 0 {
 			return min(pause, soonest)
 		}
@@ -47,10 +48,11 @@ func (s *Service) current(v *cluster.View) bool {
 }
 
 // left are some of the arcs that have to move and are not backing off, in random order,
-// so that instances seldom meet. soonest is when the next of the others may be retried.
-func (s *Service) left(v *cluster.View) (some group, soonest time.Duration) {
+// so that instances seldom meet. left is the number of all arcs that have to move, and
+// soonest is when the next of the others may be retried.
+func (s *Service) left(v *cluster.View) (some group, left int, soonest time.Duration) {
 	s.backoffs.reset(v.Table())
-	arcs, soonest := s.incoming(v)
+	arcs, left, soonest := s.incoming(v)
 	rand.Shuffle(len(arcs), func(i, j int) { arcs[i], arcs[j] = arcs[j], arcs[i] })
 	for _, arc := range arcs {
 		m := s.newMove(v, arc)
@@ -62,7 +64,7 @@ func (s *Service) left(v *cluster.View) (some group, soonest time.Duration) {
 			break
 		}
 	}
-	return some, soonest
+	return some, left, soonest
 }
 
 // by splits moves by the member to call, into calls of at most MaxTogether arcs.
@@ -116,11 +118,11 @@ func callGroup[T any](g group, at *cluster.Member, call func(counting.Movable, c
 	return cluster.Call(g[0].ctx, cluster.SyncTime, func(ctx context.Context) ([]T, error) { return call(at, ctx, g[0].table, arcs) })
 }
 
-// incoming asks the members, but those that are backing off, for their incoming arcs.
-func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.Duration) {
+// incoming asks the members, but those that are backing off, for their incoming arcs. left
+// counts the arcs of the others as well.
+func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, left int, soonest time.Duration) {
 	soonest = time.Hour
 	var mu sync.Mutex
-	left := 0
 	_ = v.Each(s.ctx, func(ctx context.Context, i int, m *cluster.Member) error {
 		if !v.MayReceive(i) {
 			return nil
@@ -147,7 +149,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, soonest time.D
 		return nil
 	})
 	s.backoffs.found(left, arcs)
-	return arcs, soonest
+	return arcs, left, soonest
 }
 
 // moveSome moves claimed arcs.

@@ -43,6 +43,7 @@ type Service struct {
 	excess      atomic.Int64 // of these pages, those whose sum passed 2^63-1
 
 	backoffs backoffs     // of the moves to the newest table
+	moving   moving       // used by run only
 	logged   atomic.Int64 // errors of arcs
 
 	mu    sync.Mutex
@@ -199,7 +200,7 @@ func (s *Service) tidy(v *cluster.View) {
 	plan, err := s.change(s.ctx, false, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Tidy(c) })
 	switch {
 	case err == nil:
-		s.Log.Info("members that have left are dropped", "epoch", plan.Epoch)
+		s.Log.Info("members that have left are dropped", "epoch", plan.Epoch, "nodes", plan.Members)
 	case errors.Is(err, errKept):
 		s.Log.Warn("drop member that has left failed", "error", err)
 	}

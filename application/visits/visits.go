@@ -120,6 +120,9 @@ func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readi
 				readings[i].Tally = a.Value[k]
 			}
 		}
+		if a.Err != nil {
+			v.Nodes[a.From.owner].NoteRefused(len(groups[a.From]))
+		}
 	}
 	return over
 }

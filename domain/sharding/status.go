@@ -1,6 +1,7 @@
 package sharding
 
 import (
+	"fmt"
 	"time"
 
 	"footfall/domain/counting"
@@ -13,11 +14,30 @@ type Plan struct {
 	Arcs int `json:"arcs"`
 	// Nodes is the number of arcs that each node gets; negative if it gives arcs.
 	Nodes map[counting.NodeID]int `json:"nodes"`
+	// Members describes the members of the ring after the change (Ring.Describe).
+	Members []string `json:"-"`
+}
+
+// Describe describes each member for a line of a log: its id, its weight unless that is 1,
+// and its state unless it is active.
+func (r *Ring) Describe() []string {
+	var all []string
+	for _, m := range r.members {
+		text := string(m.ID)
+		if m.Weight != 1 {
+			text += fmt.Sprintf(" (weight %d)", m.Weight)
+		}
+		if m.State != Active {
+			text += " (" + string(m.State) + ")"
+		}
+		all = append(all, text)
+	}
+	return all
 }
 
 // Plan returns what the change to this ring moves.
 func (r *Ring) Plan() Plan {
-	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int)}
+	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int), Members: r.Describe()}
 	for _, m := range r.Moves() {
 		p.Arcs++
 		p.Nodes[r.members[m.From].ID]--

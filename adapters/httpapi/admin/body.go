@@ -45,6 +45,20 @@ func readOptional(w http.ResponseWriter, r *http.Request, to any) error {
 	return request.Object(body, to)
 }
 
+// maxAgent bounds what a log line has of a User-Agent, in bytes.
+const maxAgent = 64
+
+// logChange logs what a request has changed, with what tells who sent it. request_id is in
+// the answer as well, so it is called before the answer begins.
+func (h *Handler) logChange(w http.ResponseWriter, r *http.Request, message string, what ...any) {
+	agent := r.UserAgent()
+	who := []any{
+		"request", r.Method + " " + r.URL.Path, "request_id", httpapi.RequestID(w, r),
+		"client", r.RemoteAddr, "user_agent", agent[:min(len(agent), maxAgent)],
+	}
+	h.Log.Info(message, append(what, who...)...)
+}
+
 func notJSON() error {
 	return problem.New(http.StatusUnsupportedMediaType, "not_json", "A change is sent as application/json.")
 }

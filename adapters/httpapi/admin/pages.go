@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -55,7 +56,7 @@ func (h *Handler) setPage(w http.ResponseWriter, r *http.Request, name string) (
 	if err := request.Object(body, &setting); err != nil || setting.Count < 0 {
 		return nil, problem.BadRequest("bad_count", "The body is an object with count, an integer from 0 to 2^63-1, and nothing else.")
 	}
-	return h.setOne(r, counting.SetCount{Page: page, Count: setting.Count})
+	return h.setOne(w, r, counting.SetCount{Page: page, Count: setting.Count})
 }
 
 // removePage serves DELETE /pages/{page_id}.
@@ -69,14 +70,15 @@ func (h *Handler) removePage(w http.ResponseWriter, r *http.Request, name string
 			return nil, err
 		}
 	}
-	return h.setOne(r, counting.SetCount{Page: page, Delete: true})
+	return h.setOne(w, r, counting.SetCount{Page: page, Delete: true})
 }
 
-// setOne changes one page, and answers with what it reads from now on.
-func (h *Handler) setOne(r *http.Request, s counting.SetCount) ([]byte, error) {
+// setOne changes one page, logs that, and answers with what it reads from now on.
+func (h *Handler) setOne(w http.ResponseWriter, r *http.Request, s counting.SetCount) ([]byte, error) {
 	if err := h.Pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
 		return nil, err
 	}
+	h.logChange(w, r, "counts were set", "pages", 1, "count", s.Count)
 	return json.Marshal(pageJSON{PageID: string(s.Page), Count: &s.Count})
 }
 
@@ -91,10 +93,19 @@ func (h *Handler) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]
 	if err != nil {
 		return nil, err
 	}
+	var failed error
+	set := 0
 	for _, err := range h.Pages.SetAll(r.Context(), settings) {
-		if err != nil {
-			return nil, err // others may be set: to send it all again does no harm
+		if err == nil {
+			set++
 		}
+		failed = cmp.Or(failed, err)
+	}
+	if set > 0 || failed != nil && problem.Of(failed, true).InDoubt() {
+		h.logChange(w, r, "counts were set", "pages", set, "of", len(settings))
+	}
+	if failed != nil {
+		return nil, failed // others may be set: to send it all again does no harm
 	}
 	return json.Marshal(struct {
 		Set int `json:"set"`

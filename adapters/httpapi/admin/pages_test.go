@@ -3,13 +3,17 @@ package admin_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/golang/mock/gomock"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"footfall/adapters/httpapi/admin"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 	"footfall/test/mock"
 )
@@ -113,5 +117,34 @@ func TestPagesOfABadBodyAreNotSet(t *testing.T) {
 		if w := administer(t, h, c.method, c.target, asJSON, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"`+c.code+`"`) {
 			t.Errorf("%s %s %s: %d %s", c.method, c.target, c.body, w.Code, w.Body)
 		}
+	}
+}
+
+// N4: counts that are set are a line of the log, with how many they are and who set them,
+// also if some of them fail. A request that changes nothing is none.
+func TestN4CountsThatAreSetAreLogged(t *testing.T) {
+	var log check.Log
+	pages := mock.NewMockPages(gomock.NewController(t))
+	h := admin.New(admin.Options{Pages: pages, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), Loopback: true})
+	for _, c := range []struct {
+		errs []error
+		line string
+	}{
+		{[]error{nil, nil}, "pages=2 of=2"},
+		{[]error{nil, counting.ErrUnavailable}, "pages=1 of=2"},
+		{[]error{counting.ErrInDoubt, counting.ErrUnavailable}, "pages=0 of=2"},
+		{[]error{counting.ErrUnavailable, counting.ErrUnavailable}, ""},
+	} {
+		before := log.Lines("counts were set")
+		pages.EXPECT().SetAll(gomock.Any(), gomock.Any()).Return(c.errs)
+		w := httpcheck.Send(t, h, "POST", "/pages", `[{"page_id":"a","count":1},{"page_id":"b","count":2}]`,
+			"Host", "127.0.0.1:8001", "Content-Type", asJSON, "User-Agent", strings.Repeat("a", 300))
+		wanted := 0
+		if c.line != "" {
+			wanted = 1
+			line := []string{"counts were set", c.line, `request="POST /pages"`, "request_id=" + w.Header().Get("X-Request-Id"), "user_agent=" + strings.Repeat("a", 64) + "\n"}
+			check.Equal(t, log.Lines(line...), 1, "lines with %q", line)
+		}
+		check.Equal(t, log.Lines("counts were set")-before, wanted, "lines after %v", c.errs)
 	}
 }

@@ -49,7 +49,7 @@ func (h *Handler) addNode(w http.ResponseWriter, r *http.Request, _ string) ([]b
 		return nil, problem.BadRequest("bad_body", "addr is missing: the address of the new node.")
 	}
 	plan, err := h.Ring.Add(r.Context(), node.Addr, int(node.Weight), node.DryRun)
-	return planned(plan, node.DryRun, err)
+	return h.planned(w, r, plan, node.DryRun, err)
 }
 
 // reweightNode serves PATCH /ring/nodes/{id}.
@@ -69,7 +69,7 @@ func (h *Handler) reweightNode(w http.ResponseWriter, r *http.Request, given str
 		return nil, err
 	}
 	plan, err := h.Ring.Reweight(r.Context(), ids[0], int(*change.Weight), change.DryRun)
-	return planned(plan, change.DryRun, err)
+	return h.planned(w, r, plan, change.DryRun, err)
 }
 
 // removeNode serves DELETE /ring/nodes/{id}; also are other nodes to abandon in the
@@ -93,10 +93,10 @@ func (h *Handler) removeNode(w http.ResponseWriter, r *http.Request, given strin
 		return nil, problem.BadRequest("bad_body", "Several nodes can be removed in one change only when they are abandoned: accept_loss is missing.")
 	case change.AcceptLoss:
 		plan, err := h.Ring.Abandon(r.Context(), ids...)
-		return planned(plan, false, err)
+		return h.planned(w, r, plan, false, err)
 	}
 	plan, err := h.Ring.Remove(r.Context(), ids[0], change.DryRun)
-	return planned(plan, change.DryRun, err)
+	return h.planned(w, r, plan, change.DryRun, err)
 }
 
 // members are the ids of members of the ring, each once.
@@ -122,13 +122,17 @@ func (h *Handler) repairRing(w http.ResponseWriter, r *http.Request, _ string) (
 	if err := h.Ring.Repair(r.Context()); err != nil {
 		return nil, ringFault(err)
 	}
+	h.logChange(w, r, "ring was repaired")
 	return h.ringStatus(w, r, "")
 }
 
-// planned answers with what a change moves.
-func planned(p sharding.Plan, dry bool, err error) ([]byte, error) {
+// planned answers with what a change moves. It logs by whom the change was made.
+func (h *Handler) planned(w http.ResponseWriter, r *http.Request, p sharding.Plan, dry bool, err error) ([]byte, error) {
 	if err != nil {
 		return nil, ringFault(err)
+	}
+	if !dry {
+		h.logChange(w, r, "ring change was requested and is made", "epoch", p.Epoch, "arcs", p.Arcs, "nodes", p.Members)
 	}
 	return json.Marshal(struct {
 		sharding.Plan

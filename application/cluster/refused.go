@@ -1,0 +1,45 @@
+package cluster
+
+import (
+	"cmp"
+	"sync/atomic"
+	"time"
+)
+
+// pauseRefused is the time between two log lines about the requests of a node that were
+// refused.
+const pauseRefused = time.Minute
+
+// refused counts requests that were refused because of a node.
+type refused struct {
+	sinceLogged atomic.Int64
+	logged      time.Time // guarded by being used by one goroutine at a time
+}
+
+// NoteRefused notes that items of requests were refused because the node did not serve
+// them: visits, ids or pages to be read.
+func (m *Member) NoteRefused(items int) { m.refused.sinceLogged.Add(int64(items)) }
+
+// logRefused logs how many items were refused because of a node since its last line,
+// which is at least pauseRefused ago unless all is set.
+func (c *Cluster) logRefused(m *Member, all bool) {
+	r := &m.refused
+	if time.Since(r.logged) < pauseRefused && !all {
+		return
+	}
+	n := r.sinceLogged.Swap(0)
+	if n == 0 {
+		return
+	}
+	r.logged = time.Now()
+	c.opts.Log.Warn("requests were refused", "node", m.ID(), "items", n, "reason", m.whyRefused())
+}
+
+// whyRefused is the reason for which a node's requests are refused now.
+func (m *Member) whyRefused() string {
+	store := ""
+	if text := m.refusal.Load(); text != nil {
+		store = *text
+	}
+	return cmp.Or(store, m.fault.why(), "its answers take too long, or too many requests wait for it")
+}
