@@ -96,25 +96,22 @@ func openStore(lc fx.Lifecycle, s Settings, log *slog.Logger) Store {
 	return store
 }
 
-func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics, log *slog.Logger) (*cluster.Cluster, error) {
+func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics, log *slog.Logger) *cluster.Cluster {
 	observer := func(id counting.NodeID) func(groupcommit.Flush) {
 		observe := m.Batches(id)
 		return func(f groupcommit.Flush) { observe(f.Items, f.Requests, f.Took, f.Err) }
 	}
-	c, err := cluster.New(cluster.Options{
-		Nodes: store.Nodes, Dial: store.Dial, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
+	c := cluster.New(cluster.Options{
+		Nodes: store.Nodes, Dial: store.Dial, HangUp: store.HangUp, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
 		Log: log, Observer: observer, Lost: m.CountLost,
 	})
-	if err != nil {
-		return nil, err
-	}
 	start := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, agreeTime)
 		defer cancel()
 		return c.Start(ctx)
 	}
 	stage(lc, "group commit", start, c.Stop, 2*time.Second)
-	return c, nil
+	return c
 }
 
 func newResharding(lc fx.Lifecycle, store Store, c *cluster.Cluster, log *slog.Logger) *resharding.Service {

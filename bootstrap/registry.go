@@ -24,9 +24,11 @@ type Store struct {
 	Nodes []cluster.Node
 	// Start may be nil.
 	Start, Stop func(context.Context) error
-	// Dial makes the node of a member that is not configured. Locate parses
-	// the address of a new one. Both are nil for a store of a single node.
+	// Dial makes the node of a member that is not configured, and HangUp ends it.
+	// Locate parses the address of a new one. All are nil for a store of a single
+	// node.
 	Dial   func(id counting.NodeID, addr string) (cluster.Node, error)
+	HangUp func(cluster.Node)
 	Locate func(where string, members []sharding.Member) (counting.NodeID, string, error)
 }
 
@@ -137,8 +139,14 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 		o.ID, o.Addr = id, addr
 		return open(o), nil
 	}
+	s.HangUp = func(n cluster.Node) {
+		mu.Lock()
+		defer mu.Unlock()
+		nodes = slices.DeleteFunc(nodes, func(node *redisnode.Node) bool { return node == n })
+		_ = n.(*redisnode.Node).Close() //nolint:forcetypeassert // Dial made it
+	}
 	configured := slices.Clone(nodes)
-	s.Start = func(ctx context.Context) error { return redisnode.CheckDistinct(ctx, configured) }
+	s.Start = func(ctx context.Context) error { return redisnode.Identify(ctx, configured) }
 	s.Stop = func(context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()

@@ -242,12 +242,12 @@ func TestTwoAddressesOfOneServerAreFound(t *testing.T) {
 		return all
 	}
 	twice := fmt.Sprint("localhost:", one.Port())
-	err := redisnode.CheckDistinct(t.Context(), nodes(one.Addr, other.Addr, twice))
+	err := redisnode.Identify(t.Context(), nodes(one.Addr, other.Addr, twice))
 	if err == nil || err.Error() != one.Addr+" and "+twice+" are the same server" {
 		t.Errorf("%v", err)
 	}
 	other.Kill()
-	check.OK(t, redisnode.CheckDistinct(t.Context(), nodes(one.Addr, other.Addr, "127.0.0.1:1")), "servers that are down")
+	check.OK(t, redisnode.Identify(t.Context(), nodes(one.Addr, other.Addr, "127.0.0.1:1")), "servers that are down")
 }
 
 // F32: a right that is taken away while the service runs doubles nothing, and loses nothing

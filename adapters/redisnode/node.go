@@ -3,7 +3,7 @@
 //
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share
-// a port. Parameters after a question mark are those of Options.parameters, and the
+// a port. A server keeps the name that it joined under. Parameters after a question mark are those of Options.parameters, and the
 // TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
 // script, so that it happens as a whole or not at all. What survives a crash
 // is what Redis has written to its append-only file. A call that fails before
@@ -160,9 +160,11 @@ func (n *Node) ID() counting.NodeID { return n.id }
 // Addr implements sharding.RingStore.
 func (n *Node) Addr() string { return n.client.Load().Options().Addr }
 
-// CheckDistinct returns an error if two of the nodes that answer are one server under
-// two addresses.
-func CheckDistinct(ctx context.Context, nodes []*Node) error {
+// Identify asks the servers who they are, before any other call. A node whose server
+// has the other name of its address (names) takes that name: the list of a configuration
+// may be shorter or longer than that by which the server was named. Identify returns an
+// error if two of the nodes that answer are one server under two addresses.
+func Identify(ctx context.Context, nodes []*Node) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	runs := make([]string, len(nodes))
@@ -171,6 +173,10 @@ func CheckDistinct(ctx context.Context, nodes []*Node) error {
 		all.Go(func() {
 			info, _ := n.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
 			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Load().Options().DB)
+			stored, _ := n.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
+			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
+				n.id = counting.NodeID(stored)
+			}
 		})
 	}
 	all.Wait()

@@ -84,8 +84,8 @@ func (o *Options) cutCredentials(rest string) (string, error) {
 	return rest[at+1:], nil
 }
 
-// each names the addresses: redis_<port>, or redis_<host>_<port> for those
-// that share a port. So the list may come in any order.
+// each names the addresses: redis_<port>, or redis_<host>_<port> for those that share a
+// port. So the list may come in any order. A server that has a name keeps it (Identify).
 func (o *Options) each(hosts string) ([]Options, error) {
 	var all []Options
 	sharing := make(map[string]int) // addresses with a port
@@ -106,18 +106,25 @@ func (o *Options) each(hosts string) ([]Options, error) {
 		sharing[port]++
 	}
 	for i := range all {
-		host, port, _ := net.SplitHostPort(all[i].Addr)
-		all[i].ID = counting.NodeID("redis_" + port)
-		if sharing[port] > 1 {
-			all[i].ID = counting.NodeID("redis_" + host + "_" + port)
+		short, long := names(all[i].Addr)
+		all[i].ID = short
+		if _, port, _ := net.SplitHostPort(all[i].Addr); sharing[port] > 1 {
+			all[i].ID = long
 		}
 	}
 	slices.SortFunc(all, func(a, b Options) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
-// Locate reads the address of a new node, redis://host:port or host:port, and
-// gives it an id that no member has, named as ParseURL names nodes. What the
+// names are the names that a server can have by its address, redis_<port> and
+// redis_<host>_<port>.
+func names(addr string) (short, long counting.NodeID) {
+	host, port, _ := net.SplitHostPort(addr)
+	return counting.NodeID("redis_" + port), counting.NodeID("redis_" + host + "_" + port)
+}
+
+// Locate reads the address of a new node, redis://host:port or host:port, and names it
+// as ParseURL names nodes: redis_<host>_<port> if a member has the same port. What the
 // connection needs besides is that of the configuration: credentials, database
 // and TLS have no place here.
 func Locate(where string, members []sharding.Member) (counting.NodeID, string, error) {
@@ -132,10 +139,12 @@ func Locate(where string, members []sharding.Member) (counting.NodeID, string, e
 	if err != nil {
 		return "", "", err
 	}
-	id, addr := all[0].ID, all[0].Addr
-	if slices.ContainsFunc(members, func(m sharding.Member) bool { return m.ID == id && m.Addr != addr }) {
-		host, port, _ := net.SplitHostPort(addr)
-		id = counting.NodeID("redis_" + host + "_" + port)
+	addr := all[0].Addr
+	short, long := names(addr)
+	for _, m := range members {
+		if theirs, _ := names(m.Addr); m.Addr != addr && (theirs == short || m.ID == short) {
+			return long, addr, nil
+		}
 	}
-	return id, addr, nil
+	return short, addr, nil
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"footfall/adapters/redisnode"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
 
 func TestAnAddressIsANode(t *testing.T) {
@@ -93,6 +95,31 @@ func TestABadURLIsReportedWithoutItsPassword(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %q, want %q", c.url, err, c.want)
+		}
+	}
+}
+
+// N9: a node that joins has a name by one rule, whatever names the members have.
+func TestN9ANodeThatJoinsIsNamedByItsPortUnlessOneHasIt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ members, where, want string }{
+		{"redis_7070 a:7070", "redis://b:7071", "redis_7071 b:7071"},
+		{"redis_7070 a:7070", "redis://b:7070", "redis_b_7070 b:7070"},
+		{"redis_a_1 a:1, redis_b_1 b:1", "c:1", "redis_c_1 c:1"},
+		{"redis_b_1 b:1", "a:1", "redis_a_1 a:1"},       // the first one was removed
+		{"redis_a_1 a:1", "redis://A:1", "redis_1 a:1"}, // refused later: it is in the ring
+		{"redis_1 a:2", "c:1", "redis_c_1 c:1"},         // a server that was given another port
+		{"redis_6379 n1:6379", "n2", "redis_n2_6379 n2:6379"},
+		{"redis_6379 n1:6379", "[::1]", "redis_::1_6379 [::1]:6379"},
+	} {
+		var members []sharding.Member
+		for text := range strings.SplitSeq(c.members, ", ") {
+			id, addr, _ := strings.Cut(text, " ")
+			members = append(members, sharding.Member{ID: counting.NodeID(id), Addr: addr})
+		}
+		id, addr, err := redisnode.Locate(c.where, members)
+		if got := string(id) + " " + addr; err != nil || got != c.want {
+			t.Errorf("%s beside %s: %q, %v, want %q", c.where, c.members, got, err, c.want)
 		}
 	}
 }

@@ -30,11 +30,14 @@ type Node interface {
 
 // Options of a Cluster.
 type Options struct {
-	// Nodes are the configured nodes, at least one.
+	// Nodes are the configured nodes, at least one. Start is the first to read their
+	// ids.
 	Nodes []Node
 	// Dial makes the node of a member that is not configured, without connecting
 	// to it. Nil: there are no such members.
 	Dial func(id counting.NodeID, addr string) (Node, error)
+	// HangUp ends the connections of a node that Dial has made. Nil is a no-op.
+	HangUp func(Node)
 	// Length of the windows. Start fails if the deployment has another one.
 	Length counting.WindowLength
 	// Name of the deployment; "" is the default. Start fails if it has another one.
@@ -98,19 +101,26 @@ type Cluster struct {
 }
 
 // New makes a cluster; Start connects it.
-func New(o Options) (*Cluster, error) {
+func New(o Options) *Cluster {
 	o.Name = cmp.Or(o.Name, counting.DefaultName)
 	o.MaxSkew = cmp.Or(o.MaxSkew, counting.DefaultMaxSkew(o.Length))
 	c := &Cluster{opts: o, members: make(map[counting.NodeID]*Member, len(o.Nodes)), alarm: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	for _, n := range o.Nodes {
+	return c
+}
+
+// register makes members of the configured nodes, whose ids are final by now.
+func (c *Cluster) register() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.opts.Nodes {
 		id := n.ID()
 		if c.members[id] != nil {
-			return nil, fmt.Errorf("node %s is configured twice", id)
+			return fmt.Errorf("node %s is configured twice", id)
 		}
 		c.members[id] = c.newMember(n)
 	}
-	return c, nil
+	return nil
 }
 
 func (c *Cluster) newMember(n Node) *Member {
@@ -173,6 +183,9 @@ func (c *Cluster) lost(node counting.NodeID, batches int64) {
 // simultaneously, and watches it from then on. At the first start of a deployment every
 // node has to answer. Later, nodes may be down.
 func (c *Cluster) Start(ctx context.Context) error {
+	if err := c.register(); err != nil {
+		return err
+	}
 	ring, err := c.agree(ctx)
 	if err != nil {
 		return err

@@ -57,6 +57,22 @@ func (c *Cluster) node(m sharding.Member) (*Member, error) {
 	return added, nil
 }
 
+// Probe asks a node that is not in the ring, and hangs up: a node that does not join
+// leaves no connection and no metric.
+func (c *Cluster) Probe(ctx context.Context, m sharding.Member, ask func(context.Context, Node) error) error {
+	n, err := c.opts.Dial(m.ID, m.Addr)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", m.ID, err)
+	}
+	if c.opts.HangUp != nil {
+		defer c.opts.HangUp(n)
+	}
+	n.Bind(c.View().Deployment())
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	return ask(ctx, n)
+}
+
 // isStill tells whether a member is the known node of its id, at another address: a
 // configured node is used at its configured address.
 func (c *Cluster) isStill(m sharding.Member) bool {

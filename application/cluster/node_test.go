@@ -91,7 +91,7 @@ func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := check.Value(cluster.New(o))(t)
+	c := cluster.New(o)
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -181,5 +181,5 @@ func TestAMemberThatIsNotConfiguredIsAnError(t *testing.T) {
 
 func TestANodeThatIsConfiguredTwiceIsAnError(t *testing.T) {
 	n := newNodes(1)[0]
-	check.Says(t, check.Err(cluster.New(cluster.Options{Nodes: []cluster.Node{n, n}})), "n1")
+	check.Says(t, cluster.New(cluster.Options{Nodes: []cluster.Node{n, n}}).Start(t.Context()), "node n1 is configured twice")
 }

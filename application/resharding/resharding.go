@@ -87,15 +87,12 @@ func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
 		}
-		next, err := v.Add(c, sharding.Member{ID: id, Addr: addr, Weight: weight})
+		joining := sharding.Member{ID: id, Addr: addr, Weight: weight}
+		next, err := v.Add(c, joining)
 		if err != nil {
 			return nil, err
 		}
-		node, err := s.Cluster.Node(sharding.Member{ID: id, Addr: addr})
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", sharding.ErrBadChange, err)
-		}
-		return next, checkEmpty(ctx, node)
+		return next, s.Cluster.Probe(ctx, joining, checkEmpty)
 	})
 }
 
@@ -154,8 +151,8 @@ func (s *Service) explainBusy(err error) error {
 }
 
 // checkEmpty checks that a node has no data of any deployment.
-func checkEmpty(ctx context.Context, n *cluster.Member) error {
-	state, err := cluster.Call(ctx, cluster.CallTimeout, n.RingState)
+func checkEmpty(ctx context.Context, n cluster.Node) error {
+	state, err := n.RingState(ctx)
 	switch {
 	case errors.Is(err, counting.ErrUninitialized):
 		return nil

@@ -49,12 +49,10 @@ func newDeploymentOf(t *testing.T, n int, around func(*localnode.Node) cluster.N
 		nodes = append(nodes, around(d.node(counting.NodeID(fmt.Sprint("n", i+1)))))
 	}
 	log := slog.New(slog.DiscardHandler)
-	var err error
-	d.cluster, err = cluster.New(cluster.Options{
+	d.cluster = cluster.New(cluster.Options{
 		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: log,
 		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return around(d.node(id)), nil },
 	})
-	check.Must(t, err)
 	check.Must(t, d.cluster.Start(t.Context()))
 	d.visits = visits.New(d.cluster)
 	d.ring = resharding.New(resharding.Options{

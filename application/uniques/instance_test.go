@@ -230,7 +230,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 		nodes = append(nodes, l)
 	}
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	c := check.Value(cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log}))(t)
+	c := cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log})
 	check.Must(t, c.Start(t.Context()))
 	i.cluster = c
 	i.Service = uniques.New(uniques.Options{

@@ -68,9 +68,9 @@ func (d deployment) instance(t *testing.T) (*visits.Service, *cluster.Cluster) {
 	for i, n := range d {
 		nodes[i] = n
 	}
-	c := check.Value(cluster.New(cluster.Options{
+	c := cluster.New(cluster.Options{
 		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
-	}))(t)
+	})
 	check.Must(t, c.Start(t.Context()))
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())

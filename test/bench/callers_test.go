@@ -26,9 +26,9 @@ func BenchmarkCallers(b *testing.B) {
 			node := localnode.NewFile(localnode.FileOptions{Dir: b.TempDir()})
 			check.Must(b, node.Start(b.Context()))
 			defer func() { _ = node.Stop(b.Context()) }()
-			c := check.Value(cluster.New(cluster.Options{
+			c := cluster.New(cluster.Options{
 				Nodes: []cluster.Node{node}, Length: counting.WindowLength(time.Minute), Log: slog.New(slog.DiscardHandler),
-			}))(b)
+			})
 			check.Must(b, c.Start(b.Context()))
 			defer func() { _ = c.Stop(b.Context()) }()
 			service := visits.New(c)

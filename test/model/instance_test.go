@@ -56,15 +56,12 @@ func (w *world) start(slot int, name string) (*instance, error) {
 		slices.Reverse(nodes)
 	}
 	log := slog.New(slog.DiscardHandler)
-	c, err := cluster.New(cluster.Options{
+	c := cluster.New(cluster.Options{
 		Nodes: nodes, Length: w.length, EndpointLimit: w.plan.endpointLimit, KeyLimit: 1 << 20, Log: log,
 		Lost: func(node counting.NodeID, batches int64) {
 			w.Violate("P1: %s says that %s lost %d batches", i.Name, node, batches)
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
 	i.cluster, i.Visits = c, visits.New(c)
 	i.uniques = uniques.New(uniques.Options{
 		Cluster: c, Notifier: caller{i}, Journal: caller{i}, Grace: w.plan.grace, Instance: i.Name, Log: log,

@@ -30,12 +30,9 @@ func startAll(t *testing.T, lists ...[]string) []string {
 			t.Cleanup(func() { _ = n.Close() })
 			nodes = append(nodes, n)
 		}
-		c, err := cluster.New(cluster.Options{
+		c := cluster.New(cluster.Options{
 			Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		t.Cleanup(func() { _ = c.Stop(context.Background()) })
 		starting.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -53,8 +53,7 @@ func (w *world) start(_ int, name string) (*instance, error) {
 		nodes = append(nodes, node)
 	}
 	log := slog.New(slog.DiscardHandler)
-	var err error
-	i.cluster, err = cluster.New(cluster.Options{
+	i.cluster = cluster.New(cluster.Options{
 		Nodes: nodes, Dial: dial, Length: counting.WindowLength(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
 		Lost: func(_ counting.NodeID, batches int64) {
 			w.truth.Lock()
@@ -62,9 +61,6 @@ func (w *world) start(_ int, name string) (*instance, error) {
 			w.lost += batches
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(i.ctx, 10*time.Second)
 	defer cancel()
 	if err := i.cluster.Start(ctx); err != nil {

@@ -67,8 +67,7 @@ func start(t *testing.T, n, pages int) *deployment {
 	}
 	log := slog.New(slog.DiscardHandler)
 	for i := range d.instances {
-		d.instances[i], err = cluster.New(cluster.Options{Nodes: nodes, Dial: dial, Length: ring.Length(), EndpointLimit: 10, Log: log})
-		d.must(err)
+		d.instances[i] = cluster.New(cluster.Options{Nodes: nodes, Dial: dial, Length: ring.Length(), EndpointLimit: 10, Log: log})
 		d.must(d.instances[i].Start(t.Context()))
 	}
 	locate := func(where string, _ []sharding.Member) (counting.NodeID, string, error) {
