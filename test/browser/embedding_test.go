@@ -68,7 +68,7 @@ func TestF25ThePageWorksUnderAPath(t *testing.T) {
 	check.Equal(t, width > 50, true, "the badge is %d wide", width)
 	for _, step := range []struct{ press, path string }{
 		{`form button`, "/?page_id=home&page_id=about"},
-		{`a[aria-label="Stop watching home"]`, "/?page_id=about"},
+		{`button[aria-labelledby="stop page-0"]`, "/?page_id=about"},
 		{`nav a[href="docs"]`, "/docs"},
 	} {
 		get(t, ctx, chromedp.Evaluate[bool](`(() => {

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +44,7 @@ func New() (*template.Template, error) {
 		"grouped": Grouped,
 		"clock":   func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
 		"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"span":    func(w publishing.Summary) string { return span(w.End.Sub(w.Start)) },
 		"percent": func(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) },
 		"problem": func(err error) string { return problem.Of(err, false).Detail },
 	}).ParseFS(files, "home.html")
@@ -74,19 +74,6 @@ func (h Home) Elapsed() float64 {
 	return min(1, max(0, float64(h.Now.Sub(w.Start))/float64(w.End.Sub(w.Start))))
 }
 
-// Without returns the URL of this page without the i-th watched page. It is
-// empty for the only one.
-func (h Home) Without(i int) string {
-	if len(h.Pages) == 1 {
-		return ""
-	}
-	rest := url.Values{}
-	for _, p := range slices.Delete(slices.Clone(h.Pages), i, i+1) {
-		rest.Add("page_id", string(p.Page))
-	}
-	return "?" + rest.Encode()
-}
-
 // Bar is a window in the chart.
 type Bar struct {
 	publishing.Summary
@@ -99,12 +86,20 @@ const (
 	chartBars               = 60
 )
 
-// Bars returns the newest windows as the chart shows them, oldest first.
-func (h Home) Bars() []Bar {
-	windows, most := h.Windows[:min(len(h.Windows), chartBars)], int64(1)
-	for _, w := range windows {
+// charted are the windows of the chart, newest first.
+func (h Home) charted() []publishing.Summary { return h.Windows[:min(len(h.Windows), chartBars)] }
+
+// Most is the count of the highest bar.
+func (h Home) Most() (most int64) {
+	for _, w := range h.charted() {
 		most = max(most, w.Count)
 	}
+	return most
+}
+
+// Bars returns the newest windows as the chart shows them, oldest first.
+func (h Home) Bars() []Bar {
+	windows, most := h.charted(), max(1, h.Most())
 	bars := make([]Bar, 0, len(windows))
 	const step = chartWidth / chartBars
 	for i, w := range slices.Backward(windows) {
@@ -112,6 +107,21 @@ func (h Home) Bars() []Bar {
 		bars = append(bars, Bar{w, chartWidth - step*float64(i+1) + 1, chartHeight - height, step - 2, height})
 	}
 	return bars
+}
+
+// span is a length of windows in words, such as 1 minute.
+func span(d time.Duration) string {
+	n, unit := int64(d/time.Second), "second"
+	for _, larger := range []string{"minute", "hour"} {
+		if n%60 != 0 {
+			break
+		}
+		n, unit = n/60, larger
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprint(n, " ", unit)
 }
 
 // Grouped formats a number with narrow spaces between groups of three digits.

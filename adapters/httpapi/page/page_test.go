@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,14 +51,13 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 		Nodes:   []watching.Node{{ID: hostile}},
 	})
 	for _, want := range []string{
-		`<tr data-page="` + escaped + `"><th scope="row">` + escaped + `</th>`,
+		`<tr data-page="` + escaped + `"><th scope="row" id="page-0">` + escaped + `</th>`,
 		`<td class="via">` + escaped + `</td>`,
-		`aria-label="Stop watching ` + escaped + `"`,
 		`name="page_id" value="` + escaped + `"`,
 		`<tr data-window="` + escaped + `">`,
 		`<td>` + escaped + `</td>`,
 		`<tr><th scope="row">` + escaped + `</th><td class="number">0.0 %`,
-		`href="?page_id=%3C%2Ftd%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E%22%27%26%2B%60%00&#43;onload%3Dx&#43;javascript%3Aalert%281%29&#43;%7B%7B.%7D%7D&#43;%C3%A9%E2%80%AF%FF"`,
+		`in one place: ` + escaped + `, which does not answer`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("it has no %s", want)
@@ -87,6 +87,36 @@ func TestTheOpenWindowShowsItsCountAndTime(t *testing.T) {
 	}
 }
 
+// N13: the chart says what it counts, in windows of any length.
+func TestN13TheChartHasAUnit(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[time.Duration]string{
+		time.Second: "1 second", 90 * time.Second: "90 seconds", time.Minute: "1 minute", 15 * time.Minute: "15 minutes", time.Hour: "1 hour", 24 * time.Hour: "24 hours",
+	} {
+		w := window(counting.Done, 1234)
+		w.End = w.Start.Add(length)
+		if body := render(t, page.Home{Windows: []publishing.Summary{w}}); !strings.Contains(body, "Ids per window of "+want+"; the highest bar is 1\u202f234") {
+			t.Errorf("%v: %s", length, body)
+		}
+	}
+}
+
+// N13: a single node is no ring.
+func TestN13OneNodeShowsNoRing(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int][]string{
+		1: {`<p id="one-node">All counts are in one place: embedded, which answers.`, `<table id="ring" hidden>`},
+		2: {`<p id="one-node" hidden>`, `<table id="ring">`},
+	} {
+		body := render(t, page.Home{Nodes: slices.Repeat([]watching.Node{{ID: "embedded", Share: 1, Answers: true}}, n)})
+		for _, part := range want {
+			if !strings.Contains(body, part) {
+				t.Errorf("with %d nodes it has no %s: %s", n, part, body)
+			}
+		}
+	}
+}
+
 func TestThePageWithoutAnythingToShow(t *testing.T) {
 	t.Parallel()
 	body := render(t, page.Home{WindowsError: true})
@@ -95,7 +125,7 @@ func TestThePageWithoutAnythingToShow(t *testing.T) {
 			t.Errorf("it has no %s: %s", want, body)
 		}
 	}
-	if body := render(t, page.Home{Pages: []watching.Page{{Page: "a"}}}); strings.Contains(body, "Stop watching") || !strings.Contains(body, `<p id="windows-lost" hidden>`) {
+	if body := render(t, page.Home{Pages: []watching.Page{{Page: "a"}}}); strings.Contains(body, "<button form") || !strings.Contains(body, `<p id="windows-lost" hidden>`) {
 		t.Error("the only page can be removed, or the windows are lost:", body)
 	}
 }

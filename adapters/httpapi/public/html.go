@@ -30,9 +30,17 @@ func setHeaders(w http.ResponseWriter, mediaType, cache, policy string) {
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// home serves GET /. It answers 200 even when nothing can be read; the page
+// home serves GET /. The buttons of the page send all pages with the number of the one to
+// remove: a link for each page would hold all the others. It answers 200 even when nothing can be read; the page
 // then says so.
 func (a *api) home(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	if query, removes, err := request.WithoutPage(r.URL.RawQuery); err != nil {
+		return nil, err
+	} else if removes {
+		w.Header().Set("Location", "./"+query) // relative: a proxy may have stripped a path
+		w.WriteHeader(http.StatusSeeOther)
+		return nil, nil
+	}
 	pages, err := request.WatchedPages(r.URL.RawQuery)
 	if err != nil {
 		return nil, err

@@ -3,8 +3,10 @@ package public_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -32,8 +35,8 @@ func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
 	w := httpcheck.Send(t, r.handler, "GET", "/?page_id=a%3Cscript%3E%26%22%27&page_id=gone", "")
 	httpcheck.NothingInner(t, w)
 	for _, want := range []string{
-		`<tr data-page="a&lt;script&gt;&amp;&#34;&#39;"><th scope="row">a&lt;script&gt;&amp;&#34;&#39;</th><td class="number count">1` + "\u202f234\u202f567</td>",
-		`<td class="number count">–</td><td class="via">The store can&#39;t take or answer this now; nothing was changed.</td><td><a href="?page_id=a%3Cscript%3E%26%22%27"`,
+		`<tr data-page="a&lt;script&gt;&amp;&#34;&#39;"><th scope="row" id="page-0">a&lt;script&gt;&amp;&#34;&#39;</th><td class="number count">1` + "\u202f234\u202f567</td>",
+		`<td class="number count">–</td><td class="via">The store can&#39;t take or answer this now; nothing was changed.</td><td><button form="watch" name="without" value="1"`,
 		`<span id="open-count" class="large">123</span>`, `class="done"><title>09:05:00 UTC: 123</title>`, `<td class="number">1 of 3, 1 failed</td>`,
 		`redis_7071</th><td class="number">50.0 %</td><td><span class="state down">no answer</span>`,
 	} {
@@ -52,6 +55,39 @@ func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
 		t.Errorf("without windows: %s", body)
 	}
 	httpcheck.Golden(t, "home_bad_page", httpcheck.Send(t, newRig(t).handler, "GET", "/?page_id=", ""))
+}
+
+// S11: 50 long names make the page 50 times as long as one does, and not 2,500 times.
+func TestS11ThePageIsLinearInItsNames(t *testing.T) {
+	size := func(names int) int {
+		query := url.Values{}
+		for i := range names {
+			query.Add("page_id", fmt.Sprintf("%02d", i)+strings.Repeat("\"", 254))
+		}
+		w := httpcheck.Send(t, pageRig(t, newTallies(), nil).handler, "GET", "/?"+query.Encode(), "")
+		check.Equal(t, w.Code, 200, "the status for %d names", names)
+		return w.Body.Len()
+	}
+	none, some, all := size(0), size(25), size(50)
+	if per, limit := (all-none)/50, 3*5*256+600; per > limit || all-some > some-none+1000 {
+		t.Errorf("0, 25 and 50 names make %d, %d and %d bytes, %d for each", none, some, all, per)
+	}
+}
+
+// The buttons that stop watching lead to the page without theirs.
+func TestAPageIsRemovedByItsNumber(t *testing.T) {
+	for query, want := range map[string]string{
+		"page_id=a&page_id=b%26&page_id=c&page_id=typed&without=1": "./?page_id=a&page_id=c",
+		"without=0&page_id=a&page_id=b%26&page_id=":                "./?page_id=b%26",
+		"page_id=a&page_id=%20d&page_id=e+&page_id=&without=0":     "./?page_id=+d&page_id=e+",
+		"without=0&page_id=a&page_id=":                             "./",
+	} {
+		w := httpcheck.Send(t, newRig(t).handler, "GET", "/?"+query, "")
+		check.Equal(t, fmt.Sprint(w.Code, " ", w.Header().Get("Location")), "303 "+want, "the answer to %s", query)
+	}
+	for _, query := range []string{"without=0", "page_id=a&without=0", "page_id=a&page_id=&without=1", "page_id=a&page_id=&without=-1", "page_id=a&page_id=&without=x", "page_id=a&without=0&without=0", "page_id=%zz&without=0"} {
+		check.Equal(t, httpcheck.Send(t, newRig(t).handler, "GET", "/?"+query, "").Code, 400, "the status for %s", query)
+	}
 }
 
 func TestPagesLoadNothingFromOtherHostsAndHaveNothingInline(t *testing.T) {

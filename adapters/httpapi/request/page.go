@@ -59,6 +59,29 @@ func WatchedPages(rawQuery string) ([]counting.Page, error) {
 	return pages, nil
 }
 
+// WithoutPage reads the query of the page's form with the parameter without: the number of
+// the watched page that is to be removed. The last page_id is the form's field for one
+// more, which is left out. query has the others, from its question mark on.
+func WithoutPage(rawQuery string) (query string, given bool, err error) {
+	text, given, err := Param(rawQuery, "without")
+	if err != nil || !given {
+		return "", false, err
+	}
+	names, err := Params(rawQuery, "page_id", MaxWatchedPages+1)
+	if err != nil {
+		return "", false, err
+	}
+	without, err := strconv.Atoi(text)
+	if err != nil || without < 0 || without >= len(names)-1 {
+		return "", false, problem.BadRequest("bad_parameter", "The parameter without is the number of a page_id before the last, from 0.")
+	}
+	rest := slices.Delete(names[:len(names)-1], without, without+1)
+	if len(rest) == 0 {
+		return "", true, nil
+	}
+	return "?" + url.Values{"page_id": rest}.Encode(), true, nil
+}
+
 // IDEvent reads the parameters id and endpoint of a query. An empty endpoint is
 // none. Its errors are faults, counting.ErrBadID and publishing.ErrBadEndpoint.
 func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err error) {

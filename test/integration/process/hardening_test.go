@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,5 +84,20 @@ func TestS14AShortTokenDoesNotStart(t *testing.T) {
 	check.Equal(t, in.Cmd.ProcessState.ExitCode(), 2, "the exit code")
 	if !strings.Contains(in.Logged(), "want at least 16") {
 		t.Errorf("it says:\n%s", in.Logged())
+	}
+}
+
+// S11: a request of 13 KB for 50 long names gets a page that is some times as long.
+func TestS11ThePageOfManyNamesIsBounded(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t).Start()
+	query := url.Values{}
+	for i := range 50 {
+		query.Add("page_id", strconv.Itoa(100+i)+strings.Repeat("x", 253))
+	}
+	got := in.Get("/?" + query.Encode())
+	got.Want(t, http.StatusOK)
+	if len(got.Body) > 150_000 {
+		t.Errorf("a request of %d bytes got %d", len(query.Encode()), len(got.Body))
 	}
 }

@@ -63,8 +63,26 @@ function windowRow(w) {
   return tr;
 }
 
+// A length of windows in words, such as 1 minute.
+function span(seconds) {
+  let n = seconds, unit = "second";
+  for (const larger of ["minute", "hour"]) {
+    if (n % 60) break;
+    n /= 60;
+    unit = larger;
+  }
+  return `${n} ${unit}${n === 1 ? "" : "s"}`;
+}
+
 function drawChart(newest) {
-  const most = Math.max(1, ...newest.map((w) => Number(w.count)));
+  const highest = newest.reduce((a, b) => (Number(b.count) > Number(a.count) ? b : a), { count: 0 });
+  const most = Math.max(1, Number(highest.count));
+  const scale = document.getElementById("scale");
+  scale.hidden = !newest.length;
+  if (newest.length) {
+    const seconds = (Date.parse(newest[0].window_end) - Date.parse(newest[0].window_start)) / 1000;
+    scale.textContent = `Ids per window of ${span(seconds)}; the highest bar is ${grouped(highest.count)}`;
+  }
   const step = width / shown;
   document.getElementById("chart").replaceChildren(...newest.map((w, i) => {
     const h = Math.max(1, (height * w.count) / most);
@@ -85,6 +103,10 @@ function showOpen() {
 }
 
 function showNodes({ nodes }) {
+  const [one] = nodes;
+  document.getElementById("ring").hidden = nodes.length === 1;
+  document.getElementById("one-node").hidden = nodes.length !== 1;
+  if (one) document.getElementById("one-node").textContent = `All counts are in one place: ${one.id}, which ${one.answers ? "answers" : "does not answer"}.`;
   document.getElementById("nodes").replaceChildren(...nodes.map((n) => element("tr", {},
     element("th", { scope: "row" }, n.id),
     element("td", { className: "number" }, `${(100 * n.share).toFixed(1)} %`),
