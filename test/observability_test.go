@@ -9,8 +9,7 @@ import (
 	"footfall/test/check"
 )
 
-// Alerts and dashboard ask for metrics that the code has. make test-compose
-// has promtool check the alerts.
+// Alerts and dashboard ask for metrics that the code has.
 func TestAlertsAndDashboardAskForMetricsThatAreThere(t *testing.T) {
 	t.Parallel()
 	there := metricsOfTheCode(t)
@@ -57,6 +56,7 @@ type dashboard struct {
 
 type variable struct {
 	Name, Type, Definition string
+	AllValue               string
 	IncludeAll             bool
 	Datasource             source
 }
@@ -104,24 +104,37 @@ func TestTheDashboardCanBeProvisioned(t *testing.T) {
 	}
 }
 
+// N6: what a deployment is for comes first.
+func TestN6TheFirstPanelShowsTheVisitsCounted(t *testing.T) {
+	t.Parallel()
+	first := readDashboard(t).Panels[0]
+	check.Equal(t, first.Title, "Visits counted", "the first panel")
+	check.Equal(t, first.GridPos, struct{ H, W, X, Y int }{4, 4, 0, 0}, "its place")
+	check.Equal(t, strings.HasPrefix(first.Targets[0].Expr, "sum(rate(footfall_visits_total{"), true, "it shows visits: %s", first.Targets[0].Expr)
+}
+
 // F30: in another Grafana the data source has another uid, and in another Prometheus the
 // job has another name. deploy/prometheus/alerts_test.yml fires the alerts under other names.
 func TestF30DashboardAndAlertsDependOnNoNameOfAJobOrDataSource(t *testing.T) {
 	t.Parallel()
-	const jobs = "label_values(footfall_event_streams, job)"
 	d := readDashboard(t)
-	if len(d.Templating.List) != 2 {
+	if len(d.Templating.List) != 4 {
 		t.Fatalf("variables: %v", d.Templating.List)
+	}
+	query := func(name, definition string) variable {
+		return variable{Name: name, Type: "query", Definition: definition, IncludeAll: true, AllValue: ".*", Datasource: source{"prometheus", "${datasource}"}}
 	}
 	for i, want := range []variable{
 		{Name: "datasource", Type: "datasource"},
-		{Name: "job", Type: "query", Definition: jobs, IncludeAll: true, Datasource: source{"prometheus", "${datasource}"}},
+		query("namespace", `label_values(footfall_event_streams, namespace)`),
+		query("job", `label_values(footfall_event_streams{namespace=~"$namespace"}, job)`),
+		query("instance", `label_values(footfall_event_streams{namespace=~"$namespace", job=~"$job"}, instance)`),
 	} {
 		check.Equal(t, d.Templating.List[i], want, "variable %d", i+1)
 	}
 	// These are of all jobs: the balancer's and the broker's have other names.
-	others := regexp.MustCompile(`^(sum\()?(haproxy|rabbitmq)_`)
-	selector := regexp.MustCompile(`\b(footfall_[a-z_]+|process_[a-z_]+|up)(\{job=~"\$job"[,}])?`)
+	others := regexp.MustCompile(`^(sum\()?(haproxy|rabbitmq)_[a-z_]+\{namespace=~"\$namespace"`)
+	selector := regexp.MustCompile(`\b(footfall_[a-z_]+|process_[a-z_]+|up)(\{namespace=~"\$namespace", job=~"\$job", instance=~"\$instance"[,}])?`)
 	for _, p := range d.Panels {
 		if p.Type != "row" {
 			check.Equal(t, *p.Datasource, source{"prometheus", "${datasource}"}, "the data source of panel %q", p.Title)
@@ -144,8 +157,8 @@ func TestF30DashboardAndAlertsDependOnNoNameOfAJobOrDataSource(t *testing.T) {
 		t.Errorf("an alert depends on the name of a job: %s", named)
 	}
 	// What is added up over several deployments is true of none.
-	for _, one := range regexp.MustCompile(`\b(sum|min|max)( by \([a-z, ]*\))? ?\(.*footfall_.*`).FindAllStringSubmatch(alerts, -1) {
-		if !strings.HasPrefix(one[2], " by (job") {
+	for _, one := range regexp.MustCompile(`\b(sum|min|max|count)( by \([a-z, ]*\))? ?\(.*footfall_.*`).FindAllStringSubmatch(alerts, -1) {
+		if !strings.HasPrefix(one[2], " by (namespace, job") {
 			t.Errorf("an alert joins the deployments: %s", one[0])
 		}
 	}

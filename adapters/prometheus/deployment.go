@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,15 +33,20 @@ type Deployment struct {
 }
 
 // Expose registers the queues, the ring, its nodes and the newest windows. Each
-// scrape reads them; it omits what it can't read.
-func (m *Metrics) Expose(d Deployment) { m.MustRegister(collector{d}) }
+// scrape reads them; it omits what it can't read, but shows the windows that it read last.
+func (m *Metrics) Expose(d Deployment) { m.MustRegister(&collector{Deployment: d}) }
 
-type collector struct{ Deployment }
+type collector struct {
+	Deployment
+	// windows were read last. While a node is away they can't be read, and none of them is
+	// closed: so those that wait go on waiting, and their ages rise.
+	windows atomic.Pointer[[]publishing.Summary]
+}
 
 // Describe sends nothing: the registry checks the metrics at each scrape.
-func (collector) Describe(chan<- *prometheus.Desc) {}
+func (*collector) Describe(chan<- *prometheus.Desc) {}
 
-func (c collector) Collect(ch chan<- prometheus.Metric) {
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	emit := func(kind prometheus.ValueType, name, help string, value float64, label ...string) {
 		names, values := label[:len(label)/2], label[len(label)/2:]
 		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
@@ -84,13 +90,16 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			gauge("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", float64(n.Keys), "node", string(n.ID))
 		}
 	}
-	list, err := c.Windows(ctx, scrapedWindows)
-	if err != nil {
+	if list, err := c.Windows(ctx, scrapedWindows); err == nil {
+		c.windows.Store(&list)
+	}
+	list := c.windows.Load()
+	if list == nil {
 		return
 	}
 	for _, state := range []counting.State{counting.Open, counting.Sealed, counting.Published, counting.Done, counting.Lost, counting.Damaged} {
 		windows, oldest := 0, time.Duration(0)
-		for _, w := range list {
+		for _, w := range *list {
 			if w.State == state {
 				windows, oldest = windows+1, max(oldest, time.Since(w.End))
 			}

@@ -3,35 +3,10 @@
 package compose_test
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 )
-
-// promtool is that of the image which the stack runs.
-func promtool(s *stack, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	out, err := s.command(ctx, append([]string{
-		"compose", "--profile", "observability", "run", "--rm", "--no-deps", "--entrypoint", "promtool", "--workdir", "/etc/prometheus", "prometheus",
-	}, args...)...).CombinedOutput()
-	return string(out), err
-}
-
-func TestAlertsAreRight(t *testing.T) {
-	s := newStack(t)
-	for _, args := range [][]string{
-		{"check", "rules", "--lint=all", "--lint-fatal", "alerts.yml"},
-		{"check", "config", "--syntax-only", "prometheus.yml"},
-		{"test", "rules", "alerts_test.yml"},
-	} {
-		if out, err := promtool(s, args...); err != nil {
-			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-}
 
 // prometheusSees waits until Prometheus has scraped both instances, the
 // balancer and RabbitMQ, with the token that they ask for.

@@ -1,6 +1,7 @@
 package public
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -35,15 +36,11 @@ func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]by
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkItems(r, len(items)); err != nil {
-		return nil, err
+	err = a.recordItems(r, body, items)
+	for _, item := range items {
+		a.items.note(visitItem, item.Count, cmp.Or(item.Err, err))
 	}
-	// Keys of items go by their numbers among the valid ones. Other instances may have
-	// other bounds, so with a key the bound refuses all of them.
-	if bounded := a.boundCounts(items); bounded != nil && len(r.Header[keyHeader]) > 0 {
-		return nil, bounded
-	}
-	if err := a.recordItems(r, body, items); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	results := make([]bulkResult, len(items))
@@ -57,9 +54,17 @@ func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]by
 	}{results})
 }
 
-// recordItems records the items without an error, once if the request has a key,
-// and gives the others theirs. Its error is about all of them.
+// recordItems bounds the items, records those without an error, once if the request has a
+// key, and gives the others theirs. Its error is about all of them.
 func (a *api) recordItems(r *http.Request, body []byte, items []request.Visit) error {
+	if err := a.checkItems(r, len(items)); err != nil {
+		return err
+	}
+	// Keys of items go by their numbers among the valid ones. Other instances may have
+	// other bounds, so with a key the bound refuses all of them.
+	if bounded := a.boundCounts(items); bounded != nil && len(r.Header[keyHeader]) > 0 {
+		return bounded
+	}
 	visits := make([]counting.Visit, 0, len(items))
 	origin := make([]int, 0, len(items)) // index of each visit in items
 	for i := range items {

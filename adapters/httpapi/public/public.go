@@ -35,8 +35,8 @@ type Options struct {
 	// serve when one does. It is called with a deadline.
 	Nodes func(context.Context) []watching.Node
 	// Metrics registers footfall_http_requests_total,
-	// footfall_http_request_duration_seconds, footfall_event_streams and
-	// footfall_counts_refused_total.
+	// footfall_http_request_duration_seconds, footfall_event_streams,
+	// footfall_counts_refused_total, footfall_items_total and footfall_visits_total.
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
 	Bounds
@@ -76,12 +76,16 @@ func New(o Options) (*httpapi.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	items, err := newItems(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	home, err := page.New()
 	if err != nil {
 		return nil, err
 	}
 	a := &api{
-		Options: o, streams: streams, counts: counts, homePage: home, ok: []byte("ok"),
+		Options: o, streams: streams, counts: counts, items: items, homePage: home, ok: []byte("ok"),
 		refusals: rate.Sometimes{Interval: time.Second},
 		shares:   rate.Sometimes{Interval: time.Minute},
 	}
@@ -96,6 +100,7 @@ type api struct {
 	Options
 	streams  prometheus.Gauge
 	counts   *countRefusals
+	items    *items
 	homePage *template.Template
 	ok       []byte // the answer of accept
 	// refusals samples the lines of the log about refused endpoints.
@@ -113,15 +118,15 @@ func (a *api) routes() []httpapi.Route {
 	none, pages := []string{}, []string{"page_id"}
 	counter := func(prefix string) []httpapi.Route {
 		return []httpapi.Route{
-			{Method: post, Path: prefix + "/visit/{page_id}", Slashes: true, Do: a.record, Query: none, Writes: true, IgnoresDisconnect: true},
-			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Slashes: true, Do: a.badge},
-			{Method: get, Path: prefix + "/visits/{page_id}", Slashes: true, Do: a.read, Query: none, IgnoresDisconnect: true},
+			{Method: post, Path: prefix + "/visit/{page_id}", Slashes: true, Do: a.items.each(visitItem, a.record), Query: none, Writes: true, IgnoresDisconnect: true},
+			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Slashes: true, Do: a.items.each(readItem, a.badge)},
+			{Method: get, Path: prefix + "/visits/{page_id}", Slashes: true, Do: a.items.each(readItem, a.read), Query: none, IgnoresDisconnect: true},
 			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Query: none, Writes: true},
 			{Method: get, Path: prefix + "/visits", Do: a.readMany, Query: pages},
 		}
 	}
 	return slices.Concat(
-		[]httpapi.Route{{Method: get, Path: "/api/verve/accept", Do: a.accept, Writes: true, IgnoresDisconnect: true, Plain: true}},
+		[]httpapi.Route{{Method: get, Path: "/api/verve/accept", Do: a.items.each(idItem, a.accept), Writes: true, IgnoresDisconnect: true, Plain: true}},
 		counter(""),
 		counter("/api/v1/counter"),
 		[]httpapi.Route{

@@ -128,6 +128,9 @@ func (a *api) readMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte
 		return nil, problem.BadRequest("missing_parameter", "The parameter page_id is missing.")
 	}
 	if err := a.checkItems(r, len(names)); err != nil {
+		for range names {
+			a.items.note(readItem, 0, err)
+		}
 		return nil, err
 	}
 	results := make([]readingResult, len(names))
@@ -136,6 +139,7 @@ func (a *api) readMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte
 	for i, name := range names {
 		page, err := request.Page(name)
 		if err != nil {
+			a.items.note(readItem, 0, err)
 			results[i] = readingResult{PageID: request.Echo(name), Item: problem.Of(err, false).Item()}
 			continue
 		}
@@ -145,6 +149,7 @@ func (a *api) readMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte
 	if len(pages) > 0 {
 		for i, reading := range a.Visits.Read(r.Context(), pages) {
 			errs = append(errs, reading.Err)
+			a.items.note(readItem, 0, reading.Err)
 			results[origin[i]] = readingOf(names[origin[i]], reading)
 			a.logUnexpected(w, r, reading.Err, false)
 		}

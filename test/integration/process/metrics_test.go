@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -141,5 +142,28 @@ func TestMetricsShowNodesWindowsAndMoves(t *testing.T) {
 	shows(keys, is("none"))
 	shows(up(third), is("0"))
 	shows(up(r.Servers[0]), is("1"))
-	shows(`footfall_windows{state="done"}`, is("none")) // they can't be read
+}
+
+// N6: a window that can't be closed because a node is away goes on waiting in the metrics,
+// so that the alert about it does not end. Other metrics of the node that is away do.
+func TestN6WindowsWaitInTheMetricsWhileANodeIsAway(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 2, "--appendfsync", "everysec")
+	r.Env = []string{"FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=0s"}
+	in := r.Start()
+	const open, done = `footfall_window_oldest_age_seconds{state="open"}`, `footfall_windows{state="done"}`
+	service.WaitFor(t, "windows are done", func() bool { return sample(t, in, done) != "0" && sample(t, in, done) != "none" })
+	r.Servers[1].Kill()
+	away := fmt.Sprintf(`footfall_node_up{node="redis_%d"}`, r.Servers[1].Port())
+	service.WaitFor(t, "the node is away", func() bool { return sample(t, in, away) == "0" })
+	if first := sample(t, in, open); first == "none" {
+		t.Fatalf("%s is not there any more", open)
+	}
+	service.WaitFor(t, "the open window waits", func() bool {
+		seconds, err := strconv.ParseFloat(sample(t, in, open), 64)
+		return err == nil && seconds > 8
+	})
+	if got := sample(t, in, done); got == "0" || got == "none" {
+		t.Errorf("%s is %s", done, got)
+	}
 }
