@@ -77,6 +77,9 @@ func TestMetricsNameRoutesAndNeverPaths(t *testing.T) {
 	got := map[string]float64{}
 	families := check.Value(r.metrics.Gather())(t)
 	for _, family := range families {
+		if !strings.HasPrefix(family.GetName(), "footfall_http_") {
+			continue
+		}
 		for _, m := range family.Metric {
 			var labels []string
 			for _, l := range m.Label {
