@@ -48,7 +48,6 @@ func (o *Options) changeCommands() []*cobra.Command {
 	type body map[string]any
 	var change changeFlags
 	weight := number(1)
-	var acceptLoss bool
 	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": args[0], "weight": weight, "dry_run": change.dryRun}, change)
 	})
@@ -62,22 +61,11 @@ func (o *Options) changeCommands() []*cobra.Command {
 		}
 		return nil
 	}
-	remove := o.adminCommand("remove ID...", "Drain a node, by its id in ring status, then remove it.", func(ctx context.Context, c client, args []string) error {
-		return c.change(ctx, http.MethodDelete, "/ring/nodes/"+url.PathEscape(args[0]), body{"accept_loss": acceptLoss, "also": args[1:], "dry_run": change.dryRun}, change)
-	})
-	remove.Args = func(c *cobra.Command, args []string) error {
-		if len(args) > 1 && !acceptLoss {
-			return fmt.Errorf("unexpected argument %s: only --accept-loss removes several nodes in one change", args[1])
-		}
-		return checkWords(c, args[:min(len(args), 1)])
-	}
-	remove.Flags().BoolVar(&acceptLoss, "accept-loss", false, "Abandon nodes that are permanently lost, with all that they counted (not with --dry-run).")
-	all := []*cobra.Command{add, reweight, remove}
+	all := []*cobra.Command{add, reweight, o.removeCommand(&change)}
 	for _, c := range all {
 		c.Flags().BoolVar(&change.dryRun, "dry-run", false, "Show what would move, and change nothing.")
 		c.Flags().BoolVar(&change.noWait, "no-wait", false, "Don't wait until everything has moved.")
 	}
-	remove.MarkFlagsMutuallyExclusive("accept-loss", "dry-run")
 	return all
 }
 
@@ -86,12 +74,18 @@ type changeFlags struct{ dryRun, noWait bool }
 // change changes the ring, prints the plan, and waits until all arcs have moved.
 func (c client) change(ctx context.Context, method, path string, body any, f changeFlags) error {
 	answer, err := c.call(ctx, method, path, body)
-	if err := c.print(answer, err); err != nil || f.dryRun || f.noWait {
+	if err := c.print(answer, err); err != nil {
 		return err
 	}
 	var plan sharding.Plan
 	if err := json.Unmarshal(answer, &plan); err != nil {
 		return err
+	}
+	if f.dryRun {
+		c.noteLoss(plan)
+	}
+	if f.dryRun || f.noWait {
+		return nil
 	}
 	if err := c.wait(ctx, plan); err != nil {
 		return fmt.Errorf("%w; the change was made and continues: see footfall ring status", err)

@@ -39,17 +39,17 @@ func TestNodesThatAreAwayAreAbandonedTogether(t *testing.T) {
 		d.count(t, pages)
 		old := d.cluster.View()
 		bringBack := d.lose("n1", "n4")
-		_, err := d.ring.Abandon(t.Context(), "n4")
+		_, err := d.ring.Abandon(t.Context(), false, "n4")
 		if !errors.Is(err, counting.ErrUnavailable) || !strings.Contains(err.Error(), "node n1") || !strings.Contains(err.Error(), "abandoned together") {
 			t.Errorf("one of two is abandoned: %v", err)
 		}
-		if _, err := d.ring.Abandon(t.Context(), "n4", "n5"); !errors.Is(err, sharding.ErrAnswers) || !strings.Contains(err.Error(), "n5") {
+		if _, err := d.ring.Abandon(t.Context(), false, "n4", "n5"); !errors.Is(err, sharding.ErrAnswers) || !strings.Contains(err.Error(), "n5") {
 			t.Errorf("one that answers is abandoned with another: %v", err)
 		}
 		if st := d.ring.Status(t.Context()); st.Epoch != 1 || len(st.Losses) != 0 {
 			t.Fatalf("what was refused has changed the ring: %+v", st)
 		}
-		check.Value(d.ring.Abandon(t.Context(), "n1", "n4"))(t)
+		check.Value(d.ring.Abandon(t.Context(), false, "n1", "n4"))(t)
 		if st := d.resolve(t); len(st.Losses) != 2 || st.Nodes[0].State != sharding.Lost || st.Nodes[3].State != sharding.Lost {
 			t.Errorf("status: %+v", st)
 		}
@@ -74,7 +74,7 @@ func TestNodesThatAreAwayAreAbandonedTogether(t *testing.T) {
 		}
 		// Those that are left decide alone, by their own majority.
 		d.lose("n5")
-		check.OK(t, check.Err(d.ring.Abandon(t.Context(), "n5")))
+		check.OK(t, check.Err(d.ring.Abandon(t.Context(), false, "n5")))
 	})
 }
 
@@ -87,7 +87,7 @@ func TestAMinorityAbandonsNoNode(t *testing.T) {
 			const pages = 100
 			d.count(t, pages)
 			bringBack := d.lose(ids...)
-			check.Is(t, check.Err(d.ring.Abandon(t.Context(), ids...)), sharding.ErrMinority, "%v of %d nodes are abandoned", ids, n)
+			check.Is(t, check.Err(d.ring.Abandon(t.Context(), false, ids...)), sharding.ErrMinority, "%v of %d nodes are abandoned", ids, n)
 			bringBack()
 			time.Sleep(time.Minute)
 			if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {
@@ -113,14 +113,14 @@ func TestAChangeThatWasApprovedIsMadeBeforeNodesAreAbandoned(t *testing.T) {
 			check.Must(t, v.Nodes[i].Accept(t.Context(), next))
 		}
 		d.lose("n1", "n3")
-		if _, err := d.ring.Abandon(t.Context(), "n1", "n3"); err != nil {
+		if _, err := d.ring.Abandon(t.Context(), false, "n1", "n3"); err != nil {
 			t.Logf("at first: %v", err)
 		}
 		if now := d.cluster.View(); now.ChangeID() != "approved" || now.Members()[1].Weight != 3 {
 			t.Fatalf("change %s was made in place of the one that was approved", now.ChangeID())
 		}
 		for range 60 {
-			if _, err = d.ring.Abandon(t.Context(), "n1", "n3"); err == nil {
+			if _, err = d.ring.Abandon(t.Context(), false, "n1", "n3"); err == nil {
 				break
 			}
 			time.Sleep(time.Second)
@@ -155,7 +155,7 @@ func TestWhatDidNotReachANodeThatIsAbandonedCountsOn(t *testing.T) {
 			check.Must(t, d.visits.Record(t.Context(), counting.Page(fmt.Sprint(i)), 1000))
 		}
 		bringBack := d.lose("n3")
-		check.Value(d.ring.Abandon(t.Context(), "n3"))(t)
+		check.Value(d.ring.Abandon(t.Context(), false, "n3"))(t)
 		want := func(i int) int64 {
 			switch arc := v.Arc(counting.Page(fmt.Sprint(i))); {
 			case v.Owner(arc) == v.From(arc):
@@ -230,7 +230,7 @@ func TestTheDecidingOneOfTwoNodesIsAbandonedOnlyWhenItIsEmpty(t *testing.T) {
 			})
 		}
 		away("n1")
-		_, err := d.ring.Abandon(t.Context(), "n1")
+		_, err := d.ring.Abandon(t.Context(), false, "n1")
 		if !errors.Is(err, sharding.ErrMinority) || !strings.Contains(err.Error(), "start an empty server at its address") {
 			t.Errorf("n1, which does not answer, is abandoned: %v", err)
 		}
@@ -238,7 +238,7 @@ func TestTheDecidingOneOfTwoNodesIsAbandonedOnlyWhenItIsEmpty(t *testing.T) {
 		d.resolve(t)
 		d.wantCounted(t, 100)
 		d.lose("n1")
-		check.OK(t, check.Err(d.ring.Abandon(t.Context(), "n1")))
+		check.OK(t, check.Err(d.ring.Abandon(t.Context(), false, "n1")))
 		if st := d.resolve(t); len(st.Losses) != 1 || st.Nodes[0].State != sharding.Lost {
 			t.Errorf("status: %+v", st)
 		}
@@ -258,6 +258,6 @@ func TestTheDecidingOneOfTwoNodesAbandonsTheOther(t *testing.T) {
 				return nil
 			}
 		})
-		check.OK(t, check.Err(d.ring.Abandon(t.Context(), "n2")))
+		check.OK(t, check.Err(d.ring.Abandon(t.Context(), false, "n2")))
 	})
 }

@@ -108,7 +108,7 @@ func TestWindowsOfALostNodeAreNotHandedToAJoiningNode(t *testing.T) {
 		gone(c.ring.Remove(t.Context(), "n5", false))
 		c.pass(t, 5)
 		c.lose("n4")
-		gone(c.ring.Abandon(t.Context(), "n4"))
+		gone(c.ring.Abandon(t.Context(), false, "n4"))
 		time.Sleep(5 * time.Second)
 		check.Value(c.ring.Add(t.Context(), "n0:1", 1, false))(t)
 		if v := c.cluster.View(); v.Index("n5") >= 0 || v.Index("n4") < 0 {

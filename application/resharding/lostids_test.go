@@ -20,7 +20,7 @@ func TestX8NoIDIsAcceptedForAWindowThatIsLost(t *testing.T) {
 		d := newDeployment(t, 3)
 		c := newCounter(t, d)
 		d.lose("n2")
-		check.Value(d.ring.Abandon(t.Context(), "n2"))(t)
+		check.Value(d.ring.Abandon(t.Context(), false, "n2"))(t)
 		acknowledged := int64(0)
 		for id := range counting.ID(60) {
 			switch _, err := c.Accept(t.Context(), netip.Prefix{}, id, ""); {
@@ -119,7 +119,7 @@ func (c *counter) wantLost(t *testing.T, w counting.Window) {
 	t.Helper()
 	time.Sleep(10 * time.Second) // what was published is done
 	c.lose("n2")
-	check.Value(c.ring.Abandon(t.Context(), "n2"))(t)
+	check.Value(c.ring.Abandon(t.Context(), false, "n2"))(t)
 	for range 5 {
 		time.Sleep(time.Minute)
 		_ = c.Scan(t.Context())

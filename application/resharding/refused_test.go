@@ -53,7 +53,7 @@ func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 					return nil
 				}
 			})
-			if _, err := d.ring.Abandon(t.Context(), "n3"); !errors.Is(err, counting.ErrUnavailable) || !errors.Is(err, why) {
+			if _, err := d.ring.Abandon(t.Context(), false, "n3"); !errors.Is(err, counting.ErrUnavailable) || !errors.Is(err, why) {
 				t.Fatalf("n3 is abandoned though others fail to %s: %v", step, err)
 			}
 			h.set(func() { h.before = nil })
@@ -82,7 +82,7 @@ func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 		d.halfWay(t)
 		v := d.cluster.View()
 		d.lose("n3")
-		check.Value(d.ring.Abandon(t.Context(), "n3"))(t)
+		check.Value(d.ring.Abandon(t.Context(), false, "n3"))(t)
 		met := make(map[counting.Arc]int)
 		want := func(i int) int64 {
 			arc := v.Arc(counting.Page(fmt.Sprint(i)))
@@ -134,7 +134,7 @@ func TestANodeThatIsBackWhileDisksAreWaitedForIsNotAbandoned(t *testing.T) {
 				return nil
 			}
 		})
-		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n3")), sharding.ErrAnswers, "n3, which is back, is abandoned")
+		check.Is(t, check.Err(d.ring.Abandon(t.Context(), false, "n3")), sharding.ErrAnswers, "n3, which is back, is abandoned")
 		if st := d.ring.Status(t.Context()); st.Epoch != 1 || st.Fence != 1 {
 			t.Errorf("status: %+v", st)
 		}

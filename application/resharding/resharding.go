@@ -110,11 +110,12 @@ func (s *Service) Remove(ctx context.Context, id counting.NodeID, dry bool) (sha
 
 // Abandon removes nodes that are permanently lost, with their data: their pages start
 // elsewhere with what had not been moved to them yet, mostly at 0. The losses are
-// recorded in the ring. All nodes that are away have to be abandoned together.
-func (s *Service) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+// recorded in the ring. All nodes that are away have to be abandoned together. The plan
+// says what is lost. With dry nothing is.
+func (s *Service) Abandon(ctx context.Context, dry bool, ids ...counting.NodeID) (sharding.Plan, error) {
 	abandon := func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) { return v.Abandon(c, ids...) }
-	plan, err := s.change(ctx, false, abandon, ids...)
-	if err == nil {
+	plan, err := s.change(ctx, dry, abandon, ids...)
+	if err == nil && !dry {
 		s.Log.Error("nodes were abandoned with their data", "nodes", ids, "epoch", plan.Epoch)
 	}
 	return plan, err

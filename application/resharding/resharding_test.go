@@ -212,13 +212,13 @@ func TestANodeThatCameBackEmptyIsAbandoned(t *testing.T) {
 		u := newCounter(t, d)
 		check.Must(t, check.Err(u.Accept(t.Context(), netip.Prefix{}, 7, "")))
 		w := counting.WindowLength(time.Minute).At(time.Now())
-		check.Is(t, check.Err(d.ring.Abandon(t.Context(), "n1")), sharding.ErrAnswers, "a node that answers is abandoned")
+		check.Is(t, check.Err(d.ring.Abandon(t.Context(), false, "n1")), sharding.ErrAnswers, "a node that answers is abandoned")
 		d.nodes["n1"].Restore(localnode.Snapshot{})
 		check.Is(t, check.Err(d.ring.Remove(t.Context(), "n1", false)), counting.ErrUnavailable, "an empty node is drained")
 		if st := d.ring.Status(t.Context()); st.Nodes[0].Away == "" {
 			t.Errorf("status: %+v", st.Nodes[0])
 		}
-		check.Value(d.ring.Abandon(t.Context(), "n1"))(t)
+		check.Value(d.ring.Abandon(t.Context(), false, "n1"))(t)
 		st := d.resolve(t)
 		if len(st.Losses) != 1 || st.Losses[0].Node != "n1" || st.Nodes[0].State != sharding.Lost {
 			t.Errorf("status: %+v", st)

@@ -26,13 +26,8 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		i := v.Index(a.From.ID())
 		n := &st.Nodes[i]
 		n.Incoming, n.Keys = a.Value.Incoming, a.Value.Keys
-		switch {
-		case a.Err != nil:
-			n.Away = whyAway(a.Err)
-			n.Refused, _ = cluster.Refusal(a.Err)
-		case a.Value.Opened < v.Epoch():
-			n.Away = "it has not opened the ring"
-		}
+		n.Away = away(a.Value, v.Epoch(), a.Err)
+		n.Refused, _ = cluster.Refusal(a.Err)
 		switch {
 		case !v.MayReceive(i):
 			n.Incoming = 0
@@ -67,6 +62,18 @@ func (s *Service) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
 	v := s.Cluster.View()
 	arc := v.Arc(page)
 	return v.Members()[v.Owner(arc)].ID, arc
+}
+
+// away is why a node does not serve the ring of an epoch, by what it answered; "" if it
+// does.
+func away(p sharding.RingSummary, epoch counting.Epoch, err error) string {
+	switch {
+	case err != nil:
+		return whyAway(err)
+	case p.Opened < epoch:
+		return "it has not opened the ring"
+	}
+	return ""
 }
 
 // whyAway explains to an operator why a node can't be asked.

@@ -95,8 +95,9 @@ func (t *transition) checkAway(ctx context.Context) error {
 			return nil
 		}
 		p, err := m.RingSummary(ctx)
+		t.away[i] = away(p, t.view.Epoch(), err)
 		switch {
-		case err == nil && p.Opened >= t.view.Epoch():
+		case t.away[i] == "":
 			return sharding.ErrAnswers
 		case m.ID() == t.decider && !errors.Is(err, counting.ErrUninitialized):
 			return fmt.Errorf("%w: of two nodes, %s alone can go on. Bring it back. If its data is permanently lost, start an empty server at its address, and repeat this",

@@ -114,7 +114,7 @@ func TestWhatIsRefusedDropsNothing(t *testing.T) {
 		d.stopMovers(t)
 		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
 		bringBack := d.lose("n1")
-		_, err := d.ring.Abandon(t.Context(), "n1")
+		_, err := d.ring.Abandon(t.Context(), false, "n1")
 		check.Is(t, err, sharding.ErrBusy, "a source is abandoned while arcs of another are on their way")
 		check.Equal(t, strings.Contains(err.Error(), "Windows of the time until then will be lost"), true, "it says what waiting costs: %v", err)
 		bringBack()

@@ -87,6 +87,7 @@ type transition struct {
 
 	view    *cluster.View   // whose ring is changed
 	lost    []int           // members of it that are to be abandoned
+	away    []string        // by member: why those can't be reached
 	decider counting.NodeID // of them; empty if there is none (sharding.Ring.Decider)
 	asked   sharding.Change // for next
 	next    *sharding.Ring
@@ -113,7 +114,9 @@ func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...cou
 		t := &transition{Service: s, plan: p, abandoned: abandoned, from: from}
 		err := t.run(ctx, dry)
 		if err == nil {
-			return t.next.Plan(), nil
+			plan := t.next.Plan()
+			plan.Loss = t.loss()
+			return plan, nil
 		}
 		if !errors.Is(err, errWindowReached) {
 			return sharding.Plan{}, s.explainBusy(err)
@@ -166,6 +169,7 @@ func (t *transition) survey(ctx context.Context) error {
 			return err
 		}
 		t.decider, _ = v.Decider(next)
+		t.away = make([]string, len(v.Members()))
 		for _, id := range t.abandoned {
 			t.lost = append(t.lost, v.Index(id))
 		}
@@ -264,6 +268,18 @@ func (t *transition) resolve(ctx context.Context) error {
 // the change is opened or rolled back.
 func ending(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cluster.EndingTime)
+}
+
+// loss is what is lost with the members that are abandoned; nil without any.
+func (t *transition) loss() *sharding.PlannedLoss {
+	if len(t.lost) == 0 {
+		return nil
+	}
+	loss := &sharding.PlannedLoss{WindowsUntil: t.next.Length().Start(t.next.LostUntil())}
+	for _, i := range t.lost {
+		loss.Nodes = append(loss.Nodes, sharding.AbandonedNode{ID: t.view.Members()[i].ID, Share: t.view.Share(i), Away: t.away[i]})
+	}
+	return loss
 }
 
 func (s *Service) nudge() {

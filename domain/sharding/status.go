@@ -14,8 +14,28 @@ type Plan struct {
 	Arcs int `json:"arcs"`
 	// Nodes is the number of arcs that each node gets; negative if it gives arcs.
 	Nodes map[counting.NodeID]int `json:"nodes"`
+	// Loss is what is lost with members that are abandoned; nil without any.
+	Loss *PlannedLoss `json:"loss,omitempty"`
 	// Members describes the members of the ring after the change (Ring.Describe).
 	Members []string `json:"-"`
+}
+
+// PlannedLoss is what is lost by a change that abandons members.
+type PlannedLoss struct {
+	Nodes []AbandonedNode `json:"nodes"`
+	// WindowsUntil is the end of the last window that is lost. Earlier ones are lost
+	// unless they are published.
+	WindowsUntil time.Time `json:"windows_until"`
+}
+
+// AbandonedNode is a member that is abandoned.
+type AbandonedNode struct {
+	ID counting.NodeID `json:"id"`
+	// Share is the part of all pages, 0 to 1, that begins at 0 on other nodes, except
+	// for pages that had not left for the node.
+	Share float64 `json:"share"`
+	// Away is why it can't be reached.
+	Away string `json:"away"`
 }
 
 // Describe describes each member for a line of a log: its id, its weight unless that is 1,

@@ -130,9 +130,9 @@ func (m *MockRing) EXPECT() *MockRingMockRecorder {
 }
 
 // Abandon mocks base method.
-func (m *MockRing) Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+func (m *MockRing) Abandon(ctx context.Context, dry bool, ids ...counting.NodeID) (sharding.Plan, error) {
 	m.ctrl.T.Helper()
-	varargs := []interface{}{ctx}
+	varargs := []interface{}{ctx, dry}
 	for _, a := range ids {
 		varargs = append(varargs, a)
 	}
@@ -143,9 +143,9 @@ func (m *MockRing) Abandon(ctx context.Context, ids ...counting.NodeID) (shardin
 }
 
 // Abandon indicates an expected call of Abandon.
-func (mr *MockRingMockRecorder) Abandon(ctx interface{}, ids ...interface{}) *gomock.Call {
+func (mr *MockRingMockRecorder) Abandon(ctx, dry interface{}, ids ...interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	varargs := append([]interface{}{ctx}, ids...)
+	varargs := append([]interface{}{ctx, dry}, ids...)
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Abandon", reflect.TypeOf((*MockRing)(nil).Abandon), varargs...)
 }
 

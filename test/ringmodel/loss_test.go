@@ -113,7 +113,7 @@ func (w *world) lose(d *chaos.Dice, ring *sharding.Ring, s *server) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
-		_, err := i.ring.Abandon(ctx, s.ID())
+		_, err := i.ring.Abandon(ctx, false, s.ID())
 		cancel()
 		made := func(l sharding.Loss) bool { return l.Node == s.ID() } // though no call may have returned it
 		if slices.ContainsFunc(i.cluster.View().Losses(), made) {

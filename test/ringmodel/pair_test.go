@@ -58,7 +58,7 @@ func (w *world) runPair(ctx context.Context) {
 		sides.Go(func() {
 			for time.Now().Before(until) {
 				ctx, cancel := context.WithDeadline(ctx, until)
-				_, err := i.ring.Abandon(ctx, ids[1-side])
+				_, err := i.ring.Abandon(ctx, false, ids[1-side])
 				cancel()
 				if side == 1 && errors.Is(err, sharding.ErrMinority) {
 					w.Counted.Add(secondIsRefused)
@@ -80,7 +80,7 @@ func (w *world) runPair(ctx context.Context) {
 		w.Counted.Add(firstGoesOn)
 	case len(losses) == 0:
 		w.serverOf(ids[0]).empty()
-		if _, err := i.ring.Abandon(ctx, ids[0]); err != nil {
+		if _, err := i.ring.Abandon(ctx, false, ids[0]); err != nil {
 			w.Violate("P4: %s is empty, and can't be abandoned: %v", ids[0], err)
 		}
 		w.Counted.Add(abandonWhenEmpty)

@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -87,16 +88,30 @@ func (h *Handler) removeNode(w http.ResponseWriter, r *http.Request, given strin
 	switch {
 	case err != nil:
 		return nil, err
-	case change.AcceptLoss && change.DryRun:
-		return nil, problem.BadRequest("bad_body", "accept_loss and dry_run exclude each other: what will be lost isn't known before.")
 	case len(change.Also) > 0 && !change.AcceptLoss:
 		return nil, problem.BadRequest("bad_body", "Several nodes can be removed in one change only when they are abandoned: accept_loss is missing.")
 	case change.AcceptLoss:
-		plan, err := h.Ring.Abandon(r.Context(), ids...)
-		return h.planned(w, r, plan, false, err)
+		plan, err := h.Ring.Abandon(r.Context(), change.DryRun, ids...)
+		return h.planned(w, r, plan, change.DryRun, err)
 	}
 	plan, err := h.Ring.Remove(r.Context(), ids[0], change.DryRun)
+	if errors.Is(err, counting.ErrUnavailable) {
+		err = withRemedies(err, h.Ring.Status(r.Context()))
+	}
 	return h.planned(w, r, plan, change.DryRun, err)
+}
+
+// withRemedies adds to the refusal of a removal what an operator can do about a node that
+// is away.
+func withRemedies(err error, st sharding.Status) error {
+	away := slices.IndexFunc(st.Nodes, func(n sharding.MemberStatus) bool { return n.Away != "" && n.State != sharding.Lost })
+	if away < 0 {
+		return err
+	}
+	n := st.Nodes[away]
+	return fmt.Errorf("%w. %s is away: %s. Start its server again with its data, and nothing is lost. "+
+		"Or, if its data is permanently lost, abandon it with accept_loss: %.1f%% of all pages begin at 0, and windows are lost; dry_run says which",
+		err, n.ID, n.Away, 100*n.Share)
 }
 
 // members are the ids of members of the ring, each once.

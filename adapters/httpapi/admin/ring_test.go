@@ -45,7 +45,7 @@ func TestTheRingIsShown(t *testing.T) {
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
 	h, m := newAdmin(t, "", true)
-	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(5) // for the verbs about a node
+	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(6) // for the verbs about a node
 	m.ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
 	m.ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
@@ -54,17 +54,24 @@ func TestTheRingIsChanged(t *testing.T) {
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "PATCH", "/ring/nodes/redis_7071", asJSON, `{"weight":2}`))
 	m.ring.EXPECT().Remove(gomock.Any(), counting.NodeID("redis_7071"), false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", "", ""))
-	m.ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071")).Return(plan, nil)
+	m.ring.EXPECT().Abandon(gomock.Any(), false, counting.NodeID("redis_7071")).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true}`))
-	m.ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
+	m.ring.EXPECT().Abandon(gomock.Any(), false, counting.NodeID("redis_7071"), counting.NodeID("redis_7070")).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7070"]}`))
-	m.ring.EXPECT().Abandon(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, ids ...counting.NodeID) (sharding.Plan, error) {
+	m.ring.EXPECT().Abandon(gomock.Any(), false, gomock.Any()).DoAndReturn(func(_ context.Context, _ bool, ids ...counting.NodeID) (sharding.Plan, error) {
 		if len(ids) != 1 || ids[0] != "redis_7071" {
 			t.Errorf("%v are abandoned, want redis_7071 once", ids)
 		}
 		return plan, nil
 	})
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"also":["redis_7071"]}`))
+	lost := plan
+	lost.Loss = &sharding.PlannedLoss{
+		Nodes:        []sharding.AbandonedNode{{ID: "redis_7071", Share: 0.5, Away: "it does not answer"}},
+		WindowsUntil: time.Date(2026, 11, 22, 10, 6, 0, 0, time.UTC),
+	}
+	m.ring.EXPECT().Abandon(gomock.Any(), true, counting.NodeID("redis_7071")).Return(lost, nil)
+	httpcheck.Golden(t, "ring_rehearsed_loss", administer(t, h, "DELETE", "/ring/nodes/redis_7071", asJSON, `{"accept_loss":true,"dry_run":true}`))
 	m.ring.EXPECT().Repair(gomock.Any()).Return(nil)
 	swept := ringStatus()
 	swept.Sweep = &sharding.Sweep{
@@ -95,7 +102,6 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_bad_body", "POST", "/ring/nodes", asJSON, ``, nil},
 		{"ring_no_addr", "POST", "/ring/nodes", asJSON, `{"weight":2}`, nil},
 		{"ring_no_weight", "PATCH", "/ring/nodes/redis_7070", asJSON, `{}`, nil},
-		{"ring_no_trial", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"dry_run":true}`, nil},
 		{"ring_no_node", "PATCH", "/ring/nodes/unknown", asJSON, `{"weight":2}`, nil},
 		{"ring_no_node", "DELETE", "/ring/nodes/unknown", "", "", nil},
 		{"ring_no_node", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"also":["unknown"]}`, nil},
@@ -115,9 +121,12 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		httpcheck.Golden(t, c.name, administer(t, h, c.method, c.target, c.kind, c.body))
 	}
 	h, m := newAdmin(t, "", true)
+	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(2)
+	m.ring.EXPECT().Remove(gomock.Any(), counting.NodeID("redis_7070"), false).Return(sharding.Plan{}, wrapped(counting.ErrUnavailable))
+	httpcheck.Golden(t, "ring_remedies", administer(t, h, "DELETE", "/ring/nodes/redis_7070", "", ""))
 	for name, err := range map[string]error{"ring_answers": fmt.Errorf("node redis_7071: %w", sharding.ErrAnswers), "ring_no_majority": fmt.Errorf("%w: of 3 nodes 2 are to be abandoned", sharding.ErrMinority)} {
 		m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
-		m.ring.EXPECT().Abandon(gomock.Any(), counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
+		m.ring.EXPECT().Abandon(gomock.Any(), false, counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
 		httpcheck.Golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
 	}
 	// A page of another origin can't change the ring.

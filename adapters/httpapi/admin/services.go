@@ -49,8 +49,8 @@ type Ring interface {
 	Remove(ctx context.Context, id counting.NodeID, dry bool) (sharding.Plan, error)
 
 	// Abandon removes nodes that do not answer, with the loss of all that
-	// they have.
-	Abandon(ctx context.Context, ids ...counting.NodeID) (sharding.Plan, error)
+	// they have. With dry it only returns what moves, and what is lost.
+	Abandon(ctx context.Context, dry bool, ids ...counting.NodeID) (sharding.Plan, error)
 
 	// Repair finishes or rolls back interrupted changes, retries stuck moves
 	// and cleans up what they left.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,10 +44,15 @@ func (in *Instance) ResidentKB() int {
 // Tool runs a command of the program against the admin listener of the instance,
 // with its settings, and returns what the command printed.
 func (in *Instance) Tool(args ...string) (string, error) {
+	out, err := in.ToolCommand(args...).CombinedOutput()
+	return string(out), err
+}
+
+// ToolCommand is the command of Tool.
+func (in *Instance) ToolCommand(args ...string) *exec.Cmd {
 	cmd := in.deployment.Command(context.Background(), args...)
 	cmd.Env = append(cmd.Env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.Admin, "http://"))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return cmd
 }
 
 // MustTool is Tool for a command that is to succeed. Otherwise it ends the test.
