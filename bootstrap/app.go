@@ -172,13 +172,17 @@ type (
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
 	m *prometheus.Metrics, log *slog.Logger,
 ) (publicServer, error) {
+	bounds, identify := s.bounds(m.CountRefused), limits.Identify{Proxies: s.TrustedProxies}
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		Bounds: s.bounds(m.CountRefused), CountLimit: int64(s.CountLimit),
-		Identify: limits.Identify{Proxies: s.TrustedProxies}, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
+		Bounds: bounds, CountLimit: int64(s.CountLimit),
+		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
-	server.LimitConnections(newFileBudget().public)
+	connections := s.connections(newFileBudget().public)
+	server.Limit(httpapi.Limits{
+		Connections: connections, Share: s.connectionShare(connections), Identify: identify, Bytes: bounds.Bytes, Refused: m.CountRefused,
+	})
 	return publicServer{server}, err
 }
 
@@ -188,7 +192,7 @@ func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *res
 		Identify: limits.Identify{Proxies: s.TrustedProxies}, Unauthorized: m.CountUnauthorized,
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)
-	server.LimitConnections(newFileBudget().admin)
+	server.Limit(httpapi.Limits{Connections: newFileBudget().admin})
 	return adminServer{server}
 }
 

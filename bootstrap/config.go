@@ -41,6 +41,8 @@ type Settings struct {
 	CallbackSecrets     httpcallback.Secrets
 	CallbackLimit       int
 	CountLimit          int
+	ConnectionLimit     int
+	BytesLimit          int64
 	RequestLimit        int
 	BulkLimit           int
 	ClientShare         int

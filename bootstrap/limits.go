@@ -2,18 +2,47 @@ package bootstrap
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
+	"footfall/adapters/httpapi/request"
 )
 
 // limitSettings are the bounds of what callers may take.
 func (s *Settings) limitSettings() []setting {
 	return []setting{
-		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
+		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_CONNECTION_LIMIT (64 at least; trusted proxies have no share), FOOTFALL_BYTES_LIMIT, FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
 		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
+		{"connection-limit", "10000", "Connections of the public listener, at most as many as the files of the process leave; beyond them, and beyond the share of a client, idle ones are closed or new ones refused; 0 is what the files leave.", into(&s.ConnectionLimit, numberTo(1_000_000))},
+		{"bytes-limit", "64MiB", "Bytes of requests that an instance holds at a time, beyond 4 KiB of each header and of each body: 4MiB or more, as 64MiB or 1GiB; more are refused as with FOOTFALL_REQUEST_LIMIT.", into(&s.BytesLimit, parseSize(leastBytes))},
 		{"request-limit", "4096", "Requests that an instance serves at a time, but for events and health; more are refused with 503, and those of one client beyond its share with 429; 0 is no bound.", into(&s.RequestLimit, numberTo(1_000_000))},
 		{"bulk-limit", "128", "Requests of POST /visits that an instance serves at a time, as with FOOTFALL_REQUEST_LIMIT; 0 is no bound.", into(&s.BulkLimit, numberTo(1_000_000))},
+	}
+}
+
+// largestRequest is more than the bytes of any request, and leastBytes has room for two.
+const (
+	largestRequest = request.MaxBytes + 64<<10
+	leastBytes     = 4 << 20
+)
+
+// parseSize accepts a number of bytes with a unit, such as 64MiB, from a least one.
+func parseSize(least int64) func(string) (int64, error) {
+	return func(text string) (int64, error) {
+		number, shift := text, 0
+		for unit, by := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {
+			if rest, ok := strings.CutSuffix(text, unit); ok {
+				number, shift = rest, by
+			}
+		}
+		n, err := strconv.ParseInt(number, 10, 32)
+		if err != nil || n<<shift < least {
+			return 0, fmt.Errorf("want a size of at least %d MiB, such as 64MiB or 1GiB", least>>20)
+		}
+		return n << shift, nil
 	}
 }
 
@@ -38,7 +67,32 @@ func (s *Settings) bounds(refused func(resource, bound string)) public.Bounds {
 	pool := func(resource string, total int) *limits.Pool {
 		return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(s.shareOf(total)), Refused: refused}
 	}
-	return public.Bounds{Requests: pool("requests", s.RequestLimit), Bulks: pool("bulks", s.BulkLimit)}
+	bytes := pool("bytes", int(s.BytesLimit))
+	if bytes.Share > 0 { // a client may send any request that is allowed
+		bytes.Share = max(bytes.Share, largestRequest)
+	}
+	return public.Bounds{Requests: pool("requests", s.RequestLimit), Bulks: pool("bulks", s.BulkLimit), Bytes: bytes}
+}
+
+// connections are how many the public listener may have: those that are set, or those for
+// which there are files, if these are fewer; 0 is no bound.
+func (s *Settings) connections(files int) int {
+	if s.ConnectionLimit == 0 || files > 0 && files < s.ConnectionLimit {
+		return files
+	}
+	return s.ConnectionLimit
+}
+
+// leastConnections is the least share of a client. Where the process may have few files,
+// all clients are bounded together: a browser or a pool of connections has as many.
+const leastConnections = 64
+
+// connectionShare is how many of the connections one client may have, 0 for no bound.
+func (s *Settings) connectionShare(connections int) int {
+	if share := s.shareOf(connections); share > 0 {
+		return max(share, leastConnections)
+	}
+	return 0
 }
 
 // shareOf is how much of a total one client may have, 0 for no bound.

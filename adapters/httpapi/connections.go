@@ -5,37 +5,79 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/netconn"
+	"footfall/adapters/httpapi/problem"
 )
 
-// minIdle is how long a connection is idle before it is closed for a new one. A caller
-// that has just received an answer may be sending its next request.
-const minIdle = time.Second
+const (
+	// minIdle is how long a connection is idle before it is closed for a new one. A caller
+	// that has just received an answer may be sending its next request. A header that is
+	// not complete by then counts as idle, too.
+	minIdle = time.Second
+	// maxWait is how long a new connection waits for a place.
+	maxWait = 5 * time.Second
+	// lookAgain is how long a client without an idle connection is taken to have none.
+	lookAgain = 100 * time.Millisecond
+)
 
-// connections bounds the connections of a listener. When one more comes, that which has
-// been idle for the longest is closed. Where none is idle the new one waits, and answers
-// close their connections. The system queues further ones.
+// Limits are what callers may take of a server.
+type Limits struct {
+	// Connections that are open; 0 is no bound. When one more comes, that which has been idle
+	// for the longest is closed. Where none is idle, the new one waits, and is then refused.
+	Connections int
+	// Share is how many of them one client may have; 0 is no bound. Beyond it, that of its
+	// own which has been idle for the longest is closed, or the new one is refused.
+	Share int
+	// Identify tells clients apart. Proxies that it trusts have no share.
+	Identify limits.Identify
+	// Bytes has those of headers beyond netconn.FreeHeader; nil is no bound.
+	Bytes *limits.Pool
+	// Refused is called with the resource "connections" and the bound that refused one. Nil
+	// is a no-op.
+	Refused func(resource, bound string)
+}
+
+// connections bounds the connections of a listener: see Limits. While one waits, answers
+// close their connections, and the system queues further ones.
 type connections struct {
-	most     int // 0 is no bound
+	Limits
 	log      *slog.Logger
 	stopping context.Context
 
 	waiting atomic.Bool   // one was accepted and has no place yet
 	changed chan struct{} // has one element when a place became free, or a connection idle
 
-	mu      sync.Mutex
-	open    int // places that are taken
-	all     map[*netconn.Conn]struct{}
-	full    bool // that a connection had to wait was logged
-	failing bool // that the system accepts none was logged
+	mu       sync.Mutex
+	open     int // places that are taken
+	all      map[*netconn.Conn]struct{}
+	clients  map[netip.Prefix]*client
+	full     bool      // that a connection had to wait was logged
+	stalled  bool      // one has waited in vain, and no place became free since
+	lookAt   time.Time // none is idle before, while stalled
+	failing  bool      // that the system accepts none was logged
+	refusals rate.Sometimes
+	refused  int // since the last line of the log
+}
+
+// client is one that has connections.
+type client struct {
+	open   int
+	lookAt time.Time // none of its connections is idle before
 }
 
 func newConnections(stopping context.Context, log *slog.Logger) *connections {
-	return &connections{log: log, stopping: stopping, all: make(map[*netconn.Conn]struct{}), changed: make(chan struct{}, 1)}
+	return &connections{
+		log: log, stopping: stopping, changed: make(chan struct{}, 1), refusals: rate.Sometimes{Interval: time.Minute},
+		all: make(map[*netconn.Conn]struct{}), clients: make(map[netip.Prefix]*client),
+	}
 }
 
 // acceptor is a listener whose connections are bounded.
@@ -44,16 +86,46 @@ type acceptor struct {
 	*connections
 }
 
-// Accept implements net.Listener. It returns when the connection has a place.
+// Accept implements net.Listener. It returns when a connection has a place.
 func (a acceptor) Accept() (net.Conn, error) {
-	c, err := a.Listener.Accept()
-	if a.stopping.Err() == nil {
-		a.note(err)
+	for {
+		accepted, err := a.Listener.Accept()
+		if a.stopping.Err() == nil {
+			a.note(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		c := accepted.(*netconn.Conn)
+		addr := c.RemoteAddr().String()
+		if !a.Identify.Trusts(addr) {
+			c.Client = a.Identify.Of(addr, nil)
+		}
+		bound := a.place(c)
+		if bound == "" {
+			c.AccountHeaders(a.Bytes)
+			return c, nil
+		}
+		a.refuse(c, bound)
 	}
-	if err == nil {
-		a.place()
+}
+
+// refuse answers a connection that has no place, and closes it.
+func (c *connections) refuse(conn *netconn.Conn, bound string) {
+	f := problem.Unavailable("overloaded", "Too many connections at once; nothing was read.", 1)
+	if bound == limits.BoundClient {
+		f = problem.ClientLimit("This client has too many connections at once; nothing was read.")
 	}
-	return c, err
+	if c.Refused != nil {
+		c.Refused("connections", bound)
+	}
+	conn.Refuse(f)
+	_ = conn.Close()
+	c.refused++
+	c.refusals.Do(func() {
+		c.log.Warn("connections are refused", "bound", bound, "client", conn.Client, "refused", c.refused, "limit", c.Connections, "share", c.Share)
+		c.refused = 0
+	})
 }
 
 // note logs that the system accepts no connections, which net/http tries again, and that
@@ -71,47 +143,97 @@ func (c *connections) note(err error) {
 	}
 }
 
-// place waits for a place and takes it.
-func (c *connections) place() {
+// place waits for a place and takes it. Otherwise it returns the bound that refuses it.
+func (c *connections) place(conn *netconn.Conn) (bound string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.most > 0 && c.open >= c.most && c.stopping.Err() == nil {
+	if !c.hasShare(conn.Client) {
+		return limits.BoundClient
+	}
+	for until := time.Now().Add(maxWait); c.Connections > 0 && c.open >= c.Connections && c.stopping.Err() == nil; {
 		if !c.full {
 			c.full = true
-			c.log.Warn("connections are at their limit: idle ones are closed, and new ones wait", "limit", c.most)
+			c.log.Warn("connections are at their limit: idle ones are closed, and new ones wait", "limit", c.Connections)
 		}
-		c.waiting.Store(true)
-		again := c.closeIdle()
-		c.mu.Unlock()
-		select {
-		case <-c.changed:
-		case <-again:
-		case <-c.stopping.Done():
+		if !c.awaitPlace(until) {
+			return limits.BoundTotal
 		}
-		c.mu.Lock()
 	}
-	c.waiting.Store(false)
 	c.open++
+	if conn.Client.IsValid() {
+		if c.clients[conn.Client] == nil {
+			c.clients[conn.Client] = &client{}
+		}
+		c.clients[conn.Client].open++
+	}
+	return ""
 }
 
-// closeIdle closes the connection that has been idle for the longest, if that is minIdle.
-// Else again is when it will be; nil if none is idle.
-func (c *connections) closeIdle() (again <-chan time.Time) {
+// hasShare reports whether a client may have one more connection, for which another one
+// of its own may have to end.
+func (c *connections) hasShare(of netip.Prefix) bool {
+	k := c.clients[of]
+	if c.Share == 0 || k == nil || k.open < c.Share {
+		return true
+	}
+	if time.Now().Before(k.lookAt) {
+		return false
+	}
+	closed, _ := c.closeIdle(of)
+	if !closed {
+		k.lookAt = time.Now().Add(lookAgain)
+	}
+	return closed
+}
+
+// awaitPlace closes an idle connection, and returns when there may be a place. It returns
+// false when there is none until then, or one has waited in vain already.
+func (c *connections) awaitPlace(until time.Time) bool {
+	if c.stalled && time.Now().Before(c.lookAt) {
+		return false
+	}
+	c.waiting.Store(true)
+	defer c.waiting.Store(false)
+	closed, wait := c.closeIdle(netip.Prefix{})
+	if !closed && wait == 0 {
+		if wait = time.Until(until); c.stalled || wait <= 0 {
+			c.stalled, c.lookAt = true, time.Now().Add(lookAgain)
+			return false
+		}
+	}
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-c.changed:
+	case <-time.After(max(wait, lookAgain)):
+	case <-c.stopping.Done():
+	}
+	return true
+}
+
+// closeIdle closes the connection that has been idle for the longest, if that is minIdle:
+// of one client, or of all where that is the zero value. Otherwise left is when one will
+// have been; 0 if none is idle.
+func (c *connections) closeIdle(of netip.Prefix) (closed bool, left time.Duration) {
 	var oldest *netconn.Conn
 	var since int64
 	for conn := range c.all {
+		if of.IsValid() && conn.Client != of {
+			continue
+		}
 		if at := conn.IdleSince.Load(); at > 0 && (oldest == nil || at < since) {
 			oldest, since = conn, at
 		}
 	}
 	if oldest == nil {
-		return nil
+		return false, 0
 	}
 	if left := minIdle - time.Since(time.Unix(0, since)); left > 0 {
-		return time.After(left)
+		return false, left
 	}
+	oldest.IdleSince.Store(0)
 	_ = oldest.Close() // the server notices that and frees the place
-	return nil
+	return true, 0
 }
 
 // track follows the states of connections, as http.Server.ConnState.
@@ -128,19 +250,31 @@ func (c *connections) track(conn *netconn.Conn, state http.ConnState) {
 		defer c.mu.Unlock()
 		c.all[conn] = struct{}{}
 	case http.StateClosed, http.StateHijacked:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.all, conn)
-		c.open--
-		if c.full && c.open <= c.most*3/4 {
-			c.full = false
-			c.log.Info("connections are below their limit again", "limit", c.most)
-		}
+		c.end(conn)
 	}
 	if c.waiting.Load() {
 		select {
 		case c.changed <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// end frees the place of a connection.
+func (c *connections) end(conn *netconn.Conn) {
+	conn.ReleaseHeader()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.all, conn)
+	c.open--
+	c.stalled = false
+	if k := c.clients[conn.Client]; k != nil {
+		if k.open--; k.open == 0 {
+			delete(c.clients, conn.Client)
+		}
+	}
+	if c.full && c.open <= c.Connections*3/4 {
+		c.full = false
+		c.log.Info("connections are below their limit again", "limit", c.Connections)
 	}
 }

@@ -19,10 +19,10 @@ import (
 func TestF22AConnectionThatIsSilentFromTheBeginningIsIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConnections(t.Context(), slog.New(slog.DiscardHandler))
-		c.most = 1
+		c.Connections = 1
 		server, client := net.Pipe()
 		silent := netconn.New(server)
-		c.place()
+		check.Equal(t, c.place(silent), "", "the bound of the first one")
 		c.track(silent, http.StateNew)
 		began := time.Now()
 		go func() { // as net/http notices the end of a connection
@@ -30,7 +30,7 @@ func TestF22AConnectionThatIsSilentFromTheBeginningIsIdle(t *testing.T) {
 			check.Equal(t, errors.Is(err, io.EOF), true, "the connection ended: %v", err)
 			c.track(silent, http.StateClosed)
 		}()
-		c.place()
+		check.Equal(t, c.place(netconn.New(server)), "", "the bound of the next one")
 		check.Equal(t, time.Since(began), minIdle, "what the new connection has waited")
 		_ = client.Close()
 	})

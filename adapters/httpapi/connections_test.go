@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"footfall/adapters/httpapi"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -49,7 +50,7 @@ func TestF22TheBoundOfConnectionsClosesIdleOnes(t *testing.T) {
 			<-release
 		}
 	}))
-	s.LimitConnections(2)
+	s.Limit(httpapi.Limits{Connections: 2})
 	check.Must(t, s.Start(t.Context()))
 	t.Cleanup(func() { check.OK(t, s.Stop(t.Context())) })
 	dial := func() caller {

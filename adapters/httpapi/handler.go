@@ -37,6 +37,11 @@ type Route struct {
 	// Query are the parameters of the route. One of another name is refused: what its
 	// sender meant would be lost. Nil: any is admitted, or Do checks them.
 	Query []string
+	// MaxBody is the largest body that Do takes, by Body, in bytes. It is there before Do is
+	// called. 0: Do takes none.
+	MaxBody int64
+	// JSONBody: a body of another type is ignored.
+	JSONBody bool
 	// Writes: the route changes something, so a failure may be in doubt, and
 	// HEAD isn't GET.
 	Writes bool
@@ -67,6 +72,8 @@ type HandlerOptions struct {
 	Metrics *Metrics
 	// Identify tells which client sent a request.
 	Identify limits.Identify
+	// Bytes bounds those of bodies that are held at a time. It may be nil, for no bound.
+	Bytes *limits.Pool
 	// Requests bounds the requests that are served at a time. It may be nil, for no bound.
 	Requests *limits.Pool
 	// Clients may be nil, for no limit.
@@ -213,12 +220,24 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			return err
 		}
 	}
-	if !e.Vital && !e.Stream {
-		client := ClientOf(r, e.handler.options.Identify)
-		if err := e.handler.options.Requests.Acquire(client, 1); err != nil {
+	if e.Query != nil {
+		if err := request.Only(r.URL.RawQuery, e.Query...); err != nil {
 			return err
 		}
-		defer e.handler.options.Requests.Release(client, 1)
+	}
+	if !e.Vital {
+		o, client := &e.handler.options, ClientOf(r, e.handler.options.Identify)
+		held, err := e.receive(w, r, client)
+		defer o.Bytes.Release(client, held)
+		if err != nil {
+			return err
+		}
+		if !e.Stream {
+			if err := o.Requests.Acquire(client, 1); err != nil {
+				return err
+			}
+			defer o.Requests.Release(client, 1)
+		}
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -228,11 +247,6 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	if e.Query != nil {
-		if err := request.Only(r.URL.RawQuery, e.Query...); err != nil {
-			return err
-		}
-	}
 	if e.IgnoresDisconnect && r.Body == http.NoBody {
 		if c := netconn.Of(r.Context()); c != nil {
 			c.PauseBackgroundRead()

@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"os"
 	"strconv"
 
 	"footfall/adapters/httpapi/problem"
@@ -55,25 +52,4 @@ func fail(w http.ResponseWriter, f problem.Fault) {
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(f.Status)
 	_, _ = w.Write(f.JSON(http.StatusText(f.Status)))
-}
-
-// ReadBody reads a body of at most limit bytes. Its errors are the faults
-// too_large, too_slow if the server's time for a request ends first, and bad_body.
-func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	over := problem.TooLarge("The body has more than " + strconv.FormatInt(limit, 10) + " bytes.")
-	if r.ContentLength > limit {
-		return nil, over
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var exceeded *http.MaxBytesError
-	switch {
-	case errors.As(err, &exceeded):
-		return nil, over
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		w.Header().Set("Connection", "close") // the rest of the body may still come
-		return nil, problem.TooSlow("The body did not arrive in time; nothing was changed.")
-	case err != nil:
-		return nil, problem.BadRequest("bad_body", "The body could not be read to its end.")
-	}
-	return body, nil
 }

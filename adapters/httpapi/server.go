@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// maxHeaderBytes leaves room for a read of 1,000 pages in one URL: 759 KiB
-	// where each is 256 bytes long and every byte is percent-encoded.
-	maxHeaderBytes = 1 << 20
+	// maxHeaderBytes bounds a request's line and headers together; net/http reads up to
+	// 4 KiB more. It leaves room for a read of 1,000 pages in one URL where each name takes 23
+	// bytes there.
+	maxHeaderBytes = 32 << 10
 	headerTime     = 5 * time.Second
 	idleTime       = 2 * time.Minute
 	// writeTime is added to the time of a request, so that one whose body
@@ -112,10 +113,8 @@ func NewServer(addr string, handler http.Handler, requestTime time.Duration, log
 	return s
 }
 
-// LimitConnections bounds the connections that are open; 0, the default, is no bound. It
-// has to be called before Start. When one more comes, that which has been idle for the
-// longest is closed; where none is idle, the new one waits.
-func (s *Server) LimitConnections(most int) { s.connections.most = most }
+// Limit bounds what callers take. It has to be called before Start.
+func (s *Server) Limit(l Limits) { s.connections.Limits = l }
 
 // Start listens and returns; requests are served from then on.
 func (s *Server) Start(ctx context.Context) error {

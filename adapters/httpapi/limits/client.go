@@ -53,6 +53,12 @@ func (i Identify) Of(addr string, forwarded []string) netip.Prefix {
 	return network(client)
 }
 
+// Trusts reports whether an address, with or without a port, is one of the proxies.
+func (i Identify) Trusts(addr string) bool {
+	from := hostOf(addr)
+	return slices.ContainsFunc(i.Proxies, func(p netip.Prefix) bool { return p.Contains(from) })
+}
+
 // network is an address, or the network of 64 bits that it is in; the zero value for none.
 func network(addr netip.Addr) netip.Prefix {
 	prefix, _ := addr.Prefix(min(addr.BitLen(), 64))

@@ -12,11 +12,15 @@ package netconn
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"footfall/adapters/httpapi/problem"
 )
 
 // slack is how late a deadline of a connection may come.
@@ -26,6 +30,9 @@ const slack = time.Second
 // only one may read and one may write at a time.
 type Conn struct {
 	net.Conn
+	// Client is whose connection it is; the zero value where its requests are of many, as
+	// those of a proxy. The server sets it before the first Read.
+	Client netip.Prefix
 	// SawHeader, and IdleSince (Unix nanoseconds, 0 while it is not idle), are for the
 	// server that the connection belongs to; nothing here uses them.
 	SawHeader bool
@@ -37,6 +44,7 @@ type Conn struct {
 	readsPaused bool
 
 	header framing // that of the request that is awaited or served; see AwaitHeader
+	bytes  headerBytes
 }
 
 // New wraps a connection.
@@ -140,8 +148,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(p)
 		c.mu.Lock()
 		tooSoon := c.reading.end(err)
+		var refused error
+		if !c.header.done {
+			refused = c.heard(n)
+		}
 		c.header.see(p[:n])
 		c.mu.Unlock()
+		if f, ok := errors.AsType[problem.Fault](refused); ok {
+			c.Refuse(f)
+			return 0, io.EOF
+		}
 		if !tooSoon {
 			return n, err
 		}

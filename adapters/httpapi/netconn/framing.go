@@ -54,6 +54,7 @@ func (c *Conn) AwaitHeader() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.header = framing{line: c.header.line[:0]}
+	c.releaseHeader()
 }
 
 // Framing reports which of Content-Length and Transfer-Encoding the header of a request

@@ -19,19 +19,15 @@ type bulkResult struct {
 	*problem.Item
 }
 
-// recordMany serves POST /visits. The body is read and checked as a whole
+// recordMany serves POST /visits. The body is checked as a whole
 // before anything is counted. The answer is 200 with a result per item, unless
 // each visit is refused for now.
 func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-	client := a.client(r)
+	client, body := a.client(r), httpapi.Body(r)
 	if err := a.Bulks.Acquire(client, 1); err != nil {
 		return nil, err
 	}
 	defer a.Bulks.Release(client, 1)
-	body, err := httpapi.ReadBody(w, r, request.MaxBytes)
-	if err != nil {
-		return nil, err
-	}
 	items, err := request.Visits(body)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/page"
+	"footfall/adapters/httpapi/request"
 	"footfall/domain/watching"
 )
 
@@ -54,6 +55,8 @@ type Options struct {
 type Bounds struct {
 	// Requests that are served, but for streams.
 	Requests *limits.Pool
+	// Bytes of bodies, beyond 4 KiB of each.
+	Bytes *limits.Pool
 	// Bulks are requests of POST /visits that are served.
 	Bulks *limits.Pool
 }
@@ -91,7 +94,7 @@ func New(o Options) (*httpapi.Handler, error) {
 	}
 	return httpapi.NewHandler(httpapi.HandlerOptions{
 		Routes: a.routes(), Metrics: metrics, Log: o.Log,
-		Identify: o.Identify, Requests: o.Requests, Clients: o.Clients,
+		Identify: o.Identify, Requests: o.Requests, Bytes: o.Bytes, Clients: o.Clients,
 	}), nil
 }
 
@@ -118,10 +121,10 @@ func (a *api) routes() []httpapi.Route {
 	none, pages := []string{}, []string{"page_id"}
 	counter := func(prefix string) []httpapi.Route {
 		return []httpapi.Route{
-			{Method: post, Path: prefix + "/visit/{page_id}", Slashes: true, Do: a.items.each(visitItem, a.record), Query: none, Writes: true, IgnoresDisconnect: true},
+			{Method: post, Path: prefix + "/visit/{page_id}", Slashes: true, Do: a.items.each(visitItem, a.record), Query: none, MaxBody: maxVisitBody, JSONBody: true, Writes: true, IgnoresDisconnect: true},
 			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Slashes: true, Do: a.items.each(readItem, a.badge)},
 			{Method: get, Path: prefix + "/visits/{page_id}", Slashes: true, Do: a.items.each(readItem, a.read), Query: none, IgnoresDisconnect: true},
-			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Query: none, Writes: true},
+			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Query: none, MaxBody: request.MaxBytes, Writes: true},
 			{Method: get, Path: prefix + "/visits", Do: a.readMany, Query: pages},
 		}
 	}

@@ -24,12 +24,8 @@ func (a *api) record(w http.ResponseWriter, r *http.Request, name string) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	if r.Body != http.NoBody && request.IsJSON(r.Header.Get("Content-Type")) {
-		body, err := httpapi.ReadBody(w, r, maxVisitBody)
-		if err == nil && len(body) > 0 {
-			err = request.Object(body, &struct{}{})
-		}
-		if err != nil {
+	if body := httpapi.Body(r); len(body) > 0 {
+		if err := request.Object(body, &struct{}{}); err != nil {
 			return nil, err
 		}
 	}

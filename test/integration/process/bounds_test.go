@@ -1,0 +1,103 @@
+package process_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"footfall/test/check"
+	"footfall/test/integration/service"
+)
+
+// attacker is a client at 127.0.0.2. All others in these tests are at 127.0.0.1.
+type attacker struct {
+	t       *testing.T
+	address string
+}
+
+func newAttacker(t *testing.T, in *service.Instance) attacker {
+	t.Helper()
+	return attacker{t, strings.TrimPrefix(in.Public, "http://")}
+}
+
+// connect opens a connection, sends a text and reads what comes.
+func (a attacker) connect(text string) (net.Conn, *bufio.Reader) {
+	a.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	c := check.Value(d.DialContext(a.t.Context(), "tcp", a.address))(a.t)
+	a.t.Cleanup(func() { _ = c.Close() })
+	check.Must(a.t, c.SetDeadline(time.Now().Add(time.Minute)))
+	_, _ = io.WriteString(c, text) // an error shows when it is read
+	return c, bufio.NewReader(c)
+}
+
+// serves checks that an honest caller is served by every kind of route.
+func serves(t *testing.T, in *service.Instance) {
+	t.Helper()
+	in.Record("home").Want(t, http.StatusOK)
+	service.MustSend(t, http.MethodPost, in.Public+"/visits", `[{"page_id":"home"}]`).Want(t, http.StatusOK, `"status":"success"`)
+	in.Get("/visits/home").Want(t, http.StatusOK)
+	in.Get(service.AcceptPath("1", "")).Want(t, http.StatusOK)
+	in.Administer(http.MethodGet, "/ring", "").Want(t, http.StatusOK)
+}
+
+// S6: 416 headers of 1 MiB that are not complete take little memory, and no other caller is
+// refused.
+func TestS6UnfinishedHeadersTakeLittleMemory(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t).Start()
+	a, header := newAttacker(t, in), "GET / HTTP/1.1\r\nHost: localhost\r\nA: "+strings.Repeat("a", 1<<20)
+	var all sync.WaitGroup
+	for range 416 {
+		all.Go(func() { a.connect(header) })
+	}
+	all.Wait()
+	if kB := in.ResidentKB(); kB > 200<<10 {
+		t.Errorf("the service has %d kB", kB)
+	}
+	serves(t, in)
+}
+
+// S7: 128 callers announce a bulk and send nothing. The bulk of another one is recorded.
+func TestS7SilentBulksStopNoOther(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t).Start()
+	a := newAttacker(t, in)
+	for range 128 {
+		_, answers := a.connect("POST /visits HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 450000\r\n\r\n")
+		line, err := answers.ReadString('\n') // it waits for the body
+		if err != nil || !strings.Contains(line, "100 Continue") {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	serves(t, in)
+	check.Equal(t, in.Visits("home"), 2, "visits of the page")
+}
+
+// S6, S8: one client opens as many connections as it can, with streams that do not end.
+// Others have theirs, and the log and the metrics say so.
+func TestS6OneClientDoesNotTakeAllConnections(t *testing.T) {
+	t.Parallel()
+	in := withFiles(t, 600).Start() // 450 connections
+	a, last := newAttacker(t, in), 0
+	for range 500 {
+		_, answers := a.connect("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		line, _ := answers.ReadString('\n')
+		if _, err := fmt.Sscanf(line, "HTTP/1.1 %d", &last); err != nil {
+			last = 0 // it was closed
+		}
+		if last != http.StatusOK {
+			break
+		}
+	}
+	serves(t, in)
+	if last == http.StatusOK {
+		t.Error("one client has 500 streams")
+	}
+}
