@@ -80,7 +80,7 @@ func TestS7SilentBulksStopNoOther(t *testing.T) {
 	check.Equal(t, in.Visits("home"), 2, "visits of the page")
 }
 
-// S6, S8: one client opens as many connections as it can, with streams that do not end.
+// S6: one client opens as many connections as it can, with streams that do not end.
 // Others have theirs, and the log and the metrics say so.
 func TestS6OneClientDoesNotTakeAllConnections(t *testing.T) {
 	t.Parallel()
