@@ -175,7 +175,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	bounds, identify := s.bounds(m.CountRefused), limits.Identify{Proxies: s.TrustedProxies}
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		Bounds: bounds, CountLimit: int64(s.CountLimit),
+		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins,
 		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)

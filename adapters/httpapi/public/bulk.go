@@ -23,6 +23,9 @@ type bulkResult struct {
 // before anything is counted. The answer is 200 with a result per item, unless
 // each visit is refused for now.
 func (a *api) recordMany(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	if err := a.refuseOtherSites(r); err != nil {
+		return nil, err
+	}
 	client, body := a.client(r), httpapi.Body(r)
 	if err := a.Bulks.Acquire(client, 1); err != nil {
 		return nil, err

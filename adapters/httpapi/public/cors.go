@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rs/cors"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/problem"
 )
 
 // ParseOrigins reads origins such as https://example.com, comma separated, or
@@ -28,6 +30,30 @@ func ParseOrigins(text string) ([]string, error) {
 		origins = append(origins, origin)
 	}
 	return origins, nil
+}
+
+// refuseOtherSites is the fault cross_site for what a browser sends for a page of another
+// site, unless its origin is allowed. Browsers send some requests without asking, from the
+// address of each visitor. One visit, or one id, is what such a page may count.
+func (a *api) refuseOtherSites(r *http.Request) error {
+	if !fromOtherSite(r) || slices.Contains(a.Origins, "*") {
+		return nil
+	}
+	origin := r.Header.Get("Origin")
+	if slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
+		return nil
+	}
+	return problem.New(http.StatusForbidden, "cross_site",
+		"A page of another site may count single visits and ids. Bulks, keys and endpoints need its origin in FOOTFALL_CORS_ORIGINS.")
+}
+
+// fromOtherSite goes by the Origin where the browser does not name the site: it does so
+// over TLS and on loopback only.
+func fromOtherSite(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "cross-site"
+	}
+	return httpapi.IsForeignOrigin(r)
 }
 
 // AllowOrigins permits pages of other origins to use a handler from a browser,

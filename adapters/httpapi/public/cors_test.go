@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/golang/mock/gomock"
+
 	"footfall/adapters/httpapi/public"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
@@ -53,6 +55,60 @@ func TestOriginsAreRead(t *testing.T) {
 	for _, text := range []string{"a.example", "https://a.example/", "https://", "ftp://a.example", "https://u@a.example/x", ",", "https://*.example", "null"} {
 		if got, err := public.ParseOrigins(text); err == nil {
 			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// N2: of what a browser sends for a page of another site, single visits and ids count. All
+// else needs an origin that is allowed.
+func TestN2OtherSitesCountOneAtATime(t *testing.T) {
+	type headers = []string
+	const foreign, own = "https://blog.example", "http://example.com" // the host of the requests
+	requests := []struct {
+		method, target, body string
+		headers              headers
+		simple               bool   // any site may send it
+		golden               string // of the refusal
+	}{
+		{"POST", "/visit/home", "", nil, true, ""},
+		{"POST", "/visit/home", "text", headers{"Content-Type", "text/plain"}, true, ""},
+		{"POST", "/visit/home", "", headers{"Idempotency-Key", "k"}, false, "record_cross_site"},
+		{"POST", "/visits", `[{"page_id":"home"}]`, headers{"Content-Type", "text/plain"}, false, "bulk_cross_site"},
+		{"POST", "/visits", `{"page_id":"home","count":2}`, nil, false, "bulk_cross_site"},
+		{"POST", "/api/v1/counter/visits", `[]`, nil, false, "bulk_cross_site"},
+		{"GET", "/api/verve/accept?id=1", "", nil, true, ""},
+		{"GET", "/api/verve/accept?id=1&endpoint=", "", nil, true, ""},
+		{"GET", "/api/verve/accept?id=1&endpoint=http://h.example/", "", nil, false, "accept_cross_site"},
+		{"GET", "/visits?page_id=home", "", nil, true, ""},
+	}
+	for _, c := range []struct {
+		sender  headers
+		allowed []string
+		trusted bool
+	}{
+		{nil, nil, true},
+		{headers{"Sec-Fetch-Site", "none"}, nil, true},
+		{headers{"Sec-Fetch-Site", "same-origin", "Origin", foreign}, nil, true}, // a proxy changed the host
+		{headers{"Sec-Fetch-Site", "same-site", "Origin", foreign}, nil, true},
+		{headers{"Origin", own}, nil, true},
+		{headers{"Sec-Fetch-Site", "cross-site"}, nil, false},
+		{headers{"Sec-Fetch-Site", "cross-site", "Origin", foreign}, nil, false},
+		{headers{"Origin", foreign}, nil, false},
+		{headers{"Origin", "null"}, nil, false},
+		{headers{"Origin", foreign}, []string{"https://other.example"}, false},
+		{headers{"Sec-Fetch-Site", "cross-site"}, []string{foreign}, false},
+		{headers{"Sec-Fetch-Site", "cross-site", "Origin", foreign}, []string{"https://a.example", "https://Blog.example"}, true},
+		{headers{"Sec-Fetch-Site", "cross-site", "Origin", "null"}, []string{"*"}, true},
+	} {
+		for _, request := range requests {
+			r := newRig(t, withTallies(newTallies()), func(o *public.Options) { o.Origins = c.allowed })
+			r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).Return(true, nil).AnyTimes()
+			w := httpcheck.Send(t, r.handler, request.method, request.target, request.body, slices.Concat(request.headers, c.sender)...)
+			if request.simple || c.trusted {
+				check.Equal(t, w.Code, http.StatusOK, "%s %s of %v, with %v", request.method, request.target, c.sender, c.allowed)
+			} else {
+				httpcheck.Golden(t, request.golden, w)
+			}
 		}
 	}
 }

@@ -43,6 +43,8 @@ type Options struct {
 	Bounds
 	// Identify tells which client sent a request.
 	Identify limits.Identify
+	// Origins are those whose pages may use all routes, as with AllowOrigins.
+	Origins []string
 	// CountLimit is the largest count of an item of POST /visits. The counts of a request
 	// are at most ten times that together. 0 is no limit.
 	CountLimit int64

@@ -17,6 +17,9 @@ const EndpointHeader = "X-Footfall-Endpoint"
 func (a *api) accept(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	id, endpoint, err := request.IDEvent(r.URL.RawQuery)
 	kept := true
+	if err == nil && endpoint != "" {
+		err = a.refuseOtherSites(r)
+	}
 	if err == nil {
 		kept, err = a.Uniques.Accept(r.Context(), a.client(r), id, endpoint)
 	}

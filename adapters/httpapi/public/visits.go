@@ -45,6 +45,9 @@ func (a *api) recordPage(r *http.Request, page counting.Page) error {
 	if len(keys) == 0 {
 		return a.Visits.Record(r.Context(), page, 1)
 	}
+	if err := a.refuseOtherSites(r); err != nil {
+		return err
+	}
 	errs, err := a.recordOnce(r, keys, "visit", []byte(page), []counting.Visit{{Page: page, Count: 1}})
 	if err != nil {
 		return err
