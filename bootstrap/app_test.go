@@ -36,7 +36,7 @@ func TestTheStoreIsStoppedAfterTheLastBatch(t *testing.T) {
 			return nil
 		},
 	}
-	visits, stop, err := bootstrap.Start(t.Context(), store, t.TempDir())
+	visits, stop, err := bootstrap.Start(t.Context(), store, nil, t.TempDir())
 	check.Must(t, err)
 	recorded := make(chan error)
 	go func() { recorded <- visits.Record(t.Context(), "home", 1) }()

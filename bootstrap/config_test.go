@@ -24,6 +24,7 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
+	stores, publishers := bootstrap.Schemes()
 	tests := []struct{ variable, value, want string }{
 		{"FOOTFALL_LISTEN", "8000", "want host:port or :port"},
 		{"FOOTFALL_LISTEN", "localhost:http", "want host:port or :port"},
@@ -31,8 +32,8 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_ADMIN_LISTEN", "nowhere", "want host:port or :port"},
 		{"FOOTFALL_ADMIN_LISTEN", ":8001", "it is not on loopback, so it needs FOOTFALL_ADMIN_TOKEN"},
 		{"FOOTFALL_ADMIN_LISTEN", "10.0.0.1:8001", "it is not on loopback, so it needs FOOTFALL_ADMIN_TOKEN"},
-		{"FOOTFALL_STORE", "", "want a URL with one of the schemes embedded, memory, redis"},
-		{"FOOTFALL_STORE", "etcd://x", `unknown scheme "etcd", want one of embedded, memory, redis`},
+		{"FOOTFALL_STORE", "", "want a URL with one of the schemes " + stores},
+		{"FOOTFALL_STORE", "etcd://x", `unknown scheme "etcd", want one of ` + stores},
 		{"FOOTFALL_STORE", "embedded://", "want a directory: embedded://DIR"},
 		{"FOOTFALL_STORE", "redis://n1:6379,n1:6379", "the address n1:6379 is in the list twice"},
 		{"FOOTFALL_STORE", "redis://n1:port", `"n1:port" is no host:port`},
@@ -42,8 +43,8 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_STORE", "embedded://./data?idle_time=3s", "embedded:// has no parameters, and no question mark in the directory's name"},
 		{"FOOTFALL_STORE", "memory://?idle_time=3s", "want memory:// and nothing after it"},
 		{"FOOTFALL_STORE", "memory://x", "want memory:// and nothing after it"},
-		{"FOOTFALL_PUBLISHER", "kafka://h", `unknown scheme "kafka", want one of amqp`},
-		{"FOOTFALL_PUBLISHER", "h:5672", "want a URL with one of the schemes amqp"},
+		{"FOOTFALL_PUBLISHER", "absent://h", `unknown scheme "absent", want one of ` + publishers},
+		{"FOOTFALL_PUBLISHER", "h:5672", "want a URL with one of the schemes " + publishers},
 		{"FOOTFALL_PUBLISHER", "amqp://h", "want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME"},
 		{"FOOTFALL_PUBLISHER", "amqps://h?queue=q&type=stream", "type: want quorum or classic"},
 		{"FOOTFALL_CAPTURE_LOG", "", "it is empty"},

@@ -4,9 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +17,37 @@ import (
 	"footfall/domain/counting"
 )
 
-// Schemes are those of the registries of stores and of publishers.
-func Schemes() (ofStores, ofPublishers []string) {
-	return slices.Collect(maps.Keys(stores())), slices.Collect(maps.Keys(publishers()))
+// URLs are the examples of the registries of stores and of publishers, with all parts.
+func URLs() (ofStores, ofPublishers []string) {
+	for _, e := range stores() {
+		ofStores = append(ofStores, strings.NewReplacer("[", "", "]", "").Replace(e.example))
+	}
+	for _, e := range publishers() {
+		ofPublishers = append(ofPublishers, strings.NewReplacer("[", "", "]", "").Replace(e.example))
+	}
+	return ofStores, ofPublishers
+}
+
+// Schemes are those of the registries, as errors list them.
+func Schemes() (ofStores, ofPublishers string) {
+	return strings.Join(schemes(stores()), ", "), strings.Join(schemes(publishers()), ", ")
+}
+
+// Registered is what the settings make of a registry with one more line for a
+// publisher: the help, and the parser of a URL.
+func Registered[O any, S Sink](scheme, example string, parse func(string) (O, error), open func(O, *slog.Logger) S) (help string, parser func(url string) (SinkMaker, error)) {
+	registry := append(publishers(), entry[SinkMaker]{scheme, "", example, sinkOf(parse, open)})
+	return publisherHelp(registry), func(url string) (SinkMaker, error) { return parseBy(registry, url) }
+}
+
+// Help is that of a setting.
+func Help(name string) string {
+	for _, s := range new(Settings).all() {
+		if s.name == name {
+			return s.help
+		}
+	}
+	return ""
 }
 
 // Validate checks that every part of the program gets its dependencies, with a
@@ -38,11 +64,12 @@ func Validate(store, publisher string) error {
 	return fx.ValidateApp(program(s, slog.New(slog.DiscardHandler), newLogWriter(io.Discard)))
 }
 
-// Start runs the program on a store, with its files in dir.
-func Start(ctx context.Context, store Store, dir string) (v *visits.Service, stop func(context.Context) error, err error) {
+// Start runs the program on a store, with its files in dir and windows of a second. sink
+// may be nil.
+func Start(ctx context.Context, store Store, sink SinkMaker, dir string) (v *visits.Service, stop func(context.Context) error, err error) {
 	s := Settings{
-		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Store: func(*slog.Logger) Store { return store },
-		CaptureLog: filepath.Join(dir, "capture.log"), Length: counting.WindowLength(time.Minute),
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Store: func(*slog.Logger) Store { return store }, Sink: sink,
+		CaptureLog: filepath.Join(dir, "capture.log"), Length: counting.WindowLength(time.Second),
 	}
 	app := fx.New(program(s, slog.New(slog.DiscardHandler), newLogWriter(io.Discard)), fx.Populate(&v))
 	return v, app.Stop, app.Start(ctx)

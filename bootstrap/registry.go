@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,13 +34,23 @@ type Store struct {
 // StoreMaker makes the store of a valid URL. It does no I/O.
 type StoreMaker func(*slog.Logger) Store
 
+// entry is a line of a registry: the adapter for the URLs of a scheme.
+type entry[T any] struct {
+	scheme, withTLS string // withTLS is the scheme for TLS, if there is one
+	// example is a URL for the help of the setting, with brackets around the parts that
+	// may be missing. Without brackets it is valid.
+	example string
+	// parse is an error if the URL is invalid. It does no I/O.
+	parse func(url string) (T, error)
+}
+
 // stores is the registry of stores. The scheme of FOOTFALL_STORE selects one,
 // and the URL configures it.
-func stores() map[string]func(url string) (StoreMaker, error) {
-	return map[string]func(string) (StoreMaker, error){
-		"embedded": embeddedStore,
-		"memory":   memoryStore,
-		"redis":    redisStore, // and rediss, the same over TLS
+func stores() []entry[StoreMaker] {
+	return []entry[StoreMaker]{
+		{"embedded", "", "embedded://DIR", embeddedStore},
+		{"redis", "rediss", "redis://[user:pass@]n1:6379[,n2:6379][/0][?pool_size=16&idle_time=50s&wait=0]", redisStore},
+		{"memory", "", "memory://", memoryStore},
 	}
 }
 
@@ -57,29 +66,65 @@ type SinkMaker func(*slog.Logger) Sink
 
 // publishers is the registry of publishers. The scheme of FOOTFALL_PUBLISHER
 // selects one, and the URL configures it.
-func publishers() map[string]func(url string) (SinkMaker, error) {
-	return map[string]func(string) (SinkMaker, error){
-		"amqp": rabbitSink, // and amqps, the same over TLS
+func publishers() []entry[SinkMaker] {
+	return []entry[SinkMaker]{
+		{"amqp", "amqps", "amqp://[user:pass@]h1:5672[,h2:5672]/vhost?queue=NAME", sinkOf(rabbitmq.ParseURL, rabbitmq.New)},
 	}
 }
 
+// sinkOf returns the parser of an entry: parse reads the URL, and open makes the
+// publisher, which connects in Start.
+func sinkOf[O any, S Sink](parse func(url string) (O, error), open func(O, *slog.Logger) S) func(string) (SinkMaker, error) {
+	return func(url string) (SinkMaker, error) {
+		options, err := parse(url)
+		if err != nil {
+			return nil, err
+		}
+		return func(log *slog.Logger) Sink { return open(options, log) }, nil
+	}
+}
+
+// schemes are those of a registry.
+func schemes[T any](registry []entry[T]) (all []string) {
+	for _, e := range registry {
+		if all = append(all, e.scheme); e.withTLS != "" {
+			all = append(all, e.withTLS)
+		}
+	}
+	return all
+}
+
+// examples are the URLs that a registry takes, for the help of a setting.
+func examples[T any](registry []entry[T]) string {
+	var all []string
+	for _, e := range registry {
+		text := e.example
+		if e.withTLS != "" {
+			text += " (" + e.withTLS + ":// with TLS)"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", or ")
+}
+
+func publisherHelp(registry []entry[SinkMaker]) string {
+	return "Where counts are published: " + examples(registry) + "; if it isn't set, they go to the capture log."
+}
+
 // parseBy parses a URL with the entry of a registry that its scheme names.
-func parseBy[T any](registry map[string]func(url string) (T, error), url string) (T, error) {
+func parseBy[T any](registry []entry[T], url string) (T, error) {
 	var none T
 	scheme, _, ok := strings.Cut(url, "://")
-	known := strings.Join(slices.Sorted(maps.Keys(registry)), ", ")
+	known := strings.Join(schemes(registry), ", ")
 	if !ok || strings.ContainsAny(scheme, ":/@") { // it may contain a password
 		return none, fmt.Errorf("want a URL with one of the schemes %s", known)
 	}
-	name := scheme
-	if scheme == "rediss" || scheme == "amqps" {
-		name = strings.TrimSuffix(scheme, "s")
+	for _, e := range registry {
+		if scheme == e.scheme || scheme == e.withTLS && scheme != "" {
+			return e.parse(url)
+		}
 	}
-	parse, ok := registry[name]
-	if !ok {
-		return none, fmt.Errorf("unknown scheme %q, want one of %s", scheme, known)
-	}
-	return parse(url)
+	return none, fmt.Errorf("unknown scheme %q, want one of %s", scheme, known)
 }
 
 func embeddedStore(url string) (StoreMaker, error) {
@@ -157,12 +202,4 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 		return all
 	}
 	return s
-}
-
-func rabbitSink(url string) (SinkMaker, error) {
-	options, err := rabbitmq.ParseURL(url)
-	if err != nil {
-		return nil, err
-	}
-	return func(log *slog.Logger) Sink { return rabbitmq.New(options, log) }, nil
 }
