@@ -172,14 +172,14 @@ type (
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
 	m *prometheus.Metrics, log *slog.Logger,
 ) (publicServer, error) {
-	bounds, identify := s.bounds(m.CountRefused), limits.Identify{Proxies: s.TrustedProxies}
+	connections := least(s.ConnectionLimit, newFileBudget().public)
+	bounds, identify := s.bounds(connections, m.CountRefused), limits.Identify{Proxies: s.TrustedProxies}
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins,
 		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
-	connections := s.connections(newFileBudget().public)
 	server.Limit(httpapi.Limits{
 		Connections: connections, Share: s.connectionShare(connections), Identify: identify, Bytes: bounds.Bytes, Refused: m.CountRefused,
 	})

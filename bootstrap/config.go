@@ -45,6 +45,8 @@ type Settings struct {
 	BytesLimit          int64
 	RequestLimit        int
 	BulkLimit           int
+	StreamLimit         int
+	WatchLimit          int
 	ClientShare         int
 	CallbackRate        httpcallback.Rate
 	CallbackContact     httpcallback.Contact

@@ -60,6 +60,8 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_CONNECTION_LIMIT", "all", "want a number from 0 to 1000000"},
 		{"FOOTFALL_BYTES_LIMIT", "1MiB", "want a size of at least 4 MiB, such as 64MiB or 1GiB"},
 		{"FOOTFALL_BYTES_LIMIT", "64MB", "want a size of at least 4 MiB, such as 64MiB or 1GiB"},
+		{"FOOTFALL_STREAM_LIMIT", "-5", "want a number from 0 to 1000000"},
+		{"FOOTFALL_WATCH_LIMIT", "1k", "want a number from 0 to 1000000"},
 		{"FOOTFALL_BULK_LIMIT", "few", "want a number from 0 to 1000000"},
 		{"FOOTFALL_CALLBACK_ALLOW", "10.0.0.0/33", `"10.0.0.0/33" is not a CIDR`},
 		{"FOOTFALL_CALLBACK_ALLOW", "everybody!", `"everybody!" is not public, none, a CIDR or a host pattern`},

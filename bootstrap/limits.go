@@ -14,12 +14,14 @@ import (
 // limitSettings are the bounds of what callers may take.
 func (s *Settings) limitSettings() []setting {
 	return []setting{
-		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_CONNECTION_LIMIT (64 at least; trusted proxies have no share), FOOTFALL_BYTES_LIMIT, FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
+		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_CONNECTION_LIMIT (64 at least; trusted proxies have no share), FOOTFALL_BYTES_LIMIT, FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT, FOOTFALL_STREAM_LIMIT (16 at least), FOOTFALL_WATCH_LIMIT (50 at least), and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
 		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
 		{"connection-limit", "10000", "Connections of the public listener, at most as many as the files of the process leave; beyond them, and beyond the share of a client, idle ones are closed or new ones refused; 0 is what the files leave.", into(&s.ConnectionLimit, numberTo(1_000_000))},
 		{"bytes-limit", "64MiB", "Bytes of requests that an instance holds at a time, beyond 4 KiB of each header and of each body: 4MiB or more, as 64MiB or 1GiB; more are refused as with FOOTFALL_REQUEST_LIMIT.", into(&s.BytesLimit, parseSize(leastBytes))},
 		{"request-limit", "4096", "Requests that an instance serves at a time, but for events and health; more are refused with 503, and those of one client beyond its share with 429; 0 is no bound.", into(&s.RequestLimit, numberTo(1_000_000))},
 		{"bulk-limit", "128", "Requests of POST /visits that an instance serves at a time, as with FOOTFALL_REQUEST_LIMIT; 0 is no bound.", into(&s.BulkLimit, numberTo(1_000_000))},
+		{"stream-limit", "5000", "Streams of GET /events that an instance has at a time, at most half of its connections; refusals as with FOOTFALL_REQUEST_LIMIT; 0 is half of the connections.", into(&s.StreamLimit, numberTo(1_000_000))},
+		{"watch-limit", "20000", "Pages that all streams of an instance watch, each counted for every stream; refusals as with FOOTFALL_REQUEST_LIMIT; 0 is no bound.", into(&s.WatchLimit, numberTo(1_000_000))},
 	}
 }
 
@@ -62,30 +64,42 @@ func parseCountLimit(text string) (int, error) {
 	return n, nil
 }
 
-// bounds are those of the public listener. refused counts what they refuse.
-func (s *Settings) bounds(refused func(resource, bound string)) public.Bounds {
-	pool := func(resource string, total int) *limits.Pool {
-		return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(s.shareOf(total)), Refused: refused}
+// streamPause is how long a client that has no stream is to wait, in seconds.
+const streamPause = 10
+
+// bounds are those of the public listener, which has a number of connections; 0 is any.
+// Streams have half of these. refused counts what is refused.
+func (s *Settings) bounds(connections int, refused func(resource, bound string)) public.Bounds {
+	pool := func(resource string, total, least int) *limits.Pool {
+		share := s.shareOf(total)
+		if share > 0 {
+			share = max(share, least)
+		}
+		return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(share), Refused: refused}
 	}
-	bytes := pool("bytes", int(s.BytesLimit))
-	if bytes.Share > 0 { // a client may send any request that is allowed
-		bytes.Share = max(bytes.Share, largestRequest)
+	b := public.Bounds{
+		Requests: pool("requests", s.RequestLimit, 1), Bulks: pool("bulks", s.BulkLimit, 1),
+		Bytes:   pool("bytes", int(s.BytesLimit), largestRequest),
+		Streams: pool("streams", least(s.StreamLimit, connections/2), leastStreams), WatchedPages: pool("watched_pages", s.WatchLimit, request.MaxWatchedPages),
 	}
-	return public.Bounds{Requests: pool("requests", s.RequestLimit), Bulks: pool("bulks", s.BulkLimit), Bytes: bytes}
+	b.Streams.RetryAfter, b.WatchedPages.RetryAfter = streamPause, streamPause
+	return b
 }
 
-// connections are how many the public listener may have: those that are set, or those for
-// which there are files, if these are fewer; 0 is no bound.
-func (s *Settings) connections(files int) int {
-	if s.ConnectionLimit == 0 || files > 0 && files < s.ConnectionLimit {
-		return files
+// least is the lower of two bounds, of which 0 is none.
+func least(a, b int) int {
+	if a == 0 || b > 0 && b < a {
+		return b
 	}
-	return s.ConnectionLimit
+	return a
 }
 
-// leastConnections is the least share of a client. Where the process may have few files,
-// all clients are bounded together: a browser or a pool of connections has as many.
-const leastConnections = 64
+// The least shares of a client. Where the process may have few files, all clients are
+// bounded together: a browser or a pool of connections has as many.
+const (
+	leastConnections = 64
+	leastStreams     = 16
+)
 
 // connectionShare is how many of the connections one client may have, 0 for no bound.
 func (s *Settings) connectionShare(connections int) int {

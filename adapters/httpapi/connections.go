@@ -114,7 +114,7 @@ func (a acceptor) Accept() (net.Conn, error) {
 func (c *connections) refuse(conn *netconn.Conn, bound string) {
 	f := problem.Unavailable("overloaded", "Too many connections at once; nothing was read.", 1)
 	if bound == limits.BoundClient {
-		f = problem.ClientLimit("This client has too many connections at once; nothing was read.")
+		f = problem.ClientLimit("This client has too many connections at once; nothing was read.", 1)
 	}
 	if c.Refused != nil {
 		c.Refused("connections", bound)

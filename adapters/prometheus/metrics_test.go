@@ -90,7 +90,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_publish_attempts_total{outcome=unknown,publisher=x} 1", "footfall_queue_items{node=a} 4",
 		"footfall_refused_total{bound=client,resource=admin_token} 1",
 	}
-	for bound, resources := range map[string]string{"client": "bulks bytes connections endpoints rate requests", "host": "endpoints", "total": "bulks bytes connections endpoints requests"} {
+	for bound, resources := range map[string]string{"client": "bulks bytes connections endpoints rate requests streams watched_pages", "host": "endpoints", "total": "bulks bytes connections endpoints requests streams watched_pages"} {
 		for resource := range strings.FieldsSeq(resources) {
 			always = append(always, fmt.Sprintf("footfall_refused_total{bound=%s,resource=%s} 0", bound, resource))
 		}

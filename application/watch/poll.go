@@ -1,8 +1,8 @@
 package watch
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -16,7 +16,7 @@ import (
 func (s *Service) watchPages(ctx context.Context) {
 	for {
 		began := time.Now()
-		pages, pause := s.watched()
+		pages, pause := s.due()
 		if len(pages) > 0 {
 			s.updatePages(ctx, pages, s.Read(ctx, pages))
 		}
@@ -28,11 +28,34 @@ func (s *Service) watchPages(ctx context.Context) {
 	}
 }
 
-// watched are the pages to read, and the time between two readings.
-func (s *Service) watched() ([]counting.Page, time.Duration) {
+// due are the pages to read, and the time between two readings.
+func (s *Service) due() ([]counting.Page, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.pages)), max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
+	var visited, other []*page
+	for _, p := range s.pages {
+		if p.visited {
+			visited = append(visited, p)
+		} else {
+			other = append(other, p)
+		}
+	}
+	s.turn++
+	var names []counting.Page
+	for _, p := range slices.Concat(longestUnread(visited, VisitedPages), longestUnread(other, OtherPages)) {
+		p.turn = s.turn
+		names = append(names, p.name)
+	}
+	return names, max(PageInterval, perWatcher*time.Duration(len(s.watchers)))
+}
+
+// longestUnread are those pages that were not read for the longest time, at most so many.
+func longestUnread(pages []*page, most int) []*page {
+	if len(pages) <= most {
+		return pages
+	}
+	slices.SortFunc(pages, func(a, b *page) int { return cmp.Compare(a.turn, b.turn) })
+	return pages[:most]
 }
 
 // updatePages stores readings and wakes the watchers of changed ones.
@@ -44,7 +67,13 @@ func (s *Service) updatePages(ctx context.Context, pages []counting.Page, readin
 	}
 	for i, reading := range readings {
 		p := s.pages[pages[i]]
-		if p == nil || p.version > 0 && same(p.value, reading) {
+		if p == nil {
+			continue
+		}
+		if reading.Err == nil {
+			p.visited = reading.Visits > 0
+		}
+		if p.version > 0 && same(p.value, reading) {
 			continue
 		}
 		s.version++

@@ -23,10 +23,12 @@ const (
 	BoardInterval = time.Second
 	// Heartbeat is the longest time between two calls of a watcher.
 	Heartbeat = 15 * time.Second
-	// MaxWatchers bounds the concurrent watchers.
-	MaxWatchers = 16384
-	// MaxPages bounds the distinct watched pages.
-	MaxPages = 1000
+	// VisitedPages is how many watched pages that have visits one reading takes. More take
+	// turns.
+	VisitedPages = 1000
+	// OtherPages is the same for pages without visits, and those that were not read yet: names
+	// that are invented delay only each other.
+	OtherPages = 200
 	// Windows is the number of newest windows that watchers receive.
 	Windows = 60
 
@@ -56,6 +58,7 @@ type Service struct {
 	stopLoops  context.CancelFunc // nil without watchers
 	watchers   map[*watcher]struct{}
 	version    uint64 // grows by 1 with every change
+	turn       uint64 // grows by 1 with every reading of pages
 	pages      map[counting.Page]*page
 	windows    map[string]versioned[publishing.Summary] // by id
 	windowsErr versioned[error]                         // of the last reading, nil if it did not fail
@@ -71,6 +74,9 @@ type versioned[T any] struct {
 // page is a watched page with its watchers.
 type page struct {
 	versioned[counting.Reading]
+	name     counting.Page
+	visited  bool   // it had visits when it was read
+	turn     uint64 // of the reading that took it last; of the last one before it was watched
 	watchers map[*watcher]struct{}
 }
 
@@ -104,8 +110,8 @@ func (s *Service) Stop(context.Context) error {
 // Heartbeat, with empty news if nothing changed. Changes during a call add up to one.
 //
 // since is empty or the ID of the last news of the same pages: what has not changed
-// since then is left out, if this service still knows it. Errors before the first call:
-// watching.ErrFull; counting.ErrUnavailable, the service is stopped.
+// since then is left out, if this service still knows it. The error before the first call
+// is counting.ErrUnavailable, the service is stopped. The caller bounds the calls.
 func (s *Service) Watch(ctx context.Context, pages []counting.Page, since string, show func(watching.News) error) error {
 	w := &watcher{pages: pages, wake: make(chan struct{}, 1)}
 	if err := s.enter(w, since); err != nil {
@@ -140,15 +146,6 @@ func (s *Service) enter(w *watcher, since string) error {
 	if s.ctx.Err() != nil {
 		return counting.ErrUnavailable
 	}
-	added := 0
-	for _, name := range w.pages {
-		if s.pages[name] == nil {
-			added++
-		}
-	}
-	if len(s.watchers) >= MaxWatchers || len(s.pages)+added > MaxPages {
-		return watching.ErrFull
-	}
 	if name, version, ok := strings.Cut(since, "-"); ok && name == s.name {
 		if n, err := strconv.ParseUint(version, 10, 64); err == nil && n <= s.version {
 			w.seen = n
@@ -157,7 +154,7 @@ func (s *Service) enter(w *watcher, since string) error {
 	for _, name := range w.pages {
 		p := s.pages[name]
 		if p == nil {
-			p = &page{watchers: map[*watcher]struct{}{}}
+			p = &page{name: name, turn: s.turn, watchers: map[*watcher]struct{}{}}
 			s.pages[name] = p
 		}
 		p.watchers[w] = struct{}{}

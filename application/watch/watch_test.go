@@ -180,24 +180,12 @@ func TestSilenceIsBrokenByHeartbeats(t *testing.T) {
 	})
 }
 
-func TestThereIsABoundForWatchersAndPages(t *testing.T) {
+func TestManyWatchersAreNotifiedLessOften(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
 		var viewers []*viewer
-		for i := range watch.MaxPages / 50 {
-			var pages []counting.Page
-			for k := range 50 {
-				pages = append(pages, counting.Page(fmt.Sprint(i, "-", k)))
-			}
-			viewers = append(viewers, enter(s, "", 0, pages...))
-		}
-		synctest.Wait()
-		check.Is(t, s.Watch(t.Context(), []counting.Page{"0-0", "one more"}, "", nil), watching.ErrFull, "one more page")
-		for len(viewers) < watch.MaxWatchers {
+		for range 16384 {
 			viewers = append(viewers, enter(s, "", 0, "0-0"))
 		}
-		synctest.Wait()
-		check.Is(t, s.Watch(t.Context(), []counting.Page{"0-0"}, "", nil), watching.ErrFull, "one more watcher")
-		// As many as these are notified less often, so that there is time to count.
 		after(time.Second)
 		synctest.Wait()
 		w.change(func() { w.reads = nil })
@@ -205,6 +193,51 @@ func TestThereIsABoundForWatchersAndPages(t *testing.T) {
 		w.change(func() {
 			if n := len(w.reads); n < 10 || n > 15 {
 				t.Errorf("%d reads in 10 s", n)
+			}
+		})
+		leave(t, viewers...)
+	})
+}
+
+// S8: names that nobody has visited take turns. A page with visits is in every reading, and
+// those without have theirs in the end.
+func TestS8InventedNamesDelayNoPageWithVisits(t *testing.T) {
+	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
+		w.change(func() { w.counts["home"] = 1 })
+		viewers := []*viewer{enter(s, "", 0, "home")}
+		after(time.Second)
+		for i := range 40 {
+			var pages []counting.Page
+			for k := range 50 {
+				pages = append(pages, counting.Page(fmt.Sprint("invented ", i, "-", k)))
+			}
+			viewers = append(viewers, enter(s, "", 0, pages...))
+		}
+		after(time.Second)
+		w.change(func() { w.reads = nil })
+		after(10*watch.PageInterval + time.Millisecond)
+		w.change(func() {
+			seen := map[counting.Page]int{}
+			for _, pages := range w.reads {
+				if len(pages) > watch.OtherPages+1 || !slices.Contains(pages, "home") {
+					t.Errorf("one reading takes %d pages", len(pages))
+				}
+				for _, p := range pages {
+					seen[p]++
+				}
+			}
+			check.Equal(t, len(seen), 2001, "pages that were read")
+			w.counts["invented 7-7"] = 1
+		})
+		after(11 * watch.PageInterval)
+		if visits, _ := viewers[8].seen(); visits["invented 7-7"] != 1 {
+			t.Error("the first visit of a page is not shown")
+		}
+		w.change(func() { w.reads = nil })
+		after(watch.PageInterval)
+		w.change(func() {
+			if !slices.Contains(w.reads[0], "invented 7-7") {
+				t.Error("a page that has visits is not in each reading")
 			}
 		})
 		leave(t, viewers...)

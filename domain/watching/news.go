@@ -2,15 +2,11 @@
 package watching
 
 import (
-	"errors"
 	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
-
-// ErrFull says that there are too many watchers or watched pages.
-var ErrFull = errors.New("no more can be watched")
 
 // Page is a watched page with its last reading.
 type Page struct {

@@ -23,6 +23,8 @@ type Pool struct {
 	// Resource names it in metrics and refusals.
 	Resource     string
 	Total, Share int64
+	// RetryAfter is in seconds, for those that are refused; 0 is 1.
+	RetryAfter int
 	// Refused is called with Resource and the bound that refused a caller. Nil is a no-op.
 	Refused func(resource, bound string)
 
@@ -46,10 +48,11 @@ func (p *Pool) Acquire(client netip.Prefix, n int64) error {
 		p.Refused(p.Resource, bound)
 	}
 	what := strings.ReplaceAll(p.Resource, "_", " ")
+	after := max(1, p.RetryAfter)
 	if bound == BoundClient {
-		return problem.ClientLimit("This client has too many " + what + " at once; this one changed nothing.")
+		return problem.ClientLimit("This client has too many "+what+" at once; this one changed nothing.", after)
 	}
-	return problem.Unavailable("overloaded", "Too many "+what+" at once; this one changed nothing.", 1)
+	return problem.Unavailable("overloaded", "Too many "+what+" at once; this one changed nothing.", after)
 }
 
 // take returns the bound that refuses n, empty if it was taken.

@@ -90,9 +90,10 @@ func Unavailable(code, detail string, retryAfter int) Fault {
 	return Fault{Status: unavailable, Code: code, Detail: detail, RetryAfter: retryAfter}
 }
 
-// ClientLimit is a request of a client that has all that one client may have at a time.
-func ClientLimit(detail string) Fault {
-	return Fault{Status: tooManyRequests, Code: "client_limit", Detail: detail, RetryAfter: 1}
+// ClientLimit is a request of a client that has all that one client may have at a time. It
+// can be repeated after a number of seconds.
+func ClientLimit(detail string, retryAfter int) Fault {
+	return Fault{Status: tooManyRequests, Code: "client_limit", Detail: detail, RetryAfter: retryAfter}
 }
 
 // RateLimited is a request of a client that sends too many, which may send the

@@ -9,7 +9,6 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
-	"footfall/domain/watching"
 )
 
 // Of is the one table from errors to statuses; write means that the request was
@@ -41,7 +40,6 @@ func Of(err error, write bool) Fault {
 		{counting.Moving, Unavailable("moving", "The page is on its way between two nodes; nothing was changed.", 2)},
 		{counting.KeyReused, New(unprocessable, "key_reused", "The idempotency key came with another payload before; nothing was changed.")},
 		{counting.KeyLimit, Unavailable("key_limit", "No more idempotency keys can be kept now; nothing was changed.", 60)},
-		{watching.ErrFull, Unavailable("overloaded", "Too many watchers or watched pages.", 10)},
 		{counting.ErrUnavailable, away},
 		{counting.ErrNotApplied, away},
 		{counting.WrongTable, away},

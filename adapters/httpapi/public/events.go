@@ -33,6 +33,15 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, _ string) ([]byte, 
 	if httpapi.IsDraining(r.Context()) {
 		return nil, problem.Unavailable("draining", "The service is stopping.", 1)
 	}
+	client, names := a.client(r), int64(len(pages))
+	if err := a.Streams.Acquire(client, 1); err != nil {
+		return nil, err
+	}
+	defer a.Streams.Release(client, 1)
+	if err := a.WatchedPages.Acquire(client, names); err != nil {
+		return nil, err
+	}
+	defer a.WatchedPages.Release(client, names)
 	a.streams.Inc()
 	defer a.streams.Dec()
 	ctx, leave := httpapi.StreamContext(r, sendBuffer)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,7 +74,6 @@ func TestEventsAreRefusedWithAReason(t *testing.T) {
 		name, query string
 		err         error
 	}{
-		{"events_full", "page_id=home", watching.ErrFull},
 		{"events_unavailable", "page_id=home", counting.ErrUnavailable},
 		{"events_bad_page", "page_id=", nil},
 		{"events_too_many", strings.Repeat("page_id=a&", 51), nil},
@@ -84,6 +84,36 @@ func TestEventsAreRefusedWithAReason(t *testing.T) {
 		}
 		httpcheck.Golden(t, c.name, httpcheck.Send(t, r.handler, "GET", "/events?"+c.query, ""))
 	}
+}
+
+// S8: streams, and the pages that they watch, are bounded. What has ended counts no more.
+func TestS8StreamsAreBounded(t *testing.T) {
+	r := newRig(t, func(o *public.Options) {
+		o.Streams = &limits.Pool{Resource: "streams", Total: 2, Share: 1, RetryAfter: 10}
+		o.WatchedPages = &limits.Pool{Resource: "watched_pages", Total: 4, Share: 3, RetryAfter: 10}
+	})
+	entered, release := make(chan struct{}), make(chan struct{})
+	r.watching.EXPECT().Watch(gomock.Any(), gomock.Any(), "", gomock.Any()).AnyTimes().DoAndReturn(
+		func(context.Context, []counting.Page, string, func(watching.News) error) error {
+			entered <- struct{}{}
+			<-release
+			return counting.ErrUnavailable
+		})
+	var all sync.WaitGroup
+	open := func(addr, query string) {
+		all.Go(func() { sendFrom(t, r, "GET", "/events?"+query, addr) })
+		<-entered
+	}
+	httpcheck.Golden(t, "events_pages_share", sendFrom(t, r, "GET", "/events?page_id=a&page_id=b&page_id=c&page_id=d", "192.0.2.1:1"))
+	open("192.0.2.1:1", "page_id=a&page_id=b&page_id=c")
+	httpcheck.Golden(t, "events_share", sendFrom(t, r, "GET", "/events", "192.0.2.1:2"))
+	httpcheck.Golden(t, "events_pages_full", sendFrom(t, r, "GET", "/events?page_id=a&page_id=b", "192.0.2.2:1"))
+	open("192.0.2.2:1", "page_id=a")
+	httpcheck.Golden(t, "events_full", sendFrom(t, r, "GET", "/events", "192.0.2.3:1"))
+	close(release)
+	all.Wait()
+	go func() { <-entered }()
+	httpcheck.Golden(t, "events_unavailable", sendFrom(t, r, "GET", "/events?page_id=a", "192.0.2.1:1"))
 }
 
 // streaming is a server whose Watch goes on until its context ends.

@@ -61,6 +61,8 @@ type Bounds struct {
 	Bytes *limits.Pool
 	// Bulks are requests of POST /visits that are served.
 	Bulks *limits.Pool
+	// Streams of GET /events, and WatchedPages: the pages that each of them watches.
+	Streams, WatchedPages *limits.Pool
 }
 
 // New builds the handler of the public listener. It fails when Metrics has

@@ -58,7 +58,6 @@ type Watching interface {
 	// whose content isn't shown again, or empty.
 	//
 	// Watch returns nil when ctx ends or nothing more will be shown, and the
-	// error of show. Errors before the first call: watching.ErrFull,
-	// counting.ErrUnavailable.
+	// error of show. The error before the first call is counting.ErrUnavailable.
 	Watch(ctx context.Context, pages []counting.Page, since string, show func(watching.News) error) error
 }

@@ -80,7 +80,44 @@ func TestS7SilentBulksStopNoOther(t *testing.T) {
 	check.Equal(t, in.Visits("home"), 2, "visits of the page")
 }
 
-// S6: one client opens as many connections as it can, with streams that do not end.
+// S8: 20 streams of 50 invented names stop no stream of another client.
+func TestS8StreamsOfInventedNamesStopNoOther(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t).Start()
+	a := newAttacker(t, in)
+	begins := func(answers *bufio.Reader) bool {
+		for {
+			line, err := answers.ReadString('\n')
+			if err != nil || strings.HasPrefix(line, "event: hello") {
+				return err == nil
+			}
+		}
+	}
+	for i := range 20 {
+		var query strings.Builder
+		for k := range 50 {
+			fmt.Fprintf(&query, "page_id=invented-%d-%d&", i, k)
+		}
+		if _, answers := a.connect("GET /events?" + query.String() + " HTTP/1.1\r\nHost: localhost\r\n\r\n"); !begins(answers) {
+			t.Fatalf("the stream %d does not begin", i)
+		}
+	}
+	in.Record("home").Want(t, http.StatusOK)
+	conn := dial(t, in.Public, "GET /events?page_id=home HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	check.Must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	answers := bufio.NewReader(conn)
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "200 OK") {
+		t.Fatalf("the stream of another client: %q, %v", line, err)
+	}
+	for shown := false; !shown; {
+		line, err := answers.ReadString('\n')
+		check.Must(t, err, "the count of the page")
+		shown = strings.Contains(line, `"page_id":"home","visits":1`)
+	}
+	serves(t, in)
+}
+
+// S6, S8: one client opens as many connections as it can, with streams that do not end.
 // Others have theirs, and the log and the metrics say so.
 func TestS6OneClientDoesNotTakeAllConnections(t *testing.T) {
 	t.Parallel()
