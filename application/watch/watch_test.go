@@ -199,7 +199,7 @@ func TestManyWatchersAreNotifiedLessOften(t *testing.T) {
 	})
 }
 
-// S8: names that nobody has visited take turns. A page with visits is in every reading, and
+// S8: names without visits take turns. A page with visits is in every reading, and
 // those without have theirs in the end.
 func TestS8InventedNamesDelayNoPageWithVisits(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world, s *watch.Service) {
