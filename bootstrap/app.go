@@ -176,7 +176,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	bounds, identify := s.bounds(connections, m.CountRefused), limits.Identify{Proxies: s.TrustedProxies}
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
-		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins,
+		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",
 		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
@@ -189,7 +189,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) adminServer {
 	handler := admin.New(admin.Options{
 		Windows: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
-		Identify: limits.Identify{Proxies: s.TrustedProxies}, Unauthorized: m.CountUnauthorized,
+		Identify: limits.Identify{Proxies: s.TrustedProxies}, Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)
 	server.Limit(httpapi.Limits{Connections: newFileBudget().admin})

@@ -53,6 +53,7 @@ type Settings struct {
 	CallbackLog         string
 	KeyLimit            int
 	CORSOrigins         []string
+	Pages               string // public, admin or off
 	RateLimit           limits.Rate
 	TrustedProxies      []netip.Prefix
 	LogLevel            slog.Level
@@ -89,6 +90,7 @@ func (s *Settings) all() []setting {
 		{"callback-limit", "1000", "Distinct endpoints kept for a window on each node; more are refused with 503 failed.", into(&s.CallbackLimit, numberTo(1_000_000))},
 		{"key-limit", "1000000", "Idempotency keys kept on each node, for 24 to 48 hours, about 100 bytes each; more are refused with 503.", into(&s.KeyLimit, numberTo(1_000_000_000))},
 		{"cors-origins", "", "Origins whose pages may use the public listener from a browser, without credentials, comma separated, or *; none if it isn't set.", into(&s.CORSOrigins, public.ParseOrigins)},
+		{"pages", "public", "Who may list page names, and see how callbacks went: public; admin, on the admin listener only; off, where no listener lists names, so that export is refused.", into(&s.Pages, parsePages)},
 		{"rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; one with many items or pages counts as so many; more get 429 with Retry-After; no limit if it isn't set.", into(&s.RateLimit, limits.ParseRate)},
 		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},
@@ -267,6 +269,13 @@ func parseLevel(text string) (level slog.Level, err error) {
 	}
 	err = level.UnmarshalText([]byte(text))
 	return level, err
+}
+
+func parsePages(text string) (string, error) {
+	if !slices.Contains([]string{"public", "admin", "off"}, text) {
+		return "", errors.New("want public, admin or off")
+	}
+	return text, nil
 }
 
 func parseFormat(text string) (string, error) {

@@ -68,6 +68,7 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_CALLBACK_ALLOW", "public,,none", "an item of the list is empty"},
 		{"FOOTFALL_LOG_LEVEL", "loud", "want debug, info, warn or error"},
 		{"FOOTFALL_LOG_FORMAT", "xml", "want text or json"},
+		{"FOOTFALL_PAGES", "none", "want public, admin or off"},
 	}
 	for _, test := range tests {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {

@@ -34,6 +34,8 @@ type Options struct {
 	// Unauthorized is called for each request without the token; limited: its client had
 	// sent too many of them, so that the token was not looked at. It may be nil.
 	Unauthorized func(limited bool)
+	// NoNames: pages are not listed here either.
+	NoNames bool
 	// Loopback: the listener is on loopback, so a request for another host
 	// came by a name that a foreign DNS server resolves.
 	Loopback bool

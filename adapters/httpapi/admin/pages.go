@@ -19,6 +19,9 @@ type pageJSON struct {
 
 // listPages serves GET /pages.
 func (h *Handler) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	if h.NoNames {
+		return nil, problem.New(http.StatusForbidden, "pages_off", "FOOTFALL_PAGES=off: no listener lists the names of pages.")
+	}
 	cursor, _, err := request.Param(r.URL.RawQuery, "cursor")
 	if err != nil {
 		return nil, err

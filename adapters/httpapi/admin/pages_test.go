@@ -148,3 +148,9 @@ func TestN4CountsThatAreSetAreLogged(t *testing.T) {
 		check.Equal(t, log.Lines("counts were set")-before, wanted, "lines after %v", c.errs)
 	}
 }
+
+// S16: the names of pages can be listed by no listener.
+func TestS16NoNamesAreListedWhereTheyAreOff(t *testing.T) {
+	h := admin.New(admin.Options{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Loopback: true, NoNames: true})
+	httpcheck.Golden(t, "admin_pages_off", query(t, h, "/pages"))
+}

@@ -57,7 +57,9 @@ type Home struct {
 	Windows []publishing.Summary // newest first
 	// WindowsError: the windows cannot be read.
 	WindowsError bool
-	Nodes        []watching.Node
+	// Private: how callbacks went is not shown.
+	Private bool
+	Nodes   []watching.Node
 }
 
 // OpenWindow returns the newest window if it is open, else nil.

@@ -53,7 +53,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, _ string) ([]byte, 
 			begun = true
 			greet(w, &out)
 		}
-		if err := writeNews(&out, news); err != nil {
+		if err := a.writeNews(&out, news); err != nil {
 			return err
 		}
 		control := http.NewResponseController(w)
@@ -85,7 +85,7 @@ func greet(w http.ResponseWriter, out *bytes.Buffer) {
 // writeNews writes an event for each kind of news, or a comment where there
 // are none. The last event has the id: a client that received only some of them
 // has not received the news.
-func writeNews(out *bytes.Buffer, news watching.News) error {
+func (a *api) writeNews(out *bytes.Buffer, news watching.News) error {
 	type event struct {
 		name string
 		data any
@@ -99,7 +99,7 @@ func writeNews(out *bytes.Buffer, news watching.News) error {
 		events = append(events, event{"visits", readingsJSON{results}})
 	}
 	if len(news.Windows) > 0 {
-		events = append(events, event{"windows", windowsOf(news.Windows)})
+		events = append(events, event{"windows", a.windowsOf(news.Windows)})
 	}
 	if news.WindowsErr != nil {
 		events = append(events, event{"windows_error", problem.Of(news.WindowsErr, false).Item()})

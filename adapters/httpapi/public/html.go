@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// defaultPage is watched where no page is named.
+	// defaultPage is watched where no page is named, unless names are private.
 	defaultPage = "home"
 	// badgeAge lets caches keep badges, which popular documents embed.
 	badgeAge = "public, max-age=10"
@@ -45,10 +45,10 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, _ string) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	if len(pages) == 0 {
+	if len(pages) == 0 && !a.Private {
 		pages = []counting.Page{defaultPage}
 	}
-	h := page.Home{Now: time.Now()}
+	h := page.Home{Now: time.Now(), Private: a.Private}
 	var readings []counting.Reading
 	var wg sync.WaitGroup
 	wg.Go(func() { readings = a.Visits.Read(r.Context(), pages) })

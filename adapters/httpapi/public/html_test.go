@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang/mock/gomock"
 
+	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/test/check"
@@ -88,6 +89,24 @@ func TestAPageIsRemovedByItsNumber(t *testing.T) {
 	for _, query := range []string{"without=0", "page_id=a&without=0", "page_id=a&page_id=&without=1", "page_id=a&page_id=&without=-1", "page_id=a&page_id=&without=x", "page_id=a&without=0&without=0", "page_id=%zz&without=0"} {
 		check.Equal(t, httpcheck.Send(t, newRig(t).handler, "GET", "/?"+query, "").Code, 400, "the status for %s", query)
 	}
+}
+
+// S16: where they are private, names are shown to callers that know them, and windows do not
+// show how their callbacks went.
+func TestS16NamesAndCallbacksCanBePrivate(t *testing.T) {
+	private := func(o *public.Options) { o.Private = true }
+	f := newTallies()
+	f.counts["home"] = 3
+	for query, shown := range map[string]bool{"": false, "?page_id=home": true} {
+		r := newRig(t, withTallies(f), private)
+		r.uniques.EXPECT().Windows(gomock.Any(), 60).Return([]publishing.Summary{summary()}, nil)
+		body := httpcheck.Send(t, r.handler, "GET", "/"+query, "").Body.String()
+		check.Equal(t, strings.Contains(body, `data-page="home"`), shown, "the page is shown for %q", query)
+		check.Equal(t, strings.Contains(body, "1 of 3"), false, "callbacks are shown for %q", query)
+	}
+	r := newRig(t, private)
+	r.uniques.EXPECT().Windows(gomock.Any(), 60).Return([]publishing.Summary{summary()}, nil)
+	httpcheck.Golden(t, "windows_private", httpcheck.Send(t, r.handler, "GET", "/api/verve/windows", ""))
 }
 
 func TestPagesLoadNothingFromOtherHostsAndHaveNothingInline(t *testing.T) {

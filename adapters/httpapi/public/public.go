@@ -43,6 +43,9 @@ type Options struct {
 	Bounds
 	// Identify tells which client sent a request.
 	Identify limits.Identify
+	// Private: pages are shown only where they are named, and windows do not show how their
+	// callbacks went.
+	Private bool
 	// Origins are those whose pages may use all routes, as with AllowOrigins.
 	Origins []string
 	// CountLimit is the largest count of an item of POST /visits. The counts of a request

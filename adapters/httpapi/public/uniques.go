@@ -7,6 +7,7 @@ import (
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
+	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
 
@@ -63,17 +64,26 @@ func (a *api) windows(_ http.ResponseWriter, r *http.Request, _ string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(windowsOf(summaries))
+	return json.Marshal(a.windowsOf(summaries))
 }
 
 type windowsJSON struct {
-	Windows []publishing.Summary `json:"windows"`
+	Windows []windowJSON `json:"windows"`
 }
 
-func windowsOf(summaries []publishing.Summary) windowsJSON {
-	windows := make([]publishing.Summary, len(summaries))
+type windowJSON struct {
+	publishing.Summary
+	// Callbacks stands for those of the summary; nil where they are private.
+	Callbacks *counting.DeliveryTotals `json:"callbacks,omitempty"`
+}
+
+func (a *api) windowsOf(summaries []publishing.Summary) windowsJSON {
+	windows := make([]windowJSON, len(summaries))
 	for i, s := range summaries {
-		windows[i] = s.UTC()
+		windows[i].Summary = s.UTC()
+		if !a.Private {
+			windows[i].Callbacks = &windows[i].Deliveries
+		}
 	}
 	return windowsJSON{windows}
 }

@@ -101,3 +101,25 @@ func TestS11ThePageOfManyNamesIsBounded(t *testing.T) {
 		t.Errorf("a request of %d bytes got %d", len(query.Encode()), len(got.Body))
 	}
 }
+
+// S16: a setting says who may list names of pages, and see how callbacks went.
+func TestS16PagesSaysWhoMaySeeNamesAndCallbacks(t *testing.T) {
+	t.Parallel()
+	for pages, want := range map[string]struct {
+		public bool
+		admin  int
+	}{"public": {true, http.StatusOK}, "admin": {false, http.StatusOK}, "off": {false, http.StatusForbidden}} {
+		in := service.NewDeployment(t, "FOOTFALL_PAGES="+pages, "FOOTFALL_WINDOW=24h").Start()
+		in.Get("/api/verve/accept?id=1").Want(t, http.StatusOK)
+		check.Equal(t, strings.Contains(in.Get("/").Body, `data-page="home"`), want.public, "with %s, a page is shown that was not named", pages)
+		check.Equal(t, strings.Contains(in.Get("/?page_id=home").Body, `data-page="home"`), true, "with %s, a page is shown that was named", pages)
+		check.Equal(t, strings.Contains(in.Get("/api/verve/windows").Body, `"callbacks"`), want.public, "with %s, callbacks are shown", pages)
+		check.Equal(t, in.Administer(http.MethodGet, "/pages", "").Status, want.admin, "with %s, the answer to a list of pages", pages)
+		if out, err := in.Tool("export", "-"); (err == nil) != (want.admin == http.StatusOK) || err != nil && !strings.Contains(out, "FOOTFALL_PAGES=off") {
+			t.Errorf("with %s, an export ends with %v and %s", pages, err, out)
+		}
+		id := openWindow(t, in).ID
+		in.Administer(http.MethodGet, "/windows/"+id, "").Want(t, http.StatusOK, `"callbacks"`, `"endpoints"`)
+		in.Kill()
+	}
+}

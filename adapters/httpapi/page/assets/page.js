@@ -50,7 +50,7 @@ function showWindows(list) {
 }
 
 function windowRow(w) {
-  const { endpoints, delivered, failed } = w.callbacks;
+  const { endpoints, delivered, failed } = w.callbacks ?? {}; // missing where they are private
   const deliveries = endpoints ? `${delivered} of ${endpoints}${failed ? `, ${failed} failed` : ""}` : "";
   const start = element("time", { dateTime: w.window_start }, clock(w.window_start));
   const tr = element("tr", {},
