@@ -18,10 +18,11 @@ var runBy = map[string]string{
 	"redis-cli":   "test/runbook.TestTheRedisCommandsOfTheDocsRun",
 	"rabbitmqctl": "test/runbook.TestTheRabbitMQCommandsOfTheDocsRun",
 	"docker stop": "test/compose.TestTheStackKeepsItsPromises",
+	"cp -R":       "test/runbook.TestN15TheEmbeddedStoreIsRestoredAsThePageSays",
 }
 
 // plain are programs of every system, whose arguments are not checked.
-var plain = []string{"cp", "echo", "git", "gzip", "mkdir", "openssl", "redis-server", "zcat", "cd"}
+var plain = []string{"awk", "cd", "cp", "echo", "git", "grep", "gzip", "head", "mkdir", "mv", "openssl", "redis-server", "sort", "zcat"}
 
 // commandCheck knows what commands may name.
 type commandCheck struct {

@@ -187,6 +187,9 @@ func (r *Redis) logged() string {
 	return string(log)
 }
 
+// Dir is the folder with the server's data.
+func (r *Redis) Dir() string { return r.dir }
+
 // PID is the server's process.
 func (r *Redis) PID() int {
 	r.mu.Lock()

@@ -1,0 +1,168 @@
+package runbook_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"footfall/test/check"
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// scripts are the shell blocks of a page below a heading, in order.
+func scripts(t *testing.T, page, heading string) (blocks []string) {
+	t.Helper()
+	text := string(check.Value(os.ReadFile("../../docs/" + page))(t))
+	_, section, found := strings.Cut(text, "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, m := range regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```").FindAllStringSubmatch(section, -1) {
+		blocks = append(blocks, m[1])
+	}
+	if !found || len(blocks) == 0 {
+		t.Fatalf("%s has no commands below %q", page, heading)
+	}
+	return blocks
+}
+
+// reader does what a page says, in one folder.
+type reader struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+// newReader is a reader of the documentation who has the program in the PATH, and beside
+// the instance, if there is one.
+func newReader(t *testing.T, dir string, in *service.Instance) *reader {
+	t.Helper()
+	bin := t.TempDir()
+	check.Must(t, os.Symlink(service.Program(), filepath.Join(bin, "footfall")))
+	r := &reader{t: t, dir: dir, env: append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))}
+	if in != nil {
+		r.env = append(r.env, "FOOTFALL_ADMIN_LISTEN="+strings.TrimPrefix(in.Admin, "http://"))
+	}
+	return r
+}
+
+// run runs a script and returns what it prints to stdout.
+func (r *reader) run(script string) string {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), "sh", "-euc", script)
+	cmd.Dir, cmd.Env = r.dir, r.env
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		r.t.Fatalf("%s\n%v\n%s%s", script, err, out, errs.String())
+	}
+	return string(out)
+}
+
+// N15: the visits of a day, the most visited pages and sums come from exports, by the
+// commands of the page.
+func TestN15TodayAndTopAreAsThePageSays(t *testing.T) {
+	t.Parallel()
+	const page = "today-and-top.md"
+	in := service.NewDeployment(t).Start()
+	visit := func(name string, times int) {
+		t.Helper()
+		for range times {
+			in.Record(name).Want(t, 200)
+		}
+	}
+	r := newReader(t, t.TempDir(), in)
+	visit("home", 11)
+	visit("blog/a", 3)
+	visit("quiet", 1)
+	today := scripts(t, page, "Today")
+	r.run(today[0])
+	visit("home", 2)
+	visit("blog/a", 9)
+	visit(`a ","count":7`, 1) // first seen today
+	r.run(today[1])
+	want := `9 {"page_id":"blog/a"}` + "\n" + `2 {"page_id":"home"}` + "\n" + `1 {"page_id":"a \",\"count\":7"}` + "\n"
+	check.Equal(t, string(check.Value(os.ReadFile(filepath.Join(r.dir, "today.txt")))(t)), want, "today")
+
+	top := r.run(scripts(t, page, "Top")[0])
+	_, top, _ = strings.Cut(top, "\n") // what export prints
+	if lines := strings.Split(top, "\n"); !strings.Contains(top, `12 {"page_id":"blog/a"}`) || len(lines) < 2 || lines[0] != `13 {"page_id":"home"}` {
+		t.Errorf("the top is %q", top)
+	}
+	check.Equal(t, r.run(scripts(t, page, "Totals")[0]), "27\n12\n", "the sums")
+}
+
+// N15: a copy of the embedded store is a backup, and so is an export.
+func TestN15TheEmbeddedStoreIsRestoredAsThePageSays(t *testing.T) {
+	t.Parallel()
+	const page = "operations/backup.md"
+	d := service.NewDeployment(t)
+	in := d.Start()
+	in.Record("home").Want(t, 200)
+	newReader(t, d.Dir, in).run(`footfall export - | gzip >counts.ndjson.gz`)
+	in.Stop()
+	r := newReader(t, d.Dir, nil)
+	r.run(scripts(t, page, "Backup of the embedded store")[0])
+	in = d.Start()
+	in.Record("home").Want(t, 200)
+	check.Equal(t, in.Visits("home"), 2, "visits before the restore")
+	in.Stop()
+	r.run(scripts(t, page, "Restore of the embedded store")[0])
+	in = d.Start()
+	check.Equal(t, in.Visits("home"), 1, "visits after the restore")
+
+	in.Record("home").Want(t, 200)
+	in.Record("other").Want(t, 200)
+	newReader(t, d.Dir, in).run(scripts(t, page, "An export as a backup")[0])
+	check.Equal(t, in.Visits("home"), 2, "visits after an export that was imported")
+	in.Stop()
+}
+
+// N15: copies of all Redis servers are a backup. A server that is started from one has an
+// append-only file again.
+func TestN15RedisIsRestoredAsThePageSays(t *testing.T) {
+	t.Parallel()
+	const page = "operations/backup.md"
+	r := service.NewRing(t, 2)
+	in := r.Start()
+	pages := service.PageNames(40)
+	r.Bulk(in, pages)
+	shell := newReader(t, t.TempDir(), in)
+	at := func(s *servers.Redis, script string) string {
+		port := fmt.Sprint(s.Port())
+		return strings.NewReplacer("redis-cli ", "redis-cli -p "+port+" ", "--port 6379", "--port "+port, "--dir r1", "--dir "+s.Dir(), "footfall.rdb", port+".rdb").Replace(script)
+	}
+	for _, s := range r.Servers {
+		shell.run(at(s, scripts(t, page, "Backup of Redis")[0]))
+	}
+	r.Bulk(in, pages) // lost with what came after the copies
+	in.Stop()
+	for _, s := range r.Servers {
+		s.Kill()
+		check.Must(t, os.RemoveAll(filepath.Join(s.Dir(), "appendonlydir")))
+		check.Must(t, os.Rename(filepath.Join(shell.dir, fmt.Sprint(s.Port(), ".rdb")), filepath.Join(s.Dir(), "dump.rdb")))
+		end := at(s, "redis-cli SHUTDOWN NOSAVE")
+		t.Cleanup(func() { _ = exec.Command("sh", "-c", end).Run() }) // it is no child of the test
+		shell.run(at(s, strings.Split(scripts(t, page, "Restore of Redis")[0], "\n")[0]))
+		service.WaitFor(t, s.Addr+" has loaded", func() bool {
+			c := s.Client()
+			defer func() { _ = c.Close() }()
+			return c.Ping(t.Context()).Err() == nil
+		})
+		_, rest, _ := strings.Cut(scripts(t, page, "Restore of Redis")[0], "\n")
+		service.WaitFor(t, s.Addr+" has written its append-only file", func() bool {
+			state := shell.run(at(s, rest))
+			return strings.Contains(state, "aof_rewrite_in_progress:0") && strings.Contains(state, "aof_rewrite_scheduled:0") && strings.Contains(state, "aof_last_bgrewrite_status:ok")
+		})
+		shell.run(end)
+		check.Must(t, s.Start())
+	}
+	in = r.Start()
+	for _, name := range pages {
+		check.Equal(t, in.Visits(name), 1, "visits of %s", name)
+	}
+}
