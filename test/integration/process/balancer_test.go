@@ -1,0 +1,103 @@
+package process_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"footfall/test/check"
+	"footfall/test/integration/service"
+	"footfall/test/servers"
+)
+
+// startBalancer runs HAProxy in front of an instance with the configuration of the stack,
+// but for its addresses, and with a hundredth of its connections: 80, of which one source
+// has 20.
+func startBalancer(t *testing.T, in *service.Instance) (url string) {
+	t.Helper()
+	text := string(check.Value(os.ReadFile("../../../deploy/haproxy/haproxy.cfg"))(t))
+	addr := servers.FreeAddr(t)
+	for _, change := range [][2]string{
+		{"maxconn 8192", "maxconn 80"}, {"gt 2048", "gt 20"}, {"gt 2304", "gt 22"},
+		{"bind :8000", "bind " + addr}, {"bind :8404", "bind " + servers.FreeAddr(t)},
+		{"server-template footfall 8 footfall:8000", "server footfall1 " + strings.TrimPrefix(in.Public, "http://")},
+	} {
+		check.Equal(t, strings.Count(text, change[0]), 1, "places with %q in the configuration", change[0])
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	var log strings.Builder
+	cmd := exec.CommandContext(context.Background(), "haproxy", "-f", file) //nolint:gosec // a file of the test
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	check.Must(t, cmd.Start(), "start haproxy (scripts/install-test-servers installs it on Debian)")
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	service.WaitFor(t, "the balancer serves", func() bool {
+		got, err := service.Request(clientFrom(t, "127.0.0.1"), http.MethodGet, "http://"+addr+"/healthz", "")
+		return err == nil && got.Status == http.StatusOK
+	})
+	return "http://" + addr
+}
+
+// S12: one source opens as many connections as it can, and keeps them. It gets a quarter of
+// those of the balancer, and 429 beyond; another source is served.
+func TestS12OneSourceDoesNotTakeAllConnectionsOfTheBalancer(t *testing.T) {
+	t.Parallel()
+	balancer := startBalancer(t, service.NewDeployment(t, "FOOTFALL_TRUSTED_PROXIES=127.0.0.1").Start())
+	statuses := make(map[int]int)
+	for range 200 {
+		status, retryAfter := holdFrom(t, "127.0.0.2", balancer)
+		statuses[status]++
+		if status == http.StatusTooManyRequests {
+			check.Equal(t, retryAfter, "1", "the wait in a 429")
+		}
+	}
+	if statuses[http.StatusOK] > 20 || statuses[http.StatusTooManyRequests] == 0 {
+		t.Errorf("of 200 connections of one source: %v", statuses)
+	}
+	honest := clientFrom(t, "127.0.0.1")
+	honest.Timeout = 10 * time.Second // those of the source are kept for a minute
+	for range 10 {
+		got, err := service.Request(honest, http.MethodPost, balancer+"/visit/home", "")
+		check.Must(t, err, "another source")
+		got.Want(t, http.StatusOK)
+		honest.CloseIdleConnections()
+	}
+}
+
+// holdFrom sends a request on a connection of its own, which stays open until the test ends,
+// and returns the status of the answer; 0 for none within a second.
+func holdFrom(t *testing.T, addr, balancer string) (status int, retryAfter string) {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}
+	conn := check.Value(dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(balancer, "http://")))(t)
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, "GET /visits/home HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		return 0, "" // it was closed
+	}
+	check.Must(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		check.Equal(t, errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET), true, "no answer: %v", err)
+		return 0, ""
+	}
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode, answer.Header.Get("Retry-After")
+}
