@@ -109,7 +109,8 @@ func startBaseline(b *testing.B, name string, server ...*servers.Redis) program 
 // production, and further settings.
 func startFootfall(b *testing.B, nodes []*servers.Redis, env ...string) program {
 	b.Helper()
-	r := &service.Ring{T: b, Env: env}
+	// All load comes from one address.
+	r := &service.Ring{T: b, Env: append(env, "FOOTFALL_CLIENT_SHARE=100", "FOOTFALL_CONNECTION_LIMIT=0", "FOOTFALL_STREAM_LIMIT=0")}
 	p := program{name: "footfall"}
 	for _, n := range nodes {
 		r.Seeds = append(r.Seeds, n.Addr)
