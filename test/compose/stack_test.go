@@ -34,10 +34,14 @@ type stack struct {
 // the test, also when a signal ends it.
 func newStack(t *testing.T) *stack {
 	t.Helper()
+	root, err := filepath.Abs("../..") // also for scripts, which have another folder
+	if err != nil {
+		t.Fatal(err)
+	}
 	project := "footfall-test-" + strings.ToLower(rand.Text()[:10])
 	s := &stack{t: t, project: project, env: append(os.Environ(),
 		"COMPOSE_PROJECT_NAME="+project, "COMPOSE_PROGRESS=plain", "COMPOSE_PROFILES=",
-		"COMPOSE_FILE="+strings.Join([]string{filepath.Join("..", "..", "docker-compose.yml"), "compose.test.yml"}, string(os.PathListSeparator)),
+		"COMPOSE_FILE="+strings.Join([]string{filepath.Join(root, "docker-compose.yml"), filepath.Join(root, "test/compose/compose.test.yml")}, string(os.PathListSeparator)),
 		"COMPOSE_ENV_FILES="+os.DevNull, // no setting of the user who runs the test
 		"FOOTFALL_VERSION="+project, "FOOTFALL_PORT=0", "FOOTFALL_WINDOW=5s",
 		"FOOTFALL_ADMIN_LISTEN=:8001", "FOOTFALL_ADMIN_TOKEN="+rand.Text(),
