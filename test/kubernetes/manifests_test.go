@@ -24,10 +24,10 @@ import (
 
 // manifests are the objects of all files.
 type manifests struct {
-	deployment *appsv1.Deployment
-	service    *corev1.Service
-	budget     *policyv1.PodDisruptionBudget
-	policy     *networkingv1.NetworkPolicy
+	set     *appsv1.StatefulSet
+	service *corev1.Service
+	budget  *policyv1.PodDisruptionBudget
+	policy  *networkingv1.NetworkPolicy
 }
 
 func read(t *testing.T) manifests {
@@ -36,9 +36,9 @@ func read(t *testing.T) manifests {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no manifests: %v", err)
 	}
-	m := manifests{new(appsv1.Deployment), new(corev1.Service), new(policyv1.PodDisruptionBudget), new(networkingv1.NetworkPolicy)}
+	m := manifests{new(appsv1.StatefulSet), new(corev1.Service), new(policyv1.PodDisruptionBudget), new(networkingv1.NetworkPolicy)}
 	into := map[string]any{
-		"apps/v1/Deployment": m.deployment, "v1/Service": m.service,
+		"apps/v1/StatefulSet": m.set, "v1/Service": m.service,
 		"policy/v1/PodDisruptionBudget": m.budget, "networking.k8s.io/v1/NetworkPolicy": m.policy,
 	}
 	for _, file := range files {
@@ -70,7 +70,7 @@ func read(t *testing.T) manifests {
 func TestManifestsAreOfTheAPIsTypes(t *testing.T) {
 	t.Parallel()
 	m := read(t)
-	for _, o := range []metav1.Object{m.deployment, m.service, m.budget, m.policy} {
+	for _, o := range []metav1.Object{m.set, m.service, m.budget, m.policy} {
 		for _, why := range validation.IsDNS1123Label(o.GetName()) {
 			t.Errorf("name %q: %s", o.GetName(), why)
 		}
@@ -83,12 +83,12 @@ func TestManifestsAreOfTheAPIsTypes(t *testing.T) {
 func TestSelectorsFindThePods(t *testing.T) {
 	t.Parallel()
 	m := read(t)
-	pod := m.deployment.Spec.Template
+	pod := m.set.Spec.Template
 	if len(m.service.Spec.Selector) == 0 || !labels.SelectorFromSet(m.service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
 		t.Error("the service finds no pod")
 	}
 	for what, s := range map[string]*metav1.LabelSelector{
-		"deployment": m.deployment.Spec.Selector, "budget": m.budget.Spec.Selector, "policy": &m.policy.Spec.PodSelector,
+		"set": m.set.Spec.Selector, "budget": m.budget.Spec.Selector, "policy": &m.policy.Spec.PodSelector,
 		"spread": pod.Spec.TopologySpreadConstraints[0].LabelSelector,
 	} {
 		selector, err := metav1.LabelSelectorAsSelector(s)
@@ -96,15 +96,15 @@ func TestSelectorsFindThePods(t *testing.T) {
 			t.Errorf("%s: %v finds no pod: %v", what, s, err)
 		}
 	}
-	if least := m.budget.Spec.MinAvailable.IntValue(); least < 1 || least >= int(*m.deployment.Spec.Replicas) {
-		t.Errorf("the budget keeps %d of %d pods: a node could never be drained, or all be lost", least, *m.deployment.Spec.Replicas)
+	if least := m.budget.Spec.MinAvailable.IntValue(); least < 1 || least >= int(*m.set.Spec.Replicas) {
+		t.Errorf("the budget keeps %d of %d pods: a node could never be drained, or all be lost", least, *m.set.Spec.Replicas)
 	}
 }
 
 func TestPortsAndProbesAreThere(t *testing.T) {
 	t.Parallel()
 	m := read(t)
-	c := m.deployment.Spec.Template.Spec.Containers[0]
+	c := m.set.Spec.Template.Spec.Containers[0]
 	has := func(port intstr.IntOrString) bool {
 		for _, p := range c.Ports {
 			if p.Name == port.StrVal && len(validation.IsValidPortName(p.Name)) == 0 || p.ContainerPort == port.IntVal {
@@ -139,7 +139,7 @@ func TestPortsAndProbesAreThere(t *testing.T) {
 
 func TestPodsMayDoNothingButServe(t *testing.T) {
 	t.Parallel()
-	pod := read(t).deployment.Spec.Template.Spec
+	pod := read(t).set.Spec.Template.Spec
 	c := pod.Containers[0]
 	s := c.SecurityContext
 	if s == nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" {
