@@ -173,15 +173,16 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	m *prometheus.Metrics, log *slog.Logger,
 ) (publicServer, error) {
 	connections := least(s.ConnectionLimit, newFileBudget().public)
-	bounds, identify := s.bounds(connections, m.CountRefused), limits.Identify{Proxies: s.TrustedProxies}
+	refused := limits.NewRefusals(m.CountRefused, log)
+	bounds, identify := s.bounds(connections, refused), limits.Identify{Proxies: s.TrustedProxies}
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",
-		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, m.CountRefused),
+		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, refused),
 	})
 	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
 	server.Limit(httpapi.Limits{
-		Connections: connections, Share: s.connectionShare(connections), Identify: identify, Bytes: bounds.Bytes, Refused: m.CountRefused,
+		Connections: connections, Share: s.connectionShare(connections), Identify: identify, Bytes: bounds.Bytes, Refused: refused,
 	})
 	return publicServer{server}, err
 }

@@ -68,8 +68,8 @@ func parseCountLimit(text string) (int, error) {
 const streamPause = 10
 
 // bounds are those of the public listener, which has a number of connections; 0 is any.
-// Streams have half of these. refused counts what is refused.
-func (s *Settings) bounds(connections int, refused func(resource, bound string)) public.Bounds {
+// Streams have half of these. refused notes what is refused.
+func (s *Settings) bounds(connections int, refused *limits.Refusals) public.Bounds {
 	pool := func(resource string, total, least int) *limits.Pool {
 		share := s.shareOf(total)
 		if share > 0 {

@@ -82,7 +82,7 @@ func TestS6AClientHasItsShareOfConnections(t *testing.T) {
 			<-release
 		}
 	}), httpapi.Limits{
-		Connections: 20, Share: 2, Refused: refused.note,
+		Connections: 20, Share: 2, Refused: limits.NewRefusals(refused.note, slog.New(slog.DiscardHandler)),
 		Identify: limits.Identify{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.3/32")}},
 	})
 	first, second := dialFrom(t, "127.0.0.2", s), dialFrom(t, "127.0.0.2", s)
@@ -123,7 +123,7 @@ func TestS6AClientHasItsShareOfConnections(t *testing.T) {
 func TestS6BytesOfUnfinishedHeadersAreBounded(t *testing.T) {
 	t.Parallel()
 	var refused refusals
-	bytes := &limits.Pool{Resource: "bytes", Total: 48 << 10, Share: 20 << 10, Refused: refused.note}
+	bytes := &limits.Pool{Resource: "bytes", Total: 48 << 10, Share: 20 << 10, Refused: limits.NewRefusals(refused.note, slog.New(slog.DiscardHandler))}
 	s := bounded(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), httpapi.Limits{Bytes: bytes})
 	long := "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 20<<10)
 	open := dialFrom(t, "127.0.0.2", s)
@@ -160,7 +160,7 @@ func slotted(t *testing.T, refused *refusals) *httpapi.Server {
 			return fmt.Appendf(nil, "%d", len(httpapi.Body(r))), nil
 		}}},
 		Requests: &limits.Pool{Resource: "requests", Total: 1}, Log: slog.New(slog.DiscardHandler),
-		Bytes: &limits.Pool{Resource: "bytes", Total: 128 << 10, Share: 64 << 10, Refused: refused.note},
+		Bytes: &limits.Pool{Resource: "bytes", Total: 128 << 10, Share: 64 << 10, Refused: limits.NewRefusals(refused.note, slog.New(slog.DiscardHandler))},
 	})
 	return bounded(t, h, httpapi.Limits{})
 }

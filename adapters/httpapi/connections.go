@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/netconn"
 	"footfall/adapters/httpapi/problem"
@@ -40,9 +38,8 @@ type Limits struct {
 	Identify limits.Identify
 	// Bytes has those of headers beyond netconn.FreeHeader; nil is no bound.
 	Bytes *limits.Pool
-	// Refused is called with the resource "connections" and the bound that refused one. Nil
-	// is a no-op.
-	Refused func(resource, bound string)
+	// Refused notes connections that are refused. It may be nil.
+	Refused *limits.Refusals
 }
 
 // connections bounds the connections of a listener: see Limits. While one waits, answers
@@ -55,16 +52,14 @@ type connections struct {
 	waiting atomic.Bool   // one was accepted and has no place yet
 	changed chan struct{} // has one element when a place became free, or a connection idle
 
-	mu       sync.Mutex
-	open     int // places that are taken
-	all      map[*netconn.Conn]struct{}
-	clients  map[netip.Prefix]*client
-	full     bool      // that a connection had to wait was logged
-	stalled  bool      // one has waited in vain, and no place became free since
-	lookAt   time.Time // none is idle before, while stalled
-	failing  bool      // that the system accepts none was logged
-	refusals rate.Sometimes
-	refused  int // since the last line of the log
+	mu      sync.Mutex
+	open    int // places that are taken
+	all     map[*netconn.Conn]struct{}
+	clients map[netip.Prefix]*client
+	full    bool      // that a connection had to wait was logged
+	stalled bool      // one has waited in vain, and no place became free since
+	lookAt  time.Time // none is idle before, while stalled
+	failing bool      // that the system accepts none was logged
 }
 
 // client is one that has connections.
@@ -75,7 +70,7 @@ type client struct {
 
 func newConnections(stopping context.Context, log *slog.Logger) *connections {
 	return &connections{
-		log: log, stopping: stopping, changed: make(chan struct{}, 1), refusals: rate.Sometimes{Interval: time.Minute},
+		log: log, stopping: stopping, changed: make(chan struct{}, 1),
 		all: make(map[*netconn.Conn]struct{}), clients: make(map[netip.Prefix]*client),
 	}
 }
@@ -116,16 +111,9 @@ func (c *connections) refuse(conn *netconn.Conn, bound string) {
 	if bound == limits.BoundClient {
 		f = problem.ClientLimit("This client has too many connections at once; nothing was read.", 1)
 	}
-	if c.Refused != nil {
-		c.Refused("connections", bound)
-	}
+	c.Refused.Note("connections", bound, conn.Client)
 	conn.Refuse(f)
 	_ = conn.Close()
-	c.refused++
-	c.refusals.Do(func() {
-		c.log.Warn("connections are refused", "bound", bound, "client", conn.Client, "refused", c.refused, "limit", c.Connections, "share", c.Share)
-		c.refused = 0
-	})
 }
 
 // note logs that the system accepts no connections, which net/http tries again, and that

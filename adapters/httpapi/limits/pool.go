@@ -25,8 +25,8 @@ type Pool struct {
 	Total, Share int64
 	// RetryAfter is in seconds, for those that are refused; 0 is 1.
 	RetryAfter int
-	// Refused is called with Resource and the bound that refused a caller. Nil is a no-op.
-	Refused func(resource, bound string)
+	// Refused notes callers that are refused. It may be nil.
+	Refused *Refusals
 
 	mu     sync.Mutex
 	held   int64
@@ -44,9 +44,7 @@ func (p *Pool) Acquire(client netip.Prefix, n int64) error {
 	if bound == "" {
 		return nil
 	}
-	if p.Refused != nil {
-		p.Refused(p.Resource, bound)
-	}
+	p.Refused.Note(p.Resource, bound, client)
 	what := strings.ReplaceAll(p.Resource, "_", " ")
 	after := max(1, p.RetryAfter)
 	if bound == BoundClient {

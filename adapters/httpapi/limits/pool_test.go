@@ -1,6 +1,7 @@
 package limits_test
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
@@ -15,9 +16,9 @@ import (
 // than the total.
 func TestAClientHasItsShareOfAPool(t *testing.T) {
 	var refused []string
-	p := &limits.Pool{Resource: "watched_pages", Total: 10, Share: 4, Refused: func(resource, bound string) {
+	p := &limits.Pool{Resource: "watched_pages", Total: 10, Share: 4, Refused: limits.NewRefusals(func(resource, bound string) {
 		refused = append(refused, resource+" "+bound)
-	}}
+	}, slog.New(slog.DiscardHandler))}
 	a, b, c := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32"), netip.MustParsePrefix("2001:db8::/64")
 	for i, step := range []struct {
 		client netip.Prefix

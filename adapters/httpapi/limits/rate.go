@@ -45,15 +45,14 @@ const maxClients = 65536
 type Clients struct {
 	rate     Rate
 	identify Identify
-	refused  func(resource, bound string)
+	refused  *Refusals
 	limiters *lru.Cache[netip.Prefix, *rate.Limiter]
 	charging sync.Mutex // of two requests with many items, one sees the debt of the other
 }
 
 // NewClients returns nil for no limit. A client is an address, or the one for
-// which the proxies have forwarded. refused is called with the resource and the bound that
-// refused a request; nil is a no-op.
-func NewClients(r Rate, proxies []netip.Prefix, refused func(resource, bound string)) *Clients {
+// which the proxies have forwarded. refused notes requests that are refused; it may be nil.
+func NewClients(r Rate, proxies []netip.Prefix, refused *Refusals) *Clients {
 	if r.Requests == 0 {
 		return nil
 	}
@@ -64,20 +63,18 @@ func NewClients(r Rate, proxies []netip.Prefix, refused func(resource, bound str
 // Check counts a request that came from an address, with or without a port,
 // and with values of X-Forwarded-For. Its error is the fault rate_limited.
 func (c *Clients) Check(addr string, forwarded []string) error {
-	now := time.Now()
-	reservation := c.of(c.identify.Of(addr, forwarded)).ReserveN(now, 1)
+	client, now := c.identify.Of(addr, forwarded), time.Now()
+	reservation := c.of(client).ReserveN(now, 1)
 	wait := reservation.DelayFrom(now)
 	if wait == 0 {
 		return nil
 	}
 	reservation.CancelAt(now)
-	return c.refuse(wait)
+	return c.refuse(client, wait)
 }
 
-func (c *Clients) refuse(wait time.Duration) error {
-	if c.refused != nil {
-		c.refused("rate", BoundClient)
-	}
+func (c *Clients) refuse(client netip.Prefix, wait time.Duration) error {
+	c.refused.Note("rate", BoundClient, client)
 	return problem.RateLimited(wait)
 }
 
@@ -98,11 +95,12 @@ func (c *Clients) CheckItems(addr string, forwarded []string, items int) error {
 	if c == nil || items <= 1 {
 		return nil
 	}
-	client, now := c.of(c.identify.Of(addr, forwarded)), time.Now()
+	from, now := c.identify.Of(addr, forwarded), time.Now()
+	client := c.of(from)
 	c.charging.Lock()
 	defer c.charging.Unlock()
 	if tokens := client.TokensAt(now); tokens < 0 {
-		return c.refuse(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
+		return c.refuse(from, time.Duration((1-tokens)/float64(client.Limit())*float64(time.Second)))
 	}
 	for left := items - 1; left > 0; left -= client.Burst() {
 		client.ReserveN(now, min(left, client.Burst())) // one that exceeds the burst is not reserved

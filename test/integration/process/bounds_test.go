@@ -137,4 +137,10 @@ func TestS6OneClientDoesNotTakeAllConnections(t *testing.T) {
 	if last == http.StatusOK {
 		t.Error("one client has 500 streams")
 	}
+	if log := in.Logged(); strings.Count(log, `"resource":"streams","bound":"client","client":"127.0.0.2/32"`) != 1 {
+		t.Errorf("the log does not name the client once: %s", log)
+	}
+	if metrics := in.Metrics(); strings.Contains(metrics, `footfall_refused_total{bound="client",resource="streams"} 0`) {
+		t.Error("the refusal is not counted")
+	}
 }
