@@ -190,7 +190,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) adminServer {
 	handler := admin.New(admin.Options{
 		Windows: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
-		Identify: limits.Identify{Proxies: s.TrustedProxies}, Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
+		Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)
 	server.Limit(httpapi.Limits{Connections: newFileBudget().admin})

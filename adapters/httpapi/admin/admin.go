@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"footfall/adapters/httpapi"
-	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/problem"
 )
 
@@ -29,8 +28,6 @@ type Options struct {
 	// Token, unless it is empty, must come with every request as a bearer
 	// token. It may be empty only where the listener is on loopback.
 	Token string
-	// Identify tells which client guesses the token.
-	Identify limits.Identify
 	// Unauthorized is called for each request without the token; limited: its client had
 	// sent too many of them, so that the token was not looked at. It may be nil.
 	Unauthorized func(limited bool)

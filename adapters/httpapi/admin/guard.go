@@ -19,7 +19,8 @@ import (
 var guesses = limits.Rate{Requests: 10, Per: time.Minute} //nolint:gochecknoglobals // a constant
 
 // guard admits requests with the token. Each that has another one, or none, counts as a
-// guess of its client; a client that has made too many waits, whatever it sends.
+// guess of its client; a client that has made too many waits, whatever it sends. A client
+// is the address of a connection: what it says of others could be another lie each time.
 type guard struct {
 	token        string
 	sum          [sha256.Size]byte
@@ -34,7 +35,7 @@ type guard struct {
 
 func newGuard(o Options) *guard {
 	return &guard{
-		token: o.Token, sum: sha256.Sum256([]byte(o.Token)), clients: limits.NewClients(guesses, o.Identify.Proxies, nil),
+		token: o.Token, sum: sha256.Sum256([]byte(o.Token)), clients: limits.NewClients(guesses, nil, nil),
 		unauthorized: o.Unauthorized, log: o.Log, lines: rate.Sometimes{Interval: time.Minute},
 	}
 }
@@ -44,15 +45,14 @@ func (g *guard) admit(r *http.Request) error {
 	if g.token == "" {
 		return nil
 	}
-	forwarded := r.Header.Values("X-Forwarded-For")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	limited := g.clients.Wait(r.RemoteAddr, forwarded)
+	limited := g.clients.Wait(r.RemoteAddr)
 	if limited == nil {
 		if g.hasToken(r) {
 			return nil
 		}
-		_ = g.clients.Check(r.RemoteAddr, forwarded) // there was one left
+		_ = g.clients.Check(r.RemoteAddr, nil) // there was one left
 	}
 	if g.unauthorized != nil {
 		g.unauthorized(limited != nil)

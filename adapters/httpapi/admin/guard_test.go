@@ -3,8 +3,10 @@ package admin_test
 import (
 	"bytes"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +51,7 @@ func (g *guarded) from(addr, token string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	r.RemoteAddr = addr + ":1"
 	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("X-Forwarded-For", "198.51.100."+strconv.Itoa(rand.IntN(256))) // is not believed
 	return httpcheck.Answer(g, r)
 }
 

@@ -78,9 +78,10 @@ func (c *Clients) refuse(client netip.Prefix, wait time.Duration) error {
 	return problem.RateLimited(wait)
 }
 
-// Wait is the fault rate_limited while a client may send nothing. It counts nothing.
-func (c *Clients) Wait(addr string, forwarded []string) error {
-	client := c.of(c.identify.Of(addr, forwarded))
+// Wait is the fault rate_limited while the client at an address may send nothing. It
+// counts nothing.
+func (c *Clients) Wait(addr string) error {
+	client := c.of(c.identify.Of(addr, nil))
 	if tokens := client.TokensAt(time.Now()); tokens < 1 {
 		return problem.RateLimited(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
 	}
