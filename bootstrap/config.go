@@ -92,7 +92,7 @@ func (s *Settings) all() []setting {
 		{"cors-origins", "", "Origins whose pages may use the public listener from a browser, without credentials, comma separated, or *; none if it isn't set.", into(&s.CORSOrigins, public.ParseOrigins)},
 		{"pages", "public", "Who may list page names, and see how callbacks went: public; admin, on the admin listener only; off, where no listener lists names, so that export is refused.", into(&s.Pages, parsePages)},
 		{"rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; one with many items or pages counts as so many; more get 429 with Retry-After; no limit if it isn't set.", into(&s.RateLimit, limits.ParseRate)},
-		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
+		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for shares and the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},
 		{"log-format", "", "text or json; if it isn't set, text on a terminal and json elsewhere.", into(&s.LogFormat, parseFormat)},
 	}, append(s.limitSettings(), s.callbackSettings()...)...)

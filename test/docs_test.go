@@ -18,12 +18,12 @@ const (
 	pageLines   = 250
 )
 
-// docPages returns README, CONTRIBUTING and the pages of docs/, by their names.
+// docPages returns README, CONTRIBUTING, SECURITY and the pages of docs/, by their names.
 func docPages(t *testing.T) map[string]string {
 	t.Helper()
 	pages := make(map[string]string)
 	eachFile(t, func(name, text string) {
-		if name == "README.md" || name == "CONTRIBUTING.md" || path.Ext(name) == ".md" && strings.HasPrefix(name, "docs/") {
+		if name == "README.md" || name == "CONTRIBUTING.md" || name == "SECURITY.md" || path.Ext(name) == ".md" && strings.HasPrefix(name, "docs/") {
 			pages[name] = text
 		}
 	})
