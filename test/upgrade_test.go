@@ -26,7 +26,7 @@ func TestN5TheUpgradeOfThePageStopsNoInstanceTooEarly(t *testing.T) {
 		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			t.Parallel()
 			s := newFakeStack(t, count)
-			out, err := s.run(block[2])
+			out, err := s.run(t, block[2])
 			check.Must(t, err, "%s", out)
 			if least := slices.Min(s.served(t)); least < count {
 				calls := check.Value(os.ReadFile(filepath.Join(s.dir, "calls")))(t)
@@ -45,7 +45,7 @@ func TestN5AnUpgradeToAVersionThatFailsChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := newFakeStack(t, 3)
 	check.Must(t, os.WriteFile(filepath.Join(s.dir, "broken"), nil, 0o600))
-	if out, err := s.run("scripts/upgrade 1"); err == nil || !strings.Contains(out, "were removed; the others go on") {
+	if out, err := s.run(t, "scripts/upgrade 1"); err == nil || !strings.Contains(out, "were removed; the others go on") {
 		t.Errorf("%v: %s", err, out)
 	}
 	check.Equal(t, strings.Join(s.running(t), " "), "old1 old2 old3", "the instances after it")
@@ -68,8 +68,9 @@ func newFakeStack(t *testing.T, count int) fakeStack {
 	return s
 }
 
-func (s fakeStack) run(script string) (string, error) {
-	cmd := exec.Command("bash", "-euc", script)
+func (s fakeStack) run(t *testing.T, script string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-euc", script)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "FAKE="+s.dir, "PATH="+s.path+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()

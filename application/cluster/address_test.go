@@ -48,5 +48,13 @@ func TestANodeIsTheServerThatTheRingMeans(t *testing.T) {
 		if m := c.View().Members()[0]; node(sharding.Member{ID: m.ID, Addr: "other:1", Since: 7}) == known {
 			t.Error("a member that came later, at another address, is taken for the one before")
 		}
+
+		// N9: by a shorter list, a server has the name of another member.
+		m := c.View().Members()[0]
+		named := []sharding.Member{{ID: m.ID, Addr: "other:1", Weight: 1}, {ID: m.ID + "_long", Addr: m.Addr, Weight: 1}}
+		ring := check.Value(sharding.New(c.View().Deployment(), 1, c.View().Length(), "named", named))(t)
+		for i, found := range check.Value(c.Present(ring))(t) {
+			check.Equal(t, found.Addr(), named[i].Addr, "the address of %s", named[i].ID)
+		}
 	})
 }

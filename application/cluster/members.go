@@ -25,18 +25,12 @@ func (c *Cluster) known() []*Member {
 	return all
 }
 
-// Node is the node of a member. It is a new one if the member is unknown, or if a known
-// server with its id has left the ring, and the member has another address.
-func (c *Cluster) Node(m sharding.Member) (*Member, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.node(m)
-}
-
-// node is Node for callers that hold the mutex.
-func (c *Cluster) node(m sharding.Member) (*Member, error) {
+// node is the node of a member of a ring. It is a new one if the member is unknown, or
+// has another address than the known node of its id, and that is not the member
+// (isMember). The caller holds the mutex.
+func (c *Cluster) node(m sharding.Member, ring *sharding.Ring) (*Member, error) {
 	known := c.members[m.ID]
-	if known != nil && (c.opts.Dial == nil || known.Addr() == m.Addr || c.isStill(m)) {
+	if known != nil && (c.opts.Dial == nil || known.Addr() == m.Addr || c.isMember(known, m, ring)) {
 		return known, nil
 	}
 	if c.opts.Dial == nil {
@@ -73,9 +67,12 @@ func (c *Cluster) Probe(ctx context.Context, m sharding.Member, ask func(context
 	return ask(ctx, n)
 }
 
-// isStill tells whether a member is the known node of its id, at another address: a
-// configured node is used at its configured address.
-func (c *Cluster) isStill(m sharding.Member) bool {
+// isMember tells whether a member is the known node of its id, at another address: a
+// configured node is used at its configured address, unless another member has that.
+func (c *Cluster) isMember(known *Member, m sharding.Member, ring *sharding.Ring) bool {
+	if slices.ContainsFunc(ring.Members(), func(o sharding.Member) bool { return o.ID != m.ID && o.Addr == known.Addr() }) {
+		return false
+	}
 	v := c.View()
 	if v == nil {
 		return true

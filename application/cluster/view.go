@@ -142,7 +142,7 @@ func (c *Cluster) Present(ring *sharding.Ring) ([]*Member, error) {
 func (c *Cluster) viewOf(ring *sharding.Ring) (*View, error) {
 	v := &View{Ring: ring}
 	for _, m := range ring.Members() {
-		node, err := c.node(m)
+		node, err := c.node(m, ring)
 		if err != nil {
 			return v, err
 		}

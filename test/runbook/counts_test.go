@@ -1,6 +1,7 @@
 package runbook_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -146,7 +147,7 @@ func TestN15RedisIsRestoredAsThePageSays(t *testing.T) {
 		check.Must(t, os.RemoveAll(filepath.Join(s.Dir(), "appendonlydir")))
 		check.Must(t, os.Rename(filepath.Join(shell.dir, fmt.Sprint(s.Port(), ".rdb")), filepath.Join(s.Dir(), "dump.rdb")))
 		end := at(s, "redis-cli SHUTDOWN NOSAVE")
-		t.Cleanup(func() { _ = exec.Command("sh", "-c", end).Run() }) // it is no child of the test
+		t.Cleanup(func() { _ = exec.CommandContext(context.Background(), "sh", "-c", end).Run() }) // it is no child of the test
 		shell.run(at(s, strings.Split(scripts(t, page, "Restore of Redis")[0], "\n")[0]))
 		service.WaitFor(t, s.Addr+" has loaded", func() bool {
 			c := s.Client()
