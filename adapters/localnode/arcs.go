@@ -8,15 +8,23 @@ import (
 	"footfall/domain/sharding"
 )
 
-// startMoves begins the moves of the table of r, which is opened. What lies
-// where arcs are to come, or was left by the moves before, is quarantined.
+// startMoves begins the moves of the table of r, which is opened, and goes on with those
+// that it continues. What lies where arcs are to come, or was left by the moves before, is
+// quarantined.
 func (t *tx) startMoves(r *sharding.Ring) {
+	continued := r.ContinuedMoves(t.id)
+	ends := func(arc counting.Arc) bool {
+		_, goesOn := slices.BinarySearch(continued, arc)
+		return !goesOn
+	}
 	for _, arc := range r.ReclaimedArcs(t.id) {
 		t.reclaim(arc, r.Table())
 	}
 	for _, arc := range arcsIn(t.table(inFrozen)) {
-		frozen := counting.Orphan{Arc: arc, Table: t.state.Opened.Table()}
-		movePrefix(t.table(inFrozen), arcKey(arc), t.table(inQuarantine), orphanKey(frozen))
+		if ends(arc) {
+			frozen := counting.Orphan{Arc: arc, Table: t.state.Opened.Table()}
+			movePrefix(t.table(inFrozen), arcKey(arc), t.table(inQuarantine), orphanKey(frozen))
+		}
 	}
 	occupied := t.occupied()
 	for _, arc := range r.AddedArcs(t.id) {
@@ -26,10 +34,16 @@ func (t *tx) startMoves(r *sharding.Ring) {
 		}
 	}
 	for _, name := range []string{inMoves, inIncoming, inMarks} {
-		clearPrefix(t.table(name), nil)
+		for _, arc := range arcsIn(t.table(name)) {
+			if ends(arc) {
+				clearPrefix(t.table(name), arcKey(arc))
+			}
+		}
 	}
 	for _, arc := range r.Incoming(t.id) {
-		t.setIncoming(arc, false)
+		if ends(arc) {
+			t.setIncoming(arc, false)
+		}
 	}
 }
 
@@ -87,14 +101,25 @@ func (t *tx) isIncoming(arc counting.Arc) bool {
 	return t.state.Incoming > 0 && t.table(inIncoming).Get(arcKey(arc)) != nil
 }
 
-// cancelled is how many arcs that come now are those of r.CancelledMoves.
-func (t *tx) cancelled(r *sharding.Ring) (arcs int) {
-	for _, arc := range r.CancelledMoves(t.id) {
+// incomingOf is how many of some arcs are incoming.
+func (t *tx) incomingOf(arcs ...counting.Arc) (n int) {
+	for _, arc := range arcs {
 		if t.isIncoming(arc) {
-			arcs++
+			n++
 		}
 	}
-	return arcs
+	return n
+}
+
+// arrived is how many moves that r continues have ended at the node.
+func (t *tx) arrived(r *sharding.Ring) (n int) {
+	node := r.Index(t.id)
+	for _, arc := range r.ContinuedMoves(t.id) {
+		if r.Owner(arc) == node && !t.isIncoming(arc) {
+			n++
+		}
+	}
+	return n
 }
 
 // arcsIn are the arcs by which keys of b begin, in ascending order.

@@ -118,7 +118,7 @@ func (n *core) Fence(ctx context.Context, r *sharding.Ring) (w counting.Window, 
 		if err := n.means(r); err != nil {
 			return t.state, err
 		}
-		next, err := t.state.Fence(n.id, r, t.cancelled(r))
+		next, err := t.state.Fence(n.id, r, t.incomingOf(append(r.CancelledMoves(n.id), r.ContinuedMoves(n.id)...)...))
 		if err != nil {
 			return next, err
 		}
@@ -138,7 +138,7 @@ func (n *core) Accept(ctx context.Context, r *sharding.Ring) error {
 // Open implements sharding.RingStore.
 func (n *core) Open(ctx context.Context, r *sharding.Ring) error {
 	return n.changeRing(ctx, "open", func(t *tx) (sharding.RingState, error) {
-		next, err := t.state.Open(n.id, r)
+		next, err := t.state.Open(n.id, r, t.arrived(r))
 		if err != nil || next.Opened == t.state.Opened {
 			return next, err
 		}

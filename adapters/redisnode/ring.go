@@ -57,7 +57,7 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 	}
 	answer, err := n.replicated(ctx, "fence_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), r.Encode(),
 		time.Duration(r.Length()).Milliseconds(), tables.String(),
-		int64(r.Parent()), r.Admits(n.id), r.IsJoining(n.id), packArcs(r.Incoming(n.id)), packArcList(r.CancelledMoves(n.id)))
+		int64(r.Parent()), r.Admits(n.id), r.IsJoining(n.id), packArcs(r.Incoming(n.id)), packArcList(append(r.CancelledMoves(n.id), r.ContinuedMoves(n.id)...)))
 	return counting.Window(answer.int64(0)), err
 }
 
@@ -70,6 +70,6 @@ func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
 // Open implements sharding.RingStore.
 func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
 	_, err := n.replicated(ctx, "open_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)),
-		int64(r.LostUntil()), counting.MaxWaiting)
+		packArcList(r.ContinuedMoves(n.id)), int64(r.LostUntil()), counting.MaxWaiting)
 	return err
 }

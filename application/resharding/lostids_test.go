@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,44 @@ func TestX7NoWindowIsClosedBeforeAnOlderOneThatIsNotKnown(t *testing.T) {
 			t.Fatalf("n2 answers: %v", err)
 		}
 		c.wantLost(t, w)
+	})
+}
+
+// X7: a window is lost, and then its home is abandoned, too. It is listed as lost still.
+func TestX7ThatAWindowIsLostOutlivesItsHome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounter(t, newDeployment(t, 5))
+		c.pass(t, 2)
+		abandon := func(id counting.NodeID) {
+			t.Helper()
+			c.lose(id)
+			check.Value(c.ring.Abandon(t.Context(), false, id))(t)
+			for range 5 {
+				time.Sleep(time.Minute)
+				_ = c.Scan(t.Context())
+			}
+		}
+		lost := func() (ids []string) {
+			t.Helper()
+			for _, s := range check.Value(c.Windows(t.Context(), 1000))(t) {
+				if s.State == counting.Lost {
+					ids = append(ids, s.ID)
+				}
+			}
+			return ids
+		}
+		abandon("n5")
+		before := lost()
+		if len(before) == 0 {
+			t.Fatal("no window is lost")
+		}
+		v := c.cluster.View()
+		abandon(v.Home(check.Value(v.ParseWindowID(before[0]))(t)).ID())
+		for _, id := range before {
+			if !slices.Contains(lost(), id) {
+				t.Errorf("window %s is not lost any more: %v", id, lost())
+			}
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -13,7 +14,7 @@ import (
 
 // surveyNodes asks all nodes for their windows, and checks that they are at the
 // view's epoch and that no arc is moving. If members are to be abandoned, they are left
-// out, arcs may be incoming (checkArrived), and the new change passes over one that
+// out, arcs may be incoming (checkMoving), and the new change passes over one that
 // those members left undecided.
 func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 	var c sharding.Change
@@ -107,23 +108,20 @@ func (t *transition) checkAway(ctx context.Context) error {
 	})
 }
 
-// checkArrived is an error while arcs move between members that are not abandoned,
-// or such a member does not answer. Moves from abandoned members go on if those
-// come back before the ring without them is opened.
-func (t *transition) checkArrived(ctx context.Context) error {
-	return t.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
+// checkMoving notes whether arcs move between members that are not abandoned. It is an
+// error if such a member does not answer.
+func (t *transition) checkMoving(ctx context.Context) error {
+	var moving atomic.Bool
+	err := t.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
 		incoming, err := m.IncomingArcs(ctx, t.view.Table())
 		if err != nil {
 			return fmt.Errorf("%w: %w; nodes that are permanently lost are abandoned together", counting.ErrUnavailable, err)
 		}
-		incoming = slices.DeleteFunc(incoming, func(arc counting.Arc) bool {
-			from := t.view.From(arc)
-			return from == t.view.Owner(arc) || slices.Contains(t.lost, from)
-		})
-		if len(incoming) == 0 {
-			return nil
+		if slices.ContainsFunc(incoming, func(arc counting.Arc) bool { return !slices.Contains(t.lost, t.view.From(arc)) }) {
+			moving.Store(true)
 		}
-		return fmt.Errorf("%w: %d arcs of other nodes are still coming to %s; repeat this when they have arrived. Windows of the time until then will be lost, with ids that are accepted meanwhile",
-			sharding.ErrBusy, len(incoming), m.ID())
+		return nil
 	}, t.lost...)
+	t.moving = moving.Load()
+	return err
 }

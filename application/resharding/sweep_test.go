@@ -103,23 +103,3 @@ func TestARepairLeavesMovesAlone(t *testing.T) {
 		d.wantCounted(t, pages)
 	})
 }
-
-// P3: a source is abandoned in the middle of a change, which is refused since
-// arcs of another are on their way as well. When the source is back, all is there.
-func TestWhatIsRefusedDropsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDeployment(t, 2)
-		const pages = 100
-		d.count(t, pages)
-		d.stopMovers(t)
-		check.Value(d.ring.Add(t.Context(), "n3:1", 1, false))(t)
-		bringBack := d.lose("n1")
-		_, err := d.ring.Abandon(t.Context(), false, "n1")
-		check.Is(t, err, sharding.ErrBusy, "a source is abandoned while arcs of another are on their way")
-		check.Equal(t, strings.Contains(err.Error(), "Windows of the time until then will be lost"), true, "it says what waiting costs: %v", err)
-		bringBack()
-		check.Must(t, d.ring.Start(t.Context()))
-		d.resolve(t)
-		d.wantCounted(t, pages)
-	})
-}

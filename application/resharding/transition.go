@@ -88,6 +88,7 @@ type transition struct {
 	view    *cluster.View   // whose ring is changed
 	lost    []int           // members of it that are to be abandoned
 	away    []string        // by member: why those can't be reached
+	moving  bool            // arcs move between the others
 	decider counting.NodeID // of them; empty if there is none (sharding.Ring.Decider)
 	asked   sharding.Change // for next
 	next    *sharding.Ring
@@ -176,7 +177,7 @@ func (t *transition) survey(ctx context.Context) error {
 		if err := t.checkAway(ctx); err != nil {
 			return err
 		}
-		if err := t.checkArrived(ctx); err != nil {
+		if err := t.checkMoving(ctx); err != nil {
 			return err
 		}
 	}
@@ -195,7 +196,7 @@ func (t *transition) replan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.ID, c.From = crand.Text(), max(c.From, t.from)
+	c.ID, c.From, c.Moving = crand.Text(), max(c.From, t.from), t.moving
 	if t.next != nil { // by a later oldest window, members could go that were not handed over
 		c.Oldest = min(c.Oldest, t.asked.Oldest)
 	}

@@ -132,6 +132,9 @@ type closing struct {
 
 // markLost ends a window whose count is lost.
 func (c closing) markLost(ctx context.Context) error {
+	if err := c.copyEntry(ctx, counting.Entry{Window: c.window, State: counting.Lost}); err != nil {
+		return err
+	}
 	if _, err := c.advance(ctx, counting.MarkLost()); err != nil {
 		return err
 	}

@@ -10,7 +10,8 @@ import (
 
 // copyEntry copies what is recorded of the window to a second node, which has it when the
 // home is abandoned. It is done before the count is published: so no window is published
-// and then lost.
+// and then lost. It is done before the home records that the window is lost: so that is
+// never forgotten.
 func (c closing) copyEntry(ctx context.Context, e counting.Entry) error {
 	second := c.view.Second(c.window)
 	if second == nil {
@@ -26,7 +27,7 @@ func (c closing) copyEntry(ctx context.Context, e counting.Entry) error {
 		return err
 	}
 	if token == "" {
-		if has.State == counting.Lost { // by a newer ring, where it is the home
+		if has.State == counting.Lost && e.State != counting.Lost { // by a newer ring, where it is the home
 			return counting.ErrStaleToken
 		}
 		return nil
@@ -61,6 +62,9 @@ func (c closing) recovered(ctx context.Context) (counting.Entry, error) {
 
 // stepsTo are the steps to what an entry has recorded.
 func stepsTo(e counting.Entry) []counting.Step {
+	if e.State == counting.Lost {
+		return []counting.Step{counting.MarkLost()}
+	}
 	steps := []counting.Step{counting.Record(e.Count)}
 	if e.State != counting.Sealed {
 		steps = append(steps, counting.Publish(e.Sink))

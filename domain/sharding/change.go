@@ -26,6 +26,8 @@ type Change struct {
 	// Above is the highest known fence. The new epoch is higher than it, and than
 	// that of the ring.
 	Above counting.Epoch
+	// Moving tells Abandon that arcs still move between the other members.
+	Moving bool
 }
 
 // Add makes the ring with one more member. Arcs move to that member only.
@@ -77,10 +79,11 @@ func (r *Ring) rebalanced(at int) (*Ring, error) {
 
 // Abandon makes the ring in which some members are Lost. Their arcs get new owners, and
 // are empty there, except for what had not left the source of a move to a lost member.
-// The losses are recorded permanently. Moves between other members must have ended.
-// ErrMinority: the other members have no quorum.
+// The losses are recorded permanently. Moves between other members go on if c says that
+// there are some (Table.Continues). ErrMinority: the other members have no quorum.
 func (r *Ring) Abandon(c Change, ids ...counting.NodeID) (*Ring, error) {
 	n := r.copy(c) // with all tables: they say where arcs were on their way from
+	n.tables[0].Continues = c.Moving
 	n.losses = slices.Clone(n.losses)
 	for _, id := range ids {
 		at := n.Index(id)
@@ -147,9 +150,13 @@ func (r *Ring) copy(c Change) *Ring {
 	return n
 }
 
-// next is copy without the tables and members that are not needed.
+// next is copy without the tables and members that are not needed. All moves must have
+// ended.
 func (r *Ring) next(c Change) *Ring {
 	n := r.copy(c)
+	for i := range n.tables {
+		n.tables[i].Continues = false
+	}
 	n.forget(2, c.Oldest) // the second table says where the moves come from
 	return n
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"footfall/domain/counting"
 )
@@ -14,7 +15,8 @@ import (
 var ErrBadDocument = errors.New("bad ring document")
 
 // document is the stored form of a Ring. Version 1 has no name, which is the default.
-// Version 2 has another one; earlier programs, which would drop it, refuse that version.
+// Version 2 has another one. Version 3 may have either, and has a table that continues
+// moves. Earlier programs, which would not know that, refuse these versions.
 type document struct {
 	Version    int                   `json:"version"`
 	Deployment string                `json:"deployment"`
@@ -30,8 +32,9 @@ type document struct {
 }
 
 type documentTable struct {
-	Epoch counting.Epoch  `json:"epoch"`
-	From  counting.Window `json:"from"`
+	Epoch     counting.Epoch  `json:"epoch"`
+	From      counting.Window `json:"from"`
+	Continues bool            `json:"continues,omitempty"`
 	// Owners has two bytes for each arc, the owner's index, little-endian.
 	Owners []byte `json:"owners"`
 }
@@ -45,9 +48,13 @@ func (r *Ring) Encode() []byte {
 	if r.name != counting.DefaultName {
 		d.Version, d.Name = 2, r.name
 	}
-	for _, t := range r.tables {
+	for i, t := range r.tables {
 		owners, _ := binary.Append(nil, binary.LittleEndian, t.owners[:]) // numbers can't fail
-		d.Tables = append(d.Tables, documentTable{Epoch: t.Epoch, From: t.From, Owners: owners})
+		continues := t.Continues && i+1 < len(r.tables)
+		if continues {
+			d.Version = 3
+		}
+		d.Tables = append(d.Tables, documentTable{Epoch: t.Epoch, From: t.From, Continues: continues, Owners: owners})
 	}
 	b, err := json.Marshal(d)
 	if err != nil { // numbers, strings and bytes alone can't fail
@@ -62,8 +69,7 @@ func Decode(b []byte) (*Ring, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadDocument, err)
 	}
-	named := d.Name != "" && d.Name != counting.DefaultName
-	if d.Version != 1 && d.Version != 2 || named != (d.Version == 2) || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
+	if !d.isKnown() || len(d.Tables) == 0 || d.Epoch < d.Tables[0].Epoch || d.Parent < 0 || d.Parent >= d.Epoch {
 		return nil, fmt.Errorf("%w: version %d, epoch %d, %d tables", ErrBadDocument, d.Version, d.Epoch, len(d.Tables))
 	}
 	r := &Ring{
@@ -81,7 +87,7 @@ func Decode(b []byte) (*Ring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: table %d: %w", ErrBadDocument, i, err)
 		}
-		r.tables = append(r.tables, Table{Epoch: t.Epoch, From: t.From, owners: owners})
+		r.tables = append(r.tables, Table{Epoch: t.Epoch, From: t.From, Continues: t.Continues, owners: owners})
 	}
 	for arc, o := range r.tables[0].owners {
 		if r.members[o].State != Active {
@@ -89,6 +95,19 @@ func Decode(b []byte) (*Ring, error) {
 		}
 	}
 	return r, nil
+}
+
+// isKnown tells whether the version is known, and says what the document has.
+func (d document) isKnown() bool {
+	named := d.Name != "" && d.Name != counting.DefaultName
+	continues := slices.ContainsFunc(d.Tables, func(t documentTable) bool { return t.Continues })
+	switch d.Version {
+	case 1, 2:
+		return named == (d.Version == 2) && !continues
+	case 3:
+		return continues
+	}
+	return false
 }
 
 func (r *Ring) decodeOwners(b []byte) (*[Arcs]uint16, error) {

@@ -90,13 +90,29 @@ func TestF28TheNameIsInTheDocument(t *testing.T) {
 	}
 }
 
+// X8: that moves go on is in a document of version 3, which programs before it refuse. They
+// would read pages that move at their destination alone. The next change ends it.
+func TestX8ThatMovesGoOnIsInTheDocument(t *testing.T) {
+	r := must(t)(newRing(t, member("a", 1), member("b", 1), member("c", 1)).Add(sharding.Change{ID: "add", From: 5}, member("d", 1)))
+	lost := must(t)(r.Abandon(sharding.Change{ID: "lost", From: 9, Moving: true}, "a"))
+	again := check.Value(sharding.Decode(lost.Encode()))(t)
+	check.Equal(t, bytes.HasPrefix(lost.Encode(), []byte(`{"version":3,`)), true, "the document is of version 3")
+	if n := len(again.Moves()); n == 0 || !slices.Equal(again.Moves(), lost.Moves()) {
+		t.Errorf("%d moves are read, want %d", n, len(lost.Moves()))
+	}
+	next := must(t)(again.Add(sharding.Change{ID: "next", From: 19, Oldest: 1}, member("e", 1)))
+	check.Equal(t, bytes.HasPrefix(next.Encode(), []byte(`{"version":1,`)), true, "the document after it is of version 1")
+}
+
 func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
 	for name, replace := range map[string]func(doc map[string]any){
 		"another version":          func(d map[string]any) { d["version"] = 2 },
 		"a name in version 1":      func(d map[string]any) { d["name"] = "staging" },
 		"the default name":         func(d map[string]any) { d["version"], d["name"] = 2, "footfall" },
 		"a name of no deployment":  func(d map[string]any) { d["version"], d["name"] = 2, "a_b" },
-		"version 3":                func(d map[string]any) { d["version"], d["name"] = 3, "staging" },
+		"version 3 without need":   func(d map[string]any) { d["version"], d["name"] = 3, "staging" },
+		"moves in version 1":       func(d map[string]any) { tableOf(d, 0)["continues"] = true },
+		"version 4":                func(d map[string]any) { d["version"], tableOf(d, 0)["continues"] = 4, true },
 		"no version":               func(d map[string]any) { delete(d, "version") },
 		"no window length":         func(d map[string]any) { delete(d, "window_ns") },
 		"odd window length":        func(d map[string]any) { d["window_ns"] = 1_500_000_000 },

@@ -13,37 +13,39 @@ type Move struct {
 }
 
 // From is the index of the member that had the arc before the newest table. If that
-// member is lost, it is the source from which the arc was moving to it. It is the owner
-// itself if the arc does not move, or if no member that had it is left.
+// member is lost, or if its move goes on (Table.Continues), it is the source from which
+// the arc was moving to it. It is the owner itself if the arc does not move, or if no
+// member that had it is left.
 func (r *Ring) From(arc counting.Arc) int {
-	if from := r.holder(arc); from >= 0 {
+	if from := r.holder(arc, 0); from >= 0 {
 		return from
 	}
 	return r.Owner(arc)
 }
 
-// holder is From, but -1 if no member that had the arc is left.
-func (r *Ring) holder(arc counting.Arc) int {
-	for i := 1; i < len(r.tables); i++ {
-		from := int(r.tables[i].owners[arc])
-		if r.members[from].State != Lost {
-			return from
-		}
-		if r.lostAt(from) > r.tables[i-1].Epoch { // it was lost with the pages that it had
-			return -1
-		}
+// holder is From for a table, but -1 if no member that had the arc is left.
+func (r *Ring) holder(arc counting.Arc, table int) int {
+	if table+1 >= len(r.tables) {
+		return -1
 	}
-	return -1
+	before := int(r.tables[table+1].owners[arc])
+	goesOn := r.tables[table].Continues && int(r.tables[table].owners[arc]) == before
+	if !goesOn && !r.isLost(before, table) {
+		return before
+	}
+	switch source := r.holder(arc, table+1); {
+	case source >= 0 && source != before && !r.isLost(source, table):
+		return source
+	case goesOn: // what has arrived
+		return before
+	}
+	return -1 // it was lost with the pages that it had
 }
 
-// lostAt is the epoch in which a lost member was abandoned.
-func (r *Ring) lostAt(member int) counting.Epoch {
-	for _, l := range slices.Backward(r.losses) {
-		if l.Node == r.members[member].ID {
-			return l.Epoch
-		}
-	}
-	return 0
+// isLost tells whether a member was abandoned when a table was made, or earlier.
+func (r *Ring) isLost(member, table int) bool {
+	m := r.members[member]
+	return m.State == Lost && slices.ContainsFunc(r.losses, func(l Loss) bool { return l.Node == m.ID && l.Epoch <= r.tables[table].Epoch })
 }
 
 // Moves are the arcs whose owner is not the member that has them (From), in ascending
@@ -58,13 +60,14 @@ func (r *Ring) Moves() []Move {
 	return moves
 }
 
-// When a node opens a ring with another table, the next four sets of arcs say what it
+// When a node opens a ring with another table, the next five sets of arcs say what it
 // does (design: ring, "an arc"):
 //
 //	Incoming        their moves to the node begin
 //	AddedArcs       what it has live of them is quarantined
 //	ReclaimedArcs   what it has frozen of them is live again
 //	CancelledMoves  their moves to the node end
+//	ContinuedMoves  their moves go on as they are
 
 // Incoming are the arcs that move to a node by the newest table, in ascending order.
 func (r *Ring) Incoming(id counting.NodeID) []counting.Arc {
@@ -76,17 +79,21 @@ func (r *Ring) Incoming(id counting.NodeID) []counting.Arc {
 // members that the newest abandons; in ascending order. They can still move until r is
 // open.
 func (r *Ring) CancelledMoves(id counting.NodeID) []counting.Arc {
-	if len(r.tables) < 2 {
-		return nil
-	}
-	before := Ring{members: slices.Clone(r.members), tables: r.tables[1:], losses: r.losses}
-	for i, m := range before.members {
-		if m.State == Lost && r.lostAt(i) == r.Table() {
-			before.members[i].State = Active
-		}
-	}
-	return slices.DeleteFunc(before.Incoming(id), func(arc counting.Arc) bool {
-		return r.members[before.From(arc)].State != Lost
+	node := r.Index(id)
+	return arcsWhere(func(arc counting.Arc) bool {
+		source := r.holder(arc, 1)
+		return source >= 0 && source != node && r.ownerBefore(arc) == node && r.isLost(source, 0)
+	})
+}
+
+// ContinuedMoves are the arcs that were moving to or from a node by the table before the
+// newest, and still do, or have arrived; in ascending order. They are among Incoming,
+// unless they move from the node.
+func (r *Ring) ContinuedMoves(id counting.NodeID) []counting.Arc {
+	node := r.Index(id)
+	return arcsWhere(func(arc counting.Arc) bool {
+		from, to := r.From(arc), r.Owner(arc)
+		return from != to && r.ownerBefore(arc) == to && (from == node || to == node)
 	})
 }
 
@@ -96,7 +103,7 @@ func (r *Ring) CancelledMoves(id counting.NodeID) []counting.Arc {
 func (r *Ring) AddedArcs(id counting.NodeID) []counting.Arc {
 	node := r.Index(id)
 	return arcsWhere(func(arc counting.Arc) bool {
-		return r.Owner(arc) == node && r.ownerBefore(arc) != node && r.holder(arc) != node
+		return r.Owner(arc) == node && r.ownerBefore(arc) != node && r.holder(arc, 0) != node
 	})
 }
 
@@ -106,7 +113,8 @@ func (r *Ring) AddedArcs(id counting.NodeID) []counting.Arc {
 func (r *Ring) ReclaimedArcs(id counting.NodeID) []counting.Arc {
 	node := r.Index(id)
 	return arcsWhere(func(arc counting.Arc) bool {
-		return node >= 0 && r.ownerBefore(arc) != node && r.holder(arc) == node
+		before := r.ownerBefore(arc)
+		return node >= 0 && r.isLost(before, 0) && before != node && r.holder(arc, 0) == node
 	})
 }
 

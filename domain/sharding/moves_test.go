@@ -155,17 +155,22 @@ func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
 						lost = append(lost, m.ID)
 					}
 				}
-				next, err := r.Abandon(sharding.Change{ID: fmt.Sprint("lost ", n, try), From: counting.Window(10*n + try + 1)}, lost...)
+				moving := rapid.Bool().Draw(t, "moving")
+				next, err := r.Abandon(sharding.Change{ID: fmt.Sprint("lost ", n, try), From: counting.Window(10*n + try + 1), Moving: moving}, lost...)
 				if err != nil || len(lost) == 0 {
 					continue
 				}
 				for arc := range counting.Arc(sharding.Arcs) {
 					owner := r.Members()[r.Owner(arc)].ID
-					if !slices.Contains(lost, owner) { // the moves to others end first
-						has[arc] = owner
-					} else if slices.Contains(lost, has[arc]) {
+					switch fromLost := slices.Contains(lost, has[arc]); {
+					case slices.Contains(lost, owner) && fromLost:
 						has[arc] = ""
+					case !slices.Contains(lost, owner) && (fromLost || !moving): // the move has ended
+						has[arc] = owner
 					}
+				}
+				if next, err = sharding.Decode(next.Encode()); err != nil {
+					t.Fatal(err)
 				}
 				wantHolders(t, next, r, has)
 				wantEnds(t, next, r)
@@ -210,7 +215,11 @@ func wantEnds(t *rapid.T, r, before *sharding.Ring) {
 func wantHolders(t *rapid.T, r, before *sharding.Ring, has []counting.NodeID) {
 	retained := make(map[counting.Arc]counting.NodeID)
 	gained := make(map[counting.Arc]counting.NodeID)
+	continued := make(map[counting.Arc]string)
 	for _, m := range r.Members() {
+		for _, arc := range r.ContinuedMoves(m.ID) {
+			continued[arc] += string(m.ID) + " "
+		}
 		for _, arc := range r.ReclaimedArcs(m.ID) {
 			retained[arc] = m.ID
 		}
@@ -228,8 +237,13 @@ func wantHolders(t *rapid.T, r, before *sharding.Ring, has []counting.NodeID) {
 		if want == "" {
 			want = owner
 		}
-		if was == has[arc] {
+		wasLost := r.Members()[r.Index(was)].State == sharding.Lost
+		if was == has[arc] || !wasLost {
 			wantRetained = ""
+		}
+		goesOn := owner == was && has[arc] != owner && has[arc] != ""
+		if got := continued[arc]; goesOn != (got == string(min(owner, from)+" "+max(owner, from)+" ")) || !goesOn && got != "" {
+			t.Fatalf("arc %d from %s to %s goes on at %q, want %t", arc, from, owner, got, goesOn)
 		}
 		if owner == has[arc] || owner == was {
 			wantGained = ""

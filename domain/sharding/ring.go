@@ -84,9 +84,15 @@ type Table struct {
 	// Epoch is that of the ring that made it.
 	Epoch counting.Epoch
 	// From is the first window for whose ids it is valid.
-	From   counting.Window
-	owners *[Arcs]uint16
+	From counting.Window
+	// Continues: the table was made to abandon members while arcs moved between others.
+	// These moves go on: the table changes neither their sources nor their owners.
+	Continues bool
+	owners    *[Arcs]uint16
 }
+
+// Owner is the index of the member that owns an arc by the table.
+func (t Table) Owner(arc counting.Arc) int { return int(t.owners[arc]) }
 
 // New makes the ring of epoch 1. The members may be in any order. The seed enters every
 // hash, so that clients can't choose page names for one node. Its Name is the default.

@@ -40,9 +40,9 @@ func (s RingState) Summary() (RingSummary, error) {
 }
 
 // Fence is the state of node id after RingStore.Fence(r), for adapters that store
-// values; s itself if nothing changes. cancelled is the number of incoming arcs that
-// are in r.CancelledMoves.
-func (s RingState) Fence(id counting.NodeID, r *Ring, cancelled int) (RingState, error) {
+// values; s itself if nothing changes. expected is the number of incoming arcs that are
+// in r.CancelledMoves or r.ContinuedMoves.
+func (s RingState) Fence(id counting.NodeID, r *Ring, expected int) (RingState, error) {
 	if s.Fenced != nil {
 		if err := s.compare(r); err != nil {
 			return s, err
@@ -59,8 +59,8 @@ func (s RingState) Fence(id counting.NodeID, r *Ring, cancelled int) (RingState,
 		return s, fmt.Errorf("%w: the node has opened epoch %d", ErrConflict, s.Opened.epoch)
 	case !r.CanFollow(s.Opened.Table()):
 		return s, fmt.Errorf("%w: the node has missed a change", counting.ErrAhead)
-	case s.Incoming > cancelled && r.Table() != s.Opened.Table():
-		return s, fmt.Errorf("%w: %d", ErrMoving, s.Incoming-cancelled)
+	case s.Incoming > expected && r.Table() != s.Opened.Table():
+		return s, fmt.Errorf("%w: %d", ErrMoving, s.Incoming-expected)
 	}
 	s.Fenced = r
 	return s, nil
@@ -96,8 +96,9 @@ func (s RingState) fencedFor(r *Ring) error {
 
 // Open is the state of node id after RingStore.Open(r), for adapters that store
 // values; s itself if nothing changes. If r has another table than s, the arcs of
-// r.Incoming(id) are incoming.
-func (s RingState) Open(id counting.NodeID, r *Ring) (RingState, error) {
+// r.Incoming(id) are incoming, but for those of r.ContinuedMoves that have arrived: so
+// many.
+func (s RingState) Open(id counting.NodeID, r *Ring, arrived int) (RingState, error) {
 	if err := s.fencedFor(r); err != nil {
 		return s, err
 	}
@@ -105,7 +106,7 @@ func (s RingState) Open(id counting.NodeID, r *Ring) (RingState, error) {
 		return s, nil
 	}
 	if s.Opened == nil || s.Opened.Table() != s.Fenced.Table() {
-		s.Incoming = len(s.Fenced.Incoming(id))
+		s.Incoming = len(s.Fenced.Incoming(id)) - arrived
 	}
 	s.Opened, s.Accepted = s.Fenced, nil
 	return s, nil

@@ -89,7 +89,7 @@ type RingStore interface {
 	//     it (Ring.Admits, or Ring.IsJoining if it was admitted before);
 	//   - counting.ErrAhead: r can't follow its open table (Ring.CanFollow);
 	//   - ErrMoving: r has another table, and arcs are still incoming, not counting
-	//     r.CancelledMoves.
+	//     r.CancelledMoves and r.ContinuedMoves.
 	Fence(ctx context.Context, r *Ring) (counting.Window, error)
 
 	// Accept stores r as RingState.Accepted, until the node opens r or a later
@@ -100,8 +100,9 @@ type RingStore interface {
 
 	// Open admits r's epoch. If r has another table than the open ring, Open does
 	// the following in the same step:
-	//   - Moves of the old table end with what has arrived.
-	//   - Moves of the arcs of r.Incoming begin.
+	//   - Moves of the old table end with what has arrived. But those of the arcs of
+	//     r.ContinuedMoves go on as they are, under the new table.
+	//   - Moves of the other arcs of r.Incoming begin.
 	//   - Of the arcs of r.AddedArcs, the node quarantines what it has live, and
 	//     deletes their keys: it can have nothing of them, unless it was rolled
 	//     back past a move, or an operator put it there. Quarantined pages are in

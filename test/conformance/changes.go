@@ -81,11 +81,7 @@ func changeCases() []testCase {
 		// Arcs of three nodes are incoming, and one of the nodes is abandoned.
 		{"cancelled moves don't delay the change that abandons their node", moving, func(f *fixture) {
 			f.empty()
-			var others []sharding.Member
-			for _, id := range []counting.NodeID{"other_1", "other_2", "other_3"} {
-				others = append(others, sharding.Member{ID: id, Addr: string(id) + ":1"})
-			}
-			r := check.Value(f.firstRing("first", others...).Add(sharding.Change{ID: "second"}, f.member()))(f)
+			r := check.Value(f.firstRing("first", three()...).Add(sharding.Change{ID: "second"}, f.member()))(f)
 			f.openRing(r)
 			left := check.Value(r.Abandon(sharding.Change{ID: "third", From: f.current() + 2}, "other_2"))(f)
 			ending := left.CancelledMoves(f.node.ID())

@@ -72,6 +72,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"changes", changeCases()},
 		{"accept", acceptCases()},
 		{"moves", moveCases()},
+		{"continued moves", continuedCases()},
 		{"claimed arcs", claimArcCases()},
 		{"imported pages", importCases()},
 		{"moving keys", moveKeyCases()},

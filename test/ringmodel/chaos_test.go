@@ -82,13 +82,19 @@ func (w *world) operate(d *chaos.Dice) {
 	switch x := d.UpTo(100); {
 	case w.plan.swings:
 		err = i.swing(ctx)
-	case x < 50 && len(visitors) < guests:
-		s := w.joining(d)
-		_, err = i.ring.Add(ctx, s.Addr(), 5+d.UpTo(30), false)
+	case x < 50 && (len(visitors) < guests || len(actives)-len(visitors) < stayers):
+		s, weight := w.joining(d), 5+d.UpTo(30)
+		if len(actives)-len(visitors) < stayers { // one was lost
+			weight = w.plan.heavy
+		}
+		_, err = i.ring.Add(ctx, s.Addr(), weight, false)
 		if err == nil && s.emptied.Load() {
 			w.Counted.Add(nodeAddedAgain)
 		}
 		if err == nil && w.plan.losses && d.Chance(0.7) {
+			if len(actives)-len(visitors) >= stayers && d.Chance(0.5) {
+				s = w.serverOf(actives[1+d.UpTo(len(actives)-1)]) // instances start by the first one
+			}
 			w.lose(d, i.cluster.View().Ring, s)
 		}
 	case x < 75 && len(visitors) > 0:

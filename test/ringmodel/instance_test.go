@@ -143,6 +143,7 @@ func (p press) Publish(_ context.Context, r publishing.Report) error {
 		w.Violate("P5: window %s was published with %d and with %d", r.ID, before, r.Count)
 	}
 	w.reports[r.ID] = r.Count
+	w.losses.known[r.ID] = w.Counted.Count(nodeLost)
 	return nil
 }
 

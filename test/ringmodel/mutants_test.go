@@ -58,6 +58,10 @@ func rareDefects() []defect {
 		{plan: bereft, mutant: mutant{name: "what was claimed for a lost node is thrown away", node: func(n chaos.Node) chaos.Node { return wasteful{n} }}},
 		{plan: bereft, mutant: mutant{name: "what had left for a lost node comes back", node: func(n chaos.Node) chaos.Node { return &hoarder{Node: n} }}},
 		{plan: bereft, mutant: mutant{name: "windows that a lost node alone had are forgotten", node: func(n chaos.Node) chaos.Node { return unaware{n} }}},
+		{plan: bereft, mutant: mutant{name: "moves of others end when a node is abandoned", node: func(n chaos.Node) chaos.Node { return hurried{n} }}},
+		{plan: bereft, mutant: mutant{name: "what arrived of moves that go on is forgotten", node: func(n chaos.Node) chaos.Node {
+			return &repetitive{Node: n, imported: make(map[counting.Arc][]counting.Visit)}
+		}}},
 		{plan: storm, mutant: mutant{name: "what a node knew of windows goes with it", node: func(n chaos.Node) chaos.Node { return oblivious{n} }}},
 		{plan: outage, mutant: mutant{name: "claims don't wait for the disk", lazyClaims: true}, stuck: true},
 		{plan: outage, mutant: mutant{name: "a change doesn't wait for the disks before it", lazyChanges: true}, stuck: true},

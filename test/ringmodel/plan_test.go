@@ -29,7 +29,7 @@ type plan struct {
 	trips              [5]float64    // by kind: chances that an instance dies at a call
 	pause              time.Duration // between two changes of an operator, about
 	pair               bool          // two nodes are separated (runPair)
-	losses             bool          // joining nodes are permanently lost; no request has a key
+	losses             bool          // nodes are permanently lost; no request has a key
 	audits             bool          // all pages are read all the time
 	swings             bool          // all changes are back and forth
 	sleeps             time.Duration // between two times that an instance stops for long, about

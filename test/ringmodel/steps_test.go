@@ -35,6 +35,10 @@ func (s *server) around(ctx context.Context, c chaos.Call, do func(context.Conte
 		s.keep() // the model of windows has other faults
 	case "accept":
 		s.keep()
+	case string(counting.ActionLose):
+		if e, _ := v.(counting.Entry); err == nil && e.State == counting.Lost {
+			s.world.noteMarked(c.Window)
+		}
 	case "findkeys":
 		for _, f := range v.([]counting.KeyLookup) {
 			if f.Stored {
@@ -61,8 +65,13 @@ func (s *server) stepped(c chaos.Call, v any, err error) {
 		switch in, _ := v.(counting.ImportResult); {
 		case in.Closed:
 			s.world.Counted.Add(lateStep)
-		case err == nil && len(c.Chunk.Keys) > 0:
-			s.world.Counted.Add(keysMoved)
+		case err == nil:
+			if len(c.Chunk.Keys) > 0 {
+				s.world.Counted.Add(keysMoved)
+			}
+			if s.world.plan.losses {
+				s.world.noteImported(stint{s.ID(), c.Table}, c.Chunk.Pages, in.Refused)
+			}
 		}
 	default:
 		s.keep()

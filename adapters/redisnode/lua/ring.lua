@@ -5,8 +5,9 @@
 -- fence_ring answers the current window, or the latest waiting one if that is later. It initialises an empty store. window is
 -- the length in milliseconds, parent the epoch that the ring follows. admits is '1'
 -- if the ring admits empty nodes, joining if the node joins by its newest table.
--- incoming has a bit for each arc that comes; cancelled lists the arcs whose moves end.
-local function fence_ring(deployment, epoch, change, document, window, list, parent, admits, joining, incoming, cancelled)
+-- incoming has a bit for each arc that comes; expected lists those that may come now,
+-- whose moves end or go on.
+local function fence_ring(deployment, epoch, change, document, window, list, parent, admits, joining, incoming, expected)
   local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'length', 'open', 'tables', 'openchange')
   local fenced, last = tonumber(t[3] or '0'), tonumber(t[6] or '0')
   if ARGV[2] ~= '' and ARGV[2] ~= deployment then return {'OTHER', deployment, ARGV[2]} end
@@ -24,7 +25,7 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
     elseif has ~= newest(list) then
       if has ~= previous(list) then return {'AHEAD'} end
       local left = redis.call('BITCOUNT', 'ff:coming')
-      for _, arc in ipairs(unpacked(cancelled)) do
+      for _, arc in ipairs(unpacked(expected)) do
         if left == 0 then break end
         left = left - redis.call('GETBIT', 'ff:coming', arc)
       end
@@ -89,6 +90,31 @@ local function reclaim_arcs(arcs, leaving, by)
   quarantine_arcs(released, by)
 end
 
+-- continue_moves takes the moves of arcs from one table to another, as far as they have
+-- come. It returns their stages, and which of them are not incoming.
+local function continue_moves(arcs, last, by)
+  local stages, arrived = {}, {}
+  for _, arc in ipairs(arcs) do
+    stages[arc] = redis.pcall('HGET', 'ff:st', arc)
+    arrived[arc] = redis.call('GETBIT', 'ff:coming', arc) == 0
+    for _, key in ipairs({'ff:x:' .. arc .. ':', 'ff:in:' .. arc .. ':'}) do
+      if redis.call('EXISTS', key .. last) == 1 then redis.call('RENAME', key .. last, key .. by) end
+    end
+  end
+  return stages, arrived
+end
+
+-- start_moves begins the moves to a table, and goes on with some of the last one.
+local function start_moves(continued, last, by)
+  local stages, arrived = continue_moves(continued, last, by)
+  redis.call('UNLINK', 'ff:st', 'ff:coming')
+  if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
+  for _, arc in ipairs(continued) do
+    if type(stages[arc]) == 'string' then redis.call('HSET', 'ff:st', arc, stages[arc]) end
+    if arrived[arc] then redis.call('SETBIT', 'ff:coming', arc, 0) end
+  end
+end
+
 -- await_lost makes at most some windows before one waiting, after the last that was
 -- closed. A broken list of waiting windows does not stop a change of the ring.
 local function await_lost(before, most)
@@ -104,16 +130,15 @@ local function await_lost(before, most)
 end
 
 -- open_ring opens the ring. If it has another table, the moves of that table begin,
--- and those of the last one are forgotten.
-local function open_ring(added, reclaimed, lost_until, most)
+-- and those of the last one are forgotten but for those of continued.
+local function open_ring(added, reclaimed, continued, lost_until, most)
   if not ring.open then
     local last, by = newest(ring.tables), newest(ring.next)
     if last ~= by then
       quarantine_arcs(unpacked(added), by)
       reclaim_arcs(unpacked(reclaimed), last, by)
-      redis.call('UNLINK', 'ff:st', 'ff:coming')
+      start_moves(unpacked(continued), last, by)
       if last and lost_until ~= '0' then await_lost(tonumber(lost_until), tonumber(most)) end
-      if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
     end
     redis.call('HSET', 'ff:T', 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
     redis.call('HDEL', 'ff:T', 'nextcoming', 'approved')
