@@ -99,10 +99,14 @@ func openStore(lc fx.Lifecycle, s Settings, log *slog.Logger) Store {
 func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics, log *slog.Logger) *cluster.Cluster {
 	observer := func(id counting.NodeID) func(groupcommit.Flush) {
 		observe := m.Batches(id)
-		return func(f groupcommit.Flush) { observe(f.Items, f.Requests, f.Took, f.Err) }
+		return func(f groupcommit.Flush) {
+			observe(f.Items, f.Requests, f.Took, f.Err)
+			countRefusals(m, f.Receipt)
+		}
 	}
 	c := cluster.New(cluster.Options{
-		Nodes: store.Nodes, Dial: store.Dial, HangUp: store.HangUp, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit, KeyLimit: s.KeyLimit,
+		Nodes: store.Nodes, Dial: store.Dial, HangUp: store.HangUp, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit,
+		KeyLimit: s.KeyLimit, RecordLimit: s.recordLimit(), PageLimit: s.PageLimit,
 		Log: log, Observer: observer, Lost: m.CountLost,
 	})
 	start := func(ctx context.Context) error {
@@ -112,6 +116,23 @@ func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics,
 	}
 	stage(lc, "group commit", start, c.Stop, 2*time.Second)
 	return c
+}
+
+// countRefusals counts the items that a node has refused because of a bound.
+func countRefusals(m *prometheus.Metrics, r counting.Receipt) {
+	if r.Duplicate {
+		return
+	}
+	for _, refused := range r.Refused {
+		switch refused.Reason {
+		case counting.KeyLimit:
+			m.CountRefused("keys", limits.BoundTotal)
+		case counting.PageLimit:
+			m.CountRefused("pages", limits.BoundTotal)
+		case counting.DiskReserve:
+			m.CountRefused("disk", limits.BoundTotal)
+		}
+	}
 }
 
 func newResharding(lc fx.Lifecycle, store Store, c *cluster.Cluster, log *slog.Logger) *resharding.Service {
@@ -175,6 +196,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	connections := least(s.ConnectionLimit, newFileBudget().public)
 	refused := limits.NewRefusals(m.CountRefused, log)
 	bounds, identify := s.bounds(connections, refused), limits.Identify{Proxies: s.TrustedProxies}
+	bounds.Keys = s.keyQuota(func() int { return len(c.View().Nodes) }, refused)
 	handler, err := public.New(public.Options{
 		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
 		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",

@@ -51,7 +51,7 @@ type Settings struct {
 	CallbackRate        httpcallback.Rate
 	CallbackContact     httpcallback.Contact
 	CallbackLog         string
-	KeyLimit            int
+	KeyLimit, PageLimit int
 	CORSOrigins         []string
 	Pages               string // public, admin or off
 	RateLimit           limits.Rate
@@ -88,14 +88,14 @@ func (s *Settings) all() []setting {
 		{"callback-allow", "public", "Who may be called back: public, none, CIDRs, host patterns (*.example.com; they narrow public), HOST@CIDR; comma separated.", into(&s.CallbackPolicy, httpcallback.ParsePolicy)},
 		{"callback-secret", "", "Signs callbacks (Standard Webhooks): whsec_ and base64; two, comma separated, for rotation.", into(&s.CallbackSecrets, httpcallback.ParseSecrets)},
 		{"callback-limit", "1000", "Distinct endpoints kept for a window on each node; more are refused with 503 failed.", into(&s.CallbackLimit, numberTo(1_000_000))},
-		{"key-limit", "1000000", "Idempotency keys kept on each node, for 24 to 48 hours, about 100 bytes each; more are refused with 503.", into(&s.KeyLimit, numberTo(1_000_000_000))},
+		{"key-limit", "1000000", "Requests with an Idempotency-Key kept on each node, for 24 to 48 hours, about 100 bytes each and as much for each of their visits; more are refused with 503.", into(&s.KeyLimit, numberTo(1_000_000_000))},
 		{"cors-origins", "", "Origins whose pages may use the public listener from a browser, without credentials, comma separated, or *; none if it isn't set.", into(&s.CORSOrigins, public.ParseOrigins)},
 		{"pages", "public", "Who may list page names, and see how callbacks went: public; admin, on the admin listener only; off, where no listener lists names, so that export is refused.", into(&s.Pages, parsePages)},
 		{"rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; one with many items or pages counts as so many; more get 429 with Retry-After; no limit if it isn't set.", into(&s.RateLimit, limits.ParseRate)},
 		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for shares and the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},
 		{"log-format", "", "text or json; if it isn't set, text on a terminal and json elsewhere.", into(&s.LogFormat, parseFormat)},
-	}, append(s.limitSettings(), s.callbackSettings()...)...)
+	}, slices.Concat(s.limitSettings(), s.storeSettings(), s.callbackSettings())...)
 }
 
 // flags returns a flag for each setting, with its default.

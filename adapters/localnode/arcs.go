@@ -12,6 +12,7 @@ import (
 // that it continues. What lies where arcs are to come, or was left by the moves before, is
 // quarantined.
 func (t *tx) startMoves(r *sharding.Ring) {
+	t.count.again()
 	continued := r.ContinuedMoves(t.id)
 	ends := func(arc counting.Arc) bool {
 		_, goesOn := slices.BinarySearch(continued, arc)

@@ -37,6 +37,9 @@ func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 }
 
 func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err error) {
+	if t.countOnce(); !b.Repeated {
+		t.pageLimit, t.noReserve = b.PageLimit, t.reserve != nil && t.reserve()
+	}
 	item := 0
 	note := func(refusal counting.Reason) {
 		if refusal != 0 {
@@ -61,7 +64,7 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 	if len(b.Keyed) > 0 {
 		days := t.keyDays(false)
 		for _, k := range b.Keyed {
-			note(t.addKeyed(k, &days, b.KeyLimit))
+			note(t.addKeyed(k, &days, b))
 		}
 	}
 	for _, s := range b.SetCounts {
@@ -73,9 +76,16 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 // add adds to one page, or says why it can't; 0 is no reason.
 func (t *tx) add(v counting.Visit) counting.Reason {
 	t.key = t.appendPage(t.key[:0], v.Arc, v.Page)
-	count, err := readCount(t.pages.Get(t.key))
+	stored := t.pages.Get(t.key)
+	count, err := readCount(stored)
 	if err != nil {
 		return counting.Corrupt
+	}
+	if stored == nil {
+		if reason := t.refusesPage(v.Arc); reason != 0 {
+			return reason
+		}
+		t.count.note(t.key, 1)
 	}
 	sum, ok := counting.AddChecked(count, v.Count)
 	if !ok {
@@ -88,15 +98,25 @@ func (t *tx) add(v counting.Visit) counting.Reason {
 
 // setCount sets the count of one page, or says why it can't; 0 is no reason.
 func (t *tx) setCount(s counting.SetCount) counting.Reason {
-	key := t.appendPage(nil, s.Arc, s.Page)
-	switch {
-	case t.isIncoming(s.Arc):
+	if t.isIncoming(s.Arc) {
 		return counting.Moving
-	case s.Delete:
-		t.pages.Delete(key)
-	default:
-		t.pages.Put(key, number(s.Count))
 	}
+	key := t.appendPage(nil, s.Arc, s.Page)
+	isNew := t.pages.Get(key) == nil
+	if s.Delete {
+		if !isNew {
+			t.count.note(key, -1)
+		}
+		t.pages.Delete(key)
+		return 0
+	}
+	if isNew {
+		if reason := t.refusesPage(s.Arc); reason != 0 {
+			return reason
+		}
+		t.count.note(key, 1)
+	}
+	t.pages.Put(key, number(s.Count))
 	return 0
 }
 

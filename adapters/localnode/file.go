@@ -59,6 +59,7 @@ func (f *File) Start(ctx context.Context) error {
 	}
 	f.ring.Store(nil)
 	f.file.suspect, f.seen = false, seen{}
+	f.count.again()
 	f.file.db.Store(db)
 	return nil
 }

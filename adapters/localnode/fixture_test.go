@@ -126,7 +126,7 @@ func TestFileOfAnEarlierVersionKnowsWhatWasApplied(t *testing.T) {
 			t.Errorf("batch %d: got %+v and the error %v, want a duplicate", last.Seq, r, err)
 		}
 	}
-	if s, err := n.RingSummary(t.Context()); err != nil || s.Keys != len(stored.Keyed) {
+	if s, err := n.RingSummary(t.Context()); err != nil || s.Keys.Records != len(stored.Keyed) {
 		t.Errorf("got %+v and the error %v, want %d keys", s, err, len(stored.Keyed))
 	}
 	b := &counting.Batch{Epoch: 1, Session: "new", Seq: 1, KeyLimit: 1000}

@@ -29,6 +29,7 @@ import (
 //	calls/WINDOW/ENDPOINT  JSON of counting.Delivery
 //	keys/DAY/ARC KEY       the fingerprint of an idempotency key; the sequence
 //	                       of a day is the number of its keys
+//	keys/DAY r             number of the requests that brought them
 //	forget/MS KIND NAME    what is to be looked at then, see forget.go
 //
 // A node whose arcs move has, in memory only:

@@ -1,6 +1,11 @@
 package localnode
 
-import "footfall/domain/counting"
+import (
+	"bytes"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
 
 // maxForgottenKeys bounds how many keys one transaction forgets.
 const maxForgottenKeys = 4096
@@ -32,12 +37,25 @@ func (t *tx) keyDays(all bool) (days []dayKeys) {
 	return days
 }
 
-// keysKept is the number of keys of some days.
-func keysKept(days []dayKeys) (number int) {
+// keysKept are the numbers of keys of some days.
+func (t *tx) keysKept(days []dayKeys) (kept sharding.Keys) {
 	for _, of := range days {
-		number += int(of.Sequence())
+		if kept.Records == 0 && of.Sequence() > 0 {
+			kept.Oldest = of.day
+		}
+		kept.Records += int(of.Sequence())
+		kept.Requests += int(t.requestsOf(of.day))
 	}
-	return number
+	return kept
+}
+
+// requestsKey is where the number of a day's requests is, beside the day.
+func requestsKey(day counting.Day) []byte { return append(ordered(day), 'r') }
+
+// requestsOf is how many requests have brought keys on a day; 0 where that is broken.
+func (t *tx) requestsOf(day counting.Day) int64 {
+	n, _ := readCount(t.table(inKeys).Get(requestsKey(day)))
+	return n
 }
 
 // findKey returns the fingerprint of a key, nil where none of the days has it.
@@ -54,7 +72,7 @@ func keyName(arc counting.Arc, key counting.Key) []byte { return append(arcKey(a
 
 // addKeyed adds one item unless some days know its key, or says why it can't; 0 is
 // no reason. It may add today to the days.
-func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, limit int) counting.Reason {
+func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, b *counting.Batch) counting.Reason {
 	name := keyName(item.Arc, item.Key)
 	if stored := findKey(*days, name); stored != nil {
 		if string(stored) != string(item.Print[:]) {
@@ -62,17 +80,24 @@ func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, limit int) coun
 		}
 		return 0
 	}
-	if keysKept(*days) >= limit {
-		return counting.KeyLimit
+	isRequest := item.Count == 0
+	if isRequest && !b.Repeated {
+		kept := t.keysKept(*days)
+		switch {
+		case t.noReserve:
+			return counting.DiskReserve
+		case kept.Requests >= b.KeyLimit, b.RecordLimit > 0 && kept.Records >= b.RecordLimit:
+			return counting.KeyLimit
+		}
 	}
 	of, err := t.keyDay(days, counting.DayOf(t.at))
 	if err != nil {
 		return counting.Corrupt
 	}
-	if item.Count > 0 {
-		if reason := t.add(item.Visit); reason != 0 {
-			return reason
-		}
+	if isRequest {
+		t.table(inKeys).Put(requestsKey(of.day), number(t.requestsOf(of.day)+1))
+	} else if reason := t.add(item.Visit); reason != 0 {
+		return reason
 	}
 	of.keep(name, item.Print)
 	return 0
@@ -117,6 +142,7 @@ func (t *tx) forgetKeys(day []byte) (all bool) {
 	}
 	names := firstKeys(of, nil, maxForgottenKeys)
 	if len(names) < maxForgottenKeys {
+		days.Delete(append(bytes.Clone(day), 'r'))
 		days.Delete(day)
 		return true
 	}

@@ -68,6 +68,7 @@ func (m *Node) Restore(to Snapshot) {
 	m.tree.items = to.items.Clone()
 	m.ring.Store(to.ring)
 	m.seen = seen{}
+	m.count.again()
 }
 
 // hold keeps all other calls out until the function that it returns is called.

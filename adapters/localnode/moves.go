@@ -37,6 +37,7 @@ func (m movable) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []cou
 }
 
 func (t *tx) claim(arc counting.Arc) counting.FrozenPages {
+	t.count.again()
 	pages := movePrefix(t.pages, arcKey(arc), t.table(inFrozen), arcKey(arc))
 	at := counting.FrozenPages{Stage: counting.Released, Pages: pages}
 	if pages > 0 || len(t.arcKeys(arc)) > 0 {
@@ -112,6 +113,7 @@ func (t *tx) importPage(table counting.Epoch, v counting.Visit) (excess int64, r
 		to := orphanKey(counting.Orphan{Arc: v.Arc, Table: table, Excess: true})
 		t.table(inQuarantine).Put(append(to, key[len(arcKey(v.Arc)):]...), number(excess))
 	}
+	t.count.again()
 	t.pages.Put(key, number(sum))
 	t.table(inMarks).Put(key, present())
 	return excess, 0

@@ -40,9 +40,13 @@ type core struct {
 	listed int
 
 	// writing has room for the one writer, so that waiting for it ends with
-	// the context of the call. The writer owns seen and saved.
+	// the context of the call. The writer owns seen, saved and count.
 	writing chan struct{}
 	seen    seen
+	count   pageCount
+	// reserve tells whether there is too little space on the disk for other pages and
+	// keys; nil for a node without a disk.
+	reserve func() bool
 	// ring caches the decoded ring of the store. saved is the ring that the running
 	// transaction has written; it becomes ring when the transaction has committed.
 	saved *knownRing
@@ -80,6 +84,9 @@ type tx struct {
 	version int64
 
 	pages bucket
+	// pageLimit and noReserve bound what a batch adds.
+	pageLimit int
+	noReserve bool
 	// key is that of the last page. values has every count that was stored: the
 	// driver keeps the slices until the transaction ends, so it is only appended to.
 	key, values []byte
@@ -134,6 +141,7 @@ func (n *core) update(ctx context.Context, what string, check ringCheck, change 
 	if err == nil {
 		err = n.driver.Update(func(root bucket) error { return n.run(root, check, change) })
 	}
+	n.count.resolve(err == nil)
 	n.seen.resolve(err == nil)
 	if err == nil && n.saved != nil {
 		n.ring.Store(n.saved)

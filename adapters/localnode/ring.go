@@ -106,7 +106,8 @@ func (n *core) RingState(ctx context.Context) (s sharding.RingState, err error) 
 func (n *core) RingSummary(ctx context.Context) (s sharding.RingSummary, err error) {
 	err = n.view(ctx, "summarize the ring", isMember, func(t *tx) (err error) {
 		s, err = t.state.Summary()
-		s.Keys = keysKept(t.keyDays(false))
+		s.Keys, s.Pages = t.keysKept(t.keyDays(false)), int(n.count.known.Load())
+		s.DiskReserve = n.reserve != nil && n.reserve()
 		return err
 	})
 	return s, err

@@ -52,6 +52,7 @@ func (n *core) Heartbeat(ctx context.Context, c counting.Clock) (a counting.Hear
 		agrees := c.Check(t.at) == nil
 		if agrees {
 			t.forget()
+			t.countPages()
 		}
 		a.Waiting = t.sealable(a.Current, c.MaxSkew)
 		if agrees {

@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -86,8 +87,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge("footfall_node_share_ratio", "Part of all pages that a node of the ring has, 0 to 1.", n.Share, "node", string(n.ID))
 		gauge("footfall_node_clock_skew_seconds", "How far the clock of a node was ahead of that of this instance at the last heartbeat.", n.ClockSkew, "node", string(n.ID))
-		if up == 1 && n.Keys >= 0 {
-			gauge("footfall_node_idempotency_keys", "Idempotency keys that count for the limit of a node.", float64(n.Keys), "node", string(n.ID))
+		if up == 1 {
+			gaugeStored(gauge, n)
 		}
 	}
 	if list, err := c.Windows(ctx, scrapedWindows); err == nil {
@@ -106,5 +107,24 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge("footfall_windows", "The newest 60 windows by state.", float64(windows), "state", string(state))
 		gauge("footfall_window_oldest_age_seconds", "Time since the end of the oldest of the newest 60 windows in a state; 0 for an open one.", oldest.Seconds(), "state", string(state))
+	}
+}
+
+// gaugeStored emits what a node stores, and whether it has room for more.
+func gaugeStored(gauge func(name, help string, value float64, label ...string), n sharding.MemberStatus) {
+	id := string(n.ID)
+	gauge("footfall_pages", "Pages that a node stores, counted again at least every minute or start.", float64(n.Pages), "node", id)
+	for _, bound := range counting.Bounds() {
+		full := 0.0
+		if slices.Contains(n.Full, bound) {
+			full = 1
+		}
+		gauge("footfall_node_full", "1 while a node has no room for other pages or keys, by the bound that it has reached, and 0 if not.", full, "node", "bound", id, bound)
+	}
+	if n.Keys.Requests >= 0 {
+		gauge("footfall_node_idempotency_keys", "Requests with an idempotency key that count for the limit of a node.", float64(n.Keys.Requests), "node", id)
+	}
+	if n.Keys.Records >= 0 {
+		gauge("footfall_node_idempotency_records", "Records of idempotency keys on a node: one of each request and of each of its visits.", float64(n.Keys.Records), "node", id)
 	}
 }

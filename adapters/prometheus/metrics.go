@@ -91,7 +91,8 @@ func (m *Metrics) CountAttempt(a publishing.Attempt) {
 // resource.
 func bounds() [][2]string {
 	all := [][2]string{{"rate", "client"}, {"endpoints", "host"}}
-	for _, resource := range []string{"connections", "bytes", "requests", "bulks", "streams", "watched_pages", "endpoints"} {
+	all = append(all, [2]string{"pages", "total"}, [2]string{"disk", "total"})
+	for _, resource := range []string{"connections", "bytes", "requests", "bulks", "streams", "watched_pages", "endpoints", "keys"} {
 		all = append(all, [2]string{resource, "client"}, [2]string{resource, "total"})
 	}
 	return all

@@ -69,7 +69,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		Status: func(context.Context) sharding.Status {
 			return sharding.Status{
 				Epoch: 7, Losses: make([]sharding.Loss, 2),
-				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: 9}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
+				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: sharding.Keys{Requests: 9, Records: 30}, Pages: 40, Full: []string{"pages"}}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
 				Moves: sharding.Progress{Left: 3, Arcs: 11, Pages: 12, Stuck: make([]sharding.StuckArc, 1)},
 			}
 		},
@@ -90,7 +90,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_publish_attempts_total{outcome=unknown,publisher=x} 1", "footfall_queue_items{node=a} 4",
 		"footfall_refused_total{bound=client,resource=admin_token} 1",
 	}
-	for bound, resources := range map[string]string{"client": "bulks bytes connections endpoints rate requests streams watched_pages", "host": "endpoints", "total": "bulks bytes connections endpoints requests streams watched_pages"} {
+	for bound, resources := range map[string]string{"client": "bulks bytes connections endpoints keys rate requests streams watched_pages", "host": "endpoints", "total": "bulks bytes connections disk endpoints keys pages requests streams watched_pages"} {
 		for resource := range strings.FieldsSeq(resources) {
 			always = append(always, fmt.Sprintf("footfall_refused_total{bound=%s,resource=%s} 0", bound, resource))
 		}
@@ -103,7 +103,8 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	want := append([]string{
 		"footfall_node_clock_skew_seconds{node=a} 0",
 		"footfall_node_clock_skew_seconds{node=b} 0",
-		"footfall_node_idempotency_keys{node=a} 9", "footfall_node_share_ratio{node=a} 0.75", "footfall_node_share_ratio{node=b} 0.25",
+		"footfall_node_idempotency_keys{node=a} 9", "footfall_node_idempotency_records{node=a} 30", "footfall_node_share_ratio{node=a} 0.75", "footfall_node_share_ratio{node=b} 0.25",
+		"footfall_node_full{bound=disk,node=a} 0", "footfall_node_full{bound=keys,node=a} 0", "footfall_node_full{bound=pages,node=a} 1", "footfall_pages{node=a} 40",
 		"footfall_node_up{node=a} 1", "footfall_node_up{node=b} 0", "footfall_ring_arcs_left{} 3", "footfall_ring_arcs_moved_total{} 11",
 		"footfall_ring_arcs_stuck{} 1", "footfall_ring_epoch{} 7", "footfall_ring_excess_pages_total{} 0", "footfall_ring_losses{} 2", "footfall_ring_pages_moved_total{} 12",
 	}, always...)

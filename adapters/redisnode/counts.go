@@ -3,6 +3,7 @@ package redisnode
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -16,14 +17,15 @@ const listPages = 500
 // Apply implements counting.Counts. If the node waits for replicas, it answers when they
 // have the batch. A batch for which too few are online is not applied.
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+	l := limitsOf(b)
 	args := []any{
 		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
-		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(),
+		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(), l.pages,
 	}
 	function := "apply"
 	if len(b.Keyed)+len(b.SetCounts) > 0 {
 		function = applyMore
-		args = append(args, packKeyed(b.Keyed), b.KeyLimit, packCounts(b.SetCounts))
+		args = append(args, packKeyed(b.Keyed), l.keys, l.records, packCounts(b.SetCounts))
 	}
 	var on scripter = n.client.Load()
 	if n.replicas > 0 {
@@ -49,6 +51,16 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	}
 	refused, err := parseRefused(answer.text(0))
 	return counting.Receipt{Duplicate: word == "DUP", Refused: refused, Says: n.words(answer.text(1))}, err
+}
+
+// itemLimits bound what a batch may add.
+type itemLimits struct{ keys, records, pages int }
+
+func limitsOf(b *counting.Batch) itemLimits {
+	if b.Repeated {
+		return itemLimits{keys: math.MaxInt32}
+	}
+	return itemLimits{b.KeyLimit, b.RecordLimit, b.PageLimit}
 }
 
 // parseRefused reads item:reason,item:reason.

@@ -21,6 +21,7 @@ import (
 //	ff:in:{arc}:{table}  set of the pages that were imported; an empty one stands for all keys
 //	ff:k:{day}:{arc}     hash: hash of an idempotency key -> hash of its payload
 //	ff:ka:{day}   set of the arcs that have keys of the day; ff:kn: hash: day -> number of keys
+//	ff:kr         hash: day -> number of requests with a key that batches have brought
 //	ff:ids:{w}:{set}  sets of ids; small sets of integers are the cheapest that Redis has
 //	ff:n:{w}      number of ids in them
 //	ff:eps:{w}    set of endpoints

@@ -45,7 +45,8 @@ func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 		Fence:    counting.Epoch(answer.int64(0)),
 		Opened:   counting.Epoch(answer.int64(1)),
 		Incoming: answer.int(2),
-		Keys:     answer.int(3),
+		Keys:     sharding.Keys{Requests: answer.int(3), Records: answer.int(4), Oldest: counting.Day(answer.int64(5))},
+		Pages:    answer.int(6),
 	}, err
 }
 

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 )
 
 // Heartbeat implements counting.Windows.
 func (n *Node) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
 	answer, err := n.run(ctx, "heartbeat", seconds(counting.SessionLife), counting.MaxWaiting,
-		c.Now.UnixMilli(), c.MaxSkew.Milliseconds())
+		c.Now.UnixMilli(), c.MaxSkew.Milliseconds(), sharding.Arcs)
 	a := counting.HeartbeatResult{Now: time.UnixMilli(answer.int64(0)), Current: counting.Window(answer.int64(1))}
 	for i := 2; i < len(answer); i++ {
 		a.Waiting = append(a.Waiting, counting.Window(answer.int64(i)))

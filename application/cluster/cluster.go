@@ -47,9 +47,12 @@ type Options struct {
 	MaxSkew time.Duration
 	// EndpointLimit bounds the endpoints that a node stores for a window.
 	EndpointLimit int
-	// KeyLimit bounds the idempotency keys that a node stores; 0 is none at all.
-	KeyLimit int
-	Log      *slog.Logger
+	// KeyLimit bounds the requests with an idempotency key of a node; 0 is none at all.
+	// RecordLimit bounds all records of keys that it stores; 0 is no bound.
+	KeyLimit, RecordLimit int
+	// PageLimit bounds the pages of a node; 0 is no bound.
+	PageLimit int
+	Log       *slog.Logger
 	// Observer returns the function to call after every flush of a node. Nil is a
 	// no-op.
 	Observer func(counting.NodeID) func(groupcommit.Flush)
@@ -67,6 +70,8 @@ type Member struct {
 	clock *clock
 	// refusal is why the node answers no call, as it was last logged (Refusal).
 	refusal atomic.Pointer[string]
+	// summary is that of the last poll that was answered.
+	summary atomic.Pointer[sharding.RingSummary]
 	fault   *fault
 	refused refused
 }
@@ -143,6 +148,8 @@ func (c *Cluster) newMember(n Node) *Member {
 		EndpointLimit: c.opts.EndpointLimit,
 		MaxSkew:       c.opts.MaxSkew,
 		KeyLimit:      c.opts.KeyLimit,
+		RecordLimit:   c.opts.RecordLimit,
+		PageLimit:     c.opts.PageLimit,
 		Refused:       m.NoteRefused,
 		CatchUp:       func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
 		Lost:          func(batches int64) { c.lost(n.ID(), batches) },

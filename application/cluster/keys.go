@@ -5,10 +5,20 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
 )
+
+// KeysFree is when the node of a page has room for keys again, after it has refused one.
+func (v *View) KeysFree(page counting.Page) time.Time {
+	oldest := counting.DayOf(time.Now())
+	if known := v.Nodes[v.Owner(v.Arc(page))].summary.Load(); known != nil && oldest.Keeps(known.Oldest) {
+		oldest = known.Oldest
+	}
+	return oldest.KeysFree()
+}
 
 // checkKeys looks up the keys of items at the sources of moving arcs (design:
 // batches, "idempotency keys"). The items' arcs are set. It returns an error for each:

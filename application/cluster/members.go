@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
@@ -102,6 +103,9 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 		nodes[i] = watching.Node{ID: m.ID(), Share: v.Share(i)}
 		if ahead, wrong := m.Skew(); wrong {
 			nodes[i].Skew = ahead
+		}
+		if last := m.summary.Load(); last != nil {
+			nodes[i].Full = strings.Join(c.Full(*last), ",")
 		}
 	}
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {

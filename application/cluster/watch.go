@@ -98,6 +98,9 @@ func (c *Cluster) notePolls(answers []Answer[*Member, sharding.RingSummary]) {
 			continue
 		}
 		c.noteRefusal(a.From, a.Err)
+		if a.Err == nil {
+			c.noteSummary(a.From, a.Value)
+		}
 		if a.From.fault.polled(a.Err) {
 			a.From.Check()
 		}

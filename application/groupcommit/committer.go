@@ -58,8 +58,10 @@ type Options struct {
 	// EndpointLimit goes into every batch, MaxSkew with every call.
 	EndpointLimit int
 	MaxSkew       time.Duration
-	// KeyLimit goes into every batch with keys.
-	KeyLimit int
+	// PageLimit goes into every batch.
+	PageLimit int
+	// KeyLimit and RecordLimit go into every batch with keys.
+	KeyLimit, RecordLimit int
 	// CatchUp is called when the node has not opened a batch's epoch. It returns
 	// when the node may have opened it.
 	CatchUp func(context.Context)
@@ -191,7 +193,7 @@ func (c *Committer) AddID(epoch counting.Epoch, e counting.IDEvent) Ticket {
 func (c *Committer) AddKeyed(epoch counting.Epoch, k counting.KeyedVisit) Ticket {
 	return c.add(epoch, keyed, func(b *batch) int {
 		k.Page = clone(k.Page)
-		b.Keyed, b.KeyLimit = append(b.Keyed, k), c.opts.KeyLimit
+		b.Keyed, b.KeyLimit, b.RecordLimit = append(b.Keyed, k), c.opts.KeyLimit, c.opts.RecordLimit
 		return len(b.Keyed) - 1
 	})
 }
@@ -219,7 +221,7 @@ func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Tick
 	}
 	b := c.join(epoch, func() *batch {
 		clear(c.index)
-		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit}}
+		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit, PageLimit: c.opts.PageLimit}}
 	})
 	if b == nil {
 		c.noteRefused(1)

@@ -17,22 +17,25 @@ const (
 	keepBytes = 16 << 20
 )
 
-// keptBatch is an applied batch. Its visits and ids are packed: as slices they would be
+// keptBatch is an applied batch, without the items that were refused: their callers know
+// that, and a repetition must not apply them. Its visits and ids are packed: as slices they would be
 // most of the heap, with strings that the garbage collector scans one by one.
 type keptBatch struct {
 	rest        counting.Batch // without them
 	visits, ids int
 	packed      []byte
 	applied     time.Time // last
-	refused     []counting.Refusal
 }
 
 // keep keeps an applied batch.
 func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
+	if len(refused) > 0 {
+		b = without(b, refused)
+	}
 	s := &c.session
 	now := time.Now()
 	s.seq = b.Seq
-	k := keptBatch{rest: *b, visits: len(b.Visits), ids: len(b.IDEvents), applied: now, refused: refused}
+	k := keptBatch{rest: *b, visits: len(b.Visits), ids: len(b.IDEvents), applied: now}
 	k.rest.Visits, k.rest.IDEvents = nil, nil
 	s.packing = appendItems(s.packing[:0], b)
 	k.packed = bytes.Clone(s.packing)
@@ -45,6 +48,31 @@ func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 		drop++
 	}
 	s.kept = s.kept[drop:]
+}
+
+// without is a batch without its refused items.
+func without(b *counting.Batch, refused []counting.Refusal) *counting.Batch {
+	is := make(map[int]bool)
+	for _, r := range refused {
+		is[r.Item] = true
+	}
+	rest, first := *b, 0
+	rest.Visits, first = applied(b.Visits, first, is)
+	rest.IDEvents, first = applied(b.IDEvents, first, is)
+	rest.Keyed, first = applied(b.Keyed, first, is)
+	rest.SetCounts, _ = applied(b.SetCounts, first, is)
+	return &rest
+}
+
+// applied are the items of one kind that were not refused. first is the number of the
+// first of them, next that of the next kind.
+func applied[T any](items []T, first int, refused map[int]bool) (rest []T, next int) {
+	for i, item := range items {
+		if !refused[first+i] {
+			rest = append(rest, item)
+		}
+	}
+	return rest, first + len(items)
 }
 
 // size is about the memory of a kept batch, in bytes.
@@ -80,7 +108,7 @@ func appendItems(p []byte, b *counting.Batch) []byte {
 	return p
 }
 
-// batch is the batch as it was applied.
+// batch is the batch as it was applied, to be repeated.
 func (k *keptBatch) batch() *counting.Batch {
 	b, p := k.rest, bytes.NewReader(k.packed)
 	number := func() int64 {
@@ -102,5 +130,6 @@ func (k *keptBatch) batch() *counting.Batch {
 	for range k.ids {
 		b.IDEvents = append(b.IDEvents, counting.IDEvent{ID: counting.ID(number()), Endpoint: text(), Table: counting.Epoch(number())})
 	}
+	b.Repeated = true
 	return &b
 }

@@ -234,3 +234,22 @@ func TestWhatIsKeptIsBoundedInBytes(t *testing.T) {
 		n.lost = nil
 	})
 }
+
+// P2: what was answered as not counted is not counted by a repetition either,
+// though no limit refuses it then. What was acknowledged is, whatever came first.
+func TestARepetitionHasNeitherLimitsNorWhatWasRefused(t *testing.T) {
+	scenario(t, groupcommit.Options{PageLimit: 2}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		wantVisit(t, c, "home", nil)
+		before := n.Snapshot()
+		wantVisit(t, c, "about", nil)
+		wantVisit(t, c, "other", counting.PageLimit)
+		n.Restore(before)
+		ahead := &counting.Batch{Epoch: 1, Session: "another", Seq: 1, Visits: []counting.Visit{{Page: "ahead", Count: 1}}}
+		check.Value(n.Node.Apply(t.Context(), ahead))(t)
+		wantVisit(t, c, "home", nil)
+		wantLost(t, n)
+		wantCount(t, n, "home", 2)
+		wantCount(t, n, "about", 1)
+		wantCount(t, n, "other", 0)
+	})
+}

@@ -3,7 +3,6 @@ package groupcommit
 import (
 	crand "crypto/rand"
 	"errors"
-	"slices"
 	"time"
 
 	"footfall/domain/counting"
@@ -76,7 +75,7 @@ func (c *Committer) repair(last int64) {
 // orphan hands over batches that the node will never apply, and begins a new session.
 func (c *Committer) orphan(kept []keptBatch) {
 	for _, k := range kept {
-		c.opts.Orphaned(k.batch(), k.refused, true)
+		c.opts.Orphaned(k.batch(), nil, true)
 	}
 	c.session.begin()
 }
@@ -96,8 +95,8 @@ func (c *Committer) repeatKept(kept []keptBatch) {
 			receipt, err := c.apply(&batch{Batch: *b})
 			var gap *counting.GapError
 			if err == nil {
-				c.settle(b, k.refused, receipt.Refused)
-				c.keep(b, k.refused)
+				c.settle(b, receipt.Refused)
+				c.keep(b, receipt.Refused)
 				break
 			}
 			switch {
@@ -119,22 +118,20 @@ func (c *Committer) repeat(k *keptBatch) error {
 	b := k.batch()
 	receipt, err := c.apply(&batch{Batch: *b})
 	if err == nil {
-		c.settle(b, k.refused, receipt.Refused)
+		c.settle(b, receipt.Refused)
 	}
 	return err
 }
 
-// settle compares what was refused of a repeated batch with what was refused before. An
+// settle looks at what is refused of a repeated batch, none of which was refused before. An
 // id that is refused now goes to another window: it is orphaned. Another item is lost,
 // because other items came first this time.
-func (c *Committer) settle(b *counting.Batch, before, now []counting.Refusal) {
+func (c *Committer) settle(b *counting.Batch, now []counting.Refusal) {
 	again, lost := make(map[int]bool), false
 	for _, r := range now {
-		switch {
-		case slices.ContainsFunc(before, func(b counting.Refusal) bool { return b.Item == r.Item }):
-		case r.Reason == counting.WrongTable, r.Reason == counting.WrongClock:
+		if r.Reason == counting.WrongTable || r.Reason == counting.WrongClock {
 			again[r.Item] = true
-		default:
+		} else {
 			lost = true
 		}
 	}

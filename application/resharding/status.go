@@ -25,7 +25,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	for _, a := range cluster.Ask(ctx, cluster.CallTimeout, v.Present(), func(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) }) {
 		i := v.Index(a.From.ID())
 		n := &st.Nodes[i]
-		n.Incoming, n.Keys = a.Value.Incoming, a.Value.Keys
+		n.Incoming, n.Keys, n.Pages, n.Full = a.Value.Incoming, a.Value.Keys, a.Value.Pages, s.Cluster.Full(a.Value)
 		n.Away = away(a.Value, v.Epoch(), a.Err)
 		n.Refused, _ = cluster.Refusal(a.Err)
 		switch {

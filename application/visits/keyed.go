@@ -3,6 +3,7 @@ package visits
 import (
 	"context"
 	"errors"
+	"time"
 
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
@@ -14,7 +15,7 @@ import (
 // counts those that were not counted before. The second result is an error of the
 // whole request; no visit was counted then:
 //   - counting.KeyReused: the key came with another payload before;
-//   - counting.KeyLimit: no more keys can be stored now;
+//   - *counting.KeyLimitError: no more keys can be stored now;
 //   - counting.ErrUnavailable.
 func (s *Service) RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error) {
 	// The key itself is stored in an arc of its own, so that it is found
@@ -23,6 +24,9 @@ func (s *Service) RecordOnce(ctx context.Context, once counting.RequestKey, visi
 	err := s.recordKeyed(ctx, []counting.KeyedVisit{request})[0]
 	if errors.Is(err, counting.ErrInDoubt) {
 		err = counting.ErrUnavailable // no visit was sent
+	}
+	if errors.Is(err, counting.KeyLimit) {
+		err = &counting.KeyLimitError{After: time.Until(s.cluster.View().KeysFree(request.Page))}
 	}
 	if err != nil {
 		return nil, err

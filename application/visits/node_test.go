@@ -69,7 +69,7 @@ func (d deployment) instance(t *testing.T) (*visits.Service, *cluster.Cluster) {
 		nodes[i] = n
 	}
 	c := cluster.New(cluster.Options{
-		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
+		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, KeyLimit: 1, Log: slog.New(slog.DiscardHandler),
 	})
 	check.Must(t, c.Start(t.Context()))
 	t.Cleanup(func() {

@@ -150,8 +150,18 @@ type Batch struct {
 	// window of the ids.
 	EndpointLimit int
 	Keyed         []KeyedVisit
-	// KeyLimit bounds the keys that the node stores.
-	KeyLimit  int
+	// KeyLimit bounds the keys of requests that batches have brought to the node: those of
+	// Keyed items with a Count of 0. RecordLimit bounds all keys that the node stores,
+	// imported ones too; 0 is no bound. Only keys of requests are refused: an item with a
+	// Count belongs to a request that was admitted.
+	KeyLimit, RecordLimit int
+	// PageLimit bounds the pages that the node stores, but for those of moves: an item
+	// that would make another one is refused. The node may count some more or fewer, until
+	// its second Heartbeat at the latest. 0 is no bound.
+	PageLimit int
+	// Repeated: the node has lost the batch, which was acknowledged. So neither KeyLimit,
+	// RecordLimit and PageLimit nor the node's reserve on the disk refuse an item.
+	Repeated  bool
 	SetCounts []SetCount
 }
 
@@ -196,6 +206,10 @@ const (
 	WrongClock
 	// Denied: the server refused to execute a command for the item.
 	Denied
+	// PageLimit: the node stores as many pages as the batch allows, and not this one.
+	PageLimit
+	// DiskReserve: the node has too little space for other pages and keys.
+	DiskReserve
 )
 
 func (r Reason) Error() string {
@@ -209,8 +223,10 @@ func (r Reason) Error() string {
 		Moving:        "the page is on its way from another node",
 		WrongClock:    "the clocks of the node and of this instance disagree",
 		Denied:        "the server refused a command",
+		PageLimit:     "the node has as many pages as it may have",
+		DiskReserve:   "the disk has no room for more pages and keys",
 	}
-	if r >= Overflow && r <= Denied {
+	if r >= Overflow && r <= DiskReserve {
 		return texts[r]
 	}
 	return "refused for the reason " + strconv.Itoa(int(r))

@@ -60,7 +60,7 @@ func FingerprintOf(kind string, payload []byte) Fingerprint {
 }
 
 // KeyedVisit is a number of visits that the node adds unless it has the key. With a
-// Count of 0 the node only stores the key.
+// Count of 0 it is the key of a request, which the node only stores.
 type KeyedVisit struct {
 	Visit
 	RequestKey
@@ -105,6 +105,14 @@ func (f KeyLookup) Match(p Fingerprint) error {
 // are counted.
 var ErrKeyApplied = errors.New("the key is known, and its visits are counted")
 
+// KeyLimitError is KeyLimit with the time until keys are free again.
+type KeyLimitError struct{ After time.Duration }
+
+func (e *KeyLimitError) Error() string { return KeyLimit.Error() }
+
+// Unwrap returns KeyLimit.
+func (e *KeyLimitError) Unwrap() error { return KeyLimit }
+
 // Day numbers the days of a node's clock since the Unix epoch, in UTC.
 type Day int64
 
@@ -116,6 +124,9 @@ func DayOf(t time.Time) Day { return Day(day.At(t)) }
 
 // Start is when the day begins.
 func (d Day) Start() time.Time { return day.Start(Window(d)) }
+
+// KeysFree is when the keys of the day are free again: at the end of the next day.
+func (d Day) KeysFree() time.Time { return (d + 2).Start() }
 
 // Keeps tells whether a key of another day is valid on this one: until the end of the
 // next day, which is 24 to 48 hours. A key of tomorrow is valid, too: it may come from

@@ -14,3 +14,13 @@ const (
 func Refusals() []string {
 	return []string{RefusedEmpty, RefusedOtherDeployment, RefusedOtherNode, RefusedNewerFormat, RefusedReplaced}
 }
+
+// The bounds of what a node stores, as words of a metric.
+const (
+	BoundPages = "pages" // PageLimit
+	BoundKeys  = "keys"  // KeyLimit
+	BoundDisk  = "disk"  // DiskReserve
+)
+
+// Bounds are all of them.
+func Bounds() []string { return []string{BoundPages, BoundKeys, BoundDisk} }

@@ -47,9 +47,20 @@ type RingState struct {
 type RingSummary struct {
 	Fence, Opened counting.Epoch
 	Incoming      int
-	// Keys is the number of idempotency keys that count for the node's limit
-	// (counting.Batch.KeyLimit); -1 if the stored value is corrupt.
-	Keys int
+	Keys
+	// Pages is the number of pages that counts for counting.Batch.PageLimit.
+	Pages int
+	// DiskReserve: the node refuses other pages and keys (counting.DiskReserve).
+	DiskReserve bool
+}
+
+// Keys are the idempotency keys of a node.
+type Keys struct {
+	// Requests and Records are the numbers that count for counting.Batch.KeyLimit and
+	// RecordLimit; -1 if the stored values are corrupt.
+	Requests, Records int
+	// Oldest is the oldest day that has some of the Records; 0 if there are none.
+	Oldest counting.Day
 }
 
 // RingStore is the part of a node that stores the ring (design: ring). Fence, Accept

@@ -118,8 +118,12 @@ type MemberStatus struct {
 	// Refused is why it refuses every call, one of counting.Refusals; empty if it does
 	// not.
 	Refused string `json:"-"`
-	// Keys is as in RingSummary; 0 when the node could not be reached.
-	Keys int `json:"-"`
+	// Keys are as in RingSummary; zero when the node could not be reached.
+	Keys Keys `json:"-"`
+	// Pages is as in RingSummary, and Full are the bounds that it has reached, of
+	// counting.Bounds.
+	Pages int      `json:"-"`
+	Full  []string `json:"-"`
 }
 
 // Progress is the progress of the moves of the last change.

@@ -26,6 +26,9 @@ type Node struct {
 	// Skew is how far its clock was ahead of this instance's at the last heartbeat,
 	// negative if it was behind; 0 unless that is too much, so that it takes no ids.
 	Skew time.Duration `json:"-"`
+	// Full are the bounds that it has reached, comma separated, of counting.Bounds: it
+	// takes no other pages or keys.
+	Full string `json:"-"`
 	// Says is what its store has said in refusing the last batch or call, without
 	// addresses; empty if it works.
 	Says string `json:"-"`

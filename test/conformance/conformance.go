@@ -61,6 +61,7 @@ func TestNode(t *testing.T, h Harness) {
 		{"read", readCases()},
 		{"list", listCases()},
 		{"counts that are set", setCountCases()},
+		{"page limit", pageLimitCases()},
 		{"keys", keyCases()},
 		{"ids", idCases()},
 		{"windows", windowCases()},

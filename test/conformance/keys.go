@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 	"footfall/test/check"
 )
 
@@ -67,32 +68,50 @@ func keyCases() []testCase {
 				f.apply(f.keyBatch(f.keyed("b", "bad", 1)), refusal(0, counting.Corrupt))
 			}
 		}},
-		{"beyond the limit a new key is refused and a known one is not", open, func(f *fixture) {
-			f.apply(f.limited(2, f.keyed("a", "home", 1), f.keyed("b", "about", 1), f.keyed("c", "home", 1)), refusal(2, counting.KeyLimit))
-			f.apply(f.limited(2, f.keyed("a", "home", 1), f.keyed("d", "home", 1)), refusal(1, counting.KeyLimit))
-			f.apply(f.limited(3, f.keyed("d", "home", 1)))
-			f.visits("home", 2)
+		{"beyond the limit a new request is refused and a known one is not", open, func(f *fixture) {
+			f.apply(f.limited(2, f.keyed("a", "home", 0), f.keyed("b", "about", 0), f.keyed("c", "home", 0)), refusal(2, counting.KeyLimit))
+			f.apply(f.limited(2, f.keyed("a", "home", 0), f.keyed("d", "home", 0)), refusal(1, counting.KeyLimit))
+			f.apply(f.limited(3, f.keyed("d", "home", 0)))
+			f.apply(f.limited(0, f.keyed("e", "home", 0)), refusal(0, counting.KeyLimit))
 		}},
-		{"the summary has the number of keys", open, func(f *fixture) {
-			f.keys(0)
-			f.apply(f.limited(2, f.keyed("a", "home", 1), f.keyed("b", "home", 0), f.keyed("c", "home", 1)), refusal(2, counting.KeyLimit))
-			f.keys(2)
+		{"the limit counts requests and refuses none of their items", open, func(f *fixture) {
+			f.apply(f.limited(1, f.keyed("a", "home", 0), f.keyed("b", "home", 1), f.keyed("c", "about", 1), f.keyed("d", "home", 0)), refusal(3, counting.KeyLimit))
+			f.apply(f.limited(1, f.keyed("e", "home", 1)))
+			f.visits("home", 2)
+			f.keys(1, 4)
+		}},
+		{"the limit of records counts items and refuses requests alone", open, func(f *fixture) {
+			b := f.keyBatch(f.keyed("a", "home", 0), f.keyed("b", "home", 1), f.keyed("c", "home", 0), f.keyed("d", "home", 0), f.keyed("e", "home", 1), f.keyed("a", "home", 0))
+			b.RecordLimit = 3
+			f.apply(b, refusal(3, counting.KeyLimit))
+			f.visits("home", 2)
+			f.keys(2, 4)
+		}},
+		{"the summary has the numbers of keys and their oldest day", open, func(f *fixture) {
+			f.keys(0, 0)
+			f.apply(f.limited(1, f.keyed("a", "home", 1), f.keyed("b", "home", 0), f.keyed("c", "home", 0)), refusal(2, counting.KeyLimit))
+			first := f.keys(1, 2)
 			f.apply(f.keyBatch(f.keyed("a", "home", 1), keyed(otherPayload(requestKey("b")), f.visit("home", 1))),
 				refusal(1, counting.KeyReused))
-			f.keys(2)
+			f.keys(1, 2)
 			f.later(day)
-			f.apply(f.keyBatch(f.keyed("d", "home", 1)))
-			f.keys(3)
+			f.apply(f.keyBatch(f.keyed("d", "home", 0)))
+			equal(f, "the oldest day of the next day", f.keys(2, 3), first)
 			f.later(day)
-			f.keys(1)
+			equal(f, "the oldest day of the second day", f.keys(1, 1), first+1)
 			f.later(day)
-			f.keys(0)
+			f.keys(0, 0)
 		}},
 		{"a key survives a restart", open, func(f *fixture) {
 			f.apply(f.keyBatch(f.keyed("a", "home", 1)))
 			f.reopen()
-			f.apply(f.limited(1, f.keyed("a", "home", 1), f.keyed("b", "home", 1)), refusal(1, counting.KeyLimit))
+			f.apply(f.keyBatch(f.keyed("a", "home", 1)))
 			f.visits("home", 1)
+		}},
+		{"the limit survives a restart", open, func(f *fixture) {
+			f.apply(f.keyBatch(f.keyed("a", "home", 0)))
+			f.reopen()
+			f.apply(f.limited(1, f.keyed("a", "home", 0), f.keyed("b", "home", 0)), refusal(1, counting.KeyLimit))
 		}},
 		{"a key is kept for a day and forgotten after two", open, func(f *fixture) {
 			f.apply(f.keyBatch(f.keyed("a", "home", 1)))
@@ -109,7 +128,7 @@ func keyCases() []testCase {
 		{"a forgotten key makes room", open, func(f *fixture) {
 			apply := func(name string, want ...counting.Refusal) {
 				f.Helper()
-				f.apply(f.limited(1, f.keyed(name, "home", 1)), want...)
+				f.apply(f.limited(1, f.keyed(name, "home", 0)), want...)
 			}
 			apply("a")
 			f.later(day)
@@ -151,10 +170,12 @@ func (f *fixture) keyBatch(items ...counting.KeyedVisit) *counting.Batch {
 	return b
 }
 
-// keys checks the number of keys in the summary.
-func (f *fixture) keys(want int) {
+// keys checks the numbers of keys in the summary, and returns their oldest day.
+func (f *fixture) keys(requests, records int) counting.Day {
 	f.Helper()
-	equal(f, "keys in the summary", check.Value(f.node.RingSummary(f.Context()))(f).Keys, want)
+	got := check.Value(f.node.RingSummary(f.Context()))(f).Keys
+	equal(f, "keys in the summary", got, sharding.Keys{Requests: requests, Records: records, Oldest: got.Oldest})
+	return got.Oldest
 }
 
 // limited is a keyBatch with a limit of keys.

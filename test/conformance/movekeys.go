@@ -59,16 +59,18 @@ func moveKeyCases() []testCase {
 			v.Count = 2
 			f.tallies([]counting.Visit{v})
 		}},
-		{"imported keys exceed the limit and count for it", moving, func(f *fixture) {
+		{"imported keys exceed the limit of records and count for it", moving, func(f *fixture) {
 			arc := f.destination()
-			v := counting.Visit{Arc: arc, Page: "page", Count: 1}
+			v := counting.Visit{Arc: arc, Page: "page"}
 			apply := func(name string, limit int, want ...counting.Refusal) {
 				f.Helper()
-				f.apply(f.limited(limit, keyed(requestKey(name), v)), want...)
+				b := f.keyBatch(keyed(requestKey(name), v))
+				b.RecordLimit = limit
+				f.apply(b, want...)
 			}
 			apply("a", 1)
 			f.importKeys(arc, false, f.storedKey(requestKey("b")), f.storedKey(requestKey("c")))
-			f.keys(3)
+			f.keys(1, 3)
 			apply("b", 1)
 			apply("d", 3, refusal(0, counting.KeyLimit))
 			apply("d", 4)

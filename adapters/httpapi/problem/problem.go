@@ -90,6 +90,12 @@ func Unavailable(code, detail string, retryAfter int) Fault {
 	return Fault{Status: unavailable, Code: code, Detail: detail, RetryAfter: retryAfter}
 }
 
+// Until is the fault of a request that can be repeated after a while.
+func (f Fault) Until(after time.Duration) Fault {
+	f.RetryAfter = max(1, int(math.Ceil(after.Seconds())))
+	return f
+}
+
 // ClientLimit is a request of a client that has all that one client may have at a time. It
 // can be repeated after a number of seconds.
 func ClientLimit(detail string, retryAfter int) Fault {
@@ -100,6 +106,5 @@ func ClientLimit(detail string, retryAfter int) Fault {
 // next one after a while.
 func RateLimited(after time.Duration) Fault {
 	f := New(tooManyRequests, "rate_limited", "This client sends too many requests; this one changed nothing.")
-	f.RetryAfter = int(math.Ceil(after.Seconds()))
-	return f
+	return f.Until(after)
 }

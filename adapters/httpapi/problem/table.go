@@ -40,12 +40,17 @@ func Of(err error, write bool) Fault {
 		{counting.Moving, Unavailable("moving", "The page is on its way between two nodes; nothing was changed.", 2)},
 		{counting.KeyReused, New(unprocessable, "key_reused", "The idempotency key came with another payload before; nothing was changed.")},
 		{counting.KeyLimit, Unavailable("key_limit", "No more idempotency keys can be kept now; nothing was changed.", 60)},
+		{counting.PageLimit, Unavailable("page_limit", "No more pages can be stored now; those that are known are counted. Nothing was changed.", 60)},
+		{counting.DiskReserve, Unavailable("disk", "The disk has no room for more pages and keys; pages that are known are counted. Nothing was changed.", 60)},
 		{counting.ErrUnavailable, away},
 		{counting.ErrNotApplied, away},
 		{counting.WrongTable, away},
 		{counting.Denied, away},
 	} {
 		if errors.Is(err, row.err) {
+			if full, ok := errors.AsType[*counting.KeyLimitError](err); ok {
+				row.fault = row.fault.Until(full.After)
+			}
 			row.fault.Detail = strings.Replace(row.fault.Detail, "{error}", err.Error(), 1)
 			return row.fault
 		}

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
+	"footfall/domain/counting"
+	"footfall/domain/watching"
 )
 
 // readyTime bounds a check of readiness.
@@ -51,10 +54,32 @@ func (a *api) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byt
 				n.ID, max(n.Skew, -n.Skew).Round(time.Millisecond)))
 		}
 	}
+	for _, n := range nodes {
+		answer.Reasons = append(answer.Reasons, fullReasons(n)...)
+	}
 	if away == len(nodes) { // also if there are no nodes yet
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
 		return nil, f
 	}
 	return json.Marshal(answer)
+}
+
+// fullReasons say which bounds a node has reached.
+func fullReasons(n watching.Node) (reasons []string) {
+	for bound := range strings.SplitSeq(n.Full, ",") {
+		why := ""
+		switch bound {
+		case counting.BoundPages:
+			why = "other pages: it has as many as FOOTFALL_PAGE_LIMIT allows"
+		case counting.BoundKeys:
+			why = "other idempotency keys: it has as many as FOOTFALL_KEY_LIMIT and FOOTFALL_PAGE_LIMIT allow"
+		case counting.BoundDisk:
+			why = "other pages and idempotency keys: less than FOOTFALL_DISK_RESERVE is free on its disk"
+		default:
+			continue
+		}
+		reasons = append(reasons, fmt.Sprintf("node %s takes no %s", n.ID, why))
+	}
+	return reasons
 }

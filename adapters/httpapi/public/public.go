@@ -55,7 +55,7 @@ type Options struct {
 	Clients *limits.Clients
 }
 
-// Bounds are what callers may take at a time. Those that are nil have no bound. Health is
+// Bounds are what callers may take, most of it at a time. Those that are nil have no bound. Health is
 // exempt.
 type Bounds struct {
 	// Requests that are served, but for streams.
@@ -66,6 +66,8 @@ type Bounds struct {
 	Bulks *limits.Pool
 	// Streams of GET /events, and WatchedPages: the pages that each of them watches.
 	Streams, WatchedPages *limits.Pool
+	// Keys are the idempotency keys that one client may have stored.
+	Keys *limits.KeyQuota
 }
 
 // New builds the handler of the public listener. It fails when Metrics has

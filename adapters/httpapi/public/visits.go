@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/counting"
@@ -62,7 +63,16 @@ func (a *api) recordOnce(r *http.Request, keys []string, kind string, payload []
 	if err != nil || len(visits) == 0 {
 		return nil, err
 	}
-	return a.Visits.RecordOnce(r.Context(), key, visits)
+	client, costs := a.client(r), limits.Costs{Requests: 1, Records: 1 + int64(len(visits))}
+	isNew, err := a.Keys.Take(client, key.Key, costs)
+	if err != nil {
+		return nil, err
+	}
+	errs, err := a.Visits.RecordOnce(r.Context(), key, visits)
+	if isNew && err != nil {
+		a.Keys.Back(client, key.Key, costs)
+	}
+	return errs, err
 }
 
 // read serves GET /visits/{page_id}.

@@ -3,12 +3,31 @@
 -- item, and every command for an item is a pcall: whatever the server refuses, an item is
 -- applied or refused, and a repetition of the batch changes nothing.
 
+-- page_limit bounds the pages of the node; 0 is no bound. added is how many pages the batch
+-- has added.
+local page_limit, added = 0, 0
+
+-- has_no_room tells whether the limit of pages refuses a page. One of an arc that is coming
+-- may be at its source.
+local function has_no_room(key, page)
+  if page_limit == 0 or pages + added < page_limit or redis.pcall('HEXISTS', key, page) ~= 0 then return false end
+  return redis.pcall('GETBIT', 'ff:coming', string.sub(key, #'ff:c:' + 1)) == 0
+end
+
+-- add adds to a page, or returns the reason for which it cannot. A page that has the count
+-- that was added is a new one.
+local function add(key, page, count)
+  if has_no_room(key, page) then return PAGES_FULL end
+  local r = redis.pcall('HINCRBY', key, page, count)
+  if type(r) == 'table' then return reason_of(r) end
+  if r == tonumber(count) then added = added + 1 end
+end
+
 -- apply_visits adds visits: key of the arc, page, count, ...
 local function apply_visits(visits, refused, item)
-  local pcall = redis.pcall
   for i = 1, #visits, 3 do
-    local r = pcall('HINCRBY', visits[i], visits[i + 1], visits[i + 2])
-    if type(r) == 'table' then refused[#refused + 1] = item .. reason_of(r) end
+    local reason = add(visits[i], visits[i + 1], visits[i + 2])
+    if reason then refused[#refused + 1] = item .. reason end
     item = item + 1
   end
   return item
@@ -80,16 +99,18 @@ end
 local apply_more
 
 -- apply_items applies all items. An empty argument is a kind without items; the last
--- three are those of apply_more.
-local function apply_items(refused, visits, events, endpoint_limit, caller, most, keyed, key_limit, counts)
+-- ones are those of apply_more.
+local function apply_items(refused, visits, events, endpoint_limit, caller, most, limit, ...)
   local item = 0
+  page_limit = tonumber(limit)
   if visits ~= '' then item = apply_visits(cmsgpack.unpack(visits), refused, item) end
   if events ~= '' and skewed(caller, most) then
     item = refuse_ids(cmsgpack.unpack(events), refused, item)
   elseif events ~= '' then
     item = apply_ids(cmsgpack.unpack(events), tonumber(endpoint_limit), refused, item)
   end
-  if apply_more then apply_more(refused, item, keyed, tonumber(key_limit), counts) end
+  if apply_more then apply_more(refused, item, ...) end
+  if added ~= 0 then redis.pcall('HINCRBY', 'ff:T', 'pages', int(added)) end
 end
 
 -- apply applies a batch unless ff:Q says that it was applied. If replicas is not 0, so

@@ -1,47 +1,60 @@
 -- The items of a batch that few batches have: keyed visits and set counts.
--- key_days returns the days to look for keys on, and the number of their keys; nil and
--- a reason where one of the places of keys is broken. It tries the commands that would
--- take back a key, or could leave one without its number.
-local function key_days(day)
-  local among, stored = {}, 0
-  local why = first_error(redis.pcall('HDEL', 'ff:kn', '')) or first_error(redis.pcall('HINCRBY', 'ff:kn', int(day), 0)) or
-    first_error(redis.pcall('SCARD', 'ff:ka:' .. int(day)))
-  if why then return nil, why end
-  for d = day - 1, day + 1 do
-    local n = redis.pcall('HGET', 'ff:kn', int(d)) or '0'
-    if first_error(n) or not tonumber(n) then return nil, first_error(n) or CORRUPT end
-    n = tonumber(n)
-    if n > 0 or d == day then
-      among[#among + 1] = int(d)
-      stored = stored + n
-    end
-  end
-  return among, stored
+-- number_of is a number of a day, or nil and a reason where it is broken.
+local function number_of(counter, day)
+  local n = redis.pcall('HGET', counter, int(day)) or '0'
+  if first_error(n) or not tonumber(n) then return nil, first_error(n) or CORRUPT end
+  return tonumber(n)
 end
 
--- apply_keyed adds visits whose key is not stored: arc, page, count, key, print, ...
-local function apply_keyed(keyed, limit, refused, item)
+-- key_days returns the days to look for keys on, the number of their keys, and that of
+-- their requests; nil and a reason where one of the places of keys is broken. It tries the
+-- commands that would take back a key, or could leave one without its number.
+local function key_days(day)
+  local among, records, requests = {}, 0, 0
+  local why = first_error(redis.pcall('HDEL', 'ff:kn', '')) or first_error(redis.pcall('HINCRBY', 'ff:kn', int(day), 0)) or
+    first_error(redis.pcall('HINCRBY', 'ff:kr', int(day), 0)) or first_error(redis.pcall('SCARD', 'ff:ka:' .. int(day)))
+  if why then return nil, why end
+  for d = day - 1, day + 1 do
+    local n, broken = number_of('ff:kn', d)
+    local r, broken_too = number_of('ff:kr', d)
+    if not n or not r then return nil, broken or broken_too end
+    if n > 0 or d == day then
+      among[#among + 1] = int(d)
+      records = records + n
+    end
+    requests = requests + r
+  end
+  return among, records, requests
+end
+
+-- apply_keyed adds visits whose key is not stored: arc, page, count, key, print, ... Items
+-- with the count 0 are the keys of requests, which the limits may refuse.
+local function apply_keyed(keyed, limit, record_limit, refused, item)
   local day = today()
-  local among, stored = key_days(day)
+  local among, records, requests = key_days(day)
   day = int(day)
   for i = 1, #keyed, 5 do
     local arc, page, count, key, print = keyed[i], keyed[i + 1], keyed[i + 2], keyed[i + 3], keyed[i + 4]
     local known, reason = among and find_key(among, arc, key), nil
     if not among then
-      reason = stored
+      reason = records
     elseif type(known) == 'table' then
       reason = reason_of(known)
     elseif known then
       if known ~= print then reason = REUSED end
-    elseif stored >= limit then
+    elseif count == '0' and (requests >= limit or record_limit > 0 and records >= record_limit) then
       reason = KEYS_FULL
     else
-      local r = store_key(day, arc, key, print) or count ~= '0' and redis.pcall('HINCRBY', 'ff:c:' .. arc, page, count)
-      if type(r) == 'table' then
-        reason = reason_of(r)
+      local failed = store_key(day, arc, key, print)
+      reason = failed and reason_of(failed) or count ~= '0' and add('ff:c:' .. arc, page, count) or nil
+      if reason then
         if redis.pcall('HDEL', keys_of(day, arc), key) == 1 then redis.pcall('HINCRBY', 'ff:kn', day, -1) end
       else
-        stored = stored + 1
+        records = records + 1
+        if count == '0' then
+          redis.pcall('HINCRBY', 'ff:kr', day, 1)
+          requests = requests + 1
+        end
       end
     end
     if reason then refused[#refused + 1] = item .. reason end
@@ -58,10 +71,15 @@ local function apply_counts(counts, refused, item)
     if r ~= 0 then
       reason = MOVING
     else
+      local key = 'ff:c:' .. arc
       if count == '' then
-        r = redis.pcall('HDEL', 'ff:c:' .. arc, page)
+        r = redis.pcall('HDEL', key, page)
+        if r == 1 then added = added - 1 end
+      elseif has_no_room(key, page) then
+        reason = PAGES_FULL
       else
-        r = redis.pcall('HSET', 'ff:c:' .. arc, page, count)
+        r = redis.pcall('HSET', key, page, count)
+        if r == 1 then added = added + 1 end
       end
       if type(r) == 'table' then reason = reason_of(r) end
     end
@@ -70,7 +88,9 @@ local function apply_counts(counts, refused, item)
   end
 end
 
-apply_more = function(refused, item, keyed, key_limit, counts)
-  if keyed ~= '' then item = apply_keyed(cmsgpack.unpack(keyed), key_limit, refused, item) end
+apply_more = function(refused, item, keyed, key_limit, record_limit, counts)
+  if keyed ~= '' then
+    item = apply_keyed(cmsgpack.unpack(keyed), tonumber(key_limit), tonumber(record_limit), refused, item)
+  end
   if counts ~= '' then apply_counts(cmsgpack.unpack(counts), refused, item) end
 end

@@ -7,9 +7,12 @@
 -- What the store says about itself. tables lists the tables that route ids, newest
 -- first, as "first window epoch;". sealed and marks are the windows that take no ids
 -- any more, in the forms of counting.SealedWindows.
-local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks', 'deployment', 'format')
+local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks', 'deployment', 'format', 'pages')
 local fence, open, length = tonumber(T[2]), tonumber(T[3] or '0'), tonumber(T[4])
 local sealed, tables, marks = T[5], T[6], T[7]
+
+-- pages is the number of pages that batches and count_pages have counted.
+local pages = tonumber(T[10] or '0') or 0
 
 -- FORMAT is the newest format of a store that these scripts read and write. A store
 -- without one has format 1.

@@ -153,14 +153,23 @@ local function ring_state()
   return {'OK', docs[1], docs[2], docs[3], int(redis.call('BITCOUNT', 'ff:coming'))}
 end
 
--- ring_summary answers the fence, the open epoch, the number of arcs that are coming,
--- and that of the keys that count, -1 where these are broken.
-local function ring_summary()
-  local day, stored = today(), 0
-  local counts = redis.pcall('HMGET', 'ff:kn', int(day - 1), int(day), int(day + 1))
+-- keys_that_count answers the number of keys of a counter that count, -1 where it is
+-- broken, and the oldest day that has some, 0 without.
+local function keys_that_count(counter)
+  local day, number, oldest = today(), 0, nil
+  local counts = redis.pcall('HMGET', counter, int(day - 1), int(day), int(day + 1))
   for i = 1, 3 do
     local n = not counts.err and tonumber(counts[i] or '0')
-    stored = n and stored >= 0 and stored + math.max(n, 0) or -1
+    number = n and number >= 0 and number + math.max(n, 0) or -1
+    if n and n > 0 then oldest = oldest or day + i - 2 end
   end
-  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', 'ff:coming')), int(stored)}
+  return number, oldest or 0
+end
+
+-- ring_summary answers the fence, the open epoch, the number of arcs that are coming, that
+-- of the requests with a key and of all keys that count, the oldest day of these, and the
+-- number of pages.
+local function ring_summary()
+  local requests, records, oldest = keys_that_count('ff:kr'), keys_that_count('ff:kn')
+  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', 'ff:coming')), int(requests), int(records), int(oldest), int(pages)}
 end

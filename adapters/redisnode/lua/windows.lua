@@ -34,6 +34,9 @@ local function drop_expired()
   for _, old in ipairs(redis.call('ZRANGE', 'ff:wins', 0, 15)) do
     if redis.call('EXISTS', 'ff:win:' .. old) == 0 then redis.call('ZREM', 'ff:wins', old) end
   end
+  for _, day in ipairs(redis.pcall('HKEYS', 'ff:kr')) do
+    if (tonumber(day) or 0) < today() - 1 then redis.call('HDEL', 'ff:kr', day) end
+  end
   if type(redis.pcall('HLEN', 'ff:kn')) == 'table' then return end
   for _, day in ipairs(days()) do
     if tonumber(day) < today() - 1 then
@@ -44,16 +47,30 @@ local function drop_expired()
   end
 end
 
+-- count_pages counts the pages again, once a minute: moves, and other versions, add and
+-- remove some that no batch has counted.
+local function count_pages(arcs)
+  local seconds, counted = math.floor(now() / 1000), redis.call('HGET', 'ff:T', 'counted')
+  if counted and seconds - counted < 60 and seconds >= tonumber(counted) then return end
+  local all = 0
+  for arc = 0, arcs - 1 do
+    local n = redis.pcall('HLEN', 'ff:c:' .. int(arc))
+    if type(n) ~= 'table' then all = all + n end
+  end
+  redis.call('HSET', 'ff:T', 'pages', int(all), 'counted', int(seconds))
+end
+
 -- heartbeat answers the time in milliseconds, the current window, and at most limit
 -- windows that wait to be closed: those before it, and those that are ahead. life is
 -- that of a session in seconds. If the clocks disagree it only lists.
-local function heartbeat(life, limit, caller, most)
+local function heartbeat(life, limit, caller, most, arcs)
   local w = int(current_window())
   if not skewed(caller, most) then
     redis.call('ZADD', 'ff:pend', w, w)
     if not T[9] then redis.call('HSET', 'ff:T', 'format', FORMAT) end
     drop_sessions(life)
     drop_expired()
+    count_pages(arcs)
   end
   local waiting = redis.call('ZRANGEBYSCORE', 'ff:pend', '-inf', '(' .. w, 'LIMIT', 0, limit)
   local ahead = redis.call('ZRANGEBYSCORE', 'ff:pend', '(' .. w, '+inf', 'LIMIT', 0, limit - #waiting)

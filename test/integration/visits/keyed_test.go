@@ -175,7 +175,7 @@ func TestAKeyBelongsToOnePayloadAlsoAfterARestart(t *testing.T) {
 // V29.
 func TestKeyLimitBoundsTheKeysOfANode(t *testing.T) {
 	t.Parallel()
-	in := service.NewDeployment(t, "FOOTFALL_KEY_LIMIT=2").Start() // a request takes one, and one for each visit
+	in := service.NewDeployment(t, "FOOTFALL_KEY_LIMIT=1", "FOOTFALL_CLIENT_SHARE=100").Start()
 	insist(t, in, "/visit/home", "k", "")
 	if got := service.AskOnce(in, "/visit/home", "another", ""); got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, "key_limit") || got.Header.Get("Retry-After") == "" {
 		t.Errorf("a key beyond the limit: %d %s", got.Status, got.Body)
