@@ -89,6 +89,21 @@ func TestX7NoWindowIsClosedBeforeAnOlderOneThatIsNotKnown(t *testing.T) {
 	})
 }
 
+// X7, P5: only n2 knows of a window, of which an instance stops that has claimed it. Another
+// instance closes a later window. n2 is abandoned. The window is lost, and says so.
+func TestX7NoWindowIsClosedBeforeAnOlderOneThatIsNotSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, w := newLoneWindow(t)
+		check.Must(t, c.Heartbeat(t.Context()))
+		time.Sleep(time.Minute)
+		if _, _, err := c.cluster.View().Home(w).Claim(t.Context(), w, "another", 15*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		check.Must(t, c.Scan(t.Context()))
+		c.wantLost(t, w)
+	})
+}
+
 // X7: a window is lost, and then its home is abandoned, too. It is listed as lost still.
 func TestX7ThatAWindowIsLostOutlivesItsHome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -46,12 +46,13 @@ func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []countin
 // instance has begun to close. One goroutine calls it at the start, at the end of every
 // window, and in between. When it returns, deliveries go on in the background.
 //
-// While a node does not answer which windows wait, none is sealed: one that it alone
-// knows may be older. If it were abandoned, nothing would say that this one is lost.
+// Before it seals a window, every node knows all older ones: those that other instances
+// close are sealed, too, and none is while a node does not answer which windows wait.
+// Otherwise one that a single node knows could be forgotten when that is abandoned.
 func (s *Service) Scan(ctx context.Context) error {
 	v := s.Cluster.View()
 	waiting, _, err := heartbeat(ctx, v)
-	silent := err
+	older := older{view: v, grace: s.Grace, silent: err}
 	for _, w := range waiting {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -59,8 +60,10 @@ func (s *Service) Scan(ctx context.Context) error {
 		if s.isClosing(w) {
 			continue
 		}
-		switch e := s.close(ctx, v, w, silent); {
-		case e == nil, errors.Is(e, counting.ErrBusy), errors.Is(e, counting.ErrTooEarly), errors.Is(e, counting.ErrStaleToken):
+		switch e := s.close(ctx, v, w, &older); {
+		case errors.Is(e, counting.ErrBusy), errors.Is(e, counting.ErrStaleToken):
+			older.busy = append(older.busy, w)
+		case e == nil, errors.Is(e, counting.ErrTooEarly):
 		case errors.Is(e, counting.Corrupt), errors.Is(e, counting.ErrRetired): // this window alone has no count
 			err = errors.Join(err, fmt.Errorf("close window %s: %w", v.WindowID(w), e))
 		default:
@@ -72,10 +75,32 @@ func (s *Service) Scan(ctx context.Context) error {
 	return err
 }
 
+// older is what a scan found before the window that it closes.
+type older struct {
+	view   *cluster.View
+	grace  time.Duration
+	silent error             // a node did not answer which windows wait
+	busy   []counting.Window // other instances close them
+}
+
+// seal makes every node know the older windows. The error is that of the first that is not
+// sealed.
+func (o *older) seal(ctx context.Context) error {
+	if o.silent != nil {
+		return o.silent
+	}
+	for _, w := range o.busy {
+		if _, err := sealOn(ctx, o.view, w, o.grace, nil); err != nil {
+			return err
+		}
+	}
+	o.busy = nil
+	return nil
+}
+
 // close takes a window as far as possible: from open to sealed and published. Then its
-// endpoints are notified in the background. It seals no window if silent is an error: a
-// node did not answer which windows wait.
-func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window, silent error) error {
+// endpoints are notified in the background.
+func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window, older *older) error {
 	home := v.Home(w)
 	limited, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	token, entry, err := home.Claim(limited, w, s.Instance, lease)
@@ -96,8 +121,8 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window,
 		}
 	}
 	if entry.State == counting.Open {
-		if silent != nil {
-			return silent
+		if err := older.seal(ctx); err != nil {
+			return err
 		}
 		if entry.Count, err = c.seal(ctx); err != nil {
 			return err
@@ -145,20 +170,26 @@ func (c closing) markLost(ctx context.Context) error {
 // seal freezes the window on every node, and records the sum of their counts. It returns
 // the recorded count, which may be an earlier one.
 func (c closing) seal(ctx context.Context) (int64, error) {
-	var sum atomic.Int64
-	err := c.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
-		n, err := m.Seal(ctx, c.window, c.Grace)
-		sum.Add(n)
-		if err == nil {
-			err = c.upToDate(ctx, m)
-		}
-		return err
-	})
+	sum, err := sealOn(ctx, c.view, c.window, c.Grace, c.upToDate)
 	if err != nil {
 		return 0, err
 	}
-	e, err := c.advance(ctx, counting.Record(sum.Load()))
+	e, err := c.advance(ctx, counting.Record(sum))
 	return e.Count, err
+}
+
+// sealOn seals a window on every node, checks each then, and returns the sum of their counts.
+func sealOn(ctx context.Context, v *cluster.View, w counting.Window, grace time.Duration, check func(context.Context, *cluster.Member) error) (int64, error) {
+	var sum atomic.Int64
+	err := v.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
+		n, err := m.Seal(ctx, w, grace)
+		sum.Add(n)
+		if err == nil && check != nil {
+			err = check(ctx, m)
+		}
+		return err
+	})
+	return sum.Load(), err
 }
 
 // upToDate is counting.ErrStale if a node has opened a newer ring than the view's: the
