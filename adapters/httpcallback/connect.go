@@ -20,6 +20,9 @@ import (
 // errSkipped: an address was not connected to, because of its limit or its pause.
 var errSkipped = errors.New("skipped")
 
+// maxTried bounds the addresses to which one attempt connects: a name may have many.
+const maxTried = 4
+
 // route is the way of one attempt to the addresses of a host. It is safe for concurrent
 // use, since a dialer connects to two addresses at a time.
 type route struct {
@@ -73,7 +76,7 @@ func (r *route) begin(to netip.AddrPort) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	if r.ended {
+	if r.ended || len(r.tried) == maxTried {
 		return errSkipped
 	}
 	if until, paused := r.failures.until(to.String(), now); paused {
@@ -94,8 +97,8 @@ func (r *route) begin(to netip.AddrPort) error {
 }
 
 // connect dials the host of u, with TLS for https. It ends when ctx does, and closes what
-// it opened if it fails. Errors: errSkipped if no address was connected to, because
-// of limits and pauses.
+// it opened if it fails. Errors: errSkipped if an address was not connected to because of
+// its limit, or none was because of limits and pauses.
 func (r *route) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	dialer := &net.Dialer{Resolver: r.resolver, Control: r.control, KeepAlive: -1}
@@ -126,6 +129,9 @@ func (r *route) unreached(ctx context.Context, took time.Duration, err error) er
 		for _, to := range r.tried {
 			r.failures.failed(to.String(), r.now())
 		}
+	}
+	if !r.again.IsZero() { // that address may be the one that answers
+		return errSkipped
 	}
 	if errors.Is(err, errSkipped) && len(r.tried) > 0 { // the first of several addresses was
 		return fmt.Errorf("connect to %s: no connection", r.tried[0])

@@ -86,6 +86,30 @@ func TestS9NamesThatLeadToOneAddressShareItsRate(t *testing.T) {
 	check.Equal(t, s.connections(t), 15, "connections in three minutes")
 }
 
+// S9: an attempt whose name has an address at its limit waits for that, also if another
+// address can't be reached. It connects to four addresses at most.
+func TestS9AnAttemptTriesFewAddressesAndWaitsForThoseAtTheirLimit(t *testing.T) {
+	s := serve(t, "127.0.0.2:0", say(ok))
+	var many []string
+	for i := range 10 {
+		many = append(many, fmt.Sprint("127.0.1.", i))
+	}
+	r, _ := resolver(t, map[string]func(int) []netip.Addr{"few.example.com": always("127.0.0.9", "127.0.0.2"), "many.example.com": always(many...)})
+	n := notifier(t, "127.0.0.0/8", httpcallback.Options{Resolver: r, Rate: httpcallback.Rate{Requests: 1, Per: time.Minute}})
+	check.Equal(t, n.Notify(t.Context(), report(), s.endpoint("/"), 1).Outcome, publishing.Delivered, "the first attempt")
+	a := n.Notify(t.Context(), report(), publishing.Endpoint("http://few.example.com:"+s.port()+"/"), 1)
+	check.Equal(t, a.Outcome, publishing.Deferred, "an attempt at two addresses, one of which is at its limit: %v", a.Err)
+	a = n.Notify(t.Context(), report(), publishing.Endpoint("http://many.example.com:"+s.port()+"/"), 1)
+	check.Equal(t, a.Outcome, publishing.Failed, "an attempt at ten addresses: %v", a.Err)
+	tried := 0
+	for _, addr := range many {
+		if n.Notify(t.Context(), report(), publishing.Endpoint("http://"+addr+":"+s.port()+"/"), 1).Outcome == publishing.Deferred {
+			tried++
+		}
+	}
+	check.Equal(t, tried, 4, "addresses of ten that were tried")
+}
+
 // S9: a slow address has eight connections at a time, whatever the names.
 func TestS9ConnectionsToOneAddressAreBounded(t *testing.T) {
 	begun, release := make(chan struct{}, 100), make(chan struct{})

@@ -195,7 +195,7 @@ func (q *Queue) Done(c *Delivery, a Attempt, due time.Time, again bool) {
 		c.host.pause = a.Until
 	case a.HostFailed:
 		h.troubles++
-	case !a.Unsent:
+	case !a.Unsent && a.Outcome != Paused:
 		h.troubles = 0
 	}
 	if again {

@@ -206,6 +206,19 @@ func TestAHostThatIsDownIsAskedByFewRetries(t *testing.T) {
 	}
 }
 
+// S9: an endpoint that is paused, and so not called, says nothing about its host.
+func TestS9APausedEndpointClosesNoBreaker(t *testing.T) {
+	turns := play(t, 256, endpoints("down", 100), func(e publishing.Endpoint, _ int, _ time.Duration) (time.Duration, publishing.Attempt) {
+		if e == "http://down/99" {
+			return 0, publishing.Attempt{Outcome: publishing.Paused}
+		}
+		return says(503)
+	})
+	if n := len(turns); n != 100+4 {
+		t.Errorf("%d attempts, want 104", n)
+	}
+}
+
 // The retry that finds the host back lets the others go.
 func TestAHostThatIsBackIsTriedAsUsual(t *testing.T) {
 	turns := play(t, 256, endpoints("a", 100), func(_ publishing.Endpoint, _ int, at time.Duration) (time.Duration, publishing.Attempt) {
