@@ -106,7 +106,7 @@ func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics,
 	}
 	c := cluster.New(cluster.Options{
 		Nodes: store.Nodes, Dial: store.Dial, HangUp: store.HangUp, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit,
-		KeyLimit: s.KeyLimit, RecordLimit: s.recordLimit(), PageLimit: s.PageLimit,
+		KeyLimit: s.KeyLimit, RecordLimit: s.recordLimit(), PageLimit: s.PageLimit, DiskReserve: s.DiskReserve,
 		Log: log, Observer: observer, Lost: m.CountLost,
 	})
 	start := func(ctx context.Context) error {
@@ -129,7 +129,7 @@ func countRefusals(m *prometheus.Metrics, r counting.Receipt) {
 			m.CountRefused("keys", limits.BoundTotal)
 		case counting.PageLimit:
 			m.CountRefused("pages", limits.BoundTotal)
-		case counting.DiskReserve:
+		case counting.DiskFull:
 			m.CountRefused("disk", limits.BoundTotal)
 		}
 	}

@@ -52,6 +52,7 @@ type Settings struct {
 	CallbackContact     httpcallback.Contact
 	CallbackLog         string
 	KeyLimit, PageLimit int
+	DiskReserve         int64
 	CORSOrigins         []string
 	Pages               string // public, admin or off
 	RateLimit           limits.Rate

@@ -6,6 +6,7 @@ import "footfall/adapters/httpapi/limits"
 func (s *Settings) storeSettings() []setting {
 	return []setting{
 		{"page-limit", "10000000", "Pages that a node stores, about 100 bytes each; other names are refused with 503, pages that are known go on; a node has as many records of the visits of requests with an Idempotency-Key, too; 0 is no bound.", into(&s.PageLimit, numberTo(1_000_000_000))},
+		{"disk-reserve", "64MiB", "Bytes that have to be free on the disk of the embedded store for other names and keys, as 64MiB or 1GiB; below it they are refused with 503, pages that are known and deletions go on; 0 is none.", into(&s.DiskReserve, parseSize(0))},
 	}
 }
 

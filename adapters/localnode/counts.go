@@ -38,7 +38,8 @@ func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 
 func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err error) {
 	if t.countOnce(); !b.Repeated {
-		t.pageLimit, t.noReserve = b.PageLimit, t.reserve != nil && t.reserve()
+		free := t.free()
+		t.pageLimit, t.diskFull = b.PageLimit, free > 0 && free < b.DiskReserve
 	}
 	item := 0
 	note := func(refusal counting.Reason) {

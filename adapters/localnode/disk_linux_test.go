@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -155,4 +156,32 @@ func TestRepeatedBatchCountsItsIDWhateverWasWrittenInBetween(t *testing.T) {
 			check.Equal(t, check.Value(n.Distinct(t.Context(), w))(t), 2, "distinct ids")
 		})
 	}
+}
+
+// S5: below the reserve, other pages and the keys of other requests are refused, each alone.
+// Known pages, ids and deletions go on, and so does a repetition of what was acknowledged.
+func TestS5BelowTheReserveOfTheDiskKnownPagesGoOn(t *testing.T) {
+	n := start(t, localnode.FileOptions{Dir: t.TempDir()})
+	enter(t, n)
+	if free := check.Value(n.RingSummary(t.Context()))(t).DiskFree; free < 1 {
+		t.Fatalf("%d bytes are free", free)
+	}
+	first := batch(1)
+	first.DiskReserve = 1
+	check.Equal(t, len(check.Value(n.Apply(t.Context(), first))(t).Refused), 0, "refused with room enough")
+	full := batch(2)
+	full.DiskReserve, full.EndpointLimit, full.KeyLimit = 1<<60, 10, 10
+	full.Visits = append(full.Visits, counting.Visit{Page: "about", Count: 1})
+	full.Keyed = []counting.KeyedVisit{{RequestKey: counting.RequestKey{Key: counting.Key{1}}}}
+	full.SetCounts = []counting.SetCount{{Page: "home", Count: 7}, {Page: "other", Count: 1}, {Page: "none", Delete: true}}
+	r := check.Value(n.Apply(t.Context(), full))(t)
+	want := []counting.Refusal{{Item: 1, Reason: counting.DiskFull}, {Item: 3, Reason: counting.DiskFull}, {Item: 5, Reason: counting.DiskFull}}
+	if !slices.Equal(r.Refused, want) {
+		t.Errorf("refused: %v, want %v", r.Refused, want)
+	}
+	check.Equal(t, visits(t, n), 7, "visits of home")
+	again := batch(3)
+	again.DiskReserve, again.Repeated = 1<<60, true
+	again.Visits[0].Page = "acknowledged"
+	check.Equal(t, len(check.Value(n.Apply(t.Context(), again))(t).Refused), 0, "refused of a repetition")
 }

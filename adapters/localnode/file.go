@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -37,7 +38,18 @@ type openFile func(name string, flag int, mode os.FileMode) (*os.File, error)
 func NewFile(o FileOptions) *File {
 	f := &File{dir: o.Dir, checking: checkFor}
 	f.core = newCore(&f.file, Options{ID: "embedded", Addr: "embedded", Now: o.Now})
+	f.free = func() int64 { return freeOn(f.dir) }
 	return f
+}
+
+// freeOn is how many bytes are free for this process where a directory is, 1 at least; 0
+// where that can't be read.
+func freeOn(dir string) int64 {
+	var disk syscall.Statfs_t
+	if syscall.Statfs(dir, &disk) != nil {
+		return 0
+	}
+	return max(1, int64(disk.Bavail)*int64(disk.Bsize))
 }
 
 // Start opens the file, and makes it where there is none. Its errors wrap

@@ -84,8 +84,8 @@ func (t *tx) addKeyed(item counting.KeyedVisit, days *[]dayKeys, b *counting.Bat
 	if isRequest && !b.Repeated {
 		kept := t.keysKept(*days)
 		switch {
-		case t.noReserve:
-			return counting.DiskReserve
+		case t.diskFull:
+			return counting.DiskFull
 		case kept.Requests >= b.KeyLimit, b.RecordLimit > 0 && kept.Records >= b.RecordLimit:
 			return counting.KeyLimit
 		}

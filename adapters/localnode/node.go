@@ -44,9 +44,8 @@ type core struct {
 	writing chan struct{}
 	seen    seen
 	count   pageCount
-	// reserve tells whether there is too little space on the disk for other pages and
-	// keys; nil for a node without a disk.
-	reserve func() bool
+	// free is how many bytes are free on the disk, 1 at least; 0 where that is not known.
+	free func() int64
 	// ring caches the decoded ring of the store. saved is the ring that the running
 	// transaction has written; it becomes ring when the transaction has committed.
 	saved *knownRing
@@ -66,7 +65,7 @@ var (
 func newCore(d driver, o Options) *core {
 	n := &core{
 		id: cmp.Or(o.ID, "memory"), addr: cmp.Or(o.Addr, "memory"), now: o.Now,
-		driver: d, listed: 500, writing: make(chan struct{}, 1),
+		free: func() int64 { return 0 }, driver: d, listed: 500, writing: make(chan struct{}, 1),
 	}
 	if n.now == nil {
 		n.now = time.Now
@@ -84,9 +83,9 @@ type tx struct {
 	version int64
 
 	pages bucket
-	// pageLimit and noReserve bound what a batch adds.
+	// pageLimit and diskFull bound what a batch adds.
 	pageLimit int
-	noReserve bool
+	diskFull  bool
 	// key is that of the last page. values has every count that was stored: the
 	// driver keeps the slices until the transaction ends, so it is only appended to.
 	key, values []byte

@@ -72,8 +72,8 @@ func (t *tx) countPages() {
 // refusesPage says why a page that the node does not have can't be added; 0 is no reason.
 func (t *tx) refusesPage(arc counting.Arc) counting.Reason {
 	switch {
-	case t.noReserve:
-		return counting.DiskReserve
+	case t.diskFull:
+		return counting.DiskFull
 	case t.pageLimit > 0 && t.count.known.Load()+t.count.added >= int64(t.pageLimit) && !t.isIncoming(arc):
 		return counting.PageLimit
 	}

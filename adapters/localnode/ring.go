@@ -107,7 +107,7 @@ func (n *core) RingSummary(ctx context.Context) (s sharding.RingSummary, err err
 	err = n.view(ctx, "summarize the ring", isMember, func(t *tx) (err error) {
 		s, err = t.state.Summary()
 		s.Keys, s.Pages = t.keysKept(t.keyDays(false)), int(n.count.known.Load())
-		s.DiskReserve = n.reserve != nil && n.reserve()
+		s.DiskFree = n.free()
 		return err
 	})
 	return s, err

@@ -114,6 +114,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 func gaugeStored(gauge func(name, help string, value float64, label ...string), n sharding.MemberStatus) {
 	id := string(n.ID)
 	gauge("footfall_pages", "Pages that a node stores, counted again at least every minute or start.", float64(n.Pages), "node", id)
+	if n.DiskFree > 0 {
+		gauge("footfall_node_disk_free_bytes", "Bytes that are free on the disk of the embedded store.", float64(n.DiskFree), "node", id)
+	}
 	for _, bound := range counting.Bounds() {
 		full := 0.0
 		if slices.Contains(n.Full, bound) {

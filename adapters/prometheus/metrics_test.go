@@ -69,7 +69,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		Status: func(context.Context) sharding.Status {
 			return sharding.Status{
 				Epoch: 7, Losses: make([]sharding.Loss, 2),
-				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: sharding.Keys{Requests: 9, Records: 30}, Pages: 40, Full: []string{"pages"}}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
+				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: sharding.Keys{Requests: 9, Records: 30}, Pages: 40, Full: []string{"pages"}, DiskFree: 50}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
 				Moves: sharding.Progress{Left: 3, Arcs: 11, Pages: 12, Stuck: make([]sharding.StuckArc, 1)},
 			}
 		},
@@ -104,7 +104,7 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_node_clock_skew_seconds{node=a} 0",
 		"footfall_node_clock_skew_seconds{node=b} 0",
 		"footfall_node_idempotency_keys{node=a} 9", "footfall_node_idempotency_records{node=a} 30", "footfall_node_share_ratio{node=a} 0.75", "footfall_node_share_ratio{node=b} 0.25",
-		"footfall_node_full{bound=disk,node=a} 0", "footfall_node_full{bound=keys,node=a} 0", "footfall_node_full{bound=pages,node=a} 1", "footfall_pages{node=a} 40",
+		"footfall_node_full{bound=disk,node=a} 0", "footfall_node_full{bound=keys,node=a} 0", "footfall_node_full{bound=pages,node=a} 1", "footfall_node_disk_free_bytes{node=a} 50", "footfall_pages{node=a} 40",
 		"footfall_node_up{node=a} 1", "footfall_node_up{node=b} 0", "footfall_ring_arcs_left{} 3", "footfall_ring_arcs_moved_total{} 11",
 		"footfall_ring_arcs_stuck{} 1", "footfall_ring_epoch{} 7", "footfall_ring_excess_pages_total{} 0", "footfall_ring_losses{} 2", "footfall_ring_pages_moved_total{} 12",
 	}, always...)

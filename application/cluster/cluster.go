@@ -52,7 +52,10 @@ type Options struct {
 	KeyLimit, RecordLimit int
 	// PageLimit bounds the pages of a node; 0 is no bound.
 	PageLimit int
-	Log       *slog.Logger
+	// DiskReserve is how many bytes have to be free on the disk of an embedded node for
+	// other pages and keys.
+	DiskReserve int64
+	Log         *slog.Logger
 	// Observer returns the function to call after every flush of a node. Nil is a
 	// no-op.
 	Observer func(counting.NodeID) func(groupcommit.Flush)
@@ -150,6 +153,7 @@ func (c *Cluster) newMember(n Node) *Member {
 		KeyLimit:      c.opts.KeyLimit,
 		RecordLimit:   c.opts.RecordLimit,
 		PageLimit:     c.opts.PageLimit,
+		DiskReserve:   c.opts.DiskReserve,
 		Refused:       m.NoteRefused,
 		CatchUp:       func(ctx context.Context) { c.catchUp(ctx, c.View().Ring, n) },
 		Lost:          func(batches int64) { c.lost(n.ID(), batches) },

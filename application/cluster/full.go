@@ -16,7 +16,7 @@ func (c *Cluster) Full(s sharding.RingSummary) (reached []string) {
 	if o.KeyLimit > 0 && s.Requests >= o.KeyLimit || o.RecordLimit > 0 && s.Records >= o.RecordLimit {
 		reached = append(reached, counting.BoundKeys)
 	}
-	if s.DiskReserve {
+	if s.DiskFree > 0 && s.DiskFree < o.DiskReserve {
 		reached = append(reached, counting.BoundDisk)
 	}
 	return reached

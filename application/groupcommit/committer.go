@@ -58,8 +58,9 @@ type Options struct {
 	// EndpointLimit goes into every batch, MaxSkew with every call.
 	EndpointLimit int
 	MaxSkew       time.Duration
-	// PageLimit goes into every batch.
-	PageLimit int
+	// PageLimit and DiskReserve go into every batch.
+	PageLimit   int
+	DiskReserve int64
 	// KeyLimit and RecordLimit go into every batch with keys.
 	KeyLimit, RecordLimit int
 	// CatchUp is called when the node has not opened a batch's epoch. It returns
@@ -221,7 +222,7 @@ func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Tick
 	}
 	b := c.join(epoch, func() *batch {
 		clear(c.index)
-		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit, PageLimit: c.opts.PageLimit}}
+		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit, PageLimit: c.opts.PageLimit, DiskReserve: c.opts.DiskReserve}}
 	})
 	if b == nil {
 		c.noteRefused(1)

@@ -26,6 +26,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		i := v.Index(a.From.ID())
 		n := &st.Nodes[i]
 		n.Incoming, n.Keys, n.Pages, n.Full = a.Value.Incoming, a.Value.Keys, a.Value.Pages, s.Cluster.Full(a.Value)
+		n.DiskFree = a.Value.DiskFree
 		n.Away = away(a.Value, v.Epoch(), a.Err)
 		n.Refused, _ = cluster.Refusal(a.Err)
 		switch {

@@ -159,8 +159,11 @@ type Batch struct {
 	// that would make another one is refused. The node may count some more or fewer, until
 	// its second Heartbeat at the latest. 0 is no bound.
 	PageLimit int
-	// Repeated: the node has lost the batch, which was acknowledged. So neither KeyLimit,
-	// RecordLimit and PageLimit nor the node's reserve on the disk refuse an item.
+	// DiskReserve is how many bytes have to be free on the disk of a node that has one in
+	// this process, for another page and for the key of a request.
+	DiskReserve int64
+	// Repeated: the node has lost the batch, which was acknowledged. So KeyLimit,
+	// RecordLimit, PageLimit and DiskReserve refuse no item.
 	Repeated  bool
 	SetCounts []SetCount
 }
@@ -208,8 +211,8 @@ const (
 	Denied
 	// PageLimit: the node stores as many pages as the batch allows, and not this one.
 	PageLimit
-	// DiskReserve: the node has too little space for other pages and keys.
-	DiskReserve
+	// DiskFull: less is free on the disk than the batch's DiskReserve.
+	DiskFull
 )
 
 func (r Reason) Error() string {
@@ -224,9 +227,9 @@ func (r Reason) Error() string {
 		WrongClock:    "the clocks of the node and of this instance disagree",
 		Denied:        "the server refused a command",
 		PageLimit:     "the node has as many pages as it may have",
-		DiskReserve:   "the disk has no room for more pages and keys",
+		DiskFull:      "the disk has no room for more pages and keys",
 	}
-	if r >= Overflow && r <= DiskReserve {
+	if r >= Overflow && r <= DiskFull {
 		return texts[r]
 	}
 	return "refused for the reason " + strconv.Itoa(int(r))

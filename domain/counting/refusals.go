@@ -19,7 +19,7 @@ func Refusals() []string {
 const (
 	BoundPages = "pages" // PageLimit
 	BoundKeys  = "keys"  // KeyLimit
-	BoundDisk  = "disk"  // DiskReserve
+	BoundDisk  = "disk"  // DiskFull
 )
 
 // Bounds are all of them.

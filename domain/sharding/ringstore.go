@@ -50,8 +50,9 @@ type RingSummary struct {
 	Keys
 	// Pages is the number of pages that counts for counting.Batch.PageLimit.
 	Pages int
-	// DiskReserve: the node refuses other pages and keys (counting.DiskReserve).
-	DiskReserve bool
+	// DiskFree is the number of bytes that are free on the disk of a node that has one in
+	// this process, 1 at least; 0 for other nodes.
+	DiskFree int64
 }
 
 // Keys are the idempotency keys of a node.

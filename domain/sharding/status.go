@@ -120,10 +120,11 @@ type MemberStatus struct {
 	Refused string `json:"-"`
 	// Keys are as in RingSummary; zero when the node could not be reached.
 	Keys Keys `json:"-"`
-	// Pages is as in RingSummary, and Full are the bounds that it has reached, of
+	// Pages and DiskFree are as in RingSummary, and Full are the bounds that it has reached, of
 	// counting.Bounds.
-	Pages int      `json:"-"`
-	Full  []string `json:"-"`
+	Pages    int      `json:"-"`
+	DiskFree int64    `json:"-"`
+	Full     []string `json:"-"`
 }
 
 // Progress is the progress of the moves of the last change.

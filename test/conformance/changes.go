@@ -157,11 +157,11 @@ func (f *fixture) refuseFence(r *sharding.Ring, want error) {
 	f.rings(before.Fenced, before.Opened)
 }
 
-// summary checks the summary, but for the number of pages.
+// summary checks the summary, but for the number of pages and the disk.
 func (f *fixture) summary(want sharding.RingSummary) {
 	f.Helper()
 	got := check.Value(f.node.RingSummary(f.Context()))(f)
-	want.Pages = got.Pages
+	want.Pages, want.DiskFree = got.Pages, got.DiskFree
 	equal(f, "summary", got, want)
 }
 

@@ -41,7 +41,7 @@ func Of(err error, write bool) Fault {
 		{counting.KeyReused, New(unprocessable, "key_reused", "The idempotency key came with another payload before; nothing was changed.")},
 		{counting.KeyLimit, Unavailable("key_limit", "No more idempotency keys can be kept now; nothing was changed.", 60)},
 		{counting.PageLimit, Unavailable("page_limit", "No more pages can be stored now; those that are known are counted. Nothing was changed.", 60)},
-		{counting.DiskReserve, Unavailable("disk", "The disk has no room for more pages and keys; pages that are known are counted. Nothing was changed.", 60)},
+		{counting.DiskFull, Unavailable("disk", "The disk has no room for more pages and keys; pages that are known are counted. Nothing was changed.", 60)},
 		{counting.ErrUnavailable, away},
 		{counting.ErrNotApplied, away},
 		{counting.WrongTable, away},
