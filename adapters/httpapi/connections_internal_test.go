@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/netconn"
 	"footfall/test/check"
 )
@@ -33,5 +35,34 @@ func TestF22AConnectionThatIsSilentFromTheBeginningIsIdle(t *testing.T) {
 		check.Equal(t, c.place(netconn.New(server)), "", "the bound of the next one")
 		check.Equal(t, time.Since(began), minIdle, "what the new connection has waited")
 		_ = client.Close()
+	})
+}
+
+// S6, P9: where no connection is idle, a new one waits for some time and is then refused,
+// and further ones are refused immediately, until a place is free.
+func TestS6WhereNoConnectionIsIdleNewOnesAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConnections(t.Context(), slog.New(slog.DiscardHandler))
+		c.Connections, c.Share = 2, 1
+		inner, _ := net.Pipe()
+		conn := func(client string) *netconn.Conn {
+			n := netconn.New(inner)
+			n.Client = netip.MustParsePrefix(client)
+			return n
+		}
+		busy := []*netconn.Conn{conn("192.0.2.1/32"), conn("192.0.2.2/32")}
+		for _, b := range busy {
+			check.Equal(t, c.place(b), "", "the bound of the first ones")
+			c.track(b, http.StateNew)
+			c.track(b, http.StateActive)
+		}
+		for i, want := range []time.Duration{maxWait, 0, 0} {
+			began := time.Now()
+			check.Equal(t, c.place(conn("192.0.2.3/32")), limits.BoundTotal, "the bound of the next one")
+			check.Equal(t, time.Since(began), want, "what the new connection %d has waited", i)
+		}
+		check.Equal(t, c.place(conn("192.0.2.1/32")), limits.BoundClient, "the bound of a client that has its share")
+		c.track(busy[0], http.StateClosed)
+		check.Equal(t, c.place(conn("192.0.2.1/32")), "", "the bound where a place is free")
 	})
 }
