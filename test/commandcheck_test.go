@@ -17,7 +17,6 @@ import (
 var runBy = map[string]string{
 	"redis-cli":   "test/runbook.TestTheRedisCommandsOfTheDocsRun",
 	"rabbitmqctl": "test/runbook.TestTheRabbitMQCommandsOfTheDocsRun",
-	"docker stop": "test/compose.TestTheStackKeepsItsPromises",
 	"cp -R":       "test/runbook.TestN15TheEmbeddedStoreIsRestoredAsThePageSays",
 }
 
@@ -62,6 +61,13 @@ func (c commandCheck) check(command []string) error {
 		return c.kubectl(args)
 	case "curl":
 		return c.curl(args)
+	case "sh":
+		for _, simple := range shellCommands(args[len(args)-1]) {
+			if err := c.check(simple); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if slices.Contains(plain, program) || strings.HasPrefix(program, "scripts/") || strings.HasPrefix(program, ".ci/") {
 		return filesExist(program, args)
@@ -142,7 +148,7 @@ func footfallKnows(args []string) error {
 	return nil
 }
 
-var composeFlags = []string{"--build", "--detach", "--no-deps", "--no-recreate", "--quiet", "--volumes", "--wait"}
+var composeFlags = []string{"--build", "--detach", "--no-deps", "--quiet", "--volumes", "--wait", "-T"}
 
 func (c commandCheck) docker(args []string) error {
 	if args[0] == "run" {
@@ -150,9 +156,6 @@ func (c commandCheck) docker(args []string) error {
 		if !strings.Contains(c.stack, "image: "+image+":") {
 			return fmt.Errorf("docker-compose.yml has no image %s", image)
 		}
-		return nil
-	}
-	if args[0] == "rm" { // a container of the machine, not of the repository
 		return nil
 	}
 	if args[0] != "compose" {

@@ -70,6 +70,6 @@ func (c client) noteLoss(plan sharding.Plan) {
 	for _, n := range plan.Loss.Nodes {
 		c.note(fmt.Sprintf("%s: %s; its pages, %.1f%% of all, begin at 0 on other nodes", n.ID, n.Away, 100*n.Share))
 	}
-	c.note("windows that are not published yet are lost with their ids, those until " + plan.Loss.WindowsUntil.Format(time.RFC3339))
+	c.note("windows until " + plan.Loss.WindowsUntil.Format(time.RFC3339) + " are lost with their ids, unless they are published")
 	c.note("if a server's data still exists, start the server instead: nothing is lost")
 }

@@ -3,6 +3,7 @@
 package compose_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,7 @@ func TestN5AnUpgradeOfAScaledStackIsNotNoticed(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
+	t.Run("a server is copied as the page says", func(t *testing.T) { redisIsCopied(t, s) })
 	acked, nowRefused, nowDoubt := tr.totals()
 	if acked < before+20 {
 		t.Errorf("%d visits were acknowledged meanwhile: there was no load", acked-before)
@@ -47,6 +49,24 @@ func TestN5AnUpgradeOfAScaledStackIsNotNoticed(t *testing.T) {
 	tr.halt()
 	re.queueGrows(t)
 	tr.balance(t, s.url(t, "balancer", 1, 8000))
+}
+
+// redisIsCopied runs the command of docs/operations/backup.md.
+func redisIsCopied(t *testing.T, s *stack) {
+	page, err := os.ReadFile("../../docs/operations/backup.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, command, _ := strings.Cut(string(page), "\ndocker compose exec -T redis-1 ")
+	command, _, _ = strings.Cut(command, "\n")
+	cmd := exec.CommandContext(t.Context(), "sh", "-euc", "docker compose exec -T redis-1 "+command)
+	cmd.Dir, cmd.Env = t.TempDir(), s.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if dump, err := os.ReadFile(filepath.Join(cmd.Dir, "redis-1.rdb")); err != nil || !strings.HasPrefix(string(dump), "REDIS") {
+		t.Errorf("the copy is %.20q, %v", dump, err)
+	}
 }
 
 // instances are the ids of the containers of instances that run.
