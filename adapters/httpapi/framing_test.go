@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -48,7 +49,7 @@ func TestS17ARequestWithTwoLengthsIsRefused(t *testing.T) {
 			t.Parallel()
 			conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)
 			defer conn.Close()
-			check.Must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+			check.Must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 			answers := bufio.NewReader(conn)
 			var got []string
 			wanted := strings.Fields(c.answers)
@@ -56,10 +57,11 @@ func TestS17ARequestWithTwoLengthsIsRefused(t *testing.T) {
 				sendBy(t, conn, request, c.step)
 				for len(got) < i+1 || i == len(c.requests)-1 && len(got) < len(wanted) {
 					answer, err := http.ReadResponse(answers, nil)
-					if err != nil {
+					if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 						got = append(got, ".")
 						break
 					}
+					check.Must(t, err, "after %v", got)
 					_, _ = io.Copy(io.Discard, answer.Body)
 					got = append(got, answer.Status[:3])
 					check.Equal(t, answer.Header.Get("X-Content-Type-Options"), "nosniff", "the header of an answer")

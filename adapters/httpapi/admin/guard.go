@@ -15,8 +15,8 @@ import (
 	"footfall/adapters/httpapi/problem"
 )
 
-// guesses is how many requests without the token a client may send.
-var guesses = limits.Rate{Requests: 10, Per: time.Minute} //nolint:gochecknoglobals // a constant
+// guesses is how many requests without the token a client may send in a minute.
+const guesses = 10
 
 // guard admits requests with the token. Each that has another one, or none, counts as a
 // guess of its client; a client that has made too many waits, whatever it sends. A client
@@ -35,7 +35,8 @@ type guard struct {
 
 func newGuard(o Options) *guard {
 	return &guard{
-		token: o.Token, sum: sha256.Sum256([]byte(o.Token)), clients: limits.NewClients(guesses, nil, nil),
+		token: o.Token, sum: sha256.Sum256([]byte(o.Token)),
+		clients:      limits.NewClients(limits.Rate{Requests: guesses, Per: time.Minute}, nil, nil),
 		unauthorized: o.Unauthorized, log: o.Log, lines: rate.Sometimes{Interval: time.Minute},
 	}
 }

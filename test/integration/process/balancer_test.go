@@ -28,8 +28,11 @@ func startBalancer(t *testing.T, in *service.Instance) (url string) {
 	text := string(check.Value(os.ReadFile("../../../deploy/haproxy/haproxy.cfg"))(t))
 	addr := servers.FreeAddr(t)
 	for _, change := range [][2]string{
-		{"maxconn 8192", "maxconn 80"}, {"gt 2048", "gt 20"}, {"gt 2304", "gt 22"},
-		{"bind :8000", "bind " + addr}, {"bind :8404", "bind " + servers.FreeAddr(t)},
+		{"maxconn 8192", "maxconn 80"},
+		{"gt 2048", "gt 20"},
+		{"gt 2304", "gt 22"},
+		{"bind :8000", "bind " + addr},
+		{"bind :8404", "bind " + servers.FreeAddr(t)},
 		{"server-template footfall 8 footfall:8000", "server footfall1 " + strings.TrimPrefix(in.Public, "http://")},
 	} {
 		check.Equal(t, strings.Count(text, change[0]), 1, "places with %q in the configuration", change[0])
@@ -38,7 +41,7 @@ func startBalancer(t *testing.T, in *service.Instance) (url string) {
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	var log strings.Builder
-	cmd := exec.CommandContext(context.Background(), "haproxy", "-f", file) //nolint:gosec // a file of the test
+	cmd := exec.CommandContext(context.Background(), "haproxy", "-f", file)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	check.Must(t, cmd.Start(), "start haproxy (scripts/install-test-servers installs it on Debian)")
