@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -115,6 +116,55 @@ func TestWhatHadNotLeftForALostServerCountsOn(t *testing.T) {
 	}
 	in.Change(http.MethodPost, "/ring/repair", "")
 	in.Administer(http.MethodGet, "/ring", "").Want(t, http.StatusOK, `"strays":[]`)
+}
+
+// X8, P4: a server is permanently lost while arcs of another one can't arrive. It is
+// abandoned without waiting for them. They arrive later, whole.
+func TestX8AServerIsAbandonedWhileArcsOfOthersMove(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 3)
+	in := r.Start()
+	c := service.NewTrafficOf(r, 300, in)
+	fourth := r.AddServer()
+	before := make(map[string]string)
+	for _, page := range c.Pages {
+		var at struct{ Arc int }
+		in.Administer(http.MethodGet, "/ring/owner?page_id="+page, "").Into(t, &at)
+		before[page] = r.MustRead(in, page)[0].ServedVia
+		r.Do(3, "set", fmt.Sprintf("ff:in:%d:2", at.Arc), "in the way")
+	}
+	in.Add(fourth)
+	service.WaitFor(t, "all arcs that aren't stuck are moved", func() bool {
+		m := in.Ring().Moves
+		return len(m.Stuck) > 0 && m.Left == len(m.Stuck)
+	})
+	lost := in.Ring().Nodes[0]
+	r.ServerAt(lost.Addr).Kill()
+	in.ToolFails([]string{"the change was made and continues"}, "ring", "remove", lost.ID, "--accept-loss")
+	if st := in.Ring(); st.Moves.Left == 0 || len(st.Losses) != 1 {
+		t.Fatalf("no arc of another server moves on, or none is lost: %+v", st)
+	}
+	for _, key := range r.Do(3, "keys", "ff:in:*").Val().([]any) {
+		r.Do(3, "del", key)
+	}
+	in.Repair()
+	in.Moved()
+	moved := 0
+	for _, page := range c.Pages {
+		want, got := int64(1), r.MustRead(in, page)[0]
+		if before[page] == lost.ID {
+			want = 0
+		}
+		if got.Visits == nil || *got.Visits != want {
+			t.Errorf("%s of %s: %+v, want %d", page, before[page], got, want)
+		}
+		if got.ServedVia != before[page] && want == 1 {
+			moved++
+		}
+	}
+	if moved == 0 {
+		t.Error("no page of another server was moved")
+	}
 }
 
 // V17, P3: of two servers, the second does not go on alone while the first is away, since
