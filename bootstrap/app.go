@@ -34,7 +34,7 @@ const (
 	startBudget = 15 * time.Second
 	// agreeTime is the part of it for agreeing with the nodes. It is shorter,
 	// because fx would only report the time-out, and not the node.
-	agreeTime = startBudget - time.Second
+	agreeTime = startBudget - 2*time.Second
 	// startGrace is the time for the rest of a start after a signal.
 	startGrace = 200 * time.Millisecond
 	// stopBudget is more than all stages of the stop take, so that none is

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -30,7 +31,7 @@ const (
 )
 
 // errNoService: no connection to the listener could be opened.
-var errNoService = errors.New("no service is at the address")
+var errNoService = errors.New("no service listens")
 
 // client sends requests to a listener of this machine's service.
 type client struct {
@@ -96,23 +97,45 @@ func (c client) call(ctx context.Context, method, path string, body any) ([]byte
 	if !refused {
 		c.reached.Store(true)
 	}
+	at := fmt.Sprintf("at %s (%s)", strings.TrimPrefix(c.http.BaseURL, "http://"), Variable(c.setting))
 	switch {
 	case refused:
-		return nil, fmt.Errorf("%w in %s: %w", errNoService, Variable(c.setting), op)
+		return nil, fmt.Errorf("%w %s: %w; start it, or correct the setting", errNoService, at, op.Err)
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("no answer %s: %w", at, withoutURL(err))
 	case resp.StatusCode() == http.StatusOK:
 		return resp.Body(), nil
 	}
+	return nil, refusal(resp, at)
+}
+
+// withoutURL is an error of net/http without method and URL, which the command implies.
+func withoutURL(err error) error {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		return outer.Err
+	}
+	return err
+}
+
+// refusal is the error for an answer that is no 200, with what an operator can do about a
+// listener that is not the one that is meant.
+func refusal(resp *resty.Response, at string) error {
 	var problem struct{ Detail, Code string }
 	text := resp.Status()
-	if json.Unmarshal(resp.Body(), &problem) == nil && problem.Detail != "" {
+	known := json.Unmarshal(resp.Body(), &problem) == nil && problem.Detail != ""
+	if known {
 		text += ": " + problem.Detail
 	}
-	if resp.StatusCode() < 500 || problem.Code == "corrupt" {
-		return nil, backoff.Permanent(errors.New(text))
+	switch {
+	case resp.StatusCode() == http.StatusUnauthorized:
+		text = "401 Unauthorized: the service " + at + " wants the token of its admin listener: set FOOTFALL_ADMIN_TOKEN as the service has it"
+	case resp.StatusCode() == http.StatusNotFound && (!known || problem.Code == "no_such_route"):
+		text = "404 Not Found: what listens " + at + " is another listener: correct the setting"
 	}
-	return nil, errors.New(text)
+	if resp.StatusCode() < 500 || problem.Code == "corrupt" {
+		return backoff.Permanent(errors.New(text))
+	}
+	return errors.New(text)
 }
 
 // retry repeats an idempotent request for retryFor while the service can't be

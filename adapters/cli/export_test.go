@@ -24,7 +24,7 @@ func TestAServiceThatIsNotThereIsNotWaitedFor(t *testing.T) {
 	for _, line := range []string{"export " + file, "import " + file, "ring status"} {
 		begin := time.Now()
 		code, _, stderr := run(t, append(strings.Fields(line), "--admin-listen="+unused)...)
-		if code != 1 || !strings.HasPrefix(stderr, "footfall: no service is at the address in FOOTFALL_ADMIN_LISTEN: ") || strings.Count(stderr, "\n") != 1 {
+		if code != 1 || !strings.HasPrefix(stderr, "footfall: no service listens at "+unused+" (FOOTFALL_ADMIN_LISTEN): ") || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: exit code %d, %q", line, code, stderr)
 		}
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*.part*")); left != nil {

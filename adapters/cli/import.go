@@ -134,9 +134,12 @@ func (in *pageImport) send(ctx context.Context) error {
 	return nil
 }
 
-// interrupted adds how to continue to an error.
+// interrupted adds how to continue to an error, if some pages were set.
 func (in *pageImport) interrupted(err error) error {
-	return fmt.Errorf("%w (continue with --skip=%d)", err, max(in.done, in.skip))
+	if skip := max(in.done, in.skip); skip > 0 {
+		return fmt.Errorf("%w (continue with --skip=%d)", err, skip)
+	}
+	return err
 }
 
 // finish sets the remaining pages and prints a summary.

@@ -50,7 +50,7 @@ func TestAChangeIsWaitedForThoughAReadFails(t *testing.T) {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	code, _, stderr = run(t, "ring", "weight", "b", "2", reads(t, status(http.StatusUnauthorized)))
-	if code != 1 || stderr != "footfall: 401 Unauthorized; the change was made and continues: see footfall ring status\n" {
+	if code != 1 || !strings.HasPrefix(stderr, "footfall: 401 Unauthorized: ") || !strings.HasSuffix(stderr, "; the change was made and continues: see footfall ring status\n") {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }

@@ -2,6 +2,7 @@ package localnode
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -109,12 +110,12 @@ func notApplied(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", counting.ErrNotApplied, err)
+	return counting.Mark(err, counting.ErrNotApplied)
 }
 
 // errBroken is wrapped by errors about values that the format doesn't allow,
 // but for those of one page or window: they are counting.Corrupt.
-var errBroken = fmt.Errorf("%w: broken value", counting.ErrNotApplied)
+var errBroken = counting.Mark(errors.New("broken value"), counting.ErrNotApplied)
 
 // present returns the value of a key that is only to be there.
 func present() []byte { return []byte{1} }

@@ -2,7 +2,7 @@ package localnode
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"iter"
 	"slices"
 	"sync"
@@ -115,7 +115,7 @@ func (b treeBucket) Put(key, value []byte) {
 	before := b.write(item{in: b.no, key: stored[:len(key):len(key)], value: stored[len(key):]})
 	if before.bucket != 0 {
 		b.set(before)
-		b.err = fmt.Errorf("%w: a bucket is in the place of a value", counting.ErrNotApplied)
+		b.err = counting.Mark(errors.New("a bucket is in the place of a value"), counting.ErrNotApplied)
 	}
 }
 

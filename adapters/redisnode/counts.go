@@ -44,7 +44,7 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 		err = awaitReplicas(ctx, on, n.replicas, replicaTimeout)
 	}
 	if word != "" && err != nil {
-		err = fmt.Errorf("apply on %s: %w", n.id, err)
+		err = fmt.Errorf("apply batch on %s: %w", n.id, err)
 	}
 	if err != nil {
 		return counting.Receipt{}, err

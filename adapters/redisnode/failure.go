@@ -30,7 +30,7 @@ func begins(answer string, words ...string) bool {
 }
 
 // notApplied is an error of a call that had no effect.
-func notApplied(err error) error { return fmt.Errorf("%w: %w", counting.ErrNotApplied, err) }
+func notApplied(err error) error { return counting.Mark(err, counting.ErrNotApplied) }
 
 // setup makes the error of a server that only an operator can mend, and that may not have
 // an address in it. It wraps two errors: the client returns what an error of preflight
@@ -42,7 +42,24 @@ func setup(format string, args ...any) error {
 
 // unusable is setup for an error with an address in it.
 func unusable(says string, err error) error {
-	return fmt.Errorf("%w: %w", counting.ErrUnusable, &counting.ServerError{Says: says, Err: err})
+	return counting.Mark(&counting.ServerError{Says: says, Err: err}, counting.ErrUnusable)
+}
+
+// refusedAtOnce is setup for what the server says to the first commands.
+func refusedAtOnce(says string) error {
+	return unusable(says, errors.New(withAdvice(errors.New(says))))
+}
+
+// withAdvice is the text of an error of isSetup, with what an operator can do.
+func withAdvice(err error) string {
+	text, authority := strings.TrimSuffix(err.Error(), "."), x509.UnknownAuthorityError{}
+	switch {
+	case begins(text, "NOAUTH", "WRONGPASS", "ERR invalid password", "ERR AUTH"):
+		text += "; correct user and password in FOOTFALL_STORE, which are those of every server"
+	case errors.As(err, &authority):
+		text += "; name the file of its authority in FOOTFALL_STORE: ca=FILE"
+	}
+	return text
 }
 
 // words are what the server says, without the user's name. Scripts add to it where they
@@ -93,11 +110,22 @@ func classified(err error) error {
 	case errors.Is(err, counting.ErrUnusable):
 		return err
 	case isSetup(err):
-		return fmt.Errorf("%w: %w", counting.ErrUnusable, err)
+		return counting.Mark(counting.Mark(errors.New(withAdvice(err)), err), counting.ErrUnusable)
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
 		errors.As(err, &dial),
 		errors.As(err, &refused) && harmless(err.Error()):
-		return notApplied(err)
+		return notApplied(plain(err))
+	}
+	return plain(err)
+}
+
+// plain is an error of the client in words for an operator.
+func plain(err error) error {
+	switch {
+	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
+		return counting.Mark(errors.New("no connection to it is free"), err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return counting.Mark(errors.New("no answer in time"), err)
 	}
 	return err
 }
@@ -134,7 +162,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
 		return setup("%s: INFO is needed, and what docs/redis.md lists", n.words(err.Error()))
 	case err != nil && isSetup(err):
-		return setup("%s", n.words(err.Error()))
+		return refusedAtOnce(n.words(err.Error()))
 	case err != nil:
 		return notApplied(err)
 	}
@@ -163,7 +191,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	if missing, err := c.Eval(ctx, probe, nil, n.commands...).Text(); err == nil && missing != "" {
 		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
 	} else if err != nil && isSetup(err) {
-		return setup("%s", n.words(err.Error()))
+		return refusedAtOnce(n.words(err.Error()))
 	}
 	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
 		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)

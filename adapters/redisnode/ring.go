@@ -31,7 +31,7 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 	for i, ring := range []**sharding.Ring{&s.Opened, &s.Fenced, &s.Accepted} {
 		if document := answer.text(i); document != "" {
 			if *ring, err = sharding.Decode([]byte(document)); err != nil {
-				return sharding.RingState{}, fmt.Errorf("ring state of %s: %w", n.id, err)
+				return sharding.RingState{}, fmt.Errorf("read the ring on %s: %w", n.id, err)
 			}
 		}
 	}

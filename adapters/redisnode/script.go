@@ -3,6 +3,7 @@ package redisnode
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func newScript(flags, ending, function, files string) script {
 		text.Write(b)
 	}
 	fmt.Fprintf(&text, ending, function)
-	s := script{redis.NewScript(flags + text.String()), strings.ReplaceAll(function, "_", " "), nil}
+	s := script{redis.NewScript(flags + text.String()), actOf(function), nil}
 	if flags == reads {
 		s.readOnly, s.Script = s.Script, redis.NewScript(frees+text.String())
 	}
@@ -88,6 +89,21 @@ func newScript(flags, ending, function, files string) script {
 
 // applyMore is apply with the kinds of items that few batches have.
 const applyMore = "apply more"
+
+// actOf is what the script of a function does, for errors.
+func actOf(function string) string {
+	switch function {
+	case "apply":
+		return "apply batch"
+	case "ring_state", "ring_summary":
+		return "read the ring"
+	case "heartbeat":
+		return "send heartbeat"
+	case "entry", "entries":
+		return "read ledger"
+	}
+	return strings.ReplaceAll(function, "_", " ")
+}
 
 // newScripts are the scripts by their functions, one for each call of the ports.
 func newScripts() map[string]script {
@@ -133,8 +149,8 @@ func refusals() map[string]error {
 		"MOVING":     sharding.ErrMoving,
 		"UNFINISHED": counting.ErrUnfinished,
 		"CORRUPT":    counting.Corrupt,
-		"CURSOR":     fmt.Errorf("%w: the cursor is another node's", counting.ErrNotApplied),
-		"ORDER":      fmt.Errorf("%w: an earlier step of the window is missing", counting.ErrNotApplied),
+		"CURSOR":     notApplied(errors.New("the cursor is another node's")),
+		"ORDER":      notApplied(errors.New("an earlier step of the window is missing")),
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	scanEvery = 5 * time.Second
 	// maxJitter spreads the scans of instances after the end of a window.
 	maxJitter = 100 * time.Millisecond
+	// repeatLine is the time between two log lines about calls that go on failing.
+	repeatLine = 10 * time.Minute
 )
 
 // Windows is what the scheduler calls. Both methods end when their context does.
@@ -87,9 +89,21 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 }
 
 func (s *Scheduler) loop(ctx context.Context, name string, call func(context.Context) error, next func(now time.Time) time.Time) {
+	var failing, logged time.Time // since when the calls fail, and when that was logged
 	for {
-		if err := call(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("window maintenance failed", "step", name, "error", err)
+		switch err := call(ctx); {
+		case ctx.Err() != nil:
+		case err == nil && !failing.IsZero():
+			s.log.Info("window maintenance works again", "step", name, "after", time.Since(failing).Round(time.Millisecond).String())
+			failing, logged = time.Time{}, time.Time{}
+		case err != nil:
+			if failing.IsZero() {
+				failing = time.Now()
+			}
+			if logged.IsZero() || time.Since(logged) >= repeatLine {
+				logged = time.Now()
+				s.log.Warn("window maintenance failed", "step", name, "error", err)
+			}
 		}
 		select {
 		case <-time.After(time.Until(next(time.Now()))):

@@ -41,8 +41,13 @@ func (c *calls) Scan(ctx context.Context) error {
 
 func run(t *testing.T, c *calls, length, grace, during time.Duration) {
 	t.Helper()
+	runWith(t, slog.New(slog.DiscardHandler), c, length, grace, during)
+}
+
+func runWith(t *testing.T, log *slog.Logger, c *calls, length, grace, during time.Duration) {
+	t.Helper()
 	l := check.Value(counting.ParseLength(length))(t)
-	s := scheduler.New(c, l, grace, slog.New(slog.DiscardHandler))
+	s := scheduler.New(c, l, grace, log)
 	for range 2 { // a second Start changes nothing
 		check.Must(t, s.Start(t.Context()))
 	}
@@ -130,4 +135,25 @@ func anyIn(times []time.Time, from, to time.Time) bool {
 		}
 	}
 	return false
+}
+
+// N4: a node that is away for an hour fails every scan. The log says so once, again every
+// ten minutes, and when it is over.
+func TestN4CallsThatGoOnFailingAreLoggedRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log check.Log
+		begin := time.Now()
+		c := &calls{scanning: func(context.Context) error {
+			if time.Since(begin) < time.Hour {
+				return errors.New("a window can't be closed")
+			}
+			return nil
+		}}
+		runWith(t, slog.New(slog.NewTextHandler(&log, nil)), c, time.Minute, 2*time.Second, 2*time.Hour)
+		if len(c.scans) < 1000 {
+			t.Errorf("%d scans in two hours", len(c.scans))
+		}
+		check.Equal(t, log.Lines("window maintenance failed", "step=scan"), 6, "lines about scans that fail")
+		check.Equal(t, log.Lines("window maintenance works again", "step=scan", "after=1h0m"), 1, "lines about their end")
+	})
 }

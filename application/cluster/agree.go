@@ -44,7 +44,7 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 			err = before // now every call fails because of ctx
 		}
 		if errors.Is(err, counting.ErrUnusable) {
-			return nil, err
+			return nil, fmt.Errorf("start: %w", err)
 		}
 		if err != nil && !waiting && time.Since(began) > quietStart {
 			waiting = true
@@ -64,10 +64,18 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 			err = c.establish(ctx, begun, all)
 		}
 		if Pause(ctx, pollStart); ctx.Err() != nil {
-			return nil, fmt.Errorf("no ring yet: %w", cmp.Or(err, ctx.Err()))
+			return nil, notStarted(err, ctx.Err())
 		}
 		before = err
 	}
+}
+
+// notStarted is the error of a start that ran out of time. last is that of the last round.
+func notStarted(last, end error) error {
+	if last == nil {
+		return fmt.Errorf("start: the nodes have not agreed on a ring: %w", end)
+	}
+	return fmt.Errorf("start: %w; start that server, or correct FOOTFALL_STORE", last)
 }
 
 // unanswered is the error of a node that returned neither a ring nor
@@ -75,7 +83,7 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 func unanswered(all []nodeState) error {
 	for _, s := range all {
 		if s.Err != nil && !errors.Is(s.Err, counting.ErrUninitialized) {
-			return fmt.Errorf("node %s: %w", s.From.ID(), s.Err)
+			return Named(s.From.ID(), s.Err)
 		}
 	}
 	return nil
@@ -87,7 +95,7 @@ func foreign(all []nodeState) error {
 	var first *nodeState // that has opened a ring
 	for i, s := range all {
 		if errors.Is(s.Err, counting.ErrNewerFormat) {
-			return fmt.Errorf("node %s: %w", s.From.ID(), s.Err)
+			return Named(s.From.ID(), s.Err)
 		}
 		if first == nil && s.Err == nil && s.Value.Opened != nil {
 			first = &all[i]
@@ -95,7 +103,7 @@ func foreign(all []nodeState) error {
 	}
 	for _, s := range all {
 		if first == nil && errors.Is(s.Err, counting.ErrWrongNode) {
-			return fmt.Errorf("node %s: %w; correct FOOTFALL_STORE", s.From.ID(), s.Err)
+			return fmt.Errorf("%w; correct FOOTFALL_STORE", Named(s.From.ID(), s.Err))
 		}
 		if first == nil || s.Err != nil {
 			continue
@@ -127,12 +135,12 @@ func (c *Cluster) newRing(all []nodeState) (*sharding.Ring, error) {
 func (c *Cluster) establish(ctx context.Context, ring *sharding.Ring, all []nodeState) error {
 	for _, s := range all {
 		if _, err := s.From.Fence(ctx, ring); err != nil {
-			return fmt.Errorf("node %s: %w", s.From.ID(), err)
+			return Named(s.From.ID(), err)
 		}
 	}
 	for _, s := range all {
 		if err := s.From.Open(ctx, ring); err != nil {
-			return fmt.Errorf("node %s: %w", s.From.ID(), err)
+			return Named(s.From.ID(), err)
 		}
 	}
 	c.opts.Log.Warn("first start: the store was empty, so this is a new deployment, and all counts begin at 0", "deployment", ring.Deployment())

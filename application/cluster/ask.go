@@ -3,8 +3,11 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+
+	"footfall/domain/counting"
 )
 
 // Call makes a call that takes at most within.
@@ -74,11 +77,19 @@ func Gather[T any](ctx context.Context, members []*Member, ask func(ctx context.
 	return values(answers), firstError(answers)
 }
 
+// Named is an error of a call of a node, with the node's id unless its text has it.
+func Named(id counting.NodeID, err error) error {
+	if strings.Contains(err.Error(), string(id)) {
+		return err
+	}
+	return fmt.Errorf("node %s: %w", id, err)
+}
+
 // firstError is the first error of some members, with the id of its member.
 func firstError[T any](answers []Answer[*Member, T]) error {
 	for _, a := range answers {
 		if a.Err != nil {
-			return fmt.Errorf("node %s: %w", a.From.ID(), a.Err)
+			return Named(a.From.ID(), a.Err)
 		}
 	}
 	return nil

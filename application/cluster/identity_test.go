@@ -96,7 +96,7 @@ func TestF1AStoreOfAnotherNodeStopsAFirstStart(t *testing.T) {
 		began := time.Now()
 		err := startAll(t, newCluster(t, moved))[0]
 		check.Is(t, err, counting.ErrWrongNode)
-		check.Says(t, err, "node n2", "it is n1", "FOOTFALL_STORE")
+		check.Says(t, err, "on n2", "it is n1", "FOOTFALL_STORE")
 		check.Equal(t, time.Since(began), 0, "the time that the start took")
 	})
 }

@@ -35,7 +35,7 @@ func fenceAll(ctx context.Context, nodes []*cluster.Member, next *sharding.Ring)
 	windows, err := cluster.Gather(ctx, nodes[:1], fence)
 	if err = refused(err); err != nil {
 		if errors.Is(err, sharding.ErrBusy) {
-			err = fmt.Errorf("%w: %w", errUntouched, err)
+			err = counting.Mark(err, errUntouched)
 		}
 		return 0, err
 	}
@@ -52,5 +52,5 @@ func refused(err error) error {
 	case errors.Is(err, sharding.ErrConflict), errors.Is(err, counting.ErrStale), errors.Is(err, sharding.ErrMoving):
 		return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
 	}
-	return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+	return counting.Mark(err, counting.ErrUnavailable)
 }

@@ -44,7 +44,7 @@ func (s *Service) copyEntries(ctx context.Context, v *cluster.View, next *shardi
 				err = s.give(ctx, v, next, from, entries)
 			}
 			if err != nil {
-				return fmt.Errorf("%w: %w: node %s: %w", counting.ErrUnavailable, errKept, from.ID(), err)
+				return counting.Mark(fmt.Errorf("%w: %w", errKept, cluster.Named(from.ID(), err)), counting.ErrUnavailable)
 			}
 			if len(entries) == 0 {
 				break

@@ -162,7 +162,7 @@ func checkEmpty(ctx context.Context, n cluster.Node) error {
 	case errors.Is(err, counting.ErrOtherDeployment):
 		return fmt.Errorf("%w: it belongs to another deployment", sharding.ErrNotEmpty)
 	case err != nil:
-		return fmt.Errorf("%w: node %s: %w", counting.ErrUnavailable, n.ID(), err)
+		return counting.Mark(cluster.Named(n.ID(), err), counting.ErrUnavailable)
 	case state.Opened != nil:
 		return fmt.Errorf("%w: it has been in a ring", sharding.ErrNotEmpty)
 	}

@@ -33,10 +33,10 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 			return a, fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, a.Opened, a.Fence)
 		}
 		if a.HeartbeatResult, err = m.Heartbeat(ctx); err != nil {
-			return a, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+			return a, counting.Mark(err, counting.ErrUnavailable)
 		}
 		if ahead, wrong := m.Skew(); wrong {
-			return a, fmt.Errorf("%w: %w", counting.ErrUnavailable, &counting.SkewError{Ahead: ahead})
+			return a, counting.Mark(&counting.SkewError{Ahead: ahead}, counting.ErrUnavailable)
 		}
 		return a, nil
 	})
@@ -58,7 +58,7 @@ func (t *transition) idleSummary(ctx context.Context, m *cluster.Member) (shardi
 	p, err := m.RingSummary(ctx)
 	switch {
 	case err != nil:
-		return p, fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		return p, counting.Mark(err, counting.ErrUnavailable)
 	case p.Incoming > 0 && len(t.lost) == 0:
 		return p, fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
 	}
@@ -83,7 +83,7 @@ func (t *transition) ensureDurable(ctx context.Context) error {
 		case errors.Is(err, counting.ErrAhead), errors.Is(err, counting.ErrStale):
 			return fmt.Errorf("%w: %w", sharding.ErrBusy, err)
 		}
-		return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		return counting.Mark(err, counting.ErrUnavailable)
 	}, t.lost...)
 }
 
@@ -115,7 +115,7 @@ func (t *transition) checkMoving(ctx context.Context) error {
 	err := t.view.Each(ctx, func(ctx context.Context, _ int, m *cluster.Member) error {
 		incoming, err := m.IncomingArcs(ctx, t.view.Table())
 		if err != nil {
-			return fmt.Errorf("%w: %w; nodes that are permanently lost are abandoned together", counting.ErrUnavailable, err)
+			return counting.Mark(fmt.Errorf("%w; nodes that are permanently lost are abandoned together", err), counting.ErrUnavailable)
 		}
 		if slices.ContainsFunc(incoming, func(arc counting.Arc) bool { return !slices.Contains(t.lost, t.view.From(arc)) }) {
 			moving.Store(true)

@@ -223,7 +223,7 @@ func (t *transition) handOver(ctx context.Context) error {
 func (t *transition) prepare(ctx context.Context) error {
 	nodes, err := t.Cluster.Present(t.next)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUntouched, err)
+		return counting.Mark(err, errUntouched)
 	}
 	if t.highest, err = fenceAll(ctx, nodes, t.next); err != nil {
 		return err
@@ -240,7 +240,7 @@ func (t *transition) prepare(ctx context.Context) error {
 // accept has the voters accept the ring.
 func (t *transition) accept(ctx context.Context) error {
 	if err := t.Cluster.Accept(ctx, t.view, t.next); err != nil {
-		return fmt.Errorf("%w: %w", counting.ErrUnavailable, err)
+		return counting.Mark(err, counting.ErrUnavailable)
 	}
 	return nil
 }

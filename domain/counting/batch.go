@@ -30,14 +30,14 @@ var (
 	ErrAhead = errors.New("epoch is not open yet")
 	// ErrUnusable: the node's server can't be used as it is set up. Nothing but a
 	// change by an operator helps, so a start need not wait.
-	ErrUnusable = fmt.Errorf("%w: node can't be used", ErrNotApplied)
+	ErrUnusable = Mark(errors.New("the server can't be used as it is set up"), ErrNotApplied)
 	// ErrNewerFormat: a newer version of Footfall has written the store, in a format
 	// that this one does not read. The error is a *FormatError.
-	ErrNewerFormat = fmt.Errorf("%w: the store has a newer format", ErrUnusable)
+	ErrNewerFormat = Mark(errors.New("the store has a newer format"), ErrUnusable)
 	// ErrReplaced: the file of the store was removed or replaced while it was open.
-	ErrReplaced = fmt.Errorf("%w: the file of the store was removed or replaced", ErrNotApplied)
+	ErrReplaced = Mark(errors.New("the file of the store was removed or replaced"), ErrNotApplied)
 	// ErrClosed: the Node was closed before the call.
-	ErrClosed = fmt.Errorf("%w: node is closed", ErrNotApplied)
+	ErrClosed = Mark(errors.New("the node is closed"), ErrNotApplied)
 )
 
 // Errors that clients of Footfall receive.

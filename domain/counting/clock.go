@@ -42,9 +42,9 @@ type SkewError struct {
 
 func (e *SkewError) Error() string {
 	if e.Ahead < 0 {
-		return fmt.Sprintf("%v: the node's clock is %v behind this instance's", ErrNotApplied, -e.Ahead)
+		return fmt.Sprintf("the node's clock is %v behind this instance's", -e.Ahead)
 	}
-	return fmt.Sprintf("%v: the node's clock is %v ahead of this instance's", ErrNotApplied, e.Ahead)
+	return fmt.Sprintf("the node's clock is %v ahead of this instance's", e.Ahead)
 }
 
 // Unwrap makes it an ErrNotApplied.

@@ -69,7 +69,7 @@ func (c *LedgerEntry) Advance(token string, now time.Time, s Step) error {
 	case s.Action == ActionDelivery:
 		c.Changed = now
 	case s.Action == ActionPublish && c.State == Open, s.Action == ActionFinish && (c.State == Open || c.State == Sealed):
-		return fmt.Errorf("%w: the window is %s", ErrNotApplied, c.State)
+		return Mark(fmt.Errorf("the window is %s", c.State), ErrNotApplied)
 	case s.Action == ActionRecord && c.State == Open:
 		c.State, c.Count = Sealed, s.Count
 	case s.Action == ActionLose && c.State == Open:

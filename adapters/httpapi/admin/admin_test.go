@@ -84,6 +84,7 @@ func TestAdminShowsAWindowWithItsEndpoints(t *testing.T) {
 			if c.err != nil {
 				s = publishing.Summary{}
 			}
+			m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
 			m.windows.EXPECT().Deliveries(gomock.Any(), id).Return(s, c.calls, c.err)
 			w := query(t, h, "/windows/"+id)
 			httpcheck.Golden(t, c.name, w)

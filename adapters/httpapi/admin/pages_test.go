@@ -36,6 +36,7 @@ func TestPagesAreListed(t *testing.T) {
 		{"admin_pages_internal", "", list("", "", httpcheck.Inner(errors.New("anything else")))},
 	} {
 		h, m := newAdmin(t, "", true)
+		m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
 		if c.expect != nil {
 			c.expect(m.pages)
 		}
@@ -88,6 +89,7 @@ func TestPagesAreSetAndDeleted(t *testing.T) {
 	} {
 		t.Run(c.name+" "+c.method, func(t *testing.T) {
 			h, m := newAdmin(t, "", true)
+			m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
 			if c.expect != nil {
 				c.expect(m.pages)
 			}
@@ -125,7 +127,9 @@ func TestPagesOfABadBodyAreNotSet(t *testing.T) {
 func TestN4CountsThatAreSetAreLogged(t *testing.T) {
 	var log check.Log
 	pages := mock.NewMockPages(gomock.NewController(t))
-	h := admin.New(admin.Options{Pages: pages, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), Loopback: true})
+	ring := mock.NewMockRing(gomock.NewController(t))
+	ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).AnyTimes()
+	h := admin.New(admin.Options{Pages: pages, Ring: ring, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), Loopback: true})
 	for _, c := range []struct {
 		errs []error
 		line string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
@@ -120,13 +121,22 @@ func (h *Handler) members(r *http.Request, given ...string) ([]counting.NodeID, 
 	var ids []counting.NodeID
 	for _, id := range given {
 		if !slices.ContainsFunc(nodes, func(n sharding.MemberStatus) bool { return string(n.ID) == id }) {
-			return nil, problem.NotFound("no_such_node", "There is no node of this id in the ring.")
+			return nil, problem.NotFound("no_such_node", fmt.Sprintf("There is no node %.64q in the ring; its nodes are %s.", id, idsOf(nodes)))
 		}
 		if !slices.Contains(ids, counting.NodeID(id)) {
 			ids = append(ids, counting.NodeID(id))
 		}
 	}
 	return ids, nil
+}
+
+// idsOf are the ids of nodes, for a text.
+func idsOf(nodes []sharding.MemberStatus) string {
+	ids := make([]string, len(nodes))
+	for i, n := range nodes {
+		ids[i] = string(n.ID)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // repairRing serves POST /ring/repair.

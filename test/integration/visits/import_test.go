@@ -122,7 +122,7 @@ func TestX2ACommandWaitsForAServiceThatRefusesAndRestarts(t *testing.T) {
 			}
 			saysOnce("; trying again for up to 1m0s") // the service has refused it
 			in.Kill()
-			saysOnce("no service is at the address")
+			saysOnce("no service listens")
 			r.Servers[0].Thaw()
 			in = d.Start()
 			for line := range said {
