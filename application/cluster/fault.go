@@ -135,7 +135,7 @@ func (f *fault) ended() {
 	f.kind, f.says, f.logged = "", "", ""
 }
 
-// why is the error of the fault, or of one that has ended since the last call; empty if
+// why is the error of the fault, or of one that has ended and was not named since; empty if
 // there is none.
 func (f *fault) why() string {
 	f.mu.Lock()
@@ -143,11 +143,16 @@ func (f *fault) why() string {
 	if f.err == nil {
 		return ""
 	}
-	why := f.err.Error()
+	return f.err.Error()
+}
+
+// named notes that the log has named the error: it explains nothing later once it has ended.
+func (f *fault) named() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.kind == "" {
 		f.err = nil
 	}
-	return why
 }
 
 // refuses is what the node's store has said in refusing the last batch; empty if it has

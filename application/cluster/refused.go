@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"cmp"
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"footfall/domain/counting"
 )
 
 // pauseRefused is the time between two log lines about the requests of a node that were
@@ -33,6 +36,12 @@ func (c *Cluster) logRefused(m *Member, all bool) {
 	}
 	r.logged = time.Now()
 	c.opts.Log.Warn("requests were refused", "node", m.ID(), "items", n, "reason", m.whyRefused())
+	m.fault.named()
+}
+
+// Unavailable is counting.ErrUnavailable with the node and the reason, for operators.
+func (m *Member) Unavailable() error {
+	return counting.Mark(Named(m.ID(), errors.New(m.whyRefused())), counting.ErrUnavailable)
 }
 
 // whyRefused is the reason for which a node's requests are refused now.

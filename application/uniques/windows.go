@@ -73,12 +73,10 @@ func (s *Service) Deliveries(ctx context.Context, id string) (publishing.Summary
 	case errors.Is(err, counting.Corrupt):
 		return damaged(v, counting.Entry{Window: w}), nil, nil
 	case err != nil:
-		s.Log.Warn("show window failed", "window", id, "error", err)
-		return publishing.Summary{}, nil, counting.ErrUnavailable
+		return publishing.Summary{}, nil, counting.Mark(err, counting.ErrUnavailable)
 	case summary.State != counting.Open, slices.Contains(waiting, w), slices.Contains(current, w):
 	case heartbeatErr != nil:
-		s.Log.Warn("show window failed", "window", id, "error", heartbeatErr)
-		return publishing.Summary{}, nil, counting.ErrUnavailable
+		return publishing.Summary{}, nil, counting.Mark(heartbeatErr, counting.ErrUnavailable)
 	case summary.Count == 0, w < slices.Min(current) && len(waiting) < counting.MaxWaiting:
 		// Also a window whose entry was on an abandoned node.
 		return publishing.Summary{}, nil, fmt.Errorf("%w: nothing is known of %s", counting.ErrBadWindow, id)

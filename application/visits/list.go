@@ -57,7 +57,7 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 	case errors.Is(err, counting.Corrupt):
 		return nil, "", counting.Corrupt
 	case err != nil:
-		return nil, "", counting.ErrUnavailable
+		return nil, "", counting.Mark(cluster.Named(v.Nodes[member].ID(), err), counting.ErrUnavailable)
 	}
 	pages := slices.DeleteFunc(found, func(p counting.Visit) bool { return v.Owner(p.Arc) != member })
 	if next == "" {

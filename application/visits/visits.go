@@ -41,11 +41,19 @@ func (s *Service) RecordAll(ctx context.Context, visits []counting.Visit) []erro
 
 // SetAll sets or deletes the counts of pages; the arcs need not be set. It returns
 // an error for each, as Record does, or counting.Moving: nothing was changed,
-// because the page is moving between two nodes.
+// because the page is moving between two nodes. An ErrUnavailable says which node it is,
+// and why.
 func (s *Service) SetAll(ctx context.Context, counts []counting.SetCount) []error {
-	return s.cluster.SendAll(ctx, len(counts), func(v *cluster.View, i int) groupcommit.Ticket {
+	errs := s.cluster.SendAll(ctx, len(counts), func(v *cluster.View, i int) groupcommit.Ticket {
 		return v.SendSetCount(counts[i])
 	})
+	v := s.cluster.View()
+	for i, err := range errs {
+		if errors.Is(err, counting.ErrUnavailable) {
+			errs[i] = v.Nodes[v.Owner(v.Arc(counts[i].Page))].Unavailable()
+		}
+	}
+	return errs
 }
 
 // Read returns the count of each page, in order. A reading whose Err is set has no

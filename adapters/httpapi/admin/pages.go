@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 )
 
 // pageJSON is a page with its count; Count is nil where it can't be read.
@@ -31,7 +29,7 @@ func (h *Handler) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([
 	}
 	pages, next, err := h.Pages.List(r.Context(), cursor)
 	if err != nil {
-		return nil, h.awayFault(r, "The pages can't be listed", err)
+		return nil, awayFault("The pages can't be listed", err)
 	}
 	listed := make([]pageJSON, len(pages))
 	for i := range pages {
@@ -82,7 +80,7 @@ func (h *Handler) removePage(w http.ResponseWriter, r *http.Request, name string
 // setOne changes one page, logs that, and answers with what it reads from now on.
 func (h *Handler) setOne(w http.ResponseWriter, r *http.Request, s counting.SetCount) ([]byte, error) {
 	if err := h.Pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
-		return nil, h.awayFault(r, "The page was not changed", err)
+		return nil, awayFault("The page was not changed", err)
 	}
 	h.logChange(w, r, "counts were set", "pages", 1, "count", s.Count)
 	return json.Marshal(pageJSON{PageID: string(s.Page), Count: &s.Count})
@@ -111,34 +109,21 @@ func (h *Handler) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]
 		h.logChange(w, r, "counts were set", "pages", set, "of", len(settings))
 	}
 	if failed != nil { // to send it all again does no harm
-		return nil, h.awayFault(r, fmt.Sprintf("%d of %d pages were set", set, len(settings)), failed)
+		return nil, awayFault(fmt.Sprintf("%d of %d pages were set", set, len(settings)), failed)
 	}
 	return json.Marshal(struct {
 		Set int `json:"set"`
 	}{len(settings)})
 }
 
-// awayFault is an error of a call that a node did not serve, with what is known to operators:
-// which nodes are away, and why. Other errors stay as they are.
-func (h *Handler) awayFault(r *http.Request, what string, err error) error {
+// awayFault is an error of a call that a node did not serve, with the text of the error: an
+// operator has to know which node it is. Other errors stay as they are.
+func awayFault(what string, err error) error {
 	f := problem.Of(err, true)
 	if f.Code != "unavailable" {
 		return err
 	}
-	var away []string
-	for _, n := range h.Ring.Status(r.Context()).Nodes {
-		if why, ok := strings.CutPrefix(n.Away, "it "); n.State == sharding.Lost || why == "" {
-			continue
-		} else if ok {
-			away = append(away, fmt.Sprintf("node %s %s", n.ID, why))
-		} else {
-			away = append(away, fmt.Sprintf("node %s is away, %s", n.ID, why))
-		}
-	}
-	if away == nil {
-		away = []string{"a node did not answer in time"}
-	}
-	f.Detail = what + ": " + strings.Join(away, "; ") + "."
+	f.Detail = what + ": " + err.Error()
 	return f
 }
 

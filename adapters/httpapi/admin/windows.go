@@ -25,7 +25,7 @@ type endpointJSON struct {
 func (h *Handler) showWindow(_ http.ResponseWriter, r *http.Request, id string) ([]byte, error) {
 	summary, deliveries, err := h.Windows.Deliveries(r.Context(), id)
 	if err != nil {
-		return nil, h.awayFault(r, "The window can't be read", err)
+		return nil, awayFault("The window can't be read", err)
 	}
 	endpoints := make([]endpointJSON, 0, len(deliveries))
 	for endpoint, d := range deliveries {
