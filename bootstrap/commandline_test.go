@@ -49,7 +49,7 @@ func TestTheCommandLineIsRead(t *testing.T) {
 func TestABadCommandLineIsAnError(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"srve":                     "unexpected argument srve: want one of completion, export, healthcheck, import, publish, ring, serve, version",
+		"srve":                     "unexpected argument srve: want one of completion, delete, export, healthcheck, import, publish, ring, serve, version",
 		"serve now":                "unexpected argument now",
 		"version 1":                "unexpected argument 1",
 		"--sotre=redis://u:p@h":    "unknown flag: --sotre",

@@ -79,6 +79,7 @@ func New(o Options) *cobra.Command {
 		with(o.publishCommand(), "publisher"),
 		with(o.exportCommand(), "admin-listen", "admin-token"),
 		with(o.importCommand(), "admin-listen", "admin-token"),
+		with(o.deleteCommand(), "admin-listen", "admin-token"),
 		with(o.ringCommand(), "admin-listen", "admin-token"),
 		with(completionCommand(o.Stdout)),
 		with(newCommand("healthcheck", "Exit 0 if the service on this machine is ready, and 1 if not.", func(c *cobra.Command, _ []string) error {

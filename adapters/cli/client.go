@@ -33,6 +33,11 @@ const (
 // errNoService: no connection to the listener could be opened.
 var errNoService = errors.New("no service listens")
 
+// ringBusy is a refusal for a change of the ring.
+type ringBusy string
+
+func (b ringBusy) Error() string { return string(b) }
+
 // client sends requests to a listener of this machine's service.
 type client struct {
 	setting  string
@@ -131,6 +136,9 @@ func refusal(resp *resty.Response, at string) error {
 		text = "401 Unauthorized: the service " + at + " wants the token of its admin listener: set FOOTFALL_ADMIN_TOKEN as the service has it"
 	case resp.StatusCode() == http.StatusNotFound && (!known || problem.Code == "no_such_route"):
 		text = "404 Not Found: what listens " + at + " is another listener: correct the setting"
+	}
+	if problem.Code == "ring_busy" {
+		return backoff.Permanent(ringBusy(text))
 	}
 	if resp.StatusCode() < 500 || problem.Code == "corrupt" {
 		return backoff.Permanent(errors.New(text))

@@ -59,6 +59,7 @@ func New(o Options) *Handler {
 		{Method: post, Path: "/ring/repair", Do: h.repairRing, Query: none, Writes: true},
 		{Method: get, Path: "/pages", Do: h.listPages, Query: []string{"cursor"}},
 		{Method: post, Path: "/pages", Do: h.setPages, Query: none, Writes: true},
+		{Method: post, Path: "/pages/delete", Do: h.deletePages, Query: none, Writes: true},
 		{Method: http.MethodPut, Path: "/pages/{page_id}", Slashes: true, Do: h.setPage, Query: none, Writes: true},
 		{Method: http.MethodDelete, Path: "/pages/{page_id}", Slashes: true, Do: h.removePage, Query: none, Writes: true},
 	}})

@@ -153,3 +153,36 @@ func TestAPageIsSetAndForgotten(t *testing.T) {
 	}
 	in.Administer("GET", "/pages", "").Want(t, 200, "!gone", `{"page_id":"y","count":0}`)
 }
+
+// S5: pages are deleted by their prefix on all nodes, also when the ring changes meanwhile.
+// All others keep their counts.
+func TestS5PagesAreDeletedByPrefixOverAChangeOfTheRing(t *testing.T) {
+	t.Parallel()
+	r := service.NewRing(t, 2)
+	in := r.Start()
+	var items []string
+	for k := range 2000 {
+		items = append(items, fmt.Sprintf(`{"page_id":"spam/%d"}`, k))
+	}
+	record(t, in, items[:1000])
+	record(t, in, items[1000:])
+	record(t, in, []string{`{"page_id":"spam","count":3}`, `{"page_id":"good/spam/1","count":4}`, `{"page_id":"Spam/1","count":5}`})
+	if got := in.MustTool("delete", "--prefix=spam/", "--dry-run"); !strings.Contains(got, `"pages":2000`) {
+		t.Errorf("the dry run says %s", got)
+	}
+	check.Equal(t, in.Visits("spam/7"), 1, "visits after the dry run")
+	in.ToolFails([]string{"--prefix is wanted"}, "delete")
+	const step = `{"prefix":"spam/"}`
+	in.Administer(http.MethodPost, "/pages/delete", step).Want(t, http.StatusOK, `"next":"`)
+	in.Add(servers.StartRedis(t))
+	in.MustTool("delete", "--prefix=spam/") // it waits for the arcs
+	in.Moved()
+	file := filepath.Join(t.TempDir(), "all.ndjson")
+	in.MustTool("export", file)
+	if got := exported(t, file); len(got) != 3 || got["spam"] != 3 || got["good/spam/1"] != 4 || got["Spam/1"] != 5 {
+		t.Errorf("these pages are left: %v", got)
+	}
+	if !strings.Contains(in.Logged(), "pages were deleted") {
+		t.Error("the log says nothing")
+	}
+}
