@@ -118,11 +118,15 @@ func (f *fault) began(err error) {
 		f.last = make(map[string]time.Time)
 	}
 	f.last[f.kind], f.logged = time.Now(), f.kind
-	message := "node does not answer"
-	if f.says != "" {
-		message = "node refuses calls"
+	what := []any{"node", f.node, "error", err}
+	if lasts := time.Since(f.since).Round(time.Second); lasts > 0 {
+		what = append(what, "for", lasts.String())
 	}
-	f.log.Warn(message, "node", f.node, "error", err, "for", time.Since(f.since).Round(time.Second).String())
+	if f.says != "" {
+		f.log.Warn("node refuses calls", what...)
+	} else {
+		f.log.Warn("node does not answer", what...)
+	}
 }
 
 // ended notes that the node works.

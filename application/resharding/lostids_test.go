@@ -142,6 +142,53 @@ func TestX7ThatAWindowIsLostOutlivesItsHome(t *testing.T) {
 	})
 }
 
+// X7, P5: the home of a window is abandoned when an instance has sealed it there, and not yet
+// copied that. Another one marks the window as lost at the second node, and then does
+// not reach the new home for longer than its lease. The first one copies its count there,
+// and publishes it.
+func TestX7AWindowThatIsLostAtOneNodeAndSealedAtTheOtherIsPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(faults)
+		c := newCounter(t, newDeploymentOf(t, 3, h.around))
+		c.pass(t, 2)
+		w := counting.WindowLength(time.Minute).At(time.Now())
+		for id := range counting.ID(7) {
+			_, err := c.Accept(t.Context(), netip.Prefix{}, id, "")
+			check.Must(t, err)
+		}
+		old := c.cluster.View()
+		home, second := old.Home(w), old.Second(w)
+		c.lose(home.ID())
+		check.Value(c.ring.Abandon(t.Context(), false, home.ID()))(t)
+		now := c.cluster.View()
+		check.Equal(t, second.ID(), now.Home(w).ID(), "the new home is where the old ring has the copy")
+		time.Sleep(time.Minute + 10*time.Second)
+		h.set(func() {
+			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
+				if node == second.ID() && call.Method == string(counting.ActionLose) {
+					return errors.New("connection refused")
+				}
+				return nil
+			}
+		})
+		if err := c.Scan(t.Context()); err == nil || h.failed == 0 {
+			t.Fatalf("the new home is reached: %v", err)
+		}
+		time.Sleep(20 * time.Second)
+		token, _, err := second.Claim(t.Context(), w, "old", time.Second) // as copyEntry does by the old ring
+		check.Must(t, err)
+		check.Value(second.Advance(t.Context(), w, token, counting.Record(7)))(t)
+		h.set(func() { h.before = nil })
+		for range 60 {
+			time.Sleep(10 * time.Second)
+			_ = c.Scan(t.Context())
+		}
+		if got := c.sink.reports[now.WindowID(w)]; len(got) != 1 || got[0] != 7 {
+			t.Errorf("it is published with %v, want 7", got)
+		}
+	})
+}
+
 // newLoneWindow has a window of which n2 alone knows, with one id, and which has ended.
 func newLoneWindow(t *testing.T) (*counter, *faults, counting.Window) {
 	t.Helper()

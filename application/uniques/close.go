@@ -52,7 +52,7 @@ func heartbeat(ctx context.Context, v *cluster.View) (waiting, current []countin
 func (s *Service) Scan(ctx context.Context) error {
 	v := s.Cluster.View()
 	waiting, _, err := heartbeat(ctx, v)
-	older := older{view: v, grace: s.Grace, silent: err}
+	before := older{view: v, grace: s.Grace, silent: err}
 	for _, w := range waiting {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -60,9 +60,9 @@ func (s *Service) Scan(ctx context.Context) error {
 		if s.isClosing(w) {
 			continue
 		}
-		switch e := s.close(ctx, v, w, &older); {
+		switch e := s.close(ctx, v, w, &before); {
 		case errors.Is(e, counting.ErrBusy), errors.Is(e, counting.ErrStaleToken):
-			older.busy = append(older.busy, w)
+			before.busy = append(before.busy, w)
 		case e == nil, errors.Is(e, counting.ErrTooEarly):
 		case errors.Is(e, counting.Corrupt), errors.Is(e, counting.ErrRetired): // this window alone has no count
 			err = errors.Join(err, fmt.Errorf("close window %s: %w", v.WindowID(w), e))
@@ -84,13 +84,14 @@ type older struct {
 }
 
 // seal makes every node know the older windows. The error is that of the first that is not
-// sealed.
+// sealed, unless that window alone has no count: the nodes without a fault know it then.
 func (o *older) seal(ctx context.Context) error {
 	if o.silent != nil {
 		return o.silent
 	}
 	for _, w := range o.busy {
-		if _, err := sealOn(ctx, o.view, w, o.grace, nil); err != nil {
+		_, err := sealOn(ctx, o.view, w, o.grace, nil)
+		if err != nil && !errors.Is(err, counting.Corrupt) && !errors.Is(err, counting.ErrRetired) {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (o *older) seal(ctx context.Context) error {
 
 // close takes a window as far as possible: from open to sealed and published. Then its
 // endpoints are notified in the background.
-func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window, older *older) error {
+func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window, before *older) error {
 	home := v.Home(w)
 	limited, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	token, entry, err := home.Claim(limited, w, s.Instance, lease)
@@ -121,7 +122,7 @@ func (s *Service) close(ctx context.Context, v *cluster.View, w counting.Window,
 		}
 	}
 	if entry.State == counting.Open {
-		if err := older.seal(ctx); err != nil {
+		if err := before.seal(ctx); err != nil {
 			return err
 		}
 		if entry.Count, err = c.seal(ctx); err != nil {

@@ -27,8 +27,8 @@ func (c closing) copyEntry(ctx context.Context, e counting.Entry) error {
 		return err
 	}
 	if token == "" {
-		if has.State == counting.Lost && e.State != counting.Lost { // by a newer ring, where it is the home
-			return counting.ErrStaleToken
+		if has.State == counting.Lost && e.State != counting.Lost { // by a newer ring, unless that never reached the home
+			return c.upToDate(ctx, second)
 		}
 		return nil
 	}

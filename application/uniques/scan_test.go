@@ -78,3 +78,32 @@ func TestScanTellsWhatIsAway(t *testing.T) {
 		check.Is(t, i.Scan(over), context.Canceled, "a scan that is cancelled")
 	})
 }
+
+// U14: a window of which a node's part is corrupt, or was forgotten, stops no other, also where
+// several instances close them in turn.
+func TestAWindowThatCanNotBeCountedStopsNoOtherOfTwoInstances(t *testing.T) {
+	for _, failure := range []error{counting.Corrupt, counting.ErrRetired} {
+		scenario(t, func(t *testing.T, o *outside, d *deployment) {
+			a, b := d.instance(t, "a", o), d.instance(t, "b", o)
+			bad := counting.WindowLength(minute).At(began())
+			for _, i := range []*instance{a, b} {
+				i.links[1].setFail(failing("seal", failure, bad))
+			}
+			for m := range 10 {
+				a.mustAccept(t, "", ids(m*10, 7)...)
+				check.Must(t, a.Heartbeat(t.Context()))
+				until(time.Duration(m+1) * minute)
+			}
+			_, _, err := a.cluster.View().Home(bad).Claim(t.Context(), bad, a.Service.Instance, 15*time.Second)
+			check.Must(t, err)
+			for s := range 24 { // a renews its claim of that window, and b closes the others
+				until(10*minute + 5*time.Second + time.Duration(s)*5*time.Second)
+				_ = b.Scan(t.Context())
+				_ = a.Scan(t.Context())
+			}
+			if got := o.taken("rabbitmq"); len(got) < 9 {
+				t.Errorf("%v: %d windows of 9 that can be counted are published", failure, len(got))
+			}
+		})
+	}
+}

@@ -42,10 +42,19 @@ func (r *Ring) holder(arc counting.Arc, table int) int {
 	return -1 // it was lost with the pages that it had
 }
 
-// isLost tells whether a member was abandoned when a table was made, or earlier.
+// isLost tells whether a member was abandoned when a table was made, or earlier. A node of
+// its id may have been abandoned before it joined.
 func (r *Ring) isLost(member, table int) bool {
 	m := r.members[member]
-	return m.State == Lost && slices.ContainsFunc(r.losses, func(l Loss) bool { return l.Node == m.ID && l.Epoch <= r.tables[table].Epoch })
+	if m.State != Lost {
+		return false
+	}
+	for _, l := range slices.Backward(r.losses) {
+		if l.Node == m.ID {
+			return l.Epoch <= r.tables[table].Epoch
+		}
+	}
+	return false
 }
 
 // Moves are the arcs whose owner is not the member that has them (From), in ascending

@@ -185,6 +185,31 @@ func TestTheRingKnowsWhoHasWhatWasOnItsWay(t *testing.T) {
 	})
 }
 
+// X8, V14: a member that was abandoned, dropped and added again is abandoned again. The moves
+// from it end.
+func TestX8MovesFromAMemberThatWasLostBeforeEnd(t *testing.T) {
+	for _, moving := range []bool{false, true} {
+		r := newRing(t, member("a", 1), member("b", 1), member("c", 1), member("d", 1))
+		r = must(t)(r.Abandon(sharding.Change{ID: "lost", From: 5, Oldest: 4}, "c"))
+		r = must(t)(r.Tidy(sharding.Change{ID: "tidy", Oldest: 9}))
+		r = must(t)(r.Add(sharding.Change{ID: "add", From: 20, Oldest: 19}, member("c", 1)))
+		r = must(t)(r.Reweight(sharding.Change{ID: "weight", From: 30, Oldest: 15}, "b", 4)) // window 15 waits
+		var want []counting.Arc
+		for _, m := range r.Moves() {
+			if r.Members()[m.To].ID == "b" && r.Members()[m.From].ID == "c" {
+				want = append(want, m.Arc)
+			}
+		}
+		next := must(t)(r.Abandon(sharding.Change{ID: "again", From: 40, Oldest: 15, Moving: moving}, "c"))
+		if got := next.CancelledMoves("b"); len(want) == 0 || !slices.Equal(got, want) {
+			t.Errorf("moving %t: %d moves end, want %d", moving, len(got), len(want))
+		}
+		for _, arc := range want {
+			check.Equal(t, next.From(arc), next.Owner(arc), "where arc %d comes from", arc)
+		}
+	}
+}
+
 // wantEnds checks that a ring which gives nodes up ends what they had on its way to
 // those that are left, also under a later epoch, and that no ring after it does.
 func wantEnds(t *rapid.T, r, before *sharding.Ring) {

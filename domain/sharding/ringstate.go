@@ -96,8 +96,8 @@ func (s RingState) fencedFor(r *Ring) error {
 
 // Open is the state of node id after RingStore.Open(r), for adapters that store
 // values; s itself if nothing changes. If r has another table than s, the arcs of
-// r.Incoming(id) are incoming, but for those of r.ContinuedMoves that have arrived: so
-// many.
+// r.Incoming(id) are incoming, but for those of r.ContinuedMoves that have arrived, whose
+// number is arrived.
 func (s RingState) Open(id counting.NodeID, r *Ring, arrived int) (RingState, error) {
 	if err := s.fencedFor(r); err != nil {
 		return s, err

@@ -27,7 +27,10 @@ func (w *world) check(ctx context.Context) {
 	}
 	lost := w.lostWindows(ctx)
 	for name, ids := range w.ids {
-		if got, published := w.reports[name]; !lost[name] && !(w.losses.marked[name] && w.isForgotten(name)) && (!published || got != int64(len(ids))) {
+		if lost[name] || w.losses.marked[name] && w.isForgotten(name) {
+			continue
+		}
+		if got, published := w.reports[name]; !published || got != int64(len(ids)) {
 			w.Violate("P5: window %s has %d ids and was published with %d (%v)", name, len(ids), got, published)
 		}
 	}

@@ -48,15 +48,14 @@ func readOptional(w http.ResponseWriter, r *http.Request, to any) error {
 // maxAgent bounds what a log line has of a User-Agent, in bytes.
 const maxAgent = 64
 
-// logChange logs what a request has changed, with what tells who sent it. request_id is in
-// the answer as well, so it is called before the answer begins.
-func (h *Handler) logChange(w http.ResponseWriter, r *http.Request, message string, what ...any) {
+// changed is what a log line says of a change, with what tells who sent the request.
+// request_id is in the answer as well, so it is called before the answer begins.
+func changed(w http.ResponseWriter, r *http.Request, what ...any) []any {
 	agent := r.UserAgent()
-	who := []any{
-		"request", r.Method + " " + r.URL.Path, "request_id", httpapi.RequestID(w, r),
+	return append(what,
+		"request", r.Method+" "+r.URL.Path, "request_id", httpapi.RequestID(w, r),
 		"client", r.RemoteAddr, "user_agent", agent[:min(len(agent), maxAgent)],
-	}
-	h.Log.Info(message, append(what, who...)...)
+	)
 }
 
 func notJSON() error {

@@ -82,7 +82,7 @@ func (h *Handler) setOne(w http.ResponseWriter, r *http.Request, s counting.SetC
 	if err := h.Pages.SetAll(r.Context(), []counting.SetCount{s})[0]; err != nil {
 		return nil, awayFault("The page was not changed", err)
 	}
-	h.logChange(w, r, "counts were set", "pages", 1, "count", s.Count)
+	h.Log.Info("counts were set", changed(w, r, "pages", 1, "count", s.Count)...)
 	return json.Marshal(pageJSON{PageID: string(s.Page), Count: &s.Count})
 }
 
@@ -106,7 +106,7 @@ func (h *Handler) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]
 		failed = cmp.Or(failed, err)
 	}
 	if set > 0 || failed != nil && problem.Of(failed, true).InDoubt() {
-		h.logChange(w, r, "counts were set", "pages", set, "of", len(settings))
+		h.Log.Info("counts were set", changed(w, r, "pages", set, "of", len(settings))...)
 	}
 	if failed != nil { // to send it all again does no harm
 		return nil, awayFault(fmt.Sprintf("%d of %d pages were set", set, len(settings)), failed)

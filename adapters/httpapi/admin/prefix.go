@@ -65,7 +65,7 @@ func (h *Handler) deleteAll(w http.ResponseWriter, r *http.Request, prefix strin
 		}
 	}
 	if deleted > 0 || failed != nil && problem.Of(failed, true).InDoubt() {
-		h.logChange(w, r, "pages were deleted", "prefix", prefix, "pages", deleted, "of", len(pages))
+		h.Log.Info("pages were deleted", changed(w, r, "prefix", prefix, "pages", deleted, "of", len(pages))...)
 	}
 	return deleted, failed
 }

@@ -147,7 +147,7 @@ func (h *Handler) repairRing(w http.ResponseWriter, r *http.Request, _ string) (
 	if err := h.Ring.Repair(r.Context()); err != nil {
 		return nil, ringFault(err)
 	}
-	h.logChange(w, r, "ring was repaired")
+	h.Log.Info("ring was repaired", changed(w, r)...)
 	return h.ringStatus(w, r, "")
 }
 
@@ -157,7 +157,7 @@ func (h *Handler) planned(w http.ResponseWriter, r *http.Request, p sharding.Pla
 		return nil, ringFault(err)
 	}
 	if !dry {
-		h.logChange(w, r, "ring change was requested and is made", "epoch", p.Epoch, "arcs", p.Arcs, "nodes", p.Members)
+		h.Log.Info("ring change was requested and is made", changed(w, r, "epoch", p.Epoch, "arcs", p.Arcs, "nodes", p.Members)...)
 	}
 	return json.Marshal(struct {
 		sharding.Plan

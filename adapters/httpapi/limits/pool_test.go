@@ -25,8 +25,22 @@ func TestAClientHasItsShareOfAPool(t *testing.T) {
 		n      int64
 		status int
 	}{
-		{a, 3, 0}, {a, 2, 429}, {a, 1, 0}, {a, 1, 429}, {b, 4, 0}, {c, 3, 503}, {c, 2, 0}, {c, 1, 503}, {netip.Prefix{}, 1, 503},
-		{a, -2, 0}, {netip.Prefix{}, 2, 0}, {a, 1, 503}, {b, -4, 0}, {a, 2, 0}, {a, 1, 429}, {b, 1, 0},
+		{a, 3, 0},
+		{a, 2, 429},
+		{a, 1, 0},
+		{a, 1, 429},
+		{b, 4, 0},
+		{c, 3, 503},
+		{c, 2, 0},
+		{c, 1, 503},
+		{netip.Prefix{}, 1, 503},
+		{a, -2, 0},
+		{netip.Prefix{}, 2, 0},
+		{a, 1, 503},
+		{b, -4, 0},
+		{a, 2, 0},
+		{a, 1, 429},
+		{b, 1, 0},
 	} {
 		if step.n < 0 {
 			p.Release(step.client, -step.n)

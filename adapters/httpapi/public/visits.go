@@ -20,7 +20,7 @@ const maxVisitBody = 4096
 
 // record serves POST /visit/{page_id}. A body is ignored, unless it is JSON with a field,
 // such as a count: that would have no effect.
-func (a *api) record(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
+func (a *api) record(_ http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
 	page, err := request.Page(name)
 	if err != nil {
 		return nil, err

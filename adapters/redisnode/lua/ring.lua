@@ -90,15 +90,26 @@ local function reclaim_arcs(arcs, leaving, by)
   quarantine_arcs(released, by)
 end
 
+-- check_rights is an error unless the user may run all commands that change moves: a
+-- right that is taken away halfway would take their stages with it.
+local function check_rights()
+  for _, name in ipairs({'RENAME', 'UNLINK', 'SET', 'HSET', 'HDEL', 'SETBIT', 'ZADD'}) do
+    if not redis.acl_check_cmd(name, 'ff:T') then error({err = 'NOPERM the user may not run ' .. name}) end
+  end
+end
+
 -- continue_moves takes the moves of arcs from one table to another, as far as they have
 -- come. It returns their stages, and which of them are not incoming.
 local function continue_moves(arcs, last, by)
   local stages, arrived = {}, {}
   for _, arc in ipairs(arcs) do
+    local frozen, marks = 'ff:x:' .. arc .. ':', 'ff:in:' .. arc .. ':'
     stages[arc] = redis.pcall('HGET', 'ff:st', arc)
     arrived[arc] = redis.call('GETBIT', 'ff:coming', arc) == 0
-    for _, key in ipairs({'ff:x:' .. arc .. ':', 'ff:in:' .. arc .. ':'}) do
-      if redis.call('EXISTS', key .. last) == 1 then redis.call('RENAME', key .. last, key .. by) end
+    if stages[arc] == 'c' and redis.call('EXISTS', frozen .. last) == 1 then
+      redis.call('RENAME', frozen .. last, frozen .. by)
+    elseif not arrived[arc] and redis.call('EXISTS', marks .. last) == 1 then
+      redis.call('RENAME', marks .. last, marks .. by)
     end
   end
   return stages, arrived
@@ -110,8 +121,11 @@ local function start_moves(continued, last, by)
   redis.call('UNLINK', 'ff:st', 'ff:coming')
   if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
   for _, arc in ipairs(continued) do
-    if type(stages[arc]) == 'string' then redis.call('HSET', 'ff:st', arc, stages[arc]) end
-    if arrived[arc] then redis.call('SETBIT', 'ff:coming', arc, 0) end
+    if type(stages[arc]) == 'string' then
+      redis.call('HSET', 'ff:st', arc, stages[arc])
+    elseif arrived[arc] and redis.call('GETBIT', 'ff:coming', arc) == 1 then
+      redis.call('SETBIT', 'ff:coming', arc, 0)
+    end
   end
 end
 
@@ -135,6 +149,7 @@ local function open_ring(added, reclaimed, continued, lost_until, most)
   if not ring.open then
     local last, by = newest(ring.tables), newest(ring.next)
     if last ~= by then
+      check_rights()
       quarantine_arcs(unpacked(added), by)
       reclaim_arcs(unpacked(reclaimed), last, by)
       start_moves(unpacked(continued), last, by)

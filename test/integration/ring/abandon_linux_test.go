@@ -107,7 +107,7 @@ func onTerminal(t *testing.T, in *service.Instance, typed string, args ...string
 // control is an ioctl with a number.
 func control(t *testing.T, f *os.File, request uintptr, number *uint32) {
 	t.Helper()
-	if _, _, errno := syscall.Syscall( //nolint:gosec // an ioctl takes a pointer
+	if _, _, errno := syscall.Syscall(
 		syscall.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(number))); errno != 0 {
 		t.Fatal(errno)
 	}
