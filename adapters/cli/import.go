@@ -41,6 +41,7 @@ type pageImport struct {
 	skip, size        int64
 	skipInvalid       bool
 	done, read, bytes int64       // lines that are set, lines that were read, and their length
+	set               int64       // pages that were set
 	uncounted         int64       // lines whose page has no count
 	invalid           int64       // lines that the service would refuse
 	columns           *csvColumns // nil if the file is not CSV
@@ -129,6 +130,7 @@ func (in *pageImport) send(ctx context.Context) error {
 	if _, err := in.retry(ctx, http.MethodPost, "/pages", in.pending); err != nil {
 		return in.interrupted(err)
 	}
+	in.set += int64(len(in.pending))
 	in.pending, in.done = in.pending[:0], in.read
 	in.bar(importBar(in.bytes, in.size, in.read))
 	return nil
@@ -148,7 +150,7 @@ func (in *pageImport) finish(ctx context.Context) error {
 		return err
 	}
 	in.bar("")
-	if _, err := fmt.Fprintf(in.out, "{\"lines\":%d,\"without_count\":%d,\"invalid\":%d}\n", in.read, in.uncounted, in.invalid); err != nil {
+	if _, err := fmt.Fprintf(in.out, "{\"lines\":%d,\"pages\":%d,\"without_count\":%d,\"invalid\":%d}\n", in.read, in.set, in.uncounted, in.invalid); err != nil {
 		return err
 	}
 	var left []error

@@ -54,7 +54,7 @@ func TestAPageWithoutACountIsNotImported(t *testing.T) {
 `
 	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	code, stdout, stderr := run(t, "import", file, flag)
-	if code != 1 || stdout != `{"lines":5,"without_count":2,"invalid":0}`+"\n" {
+	if code != 1 || stdout != `{"lines":5,"pages":3,"without_count":2,"invalid":0}`+"\n" {
 		t.Errorf("exit code %d, %q", code, stdout)
 	}
 	want := `footfall: line 2: page "b" has no count
@@ -109,7 +109,7 @@ func TestALineThatIsNoPageEndsAnImport(t *testing.T) {
 		if diff := cmp.Diff(map[string]int64{"a": 1}, counts); diff != "" {
 			t.Errorf("%.100s: set (-want +got):\n%s", bad.text, diff)
 		}
-		if code, stdout, stderr := run(t, "import", file, "--skip=2", flag); code != 0 || stdout != `{"lines":3,"without_count":0,"invalid":0}`+"\n" {
+		if code, stdout, stderr := run(t, "import", file, "--skip=2", flag); code != 0 || stdout != `{"lines":3,"pages":1,"without_count":0,"invalid":0}`+"\n" {
 			t.Errorf("%.100s is not skipped: exit code %d, %q, %q", bad.text, code, stdout, stderr)
 		}
 	}
@@ -145,12 +145,12 @@ func TestFilesOfOtherSystemsAreRead(t *testing.T) {
 		args                       []string
 		want                       map[string]int64
 	}{
-		{name: "a mark, CRLF and empty lines", text: "\ufeff{\"page_id\":\"a\",\"count\":1}\r\n\r\n \n{\"page_id\":\"b\",\"count\":2}\r\n", stdout: `{"lines":4,"without_count":0,"invalid":0}` + "\n", want: map[string]int64{"a": 1, "b": 2}},
+		{name: "a mark, CRLF and empty lines", text: "\ufeff{\"page_id\":\"a\",\"count\":1}\r\n\r\n \n{\"page_id\":\"b\",\"count\":2}\r\n", stdout: `{"lines":4,"pages":2,"without_count":0,"invalid":0}` + "\n", want: map[string]int64{"a": 1, "b": 2}},
 		{name: "a second mark", text: oneLine + "\ufeff" + oneLine, want: map[string]int64{"a": 1}, stderr: "footfall: line 2: want {"},
 		{name: "UTF-16", text: "\xff\xfe{\x00", args: []string{"--skip-invalid"}, stderr: "footfall: the file is UTF-16, want UTF-8\n"},
-		{name: "an empty file", stdout: `{"lines":0,"without_count":0,"invalid":0}` + "\n"},
-		{name: "fewer lines than are skipped", text: oneLine, args: []string{"--skip=2"}, stdout: `{"lines":1,"without_count":0,"invalid":0}` + "\n", stderr: "footfall: --skip is 2, and the file has 1 lines: no page was set\n"},
-		{name: "as many lines as are skipped", text: oneLine, args: []string{"--skip=1"}, stdout: `{"lines":1,"without_count":0,"invalid":0}` + "\n"},
+		{name: "an empty file", stdout: `{"lines":0,"pages":0,"without_count":0,"invalid":0}` + "\n"},
+		{name: "fewer lines than are skipped", text: oneLine, args: []string{"--skip=2"}, stdout: `{"lines":1,"pages":0,"without_count":0,"invalid":0}` + "\n", stderr: "footfall: --skip is 2, and the file has 1 lines: no page was set\n"},
+		{name: "as many lines as are skipped", text: oneLine, args: []string{"--skip=1"}, stdout: `{"lines":1,"pages":0,"without_count":0,"invalid":0}` + "\n"},
 	} {
 		counts, flag := takingPages(t)
 		file := filepath.Join(t.TempDir(), "all.ndjson")
@@ -184,7 +184,7 @@ func TestAnImportReadsStdin(t *testing.T) {
 	cmd.Stdin = strings.NewReader("{\"page_id\":\"a\",\"count\":1}\n{\"page_id\":\"b\",\"count\":2}\n{\"page_id\":\"c\",\"count\":3}\n")
 	out, err := cmd.CombinedOutput()
 	check.Must(t, err)
-	check.Equal(t, string(out), `{"lines":3,"without_count":0,"invalid":0}`+"\n", "the output")
+	check.Equal(t, string(out), `{"lines":3,"pages":2,"without_count":0,"invalid":0}`+"\n", "the output")
 	if diff := cmp.Diff(map[string]int64{"b": 2, "c": 3}, counts); diff != "" {
 		t.Errorf("set (-want +got):\n%s", diff)
 	}

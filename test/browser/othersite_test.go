@@ -46,13 +46,14 @@ func TestN2AnotherSiteCountsViewsAndNothingElse(t *testing.T) {
 	instance := startInstance(t, "memory://")
 	scripts := snippets(t, instance)
 	origin := otherSite(t, func() string { return scripts[0] + scripts[1] })
-	ctx, _ := tab(t, browser(t), chromedp.Navigate(origin+"/blog/hello"))
+	ctx, _ := tab(t, browser(t), chromedp.Navigate(origin+"/café/"), chromedp.Navigate(origin+"/blog/hello"))
 	visits := func(page, want string) func() bool {
 		return func() bool {
 			return strings.Contains(ask(t, "GET", instance+"/visits?page_id="+page), `"visits":`+want+`,`)
 		}
 	}
 	service.WaitFor(t, "the view is counted", visits("/blog/hello", "1"))
+	service.WaitFor(t, "a view is counted under the name that people read", visits("/caf%C3%A9/", "1"))
 	eventually(t, ctx, `document.images[0].complete && document.images[0].naturalWidth > 50`, "true")
 	const send = `(async (base) => {
 		const items = JSON.stringify([{ page_id: "bulk", count: 2 }]);

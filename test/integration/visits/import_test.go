@@ -75,7 +75,7 @@ func TestF10AnImportSaysWhyAndGoesOn(t *testing.T) {
 		"line 3: count is not an integer from 0 to 2^63-1\n",
 		"line 5: bad page id: it has 283 bytes, the most is 256\n",
 		"3 lines are invalid and were skipped; all others were set\n",
-		`{"lines":6,"without_count":0,"invalid":3}`,
+		`{"lines":6,"pages":3,"without_count":0,"invalid":3}`,
 	}, "import", "--skip-invalid", file)
 	for page, want := range map[string]int64{"a": 1, "c": 0, "d": 4, "f": 6} {
 		check.Equal(t, in.Visits(page), want, "visits of %s", page)
