@@ -128,7 +128,7 @@ func TestInvalidLinesAreReportedAndSkipped(t *testing.T) {
 	want += fmt.Sprintf("footfall: %d lines are invalid and were skipped; all others were set\n", len(badLines))
 	writeFile(t, file, text+`{"page_id":"c","count":3}`)
 	code, stdout, stderr := run(t, "import", "--skip-invalid", file, flag)
-	if diff := cmp.Diff(want, stderr); code != 1 || stdout != fmt.Sprintf("{\"lines\":%d,\"without_count\":0,\"invalid\":%d}\n", len(badLines)+2, len(badLines)) || diff != "" {
+	if diff := cmp.Diff(want, stderr); code != 1 || stdout != fmt.Sprintf("{\"lines\":%d,\"pages\":2,\"without_count\":0,\"invalid\":%d}\n", len(badLines)+2, len(badLines)) || diff != "" {
 		t.Errorf("exit code %d, %q, stderr (-want +got):\n%s", code, stdout, diff)
 	}
 	if diff := cmp.Diff(map[string]int64{"a": 1, "c": 3}, counts); diff != "" {

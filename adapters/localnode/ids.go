@@ -3,6 +3,7 @@ package localnode
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"footfall/domain/counting"
 )
@@ -68,8 +69,12 @@ func (t *tx) arriving(b *counting.Batch) (*arriving, error) {
 	if err != nil {
 		return nil, err
 	}
+	limit := int64(b.EndpointLimit)
+	if b.Repeated {
+		limit = math.MaxInt64
+	}
 	return &arriving{
-		tx: t, w: w, idTable: t.state.Opened.IDTable(w), limit: int64(b.EndpointLimit), skewed: b.Clock.Check(t.at) != nil,
+		tx: t, w: w, idTable: t.state.Opened.IDTable(w), limit: limit, skewed: b.Clock.Check(t.at) != nil,
 	}, nil
 }
 

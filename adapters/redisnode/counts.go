@@ -19,7 +19,7 @@ const listPages = 500
 func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	l := limitsOf(b)
 	args := []any{
-		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents), b.EndpointLimit,
+		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents), l.endpoints,
 		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(), l.pages,
 	}
 	function := "apply"
@@ -54,13 +54,13 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 }
 
 // itemLimits bound what a batch may add.
-type itemLimits struct{ keys, records, pages int }
+type itemLimits struct{ endpoints, keys, records, pages int }
 
 func limitsOf(b *counting.Batch) itemLimits {
 	if b.Repeated {
-		return itemLimits{keys: math.MaxInt32}
+		return itemLimits{endpoints: math.MaxInt32, keys: math.MaxInt32}
 	}
-	return itemLimits{b.KeyLimit, b.RecordLimit, b.PageLimit}
+	return itemLimits{b.EndpointLimit, b.KeyLimit, b.RecordLimit, b.PageLimit}
 }
 
 // parseRefused reads item:reason,item:reason.

@@ -23,6 +23,11 @@ func (c *Cluster) reroute(node counting.NodeID, b *counting.Batch, refused []cou
 		ctx, cancel := context.WithTimeout(c.ctx, rerouteTime)
 		defer cancel()
 		ok := true
+		if acknowledged {
+			for _, m := range c.View().Nodes {
+				m.LiftLimits(rerouteTime)
+			}
+		}
 		for i := range b.Len() {
 			if slices.ContainsFunc(refused, func(r counting.Refusal) bool { return r.Item == i }) {
 				continue
@@ -56,7 +61,8 @@ func (c *Cluster) place(ctx context.Context, send func(*View) error) bool {
 		case err == nil, errors.Is(err, counting.ErrInDoubt): // the committer that sent it resolves the doubt
 			return true
 		case errors.Is(err, counting.ErrUnavailable), errors.Is(err, counting.Moving), errors.Is(err, counting.WrongTable),
-			errors.Is(err, counting.WrongClock):
+			errors.Is(err, counting.WrongClock), errors.Is(err, counting.PageLimit), errors.Is(err, counting.KeyLimit),
+			errors.Is(err, counting.DiskFull), errors.Is(err, counting.EndpointLimit): // of a batch that began before
 			Pause(ctx, reroutePause)
 		default:
 			return false

@@ -95,6 +95,7 @@ type Committer struct {
 	// Guarded by the mutex.
 	index   map[counting.Page]int // of the filling batch's visits
 	refuse  time.Time             // until then the node counts as down
+	lifted  time.Time             // until then batches begin that no limit refuses
 	started bool
 
 	// Used by the flusher only.
@@ -155,6 +156,14 @@ func (c *Committer) Check() {
 	case c.check <- struct{}{}:
 	default:
 	}
+}
+
+// LiftLimits has no limit refuse an item of the batches that begin in a time: they may have
+// items that were acknowledged before.
+func (c *Committer) LiftLimits(length time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lifted = time.Now().Add(length)
 }
 
 // Queued is the number of callers' items that wait to be sent.
@@ -222,7 +231,10 @@ func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Tick
 	}
 	b := c.join(epoch, func() *batch {
 		clear(c.index)
-		return &batch{Batch: counting.Batch{Epoch: epoch, EndpointLimit: c.opts.EndpointLimit, PageLimit: c.opts.PageLimit, DiskReserve: c.opts.DiskReserve}}
+		return &batch{Batch: counting.Batch{
+			Epoch: epoch, EndpointLimit: c.opts.EndpointLimit, PageLimit: c.opts.PageLimit, DiskReserve: c.opts.DiskReserve,
+			Repeated: time.Now().Before(c.lifted),
+		}}
 	})
 	if b == nil {
 		c.noteRefused(1)

@@ -22,6 +22,7 @@ const (
 // most of the heap, with strings that the garbage collector scans one by one.
 type keptBatch struct {
 	rest        counting.Batch // without them
+	refused     []counting.Refusal
 	visits, ids int
 	packed      []byte
 	applied     time.Time // last
@@ -35,7 +36,7 @@ func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 	s := &c.session
 	now := time.Now()
 	s.seq = b.Seq
-	k := keptBatch{rest: *b, visits: len(b.Visits), ids: len(b.IDEvents), applied: now}
+	k := keptBatch{rest: *b, refused: refused, visits: len(b.Visits), ids: len(b.IDEvents), applied: now}
 	k.rest.Visits, k.rest.IDEvents = nil, nil
 	s.packing = appendItems(s.packing[:0], b)
 	k.packed = bytes.Clone(s.packing)

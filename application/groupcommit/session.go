@@ -3,6 +3,7 @@ package groupcommit
 import (
 	crand "crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	"footfall/domain/counting"
@@ -117,6 +118,9 @@ func (c *Committer) repeatKept(kept []keptBatch) {
 func (c *Committer) repeat(k *keptBatch) error {
 	b := k.batch()
 	receipt, err := c.apply(&batch{Batch: *b})
+	if receipt.Duplicate && slices.Equal(receipt.Refused, k.refused) {
+		return err // the node has the batch as it was at first
+	}
 	if err == nil {
 		c.settle(b, receipt.Refused)
 	}

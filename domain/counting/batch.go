@@ -162,8 +162,8 @@ type Batch struct {
 	// DiskReserve is how many bytes have to be free on the disk of a node that has one in
 	// this process, for another page and for the key of a request.
 	DiskReserve int64
-	// Repeated: the node has lost the batch, which was acknowledged. So KeyLimit,
-	// RecordLimit, PageLimit and DiskReserve refuse no item.
+	// Repeated: items of the batch were acknowledged before, and are lost. So EndpointLimit,
+	// KeyLimit, RecordLimit, PageLimit and DiskReserve refuse no item.
 	Repeated  bool
 	SetCounts []SetCount
 }
