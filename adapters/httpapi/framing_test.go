@@ -2,14 +2,19 @@ package httpapi_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/limits"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -25,6 +30,8 @@ func TestS17ARequestWithTwoLengthsIsRefused(t *testing.T) {
 		both    = start + "content-length: 2\r\nTRANSFER-ENCODING: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
 		reverse = start + "Transfer-Encoding: chunked\r\nX: y\r\nContent-Length: 2\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
 		old     = "POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n[]"
+		part    = start + "Content-Length: 2\r\n"
+		rest    = "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
 		body    = start + "Transfer-Encoding: chunked\r\n\r\n13\r\n\nContent-Length: 2\n\r\n0\r\n\r\n"
 	)
 	s := httpcheck.Serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -44,6 +51,10 @@ func TestS17ARequestWithTwoLengthsIsRefused(t *testing.T) {
 		"both, by the old protocol":   {[]string{old}, 0, "400 ."},
 		"the words in a body":         {[]string{body, length}, 0, "200 200"},
 		"chunked with the one before": {[]string{length + chunked}, 0, "200 200 ."},
+		"partly with the one before":  {[]string{length + part, rest}, 0, "200 200 ."},
+		"partly with chunked":         {[]string{chunked + part, rest}, 0, "200 200 ."},
+		"partly after two others":     {[]string{length + length + part, "", rest}, 0, "200 200 200 ."},
+		"length with the one before":  {[]string{length + length, "", length, length}, 0, "200 200 200 200"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +81,32 @@ func TestS17ARequestWithTwoLengthsIsRefused(t *testing.T) {
 			check.Equal(t, strings.Join(got, " "), c.answers, "the answers")
 		})
 	}
+}
+
+// S17: a body is not taken for a header whose end came with the request before: nothing is
+// accounted, or answered, beside the request itself.
+func TestS17ABodyIsNoHeader(t *testing.T) {
+	t.Parallel()
+	pool := &limits.Pool{Resource: "bytes", Total: 8 << 10, Share: 8 << 10}
+	arrived := make(chan struct{}, 2)
+	s := httpapi.NewServer("127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		_, _ = io.Copy(io.Discard, r.Body)
+	}), time.Minute, slog.New(slog.DiscardHandler))
+	s.Limit(httpapi.Limits{Bytes: pool})
+	check.Must(t, s.Start(t.Context()))
+	defer func() { check.Must(t, s.Stop(context.WithoutCancel(t.Context()))) }()
+	conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)
+	defer conn.Close()
+	check.Must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	const size = 64 << 10
+	check.Value(io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "+strconv.Itoa(size)+"\r\n\r\n"))(t)
+	<-arrived
+	<-arrived
+	_, _ = io.WriteString(conn, strings.Repeat("x", size)) // fails if the connection ends before
+	answers, _ := io.ReadAll(conn)
+	check.Equal(t, strings.Count(string(answers), "HTTP/1.1 200 "), 2, "answers 200 in %q", answers)
+	check.Equal(t, strings.Count(string(answers), "HTTP/1.1 "), 2, "answers in %q", answers)
 }
 
 // sendBy sends a request, its header some bytes at a time; 0 is all at once.

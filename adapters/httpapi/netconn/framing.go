@@ -5,10 +5,19 @@ import "bytes"
 // framing looks at the header of a request as it arrives for the two fields that say
 // where its body ends. net/http drops Content-Length where Transfer-Encoding is there,
 // so handlers can't see that both were sent.
+//
+// A caller may send a part of a request with the one before, which net/http then has in a
+// buffer. That part is not seen here. So the bytes of bodies are counted, too: where more
+// came than those of a request, headers of its connection may be unseen from then on.
 type framing struct {
 	done            bool // the header has ended, or none is awaited
 	length, chunked bool
 	line            []byte // the beginning of a line whose end has not come
+
+	unseen bool    // a part of a header may have come before it was awaited
+	body   int64   // the length of the body; -1 is that its last chunk ends it
+	after  int64   // bytes that came after the header
+	last   [4]byte // the last of them
 }
 
 // longest is the longer of the two names, with its colon.
@@ -25,6 +34,30 @@ func (f *framing) see(p []byte) {
 		f.endLine(p[:end])
 		p = p[end+1:]
 	}
+	f.after += int64(len(p))
+	if n := len(p); n < len(f.last) {
+		copy(f.last[:], f.last[n:])
+		copy(f.last[len(f.last)-n:], p)
+	} else {
+		copy(f.last[:], p[n-len(f.last):])
+	}
+}
+
+// ended returns how many bytes came after the request. That is no more than one unless
+// its caller did not wait for the answer: net/http reads one while a handler runs, and an
+// answer can be there before that read ends. If more came, or may have come, ok is false.
+func (f *framing) ended() (more int, ok bool) {
+	for more = range 2 {
+		if f.body >= 0 && f.after == f.body+int64(more) {
+			return more, true
+		}
+		// The last chunk ends with an empty line, and no part of a header does.
+		end := f.last[:len(f.last)-more]
+		if f.body < 0 && (bytes.HasSuffix(end, []byte("\n\n")) || bytes.HasSuffix(end, []byte("\n\r\n"))) {
+			return more, true
+		}
+	}
+	return 0, false
 }
 
 // endLine takes the rest of a line, without its line feed.
@@ -53,15 +86,22 @@ func isField(line []byte, name string) bool {
 func (c *Conn) AwaitHeader() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.header = framing{line: c.header.line[:0]}
+	before := c.header
+	more, ok := before.ended()
+	c.header = framing{line: before.line[:0], unseen: before.unseen || !ok}
+	c.header.see(before.last[len(before.last)-more:])
 	c.releaseHeader()
 }
 
-// Framing reports which of Content-Length and Transfer-Encoding the header of a request
-// had that came after AwaitHeader. A header that came together with the request before
-// was not looked at, and has neither.
-func (c *Conn) Framing() (length, chunked bool) {
+// Framing is called when the header of a request has been read, before its body. body is
+// the length of that, -1 for one in chunks. It reports whether the header had both
+// Content-Length and Transfer-Encoding. If parts of the header may have come with the
+// request before, that is unknown: unseen is true.
+func (c *Conn) Framing(body int64) (both, unseen bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.header.length, c.header.chunked
+	h := &c.header
+	h.unseen = h.unseen || !h.done
+	h.done, h.body = true, body
+	return h.length && h.chunked, h.unseen
 }
