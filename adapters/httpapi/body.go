@@ -18,7 +18,7 @@ const (
 	freeBody = 4 << 10
 	// bodyGrace and bodyRate (bytes a second) are the least speed of a body: n bytes have to
 	// be there bodyGrace + n/bodyRate after the header.
-	bodyGrace = 2 * time.Second
+	bodyGrace = 5 * time.Second
 	bodyRate  = 16 << 10
 )
 
@@ -63,11 +63,15 @@ func readPaced(w http.ResponseWriter, r *http.Request, limit int64, hold func(n 
 	if r.ContentLength > limit {
 		return nil, overLimit(limit)
 	}
-	p, body := newPace(w, r), http.MaxBytesReader(w, r.Body, limit)
+	most := limit
+	if r.ContentLength >= 0 {
+		most = r.ContentLength
+	}
+	p, body := newPace(w, r), http.MaxBytesReader(w, r.Body, most)
 	data := make([]byte, 0, 512)
 	for {
 		if len(data) == cap(data) {
-			grown := 2 * cap(data)
+			grown := min(2*cap(data), int(most)+1) // a read of one more finds the end
 			if more := grown - max(cap(data), freeBody); more > 0 {
 				if err := hold(int64(more)); err != nil {
 					w.Header().Set("Connection", "close") // the rest of the body may still come
