@@ -33,18 +33,19 @@ type KeyQuota struct {
 
 const dayTime = 24 * time.Hour
 
-// Take counts a request of a client with an id and its costs. isNew: Back must follow if the
-// store does not keep the key. The error is the fault client_limit.
-func (q *KeyQuota) Take(client netip.Prefix, id [16]byte, costs Costs) (isNew bool, err error) {
+// Take counts a request of a client with an id and its costs. It returns the day on which it
+// counted them, or 0 where it counted nothing. Back must follow with that day if the store
+// does not keep the key. The error is the fault client_limit.
+func (q *KeyQuota) Take(client netip.Prefix, id [16]byte, costs Costs) (day int64, err error) {
 	if q == nil {
-		return false, nil
+		return 0, nil
 	}
 	share, now := q.Share(), time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.turn(now)
 	if q.seen[0][id] || q.seen[1][id] {
-		return false, nil
+		return 0, nil
 	}
 	client = q.counted(client)
 	today, before := q.taken[0][client], q.taken[1][client]
@@ -57,28 +58,35 @@ func (q *KeyQuota) Take(client netip.Prefix, id [16]byte, costs Costs) (isNew bo
 		if before.Requests > 0 {
 			free = free.Add(-dayTime)
 		}
-		return false, problem.ClientLimit("This client has as many idempotency keys as it may have; this request changed nothing.", 1).Until(free.Sub(now))
+		return 0, problem.ClientLimit("This client has as many idempotency keys as it may have; this request changed nothing.", 1).Until(free.Sub(now))
 	}
 	q.taken[0][client] = Costs{today.Requests + costs.Requests, today.Records + costs.Records}
 	if q.seen[0][id] = true; len(q.seen[0]) >= maxIDs {
 		q.seen = [2]map[[16]byte]bool{{}, q.seen[0]}
 	}
-	return true, nil
+	return q.day, nil
 }
 
-// Back undoes a Take, if its day has not ended since.
-func (q *KeyQuota) Back(client netip.Prefix, id [16]byte, costs Costs) {
+// Back undoes a Take of a day.
+func (q *KeyQuota) Back(day int64, client netip.Prefix, id [16]byte, costs Costs) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.seen[0], id)
 	delete(q.seen[1], id)
-	client = q.counted(client)
-	today := q.taken[0][client]
-	if today = (Costs{today.Requests - costs.Requests, today.Records - costs.Records}); today.Requests <= 0 {
-		delete(q.taken[0], client)
+	ago := q.day - day
+	if ago < 0 || ago > 1 {
+		return // its keys are free anyway
+	}
+	of := q.taken[ago]
+	if _, ok := of[client]; !ok {
+		client = netip.Prefix{} // see counted
+	}
+	had := of[client]
+	if had = (Costs{had.Requests - costs.Requests, had.Records - costs.Records}); had.Requests <= 0 {
+		delete(of, client)
 		return
 	}
-	q.taken[0][client] = today
+	of[client] = had
 }
 
 // turn begins a day. The caller holds the mutex.

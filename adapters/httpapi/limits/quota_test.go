@@ -71,9 +71,11 @@ func TestS4AShareOfKeysIsFreeWhenTheirDayIsOver(t *testing.T) {
 func TestS4ARepeatedRequestTakesNoShare(t *testing.T) {
 	r := newQuotaRig(t, limits.Costs{Requests: 2})
 	client, costs := netip.MustParsePrefix("192.0.2.1/32"), limits.Costs{Requests: 1, Records: 2}
+	day := int64(0)
 	take := func(id byte) (isNew, taken bool) {
-		isNew, err := r.Take(client, [16]byte{id}, costs)
-		return isNew, err == nil
+		on, err := r.Take(client, [16]byte{id}, costs)
+		day = max(day, on)
+		return on > 0, err == nil
 	}
 	for i, step := range []struct {
 		id           byte
@@ -83,16 +85,39 @@ func TestS4ARepeatedRequestTakesNoShare(t *testing.T) {
 			t.Errorf("step %d: new %t, taken %t", i, isNew, taken)
 		}
 	}
-	r.Back(client, [16]byte{2}, costs)
+	r.Back(day, client, [16]byte{2}, costs)
 	if isNew, taken := take(3); !isNew || !taken {
 		t.Error("what was given back is not free")
 	}
 	if _, taken := take(2); taken {
 		t.Error("a request that was given back is still known")
 	}
-	isNew, err := (*limits.KeyQuota)(nil).Take(client, [16]byte{9}, costs)
+	day, err := (*limits.KeyQuota)(nil).Take(client, [16]byte{9}, costs)
 	check.OK(t, err)
-	check.Equal(t, isNew, false, "whether no quota counts")
+	check.Equal(t, day, 0, "the day on which no quota counts")
+}
+
+// S4: what is given back belongs to the day on which it was taken, also after midnight.
+func TestS4WhatIsGivenBackIsOfItsDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // it begins at midnight
+		const day = 24 * time.Hour
+		client, id, costs := netip.MustParsePrefix("192.0.2.1/32"), [16]byte{200}, limits.Costs{Requests: 1, Records: 2}
+		r := newQuotaRig(t, limits.Costs{Requests: 2})
+		time.Sleep(day - time.Second)
+		on := check.Value(r.Take(client, id, costs))(t)
+		time.Sleep(2 * time.Second)
+		check.Equal(t, r.take(client, 1), 0, "a request of the next day")
+		r.Back(on, client, id, costs)
+		check.Equal(t, r.take(client, 1), 0, "a request in place of the one that was given back")
+		check.Equal(t, r.take(client, 1) > 0, true, "whether a third one is refused")
+		time.Sleep(day)
+		check.Equal(t, r.take(client, 1) > 0, true, "whether one is refused when only the first day is over")
+		time.Sleep(day)
+		check.Equal(t, r.take(client, 1), 0, "a request when both days are over")
+		r.Back(on, client, id, costs) // its day is over
+		check.Equal(t, r.take(client, 1), 0, "the second request")
+		check.Equal(t, r.take(client, 1) > 0, true, "whether a third one is refused then")
+	})
 }
 
 // S4: clients that are remembered are bounded. Beyond it, all others are one client.

@@ -64,13 +64,13 @@ func (a *api) recordOnce(r *http.Request, keys []string, kind string, payload []
 		return nil, err
 	}
 	client, costs := a.client(r), limits.Costs{Requests: 1, Records: 1 + int64(len(visits))}
-	isNew, err := a.Keys.Take(client, key.Key, costs)
+	day, err := a.Keys.Take(client, key.Key, costs)
 	if err != nil {
 		return nil, err
 	}
 	errs, err := a.Visits.RecordOnce(r.Context(), key, visits)
-	if isNew && err != nil {
-		a.Keys.Back(client, key.Key, costs)
+	if day != 0 && err != nil {
+		a.Keys.Back(day, client, key.Key, costs)
 	}
 	return errs, err
 }
