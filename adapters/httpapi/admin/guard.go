@@ -15,12 +15,13 @@ import (
 	"footfall/adapters/httpapi/problem"
 )
 
-// guesses is how many requests without the token a client may send in a minute.
+// guesses is how many requests with another token a client may send in a minute.
 const guesses = 10
 
-// guard admits requests with the token. Each that has another one, or none, counts as a
-// guess of its client; a client that has made too many waits, whatever it sends. A client
-// is the address of a connection: what it says of others could be another lie each time.
+// guard admits requests with the token. Each that has another one counts as a guess of its
+// client; a client that has made too many waits, also with the token. One without any
+// guesses nothing. A client is the address of a connection: what it says of others could
+// be another lie each time.
 type guard struct {
 	token        string
 	sum          [sha256.Size]byte
@@ -48,12 +49,14 @@ func (g *guard) admit(r *http.Request) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	limited := g.clients.Wait(r.RemoteAddr)
-	if limited == nil {
-		if g.hasToken(r) {
-			return nil
+	var limited error
+	if len(r.Header["Authorization"]) > 0 {
+		if limited = g.clients.Wait(r.RemoteAddr); limited == nil {
+			if g.hasToken(r) {
+				return nil
+			}
+			_ = g.clients.Check(r.RemoteAddr, nil) // there was one left
 		}
-		_ = g.clients.Check(r.RemoteAddr, nil) // there was one left
 	}
 	if g.unauthorized != nil {
 		g.unauthorized(limited != nil)
@@ -65,7 +68,7 @@ func (g *guard) admit(r *http.Request) error {
 	})
 	if limited != nil {
 		f := problem.Of(limited, false)
-		f.Detail = "This client has sent too many requests without the token; this one was not looked at."
+		f.Detail = "This client has sent too many requests with another token; this one was not looked at."
 		return f
 	}
 	return problem.New(http.StatusUnauthorized, "unauthorized", "The admin listener wants its bearer token.")

@@ -92,3 +92,20 @@ func TestS14GuessesOfTheTokenAreSlowedDown(t *testing.T) {
 		}
 	})
 }
+
+// S14: requests without any token guess nothing, so they do not lock out an operator at
+// the same address: it may be that of several who scrape metrics without the token.
+func TestS14RequestsWithoutATokenAreNoGuesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded()
+		for range 100 {
+			r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+			r.RemoteAddr = "192.0.2.1:1"
+			check.Equal(t, httpcheck.Answer(g, r).Code, http.StatusUnauthorized, "the status of a request without a token")
+			check.Equal(t, g.from("192.0.2.1", token).Code, http.StatusOK, "the status of one with the token")
+		}
+		check.Equal(t, g.guesses, 100, "requests that were counted")
+		check.Equal(t, strings.Count(g.log.String(), "\n"), 1, "lines of the log")
+	})
+}
