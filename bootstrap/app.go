@@ -209,9 +209,9 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	return publicServer{server}, err
 }
 
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, m *prometheus.Metrics, log *slog.Logger) adminServer {
+func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, c *cluster.Cluster, m *prometheus.Metrics, log *slog.Logger) adminServer {
 	handler := admin.New(admin.Options{
-		Windows: u, Ring: ring, Pages: v, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
+		Windows: u, Ring: ring, Pages: v, Nodes: c.Nodes, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 		Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)
@@ -239,6 +239,7 @@ func startServers(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []
 	}
 	drain := func(ctx context.Context) error {
 		public.Drain()
+		admin.Drain()
 		<-ctx.Done() // its budget is over
 		return nil
 	}

@@ -78,7 +78,7 @@ func (s *Settings) all() []setting {
 	return append([]setting{
 		{"listen", ":8000", "Address of the public listener.", into(&s.Listen, parseAddress)},
 		{"admin-token", "", "Bearer token for the admin listener, 16 characters at least; required where that isn't loopback.", into(&s.AdminToken, parseToken)},
-		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages.", s.parseAdmin},
+		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages, and /healthz and /readyz without the token.", s.parseAdmin},
 		{"name", counting.DefaultName, "Name of the deployment, 1 to 32 of a-z, 0-9 and -: begins the id of each window, and is the app_id of messages; a store keeps the name of its first start.", into(&s.Name, counting.ParseName)},
 		{"store", "embedded://./data", "Where counts live: " + examples(stores()) + "; memory:// forgets.", s.parseStore},
 		{"publisher", "", publisherHelp(publishers()), into(&s.Sink, parsePublisher)},

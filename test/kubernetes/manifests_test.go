@@ -118,6 +118,10 @@ func TestPortsAndProbesAreThere(t *testing.T) {
 			t.Errorf("%s: no probe, or of a port that isn't there", what)
 			continue
 		}
+		// S6: callers can take all connections of the public listener.
+		if p.HTTPGet.Port.StrVal != "admin" {
+			t.Errorf("%s asks port %v, want that of the admin listener", what, p.HTTPGet.Port)
+		}
 		// A node that is away must not restart the instances.
 		if want := map[bool]string{true: "/readyz", false: "/healthz"}[what == "readiness"]; p.HTTPGet.Path != want {
 			t.Errorf("%s asks %s, want %s", what, p.HTTPGet.Path, want)

@@ -3,6 +3,7 @@
 package admin
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,7 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/health"
 	"footfall/adapters/httpapi/problem"
+	"footfall/domain/watching"
 )
 
 // Options is what the admin listener needs.
@@ -23,10 +26,13 @@ type Options struct {
 	Windows Windows
 	Ring    Ring
 	Pages   Pages
+	// Nodes asks the nodes of the ring whether they answer. It is called with a deadline.
+	Nodes   func(context.Context) []watching.Node
 	Metrics prometheus.Gatherer
 	Log     *slog.Logger
 	// Token, unless it is empty, must come with every request as a bearer
-	// token. It may be empty only where the listener is on loopback.
+	// token, but for those of health. It may be empty only where the listener is on
+	// loopback.
 	Token string
 	// Unauthorized is called for each request without the token; limited: its client had
 	// sent too many of them, so that the token was not looked at. It may be nil.
@@ -44,7 +50,7 @@ func New(o Options) *Handler {
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
 	none := []string{}
-	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: []httpapi.Route{
+	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: append(health.Routes(o.Nodes), []httpapi.Route{
 		{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 			metrics.ServeHTTP(w, r)
 			return nil, nil
@@ -62,7 +68,7 @@ func New(o Options) *Handler {
 		{Method: post, Path: "/pages/delete", Do: h.deletePages, Query: none, Writes: true},
 		{Method: http.MethodPut, Path: "/pages/{page_id}", Slashes: true, Do: h.setPage, Query: none, Writes: true},
 		{Method: http.MethodDelete, Path: "/pages/{page_id}", Slashes: true, Do: h.removePage, Query: none, Writes: true},
-	}})
+	}...)})
 	return h
 }
 
@@ -98,6 +104,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Fail(w, problem.New(http.StatusForbidden, "foreign_host", "The admin listener is asked for by a loopback address or localhost."), false)
 	case foreignOrigin(r):
 		h.Fail(w, problem.New(http.StatusForbidden, "foreign_origin", "Pages of other origins may not use the admin listener."), false)
+	case health.Is(r.URL.Path): // probes have no token
+		h.Handler.ServeHTTP(w, r)
 	default:
 		if err := h.guard.admit(r); err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")

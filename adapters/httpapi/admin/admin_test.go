@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"footfall/adapters/httpapi/admin"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/domain/watching"
 	"footfall/test/httpcheck"
 	"footfall/test/mock"
 )
@@ -34,6 +36,9 @@ func newAdmin(t *testing.T, token string, loopback bool) (http.Handler, mocks) {
 	metrics.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "footfall_test", Help: "A number."}))
 	return admin.New(admin.Options{
 		Windows: m.windows, Ring: m.ring, Pages: m.pages, Metrics: metrics,
+		Nodes: func(context.Context) []watching.Node {
+			return []watching.Node{{ID: "redis_7070", Share: 1, Answers: true}}
+		},
 		Log: slog.New(slog.DiscardHandler), Token: token, Loopback: loopback,
 	}), m
 }

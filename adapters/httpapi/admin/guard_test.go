@@ -109,3 +109,24 @@ func TestS14RequestsWithoutATokenAreNoGuesses(t *testing.T) {
 		check.Equal(t, strings.Count(g.log.String(), "\n"), 1, "lines of the log")
 	})
 }
+
+// S6: health is asked for on the admin listener without the token, since callers can take all
+// connections of the public one. Nothing else is served so, and pages of other sites get
+// nothing.
+func TestS6HealthNeedsNoToken(t *testing.T) {
+	t.Parallel()
+	h, _ := newAdmin(t, token, false)
+	for target, want := range map[string]int{
+		"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/healthz/": http.StatusUnauthorized,
+		"//healthz": http.StatusUnauthorized, "/metrics": http.StatusUnauthorized, "/ring?/healthz": http.StatusUnauthorized,
+	} {
+		check.Equal(t, httpcheck.Send(t, h, http.MethodGet, target, "", "Host", "10.0.0.1:8001").Code, want, "GET %s", target)
+	}
+	for _, foreign := range [][]string{{"Origin", "http://evil.example"}, {"Sec-Fetch-Site", "cross-site"}} {
+		w := httpcheck.Send(t, h, http.MethodGet, "/readyz", "", foreign...)
+		check.Equal(t, w.Code, http.StatusForbidden, "GET /readyz for another site")
+	}
+	h, _ = newAdmin(t, "", true)
+	w := httpcheck.Send(t, h, http.MethodGet, "/readyz", "", "Host", "rebound.example:8001")
+	check.Equal(t, w.Code, http.StatusForbidden, "GET /readyz for a foreign host")
+}

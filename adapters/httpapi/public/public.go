@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/health"
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/page"
 	"footfall/adapters/httpapi/request"
@@ -141,10 +142,9 @@ func (a *api) routes() []httpapi.Route {
 		[]httpapi.Route{{Method: get, Path: "/api/verve/accept", Do: a.items.each(idItem, a.accept), Writes: true, IgnoresDisconnect: true, Plain: true}},
 		counter(""),
 		counter("/api/v1/counter"),
+		[]httpapi.Route{{Method: get, Path: "/api/verve/windows", Do: a.windows}},
+		health.Routes(a.Nodes),
 		[]httpapi.Route{
-			{Method: get, Path: "/api/verve/windows", Do: a.windows},
-			{Method: get, Path: "/healthz", Do: a.alive, Vital: true},
-			{Method: get, Path: "/readyz", Do: a.readiness, Vital: true},
 			{Method: get, Path: "/events", Do: a.events, Query: pages, Stream: true},
 			{Method: get, Path: "/", Do: a.home},
 			{Method: get, Path: "/assets/{name}", Do: a.asset},

@@ -144,3 +144,22 @@ func TestS6OneClientDoesNotTakeAllConnections(t *testing.T) {
 		t.Error("the refusal is not counted")
 	}
 }
+
+// S6: a probe of the admin listener is answered without the token while callers have all
+// connections of the public one.
+func TestS6HealthIsAnsweredAtTheLimitOfConnections(t *testing.T) {
+	t.Parallel()
+	const token = "the token of this test"
+	in := service.NewDeployment(t, "FOOTFALL_CONNECTION_LIMIT=1", "FOOTFALL_ADMIN_TOKEN="+token).Start()
+	a := newAttacker(t, in)
+	_, answers := a.connect("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	line, err := answers.ReadString('\n')
+	if err != nil || !strings.Contains(line, " 200 ") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		service.MustSend(t, http.MethodGet, in.Admin+path, "").Want(t, http.StatusOK, `"status"`)
+	}
+	service.MustSend(t, http.MethodGet, in.Admin+"/ring", "").Want(t, http.StatusUnauthorized)
+	answer(t, dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")).Want(t, http.StatusServiceUnavailable, `"overloaded"`)
+}

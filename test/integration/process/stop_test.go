@@ -102,9 +102,14 @@ func TestSIGTERMIsSeenBeforeTheListenerCloses(t *testing.T) {
 	kept := dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	answer(t, kept)
 	check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
-	service.WaitFor(t, "a new connection shows that the service drains", func() bool {
-		got := answer(t, dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-		return got.Status == http.StatusServiceUnavailable && strings.Contains(got.Body, `"draining"`)
+	service.WaitFor(t, "new connections show that the service drains", func() bool {
+		for _, listener := range []string{in.Public, in.Admin} {
+			got := answer(t, dial(t, listener, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+			if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, `"draining"`) {
+				return false
+			}
+		}
+		return true
 	})
 	const visit = "POST /visit/home HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	answer(t, dial(t, in.Public, visit)).Want(t, http.StatusOK)
