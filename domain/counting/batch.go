@@ -156,8 +156,9 @@ type Batch struct {
 	// Count belongs to a request that was admitted.
 	KeyLimit, RecordLimit int
 	// PageLimit bounds the pages that the node stores, but for those of moves: an item
-	// that would make another one is refused. The node may count some more or fewer, until
-	// its second Heartbeat at the latest. 0 is no bound.
+	// that would make another one is refused. 0 is no bound. After a start, and after moves,
+	// the node may know of some more or fewer until Heartbeats have counted its pages again:
+	// that takes up to a minute, and several Heartbeats of a node that has many pages.
 	PageLimit int
 	// DiskReserve is how many bytes have to be free on the disk of a node that has one in
 	// this process, for another page and for the key of a request.
