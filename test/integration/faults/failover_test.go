@@ -163,6 +163,9 @@ func TestF34NothingAcknowledgedIsLostWithThePrimaryAndTheInstance(t *testing.T) 
 			traffic.AwaitAnswers(traffic.NextLap() - 1)
 			acked, _, doubt := traffic.Totals()
 			time.Sleep(2 * time.Second) // the lag
+			if wait == 1 {
+				service.WaitFor(t, "a write is in doubt", func() bool { _, _, now := traffic.Totals(); return now > doubt })
+			}
 			f.primary.Freeze()
 			in.Kill()
 			traffic.Stop()
