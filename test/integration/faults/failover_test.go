@@ -159,9 +159,10 @@ func TestF34NothingAcknowledgedIsLostWithThePrimaryAndTheInstance(t *testing.T) 
 			in := f.Deployment().Start()
 			traffic := service.NewTraffic(f.Ring, service.PageNames(20), in).Start(4, 0)
 			traffic.GoesOn(200)
+			_, _, doubt := traffic.Totals()
 			f.link.Stall()
 			traffic.AwaitAnswers(traffic.NextLap() - 1)
-			acked, _, doubt := traffic.Totals()
+			acked, _, _ := traffic.Totals()
 			time.Sleep(2 * time.Second) // the lag
 			if wait == 1 {
 				service.WaitFor(t, "a write is in doubt", func() bool { _, _, now := traffic.Totals(); return now > doubt })
