@@ -131,10 +131,13 @@ func plain(err error) error {
 }
 
 // probe returns the first of the commands that the user may not run on a key of Footfall.
-const probe = `for _, name in ipairs(ARGV) do
-  if not redis.acl_check_cmd(name, 'ff:T') then return name end
+func probe() string {
+	mayRun, _ := sources.ReadFile("lua/rights.lua") // the files are part of the program
+	return string(mayRun) + `for _, name in ipairs(ARGV) do
+  if not may_run(name) then return name end
 end
 return ''`
+}
 
 // commands are those that the scripts run.
 func commands() (names []any) {
@@ -188,7 +191,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	if major < 7 {
 		return setup("redis %s is too old, want 7.0 or later", version)
 	}
-	if missing, err := c.Eval(ctx, probe, nil, n.commands...).Text(); err == nil && missing != "" {
+	if missing, err := c.Eval(ctx, probe(), nil, n.commands...).Text(); err == nil && missing != "" {
 		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
 	} else if err != nil && isSetup(err) {
 		return refusedAtOnce(n.words(err.Error()))

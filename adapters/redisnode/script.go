@@ -107,7 +107,7 @@ func actOf(function string) string {
 
 // newScripts are the scripts by their functions, one for each call of the ports.
 func newScripts() map[string]script {
-	const ring, moves = "tables clock keys ring", "tables items keys moves"
+	const ring, moves = "rights tables clock keys ring", "tables items keys moves"
 	scripts := map[string]script{applyMore: newScript(writes, forNode, "apply", "clock items apply keys keyed")}
 	for _, s := range []struct{ flags, ending, files, functions string }{
 		{writes, forNode, "clock items apply", "apply"},

@@ -94,7 +94,7 @@ end
 -- right that is taken away halfway would take their stages with it.
 local function check_rights()
   for _, name in ipairs({'RENAME', 'UNLINK', 'SET', 'HSET', 'HDEL', 'SETBIT', 'ZADD'}) do
-    if not redis.acl_check_cmd(name, 'ff:T') then error({err = 'NOPERM the user may not run ' .. name}) end
+    if not may_run(name) then error({err = 'NOPERM the user may not run ' .. name}) end
   end
 end
 
