@@ -78,20 +78,20 @@ func TestN15TodayAndTopAreAsThePageSays(t *testing.T) {
 	}
 	r := newReader(t, t.TempDir(), in)
 	visit("home", 11)
-	visit("blog/a", 3)
+	visit("/blog/a", 3)
 	visit("quiet", 1)
 	today := scripts(t, page, "Today")
 	r.run(today[0])
 	visit("home", 2)
-	visit("blog/a", 9)
+	visit("/blog/a", 9)
 	visit(`a ","count":7`, 1) // first seen today
 	r.run(today[1])
-	want := `9 {"page_id":"blog/a"}` + "\n" + `2 {"page_id":"home"}` + "\n" + `1 {"page_id":"a \",\"count\":7"}` + "\n"
+	want := `9 {"page_id":"/blog/a"}` + "\n" + `2 {"page_id":"home"}` + "\n" + `1 {"page_id":"a \",\"count\":7"}` + "\n"
 	check.Equal(t, string(check.Value(os.ReadFile(filepath.Join(r.dir, "today.txt")))(t)), want, "today")
 
 	top := r.run(scripts(t, page, "Top")[0])
 	_, top, _ = strings.Cut(top, "\n") // what export prints
-	if lines := strings.Split(top, "\n"); !strings.Contains(top, `12 {"page_id":"blog/a"}`) || len(lines) < 2 || lines[0] != `13 {"page_id":"home"}` {
+	if lines := strings.Split(top, "\n"); !strings.Contains(top, `12 {"page_id":"/blog/a"}`) || len(lines) < 2 || lines[0] != `13 {"page_id":"home"}` {
 		t.Errorf("the top is %q", top)
 	}
 	check.Equal(t, r.run(scripts(t, page, "Totals")[0]), "27\n12\n", "the sums")
