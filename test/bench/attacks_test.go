@@ -21,7 +21,10 @@ import (
 	"footfall/test/integration/service"
 )
 
-var attackLasts = flag.Duration("attack", 8*time.Second, "how long BenchmarkAttacks attacks the service in each way")
+var (
+	attackLasts = flag.Duration("attack", 8*time.Second, "how long BenchmarkAttacks attacks the service in each way")
+	attackNamed = flag.String("attacks", "", "the beginning of the names of the attacks, such as S6")
+)
 
 // BenchmarkAttacks prints for each attack from one address what callers of another one
 // notice: their refusals, and the 99th percentile beside that of the time before.
@@ -36,7 +39,10 @@ func BenchmarkAttacks(b *testing.B) {
 	t.row("attack", "its requests", "requests", "refused", "p99", "p99 before", "ratio", "RSS MiB")
 	b.ResetTimer()
 	for _, a := range append(attacks(), attack{"all of them", everything}) {
-		before := honest(b, in, *attackLasts)
+		if !strings.HasPrefix(a.name, *attackNamed) {
+			continue
+		}
+		before := honest(b, in, min(*attackLasts, 8*time.Second))
 		ctx, cancel := context.WithTimeout(b.Context(), *attackLasts+time.Second)
 		at := newStranger(in)
 		var attacking sync.WaitGroup
@@ -168,17 +174,17 @@ func attacks() []attack {
 			s.every(ctx, 4, 100*time.Millisecond, func(n int64) { s.send(ctx, http.MethodPost, "/visits", names(n, 500), nil) })
 		}},
 		{"S6 headers", func(ctx context.Context, s *stranger) {
-			s.hold(ctx, 416, "GET / HTTP/1.1\r\nHost: localhost\r\nA: "+strings.Repeat("a", 1<<20))
+			s.hold(ctx, 416, 4*time.Second, "GET / HTTP/1.1\r\nHost: localhost\r\nA: "+strings.Repeat("a", 1<<20))
 		}},
 		{"S7 silent bulks", func(ctx context.Context, s *stranger) {
-			s.hold(ctx, 256, "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 450000\r\n\r\n")
+			s.hold(ctx, 256, time.Second, "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 450000\r\n\r\n")
 		}},
 		{"S8 streams", func(ctx context.Context, s *stranger) {
 			var query strings.Builder
 			for i := range 50 {
 				fmt.Fprintf(&query, "page_id=invented-%d&", i)
 			}
-			s.hold(ctx, 200, "GET /events?"+query.String()+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			s.hold(ctx, 200, time.Second, "GET /events?"+query.String()+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		}},
 		{"S13 bulks of 2,000", func(ctx context.Context, s *stranger) {
 			s.every(ctx, 2, 200*time.Millisecond, func(n int64) { s.send(ctx, http.MethodPost, "/visits", names(n, 2000), nil) })
@@ -198,8 +204,9 @@ func everything(ctx context.Context, s *stranger) {
 // every does something at so many places, each with a gap, until ctx ends.
 func (s *stranger) every(ctx context.Context, places int, gap time.Duration, do func(n int64)) {
 	var all sync.WaitGroup
-	for range places {
+	for place := range places {
 		all.Go(func() {
+			time.Sleep(gap * time.Duration(place) / time.Duration(places)) // not all at the same moment
 			for ctx.Err() == nil {
 				begin := time.Now()
 				do(s.serial.Add(1))
@@ -215,9 +222,10 @@ func (s *stranger) send(ctx context.Context, method, path, body string, header h
 	send(ctx, s.client, method, s.public+path, body, header)
 }
 
-// hold opens connections that send a text and no more, and opens those again that end.
-func (s *stranger) hold(ctx context.Context, connections int, text string) {
-	s.every(ctx, connections, 500*time.Millisecond, func(int64) {
+// hold opens connections that send a text and no more, and opens those again that end, each
+// once in a time.
+func (s *stranger) hold(ctx context.Context, connections int, gap time.Duration, text string) {
+	s.every(ctx, connections, gap, func(int64) {
 		s.sent.Add(1)
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 		c, err := d.DialContext(ctx, "tcp", strings.TrimPrefix(s.public, "http://"))
