@@ -3,6 +3,7 @@ package bench_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,7 +30,7 @@ var (
 // BenchmarkAttacks prints for each attack from one address what callers of another one
 // notice: their refusals, and the 99th percentile beside that of the time before.
 // FOOTFALL_BENCH_MEMORY is the memory that the service may have, as in a container: it
-// needs root and cgroup v2.
+// needs root.
 func BenchmarkAttacks(b *testing.B) {
 	in := service.NewDeployment(b, "FOOTFALL_WINDOW=10s").Start()
 	if limit := os.Getenv("FOOTFALL_BENCH_MEMORY"); limit != "" {
@@ -58,17 +59,25 @@ func BenchmarkAttacks(b *testing.B) {
 	_ = t.Flush()
 }
 
-// confine puts a process into a group that may have so much memory.
+// confine puts a process into a group that may have so much memory, of cgroup v1 or v2.
 func confine(b *testing.B, pid int, limit string) {
 	b.Helper()
-	group := fmt.Sprint("/sys/fs/cgroup/footfall-", pid)
+	root, bound, events := "/sys/fs/cgroup", "memory.max", "memory.events"
+	if _, err := os.Stat(root + "/memory"); err == nil {
+		root, bound, events = root+"/memory", "memory.limit_in_bytes", "memory.failcnt"
+	}
+	group := fmt.Sprint(root, "/footfall-", pid)
 	check.Must(b, os.Mkdir(group, 0o755))
-	check.Must(b, os.WriteFile(group+"/memory.max", []byte(limit), 0o600))
-	check.Must(b, os.WriteFile(group+"/cgroup.procs", []byte(fmt.Sprint(pid)), 0o600))
-	b.Cleanup(func() {
-		events, _ := os.ReadFile(group + "/memory.events")
-		b.Logf("%s", events)
-	})
+	write := func(name, text string) {
+		b.Helper()
+		f, err := os.OpenFile(group+"/"+name, os.O_WRONLY, 0)
+		check.Must(b, err)
+		_, err = f.WriteString(text)
+		check.Must(b, errors.Join(err, f.Close()))
+	}
+	write(bound, limit)
+	write("cgroup.procs", fmt.Sprint(pid))
+	b.Cleanup(func() { b.Logf("%s: %s", events, check.Value(os.ReadFile(group+"/"+events))(b)) })
 }
 
 // experience is that of honest callers.
