@@ -141,7 +141,7 @@ func TestADrizzleBreaksNoPromiseOnRedis(t *testing.T) {
 	chaos.Storm(t, 1, 1, nil, func(int) chaos.Result { return runOnce(t, 0, drizzle(), mutant{}).result() })
 }
 
-// runMany makes the runs that were asked for, and some more while a fault
+// runMany makes the runs that were asked for, and up to 100 more while a fault
 // that is wanted has not happened yet.
 func runMany(t *testing.T, p plan, wanted []chaos.Fault) {
 	least := *runsFlag
@@ -152,7 +152,7 @@ func runMany(t *testing.T, p plan, wanted []chaos.Fault) {
 	default:
 		least = 6
 	}
-	chaos.Storm(t, least, least+30, wanted, func(n int) chaos.Result { return runOnce(t, n, p, mutant{}).result() })
+	chaos.Storm(t, least, least+100, wanted, func(n int) chaos.Result { return runOnce(t, n, p, mutant{}).result() })
 }
 
 // runOnce makes the nth run.
