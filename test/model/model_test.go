@@ -132,7 +132,7 @@ func TestNodesThatForgetTheLastMomentAreRepaired(t *testing.T) { runMany(t, amne
 func TestEveryPromiseHoldsOnRedisInAStorm(t *testing.T) {
 	t.Parallel()
 	p := redisStorm()
-	chaos.Storm(t, 1, 1, p.wanted, func(int) chaos.Result { return runOnce(t, 0, p, mutant{}).result() })
+	chaos.Storm(t, 1, 3, p.wanted, func(n int) chaos.Result { return runOnce(t, n, p, mutant{}).result() })
 }
 
 // The runs that find defects find none where there is none.
