@@ -3,8 +3,8 @@
 //
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share
-// a port. A server keeps the name that it joined under. Parameters after a question mark are those of Options.parameters, and the
-// TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
+// a port. A server keeps the name that it joined under. Parameters after a question mark
+// are those of Options.parameters, and the TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
 // script, so that it happens as a whole or not at all. What survives a crash
 // is what Redis has written to its append-only file. A call that fails before
 // it is sent, or that Redis refuses whole, is counting.ErrNotApplied; any

@@ -18,11 +18,11 @@ const (
 )
 
 // keptBatch is an applied batch, without the items that were refused: their callers know
-// that, and a repetition must not apply them. Its visits and ids are packed: as slices they would be
-// most of the heap, with strings that the garbage collector scans one by one.
+// that, and a repetition must not apply them. Its visits and ids are packed: as slices they
+// would be most of the heap, with strings that the garbage collector scans one by one.
 type keptBatch struct {
-	rest        counting.Batch // without them
-	refused     []counting.Refusal
+	rest        counting.Batch     // without visits and ids
+	refused     []counting.Refusal // by the numbers of the batch with all its items
 	visits, ids int
 	packed      []byte
 	applied     time.Time // last

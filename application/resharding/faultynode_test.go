@@ -55,6 +55,18 @@ func (h *faults) corruptSome(arcs []counting.Arc, all []counting.FrozenPages) {
 	}
 }
 
+// refuse has nodes refuse some of the calls.
+func (h *faults) refuse(which func(counting.NodeID, chaos.Call) bool) {
+	h.set(func() {
+		h.before = func(_ context.Context, node counting.NodeID, c chaos.Call) error {
+			if which(node, c) {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+	})
+}
+
 // set changes what is in the way, under the lock.
 func (h *faults) set(change func()) {
 	h.mu.Lock()

@@ -1,7 +1,6 @@
 package resharding_test
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -50,13 +49,8 @@ func TestX8NoIDIsAcceptedForAWindowThatIsLost(t *testing.T) {
 func TestX7AWindowThatWasSealedWithoutTheNodeThatKnewItIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, h, w := newLoneWindow(t)
-		h.set(func() {
-			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
-				if node == "n2" && call.Method == "seal" && call.Window == w {
-					return errors.New("connection refused")
-				}
-				return nil
-			}
+		h.refuse(func(node counting.NodeID, call chaos.Call) bool {
+			return node == "n2" && call.Method == "seal" && call.Window == w
 		})
 		time.Sleep(time.Minute)
 		if err := c.Scan(t.Context()); err == nil || h.failed == 0 {
@@ -71,15 +65,7 @@ func TestX7AWindowThatWasSealedWithoutTheNodeThatKnewItIsLost(t *testing.T) {
 func TestX7NoWindowIsClosedBeforeAnOlderOneThatIsNotKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, h, w := newLoneWindow(t)
-		deaf := true
-		h.set(func() {
-			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
-				if node == "n2" && call.Method == "heartbeat" && deaf {
-					return errors.New("connection refused")
-				}
-				return nil
-			}
-		})
+		h.refuse(func(node counting.NodeID, call chaos.Call) bool { return node == "n2" && call.Method == "heartbeat" })
 		_ = c.Heartbeat(t.Context()) // n1 and n3 know the next window
 		time.Sleep(2 * time.Minute)
 		if err := c.Scan(t.Context()); err == nil || h.failed == 0 {
@@ -163,13 +149,8 @@ func TestX7AWindowThatIsLostAtOneNodeAndSealedAtTheOtherIsPublished(t *testing.T
 		now := c.cluster.View()
 		check.Equal(t, second.ID(), now.Home(w).ID(), "the new home is where the old ring has the copy")
 		time.Sleep(time.Minute + 10*time.Second)
-		h.set(func() {
-			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
-				if node == second.ID() && call.Method == string(counting.ActionLose) {
-					return errors.New("connection refused")
-				}
-				return nil
-			}
+		h.refuse(func(node counting.NodeID, call chaos.Call) bool {
+			return node == second.ID() && call.Method == string(counting.ActionLose)
 		})
 		if err := c.Scan(t.Context()); err == nil || h.failed == 0 {
 			t.Fatalf("the new home is reached: %v", err)
@@ -196,14 +177,7 @@ func newLoneWindow(t *testing.T) (*counter, *faults, counting.Window) {
 	c := newCounter(t, newDeploymentOf(t, 3, h.around))
 	c.pass(t, 2)
 	time.Sleep(time.Minute) // all nodes know the window that is over now
-	h.set(func() {
-		h.before = func(_ context.Context, node counting.NodeID, _ chaos.Call) error {
-			if node != "n2" {
-				return errors.New("connection refused")
-			}
-			return nil
-		}
-	})
+	h.refuse(func(node counting.NodeID, _ chaos.Call) bool { return node != "n2" })
 	for id := counting.ID(0); ; id++ {
 		if _, err := c.Accept(t.Context(), netip.Prefix{}, id, ""); err == nil {
 			break

@@ -39,9 +39,12 @@ func pageLimitCases() []testCase {
 		{"a repeated batch is not refused", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("a", 1)))
 			b := f.atMost(1, f.keyBatch(f.keyed("a", "b", 0), f.keyed("b", "c", 1)))
-			b.KeyLimit, b.RecordLimit, b.Repeated = 0, 1, true
+			b.KeyLimit, b.RecordLimit, b.EndpointLimit, b.Repeated = 0, 1, 0, true
 			b.Visits = []counting.Visit{f.visit("b", 1)}
+			b.IDEvents = f.idBatch(f.idEvent(1, "http://a.example/")).IDEvents
+			w := f.window()
 			f.apply(b)
+			f.endpoints(w, "http://a.example/")
 			f.visits("b", 1)
 			f.visits("c", 1)
 		}},

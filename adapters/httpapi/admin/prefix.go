@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func (h *Handler) deletePages(w http.ResponseWriter, r *http.Request, _ string) 
 	}
 	pages, next, err := h.Pages.List(r.Context(), step.Cursor)
 	if err != nil {
-		return nil, err
+		return nil, awayFault("The pages can't be listed", err)
 	}
 	var matching []counting.SetCount
 	for _, p := range pages {
@@ -43,7 +44,7 @@ func (h *Handler) deletePages(w http.ResponseWriter, r *http.Request, _ string) 
 	deleted := 0
 	if !step.DryRun {
 		if deleted, err = h.deleteAll(w, r, step.Prefix, matching); err != nil {
-			return nil, err
+			return nil, awayFault(fmt.Sprintf("%d of %d pages were deleted", deleted, len(matching)), err)
 		}
 	}
 	return json.Marshal(struct {

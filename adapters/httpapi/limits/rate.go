@@ -83,9 +83,14 @@ func (c *Clients) refuse(client netip.Prefix, wait time.Duration) error {
 func (c *Clients) Wait(addr string) error {
 	client := c.of(c.identify.Of(addr, nil))
 	if tokens := client.TokensAt(time.Now()); tokens < 1 {
-		return problem.RateLimited(time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second)))
+		return problem.RateLimited(untilOne(client, tokens))
 	}
 	return nil
+}
+
+// untilOne is the time until a client with fewer tokens has one.
+func untilOne(client *rate.Limiter, tokens float64) time.Duration {
+	return time.Duration((1 - tokens) / float64(client.Limit()) * float64(time.Second))
 }
 
 // CheckItems counts the items of a request, beyond the one that Check has counted. A
@@ -101,7 +106,7 @@ func (c *Clients) CheckItems(addr string, forwarded []string, items int) error {
 	c.charging.Lock()
 	defer c.charging.Unlock()
 	if tokens := client.TokensAt(now); tokens < 0 {
-		return c.refuse(from, time.Duration((1-tokens)/float64(client.Limit())*float64(time.Second)))
+		return c.refuse(from, untilOne(client, tokens))
 	}
 	for left := items - 1; left > 0; left -= client.Burst() {
 		client.ReserveN(now, min(left, client.Burst())) // one that exceeds the burst is not reserved

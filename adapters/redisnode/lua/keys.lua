@@ -1,7 +1,7 @@
 -- Idempotency keys. They are stored by the day, in UTC, on which they came:
 -- ff:k:{day}:{arc} holds those of an arc, ff:ka:{day} the arcs, ff:kn the number of keys of
--- each day, and ff:kr that of the requests which brought them here. Keys of yesterday, today and tomorrow count; tomorrow's
--- exist because clocks differ.
+-- each day, and ff:kr that of the requests which brought them here. Keys of yesterday,
+-- today and tomorrow count; tomorrow's exist because clocks differ.
 local function today() return math.floor(now() / 86400000) end
 local function keys_of(day, arc) return 'ff:k:' .. day .. ':' .. arc end
 
