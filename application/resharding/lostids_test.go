@@ -1,6 +1,7 @@
 package resharding_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -166,6 +167,44 @@ func TestX7AWindowThatIsLostAtOneNodeAndSealedAtTheOtherIsPublished(t *testing.T
 		}
 		if got := c.sink.reports[now.WindowID(w)]; len(got) != 1 || got[0] != 7 {
 			t.Errorf("it is published with %v, want 7", got)
+		}
+	})
+}
+
+// X7, P5: an instance seals a window at its home, which is lost before the count is copied.
+// Another one abandons that node, and the window is lost at its new home. The first instance
+// does not publish it.
+func TestX7AWindowThatIsLostByANewerRingIsNotPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(faults)
+		d := newDeployment(t, 3)
+		c, late := newCounter(t, d), newCounter(t, d.another(t, h.around))
+		c.pass(t, 2)
+		w := counting.WindowLength(time.Minute).At(time.Now())
+		for id := range counting.ID(7) {
+			check.Must(t, check.Err(c.Accept(t.Context(), netip.Prefix{}, id, "")))
+		}
+		time.Sleep(time.Minute + 10*time.Second)
+		home, second := late.cluster.View().Home(w).ID(), late.cluster.View().Second(w).ID()
+		lost := false
+		h.set(func() {
+			h.before = func(_ context.Context, node counting.NodeID, call chaos.Call) error {
+				if node == second && call.Method == "claim" && call.Window == w && !lost {
+					lost = true
+					c.lose(home)
+					check.Value(c.ring.Abandon(t.Context(), false, home))(t)
+					_ = c.Scan(t.Context())
+				}
+				return nil
+			}
+		})
+		err := late.Scan(t.Context())
+		id := c.cluster.View().WindowID(w)
+		if s, _, showErr := c.Deliveries(t.Context(), id); !lost || showErr != nil || s.State != counting.Lost {
+			t.Fatalf("the window is %q, %v; node lost: %t; the late scan: %v", s.State, showErr, lost, err)
+		}
+		if got := late.sink.reports[id]; len(got) > 0 {
+			t.Errorf("a window that is lost is published with %v", got)
 		}
 	})
 }

@@ -69,6 +69,21 @@ func newDeploymentOf(t *testing.T, n int, around func(*localnode.Node) cluster.N
 	return d
 }
 
+// another is another instance of the deployment, with something around its nodes.
+func (d *deployment) another(t *testing.T, around func(*localnode.Node) cluster.Node) *deployment {
+	t.Helper()
+	var nodes []cluster.Node
+	for _, m := range d.cluster.View().Members() {
+		nodes = append(nodes, around(d.node(m.ID)))
+	}
+	other := &deployment{nodes: d.nodes, cluster: cluster.New(cluster.Options{
+		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: slog.New(slog.DiscardHandler),
+	})}
+	check.Must(t, other.cluster.Start(t.Context()))
+	t.Cleanup(func() { _ = other.cluster.Stop(context.Background()) })
+	return other
+}
+
 // stopMovers stops the instance's movers. d.ring.Start starts others.
 func (d *deployment) stopMovers(t *testing.T) {
 	t.Helper()
