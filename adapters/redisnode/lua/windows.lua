@@ -47,17 +47,36 @@ local function drop_expired()
   end
 end
 
--- count_pages counts the pages again, once a minute: moves, and other versions, add and
--- remove some that no batch has counted.
+-- ARCS_A_STEP bounds what one heartbeat counts: no other call is served meanwhile.
+local ARCS_A_STEP = 1024
+
+-- count_pages counts the pages of some arcs. A round over all arcs begins once a minute:
+-- moves, and other versions, add and remove some that no batch has counted. Until it ends,
+-- pages is what the last round found, and what batches have added since. Then it is what
+-- this round found. Of what batches have added between two steps, the arcs that were
+-- counted before have their part, by their number. round is: when it began, the next arc,
+-- the sum so far, and pages at the last step. It ends early if another version counts all.
 local function count_pages(arcs)
-  local seconds, counted = math.floor(now() / 1000), redis.call('HGET', 'ff:T', 'counted')
-  if counted and seconds - counted < 60 and seconds >= tonumber(counted) then return end
-  local all = 0
-  for arc = 0, arcs - 1 do
-    local n = redis.pcall('HLEN', 'ff:c:' .. int(arc))
-    if type(n) ~= 'table' then all = all + n end
+  local seconds, t = math.floor(now() / 1000), redis.call('HMGET', 'ff:T', 'counted', 'round')
+  local counted, began, next, sum, before = t[1], string.match(t[2] or '', '^(%d+) (%d+) (-?%d+) (-?%d+)$')
+  if not began or began ~= counted then
+    if counted and seconds - counted < 60 and seconds >= tonumber(counted) then return end
+    began, next, sum, before = int(seconds), 0, 0, pages
   end
-  redis.call('HSET', 'ff:T', 'pages', int(all), 'counted', int(seconds))
+  next, sum, arcs = tonumber(next), tonumber(sum), tonumber(arcs)
+  sum = sum + (pages - before) * next / arcs
+  local last = math.min(next + ARCS_A_STEP, arcs) - 1
+  for arc = next, last do
+    local n = redis.pcall('HLEN', 'ff:c:' .. int(arc))
+    if type(n) ~= 'table' then sum = sum + n end
+  end
+  sum = int(math.floor(sum + 0.5))
+  if last + 1 < arcs then
+    redis.call('HSET', 'ff:T', 'counted', began, 'round', began .. ' ' .. int(last + 1) .. ' ' .. sum .. ' ' .. int(pages))
+  else
+    redis.call('HSET', 'ff:T', 'pages', sum)
+    redis.call('HDEL', 'ff:T', 'round')
+  end
 end
 
 -- heartbeat answers the time in milliseconds, the current window, and at most limit
