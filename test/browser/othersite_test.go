@@ -5,9 +5,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -86,4 +89,32 @@ func TestN2AnAllowedSiteShowsTheNumber(t *testing.T) {
 	if got := ask(t, "GET", instance+"/visits?page_id=bulk"); !strings.Contains(got, `"visits":2,`) {
 		t.Errorf("the bulk: %s", got)
 	}
+}
+
+// N2: over plain HTTP to another machine, browsers do not say of which site a request is.
+// An image of another site counts an id there, and names no endpoint.
+func TestN2AnImageOfAnotherSiteNamesNoEndpoint(t *testing.T) {
+	instance := check.Value(url.Parse(startInstance(t, "memory://")))(t)
+	var mu sync.Mutex
+	got := make(map[string]string) // by id
+	way := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(instance); r.Out.Host = r.In.Host },
+		ModifyResponse: func(r *http.Response) error {
+			mu.Lock()
+			defer mu.Unlock()
+			named := r.Request.Header
+			got[r.Request.FormValue("id")] = fmt.Sprintf("%d, %q, %q", r.StatusCode, named.Get("Sec-Fetch-Site"), named.Get("Origin"))
+			return nil
+		},
+	})
+	t.Cleanup(way.Close)
+	base := strings.Replace(way.URL, "127.0.0.1", "count.test", 1) + "/api/verve/accept?"
+	origin := otherSite(t, func() string {
+		return `<img src="` + base + `id=1"><img src="` + base + `id=2&amp;endpoint=http://192.0.2.1/">`
+	})
+	origin = strings.Replace(origin, "localhost", "blog.test", 1)
+	tab(t, browser(t, chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1")), chromedp.Navigate(origin+"/"))
+	service.WaitFor(t, "both images are answered", func() bool { mu.Lock(); defer mu.Unlock(); return len(got) == 2 })
+	check.Equal(t, got["1"], `200, "", ""`, "the answer to an id, the site and the origin")
+	check.Equal(t, got["2"], `403, "", ""`, "the answer to an id with an endpoint, the site and the origin")
 }

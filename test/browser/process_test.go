@@ -44,12 +44,13 @@ func ask(t *testing.T, method, url string) string {
 	return got.Body
 }
 
-// browser starts a browser for the test; every tab is made of its context.
-func browser(t *testing.T) context.Context {
+// browser starts a browser with flags for the test; every tab is made of its context.
+func browser(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	late, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.WSURLReadTimeout(time.Minute))
+	options = append(options, flags...)
 	ctx, cancel := chromedp.NewExecAllocator(late, options...) // as root it does without a sandbox
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)

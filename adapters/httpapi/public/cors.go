@@ -39,7 +39,7 @@ func (a *api) refuseOtherSites(r *http.Request) error {
 	if !fromOtherSite(r) || slices.Contains(a.Origins, "*") {
 		return nil
 	}
-	origin := r.Header.Get("Origin")
+	origin := originOf(r)
 	if slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
 		return nil
 	}
@@ -47,13 +47,29 @@ func (a *api) refuseOtherSites(r *http.Request) error {
 		"A page of another site may count single visits and ids. Bulks, keys and endpoints need its origin in FOOTFALL_CORS_ORIGINS.")
 }
 
-// fromOtherSite goes by the Origin where the browser does not name the site: it does so
-// over TLS and on loopback only.
+// fromOtherSite goes by the Origin, or the Referer, where the browser does not name the
+// site: it does so over TLS and on loopback only. Requests of images have no Origin.
 func fromOtherSite(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site == "cross-site"
 	}
-	return httpapi.IsForeignOrigin(r)
+	if r.Header.Get("Origin") != "" {
+		return httpapi.IsForeignOrigin(r)
+	}
+	return httpapi.IsForeignReferer(r)
+}
+
+// originOf is the origin of the page for which a browser sends a request: its Origin, or
+// else that of its Referer. It is empty where the browser names none.
+func originOf(r *http.Request) string {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return origin
+	}
+	u, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // AllowOrigins permits pages of other origins to use a handler from a browser,
