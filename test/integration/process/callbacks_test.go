@@ -69,10 +69,15 @@ func TestS10CallbacksHaveALogOfTheirOwn(t *testing.T) {
 	in := d.Start()
 	file := filepath.Join(d.Dir, "callbacks.log")
 	called := func(n int) {
+		const line = `"event":"callback"`
 		service.Accept(t, in, n, endpoint.URL)
 		service.WaitFor(t, "a line about the callback", func() bool {
-			b, _ := os.ReadFile(file)
-			return strings.Contains(string(b), `"event":"callback"`)
+			own, _ := os.ReadFile(file)
+			capture, _ := os.ReadFile(d.CaptureLog())
+			if strings.Contains(string(capture), line) {
+				t.Fatalf("the line about callback %d is in the capture log, and %s has %q", n, filepath.Base(file), own)
+			}
+			return strings.Contains(string(own), line)
 		})
 	}
 	called(1)

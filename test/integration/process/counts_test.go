@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"footfall/test/check"
 	"footfall/test/integration/service"
 )
 
@@ -22,9 +23,11 @@ func TestS1ACountFromAnyoneIsBounded(t *testing.T) {
 	in.Get("/visits/shop").Want(t, http.StatusOK, `"visits":21`)
 	in.Administer(http.MethodPut, "/pages/shop", `{"count":9223372036854775807}`).Want(t, http.StatusOK, "9223372036854775807")
 	service.MustSend(t, "POST", in.Public+"/visit/shop", "").Want(t, http.StatusConflict, "overflow")
-	service.WaitFor(t, "the log names the page", func() bool {
-		return strings.Contains(in.Logged(), "visit refused, the count of the page would pass 2^63-1")
-	})
+	check.Equal(t, in.Stop(), 0, "the exit code") // the log is complete then
+	const line = "visit refused, the count of the page would pass 2^63-1"
+	if log := in.Logged(); !strings.Contains(log, line) || !strings.Contains(log, `"shop"`) {
+		t.Errorf("the log does not say %q and name the page:\n%s", line, log)
+	}
 }
 
 // S13: with a rate limit, a bulk costs as many requests as it has items.

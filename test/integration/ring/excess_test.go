@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -50,7 +51,7 @@ func TestS2CountsThatOverflowDoNotHoldUpAMove(t *testing.T) {
 		r.Do(2, "del", fmt.Sprintf("ff:in:%d:2", arc))
 	}
 	in.Repair()
-	in.Moved()
+	in.MovedWithin(2 * time.Minute)
 	for page, arc := range pages {
 		want := half
 		if coming[arc] {

@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"footfall/test/servers"
 )
@@ -81,5 +82,18 @@ func (in *Instance) Remove(id, body string) {
 // Moved waits until all arcs are moved.
 func (in *Instance) Moved() {
 	in.t.Helper()
-	WaitFor(in.t, "all arcs are moved", func() bool { return in.Ring().Moves.Left == 0 })
+	in.MovedWithin(patience)
+}
+
+// MovedWithin is Moved with a limit of its own. Then it ends the test with what GET /ring
+// says of the arcs that are left.
+func (in *Instance) MovedWithin(limit time.Duration) {
+	in.t.Helper()
+	moves := in.Ring().Moves
+	for deadline := time.Now().Add(limit); moves.Left > 0; moves = in.Ring().Moves {
+		if time.Now().After(deadline) {
+			in.t.Fatalf("%d arcs are not moved after %v, and these can't be: %+v", moves.Left, limit, moves.Stuck)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
