@@ -22,7 +22,7 @@ func TestN13ThePagesFitAPhone(t *testing.T) {
 	ctx, complaints := tab(t, browser(t), chromedp.EmulateViewport(phoneWidth, 844, chromedp.EmulateMobile), chromedp.Navigate(instance+"/?"+query.Encode()))
 	const (
 		width = `document.documentElement.scrollWidth`
-		lines = `[...document.querySelectorAll("#pages .remove")].map((e) => {
+		lines = `[...document.querySelectorAll("a, button")].filter((e) => e.textContent.trim() === "remove").map((e) => {
 			const text = document.createRange();
 			text.selectNodeContents(e);
 			return new Set([...text.getClientRects()].map((r) => r.top)).size;
