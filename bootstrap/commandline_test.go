@@ -108,7 +108,7 @@ func TestF16AFlagIsGivenAtMostOnce(t *testing.T) {
 // A command that fails is not a bad command line.
 func TestAFailureHasAnotherExitCode(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"healthcheck --listen=:http:", "ring status --admin-listen=nowhere", "import " + t.TempDir()} {
+	for _, line := range []string{"healthcheck --admin-listen=:http:", "ring status --admin-listen=nowhere", "import " + t.TempDir()} {
 		if code, _, stderr := run(t, strings.Fields(line)...); code != 1 || !strings.HasPrefix(stderr, "footfall: ") {
 			t.Errorf("%q: exit code %d, %q, want 1", line, code, stderr)
 		}
@@ -151,7 +151,7 @@ func TestTheHelpOfACommandHasItsSettings(t *testing.T) {
 	admin := []string{"FOOTFALL_ADMIN_LISTEN", "FOOTFALL_ADMIN_TOKEN"}
 	for line, want := range map[string][]string{
 		"": every, "serve": every, "ring": admin, "ring add": admin, "ring status": admin, "export": admin, "import": admin,
-		"publish": {"FOOTFALL_PUBLISHER"}, "healthcheck": {"FOOTFALL_LISTEN"}, "version": nil, "completion": nil,
+		"publish": {"FOOTFALL_PUBLISHER"}, "healthcheck": {"FOOTFALL_ADMIN_LISTEN"}, "version": nil, "completion": nil,
 	} {
 		for _, asked := range [][]string{append(strings.Fields(line), "--help"), append([]string{"help"}, strings.Fields(line)...)} {
 			_, help, _ := run(t, asked...)

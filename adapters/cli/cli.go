@@ -84,7 +84,7 @@ func New(o Options) *cobra.Command {
 		with(completionCommand(o.Stdout)),
 		with(newCommand("healthcheck", "Exit 0 if the service on this machine is ready, and 1 if not.", func(c *cobra.Command, _ []string) error {
 			return o.checkHealth(c.Context())
-		}), "listen"),
+		}), "admin-listen"),
 		with(newCommand("version", "Print the version.", func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(o.Stdout, o.Version)
 			return err

@@ -78,10 +78,10 @@ func Variable(setting string) string {
 	return "FOOTFALL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }
 
-// checkHealth returns an error unless the public listener says that the service
-// is ready.
+// checkHealth returns an error unless the admin listener says that the service is ready.
+// Callers can use up the connections of the public one.
 func (o *Options) checkHealth(ctx context.Context) error {
-	c, err := o.newClient("listen")
+	c, err := o.newClient("admin-listen")
 	if err != nil {
 		return err
 	}

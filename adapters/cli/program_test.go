@@ -47,15 +47,16 @@ func mustHave(t *testing.T, name, want string) {
 	}
 }
 
-func TestTheHealthIsThatOfThePublicListener(t *testing.T) {
+// S6: health is asked for where callers can't use up the connections, and without the token.
+func TestS6TheHealthIsThatOfTheAdminListener(t *testing.T) {
 	t.Parallel()
 	status := http.StatusOK
-	flag := strings.Replace(adminAt(t, func(w http.ResponseWriter, r *http.Request) {
+	flag := adminAt(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/readyz" || r.Header.Get("Authorization") != "" {
 			t.Errorf("%s with the header %v", r.URL, r.Header)
 		}
 		w.WriteHeader(status)
-	}), "--admin-", "--", 1)
+	})
 	if code, stdout, stderr := run(t, "healthcheck", flag, "--admin-token=secret"); code != 0 || stdout != "" || stderr != "" {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,18 +24,19 @@ import (
 )
 
 // startBalancer runs HAProxy in front of an instance with the configuration of the stack,
-// but for its addresses, and with a hundredth of its connections: 80, of which one source
-// has 20.
-func startBalancer(t *testing.T, in *service.Instance) (url string) {
+// but for its addresses, and with a hundredth of its connections: 80 for callers and two
+// more, of which one source has 20. status is where it says how it is.
+func startBalancer(t *testing.T, in *service.Instance) (url, status string) {
 	t.Helper()
 	text := string(check.Value(os.ReadFile("../../../deploy/haproxy/haproxy.cfg"))(t))
-	addr := servers.FreeAddr(t)
+	addr, statusAddr := servers.FreeAddr(t), servers.FreeAddr(t)
 	for _, change := range [][2]string{
-		{"maxconn 8192", "maxconn 80"},
+		{"maxconn 8192", "maxconn 82"},
+		{"maxconn 8000", "maxconn 80"},
 		{"gt 2048", "gt 20"},
 		{"gt 2304", "gt 22"},
 		{"bind :8000", "bind " + addr},
-		{"bind :8404", "bind " + servers.FreeAddr(t)},
+		{"bind :8404", "bind " + statusAddr},
 		{"server-template footfall 8 footfall:8000", "server footfall1 " + strings.TrimPrefix(in.Public, "http://")},
 	} {
 		check.Equal(t, strings.Count(text, change[0]), 1, "places with %q in the configuration", change[0])
@@ -56,14 +60,14 @@ func startBalancer(t *testing.T, in *service.Instance) (url string) {
 		got, err := service.Request(clientFrom(t, "127.0.0.1"), http.MethodGet, "http://"+addr+"/healthz", "")
 		return err == nil && got.Status == http.StatusOK
 	})
-	return "http://" + addr
+	return "http://" + addr, "http://" + statusAddr
 }
 
 // S12: one source opens as many connections as it can, and keeps them. It gets a quarter of
 // those of the balancer, and 429 beyond; another source is served.
 func TestS12OneSourceDoesNotTakeAllConnectionsOfTheBalancer(t *testing.T) {
 	t.Parallel()
-	balancer := startBalancer(t, service.NewDeployment(t, "FOOTFALL_TRUSTED_PROXIES=127.0.0.1").Start())
+	balancer, _ := startBalancer(t, service.NewDeployment(t, "FOOTFALL_TRUSTED_PROXIES=127.0.0.1").Start())
 	statuses := make(map[int]int)
 	for range 200 {
 		status, retryAfter := holdFrom(t, "127.0.0.2", balancer)
@@ -83,6 +87,42 @@ func TestS12OneSourceDoesNotTakeAllConnectionsOfTheBalancer(t *testing.T) {
 		got.Want(t, http.StatusOK)
 		honest.CloseIdleConnections()
 	}
+}
+
+// S6, S12: callers have all connections of the balancer. It goes on to see that the instance
+// is ready, and both are healthy.
+func TestS12HealthIsSeenWhileCallersHaveAllConnectionsOfTheBalancer(t *testing.T) {
+	t.Parallel()
+	in := service.NewDeployment(t, "FOOTFALL_TRUSTED_PROXIES=127.0.0.1", "FOOTFALL_CONNECTION_LIMIT=100").Start()
+	balancer, status := startBalancer(t, in)
+	refused := 0
+	for i := range 5 * 18 {
+		if got, _ := holdFrom(t, fmt.Sprint("127.0.0.", 2+i%5), balancer); got != http.StatusOK {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Fatal("the balancer has connections for all")
+	}
+	before := checksOf(t, in)
+	service.WaitFor(t, "the balancer has checked the instance again", func() bool { return checksOf(t, in) > before+5 })
+	probe := clientFrom(t, "127.0.0.1")
+	for path, want := range map[string]string{"/healthz": "200", "/metrics": `haproxy_backend_active_servers{proxy="footfall"} 1`} {
+		got, err := service.Request(probe, http.MethodGet, status+path, "")
+		check.Must(t, err, "the status of the balancer")
+		got.Want(t, http.StatusOK, want)
+	}
+	in.MustTool("healthcheck")
+}
+
+// checksOf is how often the instance has said that it is ready.
+func checksOf(t *testing.T, in *service.Instance) int {
+	t.Helper()
+	m := regexp.MustCompile(`footfall_http_requests_total\{code="200",method="GET",route="/readyz"\} (\d+)`).FindStringSubmatch(in.Metrics())
+	if m == nil {
+		t.Fatal("no metric of /readyz")
+	}
+	return check.Value(strconv.Atoi(m[1]))(t)
 }
 
 // holdFrom sends a request on a connection of its own, which stays open until the test ends,

@@ -146,7 +146,7 @@ func TestS6OneClientDoesNotTakeAllConnections(t *testing.T) {
 }
 
 // S6: a probe of the admin listener is answered without the token while callers have all
-// connections of the public one.
+// connections of the public one. The health check of the container is such a probe.
 func TestS6HealthIsAnsweredAtTheLimitOfConnections(t *testing.T) {
 	t.Parallel()
 	const token = "the token of this test"
@@ -160,6 +160,7 @@ func TestS6HealthIsAnsweredAtTheLimitOfConnections(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz"} {
 		service.MustSend(t, http.MethodGet, in.Admin+path, "").Want(t, http.StatusOK, `"status"`)
 	}
+	in.MustTool("healthcheck")
 	service.MustSend(t, http.MethodGet, in.Admin+"/ring", "").Want(t, http.StatusUnauthorized)
 	answer(t, dial(t, in.Public, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")).Want(t, http.StatusServiceUnavailable, `"overloaded"`)
 }

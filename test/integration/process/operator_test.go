@@ -51,7 +51,7 @@ func TestN11ErrorsOfOperatorsSayWhatFailedWhereWhyAndWhatToDo(t *testing.T) {
 		{"ring status --admin-listen=" + nowhere, `no service listens at \S+ \(FOOTFALL_ADMIN_LISTEN\): connect: connection refused; start it, or correct the setting`},
 		{"export - --admin-listen=" + nowhere, `no service listens at \S+ \(FOOTFALL_ADMIN_LISTEN\): connect: connection refused; start it, or correct the setting`},
 		{"import " + pages + " --admin-listen=" + nowhere, `no service listens at \S+ \(FOOTFALL_ADMIN_LISTEN\): connect: connection refused; start it, or correct the setting`},
-		{"healthcheck --listen=" + nowhere, `not ready: no service listens at \S+ \(FOOTFALL_LISTEN\): connect: connection refused; start it, or correct the setting`},
+		{"healthcheck --admin-listen=" + nowhere, `not ready: no service listens at \S+ \(FOOTFALL_ADMIN_LISTEN\): connect: connection refused; start it, or correct the setting`},
 		{"ring status --admin-token=wrong-wrong-wrong-wrong", `401 Unauthorized: .* wants the token of its admin listener: set FOOTFALL_ADMIN_TOKEN as the service has it`},
 		{"import " + pages + " --admin-token=wrong-wrong-wrong-wrong", `401 Unauthorized: .* set FOOTFALL_ADMIN_TOKEN as the service has it`},
 		{"ring status --admin-listen=" + public, `404 Not Found: what listens at \S+ \(FOOTFALL_ADMIN_LISTEN\) is another listener: correct the setting`},
