@@ -107,6 +107,7 @@ func TestS12HealthIsSeenWhileCallersHaveAllConnectionsOfTheBalancer(t *testing.T
 	before := checksOf(t, in)
 	service.WaitFor(t, "the balancer has checked the instance again", func() bool { return checksOf(t, in) > before+5 })
 	probe := clientFrom(t, "127.0.0.1")
+	probe.Timeout = 5 * time.Second // that of the stack's health check
 	for path, want := range map[string]string{"/healthz": "200", "/metrics": `haproxy_backend_active_servers{proxy="footfall"} 1`} {
 		got, err := service.Request(probe, http.MethodGet, status+path, "")
 		check.Must(t, err, "the status of the balancer")
