@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -16,10 +17,10 @@ const listPages = 500
 
 // Apply implements counting.Counts. If the node waits for replicas, it answers when they
 // have the batch. A batch for which too few are online is not applied.
-func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
+func (n *store) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	l := limitsOf(b)
 	args := []any{
-		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents), l.endpoints,
+		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents, n.sets), l.endpoints,
 		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(), l.pages,
 	}
 	function := "apply"
@@ -27,13 +28,14 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 		function = applyMore
 		args = append(args, packKeyed(b.Keyed), l.keys, l.records, packCounts(b.SetCounts))
 	}
-	var on scripter = n.client.Load()
+	get := n.servers.pool
 	if n.replicas > 0 {
-		conn := n.connection()
-		defer func() { _ = conn.Close() }() // returns it to the pool
-		on = conn
+		get = n.servers.connection
 	}
-	word, answer, err := n.call(ctx, on, function, args)
+	on, word, answer, err := n.call(ctx, get, function, args)
+	if err == nil {
+		defer on.close()
+	}
 	switch {
 	case err != nil:
 	case word == "GAP":
@@ -49,6 +51,7 @@ func (n *Node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	if err != nil {
 		return counting.Receipt{}, err
 	}
+	n.warnMissing(answer.text(2))
 	refused, err := parseRefused(answer.text(0))
 	return counting.Receipt{Duplicate: word == "DUP", Refused: refused, Says: n.words(answer.text(1))}, err
 }
@@ -82,7 +85,7 @@ func parseRefused(text string) ([]counting.Refusal, error) {
 }
 
 // Read implements counting.Counts.
-func (n *Node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
+func (n *store) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
 	answer, err := n.run(ctx, "read", int64(epoch), packPages(pages))
 	if err = answer.check(len(pages), err); err != nil {
 		return nil, err
@@ -93,13 +96,17 @@ func (n *Node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.
 		if tallies[i].Visits, ok = answer.count(i); !ok {
 			tallies[i] = counting.Tally{Err: counting.Corrupt}
 		}
+		if answer.text(i) == "missing" {
+			n.warnMissing(strconv.Itoa(int(pages[i].Arc)))
+			tallies[i] = counting.Tally{Err: counting.Missing}
+		}
 	}
 	return tallies, nil
 }
 
 // List implements counting.Counts. The cursor is the arc and the cursor of
-// HSCAN in it. Corrupt: an arc is no hash.
-func (n *Node) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
+// HSCAN in it. Corrupt: an arc is no hash. Missing: one is not there.
+func (n *store) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
 	answer, err := n.run(ctx, "list", int64(epoch), cursor, listPages, sharding.Arcs)
 	if err != nil {
 		return nil, "", err
@@ -114,6 +121,9 @@ func (n *Node) List(ctx context.Context, epoch counting.Epoch, cursor string) ([
 // appendPages reads page, count, ... of an arc.
 func appendPages(pages []counting.Visit, arc counting.Arc, found answer) []counting.Visit {
 	for i := 0; i+1 < len(found); i += 2 {
+		if found.text(i) == "" { // the header of an arc
+			continue
+		}
 		count, ok := found.count(i + 1)
 		if !ok {
 			count = -1
@@ -121,4 +131,14 @@ func appendPages(pages []counting.Visit, arc counting.Arc, found answer) []count
 		pages = append(pages, counting.Visit{Arc: arc, Page: counting.Page(found.text(i)), Count: count})
 	}
 	return pages
+}
+
+// warnMissing logs, once a minute, that the pages of an arc are not where they should be.
+func (n *store) warnMissing(arc string) {
+	now := time.Now().Unix()
+	if last := n.warned.Load(); arc == "" || now-last < 60 || !n.warned.CompareAndSwap(last, now) {
+		return
+	}
+	n.log.Error("pages of a partition are missing, and answer 503: a failover has ended a migration of its slot; "+
+		"bring the key back as docs/redis.md says", "node", n.id, "key", strings.TrimSuffix(n.keys[0], "T")+"c:"+arc)
 }

@@ -21,6 +21,7 @@ const replicaTimeout = callTimeout * 8 / 10
 type scripter interface {
 	redis.Scripter
 	Wait(ctx context.Context, replicas int, timeout time.Duration) *redis.IntCmd
+	WaitAOF(ctx context.Context, local, replicas int, timeout time.Duration) *redis.IntSliceCmd
 }
 
 // awaitReplicas returns when as many replicas have all that the connection has written.
@@ -43,33 +44,32 @@ func tooFew(have, want int, wrap func(error) error) error {
 // rest of the script's answer once every replica that is online has the effect.
 // It does not wait for a replica that is offline: its promotion would lose counts in
 // any case. After an error that the script did not answer the outcome is unknown.
-func (n *Node) replicated(ctx context.Context, function string, args ...any) (answer, error) {
+func (n *store) replicated(ctx context.Context, function string, args ...any) (answer, error) {
 	return n.runDurable(ctx, false, function, args)
 }
 
 // synced is replicated, and also waits for the append-only file of the server
 // where that is synced once a second.
-func (n *Node) synced(ctx context.Context, function string, args ...any) (answer, error) {
+func (n *store) synced(ctx context.Context, function string, args ...any) (answer, error) {
 	return n.runDurable(ctx, true, function, args)
 }
 
-func (n *Node) runDurable(ctx context.Context, synced bool, function string, args []any) (answer, error) {
+func (n *store) runDurable(ctx context.Context, synced bool, function string, args []any) (answer, error) {
 	// WAIT covers what its own connection has written. So the script runs on
 	// the same connection, and runs again if it had an effect before. The
 	// answer then says of one server that the effect exists and is durable.
-	conn := n.connection()
-	defer func() { _ = conn.Close() }() // returns it to the pool
-	_, answer, err := n.call(ctx, conn, function, args)
+	on, _, answer, err := n.call(ctx, n.servers.connection, function, args)
 	if err != nil {
 		return nil, err
 	}
+	defer on.close()
 	if replicas := answer.int(0); replicas > 0 {
-		if err := awaitReplicas(ctx, conn, replicas, syncTimeout); err != nil {
+		if err := awaitReplicas(ctx, on, replicas, syncTimeout); err != nil {
 			return nil, fmt.Errorf("%s: replicas of %s: %w", n.scripts[function].act, n.id, err)
 		}
 	}
-	if synced && n.syncing.Load() {
-		have, err := conn.WaitAOF(ctx, 1, 0, syncTimeout).Result()
+	if synced && n.servers.checks().syncing.Load() {
+		have, err := on.WaitAOF(ctx, 1, 0, syncTimeout).Result()
 		if err == nil && (len(have) == 0 || have[0] < 1) {
 			err = fmt.Errorf("no answer within %v", syncTimeout)
 		}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,7 +19,7 @@ import (
 // harmless tells whether Redis gives an answer only before it executes anything.
 func harmless(answer string) bool {
 	return begins(answer, "NOSCRIPT", "LOADING", "READONLY", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS",
-		"NOAUTH", "WRONGPASS", "NOPERM", tooManyClients, "ERR invalid password")
+		"NOAUTH", "WRONGPASS", "NOPERM", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", tooManyClients, "ERR invalid password")
 }
 
 // begins tells whether an answer begins with one of some words.
@@ -64,13 +62,7 @@ func withAdvice(err error) string {
 
 // words are what the server says, without the user's name. Scripts add to it where they
 // failed.
-func (n *Node) words(says string) string {
-	says, _, _ = strings.Cut(says, " script: ")
-	if user := n.client.Load().Options().Username; user != "" {
-		says = strings.ReplaceAll(says, "User "+user+" ", "The user ")
-	}
-	return says
-}
+func (n *store) words(says string) string { return n.servers.checks().words(says) }
 
 // isSetup tells whether an answer to the first commands, or a failure to connect, is one
 // that only an operator can mend: credentials, rights or certificates. None of them comes
@@ -92,7 +84,7 @@ func isClosed(err error) bool {
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
 // had no effect, and a counting.ServerError if the server has refused it whole.
-func (n *Node) failed(err error) error {
+func (n *store) failed(err error) error {
 	err, refused := classified(err), redis.Error(nil)
 	if counting.ServerSays(err) == "" && errors.As(err, &refused) && harmless(refused.Error()) {
 		return &counting.ServerError{Says: n.words(refused.Error()), Err: err}
@@ -128,85 +120,4 @@ func plain(err error) error {
 		return counting.Mark(errors.New("no answer in time"), err)
 	}
 	return err
-}
-
-// probe returns the first of the commands that the user may not run on a key of Footfall.
-func probe() string {
-	mayRun, _ := sources.ReadFile("lua/rights.lua") // the files are part of the program
-	return string(mayRun) + `for _, name in ipairs(ARGV) do
-  if not may_run(name) then return name end
-end
-return ''`
-}
-
-// commands are those that the scripts run.
-func commands() (names []any) {
-	files, _ := fs.Glob(sources, "lua/*.lua")
-	calls := regexp.MustCompile(`call\('([A-Z]+)'`)
-	seen := make(map[string]bool)
-	for _, file := range files {
-		text, _ := sources.ReadFile(file) // the files are part of the program
-		for _, call := range calls.FindAllSubmatch(text, -1) {
-			if name := string(call[1]); !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// preflight checks the server at the start of every connection. It refuses a server
-// that could evict counts. It logs a warning for a server that could lose them in a
-// crash.
-func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
-	info, err := c.InfoMap(ctx, "server", "memory", "persistence", "replication").Result()
-	switch {
-	case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
-		return setup("%s: INFO is needed, and what docs/redis.md lists", n.words(err.Error()))
-	case err != nil && isSetup(err):
-		return refusedAtOnce(n.words(err.Error()))
-	case err != nil:
-		return notApplied(err)
-	}
-	switch mode := info["Server"]["redis_mode"]; {
-	case mode == "cluster":
-		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
-			"%s is a member of a Redis Cluster, whose keys lie on many servers; name servers that are none", n.Addr()))
-	case mode == "sentinel":
-		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
-			"%s is a Sentinel, which has no counts; name the server that it watches", n.Addr()))
-	case info["Replication"]["role"] == "slave":
-		r := info["Replication"]
-		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
-			"%s is a replica of %s:%s; name the primary", n.Addr(), r["master_host"], r["master_port"]))
-	}
-	if info["Persistence"]["loading"] == "1" { // it writes no append-only file now, whatever its setting
-		const says = "LOADING Redis is loading the dataset in memory"
-		return notApplied(&counting.ServerError{Says: says, Err: errors.New(says)})
-	}
-	version := info["Server"]["redis_version"]
-	var major, minor int
-	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
-	if major < 7 {
-		return setup("redis %s is too old, want 7.0 or later", version)
-	}
-	if missing, err := c.Eval(ctx, probe(), nil, n.commands...).Text(); err == nil && missing != "" {
-		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
-	} else if err != nil && isSetup(err) {
-		return refusedAtOnce(n.words(err.Error()))
-	}
-	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
-		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)
-	}
-	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
-		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)
-	}
-	hasWaitAOF := major > 7 || minor >= 2
-	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
-		// A server that hides its configuration is assumed to have the default.
-		how, err := c.ConfigGet(ctx, "appendfsync").Result()
-		n.syncing.Store(err != nil || how["appendfsync"] == "everysec")
-	}
-	return nil
 }

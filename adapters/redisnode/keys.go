@@ -8,10 +8,11 @@ import (
 	"footfall/domain/sharding"
 )
 
-// The keys of a node, w being a window's number:
+// The keys of a node, w being a window's number. Those of a partition of a Redis Cluster
+// begin with ff:{tag}: instead of ff:, and its state also holds what is marked with a star.
 //
 //	ff:T          hash: which node of which deployment this is, its format, its ring, the sealed windows
-//	ff:Q          hash: session -> its last batch, when it came, and what it refused
+//	ff:Q      *   hash: session -> its last batch, when it came, and what it refused
 //	ff:c:{arc}    hash: page -> count
 //	ff:x:{arc}:{table}   the same of an arc that was claimed: its frozen pages
 //	ff:s:{arc}:{table}   the same, quarantined when that table gave the arc to this node
@@ -23,22 +24,22 @@ import (
 //	ff:ka:{day}   set of the arcs that have keys of the day; ff:kn: hash: day -> number of keys
 //	ff:kr         hash: day -> number of requests with a key that batches have brought
 //	ff:ids:{w}:{set}  sets of ids; small sets of integers are the cheapest that Redis has
-//	ff:n:{w}      number of ids in them
+//	ff:n:{w}  *   number of ids in them
 //	ff:eps:{w}    set of endpoints
 //	ff:pend       sorted set of the windows that wait to be closed
 //	ff:win:{w}    hash: the entry of the ledger; ff:wins: sorted set of those
 //	ff:cb:{w}     hash: endpoint -> its last delivery
-const (
-	arcKey = "ff:c:"
-	// setBits: the ids of a window are spread over 2^setBits sets, so that
-	// each stays below the 512 integers up to which Redis packs a set, for
-	// a million ids on a node.
-	setBits = 11
-	idSets  = 1 << setBits
-)
+//
+// setBits: the ids of a window are spread over 2^setBits sets, so that each stays below the
+// 512 integers up to which Redis packs a set, for a million ids on a node. The partitions of
+// a cluster share them.
+const setBits = 11
 
-// idSet spreads ids evenly, whatever their pattern (Knuth's multiplicative hash).
-func idSet(id counting.ID) uint64 { return uint64(id) * 0x9E3779B97F4A7C15 >> (64 - setBits) }
+// idSet spreads ids evenly over sets, whatever their pattern (Knuth's multiplicative hash).
+// sets is a power of two.
+func idSet(id counting.ID, sets int) uint64 {
+	return uint64(id) * 0x9E3779B97F4A7C15 >> (64 - setBits) & uint64(sets-1)
+}
 
 // pack writes one MessagePack array of strings: the fields that add appends for each
 // item. No items are an empty string. One argument is cheaper for both sides than
@@ -56,15 +57,15 @@ func pack[T any](items []T, fields int, add func(b []byte, item *T) []byte) []by
 
 func packVisits(visits []counting.Visit) []byte {
 	return pack(visits, 3, func(b []byte, v *counting.Visit) []byte {
-		b = appendArcKey(b, v.Arc)
+		b = appendInt(b, int64(v.Arc))
 		b = appendString(b, string(v.Page))
 		return appendInt(b, v.Count)
 	})
 }
 
-func packIDs(events []counting.IDEvent) []byte {
+func packIDs(events []counting.IDEvent, sets int) []byte {
 	return pack(events, 4, func(b []byte, e *counting.IDEvent) []byte {
-		b = appendInt(b, int64(idSet(e.ID)))
+		b = appendInt(b, int64(idSet(e.ID, sets)))
 		b = appendInt(b, int64(e.ID))
 		b = appendString(b, e.Endpoint)
 		return appendInt(b, int64(e.Table))
@@ -73,7 +74,7 @@ func packIDs(events []counting.IDEvent) []byte {
 
 func packPages(pages []counting.Located) []byte {
 	return pack(pages, 2, func(b []byte, p *counting.Located) []byte {
-		return appendString(appendArcKey(b, p.Arc), string(p.Page))
+		return appendString(appendInt(b, int64(p.Arc)), string(p.Page))
 	})
 }
 
@@ -194,14 +195,5 @@ func appendInt(b []byte, v int64) []byte {
 	at := len(b)
 	b = strconv.AppendInt(append(b, 0), v, 10)
 	b[at] = 0xa0 | byte(len(b)-at-1) // 20 bytes at most
-	return b
-}
-
-func appendArcKey(b []byte, arc counting.Arc) []byte {
-	at := len(b)
-	b = append(b, 0)
-	b = append(b, arcKey...)
-	b = strconv.AppendUint(b, uint64(arc), 10)
-	b[at] = 0xa0 | byte(len(b)-at-1)
 	return b
 }

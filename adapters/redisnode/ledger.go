@@ -10,13 +10,13 @@ import (
 )
 
 // Claim implements counting.Ledger.
-func (n *Node) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
+func (n *store) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
 	answer, err := n.run(ctx, "claim", int64(w), seconds(counting.EntryLife), owner, lease.Milliseconds(), counting.MaxLease.Milliseconds())
 	return answer.text(0), parseEntry(w, answer, 1), err
 }
 
 // Advance implements counting.Ledger.
-func (n *Node) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+func (n *store) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
 	answer, err := n.replicated(ctx, "advance", int64(w), seconds(counting.EntryLife), token, string(s.Action),
 		s.Lease.Milliseconds(), s.Count, s.Sink, s.Endpoint, deliveryText(s.Delivery),
 		s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife))
@@ -37,7 +37,7 @@ func parseDelivery(text string) (d counting.Delivery, err error) {
 }
 
 // Entry implements counting.Ledger.
-func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
+func (n *store) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	answer, err := n.run(ctx, "entry", int64(w))
 	if err != nil {
 		return counting.Entry{}, nil, err
@@ -55,7 +55,7 @@ func (n *Node) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 }
 
 // Entries implements counting.Ledger.
-func (n *Node) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
+func (n *store) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
 	answer, err := n.run(ctx, "entries", int64(before), limit)
 	entries := make([]counting.Entry, 0, len(answer)/2)
 	for i := 0; i < len(answer); i += 2 {

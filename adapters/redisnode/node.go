@@ -12,18 +12,13 @@
 package redisnode
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 
 	"footfall/adapters/serverurl"
 	"footfall/domain/counting"
@@ -59,21 +54,8 @@ type Options struct {
 // Node is one node. Its methods are safe for concurrent use. New connects to
 // nothing: a server that is away is an error of each call.
 type Node struct {
-	id     counting.NodeID
-	client atomic.Pointer[redis.Client]
-	// newClient makes a client without a connection.
-	newClient func() *redis.Client
-	// scripts are loaded into the server when it doesn't know them.
-	scripts  map[string]script
-	commands []any // that the scripts run
-	refusals map[string]error
-	replicas int // that have to have a batch
-	log      *slog.Logger
-
-	bound   atomic.Pointer[string] // the deployment that calls mean, nil for any
-	closed  atomic.Bool
-	warned  atomic.Bool // that the server writes no append-only file
-	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
+	store
+	server *server
 }
 
 var (
@@ -86,79 +68,12 @@ var (
 
 // New makes a node.
 func New(o Options) *Node {
-	// The client writes lines of its own to stderr, one for each failed dial.
-	// They say no more than the errors of the calls do.
-	logging.Disable()
-	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals(), replicas: o.Wait}
-	if n.replicas > 0 {
-		n.commands = append(n.commands, "WAIT")
-	}
-	n.newClient = func() *redis.Client {
-		return redis.NewClient(&redis.Options{
-			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
-			Dialer:    dialer(o.TLS),
-			OnConnect: n.preflight,
-			// A retry inside the client could count twice. The group commit repeats
-			// batches, since it knows what they are.
-			MaxRetries: -1, DialerRetries: 1,
-			ContextTimeoutEnabled: true,
-			DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
-			PoolSize: cmp.Or(o.PoolSize, poolSize), PoolTimeout: callTimeout,
-			ConnMaxIdleTime: cmp.Or(o.IdleTime, idleTime),
-			Protocol:        2, DisableIdentity: true,
-		})
-	}
-	n.client.Store(n.newClient())
-	return n
-}
-
-// connection is one connection of a client. It is returned by Close.
-type connection struct {
-	*redis.Conn
-	of *redis.Client
-}
-
-func (n *Node) connection() connection {
-	client := n.client.Load()
-	return connection{client.Conn(), client}
-}
-
-// replaceIfDemoted replaces all connections when one of them leads to a server that is no
-// primary any more: the others do, too, and the address may lead to another server by now.
-// The old ones are closed when the calls that are under way on them have ended.
-func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
-	if !strings.HasPrefix(err.Error(), "READONLY") {
-		return
-	}
-	old, ok := on.(*redis.Client)
-	if !ok {
-		old = on.(connection).of
-	}
-	replacement := n.newClient()
-	if n.client.CompareAndSwap(old, replacement) {
-		time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
-	} else {
-		_ = replacement.Close()
-	}
-	if n.closed.Load() {
-		_ = n.client.Load().Close()
-	}
+	at := newServer(o)
+	return &Node{store: newStore(o.ID, "ff:", 1<<setBits, at, newScripts(), o.Wait, o.Log), server: at}
 }
 
 // Close ends all connections. It may be called twice.
-func (n *Node) Close() error {
-	n.closed.Store(true)
-	if err := n.client.Load().Close(); err != nil && err != redis.ErrClosed { //nolint:errorlint // it is returned as it is
-		return err
-	}
-	return nil
-}
-
-// ID implements sharding.RingStore.
-func (n *Node) ID() counting.NodeID { return n.id }
-
-// Addr implements sharding.RingStore.
-func (n *Node) Addr() string { return n.client.Load().Options().Addr }
+func (n *Node) Close() error { return n.server.close() }
 
 // Identify asks the servers who they are, before any other call. A node whose server
 // has the other name of its address (names) takes that name: the list of a configuration
@@ -171,9 +86,9 @@ func Identify(ctx context.Context, nodes []*Node) error {
 	var all sync.WaitGroup
 	for i, n := range nodes {
 		all.Go(func() {
-			info, _ := n.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Load().Options().DB)
-			stored, _ := n.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
+			info, _ := n.server.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
+			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.server.client.Load().Options().DB)
+			stored, _ := n.server.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
 			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
 				n.id = counting.NodeID(stored)
 			}

@@ -11,10 +11,10 @@ import (
 )
 
 // Bind implements sharding.RingStore.
-func (n *Node) Bind(deployment string) { n.bound.Store(&deployment) }
+func (n *store) Bind(deployment string) { n.bound.Store(&deployment) }
 
 // deployment is what calls mean, empty for any.
-func (n *Node) deployment() string {
+func (n *store) deployment() string {
 	if bound := n.bound.Load(); bound != nil {
 		return *bound
 	}
@@ -22,7 +22,7 @@ func (n *Node) deployment() string {
 }
 
 // RingState implements sharding.RingStore.
-func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
+func (n *store) RingState(ctx context.Context) (sharding.RingState, error) {
 	answer, err := n.run(ctx, "ring_state")
 	if err != nil {
 		return sharding.RingState{}, err
@@ -39,7 +39,7 @@ func (n *Node) RingState(ctx context.Context) (sharding.RingState, error) {
 }
 
 // RingSummary implements sharding.RingStore.
-func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
+func (n *store) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 	answer, err := n.run(ctx, "ring_summary")
 	return sharding.RingSummary{
 		Fence:    counting.Epoch(answer.int64(0)),
@@ -51,7 +51,7 @@ func (n *Node) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 }
 
 // Fence implements sharding.RingStore.
-func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
+func (n *store) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
 	var tables strings.Builder
 	for _, t := range r.IDTables() {
 		fmt.Fprintf(&tables, "%d %d;", t.From, t.Epoch)
@@ -63,14 +63,28 @@ func (n *Node) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, er
 }
 
 // Accept implements sharding.RingStore.
-func (n *Node) Accept(ctx context.Context, r *sharding.Ring) error {
+func (n *store) Accept(ctx context.Context, r *sharding.Ring) error {
 	_, err := n.replicated(ctx, "accept_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID())
 	return err
 }
 
 // Open implements sharding.RingStore.
-func (n *Node) Open(ctx context.Context, r *sharding.Ring) error {
+func (n *store) Open(ctx context.Context, r *sharding.Ring) error {
 	_, err := n.replicated(ctx, "open_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)),
-		packArcList(r.ContinuedMoves(n.id)), int64(r.LostUntil()), counting.MaxWaiting)
+		packArcList(r.ContinuedMoves(n.id)), int64(r.LostUntil()), counting.MaxWaiting, n.packOwned(r))
 	return err
+}
+
+// packOwned lists the arcs of a partition, which makes their hashes; nil for a server.
+func (n *store) packOwned(r *sharding.Ring) []byte {
+	if !n.isPartition() {
+		return nil
+	}
+	var own []counting.Arc
+	for arc := range counting.Arc(sharding.Arcs) {
+		if r.Owner(arc) == r.Index(n.id) {
+			own = append(own, arc)
+		}
+	}
+	return packArcs(own)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -58,13 +57,13 @@ type script struct {
 // connection: it may have been idle for too long. A server that refuses to read because it
 // can't save, or misses replicas, is no replica: Redis checks that first. So it may read
 // all the same.
-func (s script) run(ctx context.Context, on redis.Scripter, args []any) ([]any, error) {
-	v, err := s.Run(ctx, on, nil, args...).Slice()
+func (s script) run(ctx context.Context, on redis.Scripter, keys []string, args []any) ([]any, error) {
+	v, err := s.Run(ctx, on, keys, args...).Slice()
 	if err != nil && s.readOnly != nil && isClosed(err) {
-		v, err = s.Run(ctx, on, nil, args...).Slice()
+		v, err = s.Run(ctx, on, keys, args...).Slice()
 	}
 	if err != nil && s.readOnly != nil && begins(err.Error(), "MISCONF", "NOREPLICAS") {
-		return s.readOnly.Run(ctx, on, nil, args...).Slice()
+		return s.readOnly.Run(ctx, on, keys, args...).Slice()
 	}
 	return v, err
 }
@@ -149,52 +148,8 @@ func refusals() map[string]error {
 		"MOVING":     sharding.ErrMoving,
 		"UNFINISHED": counting.ErrUnfinished,
 		"CORRUPT":    counting.Corrupt,
+		"MISSING":    counting.Missing,
 		"CURSOR":     notApplied(errors.New("the cursor is another node's")),
 		"ORDER":      notApplied(errors.New("an earlier step of the window is missing")),
 	}
-}
-
-// run runs the script of a function with the node's id, its deployment and args. It returns the answer
-// after its first word. The error is that of the client (failed), or one of refusals.
-func (n *Node) run(ctx context.Context, function string, args ...any) (answer, error) {
-	_, answer, err := n.call(ctx, n.client.Load(), function, args)
-	return answer, err
-}
-
-// refusal is the error for the first word of an answer; nil if the script did not refuse.
-func (n *Node) refusal(word string, a answer) error {
-	switch word {
-	case "SKEW":
-		return &counting.SkewError{Ahead: time.Duration(a.int64(1)) * time.Millisecond}
-	case "WRONGNODE":
-		return fmt.Errorf("%w: it is %s", counting.ErrWrongNode, a.text(1))
-	case "OTHER":
-		return &counting.DeploymentError{Of: a.text(1), Meant: a.text(2)}
-	case "FORMAT":
-		return &counting.FormatError{Format: a.text(1), Newest: a.text(2)}
-	}
-	return n.refusals[word]
-}
-
-// call is run on the client, or on one connection of it. It also returns the word: OK or
-// another one of the script.
-func (n *Node) call(ctx context.Context, on redis.Scripter, function string, args []any) (word string, rest answer, err error) {
-	s := n.scripts[function]
-	args = append([]any{string(n.id), n.deployment()}, args...)
-	v, err := s.run(ctx, on, args)
-	for err != nil && isRefused(err) && n.client.Load().PoolStats().TotalConns > 0 && pause(ctx) {
-		v, err = s.run(ctx, on, args)
-	}
-	if err != nil {
-		n.replaceIfDemoted(on, err)
-		err = n.failed(err)
-	} else if word = answer(v).text(0); word == "" {
-		err = fmt.Errorf("it answered %v", v)
-	} else {
-		err = n.refusal(word, answer(v))
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("%s on %s: %w", s.act, n.id, err)
-	}
-	return word, v[1:], nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Heartbeat implements counting.Windows.
-func (n *Node) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
+func (n *store) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
 	answer, err := n.run(ctx, "heartbeat", seconds(counting.SessionLife), counting.MaxWaiting,
 		c.Now.UnixMilli(), c.MaxSkew.Milliseconds(), sharding.Arcs)
 	a := counting.HeartbeatResult{Now: time.UnixMilli(answer.int64(0)), Current: counting.Window(answer.int64(1))}
@@ -20,20 +20,20 @@ func (n *Node) Heartbeat(ctx context.Context, c counting.Clock) (counting.Heartb
 }
 
 // Seal implements counting.Windows.
-func (n *Node) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
+func (n *store) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
 	answer, err := n.replicated(ctx, "seal", int64(w), grace.Milliseconds(), counting.EntryLife.Milliseconds(),
-		c.Now.UnixMilli(), c.MaxSkew.Milliseconds())
+		c.Now.UnixMilli(), c.MaxSkew.Milliseconds(), n.sets)
 	return answer.int64(0), err
 }
 
 // Distinct implements counting.Windows.
-func (n *Node) Distinct(ctx context.Context, w counting.Window) (int64, error) {
+func (n *store) Distinct(ctx context.Context, w counting.Window) (int64, error) {
 	answer, err := n.run(ctx, "distinct", int64(w))
 	return answer.int64(0), err
 }
 
 // Endpoints implements counting.Windows.
-func (n *Node) Endpoints(ctx context.Context, w counting.Window) ([]string, error) {
+func (n *store) Endpoints(ctx context.Context, w counting.Window) ([]string, error) {
 	answer, err := n.run(ctx, "endpoints", int64(w))
 	endpoints := make([]string, len(answer))
 	for i := range answer {
@@ -43,8 +43,8 @@ func (n *Node) Endpoints(ctx context.Context, w counting.Window) ([]string, erro
 }
 
 // Retire implements counting.Windows.
-func (n *Node) Retire(ctx context.Context, w counting.Window) error {
-	_, err := n.run(ctx, "retire", int64(w), seconds(counting.WindowLife), idSets)
+func (n *store) Retire(ctx context.Context, w counting.Window) error {
+	_, err := n.run(ctx, "retire", int64(w), seconds(counting.WindowLife), n.sets)
 	return err
 }
 

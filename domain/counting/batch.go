@@ -214,6 +214,8 @@ const (
 	PageLimit
 	// DiskFull: less is free on the disk than the batch's DiskReserve.
 	DiskFull
+	// Missing: what the node has of the page's arc is not where it should be.
+	Missing
 )
 
 func (r Reason) Error() string {
@@ -229,8 +231,9 @@ func (r Reason) Error() string {
 		Denied:        "the server refused a command",
 		PageLimit:     "the node has as many pages as it may have",
 		DiskFull:      "the disk has no room for more pages and keys",
+		Missing:       "a part of the store is missing",
 	}
-	if r >= Overflow && r <= DiskFull {
+	if r >= Overflow && r <= Missing {
 		return texts[r]
 	}
 	return "refused for the reason " + strconv.Itoa(int(r))

@@ -36,6 +36,7 @@ func Of(err error, write bool) Fault {
 		{sharding.ErrBadChange, BadRequest("bad_change", "{error}")},
 		{counting.Overflow, New(conflict, "overflow", "The count would pass 2^63-1; it was left as it is.")},
 		{counting.Corrupt, Unavailable("corrupt", "What is stored for this is no count; it was left as it is.", 60)},
+		{counting.Missing, Unavailable("missing", "The part of the store that has this page is missing until an operator brings it back.", 60)},
 		{counting.EndpointLimit, Unavailable("endpoint_limit", "The window has as many endpoints as it may have.", 10)},
 		{counting.Moving, Unavailable("moving", "The page is on its way between two nodes; nothing was changed.", 2)},
 		{counting.KeyReused, New(unprocessable, "key_reused", "The idempotency key came with another payload before; nothing was changed.")},

@@ -3,27 +3,45 @@
 -- item, and every command for an item is a pcall: whatever the server refuses, an item is
 -- applied or refused, and a repetition of the batch changes nothing.
 
+-- missing is an arc of the batch whose pages are not here.
+local missing = ''
+
 -- page_limit bounds the pages of the node; 0 is no bound. added is how many pages the batch
 -- has added.
 local page_limit, added = 0, 0
 
 -- has_no_room tells whether the limit of pages refuses a page. One of an arc that is coming
 -- may be at its source.
-local function has_no_room(key, page)
-  if page_limit == 0 or pages + added < page_limit or redis.pcall('HEXISTS', key, page) ~= 0 then return false end
-  return redis.pcall('GETBIT', 'ff:coming', string.sub(key, #'ff:c:' + 1)) == 0
+local function has_no_room(arc, page)
+  if page_limit == 0 or pages + added < page_limit or redis.pcall('HEXISTS', P .. 'c:' .. arc, page) ~= 0 then return false end
+  return redis.pcall('GETBIT', P .. 'coming', arc) == 0
+end
+
+-- present are the arcs whose pages are here, as far as the batch has looked.
+local present = {}
+
+-- is_absent tells whether the pages of an arc are missing. It looks once for an arc.
+local function is_absent(arc)
+  if not is_partition or present[arc] then return false end
+  if is_missing(arc) then
+    missing = arc
+    return true
+  end
+  present[arc] = true
+  return false
 end
 
 -- add adds to a page, or returns the reason for which it cannot. A page that has the count
 -- that was added is a new one.
-local function add(key, page, count)
-  if has_no_room(key, page) then return PAGES_FULL end
-  local r = redis.pcall('HINCRBY', key, page, count)
+local function add(arc, page, count)
+  if is_absent(arc) then return MISSING end
+  if has_no_room(arc, page) then return PAGES_FULL end
+  local r = redis.pcall('HINCRBY', P .. 'c:' .. arc, page, count)
   if type(r) == 'table' then return reason_of(r) end
   if r == tonumber(count) then added = added + 1 end
 end
 
--- apply_visits adds visits: key of the arc, page, count, ...
+-- apply_visits adds visits: arc, page, count, ...
 local function apply_visits(visits, refused, item)
   for i = 1, #visits, 3 do
     local reason = add(visits[i], visits[i + 1], visits[i + 2])
@@ -55,14 +73,14 @@ end
 local function apply_ids(events, limit, refused, item)
   local pcall, w = redis.pcall, current_window()
   local valid, name = id_table(w), int(w)
-  local ids, endpoints, size = 'ff:ids:' .. name .. ':', 'ff:eps:' .. name, 'ff:n:' .. name
-  local has, stored, known, fresh, opened = pcall('INCRBY', size, 0), 0, {}, 0, false
+  local ids, endpoints = P .. 'ids:' .. name .. ':', P .. 'eps:' .. name
+  local has, stored, known, fresh, opened = add_to_number('n', name, 0), 0, {}, 0, false
   local broken = first_error(has) or has > 2^52 and CORRUPT or nil
 
   -- open_ids makes the window a waiting one before its first id.
   local function open_ids()
     if not opened and not broken then
-      broken = first_error(pcall('ZADD', 'ff:pend', name, name))
+      broken = first_error(pcall('ZADD', P .. 'pend', name, name))
       stored = pcall('SCARD', endpoints)
       broken, opened = broken or first_error(stored), true
     end
@@ -77,6 +95,7 @@ local function apply_ids(events, limit, refused, item)
     if is == 0 and stored >= limit then return LIMIT end
     local added = pcall('SADD', endpoints, endpoint)
     if first_error(added) then return first_error(added) end
+    if is_partition and added == 1 then add_to_number('e', name, 1) end
     known[endpoint], stored = true, stored + added
   end
 
@@ -91,7 +110,7 @@ local function apply_ids(events, limit, refused, item)
     if reason then refused[#refused + 1] = item .. reason end
     item = item + 1
   end
-  if fresh > 0 then pcall('INCRBY', size, fresh) end
+  if fresh > 0 then add_to_number('n', name, fresh) end
   return item
 end
 
@@ -110,20 +129,25 @@ local function apply_items(refused, visits, events, endpoint_limit, caller, most
     item = apply_ids(cmsgpack.unpack(events), tonumber(endpoint_limit), refused, item)
   end
   if apply_more then apply_more(refused, item, ...) end
-  if added ~= 0 then redis.pcall('HINCRBY', 'ff:T', 'pages', int(added)) end
+  if added ~= 0 then redis.pcall('HINCRBY', STATE, 'pages', int(added)) end
 end
 
--- apply applies a batch unless ff:Q says that it was applied. If replicas is not 0, so
+-- SESSIONS is where the last batch of each session is, in the field OF .. session. That of
+-- a partition is its state, so that neither can be here without the other.
+local SESSIONS, OF = P .. 'Q', ''
+if is_partition then SESSIONS, OF = STATE, 'q:' end
+
+-- apply applies a batch unless the session says that it was applied. If replicas is not 0, so
 -- many have to be online, and the caller waits until they have the batch: see durable.
 local function apply(epoch, session, seq, replicas, ...)
   local last, before, n = 0, '', tonumber(seq)
-  local q = redis.call('HGET', 'ff:Q', session)
+  local q = redis.call('HGET', SESSIONS, OF .. session)
   if q then
     local s, r = string.match(q, '^(%d+) %d+ (.*)$')
     last, before = tonumber(s), r
   end
   replicas = tonumber(replicas)
-  if n <= last and replicas > 0 then redis.call('HSET', 'ff:T', 'touched', 1) end
+  if n <= last and replicas > 0 then redis.call('HSET', STATE, 'touched', 1) end
   if n == last then return {'DUP', before} end
   if n < last then return {'DUP', ''} end
   epoch = tonumber(epoch)
@@ -137,9 +161,9 @@ local function apply(epoch, session, seq, replicas, ...)
   end
 
   local refused, mark = {}, seq .. ' ' .. redis.call('TIME')[1] .. ' '
-  redis.call('HSET', 'ff:Q', session, mark)
+  redis.call('HSET', SESSIONS, OF .. session, mark)
   apply_items(refused, ...)
   local r = table.concat(refused, ',')
-  if r ~= '' then redis.call('HSET', 'ff:Q', session, mark .. r) end
-  return {'OK', r, denied}
+  if r ~= '' then redis.call('HSET', SESSIONS, OF .. session, mark .. r) end
+  return {'OK', r, denied, missing}
 end

@@ -37,3 +37,16 @@ local function current_window() return open_window(math.floor(now() / length)) e
 -- skewed tells whether the server's clock and a caller's, in milliseconds, differ by
 -- more than most.
 local function skewed(caller, most) return math.abs(now() - caller) > tonumber(most) end
+
+-- add_to_number adds to the number of ids ('n') or endpoints ('e') of a window, and returns
+-- it. Those of a partition are in its state: if ids are not here, their number is.
+local function add_to_number(kind, w, by)
+  if is_partition then return redis.pcall('HINCRBY', STATE, kind .. ':' .. w, by) end
+  return redis.pcall('INCRBY', P .. kind .. ':' .. w, by)
+end
+
+-- number_of_ids is the number of ids of a window, false where there is none.
+local function number_of_ids(w)
+  if is_partition then return redis.call('HGET', STATE, 'n:' .. w) end
+  return redis.pcall('GET', P .. 'n:' .. w)
+end

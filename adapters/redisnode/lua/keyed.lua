@@ -11,12 +11,12 @@ end
 -- commands that would take back a key, or could leave one without its number.
 local function key_days(day)
   local among, records, requests = {}, 0, 0
-  local why = first_error(redis.pcall('HDEL', 'ff:kn', '')) or first_error(redis.pcall('HINCRBY', 'ff:kn', int(day), 0)) or
-    first_error(redis.pcall('HINCRBY', 'ff:kr', int(day), 0)) or first_error(redis.pcall('SCARD', 'ff:ka:' .. int(day)))
+  local why = first_error(redis.pcall('HDEL', P .. 'kn', '')) or first_error(redis.pcall('HINCRBY', P .. 'kn', int(day), 0)) or
+    first_error(redis.pcall('HINCRBY', P .. 'kr', int(day), 0)) or first_error(redis.pcall('SCARD', P .. 'ka:' .. int(day)))
   if why then return nil, why end
   for d = day - 1, day + 1 do
-    local n, broken = number_of('ff:kn', d)
-    local r, broken_too = number_of('ff:kr', d)
+    local n, broken = number_of(P .. 'kn', d)
+    local r, broken_too = number_of(P .. 'kr', d)
     if not n or not r then return nil, broken or broken_too end
     if n > 0 or d == day then
       among[#among + 1] = int(d)
@@ -36,7 +36,10 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
   for i = 1, #keyed, 5 do
     local arc, page, count, key, print = keyed[i], keyed[i + 1], keyed[i + 2], keyed[i + 3], keyed[i + 4]
     local known, reason = among and find_key(among, arc, key), nil
-    if not among then
+    local absent = is_absent(arc)
+    if absent then
+      reason = MISSING
+    elseif not among then
       reason = records
     elseif type(known) == 'table' then
       reason = reason_of(known)
@@ -46,13 +49,13 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
       reason = KEYS_FULL
     else
       local failed = store_key(day, arc, key, print)
-      reason = failed and reason_of(failed) or count ~= '0' and add('ff:c:' .. arc, page, count) or nil
+      reason = failed and reason_of(failed) or count ~= '0' and add(arc, page, count) or nil
       if reason then
-        if redis.pcall('HDEL', keys_of(day, arc), key) == 1 then redis.pcall('HINCRBY', 'ff:kn', day, -1) end
+        if redis.pcall('HDEL', keys_of(day, arc), key) == 1 then redis.pcall('HINCRBY', P .. 'kn', day, -1) end
       else
         records = records + 1
         if count == '0' then
-          redis.pcall('HINCRBY', 'ff:kr', day, 1)
+          redis.pcall('HINCRBY', P .. 'kr', day, 1)
           requests = requests + 1
         end
       end
@@ -67,15 +70,17 @@ end
 local function apply_counts(counts, refused, item)
   for i = 1, #counts, 3 do
     local arc, page, count, reason = counts[i], counts[i + 1], counts[i + 2], nil
-    local r = redis.pcall('GETBIT', 'ff:coming', arc)
+    local r = redis.pcall('GETBIT', P .. 'coming', arc)
     if r ~= 0 then
       reason = MOVING
+    elseif is_absent(arc) then
+      reason = MISSING
     else
-      local key = 'ff:c:' .. arc
+      local key = P .. 'c:' .. arc
       if count == '' then
         r = redis.pcall('HDEL', key, page)
         if r == 1 then added = added - 1 end
-      elseif has_no_room(key, page) then
+      elseif has_no_room(arc, page) then
         reason = PAGES_FULL
       else
         r = redis.pcall('HSET', key, page, count)

@@ -3,11 +3,11 @@
 -- each day, and ff:kr that of the requests which brought them here. Keys of yesterday,
 -- today and tomorrow count; tomorrow's exist because clocks differ.
 local function today() return math.floor(now() / 86400000) end
-local function keys_of(day, arc) return 'ff:k:' .. day .. ':' .. arc end
+local function keys_of(day, arc) return P .. 'k:' .. day .. ':' .. arc end
 
 -- days lists the days that have keys, oldest first.
 local function days()
-  local all = redis.call('HKEYS', 'ff:kn')
+  local all = redis.call('HKEYS', P .. 'kn')
   table.sort(all, function(a, b) return tonumber(a) < tonumber(b) end)
   return all
 end
@@ -18,18 +18,18 @@ local function store_key(day, arc, key, print)
   local new = redis.pcall('HSETNX', keys_of(day, arc), key, print)
   if type(new) == 'table' then return new end
   if new == 0 then return nil end
-  local number = redis.pcall('HINCRBY', 'ff:kn', day, 1)
+  local number = redis.pcall('HINCRBY', P .. 'kn', day, 1)
   if type(number) == 'table' then return number end
-  local added = redis.pcall('SADD', 'ff:ka:' .. day, arc)
+  local added = redis.pcall('SADD', P .. 'ka:' .. day, arc)
   return type(added) == 'table' and added or nil
 end
 
 -- drop_keys deletes the keys of an arc and a day. It returns 1 if there were any.
 local function drop_keys(day, arc)
   local n = redis.pcall('HLEN', keys_of(day, arc))
-  if type(n) ~= 'table' and n > 0 and redis.call('HEXISTS', 'ff:kn', day) == 1 then
-    redis.call('SREM', 'ff:ka:' .. day, arc) -- first: if it fails, the number must not be reduced
-    redis.call('HINCRBY', 'ff:kn', day, -n)
+  if type(n) ~= 'table' and n > 0 and redis.call('HEXISTS', P .. 'kn', day) == 1 then
+    redis.call('SREM', P .. 'ka:' .. day, arc) -- first: if it fails, the number must not be reduced
+    redis.call('HINCRBY', P .. 'kn', day, -n)
   end
   return redis.call('UNLINK', keys_of(day, arc))
 end

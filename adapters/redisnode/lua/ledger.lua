@@ -1,7 +1,7 @@
 -- The entry of a window: ff:win:{w}, with its deliveries in ff:cb:{w}. A key of
 -- another type is an error of this window only.
-local function entry_of(w) return 'ff:win:' .. w end
-local function deliveries_of(w) return 'ff:cb:' .. w end
+local function entry_of(w) return P .. 'win:' .. w end
+local function deliveries_of(w) return P .. 'cb:' .. w end
 local function is_corrupt(key) return type(redis.pcall('HLEN', key)) == 'table' end
 
 -- values answers an entry without its claim.
@@ -35,7 +35,7 @@ local function claim(w, life, owner, lease, longest)
   redis.call('HINCRBY', key, 'claims', 1)
   redis.call('HSETNX', key, 'state', 'open')
   change(w, life, 'owner', owner, 'until', int(ms + lease))
-  redis.call('ZADD', 'ff:wins', w, w)
+  redis.call('ZADD', P .. 'wins', w, w)
   return {'OK', token(key), values(key)}
 end
 
@@ -85,7 +85,7 @@ end
 local function entries(before, limit)
   local answer, left = {'OK'}, tonumber(limit)
   while left > 0 do
-    local some = redis.call('ZREVRANGEBYSCORE', 'ff:wins', '(' .. before, '-inf', 'LIMIT', 0, left)
+    local some = redis.call('ZREVRANGEBYSCORE', P .. 'wins', '(' .. before, '-inf', 'LIMIT', 0, left)
     if #some == 0 then break end
     for _, w in ipairs(some) do
       local e = redis.pcall('HMGET', entry_of(w), 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed')
@@ -95,7 +95,7 @@ local function entries(before, limit)
         answer[#answer + 1] = e
         left = left - 1
       else
-        redis.call('ZREM', 'ff:wins', w)
+        redis.call('ZREM', P .. 'wins', w)
       end
       before = w
     end
@@ -119,7 +119,7 @@ local function import_entries(life, deliveries_life, all)
     if not has[1] or has[1] == 'open' or has[2] == e[3] and further(e[2], has[1]) then
       -- The state comes last: if a broken key ends the script before, the entry is
       -- imported again.
-      redis.call('ZADD', 'ff:wins', e[1], e[1])
+      redis.call('ZADD', P .. 'wins', e[1], e[1])
       redis.call('DEL', deliveries)
       for i = 1, #e[8], 2 do redis.call('HSET', deliveries, e[8][i], e[8][i + 1]) end
       change(e[1], life, 'state', e[2], 'count', e[3], 'sink', e[4], 'endpoints', e[5], 'delivered', e[6], 'failed', e[7])

@@ -2,20 +2,20 @@
 -- ff:st: nothing, 'c' for frozen, or 'd:' and its number of pages for released. At
 -- its destination ff:coming has its bit, and a set has the pages that were imported.
 -- The empty member of that set, which no page is, says that all keys were imported.
-local function stage_of(arc) return string.match(redis.call('HGET', 'ff:st', arc) or '', '^(%a):?(%d*)$') end
-local function set_stage(arc, s) redis.call('HSET', 'ff:st', arc, s) end
-local function is_coming(arc) return redis.call('GETBIT', 'ff:coming', arc) == 1 end
+local function stage_of(arc) return string.match(redis.call('HGET', P .. 'st', arc) or '', '^(%a):?(%d*)$') end
+local function set_stage(arc, s) redis.call('HSET', P .. 'st', arc, s) end
+local function is_coming(arc) return redis.call('GETBIT', P .. 'coming', arc) == 1 end
 
-local function live_of(arc) return 'ff:c:' .. arc end
-local function frozen_of(arc) return 'ff:x:' .. arc .. ':' .. opened end
-local function excess_of(arc) return 'ff:o:' .. arc .. ':' .. opened end
-local function marks_of(arc) return 'ff:in:' .. arc .. ':' .. opened end
+local function live_of(arc) return P .. 'c:' .. arc end
+local function frozen_of(arc) return P .. 'x:' .. arc .. ':' .. opened end
+local function excess_of(arc) return P .. 'o:' .. arc .. ':' .. opened end
+local function marks_of(arc) return P .. 'in:' .. arc .. ':' .. opened end
 
 -- marked is the number of pages of an arc that were imported.
 local function marked(marks) return redis.call('SCARD', marks) - redis.call('SISMEMBER', marks, '') end
 
 -- incoming answers a bit for each arc that is coming.
-local function incoming() return {'OK', redis.call('GET', 'ff:coming')} end
+local function incoming() return {'OK', redis.call('GET', P .. 'coming')} end
 
 -- has_keys tells whether there are keys of an arc.
 local function has_keys(arc, among)
@@ -214,7 +214,7 @@ local function close_arc(arc, pages)
   if is_coming(arc) then
     local marks = marks_of(arc)
     if marked(marks) < tonumber(pages) then return {'UNFINISHED'} end
-    redis.call('SETBIT', 'ff:coming', arc, 0)
+    redis.call('SETBIT', P .. 'coming', arc, 0)
     redis.call('UNLINK', marks)
   end
   return durable()
@@ -231,18 +231,17 @@ end
 -- read_parts answers for each page of a moving arc: the live count, the frozen
 -- count, and three letters. They are the stage (h live, c frozen, d released),
 -- whether the page is marked as imported, and whether the arc is closed.
--- pages: key of the arc, page, ...
+-- pages: arc, page, ...
 local function read_parts(pages)
   pages = unpacked(pages)
   local answer, by = {'OK'}, newest(tables)
   for i = 1, #pages, 2 do
-    local live, page = pages[i], pages[i + 1]
-    local arc = string.sub(live, #'ff:c:' + 1)
+    local arc, page = pages[i], pages[i + 1]
     local move = arc .. ':' .. by
-    local stage, n = string.sub(redis.call('HGET', 'ff:st', arc) or 'h', 1, 1), #answer
-    answer[n + 1] = count_of(live, page)
-    answer[n + 2] = stage == 'c' and count_of('ff:x:' .. move, page)
-    answer[n + 3] = stage .. redis.call('SISMEMBER', 'ff:in:' .. move, page) .. 1 - redis.call('GETBIT', 'ff:coming', arc)
+    local stage, n = string.sub(redis.call('HGET', P .. 'st', arc) or 'h', 1, 1), #answer
+    answer[n + 1] = count_of(live_of(arc), page)
+    answer[n + 2] = stage == 'c' and count_of(P .. 'x:' .. move, page)
+    answer[n + 3] = stage .. redis.call('SISMEMBER', P .. 'in:' .. move, page) .. 1 - redis.call('GETBIT', P .. 'coming', arc)
   end
   return answer
 end

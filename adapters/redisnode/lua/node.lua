@@ -1,13 +1,22 @@
 -- Every script begins with this file. The last line of a script checks ARGV and
 -- calls one function (script.go). ARGV[1] is the node's id, and
--- ARGV[2] the deployment that the caller means, '' for any. Scripts declare no KEYS,
--- because a node is one server and not a cluster. Lists among the arguments are
+-- ARGV[2] the deployment that the caller means, '' for any. Lists among the arguments are
 -- MessagePack arrays of strings, or '' where they are empty.
+
+-- KEYS[1] is the state of the node, and KEYS[2] a key that never exists, the canary. A
+-- Redis Cluster moves the keys of a slot one by one. Meanwhile it refuses every command
+-- that declares two keys of which one is missing. So no script of a partition runs beside
+-- a part of its keys, whether it declares them or not.
+local STATE = KEYS[1]
+
+-- P begins every key of the node: 'ff:', or 'ff:{tag}:' for a partition of a cluster.
+local P = string.sub(STATE, 1, -2)
+local is_partition = string.find(P, '{', 1, true) ~= nil
 
 -- What the store says about itself. tables lists the tables that route ids, newest
 -- first, as "first window epoch;". sealed and marks are the windows that take no ids
 -- any more, in the forms of counting.SealedWindows.
-local T = redis.call('HMGET', 'ff:T', 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks', 'deployment', 'format', 'pages')
+local T = redis.call('HMGET', STATE, 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks', 'deployment', 'format', 'pages')
 local fence, open, length = tonumber(T[2]), tonumber(T[3] or '0'), tonumber(T[4])
 local sealed, tables, marks = T[5], T[6], T[7]
 
@@ -32,8 +41,24 @@ end
 -- unpacked is a list among the arguments.
 local function unpacked(list) return list ~= '' and cmsgpack.unpack(list) or {} end
 
+-- is_of tells whether an arc has its bit.
+local function is_of(arcs, arc)
+  local byte = string.byte(arcs, math.floor(arc / 8) + 1) or 0
+  return bit.band(byte, bit.rshift(0x80, arc % 8)) ~= 0
+end
+
 -- now is the server's clock in milliseconds.
 local function now()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- A failover in the middle of a migration can leave keys of a slot at another server.
+-- Redis reads them as keys that never existed. So the hash of each arc of a partition has a
+-- field that is no page, from the first opening of a ring on.
+local HEADER = ''
+
+-- is_missing tells whether the pages of an arc of a partition are not here.
+local function is_missing(arc)
+  return is_partition and redis.pcall('HEXISTS', P .. 'c:' .. arc, HEADER) == 0
 end

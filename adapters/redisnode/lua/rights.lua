@@ -3,7 +3,7 @@
 local function may_run(name)
   for n = 1, 4 do
     local args = {name}
-    for i = 1, n do args[i + 1] = 'ff:T' end
+    for i = 1, n do args[i + 1] = STATE end
     local counts, may = pcall(redis.acl_check_cmd, unpack(args))
     if counts then return may end
   end

@@ -8,7 +8,7 @@
 -- incoming has a bit for each arc that comes; expected lists those that may come now,
 -- whose moves end or go on.
 local function fence_ring(deployment, epoch, change, document, window, list, parent, admits, joining, incoming, expected)
-  local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'length', 'open', 'tables', 'openchange')
+  local t = redis.call('HMGET', STATE, 'node', 'deployment', 'fence', 'change', 'length', 'open', 'tables', 'openchange')
   local fenced, last = tonumber(t[3] or '0'), tonumber(t[6] or '0')
   if ARGV[2] ~= '' and ARGV[2] ~= deployment then return {'OTHER', deployment, ARGV[2]} end
   if t[1] then
@@ -24,18 +24,18 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
       return {'CONFLICT'}
     elseif has ~= newest(list) then
       if has ~= previous(list) then return {'AHEAD'} end
-      local left = redis.call('BITCOUNT', 'ff:coming')
+      local left = redis.call('BITCOUNT', P .. 'coming')
       for _, arc in ipairs(unpacked(expected)) do
         if left == 0 then break end
-        left = left - redis.call('GETBIT', 'ff:coming', arc)
+        left = left - redis.call('GETBIT', P .. 'coming', arc)
       end
       if left > 0 then return {'MOVING'} end
     end
-    redis.call('HSET', 'ff:T', 'node', ARGV[1], 'deployment', deployment, 'fence', epoch, 'change', change,
+    redis.call('HSET', STATE, 'node', ARGV[1], 'deployment', deployment, 'fence', epoch, 'change', change,
       'format', FORMAT, 'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
   end
   length = tonumber(window)
-  local waiting = redis.pcall('ZRANGE', 'ff:pend', -1, -1)
+  local waiting = redis.pcall('ZRANGE', P .. 'pend', -1, -1)
   return durable(int(math.max(current_window(), tonumber(waiting[1] or '0'))))
 end
 
@@ -43,7 +43,7 @@ end
 -- gets what the node knows of it.
 local ring
 local function check_fenced(deployment, epoch, change)
-  local t = redis.call('HMGET', 'ff:T', 'node', 'deployment', 'fence', 'change', 'open', 'fenced', 'tables', 'nexttables', 'nextcoming')
+  local t = redis.call('HMGET', STATE, 'node', 'deployment', 'fence', 'change', 'open', 'fenced', 'tables', 'nexttables', 'nextcoming')
   if not t[1] then return {'CONFLICT'} end
   if t[2] ~= deployment then return {'OTHER', t[2], deployment} end
   if tonumber(epoch) < tonumber(t[3]) then return {'STALE'} end
@@ -54,14 +54,14 @@ end
 -- accept_ring stores the document as accepted. Later fences keep it; opening
 -- deletes it.
 local function accept_ring()
-  if not ring.open then redis.call('HSET', 'ff:T', 'approved', ring.document) end
+  if not ring.open then redis.call('HSET', STATE, 'approved', ring.document) end
   return durable()
 end
 
 -- quarantine renames the live pages of an arc, by the table that gave it to the node.
 local function quarantine(arc, by)
-  local live = 'ff:c:' .. arc
-  if redis.call('EXISTS', live) == 1 then redis.call('RENAME', live, 'ff:s:' .. arc .. ':' .. by) end
+  local live = P .. 'c:' .. arc
+  if redis.call('EXISTS', live) == 1 then redis.call('RENAME', live, P .. 's:' .. arc .. ':' .. by) end
 end
 
 -- quarantine_arcs also deletes the keys of the arcs. Broken keys do not stop a change
@@ -79,10 +79,10 @@ end
 local function reclaim_arcs(arcs, leaving, by)
   local released = {}
   for _, arc in ipairs(arcs) do
-    local stage, frozen = redis.pcall('HGET', 'ff:st', arc), 'ff:x:' .. arc .. ':' .. leaving
+    local stage, frozen = redis.pcall('HGET', P .. 'st', arc), P .. 'x:' .. arc .. ':' .. leaving
     if stage == 'c' then
       quarantine(arc, by)
-      if redis.call('EXISTS', frozen) == 1 then redis.call('RENAME', frozen, 'ff:c:' .. arc) end
+      if redis.call('EXISTS', frozen) == 1 then redis.call('RENAME', frozen, P .. 'c:' .. arc) end
     elseif type(stage) == 'string' then
       released[#released + 1] = arc
     end
@@ -103,9 +103,9 @@ end
 local function continue_moves(arcs, last, by)
   local stages, arrived = {}, {}
   for _, arc in ipairs(arcs) do
-    local frozen, marks = 'ff:x:' .. arc .. ':', 'ff:in:' .. arc .. ':'
-    stages[arc] = redis.pcall('HGET', 'ff:st', arc)
-    arrived[arc] = redis.call('GETBIT', 'ff:coming', arc) == 0
+    local frozen, marks = P .. 'x:' .. arc .. ':', P .. 'in:' .. arc .. ':'
+    stages[arc] = redis.pcall('HGET', P .. 'st', arc)
+    arrived[arc] = redis.call('GETBIT', P .. 'coming', arc) == 0
     if stages[arc] == 'c' and redis.call('EXISTS', frozen .. last) == 1 then
       redis.call('RENAME', frozen .. last, frozen .. by)
     elseif not arrived[arc] and redis.call('EXISTS', marks .. last) == 1 then
@@ -118,13 +118,13 @@ end
 -- start_moves begins the moves to a table, and goes on with some of the last one.
 local function start_moves(continued, last, by)
   local stages, arrived = continue_moves(continued, last, by)
-  redis.call('UNLINK', 'ff:st', 'ff:coming')
-  if ring.incoming and ring.incoming ~= '' then redis.call('SET', 'ff:coming', ring.incoming) end
+  redis.call('UNLINK', P .. 'st', P .. 'coming')
+  if ring.incoming and ring.incoming ~= '' then redis.call('SET', P .. 'coming', ring.incoming) end
   for _, arc in ipairs(continued) do
     if type(stages[arc]) == 'string' then
-      redis.call('HSET', 'ff:st', arc, stages[arc])
-    elseif arrived[arc] and redis.call('GETBIT', 'ff:coming', arc) == 1 then
-      redis.call('SETBIT', 'ff:coming', arc, 0)
+      redis.call('HSET', P .. 'st', arc, stages[arc])
+    elseif arrived[arc] and redis.call('GETBIT', P .. 'coming', arc) == 1 then
+      redis.call('SETBIT', P .. 'coming', arc, 0)
     end
   end
 end
@@ -132,20 +132,30 @@ end
 -- await_lost makes at most some windows before one waiting, after the last that was
 -- closed. A broken list of waiting windows does not stop a change of the ring.
 local function await_lost(before, most)
-  local waiting = redis.pcall('ZRANGE', 'ff:pend', 0, 0)
+  local waiting = redis.pcall('ZRANGE', P .. 'pend', 0, 0)
   local first = math.max(tonumber(waiting[1] or before), before - most)
   for w = before - 1, before - most, -1 do
-    if open_window(w) ~= w and not redis.pcall('ZSCORE', 'ff:pend', int(w)) then
+    if open_window(w) ~= w and not redis.pcall('ZSCORE', P .. 'pend', int(w)) then
       first = w + 1
       break
     end
   end
-  for w = first, before - 1 do redis.pcall('ZADD', 'ff:pend', int(w), int(w)) end
+  for w = first, before - 1 do redis.pcall('ZADD', P .. 'pend', int(w), int(w)) end
+end
+
+-- make_arcs makes the hash of each arc of a partition, with the first ring that it opens.
+-- own has a bit for each of them.
+local function make_arcs(own)
+  if redis.call('HEXISTS', STATE, 'arcs') == 1 then return end
+  for arc = 0, 8 * #own - 1 do
+    if is_of(own, arc) then redis.call('HSET', P .. 'c:' .. int(arc), HEADER, 0) end
+  end
+  redis.call('HSET', STATE, 'arcs', own)
 end
 
 -- open_ring opens the ring. If it has another table, the moves of that table begin,
 -- and those of the last one are forgotten but for those of continued.
-local function open_ring(added, reclaimed, continued, lost_until, most)
+local function open_ring(added, reclaimed, continued, lost_until, most, own)
   if not ring.open then
     local last, by = newest(ring.tables), newest(ring.next)
     if last ~= by then
@@ -155,8 +165,9 @@ local function open_ring(added, reclaimed, continued, lost_until, most)
       start_moves(unpacked(continued), last, by)
       if last and lost_until ~= '0' then await_lost(tonumber(lost_until), tonumber(most)) end
     end
-    redis.call('HSET', 'ff:T', 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
-    redis.call('HDEL', 'ff:T', 'nextcoming', 'approved')
+    if is_partition then make_arcs(own) end
+    redis.call('HSET', STATE, 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
+    redis.call('HDEL', STATE, 'nextcoming', 'approved')
   end
   return durable()
 end
@@ -164,8 +175,8 @@ end
 -- ring_state answers the documents of the opened, the fenced and the accepted ring,
 -- and the number of arcs that are coming.
 local function ring_state()
-  local docs = redis.call('HMGET', 'ff:T', 'opened', 'fenced', 'approved')
-  return {'OK', docs[1], docs[2], docs[3], int(redis.call('BITCOUNT', 'ff:coming'))}
+  local docs = redis.call('HMGET', STATE, 'opened', 'fenced', 'approved')
+  return {'OK', docs[1], docs[2], docs[3], int(redis.call('BITCOUNT', P .. 'coming'))}
 end
 
 -- keys_that_count answers the number of keys of a counter that count, -1 where it is
@@ -185,6 +196,6 @@ end
 -- of the requests with a key and of all keys that count, the oldest day of these, and the
 -- number of pages.
 local function ring_summary()
-  local requests, records, oldest = keys_that_count('ff:kr'), keys_that_count('ff:kn')
-  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', 'ff:coming')), int(requests), int(records), int(oldest), int(pages)}
+  local requests, records, oldest = keys_that_count(P .. 'kr'), keys_that_count(P .. 'kn')
+  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', P .. 'coming')), int(requests), int(records), int(oldest), int(pages)}
 end

@@ -13,7 +13,7 @@ local function is_obsolete_copy(by, ended, since) return by <= ended and by >= s
 -- is_leftover_mark tells whether no move needs the marks of an arc.
 local function is_leftover_mark(arc, by)
   local newest_table = tonumber(opened)
-  return by < newest_table or by == newest_table and redis.call('GETBIT', 'ff:coming', arc) == 0
+  return by < newest_table or by == newest_table and redis.call('GETBIT', P .. 'coming', arc) == 0
 end
 
 -- sweep scans about limit keys. The moves of tables up to ended have ended; frozen
@@ -24,27 +24,23 @@ end
 local function sweep(ended, since, arcs, cursor, limit)
   ended, since = tonumber(ended), tonumber(since)
   local answer, deleted = {'OK', '', ''}, 0
-  local function is_kept(arc)
-    local byte = string.byte(arcs, math.floor(arc / 8) + 1) or 0
-    return bit.band(byte, bit.rshift(0x80, arc % 8)) ~= 0
-  end
   local function orphan(kind, arc, by, key)
     for _, v in ipairs({kind, arc, int(by), int(size(key))}) do answer[#answer + 1] = v end
   end
   local function sweep_frozen(key, arc, by)
-    local claimed = by == tonumber(opened) and redis.call('HGET', 'ff:st', arc) == 'c'
+    local claimed = by == tonumber(opened) and redis.call('HGET', P .. 'st', arc) == 'c'
     if is_obsolete_copy(by, ended, since) then
-      if claimed then redis.call('HSET', 'ff:st', arc, 'd:' .. int(math.max(size(key), 0))) end
+      if claimed then redis.call('HSET', P .. 'st', arc, 'd:' .. int(math.max(size(key), 0))) end
       deleted = deleted + redis.call('UNLINK', key)
     elseif not (claimed and by > ended) then
       orphan('x', arc, by, key)
     end
   end
 
-  local scanned = redis.call('SCAN', cursor == '' and '0' or cursor, 'MATCH', 'ff:*', 'COUNT', limit)
+  local scanned = redis.call('SCAN', cursor == '' and '0' or cursor, 'MATCH', P .. '*', 'COUNT', limit)
   for _, key in ipairs(scanned[2]) do
-    local kind, first, second = string.match(key, '^ff:(%l+):(%d+):?(%d*)$')
-    if kind == 'c' and second == '' and not is_kept(tonumber(first)) then
+    local kind, first, second = string.match(string.sub(key, #P + 1), '^(%l+):(%d+):?(%d*)$')
+    if kind == 'c' and second == '' and not is_of(arcs, tonumber(first)) then
       orphan(kind, first, 0, key)
     elseif (kind == 's' or kind == 'o') and second ~= '' then
       orphan(kind, first, tonumber(second), key)
@@ -52,7 +48,7 @@ local function sweep(ended, since, arcs, cursor, limit)
       sweep_frozen(key, first, tonumber(second))
     elseif kind == 'in' and second ~= '' and is_leftover_mark(first, tonumber(second)) then
       deleted = deleted + redis.call('UNLINK', key)
-    elseif kind == 'k' and second ~= '' and not is_kept(tonumber(second)) then
+    elseif kind == 'k' and second ~= '' and not is_of(arcs, tonumber(second)) then
       deleted = deleted + drop_keys(first, second)
     end
   end

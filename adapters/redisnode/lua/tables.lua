@@ -8,7 +8,7 @@ local function previous(list) return string.match(list or '', '^%S+ %d+;%S+ (%d+
 -- only what its own connection has written, and a step that was done before may
 -- not have reached any replica.
 local function durable(...)
-  redis.call('HSET', 'ff:T', 'touched', 1)
+  redis.call('HSET', STATE, 'touched', 1)
   local _, online = string.gsub(redis.call('INFO', 'replication'), 'state=online', '')
   return {'OK', int(online), ...}
 end

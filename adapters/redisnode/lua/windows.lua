@@ -10,39 +10,71 @@ local function seal_one(w)
     if s[1] <= present + 1 then up_to = int(s[2]) end
     text = text .. ' ' .. int(s[1]) .. '..' .. int(s[2])
   end
-  redis.call('HSET', 'ff:T', 'sealed', up_to, 'marks', up_to .. text)
+  redis.call('HSET', STATE, 'sealed', up_to, 'marks', up_to .. text)
 end
 
 -- is_ahead tells whether a window begins later than now by more than most milliseconds:
 -- all clocks were ahead when it was opened.
 local function is_ahead(w, most) return w * length > now() + most end
 
+-- has_ids tells whether the sets of a window have as many ids as were counted. They have
+-- fewer if a part of them is not here.
+local function has_ids(w, sets, n)
+  local all = 0
+  for set = 0, sets - 1 do
+    local ids = redis.pcall('SCARD', P .. 'ids:' .. w .. ':' .. set)
+    if type(ids) == 'table' then return false end
+    all = all + ids
+  end
+  return int(all) == n
+end
+
+-- has_endpoints tells whether the endpoints of a waiting window are as many as were counted.
+local function has_endpoints(w, all)
+  return not redis.call('ZSCORE', P .. 'pend', w) or int(#all) == (redis.call('HGET', STATE, 'e:' .. w) or '0')
+end
+
+-- drop_fields deletes old sessions of a partition, and the numbers of its windows that were
+-- retired a while ago.
+local function drop_fields(seconds, life)
+  local all = redis.call('HGETALL', STATE)
+  for i = 1, #all, 2 do
+    local kind, rest = string.match(all[i], '^([qne]):(.*)$')
+    if kind == 'q' and seconds - string.match(all[i + 1], '^%d+ (%d+)') > tonumber(life) then
+      redis.call('HDEL', STATE, all[i])
+    elseif kind and kind ~= 'q' and (rest + 1) * length + 3600000 < now() and is_sealed(rest) and not redis.call('ZSCORE', P .. 'pend', rest) then
+      redis.call('HDEL', STATE, all[i])
+    end
+  end
+end
+
 -- drop_sessions deletes sessions that were silent for life seconds, once an hour.
 local function drop_sessions(life)
-  local seconds, swept = math.floor(now() / 1000), redis.call('HGET', 'ff:T', 'swept')
+  local seconds, swept = math.floor(now() / 1000), redis.call('HGET', STATE, 'swept')
   if swept and seconds - swept < 3600 then return end
-  redis.call('HSET', 'ff:T', 'swept', int(seconds))
-  local q = redis.call('HGETALL', 'ff:Q')
+  redis.call('HSET', STATE, 'swept', int(seconds))
+  if is_partition then return drop_fields(seconds, life) end
+  local q = redis.call('HGETALL', P .. 'Q')
   for i = 1, #q, 2 do
-    if seconds - string.match(q[i + 1], '^%d+ (%d+)') > tonumber(life) then redis.call('HDEL', 'ff:Q', q[i]) end
+    if seconds - string.match(q[i + 1], '^%d+ (%d+)') > tonumber(life) then redis.call('HDEL', P .. 'Q', q[i]) end
   end
 end
 
 -- drop_expired removes expired entries from the list, and old idempotency keys, a
 -- few at a time. A broken place of keys stops no window.
 local function drop_expired()
-  for _, old in ipairs(redis.call('ZRANGE', 'ff:wins', 0, 15)) do
-    if redis.call('EXISTS', 'ff:win:' .. old) == 0 then redis.call('ZREM', 'ff:wins', old) end
+  for _, old in ipairs(redis.call('ZRANGE', P .. 'wins', 0, 15)) do
+    if redis.call('EXISTS', P .. 'win:' .. old) == 0 then redis.call('ZREM', P .. 'wins', old) end
   end
-  for _, day in ipairs(redis.pcall('HKEYS', 'ff:kr')) do
-    if (tonumber(day) or 0) < today() - 1 then redis.call('HDEL', 'ff:kr', day) end
+  for _, day in ipairs(redis.pcall('HKEYS', P .. 'kr')) do
+    if (tonumber(day) or 0) < today() - 1 then redis.call('HDEL', P .. 'kr', day) end
   end
-  if type(redis.pcall('HLEN', 'ff:kn')) == 'table' then return end
+  if type(redis.pcall('HLEN', P .. 'kn')) == 'table' then return end
   for _, day in ipairs(days()) do
     if tonumber(day) < today() - 1 then
-      local arcs = redis.pcall('SPOP', 'ff:ka:' .. day, 256)
+      local arcs = redis.pcall('SPOP', P .. 'ka:' .. day, 256)
       for _, arc in ipairs(arcs) do redis.call('UNLINK', keys_of(day, arc)) end
-      if #arcs == 0 then redis.call('HDEL', 'ff:kn', day) end
+      if #arcs == 0 then redis.call('HDEL', P .. 'kn', day) end
     end
   end
 end
@@ -57,7 +89,7 @@ local ARCS_A_STEP = 1024
 -- counted before have their part, by their number. round is: when it began, the next arc,
 -- the sum so far, and pages at the last step. It ends early if another version counts all.
 local function count_pages(arcs)
-  local seconds, t = math.floor(now() / 1000), redis.call('HMGET', 'ff:T', 'counted', 'round')
+  local seconds, t = math.floor(now() / 1000), redis.call('HMGET', STATE, 'counted', 'round')
   local counted, began, next, sum, before = t[1], string.match(t[2] or '', '^(%d+) (%d+) (-?%d+) (-?%d+)$')
   if not began or began ~= counted then
     if counted and seconds - counted < 60 and seconds >= tonumber(counted) then return end
@@ -67,15 +99,15 @@ local function count_pages(arcs)
   sum = sum + (pages - before) * next / arcs
   local last = math.min(next + ARCS_A_STEP, arcs) - 1
   for arc = next, last do
-    local n = redis.pcall('HLEN', 'ff:c:' .. int(arc))
-    if type(n) ~= 'table' then sum = sum + n end
+    local n = redis.pcall('HLEN', P .. 'c:' .. int(arc))
+    if type(n) ~= 'table' and n > 0 then sum = sum + n - (is_partition and 1 or 0) end
   end
   sum = int(math.floor(sum + 0.5))
   if last + 1 < arcs then
-    redis.call('HSET', 'ff:T', 'counted', began, 'round', began .. ' ' .. int(last + 1) .. ' ' .. sum .. ' ' .. int(pages))
+    redis.call('HSET', STATE, 'counted', began, 'round', began .. ' ' .. int(last + 1) .. ' ' .. sum .. ' ' .. int(pages))
   else
-    redis.call('HSET', 'ff:T', 'pages', sum)
-    redis.call('HDEL', 'ff:T', 'round')
+    redis.call('HSET', STATE, 'pages', sum)
+    redis.call('HDEL', STATE, 'round')
   end
 end
 
@@ -85,14 +117,14 @@ end
 local function heartbeat(life, limit, caller, most, arcs)
   local w = int(current_window())
   if not skewed(caller, most) then
-    redis.call('ZADD', 'ff:pend', w, w)
-    if not T[9] then redis.call('HSET', 'ff:T', 'format', FORMAT) end
+    redis.call('ZADD', P .. 'pend', w, w)
+    if not T[9] then redis.call('HSET', STATE, 'format', FORMAT) end
     drop_sessions(life)
     drop_expired()
     count_pages(arcs)
   end
-  local waiting = redis.call('ZRANGEBYSCORE', 'ff:pend', '-inf', '(' .. w, 'LIMIT', 0, limit)
-  local ahead = redis.call('ZRANGEBYSCORE', 'ff:pend', '(' .. w, '+inf', 'LIMIT', 0, limit - #waiting)
+  local waiting = redis.call('ZRANGEBYSCORE', P .. 'pend', '-inf', '(' .. w, 'LIMIT', 0, limit)
+  local ahead = redis.call('ZRANGEBYSCORE', P .. 'pend', '(' .. w, '+inf', 'LIMIT', 0, limit - #waiting)
   for _, later in ipairs(ahead) do
     if is_ahead(later, most) then waiting[#waiting + 1] = later end
   end
@@ -101,19 +133,20 @@ end
 
 -- seal answers the final number of ids of a window, to survive a failover. grace and the life of an entry
 -- are milliseconds.
-local function seal(w, grace, life, caller, most)
+local function seal(w, grace, life, caller, most, sets)
   if not is_sealed(w) then
     if skewed(caller, most) then return {'SKEW', int(now() - caller)} end
     -- The current window may be ahead, too, if those before it are sealed.
     local early = tonumber(w) == current_window() or not is_ahead(w, most)
     if now() < (w + 1) * length + grace and early then return {'EARLY'} end
   end
-  local n = redis.pcall('GET', 'ff:n:' .. w)
-  if not n and now() > (w + 1) * length + life and not redis.call('ZSCORE', 'ff:pend', w) then return {'RETIRED'} end
+  local n = number_of_ids(w)
+  if not n and now() > (w + 1) * length + life and not redis.call('ZSCORE', P .. 'pend', w) then return {'RETIRED'} end
   n = n or '0'
   if type(n) == 'table' or not string.match(n, '^%d+$') then return {'CORRUPT'} end
+  if not is_sealed(w) and is_partition and not has_ids(w, sets, n) then return {'CORRUPT'} end
   if not is_sealed(w) then
-    redis.call('ZADD', 'ff:pend', w, w) -- first: a sealed window that does not wait is one that was retired
+    redis.call('ZADD', P .. 'pend', w, w) -- first: a sealed window that does not wait is one that was retired
     seal_one(w)
   end
   return durable(n)
@@ -121,15 +154,15 @@ end
 
 -- distinct answers the number of ids of a window.
 local function distinct(w)
-  local n = redis.pcall('GET', 'ff:n:' .. w) or '0'
+  local n = number_of_ids(w) or '0'
   if type(n) == 'table' or not string.match(n, '^%d+$') then return {'CORRUPT'} end
   return {'OK', n}
 end
 
 -- endpoints answers the endpoints of a window.
 local function endpoints(w)
-  local all = redis.pcall('SMEMBERS', 'ff:eps:' .. w)
-  if all.err then return {'CORRUPT'} end
+  local all = redis.pcall('SMEMBERS', P .. 'eps:' .. w)
+  if all.err or is_partition and not has_endpoints(w, all) then return {'CORRUPT'} end
   table.insert(all, 1, 'OK')
   return all
 end
@@ -138,10 +171,10 @@ end
 -- of a sealed window. Their number and the endpoints live for life seconds more.
 local function retire(w, life, sets)
   seal_one(w)
-  if redis.call('ZREM', 'ff:pend', w) == 1 then
-    redis.call('EXPIRE', 'ff:n:' .. w, life)
-    redis.call('EXPIRE', 'ff:eps:' .. w, life)
-    for set = 0, sets - 1 do redis.call('UNLINK', 'ff:ids:' .. w .. ':' .. set) end
+  if redis.call('ZREM', P .. 'pend', w) == 1 then
+    if not is_partition then redis.call('EXPIRE', P .. 'n:' .. w, life) end
+    redis.call('EXPIRE', P .. 'eps:' .. w, life)
+    for set = 0, sets - 1 do redis.call('UNLINK', P .. 'ids:' .. w .. ':' .. set) end
   end
   return {'OK'}
 end

@@ -1,0 +1,132 @@
+package redisnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+
+	"footfall/domain/counting"
+)
+
+// probe returns the first of the commands that the user may not run on a key of Footfall.
+func probe() string {
+	mayRun, _ := sources.ReadFile("lua/rights.lua") // the files are part of the program
+	return "local STATE = 'ff:T'\n" + string(mayRun) + `for _, name in ipairs(ARGV) do
+  if not may_run(name) then return name end
+end
+return ''`
+}
+
+// commands are those that the scripts run.
+func commands() (names []any) {
+	files, _ := fs.Glob(sources, "lua/*.lua")
+	calls := regexp.MustCompile(`call\('([A-Z]+)'`)
+	seen := make(map[string]bool)
+	for _, file := range files {
+		text, _ := sources.ReadFile(file) // the files are part of the program
+		for _, call := range calls.FindAllSubmatch(text, -1) {
+			if name := string(call[1]); !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// checks are those at the start of every connection.
+type checks struct {
+	// node and addr name the server in lines of the log and in errors.
+	node, addr string
+	user       string
+	commands   []any // that the scripts run
+	cluster    bool  // it has to be a member of a Redis Cluster; otherwise it may not be one
+	log        *slog.Logger
+
+	warned  atomic.Bool // that the server writes no append-only file
+	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
+}
+
+func (k *checks) words(says string) string {
+	says, _, _ = strings.Cut(says, " script: ")
+	if k.user != "" {
+		says = strings.ReplaceAll(says, "User "+k.user+" ", "The user ")
+	}
+	return says
+}
+
+// preflight checks the server at the start of every connection. It refuses a server
+// that could evict counts. It logs a warning for a server that could lose them in a
+// crash.
+func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
+	info, err := c.InfoMap(ctx, "server", "memory", "persistence", "replication").Result()
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
+		return setup("%s: INFO is needed, and what docs/redis.md lists", k.words(err.Error()))
+	case err != nil && isSetup(err):
+		return refusedAtOnce(k.words(err.Error()))
+	case err != nil:
+		return notApplied(err)
+	}
+	if err := k.checkMode(info); err != nil {
+		return err
+	}
+	if info["Persistence"]["loading"] == "1" { // it writes no append-only file now, whatever its setting
+		const says = "LOADING Redis is loading the dataset in memory"
+		return notApplied(&counting.ServerError{Says: says, Err: errors.New(says)})
+	}
+	version := info["Server"]["redis_version"]
+	var major, minor int
+	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
+	if major < 7 {
+		return setup("redis %s is too old, want 7.0 or later", version)
+	}
+	if missing, err := c.Eval(ctx, probe(), nil, k.commands...).Text(); err == nil && missing != "" {
+		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
+	} else if err != nil && isSetup(err) {
+		return refusedAtOnce(k.words(err.Error()))
+	}
+	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
+		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)
+	}
+	if info["Persistence"]["aof_enabled"] == "0" && k.warned.CompareAndSwap(false, true) {
+		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", k.node)
+	}
+	hasWaitAOF := major > 7 || minor >= 2
+	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
+		// A server that hides its configuration is assumed to have the default.
+		how, err := c.ConfigGet(ctx, "appendfsync").Result()
+		k.syncing.Store(err != nil || how["appendfsync"] == "everysec")
+	}
+	return nil
+}
+
+// checkMode refuses a server of another kind than the URL says. A replica in a cluster
+// answers calls by MOVED.
+func (k *checks) checkMode(info map[string]map[string]string) error {
+	mode, r := info["Server"]["redis_mode"], info["Replication"]
+	switch {
+	case mode == "sentinel":
+		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
+			"%s is a Sentinel, which has no counts; name the server that it watches", k.addr))
+	case k.cluster && mode != "cluster":
+		return unusable("it is a single server, and no member of a Redis Cluster", fmt.Errorf(
+			"%s is a single server, and no member of a Redis Cluster; use redis://%s", k.addr, k.addr))
+	case k.cluster:
+		return nil
+	case mode == "cluster":
+		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
+			"%s is a member of a Redis Cluster, whose keys lie on many servers; use redis+cluster://%s", k.addr, k.addr))
+	case r["role"] == "slave":
+		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
+			"%s is a replica; name its primary: redis://%s:%s", k.addr, r["master_host"], r["master_port"]))
+	}
+	return nil
+}
