@@ -50,6 +50,7 @@ func stores() []entry[StoreMaker] {
 	return []entry[StoreMaker]{
 		{"embedded", "", "embedded://DIR", embeddedStore},
 		{"redis", "rediss", "redis://[user:pass@]n1:6379[,n2:6379][/0][?pool_size=16&idle_time=50s&wait=0]", redisStore},
+		{"redis+cluster", "rediss+cluster", "redis+cluster://[user:pass@]h1:6379[,h2:6379][?partitions=16&wait=0]", clusterStore},
 		{"memory", "", "memory://", memoryStore},
 	}
 }
@@ -160,6 +161,22 @@ func redisStore(url string) (StoreMaker, error) {
 		return nil, err
 	}
 	return func(log *slog.Logger) Store { return newRedisStore(options, log) }, nil
+}
+
+func clusterStore(url string) (StoreMaker, error) {
+	options, err := redisnode.ParseClusterURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return func(log *slog.Logger) Store {
+		options.Log = log
+		c := redisnode.NewCluster(options)
+		s := Store{Stop: func(context.Context) error { return c.Close() }}
+		for _, p := range c.Partitions() {
+			s.Nodes = append(s.Nodes, p)
+		}
+		return s
+	}, nil
 }
 
 func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {

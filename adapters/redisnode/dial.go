@@ -32,8 +32,12 @@ func isRefused(err error) bool {
 // pause waits until one of the connections that there are may be free. It is false when
 // ctx has ended.
 func pause(ctx context.Context) bool {
+	return pauseFor(ctx, 5*time.Millisecond+rand.N(10*time.Millisecond))
+}
+
+func pauseFor(ctx context.Context, d time.Duration) bool {
 	select {
-	case <-time.After(5*time.Millisecond + rand.N(10*time.Millisecond)):
+	case <-time.After(d):
 		return true
 	case <-ctx.Done():
 		return false

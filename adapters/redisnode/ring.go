@@ -3,6 +3,7 @@ package redisnode
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,15 +69,24 @@ func (n *store) Accept(ctx context.Context, r *sharding.Ring) error {
 	return err
 }
 
+// arcsOfCall is how many arcs one call makes.
+const arcsOfCall = 256
+
 // Open implements sharding.RingStore.
 func (n *store) Open(ctx context.Context, r *sharding.Ring) error {
+	own := n.ownArcs(r)
+	for some := range slices.Chunk(own, arcsOfCall) {
+		if _, err := n.replicated(ctx, "make_arcs", r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(some)); err != nil {
+			return err
+		}
+	}
 	_, err := n.replicated(ctx, "open_ring", r.Deployment(), int64(r.Epoch()), r.ChangeID(), packArcList(r.AddedArcs(n.id)), packArcList(r.ReclaimedArcs(n.id)),
-		packArcList(r.ContinuedMoves(n.id)), int64(r.LostUntil()), counting.MaxWaiting, n.packOwned(r))
+		packArcList(r.ContinuedMoves(n.id)), int64(r.LostUntil()), counting.MaxWaiting, packArcs(own))
 	return err
 }
 
-// packOwned lists the arcs of a partition, which makes their hashes; nil for a server.
-func (n *store) packOwned(r *sharding.Ring) []byte {
+// ownArcs are the arcs of a partition, whose hashes are made; none for a server.
+func (n *store) ownArcs(r *sharding.Ring) []counting.Arc {
 	if !n.isPartition() {
 		return nil
 	}
@@ -86,5 +96,5 @@ func (n *store) packOwned(r *sharding.Ring) []byte {
 			own = append(own, arc)
 		}
 	}
-	return packArcs(own)
+	return own
 }

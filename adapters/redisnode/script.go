@@ -119,7 +119,7 @@ func newScripts() map[string]script {
 		{reads, forNode, "tables ledger", "entry"},
 		{frees, forTable, "tables ledger", "import_entries"},
 		{frees, forAny, ring, "fence_ring"},
-		{frees, forFenced, ring, "accept_ring open_ring"},
+		{frees, forFenced, ring, "accept_ring make_arcs open_ring"},
 		{reads, forNode, ring, "ring_state ring_summary"},
 		{reads, forTable, moves, "incoming fetch"},
 		{frees, forTable, moves, "claim_arcs import confirm retire_arc close_arc"},

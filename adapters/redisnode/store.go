@@ -107,14 +107,14 @@ func (n *store) call(
 	s := n.scripts[function]
 	args = append([]any{string(n.id), n.deployment()}, args...)
 	var v []any
-	for {
+	for end := time.Now().Add(callTimeout); ; {
 		if on, err = get(ctx); err == nil {
 			if v, err = s.run(ctx, on, n.keys, args); err == nil {
 				break
 			}
 			on.close()
 		}
-		if !n.servers.mayRepeat(ctx, on, err) {
+		if !n.servers.mayRepeat(ctx, on, err) || time.Now().After(end) {
 			return on, "", nil, fmt.Errorf("%s on %s: %w", s.act, n.id, n.failed(err))
 		}
 	}

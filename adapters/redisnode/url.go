@@ -22,17 +22,9 @@ import (
 // parameters, and for rediss those of serverurl.Parameters.Parse, which also checks
 // the files. The errors don't repeat the password.
 func ParseURL(text string) ([]Options, error) {
-	scheme, rest, _ := strings.Cut(text, "://")
-	if scheme != "redis" && scheme != "rediss" {
-		return nil, errors.New("want redis:// or rediss://")
-	}
 	var common Options
-	rest, err := common.cutCredentials(rest)
+	rest, err := common.parse(text, "redis", common.parameters())
 	if err != nil {
-		return nil, err
-	}
-	rest, query, _ := strings.Cut(rest, "?")
-	if common.TLS, err = common.parameters().Parse(query, scheme == "rediss"); err != nil {
 		return nil, err
 	}
 	hosts, db, found := strings.Cut(rest, "/")
@@ -42,6 +34,23 @@ func ParseURL(text string) ([]Options, error) {
 		}
 	}
 	return common.each(hosts)
+}
+
+// parse reads a URL of a scheme that begins with redis, except the addresses and what is
+// behind them, which it returns.
+func (o *Options) parse(text, scheme string, parameters serverurl.Parameters) (string, error) {
+	has, rest, _ := strings.Cut(text, "://")
+	secure := "rediss" + strings.TrimPrefix(scheme, "redis")
+	if has != scheme && has != secure {
+		return "", fmt.Errorf("want %s:// or %s://", scheme, secure)
+	}
+	rest, err := o.cutCredentials(rest)
+	if err != nil {
+		return "", err
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	o.TLS, err = parameters.Parse(query, has == secure)
+	return rest, err
 }
 
 // parameters are those of the connections, after the question mark of a URL.

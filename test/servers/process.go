@@ -26,6 +26,13 @@ func (p *process) Kill() {
 	p.cmd = nil
 }
 
+// Running tells whether the server was started and not killed.
+func (p *process) Running() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd != nil
+}
+
 // Freeze stops the process without ending it, and Thaw lets it go on.
 func (p *process) Freeze() { p.signal(syscall.SIGSTOP) }
 

@@ -132,11 +132,6 @@ local function apply_items(refused, visits, events, endpoint_limit, caller, most
   if added ~= 0 then redis.pcall('HINCRBY', STATE, 'pages', int(added)) end
 end
 
--- SESSIONS is where the last batch of each session is, in the field OF .. session. That of
--- a partition is its state, so that neither can be here without the other.
-local SESSIONS, OF = P .. 'Q', ''
-if is_partition then SESSIONS, OF = STATE, 'q:' end
-
 -- apply applies a batch unless the session says that it was applied. If replicas is not 0, so
 -- many have to be online, and the caller waits until they have the batch: see durable.
 local function apply(epoch, session, seq, replicas, ...)

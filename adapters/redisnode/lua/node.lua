@@ -62,3 +62,8 @@ local HEADER = ''
 local function is_missing(arc)
   return is_partition and redis.pcall('HEXISTS', P .. 'c:' .. arc, HEADER) == 0
 end
+
+-- SESSIONS is where the last batch of each session is, in the field OF .. session. That of
+-- a partition is its state, so that neither can be here without the other.
+local SESSIONS, OF = P .. 'Q', ''
+if is_partition then SESSIONS, OF = STATE, 'q:' end

@@ -143,18 +143,17 @@ local function await_lost(before, most)
   for w = first, before - 1 do redis.pcall('ZADD', P .. 'pend', int(w), int(w)) end
 end
 
--- make_arcs makes the hash of each arc of a partition, with the first ring that it opens.
--- own has a bit for each of them.
-local function make_arcs(own)
-  if redis.call('HEXISTS', STATE, 'arcs') == 1 then return end
-  for arc = 0, 8 * #own - 1 do
-    if is_of(own, arc) then redis.call('HSET', P .. 'c:' .. int(arc), HEADER, 0) end
+-- make_arcs makes the hashes of some arcs of a partition that has not opened a ring.
+local function make_arcs(arcs)
+  if redis.call('HEXISTS', STATE, 'arcs') == 0 then
+    for _, arc in ipairs(unpacked(arcs)) do redis.call('HSETNX', P .. 'c:' .. arc, HEADER, 0) end
   end
-  redis.call('HSET', STATE, 'arcs', own)
+  return durable()
 end
 
 -- open_ring opens the ring. If it has another table, the moves of that table begin,
--- and those of the last one are forgotten but for those of continued.
+-- and those of the last one are forgotten but for those of continued. own has a bit for
+-- each arc of a partition, which make_arcs has made.
 local function open_ring(added, reclaimed, continued, lost_until, most, own)
   if not ring.open then
     local last, by = newest(ring.tables), newest(ring.next)
@@ -165,7 +164,7 @@ local function open_ring(added, reclaimed, continued, lost_until, most, own)
       start_moves(unpacked(continued), last, by)
       if last and lost_until ~= '0' then await_lost(tonumber(lost_until), tonumber(most)) end
     end
-    if is_partition then make_arcs(own) end
+    if is_partition then redis.call('HSETNX', STATE, 'arcs', own) end
     redis.call('HSET', STATE, 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
     redis.call('HDEL', STATE, 'nextcoming', 'approved')
   end

@@ -34,18 +34,18 @@ local function has_endpoints(w, all)
   return not redis.call('ZSCORE', P .. 'pend', w) or int(#all) == (redis.call('HGET', STATE, 'e:' .. w) or '0')
 end
 
--- drop_fields deletes old sessions of a partition, and the numbers of its windows that were
--- retired a while ago.
-local function drop_fields(seconds, life)
-  local all = redis.call('HGETALL', STATE)
-  for i = 1, #all, 2 do
-    local kind, rest = string.match(all[i], '^([qne]):(.*)$')
-    if kind == 'q' and seconds - string.match(all[i + 1], '^%d+ (%d+)') > tonumber(life) then
-      redis.call('HDEL', STATE, all[i])
-    elseif kind and kind ~= 'q' and (rest + 1) * length + 3600000 < now() and is_sealed(rest) and not redis.call('ZSCORE', P .. 'pend', rest) then
-      redis.call('HDEL', STATE, all[i])
+-- drop_numbers deletes the numbers of a partition's windows that were retired long enough
+-- ago: fields do not expire.
+local function drop_numbers()
+  local retired, left = redis.call('HGET', STATE, 'retired') or '', ''
+  for w, at in string.gmatch(retired, '(%S+) (%d+);') do
+    if tonumber(at) > now() then
+      left = left .. w .. ' ' .. at .. ';'
+    else
+      redis.call('HDEL', STATE, 'n:' .. w, 'e:' .. w)
     end
   end
+  if left ~= retired then redis.call('HSET', STATE, 'retired', left) end
 end
 
 -- drop_sessions deletes sessions that were silent for life seconds, once an hour.
@@ -53,10 +53,9 @@ local function drop_sessions(life)
   local seconds, swept = math.floor(now() / 1000), redis.call('HGET', STATE, 'swept')
   if swept and seconds - swept < 3600 then return end
   redis.call('HSET', STATE, 'swept', int(seconds))
-  if is_partition then return drop_fields(seconds, life) end
-  local q = redis.call('HGETALL', P .. 'Q')
+  local q = redis.call('HGETALL', SESSIONS)
   for i = 1, #q, 2 do
-    if seconds - string.match(q[i + 1], '^%d+ (%d+)') > tonumber(life) then redis.call('HDEL', P .. 'Q', q[i]) end
+    if string.sub(q[i], 1, #OF) == OF and seconds - string.match(q[i + 1], '^%d+ (%d+)') > tonumber(life) then redis.call('HDEL', SESSIONS, q[i]) end
   end
 end
 
@@ -120,6 +119,7 @@ local function heartbeat(life, limit, caller, most, arcs)
     redis.call('ZADD', P .. 'pend', w, w)
     if not T[9] then redis.call('HSET', STATE, 'format', FORMAT) end
     drop_sessions(life)
+    if is_partition then drop_numbers() end
     drop_expired()
     count_pages(arcs)
   end
@@ -172,7 +172,12 @@ end
 local function retire(w, life, sets)
   seal_one(w)
   if redis.call('ZREM', P .. 'pend', w) == 1 then
-    if not is_partition then redis.call('EXPIRE', P .. 'n:' .. w, life) end
+    if is_partition then
+      local retired = redis.call('HGET', STATE, 'retired') or ''
+      redis.call('HSET', STATE, 'retired', retired .. int(w) .. ' ' .. int(now() + life * 1000) .. ';')
+    else
+      redis.call('EXPIRE', P .. 'n:' .. w, life)
+    end
     redis.call('EXPIRE', P .. 'eps:' .. w, life)
     for set = 0, sets - 1 do redis.call('UNLINK', P .. 'ids:' .. w .. ':' .. set) end
   end

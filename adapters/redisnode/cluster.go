@@ -1,0 +1,178 @@
+package redisnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+)
+
+// reloadInterval is how often the slots are read again without an error of a call.
+const reloadInterval = 5 * time.Second
+
+// maxMasters is how many lanes there may be. A cluster has 1,000 servers at most.
+const maxMasters = 2000
+
+// Cluster is a Redis Cluster, version 7.0 or later. URL:
+// redis+cluster://[user:pass@]host:port,host:port[?partitions=16&wait=0], and
+// rediss+cluster:// for TLS; one of the addresses has to answer.
+//
+// A node of the engine is a partition: all of its keys have one hash tag, so that they are
+// in one slot, which moves and fails over as one. Scripts go to the master that has the
+// slot. No call is repeated at another master unless it certainly had no effect.
+type Cluster struct {
+	client     *redis.ClusterClient
+	partitions []*Partition
+	checked    *checks
+	addrs      string
+
+	mu    sync.Mutex
+	lanes map[*redis.Client]*lane
+}
+
+// Partition is one node. Its methods are safe for concurrent use.
+type Partition struct {
+	store
+	route *route
+}
+
+var (
+	_ counting.Counts    = (*Partition)(nil)
+	_ counting.Windows   = (*Partition)(nil)
+	_ counting.Ledger    = (*Partition)(nil)
+	_ sharding.RingStore = (*Partition)(nil)
+)
+
+// NewCluster makes the partitions of a cluster. It connects to nothing.
+func NewCluster(o ClusterOptions) *Cluster {
+	c := &Cluster{addrs: strings.Join(o.Addrs, ","), lanes: make(map[*redis.Client]*lane)}
+	c.checked = newChecks(o.Options, "", c.addrs)
+	c.checked.cluster = true
+	of := o.client(c.checked)
+	c.client = redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: o.Addrs, Username: of.Username, Password: of.Password, Dialer: of.Dialer, OnConnect: of.OnConnect,
+		// The client would repeat a call at another master, also one that may have
+		// been applied.
+		MaxRedirects: -1, MaxRetries: of.MaxRetries, DialerRetries: of.DialerRetries,
+		ContextTimeoutEnabled: of.ContextTimeoutEnabled, DialTimeout: of.DialTimeout, ReadTimeout: of.ReadTimeout, WriteTimeout: of.WriteTimeout,
+		PoolSize: of.PoolSize, PoolTimeout: of.PoolTimeout, ConnMaxIdleTime: of.ConnMaxIdleTime,
+		Protocol: of.Protocol, DisableIdentity: of.DisableIdentity,
+		ClusterStateReloadInterval: reloadInterval,
+	})
+	scripts, sets := newScripts(), (1<<setBits)/o.Partitions
+	for i, tag := range tags(o.Partitions) {
+		id := counting.NodeID(fmt.Sprintf("p%02d", i))
+		r := &route{cluster: c, id: id, key: "ff:{" + tag + "}:T"}
+		c.partitions = append(c.partitions, &Partition{newStore(id, "ff:{"+tag+"}:", sets, r, scripts, o.Wait, o.Log), r})
+	}
+	return c
+}
+
+// Partitions are the nodes, in the order of their ids.
+func (c *Cluster) Partitions() []*Partition { return c.partitions }
+
+// Close ends all connections. It may be called twice.
+func (c *Cluster) Close() error {
+	if err := c.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Prefix begins each of the partition's keys.
+func (p *Partition) Prefix() string { return strings.TrimSuffix(p.keys[0], "T") }
+
+// Host implements sharding.Hosted.
+func (p *Partition) Host() counting.NodeID {
+	if host := p.route.host.Load(); host != nil {
+		return *host
+	}
+	return ""
+}
+
+// lane is that of a master.
+func (c *Cluster) lane(master *redis.Client) *lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.lanes[master]
+	if len(c.lanes) > maxMasters {
+		clear(c.lanes) // masters that are gone; what is in flight goes on
+	}
+	if l == nil {
+		l = &lane{Client: master}
+		c.lanes[master] = l
+	}
+	return l
+}
+
+// route is the way to the master that has the slot of a partition.
+type route struct {
+	cluster *Cluster
+	id      counting.NodeID
+	key     string
+	master  atomic.Pointer[redis.Client] // of the last call
+	host    atomic.Pointer[counting.NodeID]
+}
+
+func (r *route) addr() string    { return string(r.id) }
+func (r *route) checks() *checks { return r.cluster.checked }
+
+// find returns the master. An error had no effect.
+func (r *route) find(ctx context.Context) (*redis.Client, error) {
+	master, err := r.cluster.client.MasterForKey(ctx, r.key)
+	if err != nil {
+		return nil, notApplied(err)
+	}
+	if r.master.Swap(master) != master {
+		host, port, _ := net.SplitHostPort(master.Options().Addr)
+		id := counting.NodeID("redis_" + host + "_" + port)
+		r.host.Store(&id)
+	}
+	return master, nil
+}
+
+// pool implements servers.
+func (r *route) pool(ctx context.Context) (connection, error) {
+	master, err := r.find(ctx)
+	if err != nil {
+		return connection{}, err
+	}
+	return connection{r.cluster.lane(master), master, func() {}}, nil
+}
+
+// connection implements servers.
+func (r *route) connection(ctx context.Context) (connection, error) {
+	master, err := r.find(ctx)
+	if err != nil {
+		return connection{}, err
+	}
+	conn := master.Conn()
+	return connection{conn, master, func() { _ = conn.Close() }}, nil
+}
+
+// mayRepeat implements servers. A slot that is moving refuses scripts (TRYAGAIN, or ASK
+// when its state has left already: the other master would say TRYAGAIN). One that has moved
+// is at another master, which the slots tell when they were read again.
+func (r *route) mayRepeat(ctx context.Context, on connection, err error) bool {
+	says := err.Error()
+	if !begins(says, "TRYAGAIN", "ASK ") {
+		r.cluster.client.ReloadState(ctx)
+	}
+	switch {
+	case isRefused(err):
+		return on.of != nil && on.of.PoolStats().TotalConns > 0 && pause(ctx)
+	case !begins(says, "TRYAGAIN", "ASK ", "MOVED ", "READONLY", "CLUSTERDOWN", "MASTERDOWN"):
+		return false
+	}
+	return pauseFor(ctx, 5*time.Millisecond+rand.N(20*time.Millisecond))
+}

@@ -1,0 +1,108 @@
+package redisnode_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"footfall/adapters/redisnode"
+	"footfall/domain/counting"
+	"footfall/test/check"
+	"footfall/test/conformance"
+	"footfall/test/servers"
+)
+
+// partition is a Partition with the cluster behind it.
+type partition struct {
+	*redisnode.Partition
+	client  *redisnode.Cluster
+	cluster *servers.Cluster
+}
+
+// openPartition opens a partition of a cluster, which has as many as that.
+func openPartition(tb testing.TB, cluster *servers.Cluster, number, of int) partition {
+	tb.Helper()
+	o := check.Value(redisnode.ParseClusterURL(cluster.URL(fmt.Sprintf("?partitions=%d", of))))(tb)
+	o.Log = slog.New(slog.DiscardHandler)
+	client := redisnode.NewCluster(o)
+	tb.Cleanup(func() { _ = client.Close() })
+	return partition{client.Partitions()[number], client, cluster}
+}
+
+// key is one of the partition's keys.
+func (p partition) key(format string, args ...any) string {
+	return p.Prefix() + fmt.Sprintf(format, args...)
+}
+
+// do is a command of the test's own.
+func (p partition) do(tb testing.TB, args ...any) {
+	tb.Helper()
+	check.Must(tb, p.cluster.Client().Do(tb.Context(), args...).Err())
+}
+
+// emptyClusters lends clusters of one server to cases. A cluster serves 2 s after its start.
+type emptyClusters chan *servers.Cluster
+
+func (e emptyClusters) open(t *testing.T, test testing.TB) *servers.Cluster {
+	t.Helper()
+	var c *servers.Cluster
+	select {
+	case c = <-e:
+		check.Must(t, c.Client().FlushAll(t.Context()).Err())
+	default:
+		c = servers.StartClusterWithClock(test)
+	}
+	c.Servers[0].Clock.Shift(t, 0)
+	c.Servers[0].Clock.Stop(t, 0)
+	t.Cleanup(func() { e <- c })
+	return c
+}
+
+func TestAPartitionKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	empty := make(emptyClusters, 1000)
+	test := t
+	conformance.TestNode(t, conformance.Harness{
+		Open: func(t *testing.T) conformance.Node { return openPartition(t, empty.open(t, test), 0, 16) },
+		Advance: func(t *testing.T, n conformance.Node, d time.Duration) { n.(partition).cluster.Servers[0].Clock.Stop(t, d) },
+		Close:   func(t *testing.T, n conformance.Node) { check.OK(t, n.(partition).client.Close()) },
+		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
+			cluster := n.(partition).cluster
+			check.OK(t, n.(partition).client.Close())
+			server := cluster.Servers[0]
+			server.Kill()
+			check.Must(t, server.Start())
+			passed := time.Duration(0)
+			for ; !cluster.Healthy(); passed += time.Second { // a master serves 2 s after its start
+				server.Clock.Stop(t, time.Second)
+			}
+			server.Clock.Stop(t, -passed)
+			return openPartition(t, cluster, 0, 16)
+		},
+		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {
+			cluster := n.(partition).cluster
+			other := openPartition(t, cluster, 1, 16)
+			for _, key := range []string{"T"} {
+				client := cluster.Client()
+				dump := check.Value(client.Dump(t.Context(), n.(partition).key("%s", key)).Result())(t)
+				check.Must(t, client.Restore(t.Context(), other.key("%s", key), 0, dump).Err())
+			}
+			return other
+		},
+		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
+			n.(partition).do(t, "hset", n.(partition).key("c:%d", at.Arc), string(at.Page), "many")
+		},
+		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
+			p := n.(partition)
+			p.do(t, "hset", p.key("T"), fmt.Sprintf("n:%d", w), "x")
+			p.do(t, "set", p.key("eps:%d", w), "x")
+		},
+		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
+			p := n.(partition)
+			p.do(t, "set", p.key("win:%d", w), "x")
+			p.do(t, "zadd", p.key("wins"), int64(w), int64(w))
+		},
+		Immovable: "the cluster moves partitions",
+	})
+}
