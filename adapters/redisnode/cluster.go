@@ -51,6 +51,7 @@ var (
 	_ counting.Windows   = (*Partition)(nil)
 	_ counting.Ledger    = (*Partition)(nil)
 	_ sharding.RingStore = (*Partition)(nil)
+	_ sharding.Hosted    = (*Partition)(nil)
 )
 
 // NewCluster makes the partitions of a cluster. It connects to nothing.

@@ -23,6 +23,7 @@ type Ring struct {
 	T       testing.TB
 	Servers []*servers.Redis
 	Seeds   []string // addresses by which the program knows them
+	Store   string   // the URL of another store than one of the Seeds
 	Env     []string
 	Client  *http.Client
 	Lone    bool       // every request has a connection of its own: the client repeats none
@@ -39,6 +40,13 @@ func NewRing(t testing.TB, n int, args ...string) *Ring {
 // NewRingWithClocks is NewRing of servers whose clocks can be set.
 func NewRingWithClocks(t testing.TB, n int) *Ring {
 	return newRing(t, n, servers.StartRedisWithClock, nil)
+}
+
+// NewClusterRing is a deployment on a Redis Cluster, with a query of its URL.
+func NewClusterRing(t testing.TB, c *servers.Cluster, query string) *Ring {
+	r := &Ring{T: t, Client: NewClient(), Servers: c.Servers, Store: c.URL(query)}
+	t.Cleanup(r.Client.CloseIdleConnections)
+	return r
 }
 
 func newRing(t testing.TB, n int, start func(testing.TB, ...string) *servers.Redis, args []string) *Ring {
@@ -79,6 +87,9 @@ func (r *Ring) known() []*servers.Redis {
 // Deployment is a folder for one instance. Without servers its store is the
 // embedded one.
 func (r *Ring) Deployment() *Deployment {
+	if r.Store != "" {
+		return NewDeployment(r.T, append([]string{"FOOTFALL_STORE=" + r.Store}, r.Env...)...)
+	}
 	if len(r.Seeds) == 0 {
 		return NewDeployment(r.T, r.Env...)
 	}
