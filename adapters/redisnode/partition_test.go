@@ -65,8 +65,10 @@ func TestAPartitionKeepsTheContract(t *testing.T) {
 	test := t
 	conformance.TestNode(t, conformance.Harness{
 		Open: func(t *testing.T) conformance.Node { return openPartition(t, empty.open(t, test), 0, 16) },
-		Advance: func(t *testing.T, n conformance.Node, d time.Duration) { n.(partition).cluster.Servers[0].Clock.Stop(t, d) },
-		Close:   func(t *testing.T, n conformance.Node) { check.OK(t, n.(partition).client.Close()) },
+		Advance: func(t *testing.T, n conformance.Node, d time.Duration) {
+			n.(partition).cluster.Servers[0].Clock.Stop(t, d)
+		},
+		Close: func(t *testing.T, n conformance.Node) { check.OK(t, n.(partition).client.Close()) },
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			cluster := n.(partition).cluster
 			check.OK(t, n.(partition).client.Close())

@@ -184,11 +184,16 @@ func (c *Cluster) Replicas(of *Redis) (all []*Redis) {
 	return all
 }
 
-// Promote lets a replica take over from its master gracefully.
+// Promote lets a replica take over from its master gracefully. A replica of a busy machine
+// tries for 5 s, and is asked again.
 func (c *Cluster) Promote(replica *Redis) {
 	c.tb.Helper()
-	c.Do(replica, "cluster", "failover")
+	var asked time.Time
 	c.await(replica.Addr+" is a master", func() bool {
+		if time.Since(asked) > 6*time.Second {
+			_, _ = c.Try(replica, "cluster", "failover")
+			asked = time.Now()
+		}
 		role, _ := c.Try(replica, "info", "replication")
 		return strings.Contains(fmt.Sprint(role), "role:master")
 	})
