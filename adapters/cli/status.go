@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,13 +38,20 @@ func writeTable(w io.Writer, st sharding.Status) error {
 	} else {
 		write(", nothing moves\n\n")
 	}
-	write("NODE\tADDRESS\tSTATE\tWEIGHT\tSHARE\tINCOMING ARCS\n")
-	for _, n := range st.Nodes {
-		write("%s\t%s\t%s\t%d\t%.1f%%\t%d", n.ID, n.Addr, n.State, n.Weight, 100*n.Share, n.Incoming)
-		if n.Away != "" {
-			write("\t%s", n.Away)
+	if hosts := hostsOf(st); len(hosts) > 0 {
+		write("SERVER\tSHARE\tPARTITIONS\n")
+		for _, h := range hosts {
+			write("%s\t%.1f%%\t%s\n", h.name, 100*h.share, strings.Join(h.nodes, " "))
 		}
-		write("\n")
+	} else {
+		write("NODE\tADDRESS\tSTATE\tWEIGHT\tSHARE\tINCOMING ARCS\n")
+		for _, n := range st.Nodes {
+			write("%s\t%s\t%s\t%d\t%.1f%%\t%d", n.ID, n.Addr, n.State, n.Weight, 100*n.Share, n.Incoming)
+			if n.Away != "" {
+				write("\t%s", n.Away)
+			}
+			write("\n")
+		}
 	}
 	if lines := notes(st); len(lines) > 0 {
 		write("\n%s\n", strings.Join(lines, "\n"))
@@ -51,9 +59,56 @@ func writeTable(w io.Writer, st sharding.Status) error {
 	return table.Flush()
 }
 
+// host is a server with the partitions that it had last.
+type host struct {
+	name  string
+	share float64
+	nodes []string
+}
+
+// hostsOf are the servers of a ring whose nodes move between servers, in the order of
+// their first nodes. There are none for other rings.
+func hostsOf(st sharding.Status) (hosts []host) {
+	if !isHosted(st) {
+		return nil
+	}
+	for _, n := range st.Nodes {
+		name := cmp.Or(string(n.Host), "unknown")
+		i := slices.IndexFunc(hosts, func(h host) bool { return h.name == name })
+		if i < 0 {
+			i, hosts = len(hosts), append(hosts, host{name: name})
+		}
+		hosts[i].share += n.Share
+		hosts[i].nodes = append(hosts[i].nodes, string(n.ID))
+	}
+	return hosts
+}
+
+func isHosted(st sharding.Status) bool {
+	return slices.ContainsFunc(st.Nodes, func(n sharding.MemberStatus) bool { return n.Host != "" })
+}
+
+// awayNotes are a line for all partitions that are away for the same reason: the table of
+// the servers shows none.
+func awayNotes(st sharding.Status) (lines []string) {
+	if !isHosted(st) {
+		return nil
+	}
+	away := make(map[string][]string)
+	for _, n := range st.Nodes {
+		if n.Away != "" {
+			away[n.Away] = append(away[n.Away], string(n.ID))
+		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(away)) {
+		lines = append(lines, fmt.Sprintf("away: %s: %s", strings.Join(away[why], " "), why))
+	}
+	return lines
+}
+
 // notes are what an operator has to know or to act on, one line each.
 func notes(st sharding.Status) []string {
-	var lines []string
+	lines := awayNotes(st)
 	note := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	for _, l := range st.Losses {
 		note("lost: %s, by the change to epoch %d", l.Node, l.Epoch)

@@ -44,6 +44,18 @@ func TestTheRingIsATableOnATerminal(t *testing.T) {
 NODE      ADDRESS   STATE   WEIGHT  SHARE   INCOMING ARCS
 embedded  embedded  active  1       100.0%  0
 `,
+		`{"epoch":1,"fence":1,"nodes":[{"id":"p00","addr":"p00","weight":1,"state":"active","host":"redis_10.0.0.1_6379","share":0.25,"coming":0},` +
+			`{"id":"p01","addr":"p01","weight":1,"state":"active","host":"redis_10.0.0.2_6379","share":0.25,"coming":0,"away":"it does not answer"},` +
+			`{"id":"p02","addr":"p02","weight":1,"state":"active","host":"redis_10.0.0.1_6379","share":0.25,"coming":0},` +
+			`{"id":"p03","addr":"p03","weight":1,"state":"active","share":0.25,"coming":0,"away":"it does not answer"}],"moves":{"left":0,"total":0},"losses":[]}`: `epoch 1, nothing moves
+
+SERVER               SHARE  PARTITIONS
+redis_10.0.0.1_6379  50.0%  p00 p02
+redis_10.0.0.2_6379  25.0%  p01
+unknown              25.0%  p03
+
+away: p01 p03: it does not answer
+`,
 		`{"epoch":3,"fence":4,"nodes":[{"id":"redis_7070","addr":"n1:7070","weight":1,"state":"active","share":0.3333,"coming":0},` +
 			`{"id":"redis_7071","addr":"n2:7071","weight":20,"state":"leaving","share":0.6667,"coming":7,"away":"it does not answer"}],` +
 			`"moves":{"left":7,"total":100,"arcs_per_second":3.5,"estimate_s":2,"stuck":[{"arc":5,"from":"redis_7070","to":"redis_7071","at":"redis_7071","reason":"refused","why":"1 of arc 5\u001b"}]},` +

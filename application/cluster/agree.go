@@ -20,7 +20,8 @@ type nodeState = Answer[Node, sharding.RingState]
 // agree returns the ring of the deployment: the newest one that a node has opened. At
 // the first start it makes one: the ring for which the first node, in the order of ids,
 // was fenced first (design: batches, "first start"). A first start fails at once when a
-// node can't be used (counting.ErrUnusable).
+// node can't be used (counting.ErrUnusable). Every start fails
+// at once when nodes can't be of one deployment (foreign, checkPartitions).
 func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	nodes := slices.SortedFunc(slices.Values(c.opts.Nodes), func(a, b Node) int { return cmp.Compare(a.ID(), b.ID()) })
 	var begun *sharding.Ring // unopened ring of the first node
@@ -29,7 +30,7 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 	began, waiting := time.Now(), false
 	for {
 		all := Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (sharding.RingState, error) { return n.RingState(ctx) })
-		if err := foreign(all); err != nil {
+		if err := cmp.Or(foreign(all), checkPartitions(all)); err != nil {
 			return nil, err
 		}
 		if ring := newestOpened(values(all), 0); ring != nil {

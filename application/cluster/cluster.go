@@ -20,7 +20,7 @@ import (
 )
 
 // Node is a node of a deployment. Where there are several, each is also a
-// counting.Movable.
+// counting.Movable, or each is a sharding.Hosted, whose ring never changes.
 type Node interface {
 	counting.Counts
 	counting.Windows
@@ -63,14 +63,15 @@ type Options struct {
 	Lost func(node counting.NodeID, batches int64)
 }
 
-// Member is a node with its group commit, and Reads for single pages. Movable is nil if the
-// node is a deployment of its own, from which and to which no arc moves.
+// Member is a node with its group commit, and Reads for single pages. Movable is nil if no
+// arc moves from or to the node: then the ring is the first one (View.IsFixed).
 type Member struct {
 	Node
 	counting.Movable
 	*groupcommit.Committer
-	Reads *groupcommit.Reader
-	clock *clock
+	Reads  *groupcommit.Reader
+	hosted sharding.Hosted // the node, nil if it is none
+	clock  *clock
 	// refusal is why the node answers no call, as it was last logged (Refusal).
 	refusal atomic.Pointer[string]
 	// summary is that of the last poll that was answered.
@@ -167,6 +168,9 @@ func (c *Cluster) newMember(n Node) *Member {
 		o.Observe = func(f groupcommit.Flush) { m.fault.flushed(f); observe(f) }
 	}
 	m.Movable, _ = n.(counting.Movable)
+	if m.hosted, _ = n.(sharding.Hosted); m.hosted != nil {
+		boundHosted(&o, len(c.opts.Nodes))
+	}
 	m.Committer = groupcommit.New(o)
 	m.Reads = groupcommit.NewReader(n, m.NoteRefused)
 	return m

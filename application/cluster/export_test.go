@@ -9,6 +9,9 @@ import (
 // Remembers asks a node whether it has what it was sent in an epoch.
 var Remembers = remembers
 
+// BoundHosted sets the bounds of one of many hosted nodes.
+var BoundHosted = boundHosted
+
 // Node is the node of a member of the present ring.
 func (c *Cluster) Node(m sharding.Member) (*Member, error) {
 	c.mu.Lock()

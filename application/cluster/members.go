@@ -100,7 +100,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 	}
 	nodes := make([]watching.Node, len(v.Nodes))
 	for i, m := range v.Nodes {
-		nodes[i] = watching.Node{ID: m.ID(), Share: v.Share(i)}
+		nodes[i] = watching.Node{ID: m.ID(), Host: m.Host(), Share: v.Share(i)}
 		if ahead, wrong := m.Skew(); wrong {
 			nodes[i].Skew = ahead
 		}

@@ -146,20 +146,22 @@ func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
 
 // P9: beyond its bound the queue refuses at once.
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
-	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
-		open := hold(t, n, c)
-		for range groupcommit.MaxQueued {
-			c.AddVisit(1, 0, "home", 1)
-		}
-		begin := time.Now()
-		wantVisit(t, c, "home", counting.ErrUnavailable)
-		check.Is(t, c.AddID(1, counting.IDEvent{ID: 1, Table: 1}).Wait(), counting.ErrUnavailable, "an id beyond the bound")
-		check.Equal(t, time.Since(begin), 0, "what the refusal took")
-		open()
-		synctest.Wait()
-		wantCount(t, n, "home", groupcommit.MaxQueued)
-		wantVisit(t, c, "home", nil)
-	})
+	for option, bound := range map[int]int{0: groupcommit.MaxQueued, 2_048: 2_048} {
+		scenario(t, groupcommit.Options{MaxQueued: option}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+			open := hold(t, n, c)
+			for range bound {
+				c.AddVisit(1, 0, "home", 1)
+			}
+			begin := time.Now()
+			wantVisit(t, c, "home", counting.ErrUnavailable)
+			check.Is(t, c.AddID(1, counting.IDEvent{ID: 1, Table: 1}).Wait(), counting.ErrUnavailable, "an id beyond the bound")
+			check.Equal(t, time.Since(begin), 0, "what the refusal took")
+			open()
+			synctest.Wait()
+			wantCount(t, n, "home", int64(bound))
+			wantVisit(t, c, "home", nil)
+		})
+	}
 }
 
 func TestManyCallersAtOnceLoseNothing(t *testing.T) {

@@ -5,6 +5,7 @@
 package groupcommit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -29,8 +30,8 @@ const (
 	// maxAddedUp bounds the visits that are added to those of other callers: a
 	// larger number could make the page's count overflow for all of them.
 	maxAddedUp = 1 << 31
-	// MaxQueued bounds the waiting items of one node. Beyond it items are refused
-	// immediately.
+	// MaxQueued bounds the waiting items of one node, unless Options.MaxQueued does.
+	// Beyond it items are refused immediately.
 	MaxQueued = 16_384
 )
 
@@ -63,6 +64,14 @@ type Options struct {
 	DiskReserve int64
 	// KeyLimit and RecordLimit go into every batch with keys.
 	KeyLimit, RecordLimit int
+	// KeepFor and KeepBytes bound the applied batches that are kept, to repeat them to a
+	// node that has lost them. Kept are the last batch, and those applied less than
+	// KeepFor before it. Only the next batch shows that the node still has them. 0 is
+	// 10 s, and 16 MiB.
+	KeepFor   time.Duration
+	KeepBytes int
+	// MaxQueued bounds the waiting items, MaxQueued at most; 0 is that.
+	MaxQueued int
 	// CatchUp is called when the node has not opened a batch's epoch. It returns
 	// when the node may have opened it.
 	CatchUp func(context.Context)
@@ -104,11 +113,12 @@ type Committer struct {
 
 // New makes a committer; nothing is flushed before Start.
 func New(o Options) *Committer {
+	o.KeepFor, o.KeepBytes = cmp.Or(o.KeepFor, keepFor), cmp.Or(o.KeepBytes, keepBytes)
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Committer{
 		opts: o, ctx: ctx, cancel: cancel,
 		check: make(chan struct{}, 1), ended: make(chan struct{}),
-		queue: queue[*batch]{wake: make(chan struct{}, 1), late: counting.ErrInDoubt, refused: o.Refused},
+		queue: queue[*batch]{wake: make(chan struct{}, 1), late: counting.ErrInDoubt, limit: cmp.Or(o.MaxQueued, MaxQueued), refused: o.Refused},
 		index: make(map[counting.Page]int),
 	}
 }

@@ -8,11 +8,8 @@ import (
 	"footfall/domain/counting"
 )
 
+// keepFor and keepBytes are the defaults of Options.KeepFor and KeepBytes.
 const (
-	// keepFor and keepBytes bound the applied batches that are kept, to repeat
-	// them to a node that has lost them. Kept are the last batch, and those applied
-	// less than keepFor before it. Only the next batch shows that the node still has
-	// them.
 	keepFor   = 10 * time.Second
 	keepBytes = 16 << 20
 )
@@ -43,7 +40,7 @@ func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
 	s.kept = append(s.kept, k)
 	s.bytes += k.size()
 	drop := 0
-	for drop < len(s.kept)-1 && (s.bytes > keepBytes || now.Sub(s.kept[drop].applied) > keepFor) {
+	for drop < len(s.kept)-1 && (s.bytes > c.opts.KeepBytes || now.Sub(s.kept[drop].applied) > c.opts.KeepFor) {
 		s.bytes -= s.kept[drop].size()
 		s.kept[drop] = keptBatch{}
 		drop++

@@ -46,8 +46,9 @@ type queue[C interface {
 	// fits tells whether one more item of an epoch can be added.
 	fits(counting.Epoch) bool
 }] struct {
-	wake chan struct{} // capacity 1: there may be something to take
-	late error         // the answer of a call that is still being made at its deadline
+	wake  chan struct{} // capacity 1: there may be something to take
+	late  error         // the answer of a call that is still being made at its deadline
+	limit int           // of queued
 	// refused, unless it is nil, is called with the number of callers that are refused.
 	// The mutex is locked.
 	refused func(callers int)
@@ -69,7 +70,7 @@ type queue[C interface {
 // caller holds the mutex.
 func (q *queue[C]) join(epoch counting.Epoch, begin func() C) C {
 	var none C
-	if q.stopped || q.queued >= MaxQueued {
+	if q.stopped || q.queued >= q.limit {
 		return none
 	}
 	begun := false

@@ -33,7 +33,7 @@ func (g *reading) fits(epoch counting.Epoch) bool {
 // last call, which has a deadline. refused, unless it is nil, is called with the number of
 // callers whose pages can't be read for now. It must not block.
 func NewReader(node counting.Counts, refused func(callers int)) *Reader {
-	return &Reader{node: node, queue: queue[*reading]{wake: make(chan struct{}, 1), late: counting.ErrUnavailable, refused: refused}}
+	return &Reader{node: node, queue: queue[*reading]{wake: make(chan struct{}, 1), late: counting.ErrUnavailable, limit: MaxQueued, refused: refused}}
 }
 
 // Read returns the tally of one page. Errors are those of counting.Counts.Read, and

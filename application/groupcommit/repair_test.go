@@ -110,6 +110,20 @@ func TestANodeThatForgotIsRepairedByTheKeptBatches(t *testing.T) {
 	})
 }
 
+func TestBatchesAreKeptAsLongAsTheOptionsSay(t *testing.T) {
+	scenario(t, groupcommit.Options{KeepFor: 30 * time.Second}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		forget(t, n, c, 11*time.Second)
+		wantVisit(t, c, "home", nil)
+		wantCount(t, n, "home", 6)
+	})
+	scenario(t, groupcommit.Options{KeepBytes: 1}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		forget(t, n, c, time.Second)
+		wantVisit(t, c, "home", nil)
+		wantLost(t, n, 2)
+		wantCount(t, n, "home", 4) // the last batch is always kept
+	})
+}
+
 // P1: what was repeated is as young as what is counted for the first time, and may be
 // forgotten like it.
 func TestWhatWasRepeatedIsKeptAsIfItWereNew(t *testing.T) {

@@ -124,7 +124,7 @@ func (s *Service) incoming(v *cluster.View) (arcs []counting.Arc, left int, soon
 	soonest = time.Hour
 	var mu sync.Mutex
 	_ = v.Each(s.ctx, func(ctx context.Context, i int, m *cluster.Member) error {
-		if !v.MayReceive(i) {
+		if !v.MayReceive(i) || m.Movable == nil {
 			return nil
 		}
 		begin, wait := time.Now(), s.backoffs.wait(m.ID())

@@ -79,7 +79,7 @@ func (s *Service) Stop(context.Context) error {
 
 // Add adds a new, empty node and returns what moves. With dry it changes nothing and
 // returns what would move. After these errors of Add, Reweight, Remove and Abandon
-// nothing is changed: sharding.ErrBadChange, ErrBusy, ErrNotEmpty, ErrAnswers,
+// nothing is changed: sharding.ErrBadChange, ErrFixed, ErrBusy, ErrNotEmpty, ErrAnswers,
 // ErrMinority, counting.ErrUnavailable. After any other, Status shows the result.
 func (s *Service) Add(ctx context.Context, where string, weight int, dry bool) (sharding.Plan, error) {
 	return s.change(ctx, dry, func(v *cluster.View, c sharding.Change) (*sharding.Ring, error) {

@@ -17,7 +17,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	st.Moves.Total = len(v.Moves())
 	for i, m := range v.Members() {
 		skew, _ := v.Nodes[i].Skew()
-		st.Nodes[i] = sharding.MemberStatus{Member: m, Share: v.Share(i), ClockSkew: skew.Seconds()}
+		st.Nodes[i] = sharding.MemberStatus{Member: m, Host: v.Nodes[i].Host(), Share: v.Share(i), ClockSkew: skew.Seconds()}
 		if v.Away(i) {
 			st.Nodes[i].Away = "it was abandoned"
 		}

@@ -107,6 +107,9 @@ const (
 
 // change changes the ring by a plan; the arcs move later. With dry it changes nothing.
 func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...counting.NodeID) (sharding.Plan, error) {
+	if s.Cluster.View().IsFixed() {
+		return sharding.Plan{}, sharding.ErrFixed
+	}
 	if s.Locate == nil {
 		return sharding.Plan{}, fmt.Errorf("%w: this store is one node", sharding.ErrBadChange)
 	}

@@ -227,7 +227,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 	for _, n := range d.nodes {
 		l := d.link(n)
 		i.links = append(i.links, l)
-		nodes = append(nodes, l)
+		nodes = append(nodes, d.member(l))
 	}
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
 	c := cluster.New(cluster.Options{Nodes: nodes, Length: counting.WindowLength(minute), EndpointLimit: 1000, Log: log})

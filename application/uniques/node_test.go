@@ -21,6 +21,8 @@ type deployment struct {
 	mu    sync.Mutex
 	away  map[counting.NodeID]bool
 	skew  map[counting.NodeID]time.Duration
+	// partitions: no arc moves between the nodes.
+	partitions bool
 }
 
 func newDeployment() *deployment {
@@ -87,6 +89,14 @@ func (d *deployment) link(n *localnode.Node) *link {
 		}
 		return do(ctx)
 	}}
+	return l
+}
+
+// member is the node of a link as instances see it.
+func (d *deployment) member(l *link) cluster.Node {
+	if d.partitions {
+		return chaos.NewPartition(l, "redis_10.0.0.1_6379")
+	}
 	return l
 }
 

@@ -90,7 +90,7 @@ func readOne(v *cluster.View, page counting.Page) (counting.Reading, bool) {
 	if err != nil {
 		tally = counting.Tally{Err: counting.ErrUnavailable}
 	}
-	return counting.Reading{Tally: tally, Via: node.ID()}, true
+	return counting.Reading{Tally: tally, Via: node.Via()}, true
 }
 
 // group names the nodes of some pages: their owner and, while their arcs are
@@ -123,7 +123,7 @@ func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readi
 			continue
 		}
 		for k, i := range groups[a.From] {
-			readings[i] = counting.Reading{Tally: counting.Tally{Err: counting.ErrUnavailable}, Via: v.Nodes[a.From.owner].ID()}
+			readings[i] = counting.Reading{Tally: counting.Tally{Err: counting.ErrUnavailable}, Via: v.Nodes[a.From.owner].Via()}
 			if a.Err == nil {
 				readings[i].Tally = a.Value[k]
 			}

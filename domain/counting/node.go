@@ -21,7 +21,8 @@ type Tally struct {
 	Err error
 }
 
-// Reading is a Tally with the node that gave it.
+// Reading is a Tally with what gave it: the node, or the server that had the node last, if
+// other software moves it between servers.
 type Reading struct {
 	Tally
 	Via NodeID

@@ -106,6 +106,8 @@ type Orphan struct {
 // MemberStatus is a member of the ring with its present state.
 type MemberStatus struct {
 	Member
+	// Host is the server that had it last, if it is Hosted; empty if none is known.
+	Host counting.NodeID `json:"host,omitempty"`
 	// Share is the part of the pages that it owns, 0 to 1.
 	Share float64 `json:"share"`
 	// Incoming is the number of arcs that are on their way to it.

@@ -17,6 +17,9 @@ type Page struct {
 // Node is a node of the ring without its address.
 type Node struct {
 	ID counting.NodeID `json:"id"`
+	// Host is the server that had it last, if other software moves it between servers
+	// (sharding.Hosted); empty if none is known.
+	Host counting.NodeID `json:"host,omitempty"`
 	// Share is the part of the pages that it owns, 0 to 1.
 	Share float64 `json:"share"`
 	// Answers: it answered the last time.

@@ -37,6 +37,9 @@ func TestTheRingIsShown(t *testing.T) {
 	httpcheck.Golden(t, "ring", administer(t, h, "GET", "/ring", "", ""))
 	m.ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{}, Losses: []sharding.Loss{}})
 	httpcheck.Golden(t, "ring_empty", administer(t, h, "GET", "/ring", "", ""))
+	partition := sharding.MemberStatus{Member: sharding.Member{ID: "p00", Addr: "p00", Weight: 1, State: sharding.Active}, Host: "redis_10.0.0.1_6379", Share: 1}
+	m.ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{partition}, Losses: []sharding.Loss{}})
+	httpcheck.Golden(t, "ring_partition", administer(t, h, "GET", "/ring", "", ""))
 	m.ring.EXPECT().Owner(counting.Page("a/b")).Return(counting.NodeID("redis_7070"), counting.Arc(17))
 	httpcheck.Golden(t, "ring_owner", administer(t, h, "GET", "/ring/owner?page_id=a%2Fb", "", ""))
 	httpcheck.Golden(t, "ring_bad_page", administer(t, h, "GET", "/ring/owner?page_id=", "", ""))
@@ -108,6 +111,7 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_also", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"also":["redis_7071"]}`, nil},
 		{"ring_too_large", "POST", "/ring/nodes", asJSON, `{"addr":"` + strings.Repeat("x", 5000) + `"}`, nil},
 		{"ring_bad_change", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, fmt.Errorf("%w: node redis_7072 is in it already", sharding.ErrBadChange)},
+		{"ring_fixed", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, sharding.ErrFixed},
 		{"ring_busy", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(sharding.ErrBusy)},
 		{"ring_not_empty", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(sharding.ErrNotEmpty)},
 		{"ring_away", "POST", "/ring/nodes", asJSON, `{"addr":"n3:7072"}`, wrapped(counting.ErrUnavailable)},

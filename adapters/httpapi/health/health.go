@@ -4,14 +4,12 @@ package health
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
-	"footfall/domain/counting"
 	"footfall/domain/watching"
 )
 
@@ -59,53 +57,11 @@ func ready(nodes []watching.Node) ([]byte, error) {
 	answer := struct {
 		Status  string   `json:"status"`
 		Reasons []string `json:"reasons,omitempty"`
-	}{Status: "ready"}
-	away := 0
-	for _, n := range nodes {
-		if !n.Answers {
-			away++
-		}
-		switch {
-		case n.Why != "":
-			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+": "+n.Why)
-		case !n.Answers && n.Says != "":
-			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" refuses calls: "+n.Says)
-		case !n.Answers:
-			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" does not answer")
-		case n.Says != "":
-			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+" refuses writes: "+n.Says)
-		}
-		if n.Answers && n.Skew != 0 {
-			answer.Reasons = append(answer.Reasons, fmt.Sprintf("node %s takes no ids: its clock and this instance's differ by %v",
-				n.ID, max(n.Skew, -n.Skew).Round(time.Millisecond)))
-		}
-	}
-	for _, n := range nodes {
-		answer.Reasons = append(answer.Reasons, fullReasons(n)...)
-	}
-	if away == len(nodes) { // also if there are no nodes yet
+	}{Status: "ready", Reasons: reasons(nodes)}
+	if !slices.ContainsFunc(nodes, func(n watching.Node) bool { return n.Answers }) { // also if there are no nodes yet
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
 		return nil, f
 	}
 	return json.Marshal(answer)
-}
-
-// fullReasons say which bounds a node has reached.
-func fullReasons(n watching.Node) (reasons []string) {
-	for bound := range strings.SplitSeq(n.Full, ",") {
-		why := ""
-		switch bound {
-		case counting.BoundPages:
-			why = "other pages: it has as many as FOOTFALL_PAGE_LIMIT allows"
-		case counting.BoundKeys:
-			why = "other idempotency keys: it has as many as FOOTFALL_KEY_LIMIT and FOOTFALL_PAGE_LIMIT allow"
-		case counting.BoundDisk:
-			why = "other pages and idempotency keys: less than FOOTFALL_DISK_RESERVE is free on its disk"
-		default:
-			continue
-		}
-		reasons = append(reasons, fmt.Sprintf("node %s takes no %s", n.ID, why))
-	}
-	return reasons
 }

@@ -117,6 +117,16 @@ func TestN13OneNodeShowsNoRing(t *testing.T) {
 	}
 }
 
+func TestThePageShowsTheServerOfAPartition(t *testing.T) {
+	t.Parallel()
+	body := render(t, page.Home{Nodes: []watching.Node{{ID: "p00", Host: "redis_10.0.0.1_6379"}, {ID: "p01", Host: hostile}, {ID: "redis_7070"}}})
+	for _, want := range []string{`<th scope="row">p00 on redis_10.0.0.1_6379</th>`, `<th scope="row">p01 on ` + escaped + `</th>`, `<th scope="row">redis_7070</th>`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("it has no %s: %s", want, body)
+		}
+	}
+}
+
 func TestThePageWithoutAnythingToShow(t *testing.T) {
 	t.Parallel()
 	body := render(t, page.Home{WindowsError: true})

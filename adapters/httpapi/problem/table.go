@@ -33,6 +33,7 @@ func Of(err error, write bool) Fault {
 		{sharding.ErrNotEmpty, New(conflict, "not_empty", "Only a new, empty node can be added; this one has been in use. Nothing was changed.")},
 		{sharding.ErrAnswers, New(conflict, "node_answers", "Nothing was changed: {error}; remove it without accept_loss.")},
 		{sharding.ErrMinority, New(conflict, "no_majority", "Nothing was changed: {error}")},
+		{sharding.ErrFixed, BadRequest("fixed_ring", "Nothing was changed: {error}. The Redis Cluster moves its partitions between its servers: use redis-cli --cluster reshard.")},
 		{sharding.ErrBadChange, BadRequest("bad_change", "{error}")},
 		{counting.Overflow, New(conflict, "overflow", "The count would pass 2^63-1; it was left as it is.")},
 		{counting.Corrupt, Unavailable("corrupt", "What is stored for this is no count; it was left as it is.", 60)},

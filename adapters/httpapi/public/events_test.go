@@ -69,6 +69,17 @@ func TestEventsHaveTheirForm(t *testing.T) {
 	httpcheck.Golden(t, "events", w)
 }
 
+// A partition is shown with the server that has it.
+func TestEventsHaveTheHostOfAPartition(t *testing.T) {
+	r := newRig(t)
+	nodes := []watching.Node{{ID: "p00", Host: "redis_10.0.0.1_6379", Share: 1, Answers: true}}
+	r.watching.EXPECT().Watch(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).DoAndReturn(shows(watching.News{ID: "LIFE-42", Nodes: nodes}))
+	body := httpcheck.Send(t, r.handler, "GET", "/events?page_id=home", "").Body.String()
+	if want := `data: {"nodes":[{"id":"p00","host":"redis_10.0.0.1_6379","share":1,"answers":true}]}`; !strings.Contains(body, want) {
+		t.Errorf("got %s, want %s in it", body, want)
+	}
+}
+
 func TestEventsAreRefusedWithAReason(t *testing.T) {
 	for _, c := range []struct {
 		name, query string

@@ -108,7 +108,7 @@ function showNodes({ nodes }) {
   document.getElementById("one-node").hidden = nodes.length !== 1;
   if (one) document.getElementById("one-node").textContent = `All counts are in one place: ${one.id}, which ${one.answers ? "answers" : "does not answer"}.`;
   document.getElementById("nodes").replaceChildren(...nodes.map((n) => element("tr", {},
-    element("th", { scope: "row" }, n.id),
+    element("th", { scope: "row" }, n.host ? `${n.id} on ${n.host}` : n.id),
     element("td", { className: "number" }, `${(100 * n.share).toFixed(1)} %`),
     element("td", {}, element("span", { className: `state ${n.answers ? "up" : "down"}` }, n.answers ? "answers" : "no answer")))));
 }

@@ -1,0 +1,52 @@
+package resharding_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"footfall/adapters/localnode"
+	"footfall/application/cluster"
+	"footfall/application/resharding"
+	"footfall/domain/counting"
+	"footfall/domain/sharding"
+	"footfall/test/chaos"
+	"footfall/test/check"
+)
+
+// The ring of partitions never changes: a change is refused before any node is asked. What
+// runs in the background, and a repair, have nothing to move.
+func TestTheRingOfPartitionsNeverChanges(t *testing.T) {
+	for _, many := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			var f faults
+			d := newDeploymentOf(t, many, func(n *localnode.Node) cluster.Node {
+				return chaos.NewPartition(f.around(n), "redis_10.0.0.1_6379")
+			})
+			d.count(t, 50)
+			time.Sleep(time.Minute)
+			check.Must(t, d.ring.Repair(t.Context()))
+			st := d.ring.Status(t.Context())
+			check.Equal(t, len(st.Sweep.Unswept), 0, "nodes that were not swept")
+			check.Equal(t, st.Nodes[many-1].Host, "redis_10.0.0.1_6379", "the host of a partition")
+			f.refuse(func(counting.NodeID, chaos.Call) bool { return true })
+			for name, change := range map[string]func(*resharding.Service) (sharding.Plan, error){
+				"add":     func(s *resharding.Service) (sharding.Plan, error) { return s.Add(t.Context(), "n9:1", 1, false) },
+				"weight":  func(s *resharding.Service) (sharding.Plan, error) { return s.Reweight(t.Context(), "n1", 2, false) },
+				"remove":  func(s *resharding.Service) (sharding.Plan, error) { return s.Remove(t.Context(), "n1", false) },
+				"abandon": func(s *resharding.Service) (sharding.Plan, error) { return s.Abandon(t.Context(), false, "n1") },
+				"dry run": func(s *resharding.Service) (sharding.Plan, error) { return s.Remove(t.Context(), "n1", true) },
+			} {
+				_, err := change(d.ring)
+				check.Is(t, err, sharding.ErrFixed, "%s with %d partitions", name, many)
+				without := resharding.New(resharding.Options{Cluster: d.cluster})
+				_, err = change(without)
+				check.Is(t, err, sharding.ErrFixed, "%s without an address to parse", name)
+			}
+			f.set(func() { f.before = nil })
+			check.Equal(t, f.failed, 0, "calls of the nodes")
+			check.Equal(t, d.ring.Status(t.Context()).Fence, 1, "the fence")
+			d.wantCounted(t, 50)
+		})
+	}
+}
