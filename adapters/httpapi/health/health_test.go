@@ -19,8 +19,8 @@ import (
 // reasons are those of GET /readyz for some nodes, of which one more answers.
 func reasons(t *testing.T, nodes ...watching.Node) []string {
 	t.Helper()
-	all := append(nodes, watching.Node{ID: "well", Answers: true})
-	for _, r := range health.Routes(func(context.Context) []watching.Node { return all }) {
+	nodes = append(nodes, watching.Node{ID: "well", Answers: true})
+	for _, r := range health.Routes(func(context.Context) []watching.Node { return nodes }) {
 		if r.Path != "/readyz" {
 			continue
 		}
