@@ -50,3 +50,21 @@ func TestTheRingOfPartitionsNeverChanges(t *testing.T) {
 		})
 	}
 }
+
+// immovable is a node from which and to which no arc moves.
+type immovable struct{ cluster.Node }
+
+// Nodes that are no partitions can't change their ring either without moves. One node
+// alone is told apart: nothing moves it.
+func TestTheRingOfImmovableNodesNeverChanges(t *testing.T) {
+	for many, want := range map[int]error{1: sharding.ErrBadChange, 3: sharding.ErrFixed} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDeploymentOf(t, many, func(n *localnode.Node) cluster.Node { return immovable{n} })
+			d.count(t, 20)
+			alone := resharding.New(resharding.Options{Cluster: d.cluster})
+			check.Is(t, check.Err(alone.Reweight(t.Context(), "n1", 2, false)), want, "a change with %d nodes", many)
+			time.Sleep(time.Minute)
+			d.wantCounted(t, 20)
+		})
+	}
+}
