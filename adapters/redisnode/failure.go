@@ -247,7 +247,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)
 	}
 	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
-		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", n.id)
+		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", n.id)
 	}
 	hasWaitAOF := major > 7 || minor >= 2
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {

@@ -10,9 +10,9 @@ import (
 	"footfall/test/servers"
 )
 
-// N4: a server that is gone and one that hangs are told apart, by a node that is connected and
-// by one that is not. A server that answers is not silent.
-func TestN4AServerThatIsGoneIsToldFromOneThatHangs(t *testing.T) {
+// N4: the words for a server that is gone and for one that hangs differ, to a node that is
+// connected and to one that is not. A server that answers is not silent.
+func TestN4AServerThatIsGoneDiffersFromOneThatHangs(t *testing.T) {
 	t.Parallel()
 	const refused, hangs = "connection refused", "connected, but no answer in time"
 	s := servers.StartRedis(t)

@@ -14,7 +14,7 @@ import (
 )
 
 // N4: log and /readyz tell a node that is gone from one that hangs, without its address.
-func TestN4ANodeThatIsGoneIsToldFromOneThatHangs(t *testing.T) {
+func TestN4LogAndReadyzTellANodeThatIsGoneFromOneThatHangs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, ready, logged string
