@@ -126,6 +126,6 @@ func TestS9EndpointsThatAreRememberedAreBounded(t *testing.T) {
 		t.Errorf("%d endpoints are remembered", n)
 	}
 	check.Equal(t, m.isKnown(at("http://other/0", 1)), false, "whether the first of the others is remembered")
-	check.Equal(t, m.known(honest(1), 10), 1, "endpoints of the other address")
 	check.Equal(t, m.isKnown(honest(0)), false, "whether an endpoint is known by the report that it has accepted first")
+	check.Equal(t, m.known(honest(1), 10), 1, "endpoints of the other address")
 }
