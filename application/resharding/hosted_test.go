@@ -54,8 +54,8 @@ func TestTheRingOfPartitionsNeverChanges(t *testing.T) {
 // immovable is a node from which and to which no arc moves.
 type immovable struct{ cluster.Node }
 
-// Nodes that are no partitions can't change their ring either without moves. One node
-// alone is told apart: nothing moves it.
+// Several nodes that are no partitions, and between which no arc moves, have a fixed ring
+// too. One such node is refused as a store of one node.
 func TestTheRingOfImmovableNodesNeverChanges(t *testing.T) {
 	for many, want := range map[int]error{1: sharding.ErrBadChange, 3: sharding.ErrFixed} {
 		synctest.Test(t, func(t *testing.T) {
