@@ -63,6 +63,7 @@ func program(s Settings, log *slog.Logger, writer *logWriter) fx.Option {
 			newCaptureLog,
 			newCallbackLog,
 			newNotifier,
+			newSink,
 			newPublishers,
 			newUniques,
 			visits.New,
@@ -147,14 +148,22 @@ func newCaptureLog(lc fx.Lifecycle, s Settings) *filelog.Log {
 	return l
 }
 
+// newSink returns the configured publisher; nil if there is none.
+func newSink(lc fx.Lifecycle, s Settings, log *slog.Logger) Sink {
+	if s.Sink == nil {
+		return nil
+	}
+	sink := s.Sink(log)
+	stage(lc, "publisher", sink.Start, sink.Stop, 400*time.Millisecond)
+	return sink
+}
+
 // newPublishers returns the publishers in the order in which a report tries
 // them. If the first refuses a report or its outcome is unknown, the report goes
 // to the capture log.
-func newPublishers(lc fx.Lifecycle, s Settings, captured *filelog.Log, m *prometheus.Metrics, log *slog.Logger) []publishing.Publisher {
+func newPublishers(captured *filelog.Log, sink Sink, m *prometheus.Metrics) []publishing.Publisher {
 	all := []publishing.Publisher{m.Publisher(captured)}
-	if s.Sink != nil {
-		sink := s.Sink(log)
-		stage(lc, "publisher", sink.Start, sink.Stop, 400*time.Millisecond)
+	if sink != nil {
 		all = []publishing.Publisher{m.Publisher(sink), all[0]}
 	}
 	return all
@@ -191,14 +200,14 @@ type (
 )
 
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
-	m *prometheus.Metrics, log *slog.Logger,
+	sink Sink, m *prometheus.Metrics, log *slog.Logger,
 ) (publicServer, error) {
 	connections := least(s.ConnectionLimit, newFileBudget().public)
 	refused := limits.NewRefusals(m.CountRefused, log)
 	bounds, identify := s.bounds(connections, refused), limits.Identify{Proxies: s.TrustedProxies}
 	bounds.Keys = s.keyQuota(func() int { return len(c.View().Nodes) }, refused)
 	handler, err := public.New(public.Options{
-		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Metrics: m, Log: log,
+		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Publisher: sink, Metrics: m, Log: log,
 		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",
 		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, refused),
 	})
@@ -209,9 +218,9 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	return publicServer{server}, err
 }
 
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, c *cluster.Cluster, m *prometheus.Metrics, log *slog.Logger) adminServer {
+func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, c *cluster.Cluster, sink Sink, m *prometheus.Metrics, log *slog.Logger) adminServer {
 	handler := admin.New(admin.Options{
-		Windows: u, Ring: ring, Pages: v, Nodes: c.Nodes, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
+		Windows: u, Ring: ring, Pages: v, Nodes: c.Nodes, Publisher: sink, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 		Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)

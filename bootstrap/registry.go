@@ -60,6 +60,9 @@ type Sink interface {
 	publishing.Publisher
 	Start(context.Context) error
 	Stop(context.Context) error
+	// Away is why the sink takes no reports now; nil if it does, or that is not known. GET
+	// /readyz shows it.
+	Away() *publishing.Outage
 }
 
 // SinkMaker makes the sink of a valid URL. It does no I/O.

@@ -66,6 +66,7 @@ type shouter struct {
 func (s *shouter) Start(context.Context) error { return nil }
 func (s *shouter) Stop(context.Context) error  { return nil }
 func (s *shouter) Name() string                { return "shout" }
+func (s *shouter) Away() *publishing.Outage    { return nil }
 
 func (s *shouter) Publish(_ context.Context, r publishing.Report) error {
 	if s.how != "LOUD" {

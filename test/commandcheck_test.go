@@ -17,11 +17,11 @@ import (
 var runBy = map[string]string{
 	"redis-cli":   "test/runbook.TestTheRedisCommandsOfTheDocsRun",
 	"rabbitmqctl": "test/runbook.TestTheRabbitMQCommandsOfTheDocsRun",
-	"cp -R":       "test/runbook.TestN15TheEmbeddedStoreIsRestoredAsThePageSays",
+	"cp -Rp":      "test/runbook.TestN15TheEmbeddedStoreIsRestoredAsThePageSays",
 }
 
 // plain are programs of every system, whose arguments are not checked.
-var plain = []string{"awk", "cd", "cp", "echo", "git", "grep", "gzip", "head", "mkdir", "mv", "openssl", "redis-server", "sort", "zcat"}
+var plain = []string{"awk", "cd", "cp", "echo", "git", "grep", "gzip", "head", "mkdir", "mv", "openssl", "redis-server", "rm", "sort", "zcat"}
 
 // commandCheck knows what commands may name.
 type commandCheck struct {

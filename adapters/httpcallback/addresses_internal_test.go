@@ -21,11 +21,11 @@ func TestS9AHundredThousandEndpointsCostOneAddressSixtyAMinute(t *testing.T) {
 	var begun []time.Time
 	for range 100_000 {
 		now = now.Add(7 * time.Millisecond) // 700 s in all
-		if again, ok := as.acquire(group, now); ok {
+		if c, again := as.acquire(target{group: group}, now); c != nil {
 			begun = append(begun, now)
-			as.release(group)
-		} else if !again.After(now) {
-			t.Fatalf("refused at %v until %v", now, again)
+			as.release(c)
+		} else if !again.until.After(now) {
+			t.Fatalf("refused at %v until %v", now, again.until)
 		}
 	}
 	for i := 60; i < len(begun); i++ {
@@ -44,8 +44,9 @@ func TestS9ANetworkOfIPv6IsOneAddress(t *testing.T) {
 	now := time.Unix(1000, 0)
 	count := func(format string) (n int) {
 		for i := range 1000 {
-			if group := publishing.NetworkOf(netip.MustParseAddr(fmt.Sprintf(format, i))); func() bool { _, ok := as.acquire(group, now); return ok }() {
-				as.release(group)
+			group := publishing.NetworkOf(netip.MustParseAddr(fmt.Sprintf(format, i)))
+			if c, _ := as.acquire(target{group: group}, now); c != nil {
+				as.release(c)
 				n++
 			}
 		}
@@ -63,22 +64,21 @@ func TestS9ANetworkOfIPv6IsOneAddress(t *testing.T) {
 func TestS9AddressesThatAreRememberedAreBounded(t *testing.T) {
 	as := newAddresses(Rate{1, time.Minute})
 	now := time.Unix(1000, 0)
-	at := func(i int) netip.Prefix {
-		return publishing.NetworkOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	at := func(i int) target {
+		return target{group: publishing.NetworkOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))}
 	}
-	open := at(0)
-	if _, ok := as.acquire(open, now); !ok {
+	if c, _ := as.acquire(at(0), now); c == nil {
 		t.Fatal("the first one is refused")
 	}
 	for i := 1; i < 2*maxAddresses; i++ {
-		if _, ok := as.acquire(at(i), now); ok != (i < maxAddresses) {
-			t.Fatalf("address %d: admitted is %v", i, ok)
-		} else if ok {
-			as.release(at(i))
+		if c, _ := as.acquire(at(i), now); (c != nil) != (i < maxAddresses) {
+			t.Fatalf("address %d: admitted is %v", i, c != nil)
+		} else if c != nil {
+			as.release(c)
 		}
 	}
 	now = now.Add(time.Minute)
-	if _, ok := as.acquire(at(1), now); !ok {
+	if c, _ := as.acquire(at(1), now); c == nil {
 		t.Error("an address is refused when the others are idle")
 	}
 	if n := len(as.known); n != 2 {

@@ -27,14 +27,15 @@ const maxTried = 4
 // use, since a dialer connects to two addresses at a time.
 type route struct {
 	*Notifier
-	host string
+	host     string
+	endpoint publishing.Endpoint
+	report   string
 
 	mu     sync.Mutex
 	ended  bool
-	held   []netip.Prefix   // have a connection of this attempt, or had one
+	held   []*connection    // of this attempt, also those that have ended
 	tried  []netip.AddrPort // are connected to
-	again  time.Time        // when the limit of an address is over
-	shared netip.Prefix     // is that address
+	again  deferral         // of an address at its limit
 	paused time.Time        // when the pause of an address is over
 	at     netip.AddrPort   // is that address
 }
@@ -44,8 +45,8 @@ func (r *route) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
-	for _, group := range r.held {
-		r.addresses.release(group)
+	for _, c := range r.held {
+		r.addresses.release(c)
 	}
 	r.held = nil
 }
@@ -83,17 +84,27 @@ func (r *route) begin(to netip.AddrPort) error {
 		r.paused, r.at = until, to
 		return errSkipped
 	}
-	group := publishing.NetworkOf(to.Addr())
-	again, ok := r.addresses.acquire(group, now)
-	if !ok {
-		if r.again.IsZero() || again.Before(r.again) {
-			r.again, r.shared = again, group
+	c, again := r.addresses.acquire(r.target(to), now)
+	if c == nil {
+		if r.again.until.IsZero() || again.until.Before(r.again.until) {
+			r.again = again
 		}
 		return errSkipped
 	}
-	r.held = append(r.held, group)
+	r.held = append(r.held, c)
 	r.tried = append(r.tried, to)
 	return nil
+}
+
+func (r *route) target(to netip.AddrPort) target {
+	return target{publishing.NetworkOf(to.Addr()), r.endpoint, r.report}
+}
+
+// accepted notes that the endpoint has accepted its report on a connection.
+func (r *route) accepted(on net.Conn) {
+	if to, err := netip.ParseAddrPort(on.RemoteAddr().String()); err == nil {
+		r.addresses.accept(r.target(plain(to)))
+	}
 }
 
 // connect dials the host of u, with TLS for https. It ends when ctx does, and closes what
@@ -130,7 +141,7 @@ func (r *route) unreached(ctx context.Context, took time.Duration, err error) er
 			r.failures.failed(to.String(), r.now())
 		}
 	}
-	if !r.again.IsZero() { // that address may be the one that answers
+	if !r.again.until.IsZero() { // that address may be the one that answers
 		return errSkipped
 	}
 	if errors.Is(err, errSkipped) && len(r.tried) > 0 { // the first of several addresses was
@@ -149,8 +160,8 @@ func (n *Notifier) cutShort(ctx context.Context, took time.Duration) bool {
 func (r *route) skipped() publishing.Attempt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.again.IsZero() {
-		return publishing.Attempt{Outcome: publishing.Deferred, Until: r.again, Address: r.shared.String(), Err: publishing.ErrLimited}
+	if !r.again.until.IsZero() {
+		return publishing.Attempt{Outcome: publishing.Deferred, Until: r.again.until, Address: r.again.limit, Err: publishing.ErrLimited}
 	}
 	return paused(r.paused, "its address "+r.at.String()+" does not answer")
 }

@@ -92,10 +92,13 @@ func say(raw string) func(net.Conn) {
 	}
 }
 
-func hear(c net.Conn) {
-	if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-		_, _ = io.ReadAll(req.Body)
+func hear(c net.Conn) (path string) {
+	req, err := http.ReadRequest(bufio.NewReader(c))
+	if err != nil {
+		return ""
 	}
+	_, _ = io.ReadAll(req.Body)
+	return req.URL.Path
 }
 
 // names is a small name server: the addresses of a name, by how often it was

@@ -86,6 +86,39 @@ func TestS9NamesThatLeadToOneAddressShareItsRate(t *testing.T) {
 	check.Equal(t, s.connections(t), 15, "connections in three minutes")
 }
 
+// S9, P7: names that lead to the address of an endpoint leave it its calls, once it has
+// accepted a report.
+func TestS9AnEndpointIsCalledWhoseAddressOthersName(t *testing.T) {
+	s := serve(t, "127.0.0.2:0", func(c net.Conn) {
+		if hear(c) == "/honest" {
+			_, _ = io.WriteString(c, ok)
+		} else {
+			_, _ = io.WriteString(c, "HTTP/1.1 404 No\r\n\r\n")
+		}
+	})
+	answers, hosts := leadTo("127.0.0.2", 100)
+	r, _ := resolver(t, answers)
+	var c clock
+	n := notifier(t, "127.0.0.0/8", httpcallback.Options{Resolver: r, Rate: httpcallback.Rate{Requests: 5, Per: time.Minute}, Now: c.now})
+	var others []publishing.Endpoint
+	for _, host := range hosts {
+		others = append(others, publishing.Endpoint("http://"+host+":"+s.port()+"/"))
+	}
+	rep := report()
+	check.Equal(t, n.Notify(t.Context(), rep, s.endpoint("/honest"), 1).Outcome, publishing.Delivered, "the first window")
+	for window := range 3 {
+		c.advance(time.Minute)
+		rep.ID = fmt.Sprint("window ", window)
+		outcomes := make(map[publishing.Outcome]int)
+		for _, e := range others {
+			outcomes[n.Notify(t.Context(), rep, e, 1).Outcome]++
+		}
+		check.Equal(t, fmt.Sprint(outcomes), "map[deferred:96 failed:4]", "others")
+		a := n.Notify(t.Context(), rep, s.endpoint("/honest"), 1)
+		check.Equal(t, a.Outcome, publishing.Delivered, "window %d: %v", window, a.Err)
+	}
+}
+
 // S9: an attempt whose name has an address at its limit waits for that, also if another
 // address can't be reached. It connects to four addresses at most.
 func TestS9AnAttemptTriesFewAddressesAndWaitsForThoseAtTheirLimit(t *testing.T) {

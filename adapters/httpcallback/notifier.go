@@ -155,7 +155,7 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	way := &route{Notifier: n, host: u.Hostname()}
+	way := &route{Notifier: n, host: u.Hostname(), endpoint: e, report: r.ID}
 	defer way.end()
 	conn, err := way.connect(ctx, u)
 	if errors.Is(err, errSkipped) {
@@ -169,6 +169,9 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 	defer stop()
 	defer func() { _ = conn.Close() }()
 	a, err = exchange(conn, n.request(u, r, time.Now()))
+	if outcome, _ := Classify(a.Status, err); outcome == publishing.Delivered {
+		way.accepted(conn)
+	}
 	return a, explain(ctx, err)
 }
 

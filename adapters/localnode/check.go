@@ -39,7 +39,7 @@ const (
 // is checked first.
 func openDB(ctx context.Context, dir string, open openFile, checking time.Duration) (*database, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("embedded: %w", err)
+		return nil, openError(dir, err)
 	}
 	path := filepath.Join(dir, fileName)
 	// An empty file was left by a start that was interrupted.
@@ -78,6 +78,8 @@ func openError(dir string, err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("embedded: %s is %w", dir, ErrInUse)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("embedded: %w; give %s and its files to the user of the service", err, dir)
 	case errors.As(err, &inPath):
 		return fmt.Errorf("embedded: %w", err)
 	}

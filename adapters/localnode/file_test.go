@@ -148,6 +148,16 @@ func TestSecondProcessLearnsThatTheDirectoryIsInUse(t *testing.T) {
 	check.Is(t, err, localnode.ErrInUse, "the second process")
 }
 
+// N11: root has copied the folder of another user.
+func TestN11AFolderOfAnotherUserIsRefusedWithWhatToDo(t *testing.T) {
+	o := localnode.FileOptions{Dir: t.TempDir()}
+	f := localnode.NewFile(o)
+	f.OpenWith(func(name string, _ int, _ os.FileMode) (*os.File, error) {
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrPermission}
+	})
+	check.Says(t, f.Start(t.Context()), "open "+o.Dir+"/footfall.db: permission denied; give "+o.Dir+" and its files to the user of the service")
+}
+
 func TestStartRefusesWhatItCantRead(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -42,6 +42,7 @@ type Publisher struct {
 	log      *slog.Logger
 	requests chan request
 
+	away    atomic.Pointer[publishing.Outage] // nil while it is connected, and before the first attempt
 	started atomic.Bool
 	start   func()             // starts the supervisor, once
 	stop    context.CancelFunc // ends it
@@ -118,6 +119,19 @@ func (p *Publisher) Publish(ctx context.Context, r publishing.Report) error {
 	}
 }
 
+// Away is why there is no connection to a broker; nil while there is one, and before the
+// first attempt to connect has ended.
+func (p *Publisher) Away() *publishing.Outage { return p.away.Load() }
+
+// noteAway notes the error of the last attempt to connect, or of the link that was lost.
+func (p *Publisher) noteAway(err error) {
+	away := publishing.Outage{Addr: strings.Join(p.options.Addrs, ","), Since: time.Now(), Err: err}
+	if before := p.away.Load(); before != nil {
+		away.Since = before.Since
+	}
+	p.away.Store(&away)
+}
+
 // supervise connects and reconnects until ctx ends. It logs that the broker is
 // away, once for each reason, and that it is connected again.
 func (p *Publisher) supervise(ctx context.Context) {
@@ -128,6 +142,7 @@ func (p *Publisher) supervise(ctx context.Context) {
 		l, err := p.connect(ctx, away, begin)
 		away = err
 		if err == nil {
+			p.away.Store(nil)
 			about := []any{"queue", p.options.Queue, "addr", p.options.Addrs[l.at]}
 			if l.notDeclared != nil { // the queue is used as it is
 				about = append(about, "not_declared", l.notDeclared)
@@ -145,9 +160,12 @@ func (p *Publisher) supervise(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil && withoutNumbers(err) != logged {
-			logged = withoutNumbers(err)
-			p.log.Error("rabbitmq is away", "queue", p.options.Queue, "addr", strings.Join(p.options.Addrs, ","), "error", err)
+		if err != nil {
+			p.noteAway(err)
+			if withoutNumbers(err) != logged {
+				logged = withoutNumbers(err)
+				p.log.Error("rabbitmq is away", "queue", p.options.Queue, "addr", p.away.Load().Addr, "error", err)
+			}
 		}
 		pausing, cancel := context.WithTimeout(ctx, pause/2+rand.N(pause/2))
 		p.refuse(away, pausing.Done())

@@ -83,13 +83,58 @@ func isClosed(err error) bool {
 }
 
 // failed translates an error of the client. It wraps counting.ErrNotApplied if the call
-// had no effect, and a counting.ServerError if the server has refused it whole.
+// had no effect, a counting.ServerError if the server has refused it whole, and a
+// counting.SilenceError if no answer came.
 func (n *store) failed(err error) error {
 	err, refused := classified(err), redis.Error(nil)
-	if counting.ServerSays(err) == "" && errors.As(err, &refused) && harmless(refused.Error()) {
-		return &counting.ServerError{Says: n.words(refused.Error()), Err: err}
+	switch {
+	case counting.ServerSays(err) != "":
+	case errors.As(err, &refused):
+		if harmless(refused.Error()) {
+			return &counting.ServerError{Says: n.words(refused.Error()), Err: err}
+		}
+	default:
+		if why := silence(err); why != "" {
+			return &counting.SilenceError{Why: why, Err: err}
+		}
 	}
 	return err
+}
+
+// silence is why no answer came, for a counting.SilenceError; empty if that is not known.
+func silence(err error) string {
+	var unknown *net.DNSError
+	var number syscall.Errno
+	switch {
+	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
+		return "no connection to it is free"
+	case errors.As(err, &unknown):
+		return "no address is found for its name"
+	case isUnconnected(err) && isLate(err):
+		return "no connection in time"
+	case isUnconnected(err) && errors.As(err, &number):
+		return number.Error()
+	case isUnconnected(err):
+		return "no connection"
+	case isLate(err):
+		return "connected, but no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "it closes connections"
+	}
+	return ""
+}
+
+// isUnconnected tells whether no connection came about. Where the server took it and then
+// said nothing, one did.
+func isUnconnected(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// isLate tells whether the time was over.
+func isLate(err error) bool {
+	var late net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout()
 }
 
 // classified wraps the error of the domain for an error of the client.
@@ -116,7 +161,9 @@ func plain(err error) error {
 	switch {
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
 		return counting.Mark(errors.New("no connection to it is free"), err)
-	case errors.Is(err, context.DeadlineExceeded):
+	case isUnconnected(err) && isLate(err):
+		return counting.Mark(errors.New("no connection in time"), err)
+	case isLate(err):
 		return counting.Mark(errors.New("no answer in time"), err)
 	}
 	return err

@@ -15,8 +15,8 @@ import (
 	"footfall/test/servers"
 )
 
-// slot is that of the only partition of a cluster with one: the middle of all.
-const slot = 8192
+// slot is that of the first partition.
+const slot = 32
 
 // parting is a partition on a master of a cluster. Its slot can move to another master.
 type parting struct {

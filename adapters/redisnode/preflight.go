@@ -97,7 +97,7 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)
 	}
 	if info["Persistence"]["aof_enabled"] == "0" && k.warned.CompareAndSwap(false, true) {
-		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts", "node", k.node)
+		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", k.node)
 	}
 	hasWaitAOF := major > 7 || minor >= 2
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {

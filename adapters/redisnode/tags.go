@@ -24,11 +24,12 @@ func slotOf(tag string) int {
 
 // tags are the hash tags of n partitions, n being a power of two. Each is the least number
 // whose slot is the middle of the partition's share of the slots. Masters have ranges of
-// slots that follow each other, so each has its share of the partitions. The tags are
+// slots that follow each other, so each has its share of the partitions. The first
+// partition has the same tag for every n: its ring says how many there are. The tags are
 // part of the stored format.
 func tags(n int) []string {
-	of := make(map[int]int, n) // slot -> partition
-	for p := range n {
+	of := map[int]int{slots / maxPartitions / 2: 0} // slot -> partition
+	for p := 1; p < n; p++ {
 		of[p*slots/n+slots/n/2] = p
 	}
 	all := make([]string, n)

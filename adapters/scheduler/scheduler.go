@@ -60,9 +60,12 @@ func (s *Scheduler) Start(context.Context) error {
 	s.cancel = cancel
 	half := min(time.Duration(s.length)/2, scanEvery)
 	s.loops.Go(func() {
-		s.loop(ctx, "heartbeat", s.windows.Heartbeat, func(now time.Time) time.Time { return now.Add(half) })
+		s.loop(ctx, s.windows.Heartbeat, func(now time.Time) time.Time { return now.Add(half) }, &course{step: "heartbeat", log: s.log})
 	})
-	s.loops.Go(func() { s.loop(ctx, "scan", s.windows.Scan, s.nextScan) })
+	s.loops.Go(func() {
+		two := 2 * time.Duration(s.length)
+		s.loop(ctx, s.windows.Scan, s.nextScan, &course{step: "scan", log: s.log, patience: two})
+	})
 	return nil
 }
 
@@ -88,28 +91,50 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 	}
 }
 
-func (s *Scheduler) loop(ctx context.Context, name string, call func(context.Context) error, next func(now time.Time) time.Time) {
-	var failing, logged time.Time // since when the calls fail, and when that was logged
+func (s *Scheduler) loop(ctx context.Context, call func(context.Context) error, next func(now time.Time) time.Time, how *course) {
 	for {
-		switch err := call(ctx); {
-		case ctx.Err() != nil:
-		case err == nil && !failing.IsZero():
-			s.log.Info("window maintenance works again", "step", name, "after", time.Since(failing).Round(time.Millisecond).String())
-			failing, logged = time.Time{}, time.Time{}
-		case err != nil:
-			if failing.IsZero() {
-				failing = time.Now()
-			}
-			if logged.IsZero() || time.Since(logged) >= repeatLine {
-				logged = time.Now()
-				s.log.Warn("window maintenance failed", "step", name, "error", err)
-			}
+		if err := call(ctx); ctx.Err() == nil {
+			how.went(err)
 		}
 		select {
 		case <-time.After(time.Until(next(time.Now()))):
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// course is how the calls of a step go. It logs when they begin to fail, again while they
+// do, and when they work again. It is for one goroutine.
+type course struct {
+	step string
+	log  *slog.Logger
+	// patience is how long they may fail until windows wait for too long; 0 if none wait.
+	patience time.Duration
+
+	failing, logged time.Time // since when they fail, and when that was logged
+	waiting         bool      // it was logged that windows wait
+}
+
+// went notes how a call has ended.
+func (c *course) went(err error) {
+	if err == nil {
+		if !c.failing.IsZero() {
+			c.log.Info("window maintenance works again", "step", c.step, "after", time.Since(c.failing).Round(time.Millisecond).String())
+		}
+		c.failing, c.logged, c.waiting = time.Time{}, time.Time{}, false
+		return
+	}
+	if c.failing.IsZero() {
+		c.failing = time.Now()
+	}
+	if c.logged.IsZero() || time.Since(c.logged) >= repeatLine {
+		c.logged = time.Now()
+		c.log.Warn("window maintenance failed", "step", c.step, "error", err)
+	}
+	if c.patience > 0 && time.Since(c.failing) > c.patience && !c.waiting {
+		c.waiting = true
+		c.log.Error("windows wait: they can't be closed or published", "since", c.failing.UTC().Format(time.RFC3339), "error", err)
 	}
 }
 

@@ -138,7 +138,7 @@ func anyIn(times []time.Time, from, to time.Time) bool {
 }
 
 // N4: a node that is away for an hour fails every scan. The log says so once, again every
-// ten minutes, and when it is over.
+// ten minutes, and when it is over. Once it says since when windows wait.
 func TestN4CallsThatGoOnFailingAreLoggedRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log check.Log
@@ -155,5 +155,24 @@ func TestN4CallsThatGoOnFailingAreLoggedRarely(t *testing.T) {
 		}
 		check.Equal(t, log.Lines("window maintenance failed", "step=scan"), 6, "lines about scans that fail")
 		check.Equal(t, log.Lines("window maintenance works again", "step=scan", "after=1h0m"), 1, "lines about their end")
+		since := begin.UTC().Format(time.RFC3339)
+		check.Equal(t, log.Lines("level=ERROR", "windows wait: they can't be closed or published", "since="+since, "a window can't be closed"), 1, "lines about windows that wait")
+	})
+}
+
+// N4: scans that fail for two windows make no window wait for too long, and then work again.
+func TestN4AShortFaultMakesNoWindowWaitForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log check.Log
+		begin := time.Now()
+		c := &calls{scanning: func(context.Context) error {
+			if time.Since(begin) < 2*time.Minute {
+				return errors.New("a window can't be closed")
+			}
+			return nil
+		}}
+		runWith(t, slog.New(slog.NewTextHandler(&log, nil)), c, time.Minute, 2*time.Second, time.Hour)
+		check.Equal(t, log.Lines("window maintenance failed", "step=scan"), 1, "lines about scans that fail")
+		check.Equal(t, log.Lines("windows wait"), 0, "lines about windows that wait")
 	})
 }

@@ -144,7 +144,8 @@ func (c *Cluster) establish(ctx context.Context, ring *sharding.Ring, all []node
 			return Named(s.From.ID(), err)
 		}
 	}
-	c.opts.Log.Warn("first start: the store was empty, so this is a new deployment, and all counts begin at 0", "deployment", ring.Deployment())
+	c.opts.Log.Warn("first start: the store was empty, so this is a new deployment, and all counts begin at 0; "+
+		"if there were counts before, correct FOOTFALL_STORE or restore them, and otherwise do nothing", "deployment", ring.Deployment())
 	return nil
 }
 

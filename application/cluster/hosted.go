@@ -36,9 +36,10 @@ func (m *Member) Host() counting.NodeID {
 // Via names what answers for the member: its Host if one is known, and its id otherwise.
 func (m *Member) Via() counting.NodeID { return cmp.Or(m.Host(), m.ID()) }
 
-// IsFixed tells whether the ring never changes, because a member's arcs can't move.
+// IsFixed tells whether the ring never changes: its nodes are hosted, or there are several
+// and the arcs of one can't move. A deployment of one other node has no change to refuse.
 func (v *View) IsFixed() bool {
-	return slices.ContainsFunc(v.Nodes, func(m *Member) bool { return m.Movable == nil })
+	return slices.ContainsFunc(v.Nodes, func(m *Member) bool { return m.hosted != nil || m.Movable == nil && len(v.Nodes) > 1 })
 }
 
 // boundHosted sets the bounds of a hosted node's group commit, one of many nodes.

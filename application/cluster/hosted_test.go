@@ -138,6 +138,8 @@ func TestPartitionsShareTheirBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, c := startedPartitions(t, 16)
 		nodes[0].hung.Store(true)
+		c.View().Nodes[0].AddVisit(1, 0, "home", 1)
+		synctest.Wait() // it is at the node, and the others wait
 		for range groupcommit.MaxQueued {
 			c.View().Nodes[0].AddVisit(1, 0, "home", 1)
 		}

@@ -110,6 +110,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 	}
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
 		_, err := m.Read(ctx, v.Epoch(), nil)
+		nodes[i].Silent = counting.WhySilent(err)
 		nodes[i].Says = cmp.Or(counting.ServerSays(err), m.fault.refuses())
 		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)

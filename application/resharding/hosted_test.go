@@ -50,3 +50,21 @@ func TestTheRingOfPartitionsNeverChanges(t *testing.T) {
 		})
 	}
 }
+
+// immovable is a node from which and to which no arc moves.
+type immovable struct{ cluster.Node }
+
+// Several nodes that are no partitions, and between which no arc moves, have a fixed ring
+// too. One such node is refused as a store of one node.
+func TestTheRingOfImmovableNodesNeverChanges(t *testing.T) {
+	for many, want := range map[int]error{1: sharding.ErrBadChange, 3: sharding.ErrFixed} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDeploymentOf(t, many, func(n *localnode.Node) cluster.Node { return immovable{n} })
+			d.count(t, 20)
+			alone := resharding.New(resharding.Options{Cluster: d.cluster})
+			check.Is(t, check.Err(alone.Reweight(t.Context(), "n1", 2, false)), want, "a change with %d nodes", many)
+			time.Sleep(time.Minute)
+			d.wantCounted(t, 20)
+		})
+	}
+}

@@ -103,6 +103,28 @@ func ServerSays(err error) string {
 	return ""
 }
 
+// SilenceError is why no answer came from a store.
+type SilenceError struct {
+	// Why has no address and no secret, so that clients may read it. It tells a store that
+	// can't be reached (connection refused) from one that hangs (connected, but no answer in
+	// time).
+	Why string
+	// Err is the whole error, for operators.
+	Err error
+}
+
+func (e *SilenceError) Error() string { return e.Err.Error() }
+func (e *SilenceError) Unwrap() error { return e.Err }
+
+// WhySilent returns why no answer came; empty if err does not say so.
+func WhySilent(err error) string {
+	var e *SilenceError
+	if errors.As(err, &e) {
+		return e.Why
+	}
+	return ""
+}
+
 type (
 	// NodeID names a node of the ring permanently: redis_7070, embedded.
 	NodeID string

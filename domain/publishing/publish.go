@@ -25,6 +25,16 @@ type Publisher interface {
 	Publish(ctx context.Context, r Report) error
 }
 
+// Outage is why a publisher's sink takes no reports for now.
+type Outage struct {
+	// Addr is where the sink is: host:port, or several with commas, without credentials.
+	Addr string
+	// Since is when the publisher noticed it.
+	Since time.Time
+	// Err is the last failure, without credentials.
+	Err error
+}
+
 // Attempt is one request to one endpoint and what came of it.
 type Attempt struct {
 	// ReportID is the report's ID. Number counts attempts from 1; for an

@@ -6,8 +6,8 @@ import (
 	"footfall/domain/counting"
 )
 
-// ErrFixed: the ring never changes, because other software moves its nodes between servers
-// (Hosted), and no arc moves between them. Nothing was changed.
+// ErrFixed says that the ring never changes, because other software moves its nodes between
+// servers (Hosted), and no arc moves between them. Nothing was changed.
 var ErrFixed = errors.New("the ring of this store never changes")
 
 // Hosted is a node that other software may move to another server: a partition of a Redis

@@ -26,6 +26,9 @@ type Node struct {
 	Answers bool `json:"answers"`
 	// Why it refuses every call; empty if it answers, or says nothing.
 	Why string `json:"-"`
+	// Silent is why no answer came, without addresses: connection refused; connected, but no
+	// answer in time. It is empty if it answers, or that is not known.
+	Silent string `json:"-"`
 	// Skew is how far its clock was ahead of this instance's at the last heartbeat,
 	// negative if it was behind; 0 unless that is too much, so that it takes no ids.
 	Skew time.Duration `json:"-"`

@@ -7,7 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"footfall/test/check"
@@ -64,6 +67,26 @@ func (r *reader) run(script string) string {
 	return string(out)
 }
 
+// terminal runs a script that goes on until Ctrl-C, which end presses, and returns when a
+// service that it starts is ready.
+func (r *reader) terminal(script string, env ...string) (end func()) {
+	r.t.Helper()
+	log := check.Value(os.CreateTemp(r.t.TempDir(), "log"))(r.t)
+	cmd := exec.CommandContext(context.Background(), "sh", "-ec", script)
+	cmd.Dir, cmd.Env, cmd.Stderr = r.dir, append(slices.Clone(r.env), env...), log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	check.Must(r.t, cmd.Start())
+	end = sync.OnceFunc(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+		_, _ = cmd.Wait(), log.Close()
+	})
+	r.t.Cleanup(end)
+	service.WaitFor(r.t, "the service of the terminal is ready", func() bool {
+		return strings.Contains(string(check.Value(os.ReadFile(log.Name()))(r.t)), `"msg":"ready"`)
+	})
+	return end
+}
+
 // N15: the visits of a day, the most visited pages and sums come from exports, by the
 // commands of the page.
 func TestN15TodayAndTopAreAsThePageSays(t *testing.T) {
@@ -107,19 +130,33 @@ func TestN15TheEmbeddedStoreIsRestoredAsThePageSays(t *testing.T) {
 	newReader(t, d.Dir, in).run(`footfall export - | gzip >counts.ndjson.gz`)
 	in.Stop()
 	r := newReader(t, d.Dir, nil)
-	r.run(scripts(t, page, "Backup of the embedded store")[0])
+	backup := scripts(t, page, "Backup of the embedded store")[0]
+	r.run(backup)
 	in = d.Start()
 	in.Record("home").Want(t, 200)
-	check.Equal(t, in.Visits("home"), 2, "visits before the restore")
+	in.Stop()
+	r.run(backup) // again, in place of the first
+	in = d.Start()
+	in.Record("home").Want(t, 200)
+	check.Equal(t, in.Visits("home"), 3, "visits before the restore")
+	for range 2 { // the copy stays as it is
+		tried := servers.FreeAddr(t)
+		trial := strings.NewReplacer("127.0.0.1:8010", tried, "127.0.0.1:8011", "127.0.0.1:0").Replace(scripts(t, page, "Try a restore")[0])
+		end := r.terminal(trial)
+		service.MustSend(t, "POST", "http://"+tried+"/visit/home", "").Want(t, 200)
+		service.MustSend(t, "GET", "http://"+tried+"/visits/home", "").Want(t, 200, `"visits":3`)
+		end()
+		r.run("rm -r data.trial")
+	}
 	in.Stop()
 	r.run(scripts(t, page, "Restore of the embedded store")[0])
 	in = d.Start()
-	check.Equal(t, in.Visits("home"), 1, "visits after the restore")
+	check.Equal(t, in.Visits("home"), 2, "visits after the restore")
 
 	in.Record("home").Want(t, 200)
 	in.Record("other").Want(t, 200)
 	newReader(t, d.Dir, in).run(scripts(t, page, "An export as a backup")[0])
-	check.Equal(t, in.Visits("home"), 2, "visits after an export that was imported")
+	check.Equal(t, in.Visits("home"), 3, "visits after an export that was imported")
 	in.Stop()
 }
 

@@ -27,9 +27,11 @@ type Options struct {
 	Ring    Ring
 	Pages   Pages
 	// Nodes asks the nodes of the ring whether they answer. It is called with a deadline.
-	Nodes   func(context.Context) []watching.Node
-	Metrics prometheus.Gatherer
-	Log     *slog.Logger
+	Nodes func(context.Context) []watching.Node
+	// Publisher is asked whether it is away. It may be nil.
+	Publisher health.Publisher
+	Metrics   prometheus.Gatherer
+	Log       *slog.Logger
 	// Token, unless it is empty, must come with every request as a bearer
 	// token, but for those of health. It may be empty only where the listener is on
 	// loopback.
@@ -50,7 +52,7 @@ func New(o Options) *Handler {
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
 	none := []string{}
-	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: append(health.Routes(o.Nodes), []httpapi.Route{
+	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: append(health.Routes(health.Options{Nodes: o.Nodes, Publisher: o.Publisher}), []httpapi.Route{
 		{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 			metrics.ServeHTTP(w, r)
 			return nil, nil

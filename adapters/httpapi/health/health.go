@@ -4,12 +4,14 @@ package health
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
+	"footfall/domain/publishing"
 	"footfall/domain/watching"
 )
 
@@ -22,12 +24,30 @@ const (
 // Is reports whether a path is that of a route.
 func Is(path string) bool { return path == alivePath || path == readyPath }
 
-// Routes are those of health. nodes asks the nodes of the ring whether they answer: the
-// service can serve when one does. It is called with a deadline.
-func Routes(nodes func(context.Context) []watching.Node) []httpapi.Route {
+// Publisher is where counts go before the capture log.
+type Publisher interface {
+	// Name is that of publishing.Publisher.
+	Name() string
+	// Away is why it takes no reports now; nil if it does, or that is not known.
+	Away() *publishing.Outage
+}
+
+// Options are what readiness depends on.
+type Options struct {
+	// Nodes asks the nodes of the ring whether they answer: the service can serve when one
+	// does. It is called with a deadline.
+	Nodes func(context.Context) []watching.Node
+	// Publisher may be nil. One that is away is a reason, but the service is ready.
+	Publisher Publisher
+	// Public: reasons name no address, and no error of the publisher.
+	Public bool
+}
+
+// Routes are those of health.
+func Routes(o Options) []httpapi.Route {
 	return []httpapi.Route{
 		{Method: http.MethodGet, Path: alivePath, Do: alive, Vital: true},
-		{Method: http.MethodGet, Path: readyPath, Do: readiness(nodes), Vital: true},
+		{Method: http.MethodGet, Path: readyPath, Do: o.readiness, Vital: true},
 	}
 }
 
@@ -41,27 +61,43 @@ func alive(_ http.ResponseWriter, _ *http.Request, _ string) ([]byte, error) {
 
 // readiness serves GET /readyz: the service is ready when at least one node
 // answers, and its listener does not drain.
-func readiness(nodes func(context.Context) []watching.Node) httpapi.Action {
-	return func(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-		if httpapi.IsDraining(r.Context()) {
-			return nil, problem.Unavailable("draining", "The service is stopping.", 1)
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), readyTime)
-		defer cancel()
-		return ready(nodes(ctx))
+func (o Options) readiness(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	if httpapi.IsDraining(r.Context()) {
+		return nil, problem.Unavailable("draining", "The service is stopping.", 1)
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	return o.ready(o.Nodes(ctx))
 }
 
 // ready names the nodes that don't answer, and says why where they do.
-func ready(nodes []watching.Node) ([]byte, error) {
+func (o Options) ready(nodes []watching.Node) ([]byte, error) {
 	answer := struct {
 		Status  string   `json:"status"`
 		Reasons []string `json:"reasons,omitempty"`
-	}{Status: "ready", Reasons: reasons(nodes)}
+	}{Status: "ready", Reasons: append(reasons(nodes), o.publisherReasons()...)}
 	if !slices.ContainsFunc(nodes, func(n watching.Node) bool { return n.Answers }) { // also if there are no nodes yet
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
 		return nil, f
 	}
 	return json.Marshal(answer)
+}
+
+// publisherReasons say since when the publisher is away and, unless they are public, where
+// it is and why.
+func (o Options) publisherReasons() []string {
+	if o.Publisher == nil {
+		return nil
+	}
+	away := o.Publisher.Away()
+	if away == nil {
+		return nil
+	}
+	const meanwhile = "; counts go to the capture log"
+	since := away.Since.UTC().Format(time.RFC3339)
+	if o.Public {
+		return []string{fmt.Sprintf("%s is away since %s%s", o.Publisher.Name(), since, meanwhile)}
+	}
+	return []string{fmt.Sprintf("%s at %s is away since %s: %v%s", o.Publisher.Name(), away.Addr, since, away.Err, meanwhile)}
 }

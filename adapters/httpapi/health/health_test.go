@@ -2,68 +2,95 @@ package health_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/health"
 	"footfall/domain/counting"
+	"footfall/domain/publishing"
 	"footfall/domain/watching"
 	"footfall/test/check"
+	"footfall/test/httpcheck"
 )
 
-// reasons are those of GET /readyz for some nodes, of which one more answers.
-func reasons(t *testing.T, nodes ...watching.Node) []string {
-	t.Helper()
-	all := append(nodes, watching.Node{ID: "well", Answers: true})
-	for _, r := range health.Routes(func(context.Context) []watching.Node { return all }) {
-		if r.Path != "/readyz" {
-			continue
-		}
-		body, err := r.Do(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, r.Path, nil), "")
-		check.Must(t, err)
-		var answer struct{ Reasons []string }
-		check.Must(t, json.Unmarshal(body, &answer))
-		return answer.Reasons
-	}
-	t.Fatal("there is no /readyz")
-	return nil
+// broker is a publisher that is away, unless it is nil inside.
+type broker struct{ away *publishing.Outage }
+
+func (broker) Name() string                 { return "rabbitmq" }
+func (b broker) Away() *publishing.Outage   { return b.away }
+func answering() watching.Node              { return watching.Node{ID: "redis_1", Answers: true} }
+func away(id counting.NodeID) watching.Node { return watching.Node{ID: id} }
+
+// outage is one that began in another zone, with an error that names an address.
+func outage() broker {
+	return broker{&publishing.Outage{
+		Addr: "mq:5672", Since: time.Date(2026, 11, 29, 15, 2, 11, 0, time.FixedZone("elsewhere", 3600)), Err: errors.New("dial tcp 10.0.0.7:5672: connection refused"),
+	}}
 }
 
-// A master of a Redis Cluster that is away has many partitions with the same reason.
-func TestNodesWithTheSameReasonShareALine(t *testing.T) {
+// readyz asks for GET /readyz.
+func readyz(t *testing.T, o health.Options, nodes ...watching.Node) (status int, body string) {
+	t.Helper()
+	o.Nodes = func(context.Context) []watching.Node { return nodes }
+	h := httpapi.NewHandler(httpapi.HandlerOptions{Log: slog.New(slog.DiscardHandler), Routes: health.Routes(o)})
+	w := httpcheck.Send(t, h, http.MethodGet, "/readyz", "")
+	return w.Code, strings.TrimSpace(w.Body.String())
+}
+
+// N4: the reasons tell the causes of an incident apart.
+func TestN4ReasonsTellTheCausesOfAnIncidentApart(t *testing.T) {
 	t.Parallel()
-	const one, two = "redis_10.0.0.1_6379", "redis_10.0.0.2_6379"
-	got := reasons(t,
-		watching.Node{ID: "p00", Answers: true, Skew: 5 * time.Second, Host: one},
-		watching.Node{ID: "p01", Answers: true, Skew: 5*time.Second + 3*time.Millisecond, Host: one},
-		watching.Node{ID: "p02", Answers: true, Skew: -7 * time.Second, Host: two},
-		watching.Node{ID: "p03"},
-		watching.Node{ID: "p04", Says: "LOADING"},
-		watching.Node{ID: "p05", Says: "LOADING"},
-		watching.Node{ID: "p06", Answers: true, Says: "OOM"},
-		watching.Node{ID: "p07"},
-		watching.Node{ID: "p08", Answers: true, Says: "OOM"},
-		watching.Node{ID: "p09", Why: "the store is empty"},
-		watching.Node{ID: "p10", Why: "the store is empty"},
-		watching.Node{ID: "p11", Answers: true, Full: counting.BoundPages + "," + counting.BoundKeys},
-		watching.Node{ID: "p12", Answers: true, Full: counting.BoundPages},
-	)
-	want := []string{
-		"p00, p01 take no ids: their clock and this instance's differ by 5s",
-		"node p02 takes no ids: its clock and this instance's differ by 7s",
-		"p03, p07 do not answer",
-		"p04, p05 refuse calls: LOADING",
-		"p06, p08 refuse writes: OOM",
-		"p09, p10: the store is empty",
-		"p11, p12 take no other pages: they have as many as FOOTFALL_PAGE_LIMIT allows",
-		"node p11 takes no other idempotency keys: it has as many as FOOTFALL_KEY_LIMIT and FOOTFALL_PAGE_LIMIT allow",
+	killed, hanging, unknown, wrong, full, refusing := away("redis_2"), away("redis_2"), away("redis_2"), answering(), answering(), answering()
+	killed.Silent, hanging.Silent = "connection refused", "connected, but no answer in time"
+	wrong.Skew, full.Full, refusing.Says = -time.Minute, counting.BoundDisk, "OOM command not allowed"
+	for want, node := range map[string]watching.Node{
+		"node redis_2 does not answer: connection refused":                                                            killed,
+		"node redis_2 does not answer: connected, but no answer in time":                                              hanging,
+		"node redis_2 does not answer":                                                                                unknown,
+		"node redis_1 takes no ids: its clock and this instance's differ by 1m0s":                                     wrong,
+		"node redis_1 takes no other pages and idempotency keys: less than FOOTFALL_DISK_RESERVE is free on its disk": full,
+		"node redis_1 refuses writes: OOM command not allowed":                                                        refusing,
+	} {
+		status, body := readyz(t, health.Options{}, answering(), node)
+		check.Equal(t, body, `{"status":"ready","reasons":["`+want+`"]}`, "the answer")
+		check.Equal(t, status, http.StatusOK, "the status")
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+}
+
+// N4: a publisher that is away is a reason, with the time and where counts go meanwhile. The
+// service is ready. Only the admin listener says where the publisher is, and why.
+func TestN4APublisherThatIsAwayIsAReasonAndTheServiceIsReady(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		options health.Options
+		want    string
+	}{
+		{"admin", health.Options{Publisher: outage()}, `{"status":"ready","reasons":["rabbitmq at mq:5672 is away since 2026-11-29T14:02:11Z: dial tcp 10.0.0.7:5672: connection refused; counts go to the capture log"]}`},
+		{"public", health.Options{Publisher: outage(), Public: true}, `{"status":"ready","reasons":["rabbitmq is away since 2026-11-29T14:02:11Z; counts go to the capture log"]}`},
+		{"connected", health.Options{Publisher: broker{}}, `{"status":"ready"}`},
+		{"none", health.Options{}, `{"status":"ready"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			status, body := readyz(t, c.options, answering())
+			check.Equal(t, body, c.want, "the answer")
+			check.Equal(t, status, http.StatusOK, "the status")
+		})
+	}
+}
+
+// N4: a service without a node says what else is wrong.
+func TestN4AServiceThatIsNotReadyNamesThePublisherToo(t *testing.T) {
+	t.Parallel()
+	status, body := readyz(t, health.Options{Publisher: outage(), Public: true}, away("redis_1"))
+	check.Equal(t, status, http.StatusServiceUnavailable, "the status")
+	if want := `"reasons":["node redis_1 does not answer","rabbitmq is away since 2026-11-29T14:02:11Z; counts go to the capture log"]`; !strings.Contains(body, want) {
+		t.Errorf("%s\nwant %s", body, want)
 	}
 }

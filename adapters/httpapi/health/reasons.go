@@ -19,15 +19,8 @@ func reasons(nodes []watching.Node) []string {
 	var l list
 	for _, n := range nodes {
 		id := string(n.ID)
-		switch {
-		case n.Why != "":
-			l.add(id, reason{": " + n.Why, ": " + n.Why})
-		case !n.Answers && n.Says != "":
-			l.add(id, reason{" refuses calls: " + n.Says, " refuse calls: " + n.Says})
-		case !n.Answers:
-			l.add(id, reason{" does not answer", " do not answer"})
-		case n.Says != "":
-			l.add(id, reason{" refuses writes: " + n.Says, " refuse writes: " + n.Says})
+		if why := trouble(n); why != (reason{}) {
+			l.add(id, why)
 		}
 		if n.Answers && n.Skew != 0 {
 			l.addSkew(n)
@@ -41,6 +34,23 @@ func reasons(nodes []watching.Node) []string {
 		}
 	}
 	return l.lines()
+}
+
+// trouble is why a node does not serve; the zero reason if it does.
+func trouble(n watching.Node) reason {
+	switch {
+	case n.Why != "":
+		return reason{": " + n.Why, ": " + n.Why}
+	case !n.Answers && n.Says != "":
+		return reason{" refuses calls: " + n.Says, " refuse calls: " + n.Says}
+	case !n.Answers && n.Silent != "":
+		return reason{" does not answer: " + n.Silent, " do not answer: " + n.Silent}
+	case !n.Answers:
+		return reason{" does not answer", " do not answer"}
+	case n.Says != "":
+		return reason{" refuses writes: " + n.Says, " refuse writes: " + n.Says}
+	}
+	return reason{}
 }
 
 // full are the reasons of nodes that have reached a bound.

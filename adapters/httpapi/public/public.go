@@ -27,7 +27,7 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
-// Options is what the public listener needs; all of it but the limits must be
+// Options is what the public listener needs; all of it but the limits and the publisher must be
 // set.
 type Options struct {
 	Visits   Visits
@@ -36,6 +36,8 @@ type Options struct {
 	// Nodes asks the nodes of the ring whether they answer; the service can
 	// serve when one does. It is called with a deadline.
 	Nodes func(context.Context) []watching.Node
+	// Publisher is asked whether it is away. It may be nil.
+	Publisher health.Publisher
 	// Metrics registers footfall_http_requests_total,
 	// footfall_http_request_duration_seconds, footfall_event_streams,
 	// footfall_counts_refused_total, footfall_items_total and footfall_visits_total.
@@ -143,7 +145,7 @@ func (a *api) routes() []httpapi.Route {
 		counter(""),
 		counter("/api/v1/counter"),
 		[]httpapi.Route{{Method: get, Path: "/api/verve/windows", Do: a.windows}},
-		health.Routes(a.Nodes),
+		health.Routes(health.Options{Nodes: a.Nodes, Publisher: a.Publisher, Public: true}),
 		[]httpapi.Route{
 			{Method: get, Path: "/events", Do: a.events, Query: pages, Stream: true},
 			{Method: get, Path: "/", Do: a.home},

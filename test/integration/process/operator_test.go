@@ -66,7 +66,7 @@ func TestN11ErrorsOfOperatorsSayWhatFailedWhereWhyAndWhatToDo(t *testing.T) {
 	}
 
 	r.Servers[1].Kill()
-	service.WaitFor(t, "/readyz says why", func() bool { return strings.Contains(in.Get("/readyz").Body, "does not answer") })
+	service.WaitFor(t, "/readyz says why", func() bool { return strings.Contains(in.Get("/readyz").Body, "does not answer: connection refused") })
 	for _, c := range []failure{
 		{"ring add redis://" + servers.StartRedis(t).Addr, `503 Service Unavailable: Nothing was changed: \S.* on redis_\d+: .*connection refused`},
 		{"ring weight redis_" + strings.TrimPrefix(r.Servers[0].Addr, "127.0.0.1:") + " 3", `503 Service Unavailable: Nothing was changed: \S.* on redis_\d+: .*connection refused`},
@@ -76,7 +76,7 @@ func TestN11ErrorsOfOperatorsSayWhatFailedWhereWhyAndWhatToDo(t *testing.T) {
 	away := "redis_" + strings.TrimPrefix(r.Servers[1].Addr, "127.0.0.1:")
 	window := service.MustSend(t, http.MethodGet, in.Admin+"/windows/footfall_20261122T100500Z", "", "Authorization", "Bearer right-right-right-right")
 	window.Want(t, http.StatusServiceUnavailable, "The window can't be read: ", " on "+away+": ", "connection refused")
-	check.Equal(t, in.Get("/readyz").Body, `{"status":"ready","reasons":["node `+away+` does not answer"]}`, "/readyz")
+	check.Equal(t, in.Get("/readyz").Body, `{"status":"ready","reasons":["node `+away+` does not answer: connection refused"]}`, "/readyz")
 }
 
 // silent is the address of a listener that takes connections and says nothing.
