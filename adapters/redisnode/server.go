@@ -69,6 +69,9 @@ func (s *server) connection(context.Context) (connection, error) {
 	return connection{conn, client, func() { _ = conn.Close() }}, nil
 }
 
+// replicas implements servers: an operator promotes them.
+func (s *server) replicas(context.Context, connection) (int, error) { return 0, nil }
+
 func (s *server) addr() string    { return s.address }
 func (s *server) checks() *checks { return s.checked }
 
