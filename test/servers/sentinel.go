@@ -123,7 +123,7 @@ func (s *Sentinel) Start() error {
 
 // Client is a connection of the test's own.
 func (s *Sentinel) Client() *redis.Client {
-	o := &redis.Options{Addr: s.Addr, Password: s.password, MaxRetries: -1, Protocol: 2, DisableIdentity: true}
+	o := &redis.Options{Addr: s.Addr, Password: s.password, MaxRetries: -1, ContextTimeoutEnabled: true, Protocol: 2, DisableIdentity: true}
 	if s.tls != nil {
 		o.TLSConfig = s.tls.client
 	}
@@ -142,6 +142,16 @@ func (s *Sentinel) Do(tb testing.TB, args ...any) *redis.Cmd {
 	return cmd
 }
 
+// forget ends Watch, unless the Sentinel has ended. One that watched the servers of all tests
+// would have no time for the last ones.
+func (s *Sentinel) forget(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	_ = c.Do(ctx, "sentinel", "remove", name).Err()
+}
+
 // Addrs are the addresses of all, as in a URL.
 func (s *Sentinels) Addrs() string {
 	var all []string
@@ -151,15 +161,16 @@ func (s *Sentinels) Addrs() string {
 	return strings.Join(all, ",")
 }
 
-// Watch lets all Sentinels watch a server as the master NAME, and returns when they know
-// each other. settings are those of SENTINEL SET, as name and value.
-func (s *Sentinels) Watch(tb testing.TB, name string, server *Redis, settings ...any) {
+// Watch lets all Sentinels watch a server as the master NAME until the test ends, and
+// returns when they know each other.
+func (s *Sentinels) Watch(tb testing.TB, name string, server *Redis) {
 	tb.Helper()
 	for _, one := range s.All {
 		one.Do(tb, "sentinel", "monitor", name, "127.0.0.1", server.Port(), len(s.All)/2+1)
 		// A replica that replicates through a proxy of the test is left alone for as
 		// long as the failover-timeout. A failover that succeeds doesn't wait for it.
-		one.Do(tb, append([]any{"sentinel", "set", name, "down-after-milliseconds", 1000, "failover-timeout", 60_000}, settings...)...)
+		one.Do(tb, "sentinel", "set", name, "down-after-milliseconds", 1000, "failover-timeout", 60_000)
+		tb.Cleanup(func() { one.forget(name) })
 	}
 	s.await(tb, name, "num-other-sentinels", len(s.All)-1)
 }
