@@ -191,7 +191,9 @@ func TestX9AStepWaitsForAReplicaThatMayBePromoted(t *testing.T) {
 	p.cluster.Do(p.from, "wait", 1, 5000)
 	p.cluster.Do(p.from, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
 	p.cluster.Do(p.from, "client", "kill", "type", "replica")
-	eventually(t, func() bool { return !strings.Contains(fmt.Sprint(p.cluster.Do(p.from, "info", "replication")), "state=online") })
+	eventually(t, func() bool {
+		return !strings.Contains(fmt.Sprint(p.cluster.Do(p.from, "info", "replication")), "state=online")
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	_, err := p.Seal(ctx, w, -2*time.Hour, conformance.AnyTime())
 	cancel()

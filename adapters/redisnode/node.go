@@ -4,7 +4,8 @@
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share
 // a port. A server keeps the name that it joined under. Parameters after a question mark
-// are those of Options.parameters, and the TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
+// are those of Options.parameters, and the TLS files. With redis+sentinel:// a node is a
+// master that Sentinels watch (ParseSentinelURL). Keys all begin with ff: and are listed in keys.go. Every call is one
 // script, so that it happens as a whole or not at all. What survives a crash
 // is what Redis has written to its append-only file. A call that fails before
 // it is sent, or that Redis refuses whole, is counting.ErrNotApplied; any
@@ -37,7 +38,9 @@ const (
 // Options say which server, and as what.
 type Options struct {
 	ID   counting.NodeID
-	Addr string // host:port
+	Addr string // host:port, or sentinel/NAME with Sentinels
+	// Sentinels find the server; nil: it is that at Addr.
+	Sentinels *Sentinels
 	// Username, Password, DB and TLS are those of the connection.
 	Username, Password string
 	DB                 int
@@ -66,7 +69,7 @@ var (
 	_ sharding.RingStore = (*Node)(nil)
 )
 
-// New makes a node.
+// New makes a node. With Sentinels it watches its master until Close.
 func New(o Options) *Node {
 	at := newServer(o)
 	return &Node{store: newStore(o.ID, "ff:", 1<<setBits, at, newScripts(), o.Wait, o.Log), server: at}
@@ -87,7 +90,7 @@ func Identify(ctx context.Context, nodes []*Node) error {
 	for i, n := range nodes {
 		all.Go(func() {
 			info, _ := n.server.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.server.client.Load().Options().DB)
+			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.server.db)
 			stored, _ := n.server.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
 			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
 				n.id = counting.NodeID(stored)

@@ -3,7 +3,6 @@ package redisnode
 import (
 	"cmp"
 	"context"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,18 +17,35 @@ type server struct {
 	// newClient makes a client without a connection.
 	newClient func() *redis.Client
 	checked   *checks
+	master    *master // finds the server; nil: its address is fixed
+	db        int
 	closed    atomic.Bool
 }
 
 func newServer(o Options) *server {
-	s := &server{address: o.Addr, checked: newChecks(o, string(o.ID), o.Addr)}
-	s.newClient = func() *redis.Client { return redis.NewClient(o.client(s.checked)) }
+	s := &server{address: o.Addr, checked: newChecks(o, string(o.ID), o.Addr), db: o.DB}
+	options := o.client(s.checked)
+	if o.Sentinels != nil {
+		s.master = newMaster(o, func() { s.replace(s.client.Load()) })
+		s.checked.master = s.master
+		options.Dialer, options.DialTimeout = s.master.dial, callTimeout
+		options.ConnMaxLifetime, options.ConnMaxLifetimeJitter = masterLifetime, masterLifetime/5
+	}
+	s.newClient = func() *redis.Client {
+		own := *options // the client changes them
+		return redis.NewClient(&own)
+	}
 	s.client.Store(s.newClient())
+	if s.master != nil {
+		s.master.start()
+	}
 	return s
 }
 
 func newChecks(o Options, node, addr string) *checks {
-	k := &checks{node: node, addr: addr, user: o.Username, commands: commands(), log: o.Log}
+	k := &checks{
+		node: node, addr: addr, user: o.Username, commands: commands(), db: o.DB, tls: o.TLS != nil, waits: o.Wait > 0, log: o.Log,
+	}
 	if o.Wait > 0 {
 		k.commands = append(k.commands, "WAIT")
 	}
@@ -42,7 +58,7 @@ func (o Options) client(k *checks) *redis.Options {
 	// They say no more than the errors of the calls do.
 	logging.Disable()
 	return &redis.Options{
-		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
+		Addr: o.Addr, Username: o.Username, Password: o.Password,
 		Dialer:    dialer(o.TLS),
 		OnConnect: k.preflight,
 		// A retry inside the client could count twice. The group commit repeats
@@ -69,8 +85,13 @@ func (s *server) connection(context.Context) (connection, error) {
 	return connection{conn, client, func() { _ = conn.Close() }}, nil
 }
 
-// replicas implements servers: an operator promotes them.
-func (s *server) replicas(context.Context, connection) (int, error) { return 0, nil }
+// replicas implements servers: without Sentinels, an operator promotes them.
+func (s *server) replicas(ctx context.Context, _ connection) (int, error) {
+	if s.master == nil {
+		return 0, nil
+	}
+	return s.master.replicas(ctx)
+}
 
 func (s *server) addr() string    { return s.address }
 func (s *server) checks() *checks { return s.checked }
@@ -83,11 +104,18 @@ func (s *server) mayRepeat(ctx context.Context, on connection, err error) bool {
 
 // replaceIfDemoted replaces all connections when one of them leads to a server that is no
 // primary any more: the others do, too, and the address may lead to another server by now.
-// The old ones are closed when the calls that are under way on them have ended.
 func (s *server) replaceIfDemoted(old *redis.Client, err error) {
-	if !strings.HasPrefix(err.Error(), "READONLY") {
-		return
+	if s.master != nil && begins(err.Error(), "NOREPLICAS") {
+		s.master.doubt()
 	}
+	if begins(err.Error(), "READONLY") {
+		s.replace(old)
+	}
+}
+
+// replace replaces all connections, unless those of old are replaced already. The old ones
+// are closed when the calls that are under way on them have ended.
+func (s *server) replace(old *redis.Client) {
 	replacement := s.newClient()
 	if s.client.CompareAndSwap(old, replacement) {
 		time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
@@ -102,6 +130,9 @@ func (s *server) replaceIfDemoted(old *redis.Client, err error) {
 // close ends all connections. It may be called twice.
 func (s *server) close() error {
 	s.closed.Store(true)
+	if s.master != nil {
+		s.master.close()
+	}
 	if err := s.client.Load().Close(); err != nil && err != redis.ErrClosed { //nolint:errorlint // it is returned as it is
 		return err
 	}
