@@ -13,12 +13,8 @@ package redisnode
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,8 +57,8 @@ type Options struct {
 type Node struct {
 	id     counting.NodeID
 	client atomic.Pointer[redis.Client]
-	// newClient makes a client without a connection.
-	newClient func() *redis.Client
+	// newClient makes a client of the server at an address, without a connection.
+	newClient func(addr string) *redis.Client
 	// scripts are loaded into the server when it doesn't know them.
 	scripts  map[string]script
 	commands []any // that the scripts run
@@ -93,9 +89,9 @@ func New(o Options) *Node {
 	if n.replicas > 0 {
 		n.commands = append(n.commands, "WAIT")
 	}
-	n.newClient = func() *redis.Client {
+	n.newClient = func(addr string) *redis.Client {
 		return redis.NewClient(&redis.Options{
-			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
+			Addr: addr, Username: o.Username, Password: o.Password, DB: o.DB,
 			Dialer:    dialer(o.TLS),
 			OnConnect: n.preflight,
 			// A retry inside the client could count twice. The group commit repeats
@@ -108,7 +104,7 @@ func New(o Options) *Node {
 			Protocol:        2, DisableIdentity: true,
 		})
 	}
-	n.client.Store(n.newClient())
+	n.client.Store(n.newClient(o.Addr))
 	return n
 }
 
@@ -134,14 +130,27 @@ func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
 	if !ok {
 		old = on.(connection).of
 	}
-	replacement := n.newClient()
-	if n.client.CompareAndSwap(old, replacement) {
-		time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
-	} else {
+	n.replace(old, n.newClient(old.Options().Addr))
+}
+
+// replace closes the old client when the calls that are under way on it have ended. It
+// does nothing, and is false, if that is not the present one.
+func (n *Node) replace(old, replacement *redis.Client) bool {
+	if !n.client.CompareAndSwap(old, replacement) {
+		_ = replacement.Close()
+		return false
+	}
+	time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
+	if n.closed.Load() {
 		_ = replacement.Close()
 	}
-	if n.closed.Load() {
-		_ = n.client.Load().Close()
+	return true
+}
+
+// Move connects to another address from now on, where the node's server is. Calls that
+// are under way end as they do at the old one.
+func (n *Node) Move(addr string) {
+	for !n.replace(n.client.Load(), n.newClient(addr)) { // a demoted server has been replaced
 	}
 }
 
@@ -159,31 +168,3 @@ func (n *Node) ID() counting.NodeID { return n.id }
 
 // Addr implements sharding.RingStore.
 func (n *Node) Addr() string { return n.client.Load().Options().Addr }
-
-// Identify asks the servers who they are, before any other call. A node whose server
-// has the other name of its address (names) takes that name: the list of a configuration
-// may be shorter or longer than that by which the server was named. Identify returns an
-// error if two of the nodes that answer are one server under two addresses.
-func Identify(ctx context.Context, nodes []*Node) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	runs := make([]string, len(nodes))
-	var all sync.WaitGroup
-	for i, n := range nodes {
-		all.Go(func() {
-			info, _ := n.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Load().Options().DB)
-			stored, _ := n.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
-			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
-				n.id = counting.NodeID(stored)
-			}
-		})
-	}
-	all.Wait()
-	for i, run := range runs {
-		if j := slices.Index(runs, run); j < i && !strings.HasPrefix(run, "/") {
-			return fmt.Errorf("%s and %s are the same server", nodes[j].Addr(), nodes[i].Addr())
-		}
-	}
-	return nil
-}
