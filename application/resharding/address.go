@@ -78,7 +78,7 @@ func (t *transition) lookElsewhere(ctx context.Context) error {
 	} else if newer {
 		return errLearned
 	}
-	if state.Opened.ChangeID() != t.view.ChangeID() { // an undone change leaves it an epoch behind
+	if !isNewest(state, t.view.Ring) {
 		return fmt.Errorf("%w: %s at %s has an older copy of it, of epoch %d, and the ring is at epoch %d; start a server with its newest data there",
 			sharding.ErrWrongServer, m.id, m.addr, state.Opened.Epoch(), t.view.Epoch())
 	}
@@ -90,6 +90,13 @@ func (t *transition) lookElsewhere(ctx context.Context) error {
 	}
 	t.view = there
 	return nil
+}
+
+// isNewest tells whether a node that is off can have stored that state last, by the ring of
+// the others. It may lag: an undone change leaves it an epoch behind, and it may have been
+// fenced for the change that made the ring, as every node was, and not have opened it.
+func isNewest(s sharding.RingState, ring *sharding.Ring) bool {
+	return s.Opened.ChangeID() == ring.ChangeID() || s.Fenced.Parent() == ring.Parent()
 }
 
 // wrongServer is the error for the server at the new address that has answered with err.
@@ -137,3 +144,11 @@ func (t *transition) checkFormer(ctx context.Context) error {
 
 // isElsewhere tells whether a node is the member that gets another address.
 func (t *transition) isElsewhere(m *cluster.Member) bool { return t.moved != nil && m == t.moved.node }
+
+// nodes are those of the next ring.
+func (t *transition) nodes() ([]*cluster.Member, error) {
+	if t.moved != nil { // it is asked at its new address
+		return t.view.Present(), nil
+	}
+	return t.Cluster.Present(t.next)
+}

@@ -127,6 +127,38 @@ func TestAnAddressChangeThatWasRolledBackIsRepeated(t *testing.T) {
 	})
 }
 
+// P4: a node dies after it was fenced for a change that the others make. Its newest data lacks
+// the ring, and is no older copy: it follows at the new address, and the arcs move.
+func TestANodeThatMissedTheLastRingGoesOnAtAnotherAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetwork(4)
+		w.set(func() { w.at["n4:1"].Restore(localnode.Snapshot{}) })
+		a := w.start(t, func(addr string, c chaos.Call) error {
+			if addr == "n1:1" && c.Method == "accept" {
+				w.stop("n1:1")
+				return chaos.ErrCut
+			}
+			return nil
+		}, former...)
+		a.count(t, 100)
+		a.ring.Locate = func(where string, _ []sharding.Member) (counting.NodeID, string, error) {
+			return counting.NodeID(where[:2]), where, nil
+		}
+		check.Value(a.ring.Add(t.Context(), "n4:1", 1, false))(t)
+		data := w.stop("n1:1")
+		w.serve("n1", "n1:7", data)
+		if p := check.Value(w.at["n1:7"].RingSummary(t.Context()))(t); p.Opened != 1 || p.Fence != 2 || a.cluster.View().Epoch() != 2 {
+			t.Fatalf("the node is at %+v, the ring at %d", p, a.cluster.View().Epoch())
+		}
+		check.Value(a.ring.MoveAddress(t.Context(), "n1", "n1:7", true))(t)
+		check.Value(a.ring.MoveAddress(t.Context(), "n1", "n1:7", false))(t)
+		if st := a.resolve(t); st.Moves.Pages == 0 {
+			t.Error("no page has moved")
+		}
+		a.wantCounted(t, 100)
+	})
+}
+
 // V17: the coordinator dies, and the node that decides alone answers at its new address
 // only. The others finish the change when they meet its ring at another node. If only the
 // node itself has met it, the command does, at any instance.

@@ -74,6 +74,9 @@ func (t *transition) ensureDurable(ctx context.Context) error {
 		if _, err := t.idleSummary(short, m); err != nil {
 			return err
 		}
+		if t.isElsewhere(m) { // it may lag, and follows the next ring as it would this one
+			return nil
+		}
 		// The wait for the disk may take longer than a call.
 		_, err := cluster.Call(ctx, cluster.SyncTime, func(ctx context.Context) ([]counting.ImportResult, error) {
 			return m.Confirm(ctx, t.view.Table(), nil)
@@ -125,4 +128,16 @@ func (t *transition) checkMoving(ctx context.Context) error {
 	}, t.lost...)
 	t.moving = moving.Load()
 	return err
+}
+
+// loss is what is lost with the members that are abandoned; nil without any.
+func (t *transition) loss() *sharding.PlannedLoss {
+	if len(t.lost) == 0 {
+		return nil
+	}
+	loss := &sharding.PlannedLoss{WindowsUntil: t.next.Length().Start(t.next.LostUntil())}
+	for _, i := range t.lost {
+		loss.Nodes = append(loss.Nodes, sharding.AbandonedNode{ID: t.view.Members()[i].ID, Share: t.view.Share(i), Away: t.away[i]})
+	}
+	return loss
 }

@@ -255,14 +255,6 @@ func (t *transition) prepare(ctx context.Context) error {
 	return nil
 }
 
-// nodes are those of the next ring.
-func (t *transition) nodes() ([]*cluster.Member, error) {
-	if t.moved != nil { // it is asked at its new address
-		return t.view.Present(), nil
-	}
-	return t.Cluster.Present(t.next)
-}
-
 // accept has the voters accept the ring.
 func (t *transition) accept(ctx context.Context) error {
 	if err := t.Cluster.Accept(ctx, t.view, t.next); err != nil {
@@ -295,18 +287,6 @@ func (t *transition) resolve(ctx context.Context) error {
 // the change is opened or rolled back.
 func ending(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cluster.EndingTime)
-}
-
-// loss is what is lost with the members that are abandoned; nil without any.
-func (t *transition) loss() *sharding.PlannedLoss {
-	if len(t.lost) == 0 {
-		return nil
-	}
-	loss := &sharding.PlannedLoss{WindowsUntil: t.next.Length().Start(t.next.LostUntil())}
-	for _, i := range t.lost {
-		loss.Nodes = append(loss.Nodes, sharding.AbandonedNode{ID: t.view.Members()[i].ID, Share: t.view.Share(i), Away: t.away[i]})
-	}
-	return loss
 }
 
 func (s *Service) nudge() {
