@@ -159,6 +159,30 @@ func TestANodeThatMissedTheLastRingGoesOnAtAnotherAddress(t *testing.T) {
 	})
 }
 
+// V17: a node dies before it is fenced for a change, which is rolled back without it. Its
+// newest data is an epoch behind.
+func TestANodeThatMissedARollBackGoesOnAtAnotherAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetwork(3)
+		a := w.start(t, func(addr string, c chaos.Call) error {
+			if addr == "n1:1" && c.Method == "fence" && c.Ring.Epoch() == 2 {
+				w.stop("n1:1")
+				return chaos.ErrCut
+			}
+			return nil
+		}, former...)
+		a.count(t, 50)
+		check.Is(t, check.Err(a.ring.Reweight(t.Context(), "n2", 2, false)), counting.ErrUnavailable)
+		data := w.stop("n1:1")
+		w.serve("n1", "n1:7", data)
+		if p := check.Value(w.at["n1:7"].RingSummary(t.Context()))(t); p.Fence != 1 || a.cluster.View().Epoch() < 2 {
+			t.Fatalf("the node is at %+v, the ring at %d", p, a.cluster.View().Epoch())
+		}
+		check.Value(a.ring.MoveAddress(t.Context(), "n1", "n1:7", false))(t)
+		a.wantCounted(t, 50)
+	})
+}
+
 // V17: the coordinator dies, and the node that decides alone answers at its new address
 // only. The others finish the change when they meet its ring at another node. If only the
 // node itself has met it, the command does, at any instance.
