@@ -37,5 +37,4 @@ func TestN4AServerThatIsGoneDiffersFromOneThatHangs(t *testing.T) {
 	check.Equal(t, why(open(t, "redis_7070", s)), refused, "why a server that is gone is silent to a new node")
 	nowhere := openURL(t, s, "redis://footfall.invalid:6379")
 	check.Equal(t, why(nowhere), "no address is found for its name", "why a server without an address is silent")
-
 }
