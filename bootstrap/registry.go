@@ -24,11 +24,14 @@ type Store struct {
 	// Start may be nil.
 	Start, Stop func(context.Context) error
 	// Dial makes the node of a member that is not configured, and HangUp ends it.
-	// Locate parses the address of a new one. All are nil for a store of a single
-	// node.
+	// Locate parses the address of a new one. Move has a node connect to another address,
+	// and Server tells apart the servers that nodes are connected to. All are nil for a
+	// store of a single node.
 	Dial   func(id counting.NodeID, addr string) (cluster.Node, error)
 	HangUp func(cluster.Node)
 	Locate Locator
+	Move   func(n cluster.Node, addr string)
+	Server func(context.Context, cluster.Node) (string, error)
 }
 
 // Locator parses the address of a new node, and names it so that no member has its id.
@@ -223,6 +226,12 @@ func newRedisStore(options []redisnode.Options, locate Locator, log *slog.Logger
 		defer mu.Unlock()
 		nodes = slices.DeleteFunc(nodes, func(node *redisnode.Node) bool { return node == n })
 		_ = n.(*redisnode.Node).Close() //nolint:forcetypeassert // Dial made it
+	}
+	s.Move = func(n cluster.Node, addr string) {
+		n.(*redisnode.Node).Move(addr) //nolint:forcetypeassert // this store has made it
+	}
+	s.Server = func(ctx context.Context, n cluster.Node) (string, error) {
+		return n.(*redisnode.Node).Server(ctx) //nolint:forcetypeassert // this store has made it
 	}
 	configured := slices.Clone(nodes)
 	s.Start = func(ctx context.Context) error { return redisnode.Identify(ctx, configured) }

@@ -137,7 +137,7 @@ func footfallKnows(args []string) error {
 	if code := bootstrap.Main(append(slices.Clone(args), "--help"), &out, &errs); code != 0 {
 		return fmt.Errorf("exit code %d: %s", code, errs.String())
 	}
-	usage := regexp.MustCompile(`(?m)^ +footfall([a-z ]*)`).FindStringSubmatch(out.String())
+	usage := regexp.MustCompile(`(?m)^ +footfall([a-z -]*)`).FindStringSubmatch(out.String())
 	if usage == nil {
 		return fmt.Errorf("its help has no usage: %q", out.String())
 	}

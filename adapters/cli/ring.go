@@ -61,7 +61,10 @@ func (o *Options) changeCommands() []*cobra.Command {
 		}
 		return nil
 	}
-	all := []*cobra.Command{add, reweight, o.removeCommand(&change)}
+	move := o.adminCommand("move-address ID ADDR", "Tell the ring that the server of a node, with its data, is at another address now.", func(ctx context.Context, c client, args []string) error {
+		return c.change(ctx, http.MethodPatch, "/ring/nodes/"+url.PathEscape(args[0]), body{"addr": args[1], "dry_run": change.dryRun}, change)
+	})
+	all := []*cobra.Command{add, reweight, move, o.removeCommand(&change)}
 	for _, c := range all {
 		c.Flags().BoolVar(&change.dryRun, "dry-run", false, "Show what would move, and change nothing.")
 		c.Flags().BoolVar(&change.noWait, "no-wait", false, "Don't wait until everything has moved.")

@@ -57,7 +57,7 @@ var (
 // NewCluster makes the partitions of a cluster. It connects to nothing.
 func NewCluster(o ClusterOptions) *Cluster {
 	c := &Cluster{addrs: strings.Join(o.Addrs, ","), lanes: make(map[*redis.Client]*lane)}
-	c.checked = newChecks(o.Options, "", c.addrs)
+	c.checked = newChecks(o.Options, "", func() string { return c.addrs })
 	c.checked.cluster = true
 	of := o.client(c.checked)
 	c.client = redis.NewClusterClient(&redis.ClusterOptions{

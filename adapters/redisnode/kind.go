@@ -17,7 +17,7 @@ import (
 // that is meant. info is what the server says of itself.
 // A replica in a cluster answers calls by MOVED.
 func (k *checks) checkKind(ctx context.Context, c *redis.Conn, info map[string]map[string]string) error {
-	addr := k.addr
+	addr := k.addr()
 	if k.master != nil {
 		addr, _ = k.master.server()
 	}

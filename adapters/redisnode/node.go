@@ -13,12 +13,7 @@
 package redisnode
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"footfall/adapters/serverurl"
@@ -78,30 +73,6 @@ func New(o Options) *Node {
 // Close ends all connections. It may be called twice.
 func (n *Node) Close() error { return n.server.close() }
 
-// Identify asks the servers who they are, before any other call. A node whose server
-// has the other name of its address (names) takes that name: the list of a configuration
-// may be shorter or longer than that by which the server was named. Identify returns an
-// error if two of the nodes that answer are one server under two addresses.
-func Identify(ctx context.Context, nodes []*Node) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	runs := make([]string, len(nodes))
-	var all sync.WaitGroup
-	for i, n := range nodes {
-		all.Go(func() {
-			info, _ := n.server.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.server.db)
-			stored, _ := n.server.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
-			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
-				n.id = counting.NodeID(stored)
-			}
-		})
-	}
-	all.Wait()
-	for i, run := range runs {
-		if j := slices.Index(runs, run); j < i && !strings.HasPrefix(run, "/") {
-			return fmt.Errorf("%s and %s are the same server", nodes[j].Addr(), nodes[i].Addr())
-		}
-	}
-	return nil
-}
+// Move connects to another address from now on, where the node's server is. Calls that
+// are under way end as they do at the old one.
+func (n *Node) Move(addr string) { n.server.move(addr) }

@@ -44,7 +44,8 @@ func commands() (names []any) {
 // checks are those at the start of every connection.
 type checks struct {
 	// node and addr name the server in lines of the log and in errors.
-	node, addr string
+	node       string
+	addr       func() string
 	user       string
 	commands   []any // that the scripts run
 	cluster    bool  // it has to be a member of a Redis Cluster; otherwise it may not be one

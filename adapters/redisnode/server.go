@@ -12,10 +12,9 @@ import (
 
 // server is the one server of a node.
 type server struct {
-	address string
-	client  atomic.Pointer[redis.Client]
-	// newClient makes a client without a connection.
-	newClient func() *redis.Client
+	client atomic.Pointer[redis.Client]
+	// newClient makes a client of the server at an address, without a connection.
+	newClient func(addr string) *redis.Client
 	checked   *checks
 	master    *master // finds the server; nil: its address is fixed
 	db        int
@@ -23,26 +22,28 @@ type server struct {
 }
 
 func newServer(o Options) *server {
-	s := &server{address: o.Addr, checked: newChecks(o, string(o.ID), o.Addr), db: o.DB}
+	s := &server{db: o.DB}
+	s.checked = newChecks(o, string(o.ID), s.addr)
 	options := o.client(s.checked)
 	if o.Sentinels != nil {
-		s.master = newMaster(o, func() { s.replace(s.client.Load()) })
+		s.master = newMaster(o, func() { s.move(o.Addr) })
 		s.checked.master = s.master
 		options.Dialer, options.DialTimeout = s.master.dial, callTimeout
 		options.ConnMaxLifetime, options.ConnMaxLifetimeJitter = masterLifetime, masterLifetime/5
 	}
-	s.newClient = func() *redis.Client {
+	s.newClient = func(addr string) *redis.Client {
 		own := *options // the client changes them
+		own.Addr = addr
 		return redis.NewClient(&own)
 	}
-	s.client.Store(s.newClient())
+	s.client.Store(s.newClient(o.Addr))
 	if s.master != nil {
 		s.master.start()
 	}
 	return s
 }
 
-func newChecks(o Options, node, addr string) *checks {
+func newChecks(o Options, node string, addr func() string) *checks {
 	k := &checks{
 		node: node, addr: addr, user: o.Username, commands: commands(), db: o.DB, tls: o.TLS != nil, waits: o.Wait > 0, log: o.Log,
 	}
@@ -93,7 +94,7 @@ func (s *server) replicas(ctx context.Context, _ connection) (int, error) {
 	return s.master.replicas(ctx)
 }
 
-func (s *server) addr() string    { return s.address }
+func (s *server) addr() string    { return s.client.Load().Options().Addr }
 func (s *server) checks() *checks { return s.checked }
 
 // mayRepeat implements servers: a connection that the server refused may be one too many.
@@ -109,21 +110,27 @@ func (s *server) replaceIfDemoted(old *redis.Client, err error) {
 		s.master.doubt()
 	}
 	if begins(err.Error(), "READONLY") {
-		s.replace(old)
+		s.replace(old, s.newClient(old.Options().Addr))
 	}
 }
 
-// replace replaces all connections, unless those of old are replaced already. The old ones
-// are closed when the calls that are under way on them have ended.
-func (s *server) replace(old *redis.Client) {
-	replacement := s.newClient()
-	if s.client.CompareAndSwap(old, replacement) {
-		time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
-	} else {
+// replace closes the old client when the calls that are under way on it have ended. It
+// does nothing, and is false, if that is not the present one.
+func (s *server) replace(old, replacement *redis.Client) bool {
+	if !s.client.CompareAndSwap(old, replacement) {
+		_ = replacement.Close()
+		return false
+	}
+	time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
+	if s.closed.Load() {
 		_ = replacement.Close()
 	}
-	if s.closed.Load() {
-		_ = s.client.Load().Close()
+	return true
+}
+
+// move connects to the server at an address from now on.
+func (s *server) move(addr string) {
+	for !s.replace(s.client.Load(), s.newClient(addr)) { // a demoted server has been replaced
 	}
 }
 
