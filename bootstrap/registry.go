@@ -28,8 +28,11 @@ type Store struct {
 	// node.
 	Dial   func(id counting.NodeID, addr string) (cluster.Node, error)
 	HangUp func(cluster.Node)
-	Locate func(where string, members []sharding.Member) (counting.NodeID, string, error)
+	Locate Locator
 }
+
+// Locator parses the address of a new node, and names it so that no member has its id.
+type Locator func(where string, members []sharding.Member) (counting.NodeID, string, error)
 
 // StoreMaker makes the store of a valid URL. It does no I/O.
 type StoreMaker func(*slog.Logger) Store
@@ -50,6 +53,7 @@ func stores() []entry[StoreMaker] {
 	return []entry[StoreMaker]{
 		{"embedded", "", "embedded://DIR", embeddedStore},
 		{"redis", "rediss", "redis://[user:pass@]n1:6379[,n2:6379][/0][?pool_size=16&idle_time=50s&wait=0]", redisStore},
+		{"redis+sentinel", "rediss+sentinel", "redis+sentinel://[user:pass@]s1:26379[,s2:26379]/m1[,m2][?db=0&sentinel_password=PASS]", sentinelStore},
 		{"memory", "", "memory://", memoryStore},
 	}
 }
@@ -162,10 +166,18 @@ func redisStore(url string) (StoreMaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(log *slog.Logger) Store { return newRedisStore(options, log) }, nil
+	return func(log *slog.Logger) Store { return newRedisStore(options, redisnode.Locate, log) }, nil
 }
 
-func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
+func sentinelStore(url string) (StoreMaker, error) {
+	options, err := redisnode.ParseSentinelURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return func(log *slog.Logger) Store { return newRedisStore(options, options[0].LocateMaster, log) }, nil
+}
+
+func newRedisStore(options []redisnode.Options, locate Locator, log *slog.Logger) Store {
 	var mu sync.Mutex
 	var nodes []*redisnode.Node // configured and dialled
 	open := func(o redisnode.Options) *redisnode.Node {
@@ -176,15 +188,17 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 		nodes = append(nodes, node)
 		return node
 	}
-	s := Store{Locate: redisnode.Locate}
+	s := Store{Locate: locate}
 	for _, o := range options {
 		s.Nodes = append(s.Nodes, open(o))
 	}
 	// A member that isn't configured has the credentials of the first one that
 	// is: the ring holds none.
 	s.Dial = func(id counting.NodeID, addr string) (cluster.Node, error) {
-		o := options[0]
-		o.ID, o.Addr = id, addr
+		o, err := options[0].At(id, addr)
+		if err != nil {
+			return nil, err
+		}
 		return open(o), nil
 	}
 	s.HangUp = func(n cluster.Node) {

@@ -48,7 +48,7 @@ func (o *Options) changeCommands() []*cobra.Command {
 	type body map[string]any
 	var change changeFlags
 	weight := number(1)
-	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port.", func(ctx context.Context, c client, args []string) error {
+	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port, or sentinel/NAME for a master of the Sentinels.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": args[0], "weight": weight, "dry_run": change.dryRun}, change)
 	})
 	add.Flags().Var(&weight, "weight", "Its share, relative to the others.")

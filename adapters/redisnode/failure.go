@@ -216,17 +216,15 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	case err != nil:
 		return notApplied(err)
 	}
-	switch mode := info["Server"]["redis_mode"]; {
-	case mode == "cluster":
-		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
-			"%s is a member of a Redis Cluster, whose keys lie on many servers; name servers that are none", n.Addr()))
-	case mode == "sentinel":
-		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
-			"%s is a Sentinel, which has no counts; name the server that it watches", n.Addr()))
-	case info["Replication"]["role"] == "slave":
-		r := info["Replication"]
-		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
-			"%s is a replica of %s:%s; name the primary", n.Addr(), r["master_host"], r["master_port"]))
+	if err := n.checkKind(ctx, c, info); err != nil {
+		return err
+	}
+	if n.db > 0 { // other kinds of servers refuse it, and say less than checkKind
+		if err := c.Select(ctx, n.db).Err(); err != nil && begins(err.Error(), "ERR") {
+			return refusedAtOnce(err.Error())
+		} else if err != nil {
+			return notApplied(err)
+		}
 	}
 	if info["Persistence"]["loading"] == "1" { // it writes no append-only file now, whatever its setting
 		const says = "LOADING Redis is loading the dataset in memory"
@@ -249,6 +247,7 @@ func (n *Node) preflight(ctx context.Context, c *redis.Conn) error {
 	if info["Persistence"]["aof_enabled"] == "0" && n.warned.CompareAndSwap(false, true) {
 		n.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", n.id)
 	}
+	n.warnOfReplicas(info["Replication"])
 	hasWaitAOF := major > 7 || minor >= 2
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
 		// A server that hides its configuration is assumed to have the default.

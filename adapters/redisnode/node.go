@@ -4,7 +4,8 @@
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share
 // a port. A server keeps the name that it joined under. Parameters after a question mark
-// are those of Options.parameters, and the TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
+// are those of Options.parameters, and the TLS files. With redis+sentinel:// a node is a
+// master that Sentinels watch (ParseSentinelURL). Keys all begin with ff: and are listed in keys.go. Every call is one
 // script, so that it happens as a whole or not at all. What survives a crash
 // is what Redis has written to its append-only file. A call that fails before
 // it is sent, or that Redis refuses whole, is counting.ErrNotApplied; any
@@ -42,7 +43,9 @@ const (
 // Options say which server, and as what.
 type Options struct {
 	ID   counting.NodeID
-	Addr string // host:port
+	Addr string // host:port, or sentinel/NAME with Sentinels
+	// Sentinels find the server; nil: it is that at Addr.
+	Sentinels *Sentinels
 	// Username, Password, DB and TLS are those of the connection.
 	Username, Password string
 	DB                 int
@@ -69,11 +72,16 @@ type Node struct {
 	refusals map[string]error
 	replicas int // that have to have a batch
 	log      *slog.Logger
+	db       int
+	tls      bool
+	master   *master // finds the server; nil: its address is fixed
 
-	bound   atomic.Pointer[string] // the deployment that calls mean, nil for any
-	closed  atomic.Bool
-	warned  atomic.Bool // that the server writes no append-only file
-	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
+	bound  atomic.Pointer[string] // the deployment that calls mean, nil for any
+	closed atomic.Bool
+	warned atomic.Bool // that the server writes no append-only file
+	// warnedReplicas: that the server takes writes without replicas
+	warnedReplicas atomic.Bool
+	syncing        atomic.Bool // the server syncs that file once a second, and has WAITAOF
 }
 
 var (
@@ -84,31 +92,40 @@ var (
 	_ sharding.RingStore = (*Node)(nil)
 )
 
-// New makes a node.
+// New makes a node. With Sentinels it watches its master until Close.
 func New(o Options) *Node {
 	// The client writes lines of its own to stderr, one for each failed dial.
 	// They say no more than the errors of the calls do.
 	logging.Disable()
-	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals(), replicas: o.Wait}
+	n := &Node{id: o.ID, log: o.Log, scripts: newScripts(), commands: commands(), refusals: refusals(), replicas: o.Wait, db: o.DB, tls: o.TLS != nil}
 	if n.replicas > 0 {
 		n.commands = append(n.commands, "WAIT")
 	}
+	connect, timeout, lifetime := dialer(o.TLS), dialTimeout, time.Duration(0)
+	if o.Sentinels != nil {
+		n.master = newMaster(o, func() { n.replaceClient(n.client.Load()) })
+		connect, timeout, lifetime = n.master.dial, callTimeout, masterLifetime
+	}
 	n.newClient = func() *redis.Client {
 		return redis.NewClient(&redis.Options{
-			Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
-			Dialer:    dialer(o.TLS),
+			Addr: o.Addr, Username: o.Username, Password: o.Password,
+			Dialer:    connect,
 			OnConnect: n.preflight,
 			// A retry inside the client could count twice. The group commit repeats
 			// batches, since it knows what they are.
 			MaxRetries: -1, DialerRetries: 1,
 			ContextTimeoutEnabled: true,
-			DialTimeout:           dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
+			DialTimeout:           timeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
 			PoolSize: cmp.Or(o.PoolSize, poolSize), PoolTimeout: callTimeout,
 			ConnMaxIdleTime: cmp.Or(o.IdleTime, idleTime),
-			Protocol:        2, DisableIdentity: true,
+			ConnMaxLifetime: lifetime, ConnMaxLifetimeJitter: lifetime / 5,
+			Protocol: 2, DisableIdentity: true,
 		})
 	}
 	n.client.Store(n.newClient())
+	if n.master != nil {
+		n.master.start()
+	}
 	return n
 }
 
@@ -125,15 +142,23 @@ func (n *Node) connection() connection {
 
 // replaceIfDemoted replaces all connections when one of them leads to a server that is no
 // primary any more: the others do, too, and the address may lead to another server by now.
-// The old ones are closed when the calls that are under way on them have ended.
 func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
-	if !strings.HasPrefix(err.Error(), "READONLY") {
+	if n.master != nil && begins(err.Error(), "NOREPLICAS") {
+		n.master.doubt()
+	}
+	if !begins(err.Error(), "READONLY") {
 		return
 	}
 	old, ok := on.(*redis.Client)
 	if !ok {
 		old = on.(connection).of
 	}
+	n.replaceClient(old)
+}
+
+// replaceClient replaces all connections, unless those of old are replaced already. The old
+// ones are closed when the calls that are under way on them have ended.
+func (n *Node) replaceClient(old *redis.Client) {
 	replacement := n.newClient()
 	if n.client.CompareAndSwap(old, replacement) {
 		time.AfterFunc(2*callTimeout, func() { _ = old.Close() })
@@ -148,6 +173,9 @@ func (n *Node) replaceIfDemoted(on redis.Scripter, err error) {
 // Close ends all connections. It may be called twice.
 func (n *Node) Close() error {
 	n.closed.Store(true)
+	if n.master != nil {
+		n.master.close()
+	}
 	if err := n.client.Load().Close(); err != nil && err != redis.ErrClosed { //nolint:errorlint // it is returned as it is
 		return err
 	}
@@ -172,7 +200,7 @@ func Identify(ctx context.Context, nodes []*Node) error {
 	for i, n := range nodes {
 		all.Go(func() {
 			info, _ := n.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.client.Load().Options().DB)
+			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.db)
 			stored, _ := n.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
 			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
 				n.id = counting.NodeID(stored)
