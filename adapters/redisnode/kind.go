@@ -27,17 +27,17 @@ func (k *checks) checkKind(ctx context.Context, c *redis.Conn, info map[string]m
 		return nil
 	case isMember:
 		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
-			"%s is a member of a Redis Cluster, whose keys lie on many servers; FOOTFALL_STORE may be %s", addr, url))
+			"%s is a member of a Redis Cluster, whose keys lie on many servers; want FOOTFALL_STORE=%s", addr, url))
 	case info["Server"]["redis_mode"] == "sentinel":
 		known, _ := mastersOf(c.Do(ctx, "SENTINEL", "masters")) // without the right, NAME says what is wanted
 		if len(known) > 0 {
 			url = strings.TrimSuffix(url, "NAME") + strings.Join(known, ",")
 		}
 		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
-			"%s is a Sentinel, which has no counts; FOOTFALL_STORE may be %s", addr, url))
+			"%s is a Sentinel, which has no counts; want FOOTFALL_STORE=%s", addr, url))
 	case k.cluster:
 		return unusable("it is a single server, and no member of a Redis Cluster", fmt.Errorf(
-			"%s is a single server, and no member of a Redis Cluster; FOOTFALL_STORE may be %s", addr, url))
+			"%s is a single server, and no member of a Redis Cluster; want FOOTFALL_STORE=%s", addr, url))
 	case info["Replication"]["role"] != "slave":
 		return nil
 	case k.master != nil: // a failover is under way, or the Sentinel is cut off

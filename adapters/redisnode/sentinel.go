@@ -105,7 +105,7 @@ func (s *sentinel) isNone(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	info, _ := s.client.InfoMap(ctx, "server", "replication").Result() // a user without INFO gets less advice
-	return unusable("it is no Sentinel", fmt.Errorf("%s is no Sentinel; FOOTFALL_STORE may be %s", s.addr, urlOf(info, s.addr, s.tls)))
+	return unusable("it is no Sentinel", fmt.Errorf("%s is no Sentinel; want FOOTFALL_STORE=%s", s.addr, urlOf(info, s.addr, s.tls)))
 }
 
 // noneKnows is the error of a master that no Sentinel has named. It wraps

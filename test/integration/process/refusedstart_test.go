@@ -50,8 +50,8 @@ func TestF38AStartThatNamesAnotherKindOfServerSaysWhichURLIsRight(t *testing.T) 
 	open.Watch(t, "first", redis)
 	open.Watch(t, "second", redis)
 	for name, c := range map[string]struct{ store, says string }{
-		"redis:// of a Sentinel":           {"redis://" + open.Addrs(), "may be redis+sentinel://" + open.Addrs() + "/first,second"},
-		"redis+sentinel:// of a server":    {"redis+sentinel://" + redis.Addr + "/first", "may be redis://" + redis.Addr},
+		"redis:// of a Sentinel":           {"redis://" + open.Addrs(), "want FOOTFALL_STORE=redis+sentinel://" + open.Addrs() + "/first,second"},
+		"redis+sentinel:// of a server":    {"redis+sentinel://" + redis.Addr + "/first", "want FOOTFALL_STORE=redis://" + redis.Addr},
 		"an unknown name":                  {"redis+sentinel://" + open.Addrs() + "/third", "knows no master third; it knows first, second"},
 		"a Sentinel that wants a password": {"redis+sentinel://" + locked.Addrs() + "/first?sentinel_password=wr0ng", "WRONGPASS"},
 		"two names of one server":          {"redis+sentinel://" + open.Addrs() + "/first,second", "are the same server"},
