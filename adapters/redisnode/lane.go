@@ -3,6 +3,7 @@ package redisnode
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -39,7 +40,8 @@ func (l *lane) Eval(ctx context.Context, text string, keys []string, args ...any
 	return l.do(ctx, "eval", text, keys, args)
 }
 
-// do returns when the script was answered, or when ctx has ended: then it may still be sent.
+// do returns when the script was answered, or when ctx has ended. A script that waits then
+// is not sent any more.
 func (l *lane) do(ctx context.Context, command, script string, keys []string, args []any) *redis.Cmd {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, command, script, len(keys))
@@ -61,8 +63,20 @@ func (l *lane) do(ctx context.Context, command, script string, keys []string, ar
 	case <-ctx.Done():
 		late := redis.NewCmd(ctx)
 		late.SetErr(ctx.Err())
+		if l.withdraw(c) {
+			late.SetErr(notApplied(ctx.Err()))
+		}
 		return late
 	}
+}
+
+// withdraw takes back a call, and is false if it was sent.
+func (l *lane) withdraw(c scriptCall) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.waiting)
+	l.waiting = slices.DeleteFunc(l.waiting, func(other scriptCall) bool { return other.done == c.done })
+	return len(l.waiting) < before
 }
 
 // run sends pipelines until no call waits.
