@@ -34,9 +34,10 @@ func (c *Cluster) agree(ctx context.Context) (*sharding.Ring, error) {
 			return nil, err
 		}
 		if ring := newestOpened(values(all), 0); ring != nil {
-			for _, s := range all {
-				c.catchUp(ctx, ring, s.From)
-			}
+			Ask(ctx, CallTimeout, nodes, func(ctx context.Context, n Node) (any, error) {
+				c.catchUp(ctx, ring, n)
+				return nil, nil
+			})
 			return ring, nil
 		}
 		fenced := all[0].Value.Fenced

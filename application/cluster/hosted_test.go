@@ -146,3 +146,19 @@ func TestPartitionsShareTheirBounds(t *testing.T) {
 		check.Equal(t, c.Queued()["n1"], 4_096, "the waiting items of one partition")
 	})
 }
+
+// A server that hangs has many partitions. A start asks them at the same time.
+func TestAStartWaitsOnceForTheManyPartitionsOfAServerThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, _ := startedPartitions(t, 64)
+		for _, n := range nodes[:60] {
+			n.hung.Store(true)
+			n.silent.Store(true)
+		}
+		began := time.Now()
+		mustStart(t, newClusterOf(t, cluster.Options{Nodes: partitions(nodes)}))
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the start took %v", took)
+		}
+	})
+}

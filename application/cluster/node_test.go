@@ -18,10 +18,11 @@ import (
 )
 
 // node is a memory node that can be away, slow, or fail where a start is
-// most delicate. It always tells how far it is.
+// most delicate. It tells how far it is unless it is silent.
 type node struct {
 	*localnode.Node
 	away, hung atomic.Bool
+	silent     atomic.Bool // it doesn't tell how far it is either
 	delay      time.Duration
 	states     atomic.Int64 // how often it was asked for its rings
 	// open, when set, is called before Open.
@@ -41,7 +42,9 @@ func newNodes(n int) []*node {
 func (n *node) around(ctx context.Context, c chaos.Call, do func(context.Context) (any, error)) (any, error) {
 	switch c.Method {
 	case "ringsummary":
-		return do(ctx)
+		if !n.silent.Load() {
+			return do(ctx)
+		}
 	case "ringstate":
 		n.states.Add(1)
 	}
