@@ -3,7 +3,7 @@
 -- item, and every command for an item is a pcall: whatever the server refuses, an item is
 -- applied or refused, and a repetition of the batch changes nothing.
 
--- missing is an arc of the batch whose pages are not here.
+-- missing is a key of the batch that is not here, without P.
 local missing = ''
 
 -- page_limit bounds the pages of the node; 0 is no bound. added is how many pages the batch
@@ -24,7 +24,7 @@ local present = {}
 local function is_absent(arc)
   if not is_partition or present[arc] then return false end
   if is_missing(arc) then
-    missing = arc
+    missing = 'c:' .. arc
     return true
   end
   present[arc] = true
