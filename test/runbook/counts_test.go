@@ -155,7 +155,8 @@ func TestN15TheEmbeddedStoreIsRestoredAsThePageSays(t *testing.T) {
 	in.Stop()
 	r.run(backup) // again, in place of the first
 	check.Must(t, os.Rename(filepath.Join(r.dir, "data"), filepath.Join(r.dir, "away")))
-	r.pasteFails(backup) // the copy stays
+	r.pasteFails(backup)
+	check.Value(os.Stat(filepath.Join(r.dir, "data.backup/footfall.db")))(t) // the copy stays
 	check.Must(t, os.Rename(filepath.Join(r.dir, "away"), filepath.Join(r.dir, "data")))
 	in = d.Start()
 	in.Record("home").Want(t, 200)
