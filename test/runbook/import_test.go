@@ -85,7 +85,9 @@ func TestN15AnEndpointOnThisMachineIsCalledAsThePageSays(t *testing.T) {
 	blocks := subsection(t, "integrations.md", "An endpoint on this machine")
 	r := newReader(t, t.TempDir(), nil)
 	end := r.terminal(blocks[0], "FOOTFALL_LISTEN="+public, "FOOTFALL_ADMIN_LISTEN=127.0.0.1:0", "FOOTFALL_WINDOW=2s")
-	check.Equal(t, r.run(local.Replace(blocks[1])), "ok", "the answer")
+	if got := r.run(local.Replace(blocks[1])); got != "ok" {
+		t.Fatalf("%s answers %s", blocks[1], got)
+	}
 	service.WaitFor(t, "the endpoint is called", func() bool { return len(counts) > 0 })
 	check.Equal(t, <-counts, "/hook?a=1&count=1", "what is called")
 	service.WaitFor(t, "the log has the attempt", func() bool {
