@@ -3,6 +3,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -29,12 +30,14 @@ type Redis struct {
 	Clock *Clock
 	tls   *Authority // nil: none
 	dir   string
+	path  string // of the program
 	args  []string
 	env   []string
 }
 
 // StartRedis starts a server with further arguments (as --name value) behind
-// the usual ones. A machine without redis-server fails the test.
+// the usual ones. FOOTFALL_TEST_REDIS names its program, another version or Valkey, in
+// place of redis-server. A machine without it fails the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
 	return startRedis(tb, nil, false, nil, args)
@@ -80,12 +83,12 @@ func RestoreRedis(tb testing.TB, snapshot string) *Redis {
 
 func startRedis(tb testing.TB, snapshot []byte, clock bool, a *Authority, args []string) *Redis {
 	tb.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
+	path, err := exec.LookPath(cmp.Or(os.Getenv("FOOTFALL_TEST_REDIS"), "redis-server"))
+	if err != nil {
+		tb.Fatalf("find the server that FOOTFALL_TEST_REDIS names, or else redis-server (apt-get install redis-server, or scripts/install-test-servers as root): %v", err)
 	}
-	var err error
 	for range 5 { // another process may take the port before the server does
-		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), args: args}
+		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), path: path, args: args}
 		tb.Cleanup(r.Kill)
 		if clock {
 			r.Clock, r.env = newServerClock(tb, r.dir)
@@ -159,7 +162,7 @@ func (r *Redis) Start() error {
 	args = append(args, r.args...)
 	// Its log says so, not the port: a server of another process may answer there.
 	began := r.logged()
-	r.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
+	r.cmd = exec.CommandContext(context.Background(), r.path, args...)
 	r.cmd.Env = append(os.Environ(), r.env...)
 	// A test that is killed takes its servers along.
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -173,9 +176,9 @@ func (r *Redis) Start() error {
 	for !strings.Contains(r.logged()[len(began):], "Ready to accept connections") {
 		select {
 		case <-ended:
-			return fmt.Errorf("redis-server on %s has ended:\n%s", r.Addr, r.logged()[len(began):])
+			return fmt.Errorf("%s on %s has ended:\n%s", r.path, r.Addr, r.logged()[len(began):])
 		case <-late:
-			return fmt.Errorf("redis-server on %s is not ready:\n%s", r.Addr, r.logged()[len(began):])
+			return fmt.Errorf("%s on %s is not ready:\n%s", r.path, r.Addr, r.logged()[len(began):])
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
