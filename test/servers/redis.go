@@ -3,7 +3,6 @@
 package servers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -30,7 +29,6 @@ type Redis struct {
 	Clock *Clock
 	tls   *Authority // nil: none
 	dir   string
-	path  string // of the program
 	args  []string
 	env   []string
 }
@@ -101,12 +99,9 @@ func (r *Redis) Copy(tb testing.TB) *Redis {
 
 func startRedis(tb testing.TB, snapshot []byte, clock bool, a *Authority, args []string) *Redis {
 	tb.Helper()
-	path, err := exec.LookPath(cmp.Or(os.Getenv("FOOTFALL_TEST_REDIS"), "redis-server"))
-	if err != nil {
-		tb.Fatalf("find the server that FOOTFALL_TEST_REDIS names, or else redis-server (apt-get install redis-server, or scripts/install-test-servers as root): %v", err)
-	}
+	var err error
 	for range 5 { // another process may take the port before the server does
-		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), path: path, args: args}
+		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), args: args}
 		tb.Cleanup(r.Kill)
 		if clock {
 			r.Clock, r.env = newServerClock(tb, r.dir)
@@ -168,6 +163,10 @@ func (r *Redis) Port() int {
 // Start starts the server, again if it was killed, and returns when it answers
 // and has loaded what it had.
 func (r *Redis) Start() error {
+	path, err := redisProgram()
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	args := []string{"--port", strconv.Itoa(r.Port())}
@@ -180,7 +179,7 @@ func (r *Redis) Start() error {
 	args = append(args, r.args...)
 	// Its log says so, not the port: a server of another process may answer there.
 	began := r.logged()
-	r.cmd = exec.CommandContext(context.Background(), r.path, args...)
+	r.cmd = exec.CommandContext(context.Background(), path, args...)
 	r.cmd.Env = append(os.Environ(), r.env...)
 	// A test that is killed takes its servers along.
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -194,9 +193,9 @@ func (r *Redis) Start() error {
 	for !strings.Contains(r.logged()[len(began):], "Ready to accept connections") {
 		select {
 		case <-ended:
-			return fmt.Errorf("%s on %s has ended:\n%s", r.path, r.Addr, r.logged()[len(began):])
+			return fmt.Errorf("%s on %s has ended:\n%s", path, r.Addr, r.logged()[len(began):])
 		case <-late:
-			return fmt.Errorf("%s on %s is not ready:\n%s", r.path, r.Addr, r.logged()[len(began):])
+			return fmt.Errorf("%s on %s is not ready:\n%s", path, r.Addr, r.logged()[len(began):])
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
