@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"footfall/domain/counting"
 	"footfall/test/check"
@@ -88,15 +89,24 @@ func TestF4ANameThatMovesIsFollowed(t *testing.T) { //nolint:paralleltest // the
 	}
 	check.Value(n.Apply(t.Context(), visits(1)))(t)
 	var all sync.WaitGroup
-	for range 12 { // on as many connections
-		all.Go(func() { check.OK(t, read()) })
+	readers := func() {
+		for range 12 {
+			all.Go(func() { check.OK(t, read()) })
+		}
 	}
+	old.Freeze() // for a moment, so that each reader has a connection of its own
+	readers()
+	time.Sleep(100 * time.Millisecond)
+	old.Thaw()
 	all.Wait()
 	on := func(s *servers.Redis, args ...any) string {
 		t.Helper()
 		c := s.Client()
 		defer func() { _ = c.Close() }()
 		return check.Value(c.Do(t.Context(), args...).Text())(t)
+	}
+	if n := strings.Count(on(old, "client", "list"), "\n"); n < 12 {
+		t.Fatalf("%d connections, want those of all readers", n)
 	}
 	eventually(t, func() bool { return strings.Contains(on(next, "info", "replication"), "master_link_status:up") })
 	eventually(t, func() bool { return strings.Contains(on(old, "info", "replication"), "state=online") })
@@ -115,9 +125,7 @@ func TestF4ANameThatMovesIsFollowed(t *testing.T) { //nolint:paralleltest // the
 	name.leadTo("127.0.0.2")
 	eventually(t, func() bool { return check.Err(n.Apply(t.Context(), visits(2))) == nil })
 	for range 3 {
-		for range 12 {
-			all.Go(func() { check.OK(t, read()) })
-		}
+		readers()
 		all.Wait()
 	}
 	n.wantVisits(t, 2)
