@@ -89,16 +89,16 @@ func TestF4ANameThatMovesIsFollowed(t *testing.T) { //nolint:paralleltest // the
 	}
 	check.Value(n.Apply(t.Context(), visits(1)))(t)
 	var all sync.WaitGroup
-	readers := func() {
+	readers := func(of *servers.Redis) {
+		of.Freeze() // for a moment, so that each has a connection of its own
 		for range 12 {
 			all.Go(func() { check.OK(t, read()) })
 		}
+		time.Sleep(100 * time.Millisecond)
+		of.Thaw()
+		all.Wait()
 	}
-	old.Freeze() // for a moment, so that each reader has a connection of its own
-	readers()
-	time.Sleep(100 * time.Millisecond)
-	old.Thaw()
-	all.Wait()
+	readers(old)
 	on := func(s *servers.Redis, args ...any) string {
 		t.Helper()
 		c := s.Client()
@@ -124,10 +124,7 @@ func TestF4ANameThatMovesIsFollowed(t *testing.T) { //nolint:paralleltest // the
 	asked := name.asked.Load()
 	name.leadTo("127.0.0.2")
 	eventually(t, func() bool { return check.Err(n.Apply(t.Context(), visits(2))) == nil })
-	for range 3 {
-		readers()
-		all.Wait()
-	}
+	readers(next)
 	n.wantVisits(t, 2)
 	if name.asked.Load() == asked {
 		t.Error("the name was not looked up again")
