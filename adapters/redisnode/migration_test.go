@@ -96,9 +96,9 @@ func TestX10NoScriptRunsBesideAPartOfItsKeys(t *testing.T) {
 	}
 }
 
-// X10: a failover, or an operator after it, ends a migration, and some keys stay at the other master. Their pages have
-// no number, also for visits that come later, and the others go on. When the keys are
-// back, nothing is lost.
+// X10: a failover, or an operator after it, ends a migration, and some keys stay at the
+// other master. Their pages have no number, also for visits that come later, and the others
+// go on. When the keys are back, nothing is lost.
 func TestX10PagesThatAFailoverLeftBehindHaveNoNumber(t *testing.T) {
 	t.Parallel()
 	p := openMoving(t, 1)
