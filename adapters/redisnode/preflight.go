@@ -45,6 +45,7 @@ func commands() (names []any) {
 type checks struct {
 	// node and addr name the server in lines of the log and in errors.
 	node, addr string
+	scheme     string // of URLs in errors: redis, or rediss for TLS
 	user       string
 	commands   []any // that the scripts run
 	cluster    bool  // it has to be a member of a Redis Cluster; otherwise it may not be one
@@ -115,18 +116,18 @@ func (k *checks) checkMode(info map[string]map[string]string) error {
 	switch {
 	case mode == "sentinel":
 		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
-			"%s is a Sentinel, which has no counts; name the server that it watches", k.addr))
+			"%s is a Sentinel, which has no counts; use %s+sentinel://%s/NAME, with the name of a master that it watches", k.addr, k.scheme, k.addr))
 	case k.cluster && mode != "cluster":
 		return unusable("it is a single server, and no member of a Redis Cluster", fmt.Errorf(
-			"%s is a single server, and no member of a Redis Cluster; use redis://%s", k.addr, k.addr))
+			"%s is a single server, and no member of a Redis Cluster; use %s://%s", k.addr, k.scheme, k.addr))
 	case k.cluster:
 		return nil
 	case mode == "cluster":
 		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
-			"%s is a member of a Redis Cluster, whose keys lie on many servers; use redis+cluster://%s", k.addr, k.addr))
+			"%s is a member of a Redis Cluster, whose keys lie on many servers; use %s+cluster://%s", k.addr, k.scheme, k.addr))
 	case r["role"] == "slave":
 		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
-			"%s is a replica; name its primary: redis://%s:%s", k.addr, r["master_host"], r["master_port"]))
+			"%s is a replica; name its primary: %s://%s:%s", k.addr, k.scheme, r["master_host"], r["master_port"]))
 	}
 	return nil
 }

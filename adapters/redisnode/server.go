@@ -29,7 +29,10 @@ func newServer(o Options) *server {
 }
 
 func newChecks(o Options, node, addr string) *checks {
-	k := &checks{node: node, addr: addr, user: o.Username, commands: commands(), log: o.Log}
+	k := &checks{node: node, addr: addr, scheme: "redis", user: o.Username, commands: commands(), log: o.Log}
+	if o.TLS != nil {
+		k.scheme = "rediss"
+	}
 	if o.Wait > 0 {
 		k.commands = append(k.commands, "WAIT")
 	}
