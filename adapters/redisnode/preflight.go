@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -113,6 +114,7 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 // answers calls by MOVED.
 func (k *checks) checkMode(info map[string]map[string]string) error {
 	mode, r := info["Server"]["redis_mode"], info["Replication"]
+	primary := net.JoinHostPort(r["master_host"], r["master_port"])
 	switch {
 	case mode == "sentinel":
 		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
@@ -127,7 +129,7 @@ func (k *checks) checkMode(info map[string]map[string]string) error {
 			"%s is a member of a Redis Cluster, whose keys lie on many servers; use %s+cluster://%s", k.addr, k.scheme, k.addr))
 	case r["role"] == "slave":
 		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
-			"%s is a replica; name its primary: %s://%s:%s", k.addr, k.scheme, r["master_host"], r["master_port"]))
+			"%s is a replica of %s; name the primary: %s://%s", k.addr, primary, k.scheme, primary))
 	}
 	return nil
 }
