@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -45,15 +44,19 @@ func commands() (names []any) {
 // checks are those at the start of every connection.
 type checks struct {
 	// node and addr name the server in lines of the log and in errors.
-	node, addr string
-	scheme     string // of URLs in errors: redis, or rediss for TLS
+	node       string
+	addr       func() string
 	user       string
 	commands   []any // that the scripts run
 	cluster    bool  // it has to be a member of a Redis Cluster; otherwise it may not be one
+	db         int
+	tls, waits bool    // whether a batch waits for replicas
+	master     *master // finds the server; nil: its address is fixed
 	log        *slog.Logger
 
-	warned  atomic.Bool // that the server writes no append-only file
-	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
+	warned         atomic.Bool // that the server writes no append-only file
+	warnedReplicas atomic.Bool // that the server takes writes without replicas
+	syncing        atomic.Bool // the server syncs the file once a second, and has WAITAOF
 }
 
 func (k *checks) words(says string) string {
@@ -77,8 +80,15 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 	case err != nil:
 		return notApplied(err)
 	}
-	if err := k.checkMode(info); err != nil {
+	if err := k.checkKind(ctx, c, info); err != nil {
 		return err
+	}
+	if k.db > 0 { // other kinds of servers refuse it, and say less than checkKind
+		if err := c.Select(ctx, k.db).Err(); err != nil && begins(err.Error(), "ERR") {
+			return refusedAtOnce(err.Error())
+		} else if err != nil {
+			return notApplied(err)
+		}
 	}
 	if info["Persistence"]["loading"] == "1" { // it writes no append-only file now, whatever its setting
 		const says = "LOADING Redis is loading the dataset in memory"
@@ -101,35 +111,12 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 	if info["Persistence"]["aof_enabled"] == "0" && k.warned.CompareAndSwap(false, true) {
 		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", k.node)
 	}
+	k.warnOfReplicas(info["Replication"])
 	hasWaitAOF := major > 7 || minor >= 2
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
 		// A server that hides its configuration is assumed to have the default.
 		how, err := c.ConfigGet(ctx, "appendfsync").Result()
 		k.syncing.Store(err != nil || how["appendfsync"] == "everysec")
-	}
-	return nil
-}
-
-// checkMode refuses a server of another kind than the URL says. A replica in a cluster
-// answers calls by MOVED.
-func (k *checks) checkMode(info map[string]map[string]string) error {
-	mode, r := info["Server"]["redis_mode"], info["Replication"]
-	primary := net.JoinHostPort(r["master_host"], r["master_port"])
-	switch {
-	case mode == "sentinel":
-		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
-			"%s is a Sentinel, which has no counts; use %s+sentinel://%s/NAME, with the name of a master that it watches", k.addr, k.scheme, k.addr))
-	case k.cluster && mode != "cluster":
-		return unusable("it is a single server, and no member of a Redis Cluster", fmt.Errorf(
-			"%s is a single server, and no member of a Redis Cluster; use %s://%s", k.addr, k.scheme, k.addr))
-	case k.cluster:
-		return nil
-	case mode == "cluster":
-		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
-			"%s is a member of a Redis Cluster, whose keys lie on many servers; use %s+cluster://%s", k.addr, k.scheme, k.addr))
-	case r["role"] == "slave":
-		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
-			"%s is a replica of %s; name the primary: %s://%s", k.addr, primary, k.scheme, primary))
 	}
 	return nil
 }

@@ -82,17 +82,17 @@ func TestAnOldServerIsRefused(t *testing.T) {
 	wantNotApplied(t, err, "redis 6.2.14 is too old")
 }
 
-// F23: a server of another kind than the URL says is refused at the first call, within 2 s,
+// F38: a server of another kind than the URL says is refused at the first call, within 2 s,
 // with the URL that is right.
-func TestF23AServerOfAnotherKindIsRefusedWithTheURLThatIsRight(t *testing.T) {
+func TestF38AServerOfAnotherKindIsRefusedWithTheURLThatIsRight(t *testing.T) {
 	t.Parallel()
 	single, member := servers.StartRedis(t).Addr, servers.StartCluster(t, 1, 0).Servers[0].Addr
 	sentinel := saysOfItself(t, "# Server\r\nredis_version:7.0.15\r\nredis_mode:sentinel\r\n")
 	for url, want := range map[string]string{
-		"redis://" + member:           "a member of a Redis Cluster, whose keys lie on many servers; use redis+cluster://" + member,
-		"redis://" + sentinel:         "a Sentinel, which has no counts; use redis+sentinel://" + sentinel + "/NAME",
-		"redis+cluster://" + single:   "a single server, and no member of a Redis Cluster; use redis://" + single,
-		"redis+cluster://" + sentinel: "a Sentinel, which has no counts; use redis+sentinel://" + sentinel + "/NAME",
+		"redis://" + member:           "a member of a Redis Cluster, whose keys lie on many servers; want FOOTFALL_STORE=redis+cluster://" + member,
+		"redis://" + sentinel:         "a Sentinel, which has no counts; want FOOTFALL_STORE=redis+sentinel://" + sentinel + "/NAME",
+		"redis+cluster://" + single:   "a single server, and no member of a Redis Cluster; want FOOTFALL_STORE=redis://" + single,
+		"redis+cluster://" + sentinel: "a Sentinel, which has no counts; want FOOTFALL_STORE=redis+sentinel://" + sentinel + "/NAME",
 	} {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()

@@ -44,8 +44,31 @@ func TestF23AStartThatCanNotSucceedEndsAtOnceAndSaysWhy(t *testing.T) {
 	}
 }
 
-// F23: so does one that names a server of another kind. It says which URL is right.
-func TestF23AStartOnServersOfAnotherKindSaysWhichURLIsRight(t *testing.T) {
+// F38: so does one whose FOOTFALL_STORE names Sentinels or a server of another kind. It says
+// which URL is right.
+func TestF38AStartThatNamesAnotherKindOfServerSaysWhichURLIsRight(t *testing.T) {
+	t.Parallel()
+	redis := servers.StartRedis(t)
+	open, locked := servers.StartSentinels(t, 1, ""), servers.StartSentinels(t, 1, "sesame")
+	open.Watch(t, "first", redis)
+	open.Watch(t, "second", redis)
+	for name, c := range map[string]struct{ store, says string }{
+		"redis:// of a Sentinel":           {"redis://" + open.Addrs(), "want FOOTFALL_STORE=redis+sentinel://" + open.Addrs() + "/first,second"},
+		"redis+sentinel:// of a server":    {"redis+sentinel://" + redis.Addr + "/first", "want FOOTFALL_STORE=redis://" + redis.Addr},
+		"an unknown name":                  {"redis+sentinel://" + open.Addrs() + "/third", "knows no master third; it knows first, second"},
+		"a Sentinel that wants a password": {"redis+sentinel://" + locked.Addrs() + "/first?sentinel_password=wr0ng", "WRONGPASS"},
+		"two names of one server":          {"redis+sentinel://" + open.Addrs() + "/first,second", "are the same server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refusesStart(t, c.store, c.says)
+		})
+	}
+}
+
+// F38: so does one that names a server of another kind than a cluster, or a cluster by
+// another URL, or as a user who may not ask for its slots.
+func TestF38AStartOnAClusterOrNoneSaysWhichURLIsRight(t *testing.T) {
 	t.Parallel()
 	single, cluster := servers.StartRedis(t), servers.StartCluster(t, 1, 0)
 	sentinels := servers.StartSentinels(t, 1, "")
@@ -53,9 +76,9 @@ func TestF23AStartOnServersOfAnotherKindSaysWhichURLIsRight(t *testing.T) {
 	member, sentinel := cluster.Servers[0].Addr, sentinels.Addrs()
 	cluster.Do(cluster.Servers[0], "acl", "setuser", "ff", "on", ">wr0ng", "~ff:*", "+@all", "-cluster")
 	for store, says := range map[string]string{
-		"redis://" + member:                   "use redis+cluster://" + member,
-		"redis+cluster://" + single.Addr:      "use redis://" + single.Addr,
-		"redis+cluster://" + sentinel:         "redis+sentinel://" + sentinel,
+		"redis://" + member:                   "want FOOTFALL_STORE=redis+cluster://" + member,
+		"redis+cluster://" + single.Addr:      "want FOOTFALL_STORE=redis://" + single.Addr,
+		"redis+cluster://" + sentinel:         "want FOOTFALL_STORE=redis+sentinel://" + sentinel + "/first",
 		"redis+cluster://ff:wr0ng@" + member:  "'cluster|slots' command",
 		"redis+cluster://ff:other0@" + member: "WRONGPASS",
 	} {
@@ -63,8 +86,8 @@ func TestF23AStartOnServersOfAnotherKindSaysWhichURLIsRight(t *testing.T) {
 	}
 }
 
-// F23: the number of partitions is part of the store. A start with another one says which.
-func TestF23AStartWithAnotherNumberOfPartitionsSaysWhichIsRight(t *testing.T) {
+// F38: the number of partitions is part of the store. A start with another one says which.
+func TestF38AStartWithAnotherNumberOfPartitionsSaysWhichIsRight(t *testing.T) {
 	t.Parallel()
 	for _, stored := range []int{1, 16} {
 		t.Run(fmt.Sprint(stored), func(t *testing.T) {
