@@ -26,6 +26,7 @@ type parted struct {
 	in *service.Instance
 	// owner has the slot, and other has some of its keys.
 	owner, other *servers.Redis
+	busy         string            // a key that both have
 	names        *strings.Replacer // of the page
 }
 
@@ -77,7 +78,8 @@ func (p *parted) part(pages []string, ofOwner bool) (lost string) {
 	var moved []string
 	for i, key := range p.Do(from, "cluster", "getkeysinslot", slot, 10_000).([]any) {
 		// Without the state, the partition would not say which page is missing.
-		if text := fmt.Sprint(key); i%2 == 0 && (strings.Contains(text, ":c:") || !ofOwner) {
+		text := fmt.Sprint(key)
+		if i%2 == 0 && (strings.Contains(text, ":c:") || !ofOwner) || ofOwner && strings.HasSuffix(text, ":pend") {
 			moved = append(moved, text)
 		}
 	}
@@ -109,7 +111,20 @@ func (p *parted) part(pages []string, ofOwner bool) (lost string) {
 		}
 		return lost != "" && read > len(pages)/2
 	})
+	if ofOwner {
+		p.busy = p.prefix() + "pend"
+		service.WaitFor(p.t, "a key is made again", func() bool {
+			n, _ := p.Try(p.owner, "exists", p.busy)
+			return fmt.Sprint(n) == "1"
+		})
+	}
 	return lost
+}
+
+// prefix begins the keys of the partition.
+func (p *parted) prefix() string {
+	key := fmt.Sprint(p.Do(p.owner, "cluster", "getkeysinslot", slot, 1).([]any)[0])
+	return key[:strings.Index(key, "}:")+2]
 }
 
 // repair runs the commands of the page.
@@ -126,7 +141,7 @@ func (p *parted) repair() {
 		}
 		steps = append(steps, lines)
 	}
-	check.Equal(p.t, len(steps), 4, "steps")
+	check.Equal(p.t, len(steps), 6, "steps")
 
 	tag := "0" // of the slot that redis-cli --cluster check would name
 	if key := regexp.MustCompile(`ff:\{(\d+)\}:c:`).FindStringSubmatch(p.in.Logged()); key != nil {
@@ -141,39 +156,47 @@ func (p *parted) repair() {
 		!regexp.MustCompile(p.ID(p.owner)+` .* connected .*\b(0-|32)`).MatchString(first[2]) {
 		p.t.Fatalf("the page finds the two servers by:\n%s", strings.Join(first, "\n"))
 	}
-	var names []string
+	names := []string{" SLOT ", fmt.Sprint(" ", slot, " "), `"KEY`, `"` + p.busy}
 	for name, s := range map[string]*servers.Redis{"OWNER": p.owner, "OTHER": p.other} {
 		names = append(names, "-h "+name+" ", "-h 127.0.0.1 ", name+"_PORT", strconv.Itoa(s.Port()), "MIGRATE "+name+" ", "MIGRATE 127.0.0.1 ", name+"_ID", p.ID(s))
 	}
-	p.names = strings.NewReplacer(append(names, " SLOT ", fmt.Sprint(" ", slot, " "))...)
+	p.names = strings.NewReplacer(names...)
 	p.run(steps[1])
-	for end := time.Now().Add(time.Minute); ; {
-		got := p.run(steps[2])
-		if strings.TrimSpace(got[0]) == "" {
-			break
+	for end := time.Now().Add(time.Minute); strings.TrimSpace(p.run(steps[2][:1])[0]) != p.busy; {
+		if out, err := p.try(steps[2][1]); err != nil && (p.busy == "" || !strings.Contains(out, "BUSYKEY")) {
+			p.t.Fatalf("%v: %s", err, out)
 		}
 		if time.Now().After(end) {
-			p.t.Fatalf("keys are left: %s", got[0])
+			p.t.Fatal("keys are left")
 		}
 	}
-	p.run(steps[3])
+	if p.busy != "" {
+		p.run(steps[3])
+	}
+	p.run(steps[4])
+	if p.busy != "" {
+		p.run(steps[5])
+		check.Equal(p.t, fmt.Sprint(p.Do(p.other, "exists", p.busy, p.busy+":left")), "1", "keys that were joined")
+	}
 }
 
 // run runs the lines of a step, and returns what each prints.
 func (p *parted) run(lines []string) (out []string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
-	defer cancel()
-	for i, line := range lines {
-		line = strings.ReplaceAll(p.names.Replace(line), "redis-cli -h", "redis-cli -e -h")
-		if i == 1 && len(out) > 0 && strings.TrimSpace(out[0]) == "" { // no key is left to move
-			return out
-		}
-		text, err := exec.CommandContext(ctx, "sh", "-c", line).CombinedOutput()
+	for _, line := range lines {
+		text, err := p.try(line)
 		if err != nil {
 			p.t.Fatalf("%s: %v\n%s", line, err, text)
 		}
-		out = append(out, string(text))
+		out = append(out, text)
 	}
 	return out
+}
+
+func (p *parted) try(line string) (string, error) {
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	defer cancel()
+	line = strings.ReplaceAll(p.names.Replace(line), "redis-cli -h", "redis-cli -e -h")
+	out, err := exec.CommandContext(ctx, "sh", "-c", line).CombinedOutput()
+	return string(out), err
 }
