@@ -17,8 +17,6 @@ import (
 	"footfall/test/servers"
 )
 
-const clusterPage = "../../docs/redis-cluster.md"
-
 // parted is a cluster in which a failover has ended the migration of a slot.
 type parted struct {
 	*servers.Cluster
@@ -130,7 +128,7 @@ func (p *parted) prefix() string {
 // repair runs the commands of the page.
 func (p *parted) repair() {
 	p.t.Helper()
-	text := string(check.Value(os.ReadFile(clusterPage))(p.t))
+	text := string(check.Value(os.ReadFile("../../docs/redis-cluster.md"))(p.t))
 	_, text, _ = strings.Cut(text, "\n## Pages are missing\n")
 	text, _, _ = strings.Cut(text, "\n## ")
 	var steps [][]string

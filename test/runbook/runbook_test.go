@@ -48,9 +48,6 @@ func TestTheRedisCommandsOfTheDocsRun(t *testing.T) {
 	// COUNT is an option of SCAN as well, so it is replaced at the end only.
 	names := strings.NewReplacer("ARC", "7", "TABLE", "2", ":N", ":2", "PAGE", "home")
 	for page, lines := range commands(t, "redis-cli") {
-		if page == clusterPage { // its commands are those of TestX10KeysThatAFailoverLeftBehindComeBackAsThePageSays
-			continue
-		}
 		check.Must(t, client.FlushDB(t.Context()).Err())
 		for _, key := range []string{"ff:c:7", "ff:x:7:2", "ff:in:7:2", "ff:s:7:2", "ff:o:7:2"} {
 			check.Must(t, client.HSet(t.Context(), key, "home", 1).Err())
