@@ -86,7 +86,7 @@ test-long: test-servers ## instances are killed over 200 windows, the ring is ch
 	$(TEST) -timeout 30m -v -run 'Storm|FallBack|PowerCuts|Squall|EveryDefect' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
 
 .PHONY: test-compose
-test-compose: check-compose ## the stack of docker-compose.yml under faults; needs a Docker engine
+test-compose: check-compose ## the stacks of docker-compose.yml and deploy under faults; needs a Docker engine
 	go test -tags compose -vet=off -count=1 -timeout 25m ./test/compose
 
 .PHONY: test-manifests
