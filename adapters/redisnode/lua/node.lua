@@ -55,8 +55,8 @@ end
 
 -- A failover in the middle of a migration can leave keys of a slot at another server.
 -- Redis reads them as keys that never existed. So the hash of each arc of a partition has a
--- field that is no page, from the first opening of a ring on. It holds 0, or the last days on which
--- the arc got idempotency keys (keyed.lua).
+-- field that is no page, from the first opening of a ring on. It holds 0, or the last days
+-- on which the arc got idempotency keys (keyed.lua).
 local HEADER = ''
 
 -- is_missing tells whether the pages of an arc of a partition are not here.
