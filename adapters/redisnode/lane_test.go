@@ -14,7 +14,7 @@ import (
 	"footfall/test/check"
 )
 
-// A call that its caller gave up is not sent when the server is back.
+// A call that its caller has abandoned is not sent when the server is back.
 func TestACallThatHasEndedIsNotSentLater(t *testing.T) {
 	t.Parallel()
 	p := openMoving(t, 0)
