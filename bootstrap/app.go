@@ -106,7 +106,8 @@ func newCluster(lc fx.Lifecycle, s Settings, store Store, m *prometheus.Metrics,
 		}
 	}
 	c := cluster.New(cluster.Options{
-		Nodes: store.Nodes, Dial: store.Dial, HangUp: store.HangUp, Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit,
+		Nodes: store.Nodes, Dial: store.Dial, HangUp: store.HangUp, Move: store.Move, Server: store.Server,
+		Length: s.Length, Name: s.Name, MaxSkew: s.MaxSkew, EndpointLimit: s.CallbackLimit,
 		KeyLimit: s.KeyLimit, RecordLimit: s.recordLimit(), PageLimit: s.PageLimit, DiskReserve: s.DiskReserve,
 		Log: log, Observer: observer, Lost: m.CountLost,
 	})

@@ -144,12 +144,13 @@ func unknownVariables(environ []string, flags *pflag.FlagSet) []string {
 	return slices.Sorted(maps.Keys(unknown))
 }
 
-// redacted hides a secret, and user and password of a URL: all between its scheme
-// and its last @, also if the URL is invalid.
+// redacted hides a secret, and passwords of a URL, also if it is invalid: parameters that are
+// named so, and all between its scheme and its last @.
 func redacted(name, text string) string {
 	if name == "callback-secret" || name == "admin-token" {
 		return "***"
 	}
+	text = regexp.MustCompile(`(?is)(password[^=&]*=)[^&]*`).ReplaceAllString(text, "$1***")
 	return regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/+)?.*@`).ReplaceAllString(text, "$1***@")
 }
 

@@ -24,12 +24,18 @@ type Store struct {
 	// Start may be nil.
 	Start, Stop func(context.Context) error
 	// Dial makes the node of a member that is not configured, and HangUp ends it.
-	// Locate parses the address of a new one. All are nil for a store of a single
-	// node.
+	// Locate parses the address of a new one. Move has a node connect to another address,
+	// and Server tells apart the servers that nodes are connected to. All are nil for a
+	// store of a single node.
 	Dial   func(id counting.NodeID, addr string) (cluster.Node, error)
 	HangUp func(cluster.Node)
-	Locate func(where string, members []sharding.Member) (counting.NodeID, string, error)
+	Locate Locator
+	Move   func(n cluster.Node, addr string)
+	Server func(context.Context, cluster.Node) (string, error)
 }
+
+// Locator parses the address of a new node, and names it so that no member has its id.
+type Locator func(where string, members []sharding.Member) (counting.NodeID, string, error)
 
 // StoreMaker makes the store of a valid URL. It does no I/O.
 type StoreMaker func(*slog.Logger) Store
@@ -51,6 +57,7 @@ func stores() []entry[StoreMaker] {
 		{"embedded", "", "embedded://DIR", embeddedStore},
 		{"redis", "rediss", "redis://[user:pass@]n1:6379[,n2:6379][/0][?pool_size=16&idle_time=50s&wait=0]", redisStore},
 		{"redis+cluster", "rediss+cluster", "redis+cluster://[user:pass@]h1:6379[,h2:6379][?partitions=16&wait=0]", clusterStore},
+		{"redis+sentinel", "rediss+sentinel", "redis+sentinel://[user:pass@]s1:26379[,s2:26379]/m1[,m2][?db=0&sentinel_password=PASS]", sentinelStore},
 		{"memory", "", "memory://", memoryStore},
 	}
 }
@@ -163,7 +170,7 @@ func redisStore(url string) (StoreMaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(log *slog.Logger) Store { return newRedisStore(options, log) }, nil
+	return func(log *slog.Logger) Store { return newRedisStore(options, redisnode.Locate, log) }, nil
 }
 
 func clusterStore(url string) (StoreMaker, error) {
@@ -182,7 +189,15 @@ func clusterStore(url string) (StoreMaker, error) {
 	}, nil
 }
 
-func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
+func sentinelStore(url string) (StoreMaker, error) {
+	options, err := redisnode.ParseSentinelURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return func(log *slog.Logger) Store { return newRedisStore(options, options[0].LocateMaster, log) }, nil
+}
+
+func newRedisStore(options []redisnode.Options, locate Locator, log *slog.Logger) Store {
 	var mu sync.Mutex
 	var nodes []*redisnode.Node // configured and dialled
 	open := func(o redisnode.Options) *redisnode.Node {
@@ -193,15 +208,17 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 		nodes = append(nodes, node)
 		return node
 	}
-	s := Store{Locate: redisnode.Locate}
+	s := Store{Locate: locate}
 	for _, o := range options {
 		s.Nodes = append(s.Nodes, open(o))
 	}
 	// A member that isn't configured has the credentials of the first one that
 	// is: the ring holds none.
 	s.Dial = func(id counting.NodeID, addr string) (cluster.Node, error) {
-		o := options[0]
-		o.ID, o.Addr = id, addr
+		o, err := options[0].At(id, addr)
+		if err != nil {
+			return nil, err
+		}
 		return open(o), nil
 	}
 	s.HangUp = func(n cluster.Node) {
@@ -209,6 +226,12 @@ func newRedisStore(options []redisnode.Options, log *slog.Logger) Store {
 		defer mu.Unlock()
 		nodes = slices.DeleteFunc(nodes, func(node *redisnode.Node) bool { return node == n })
 		_ = n.(*redisnode.Node).Close() //nolint:forcetypeassert // Dial made it
+	}
+	s.Move = func(n cluster.Node, addr string) {
+		n.(*redisnode.Node).Move(addr) //nolint:forcetypeassert // this store has made it
+	}
+	s.Server = func(ctx context.Context, n cluster.Node) (string, error) {
+		return n.(*redisnode.Node).Server(ctx) //nolint:forcetypeassert // this store has made it
 	}
 	configured := slices.Clone(nodes)
 	s.Start = func(ctx context.Context) error { return redisnode.Identify(ctx, configured) }

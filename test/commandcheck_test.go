@@ -27,12 +27,20 @@ var plain = []string{"awk", "cd", "cp", "echo", "git", "grep", "gzip", "head", "
 type commandCheck struct {
 	makefile, stack, manifest, api string
 	tests                          map[string]bool
+	stacks                         map[string]string // of deploy, by their files
 }
 
 func newCommandCheck(t *testing.T) commandCheck {
 	t.Helper()
 	tests, _ := testsAndCitations(t)
+	stacks := make(map[string]string)
+	eachFile(t, func(name, text string) {
+		if strings.HasPrefix(name, "deploy/") && strings.HasSuffix(name, "/compose.yml") {
+			stacks[name] = text
+		}
+	})
 	return commandCheck{
+		stacks:   stacks,
 		makefile: read(t, "Makefile"), stack: read(t, "docker-compose.yml"), manifest: read(t, "deploy/kubernetes/footfall.yaml"),
 		api: read(t, "docs/api.md"), tests: tests,
 	}
@@ -129,7 +137,7 @@ func footfallKnows(args []string) error {
 	if code := bootstrap.Main(append(slices.Clone(args), "--help"), &out, &errs); code != 0 {
 		return fmt.Errorf("exit code %d: %s", code, errs.String())
 	}
-	usage := regexp.MustCompile(`(?m)^ +footfall([a-z ]*)`).FindStringSubmatch(out.String())
+	usage := regexp.MustCompile(`(?m)^ +footfall([a-z -]*)`).FindStringSubmatch(out.String())
 	if usage == nil {
 		return fmt.Errorf("its help has no usage: %q", out.String())
 	}
@@ -165,6 +173,12 @@ func (c commandCheck) docker(args []string) error {
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
 		switch {
+		case arg == "-f":
+			i++
+			var ok bool
+			if c.stack, ok = c.stacks[args[i]]; !ok {
+				return fmt.Errorf("there is no stack %s", args[i])
+			}
 		case arg == "--profile":
 			i++
 			if !strings.Contains(c.stack, "profiles: ["+args[i]+"]") {
@@ -182,7 +196,7 @@ func (c commandCheck) docker(args []string) error {
 			}
 		case verb == "":
 			verb = arg
-			if !slices.Contains([]string{"build", "cp", "down", "exec", "ps", "stop", "up"}, verb) {
+			if !slices.Contains([]string{"build", "cp", "down", "exec", "kill", "ps", "stop", "up"}, verb) {
 				return fmt.Errorf("docker compose %s is not known", verb)
 			}
 		case verb == "exec":

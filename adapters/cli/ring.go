@@ -48,7 +48,7 @@ func (o *Options) changeCommands() []*cobra.Command {
 	type body map[string]any
 	var change changeFlags
 	weight := number(1)
-	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port.", func(ctx context.Context, c client, args []string) error {
+	add := o.adminCommand("add ADDR", "Add a new, empty node, by its address: redis://host:port, or sentinel/NAME for a master of the Sentinels.", func(ctx context.Context, c client, args []string) error {
 		return c.change(ctx, http.MethodPost, "/ring/nodes", body{"addr": args[0], "weight": weight, "dry_run": change.dryRun}, change)
 	})
 	add.Flags().Var(&weight, "weight", "Its share, relative to the others.")
@@ -61,7 +61,10 @@ func (o *Options) changeCommands() []*cobra.Command {
 		}
 		return nil
 	}
-	all := []*cobra.Command{add, reweight, o.removeCommand(&change)}
+	move := o.adminCommand("move-address ID ADDR", "Tell the ring that the server of a node, with its data, is at another address now.", func(ctx context.Context, c client, args []string) error {
+		return c.change(ctx, http.MethodPatch, "/ring/nodes/"+url.PathEscape(args[0]), body{"addr": args[1], "dry_run": change.dryRun}, change)
+	})
+	all := []*cobra.Command{add, reweight, move, o.removeCommand(&change)}
 	for _, c := range all {
 		c.Flags().BoolVar(&change.dryRun, "dry-run", false, "Show what would move, and change nothing.")
 		c.Flags().BoolVar(&change.noWait, "no-wait", false, "Don't wait until everything has moved.")

@@ -113,7 +113,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // gaugeStored emits what a node stores, and whether it has room for more.
 func gaugeStored(gauge func(name, help string, value float64, label ...string), n sharding.MemberStatus) {
 	id := string(n.ID)
-	gauge("footfall_pages", "Pages that a node stores, counted again at least every minute or start.", float64(n.Pages), "node", id)
+	gauge("footfall_pages", "Pages that a node stores, about: counted again about once a minute, or at the start.", float64(n.Pages), "node", id)
 	if n.DiskFree > 0 {
 		gauge("footfall_node_disk_free_bytes", "Bytes that are free on the disk of the embedded store.", float64(n.DiskFree), "node", id)
 	}

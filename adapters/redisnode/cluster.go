@@ -57,7 +57,7 @@ var (
 // NewCluster makes the partitions of a cluster. It connects to nothing.
 func NewCluster(o ClusterOptions) *Cluster {
 	c := &Cluster{addrs: strings.Join(o.Addrs, ","), lanes: make(map[*redis.Client]*lane)}
-	c.checked = newChecks(o.Options, "", c.addrs)
+	c.checked = newChecks(o.Options, "", func() string { return c.addrs })
 	c.checked.cluster = true
 	of := o.client(c.checked)
 	c.client = redis.NewClusterClient(&redis.ClusterOptions{
@@ -73,7 +73,7 @@ func NewCluster(o ClusterOptions) *Cluster {
 	scripts, sets := newScripts(), (1<<setBits)/o.Partitions
 	for i, tag := range tags(o.Partitions) {
 		id := counting.NodeID(fmt.Sprintf("p%02d", i))
-		r := &route{cluster: c, id: id, key: "ff:{" + tag + "}:T"}
+		r := &route{cluster: c, id: id, key: "ff:{" + tag + "}:T", slot: slotOf(tag)}
 		c.partitions = append(c.partitions, &Partition{newStore(id, "ff:{"+tag+"}:", sets, r, scripts, o.Wait, o.Log), r})
 	}
 	return c
@@ -121,6 +121,7 @@ type route struct {
 	cluster *Cluster
 	id      counting.NodeID
 	key     string
+	slot    int
 	master  atomic.Pointer[redis.Client] // of the last call
 	host    atomic.Pointer[counting.NodeID]
 }
@@ -159,6 +160,21 @@ func (r *route) connection(ctx context.Context) (connection, error) {
 	}
 	conn := master.Conn()
 	return connection{conn, master, func() { _ = conn.Close() }}, nil
+}
+
+// replicas implements servers. A replica that has lost the connection to its master is
+// promoted as well. Servers that are known to have failed are not among the slots.
+func (r *route) replicas(ctx context.Context, on connection) (int, error) {
+	ranges, err := on.ClusterSlots(ctx).Result()
+	if err != nil {
+		return 0, err
+	}
+	for _, some := range ranges {
+		if some.Start <= r.slot && r.slot <= some.End {
+			return len(some.Nodes) - 1, nil
+		}
+	}
+	return 0, nil
 }
 
 // mayRepeat implements servers. A slot that is moving refuses scripts (TRYAGAIN, or ASK

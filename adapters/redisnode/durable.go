@@ -21,6 +21,7 @@ const replicaTimeout = callTimeout * 8 / 10
 type scripter interface {
 	redis.Scripter
 	Wait(ctx context.Context, replicas int, timeout time.Duration) *redis.IntCmd
+	ClusterSlots(ctx context.Context) *redis.ClusterSlotsCmd
 	WaitAOF(ctx context.Context, local, replicas int, timeout time.Duration) *redis.IntSliceCmd
 }
 
@@ -41,9 +42,9 @@ func tooFew(have, want int, wrap func(error) error) error {
 }
 
 // replicated runs a script whose effect has to survive a failover. It returns the
-// rest of the script's answer once every replica that is online has the effect.
-// It does not wait for a replica that is offline: its promotion would lose counts in
-// any case. After an error that the script did not answer the outcome is unknown.
+// rest of the script's answer once every replica has the effect that is online, or may be
+// promoted without an operator. It does not wait for another one that is offline: an operator who
+// promotes it loses counts in any case. After an error that the script did not answer the outcome is unknown.
 func (n *store) replicated(ctx context.Context, function string, args ...any) (answer, error) {
 	return n.runDurable(ctx, false, function, args)
 }
@@ -63,7 +64,11 @@ func (n *store) runDurable(ctx context.Context, synced bool, function string, ar
 		return nil, err
 	}
 	defer on.close()
-	if replicas := answer.int(0); replicas > 0 {
+	replicas, err := n.servers.replicas(ctx, on)
+	if err != nil {
+		return nil, fmt.Errorf("%s: replicas of %s: %w", n.scripts[function].act, n.id, err)
+	}
+	if replicas = max(replicas, answer.int(0)); replicas > 0 {
 		if err := awaitReplicas(ctx, on, replicas, syncTimeout); err != nil {
 			return nil, fmt.Errorf("%s: replicas of %s: %w", n.scripts[function].act, n.id, err)
 		}

@@ -180,3 +180,27 @@ func idKeys(t *testing.T, p parting) (keys []string) {
 	}
 	return keys
 }
+
+// X9: a step is not done while a replica lacks it that may be promoted, though it is not
+// connected. Such a replica seals the window for the first time.
+func TestX9AStepWaitsForAReplicaThatMayBePromoted(t *testing.T) {
+	t.Parallel()
+	p := openMoving(t, 1)
+	w := check.Value(p.Heartbeat(t.Context(), conformance.AnyTime()))(t).Current
+	replica := p.cluster.Replicas(p.from)[0]
+	p.cluster.Do(p.from, "wait", 1, 5000)
+	p.cluster.Do(p.from, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
+	p.cluster.Do(p.from, "client", "kill", "type", "replica")
+	eventually(t, func() bool {
+		return !strings.Contains(fmt.Sprint(p.cluster.Do(p.from, "info", "replication")), "state=online")
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	_, err := p.Seal(ctx, w, -2*time.Hour, conformance.AnyTime())
+	cancel()
+	if err == nil {
+		t.Error("the window is sealed, and no replica knows")
+	}
+	p.from.Kill()
+	eventually(t, func() bool { return strings.Contains(fmt.Sprint(p.cluster.Do(replica, "role")), "master") })
+	eventually(t, func() bool { _, err := p.Seal(t.Context(), w, -2*time.Hour, conformance.AnyTime()); return err == nil })
+}

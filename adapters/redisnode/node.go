@@ -4,7 +4,8 @@
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share
 // a port. A server keeps the name that it joined under. Parameters after a question mark
-// are those of Options.parameters, and the TLS files. Keys all begin with ff: and are listed in keys.go. Every call is one
+// are those of Options.parameters, and the TLS files. With redis+sentinel:// a node is a
+// master that Sentinels watch (ParseSentinelURL). Keys all begin with ff: and are listed in keys.go. Every call is one
 // script, so that it happens as a whole or not at all. What survives a crash
 // is what Redis has written to its append-only file. A call that fails before
 // it is sent, or that Redis refuses whole, is counting.ErrNotApplied; any
@@ -12,12 +13,7 @@
 package redisnode
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"footfall/adapters/serverurl"
@@ -37,7 +33,9 @@ const (
 // Options say which server, and as what.
 type Options struct {
 	ID   counting.NodeID
-	Addr string // host:port
+	Addr string // host:port, or sentinel/NAME with Sentinels
+	// Sentinels find the server; nil: it is that at Addr.
+	Sentinels *Sentinels
 	// Username, Password, DB and TLS are those of the connection.
 	Username, Password string
 	DB                 int
@@ -66,7 +64,7 @@ var (
 	_ sharding.RingStore = (*Node)(nil)
 )
 
-// New makes a node.
+// New makes a node. With Sentinels it watches its master until Close.
 func New(o Options) *Node {
 	at := newServer(o)
 	return &Node{store: newStore(o.ID, "ff:", 1<<setBits, at, newScripts(), o.Wait, o.Log), server: at}
@@ -75,30 +73,6 @@ func New(o Options) *Node {
 // Close ends all connections. It may be called twice.
 func (n *Node) Close() error { return n.server.close() }
 
-// Identify asks the servers who they are, before any other call. A node whose server
-// has the other name of its address (names) takes that name: the list of a configuration
-// may be shorter or longer than that by which the server was named. Identify returns an
-// error if two of the nodes that answer are one server under two addresses.
-func Identify(ctx context.Context, nodes []*Node) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	runs := make([]string, len(nodes))
-	var all sync.WaitGroup
-	for i, n := range nodes {
-		all.Go(func() {
-			info, _ := n.server.client.Load().InfoMap(ctx, "server").Result() // a node that is away is not compared
-			runs[i] = fmt.Sprint(info["Server"]["run_id"], "/", n.server.client.Load().Options().DB)
-			stored, _ := n.server.client.Load().HGet(ctx, "ff:T", "node").Result() // and keeps its name
-			if short, long := names(n.Addr()); stored == string(short) || stored == string(long) {
-				n.id = counting.NodeID(stored)
-			}
-		})
-	}
-	all.Wait()
-	for i, run := range runs {
-		if j := slices.Index(runs, run); j < i && !strings.HasPrefix(run, "/") {
-			return fmt.Errorf("%s and %s are the same server", nodes[j].Addr(), nodes[i].Addr())
-		}
-	}
-	return nil
-}
+// Move connects to another address from now on, where the node's server is. Calls that
+// are under way end as they do at the old one.
+func (n *Node) Move(addr string) { n.server.move(addr) }

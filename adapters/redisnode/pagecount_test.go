@@ -48,7 +48,7 @@ func (n node) heartbeats(t *testing.T, beats int) {
 // pagesIn checks the number of the node's pages.
 func (n node) pagesIn(t *testing.T, least, most int, when string) {
 	t.Helper()
-	if got := check.Value(n.RingSummary(t.Context()))(t).Pages; int(got) < least || int(got) > most {
+	if got := check.Value(n.RingSummary(t.Context()))(t).Pages; got < least || got > most {
 		t.Errorf("%d pages %s, want %d to %d", got, when, least, most)
 	}
 }

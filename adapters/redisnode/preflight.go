@@ -44,14 +44,19 @@ func commands() (names []any) {
 // checks are those at the start of every connection.
 type checks struct {
 	// node and addr name the server in lines of the log and in errors.
-	node, addr string
+	node       string
+	addr       func() string
 	user       string
 	commands   []any // that the scripts run
 	cluster    bool  // it has to be a member of a Redis Cluster; otherwise it may not be one
+	db         int
+	tls, waits bool    // whether a batch waits for replicas
+	master     *master // finds the server; nil: its address is fixed
 	log        *slog.Logger
 
-	warned  atomic.Bool // that the server writes no append-only file
-	syncing atomic.Bool // the server syncs that file once a second, and has WAITAOF
+	warned         atomic.Bool // that the server writes no append-only file
+	warnedReplicas atomic.Bool // that the server takes writes without replicas
+	syncing        atomic.Bool // the server syncs the file once a second, and has WAITAOF
 }
 
 func (k *checks) words(says string) string {
@@ -75,8 +80,15 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 	case err != nil:
 		return notApplied(err)
 	}
-	if err := k.checkMode(info); err != nil {
+	if err := k.checkKind(ctx, c, info); err != nil {
 		return err
+	}
+	if k.db > 0 { // other kinds of servers refuse it, and say less than checkKind
+		if err := c.Select(ctx, k.db).Err(); err != nil && begins(err.Error(), "ERR") {
+			return refusedAtOnce(err.Error())
+		} else if err != nil {
+			return notApplied(err)
+		}
 	}
 	if info["Persistence"]["loading"] == "1" { // it writes no append-only file now, whatever its setting
 		const says = "LOADING Redis is loading the dataset in memory"
@@ -99,34 +111,12 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 	if info["Persistence"]["aof_enabled"] == "0" && k.warned.CompareAndSwap(false, true) {
 		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", k.node)
 	}
+	k.warnOfReplicas(info["Replication"])
 	hasWaitAOF := major > 7 || minor >= 2
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
 		// A server that hides its configuration is assumed to have the default.
 		how, err := c.ConfigGet(ctx, "appendfsync").Result()
 		k.syncing.Store(err != nil || how["appendfsync"] == "everysec")
-	}
-	return nil
-}
-
-// checkMode refuses a server of another kind than the URL says. A replica in a cluster
-// answers calls by MOVED.
-func (k *checks) checkMode(info map[string]map[string]string) error {
-	mode, r := info["Server"]["redis_mode"], info["Replication"]
-	switch {
-	case mode == "sentinel":
-		return unusable("it is a Sentinel, which has no counts", fmt.Errorf(
-			"%s is a Sentinel, which has no counts; name the server that it watches", k.addr))
-	case k.cluster && mode != "cluster":
-		return unusable("it is a single server, and no member of a Redis Cluster", fmt.Errorf(
-			"%s is a single server, and no member of a Redis Cluster; use redis://%s", k.addr, k.addr))
-	case k.cluster:
-		return nil
-	case mode == "cluster":
-		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
-			"%s is a member of a Redis Cluster, whose keys lie on many servers; use redis+cluster://%s", k.addr, k.addr))
-	case r["role"] == "slave":
-		return unusable("READONLY it is a replica, and not the primary", fmt.Errorf(
-			"%s is a replica; name its primary: redis://%s:%s", k.addr, r["master_host"], r["master_port"]))
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ type servers interface {
 	// mayRepeat notes that a call has failed. It tells, after a pause, whether the call had
 	// no effect and may succeed if it is sent again before ctx ends.
 	mayRepeat(ctx context.Context, on connection, err error) bool
+	// replicas is how many replicas of the server may be promoted without an operator, also
+	// if they are not connected to it. on is a connection of the server.
+	replicas(ctx context.Context, on connection) (int, error)
 	// addr is the address as a member of the ring.
 	addr() string
 	// checks are those of every connection.

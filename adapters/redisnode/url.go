@@ -96,22 +96,17 @@ func (o *Options) cutCredentials(rest string) (string, error) {
 // each names the addresses: redis_<port>, or redis_<host>_<port> for those that share a
 // port. So the list may come in any order. A server that has a name keeps it (Identify).
 func (o *Options) each(hosts string) ([]Options, error) {
+	addrs, err := addresses(hosts, "6379")
+	if err != nil {
+		return nil, err
+	}
 	var all []Options
 	sharing := make(map[string]int) // addresses with a port
-	for text := range strings.SplitSeq(hosts, ",") {
-		host, port, err := net.SplitHostPort(text)
-		if err != nil {
-			host, port = strings.Trim(text, "[]"), "6379"
-		}
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-			return nil, fmt.Errorf("%q is no host:port", text)
-		}
+	for _, addr := range addrs {
 		one := *o
-		one.Addr = net.JoinHostPort(strings.ToLower(host), port)
-		if slices.ContainsFunc(all, func(other Options) bool { return other.Addr == one.Addr }) {
-			return nil, fmt.Errorf("the address %s is in the list twice", one.Addr)
-		}
+		one.Addr = addr
 		all = append(all, one)
+		_, port, _ := net.SplitHostPort(addr)
 		sharing[port]++
 	}
 	for i := range all {
@@ -122,6 +117,25 @@ func (o *Options) each(hosts string) ([]Options, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Options) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// addresses reads host:port,host:port; usual is the port where one is missing.
+func addresses(hosts, usual string) (all []string, err error) {
+	for text := range strings.SplitSeq(hosts, ",") {
+		host, port, err := net.SplitHostPort(text)
+		if err != nil {
+			host, port = strings.Trim(text, "[]"), usual
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+			return nil, fmt.Errorf("%q is no host:port", text)
+		}
+		addr := net.JoinHostPort(strings.ToLower(host), port)
+		if slices.Contains(all, addr) {
+			return nil, fmt.Errorf("the address %s is in the list twice", addr)
+		}
+		all = append(all, addr)
+	}
 	return all, nil
 }
 

@@ -150,8 +150,12 @@ func (c *Cluster) establish(ctx context.Context, ring *sharding.Ring, all []node
 }
 
 // catchUp opens a decided ring on a node that lags. A node that knows no ring came back
-// empty; it is left alone, because its data is lost.
+// empty; it is left alone, because its data is lost. So is a server at an address that its
+// member has left.
 func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n sharding.RingStore) {
+	if c.isFormer(ring, n) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	p, err := n.RingSummary(ctx)

@@ -38,6 +38,10 @@ type Options struct {
 	Dial func(id counting.NodeID, addr string) (Node, error)
 	// HangUp ends the connections of a node that Dial has made. Nil is a no-op.
 	HangUp func(Node)
+	// Move has a node connect to another address, where its server is from now on. Server
+	// tells apart the servers that nodes are connected to. Nil: addresses can't change.
+	Move   func(n Node, addr string)
+	Server func(context.Context, Node) (string, error)
 	// Length of the windows. Start fails if the deployment has another one.
 	Length counting.WindowLength
 	// Name of the deployment; "" is the default. Start fails if it has another one.

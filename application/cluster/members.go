@@ -28,7 +28,8 @@ func (c *Cluster) known() []*Member {
 
 // node is the node of a member of a ring. It is a new one if the member is unknown, or
 // has another address than the known node of its id, and that is not the member
-// (isMember). The caller holds the mutex.
+// (isMember). A known node keeps its address until the ring is adopted (moveNodes). The
+// caller holds the mutex.
 func (c *Cluster) node(m sharding.Member, ring *sharding.Ring) (*Member, error) {
 	known := c.members[m.ID]
 	if known != nil && (c.opts.Dial == nil || known.Addr() == m.Addr || c.isMember(known, m, ring)) {
@@ -55,23 +56,34 @@ func (c *Cluster) node(m sharding.Member, ring *sharding.Ring) (*Member, error) 
 // Probe asks a node that is not in the ring, and hangs up: a node that does not join
 // leaves no connection and no metric.
 func (c *Cluster) Probe(ctx context.Context, m sharding.Member, ask func(context.Context, Node) error) error {
-	n, err := c.opts.Dial(m.ID, m.Addr)
+	n, hangUp, err := c.dial(m.ID, m.Addr)
 	if err != nil {
-		return fmt.Errorf("node %s: %w", m.ID, err)
+		return err
 	}
-	if c.opts.HangUp != nil {
-		defer c.opts.HangUp(n)
-	}
-	n.Bind(c.View().Deployment())
+	defer hangUp()
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	return ask(ctx, n)
 }
 
+// dial makes a node of the present deployment that is used for a while, and what ends it.
+func (c *Cluster) dial(id counting.NodeID, addr string) (n Node, hangUp func(), err error) {
+	if n, err = c.opts.Dial(id, addr); err != nil {
+		return nil, nil, fmt.Errorf("node %s: %w", id, err)
+	}
+	n.Bind(c.View().Deployment())
+	return n, func() {
+		if c.opts.HangUp != nil {
+			c.opts.HangUp(n)
+		}
+	}, nil
+}
+
 // isMember tells whether a member is the known node of its id, at another address: a
-// configured node is used at its configured address, unless another member has that.
+// configured node is used at its configured address, unless another member has that, or
+// the member has got its address later.
 func (c *Cluster) isMember(known *Member, m sharding.Member, ring *sharding.Ring) bool {
-	if slices.ContainsFunc(ring.Members(), func(o sharding.Member) bool { return o.ID != m.ID && o.Addr == known.Addr() }) {
+	if m.Moved == 0 && slices.ContainsFunc(ring.Members(), func(o sharding.Member) bool { return o.ID != m.ID && o.Addr == known.Addr() }) {
 		return false
 	}
 	v := c.View()

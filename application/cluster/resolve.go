@@ -57,6 +57,10 @@ func (c *Cluster) Resolve(ctx context.Context, v *View, fence counting.Epoch) er
 func (c *Cluster) resolve(ctx context.Context, v *View, fence counting.Epoch) (*sharding.Ring, error) {
 	read := func(ctx context.Context, m *Member) (sharding.RingState, error) { return m.RingState(ctx) }
 	before := Ask(ctx, glance, v.Present(), read)
+	if there, hangUp := c.elsewhere(v, before); there != v {
+		defer hangUp()
+		v, before = there, Ask(ctx, glance, there.Present(), read)
+	}
 	if newer := newestOpened(values(before), v.Epoch()); newer != nil {
 		return newer, nil
 	}

@@ -117,6 +117,7 @@ func (c *Cluster) adopt(ring *sharding.Ring) error {
 		return err
 	}
 	v.moves = newMoves(before, ring)
+	c.moveNodes(v)
 	c.view.Store(v)
 	if before == nil {
 		return nil

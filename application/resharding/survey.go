@@ -15,7 +15,8 @@ import (
 // surveyNodes asks all nodes for their windows, and checks that they are at the
 // view's epoch and that no arc is moving. If members are to be abandoned, they are left
 // out, arcs may be incoming (checkMoving), and the new change passes over one that
-// those members left undecided.
+// those members left undecided. If a member gets another address, arcs may be moving, and
+// the change passes over one for which the server there alone is fenced.
 func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 	var c sharding.Change
 	if err := t.ensureDurable(ctx); err != nil {
@@ -29,7 +30,7 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 		if a.RingSummary, err = t.idleSummary(ctx, m); err != nil {
 			return a, err
 		}
-		if a.Opened != t.view.Epoch() || a.Fence != t.view.Epoch() && len(t.lost) == 0 {
+		if (a.Opened != t.view.Epoch() || a.Fence != t.view.Epoch() && len(t.lost) == 0) && !t.isElsewhere(m) {
 			return a, fmt.Errorf("%w: it is at epoch %d of %d", sharding.ErrBusy, a.Opened, a.Fence)
 		}
 		if a.HeartbeatResult, err = m.Heartbeat(ctx); err != nil {
@@ -53,13 +54,13 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 }
 
 // idleSummary is the summary of a node. It is an error while arcs move to the node, unless
-// members are to be abandoned.
+// members are to be abandoned, or the change moves none.
 func (t *transition) idleSummary(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) {
 	p, err := m.RingSummary(ctx)
 	switch {
 	case err != nil:
 		return p, counting.Mark(err, counting.ErrUnavailable)
-	case p.Incoming > 0 && len(t.lost) == 0:
+	case p.Incoming > 0 && len(t.lost) == 0 && t.moved == nil:
 		return p, fmt.Errorf("%w: %d arcs are still coming", sharding.ErrBusy, p.Incoming)
 	}
 	return p, nil
@@ -72,6 +73,9 @@ func (t *transition) ensureDurable(ctx context.Context) error {
 	return t.view.Each(ctx, func(short context.Context, _ int, m *cluster.Member) error {
 		if _, err := t.idleSummary(short, m); err != nil {
 			return err
+		}
+		if t.isElsewhere(m) { // it may lag, and follows the next ring as it would this one
+			return nil
 		}
 		// The wait for the disk may take longer than a call.
 		_, err := cluster.Call(ctx, cluster.SyncTime, func(ctx context.Context) ([]counting.ImportResult, error) {
@@ -124,4 +128,16 @@ func (t *transition) checkMoving(ctx context.Context) error {
 	}, t.lost...)
 	t.moving = moving.Load()
 	return err
+}
+
+// loss is what is lost with the members that are abandoned; nil without any.
+func (t *transition) loss() *sharding.PlannedLoss {
+	if len(t.lost) == 0 {
+		return nil
+	}
+	loss := &sharding.PlannedLoss{WindowsUntil: t.next.Length().Start(t.next.LostUntil())}
+	for _, i := range t.lost {
+		loss.Nodes = append(loss.Nodes, sharding.AbandonedNode{ID: t.view.Members()[i].ID, Share: t.view.Share(i), Away: t.away[i]})
+	}
+	return loss
 }

@@ -82,6 +82,9 @@ type transition struct {
 	// with the ids of abandoned.
 	plan      plan
 	abandoned []counting.NodeID
+	// moved is the member that gets another address; nil if none does. The view asks it
+	// there.
+	moved *moved
 	// from is the lowest first window that the new table may have.
 	from counting.Window
 
@@ -107,6 +110,11 @@ const (
 
 // change changes the ring by a plan; the arcs move later. With dry it changes nothing.
 func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...counting.NodeID) (sharding.Plan, error) {
+	return s.make(ctx, dry, transition{Service: s, plan: p, abandoned: abandoned})
+}
+
+// make makes a change. The attempts are copies of the first one.
+func (s *Service) make(ctx context.Context, dry bool, first transition) (sharding.Plan, error) {
 	if s.Cluster.View().IsFixed() {
 		return sharding.Plan{}, sharding.ErrFixed
 	}
@@ -115,7 +123,8 @@ func (s *Service) change(ctx context.Context, dry bool, p plan, abandoned ...cou
 	}
 	from := counting.Window(0)
 	for range maxAttempts {
-		t := &transition{Service: s, plan: p, abandoned: abandoned, from: from}
+		t := first
+		t.from = from
 		err := t.run(ctx, dry)
 		if err == nil {
 			plan := t.next.Plan()
@@ -167,6 +176,15 @@ func (t *transition) run(ctx context.Context, dry bool) error {
 func (t *transition) survey(ctx context.Context) error {
 	v := t.Cluster.View()
 	t.view = v
+	if t.moved != nil {
+		if err := t.lookElsewhere(ctx); err != nil {
+			return err
+		}
+		if err := t.replan(ctx); err != nil {
+			return err
+		}
+		return t.checkFormer(ctx) // the disks may have taken seconds
+	}
 	if len(t.abandoned) > 0 {
 		next, err := t.plan(v, sharding.Change{}) // before any node is asked
 		if err != nil {
@@ -224,7 +242,7 @@ func (t *transition) handOver(ctx context.Context) error {
 // prepare fences the first node, then the others concurrently: of several changes
 // that begin simultaneously, one passes the first node. All nodes have to answer.
 func (t *transition) prepare(ctx context.Context) error {
-	nodes, err := t.Cluster.Present(t.next)
+	nodes, err := t.nodes()
 	if err != nil {
 		return counting.Mark(err, errUntouched)
 	}
@@ -272,18 +290,6 @@ func (t *transition) resolve(ctx context.Context) error {
 // the change is opened or rolled back.
 func ending(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cluster.EndingTime)
-}
-
-// loss is what is lost with the members that are abandoned; nil without any.
-func (t *transition) loss() *sharding.PlannedLoss {
-	if len(t.lost) == 0 {
-		return nil
-	}
-	loss := &sharding.PlannedLoss{WindowsUntil: t.next.Length().Start(t.next.LostUntil())}
-	for _, i := range t.lost {
-		loss.Nodes = append(loss.Nodes, sharding.AbandonedNode{ID: t.view.Members()[i].ID, Share: t.view.Share(i), Away: t.away[i]})
-	}
-	return loss
 }
 
 func (s *Service) nudge() {

@@ -131,6 +131,25 @@ func (r *Ring) Tidy(c Change) (*Ring, error) {
 	return n, nil
 }
 
+// MoveAddress makes the ring in which the server of a member has another address. It
+// moves no arc. The member keeps its id, and all that it has.
+func (r *Ring) MoveAddress(c Change, id counting.NodeID, addr string) (*Ring, error) {
+	n := r.withEpoch(c)
+	at := n.Index(id)
+	switch {
+	case at < 0 || n.members[at].State == Lost:
+		return nil, fmt.Errorf("%w: node %s is not in it", ErrBadChange, id)
+	case n.members[at].Addr == addr:
+		return nil, fmt.Errorf("%w: node %s is at %s already", ErrBadChange, id, addr)
+	}
+	n.members = slices.Clone(r.members)
+	n.members[at].Addr, n.members[at].Moved = addr, n.epoch
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
 // active is the index of an active member.
 func (r *Ring) active(id counting.NodeID) (int, error) {
 	at := r.Index(id)

@@ -16,7 +16,8 @@ var ErrBadDocument = errors.New("bad ring document")
 
 // document is the stored form of a Ring. Version 1 has no name, which is the default.
 // Version 2 has another one. Version 3 may have either, and has a table that continues
-// moves. Earlier programs, which would not know that, refuse these versions.
+// moves. Version 4 may have all that, and has a member whose address has changed. Earlier
+// programs, which would not know that, refuse these versions.
 type document struct {
 	Version    int                   `json:"version"`
 	Deployment string                `json:"deployment"`
@@ -55,6 +56,9 @@ func (r *Ring) Encode() []byte {
 			d.Version = 3
 		}
 		d.Tables = append(d.Tables, documentTable{Epoch: t.Epoch, From: t.From, Continues: continues, Owners: owners})
+	}
+	if slices.ContainsFunc(r.members, isMoved) {
+		d.Version = 4
 	}
 	b, err := json.Marshal(d)
 	if err != nil { // numbers, strings and bytes alone can't fail
@@ -101,14 +105,19 @@ func Decode(b []byte) (*Ring, error) {
 func (d document) isKnown() bool {
 	named := d.Name != "" && d.Name != counting.DefaultName
 	continues := slices.ContainsFunc(d.Tables, func(t documentTable) bool { return t.Continues })
+	moved := slices.ContainsFunc(d.Members, isMoved)
 	switch d.Version {
 	case 1, 2:
-		return named == (d.Version == 2) && !continues
+		return named == (d.Version == 2) && !continues && !moved
 	case 3:
-		return continues
+		return continues && !moved
+	case 4:
+		return moved
 	}
 	return false
 }
+
+func isMoved(m Member) bool { return m.Moved != 0 }
 
 func (r *Ring) decodeOwners(b []byte) (*[Arcs]uint16, error) {
 	if len(b) != 2*Arcs {

@@ -104,6 +104,27 @@ func TestX8ThatMovesGoOnIsInTheDocument(t *testing.T) {
 	check.Equal(t, bytes.HasPrefix(next.Encode(), []byte(`{"version":1,`)), true, "the document after it is of version 1")
 }
 
+// P3: an address that has changed is in a document of version 4, which programs before it
+// refuse. They would use the old address when a server is there again. Later changes keep it.
+func TestAnAddressThatHasChangedIsInTheDocument(t *testing.T) {
+	first := newRing(t, member("a", 1), member("b", 1))
+	moved := must(t)(first.MoveAddress(sharding.Change{ID: "move"}, "a", "a:7000"))
+	next := must(t)(moved.Add(sharding.Change{ID: "add", From: 5}, member("c", 1)))
+	lost := must(t)(next.Abandon(sharding.Change{ID: "lost", From: 9, Moving: true}, "b"))
+	for _, r := range []*sharding.Ring{moved, next, lost, must(t)(moved.Named("staging"))} {
+		again := check.Value(sharding.Decode(r.Encode()))(t)
+		check.Equal(t, bytes.HasPrefix(r.Encode(), []byte(`{"version":4,`)), true, "the document is of version 4")
+		check.Equal(t, again.Members()[0], sharding.Member{ID: "a", Addr: "a:7000", Weight: 1, State: sharding.Active, Moved: 2}, "the member")
+		check.Equal(t, again.Name(), r.Name(), "the name")
+	}
+	gone := must(t)(moved.Abandon(sharding.Change{ID: "gone", From: 9}, "b"))
+	gone = must(t)(gone.Add(sharding.Change{ID: "add", From: 19, Oldest: 15}, member("c", 1)))
+	gone = must(t)(gone.Remove(sharding.Change{ID: "remove", From: 29, Oldest: 25}, "a"))
+	gone = must(t)(gone.Reweight(sharding.Change{ID: "weight", From: 39, Oldest: 35}, "c", 2))
+	gone = must(t)(gone.Reweight(sharding.Change{ID: "weight 2", From: 49, Oldest: 45}, "c", 1))
+	check.Equal(t, bytes.HasPrefix(gone.Encode(), []byte(`{"version":1,`)), true, "the document without the member is of version 1")
+}
+
 func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
 	for name, replace := range map[string]func(doc map[string]any){
 		"another version":          func(d map[string]any) { d["version"] = 2 },
@@ -112,7 +133,13 @@ func TestDecodeRefusesWhatIsNoRing(t *testing.T) {
 		"a name of no deployment":  func(d map[string]any) { d["version"], d["name"] = 2, "a_b" },
 		"version 3 without need":   func(d map[string]any) { d["version"], d["name"] = 3, "staging" },
 		"moves in version 1":       func(d map[string]any) { tableOf(d, 0)["continues"] = true },
-		"version 4":                func(d map[string]any) { d["version"], tableOf(d, 0)["continues"] = 4, true },
+		"version 4 without need":   func(d map[string]any) { d["version"], tableOf(d, 0)["continues"] = 4, true },
+		"an address in version 1":  func(d map[string]any) { memberOf(d, 0)["moved"] = 2 },
+		"an address in version 3":  func(d map[string]any) { d["version"], tableOf(d, 0)["continues"], memberOf(d, 0)["moved"] = 3, true, 2 },
+		"an address to come":       func(d map[string]any) { d["version"], memberOf(d, 0)["moved"] = 4, 3 },
+		"an address of no epoch":   func(d map[string]any) { d["version"], memberOf(d, 0)["moved"] = 4, -1 },
+		"an address before it was": func(d map[string]any) { d["version"], memberOf(d, 0)["moved"], memberOf(d, 0)["since"] = 4, 2, 2 },
+		"version 5":                func(d map[string]any) { d["version"], memberOf(d, 0)["moved"] = 5, 2 },
 		"no version":               func(d map[string]any) { delete(d, "version") },
 		"no window length":         func(d map[string]any) { delete(d, "window_ns") },
 		"odd window length":        func(d map[string]any) { d["window_ns"] = 1_500_000_000 },

@@ -53,6 +53,9 @@ type Member struct {
 	// Since is the epoch of the ring that added it, 0 for the first ring. It has
 	// nothing of what a node of its id was sent in earlier epochs.
 	Since counting.Epoch `json:"since,omitempty"`
+	// Moved is the epoch of the ring that gave it its address (MoveAddress), 0 if it
+	// joined with it. Then that address is newer than any that is configured.
+	Moved counting.Epoch `json:"moved,omitempty"`
 }
 
 // Ring is one state of the division of the circle. It is immutable, and so safe for
@@ -156,6 +159,8 @@ func (r *Ring) problem() error {
 			return fmt.Errorf("%s and %s have the same address", holder[m.Addr], m.ID)
 		case m.Since < 0 || m.Since > r.epoch:
 			return fmt.Errorf("node %s is in it since the epoch %d", m.ID, m.Since)
+		case m.Moved < 0 || m.Moved > r.epoch || m.Moved > 0 && m.Moved <= m.Since:
+			return fmt.Errorf("node %s has its address since the epoch %d", m.ID, m.Moved)
 		}
 		holder[m.Addr] = m.ID
 	}

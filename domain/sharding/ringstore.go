@@ -22,6 +22,11 @@ var (
 	ErrNotEmpty = errors.New("the node is not empty")
 	// ErrAnswers: a node that answers is not abandoned.
 	ErrAnswers = errors.New("the node answers, so nothing of it is lost")
+	// ErrWrongServer: the server at the new address of a node is not that node, or has
+	// an older copy of its data.
+	ErrWrongServer = errors.New("the server at the new address can't be that node")
+	// ErrTwoServers: the server at the old address of a node answers as that node, too.
+	ErrTwoServers = errors.New("two servers answer as one node")
 	// ErrMinority: without the nodes to be abandoned, the others have no majority
 	// of the votes.
 	ErrMinority = errors.New("the nodes that are left have no majority of the votes")

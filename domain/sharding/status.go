@@ -58,6 +58,9 @@ func (r *Ring) Describe() []string {
 // Plan returns what the change to this ring moves.
 func (r *Ring) Plan() Plan {
 	p := Plan{Epoch: r.epoch, Nodes: make(map[counting.NodeID]int), Members: r.Describe()}
+	if r.Table() < r.epoch { // the change moves nothing
+		return p
+	}
 	for _, m := range r.Moves() {
 		p.Arcs++
 		p.Nodes[r.members[m.From].ID]--

@@ -116,7 +116,7 @@ func (s *Stranger) hold(ctx context.Context, connections int, gap time.Duration,
 		}
 		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 		defer stop()
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		_, _ = io.WriteString(c, text)
 		_, _ = io.Copy(io.Discard, c)
 	})

@@ -95,7 +95,7 @@ func send(ctx context.Context, client *http.Client, method, url, body string, he
 	if err != nil {
 		return 0
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode
 }

@@ -105,12 +105,16 @@ func startBaseline(b *testing.B, name string, server ...*servers.Redis) program 
 	return p
 }
 
+// unlimited are settings for a load that comes from one address.
+func unlimited() []string {
+	return []string{"FOOTFALL_CLIENT_SHARE=100", "FOOTFALL_CONNECTION_LIMIT=0", "FOOTFALL_STREAM_LIMIT=0"}
+}
+
 // startFootfall starts the service on some Redis servers, with all that it does in
 // production, and further settings.
 func startFootfall(b *testing.B, nodes []*servers.Redis, env ...string) program {
 	b.Helper()
-	// All load comes from one address.
-	r := &service.Ring{T: b, Env: append(env, "FOOTFALL_CLIENT_SHARE=100", "FOOTFALL_CONNECTION_LIMIT=0", "FOOTFALL_STREAM_LIMIT=0")}
+	r := &service.Ring{T: b, Env: append(env, unlimited()...)}
 	p := program{name: "footfall"}
 	for _, n := range nodes {
 		r.Seeds = append(r.Seeds, n.Addr)

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"footfall/application/cluster"
@@ -41,6 +42,19 @@ type Link struct {
 	Around func(ctx context.Context, c Call, do func(context.Context) (any, error)) (any, error)
 	// Lease, if it isn't 0, is the length of all leases.
 	Lease time.Duration
+
+	moved atomic.Pointer[cluster.Node]
+}
+
+// Move has the link lead to another node from now on.
+func (l *Link) Move(far cluster.Node) { l.moved.Store(&far) }
+
+// at is the node that the link leads to.
+func (l *Link) at() cluster.Node {
+	if far := l.moved.Load(); far != nil {
+		return *far
+	}
+	return l.Far
 }
 
 // Claim is what Claim returned.
@@ -80,26 +94,26 @@ func (l *Link) lease(asked time.Duration) time.Duration {
 }
 
 // ID is the node's.
-func (l *Link) ID() counting.NodeID { return l.Far.ID() }
+func (l *Link) ID() counting.NodeID { return l.at().ID() }
 
 // Addr is the node's.
-func (l *Link) Addr() string { return l.Far.Addr() }
+func (l *Link) Addr() string { return l.at().Addr() }
 
 // Apply implements counting.Counts.
 func (l *Link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	sent := *b // what is on its way doesn't change when the sender goes on
-	return through(ctx, l, Call{Method: "apply", Batch: &sent}, func(ctx context.Context) (counting.Receipt, error) { return l.Far.Apply(ctx, &sent) })
+	return through(ctx, l, Call{Method: "apply", Batch: &sent}, func(ctx context.Context) (counting.Receipt, error) { return l.at().Apply(ctx, &sent) })
 }
 
 // Read implements counting.Counts.
 func (l *Link) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	return through(ctx, l, Call{Method: "read"}, func(ctx context.Context) ([]counting.Tally, error) { return l.Far.Read(ctx, epoch, pages) })
+	return through(ctx, l, Call{Method: "read"}, func(ctx context.Context) ([]counting.Tally, error) { return l.at().Read(ctx, epoch, pages) })
 }
 
 // List implements counting.Counts.
 func (l *Link) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
 	r, err := through(ctx, l, Call{Method: "list"}, func(ctx context.Context) (two[[]counting.Visit, string], error) {
-		return both(l.Far.List(ctx, epoch, cursor))
+		return both(l.at().List(ctx, epoch, cursor))
 	})
 	return r.a, r.b, err
 }
@@ -107,36 +121,36 @@ func (l *Link) List(ctx context.Context, epoch counting.Epoch, cursor string) ([
 // Heartbeat implements counting.Windows.
 func (l *Link) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
 	return through(ctx, l, Call{Method: "heartbeat", Clock: c}, func(ctx context.Context) (counting.HeartbeatResult, error) {
-		return l.Far.Heartbeat(ctx, c)
+		return l.at().Heartbeat(ctx, c)
 	})
 }
 
 // Seal implements counting.Windows.
 func (l *Link) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (int64, error) {
 	return through(ctx, l, Call{Method: "seal", Window: w, Clock: c}, func(ctx context.Context) (int64, error) {
-		return l.Far.Seal(ctx, w, grace, c)
+		return l.at().Seal(ctx, w, grace, c)
 	})
 }
 
 // Distinct implements counting.Windows.
 func (l *Link) Distinct(ctx context.Context, w counting.Window) (int64, error) {
-	return through(ctx, l, Call{Method: "distinct", Window: w}, func(ctx context.Context) (int64, error) { return l.Far.Distinct(ctx, w) })
+	return through(ctx, l, Call{Method: "distinct", Window: w}, func(ctx context.Context) (int64, error) { return l.at().Distinct(ctx, w) })
 }
 
 // Endpoints implements counting.Windows.
 func (l *Link) Endpoints(ctx context.Context, w counting.Window) ([]string, error) {
-	return through(ctx, l, Call{Method: "endpoints", Window: w}, func(ctx context.Context) ([]string, error) { return l.Far.Endpoints(ctx, w) })
+	return through(ctx, l, Call{Method: "endpoints", Window: w}, func(ctx context.Context) ([]string, error) { return l.at().Endpoints(ctx, w) })
 }
 
 // Retire implements counting.Windows.
 func (l *Link) Retire(ctx context.Context, w counting.Window) error {
-	return l.step(ctx, Call{Method: "retire", Window: w}, func(ctx context.Context) error { return l.Far.Retire(ctx, w) })
+	return l.step(ctx, Call{Method: "retire", Window: w}, func(ctx context.Context) error { return l.at().Retire(ctx, w) })
 }
 
 // Claim implements counting.Ledger.
 func (l *Link) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (string, counting.Entry, error) {
 	c, err := through(ctx, l, Call{Method: "claim", Window: w}, func(ctx context.Context) (Claim, error) {
-		token, e, err := l.Far.Claim(ctx, w, owner, l.lease(lease))
+		token, e, err := l.at().Claim(ctx, w, owner, l.lease(lease))
 		return Claim{token, e}, err
 	})
 	return c.Token, c.Entry, err
@@ -148,47 +162,47 @@ func (l *Link) Advance(ctx context.Context, w counting.Window, token string, s c
 		s.Lease = l.lease(s.Lease)
 	}
 	return through(ctx, l, Call{Method: string(s.Action), Window: w}, func(ctx context.Context) (counting.Entry, error) {
-		return l.Far.Advance(ctx, w, token, s)
+		return l.at().Advance(ctx, w, token, s)
 	})
 }
 
 // Entry implements counting.Ledger.
 func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, map[string]counting.Delivery, error) {
 	r, err := through(ctx, l, Call{Method: "entry", Window: w}, func(ctx context.Context) (two[counting.Entry, map[string]counting.Delivery], error) {
-		return both(l.Far.Entry(ctx, w))
+		return both(l.at().Entry(ctx, w))
 	})
 	return r.a, r.b, err
 }
 
 // Entries implements counting.Ledger.
 func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
-	return through(ctx, l, Call{Method: "entries"}, func(ctx context.Context) ([]counting.Entry, error) { return l.Far.Entries(ctx, before, limit) })
+	return through(ctx, l, Call{Method: "entries"}, func(ctx context.Context) ([]counting.Entry, error) { return l.at().Entries(ctx, before, limit) })
 }
 
 // Bind implements sharding.RingStore. It is no call.
-func (l *Link) Bind(deployment string) { l.Far.Bind(deployment) }
+func (l *Link) Bind(deployment string) { l.at().Bind(deployment) }
 
 // RingSummary implements sharding.RingStore.
 func (l *Link) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
-	return through(ctx, l, Call{Method: "ringsummary"}, l.Far.RingSummary)
+	return through(ctx, l, Call{Method: "ringsummary"}, l.at().RingSummary)
 }
 
 // RingState implements sharding.RingStore.
 func (l *Link) RingState(ctx context.Context) (sharding.RingState, error) {
-	return through(ctx, l, Call{Method: "ringstate"}, l.Far.RingState)
+	return through(ctx, l, Call{Method: "ringstate"}, l.at().RingState)
 }
 
 // Fence implements sharding.RingStore.
 func (l *Link) Fence(ctx context.Context, r *sharding.Ring) (counting.Window, error) {
-	return through(ctx, l, Call{Method: "fence", Ring: r}, func(ctx context.Context) (counting.Window, error) { return l.Far.Fence(ctx, r) })
+	return through(ctx, l, Call{Method: "fence", Ring: r}, func(ctx context.Context) (counting.Window, error) { return l.at().Fence(ctx, r) })
 }
 
 // Accept implements sharding.RingStore.
 func (l *Link) Accept(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, Call{Method: "accept", Ring: r}, func(ctx context.Context) error { return l.Far.Accept(ctx, r) })
+	return l.step(ctx, Call{Method: "accept", Ring: r}, func(ctx context.Context) error { return l.at().Accept(ctx, r) })
 }
 
 // Open implements sharding.RingStore.
 func (l *Link) Open(ctx context.Context, r *sharding.Ring) error {
-	return l.step(ctx, Call{Method: "open", Ring: r}, func(ctx context.Context) error { return l.Far.Open(ctx, r) })
+	return l.step(ctx, Call{Method: "open", Ring: r}, func(ctx context.Context) error { return l.at().Open(ctx, r) })
 }

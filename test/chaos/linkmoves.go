@@ -11,7 +11,7 @@ var errImmovable = fmt.Errorf("%w: arcs don't move to and from this kind of node
 
 // move is a call of a node whose arcs move, errImmovable of another one.
 func move[T any](ctx context.Context, l *Link, c Call, do func(context.Context, counting.Movable) (T, error)) (T, error) {
-	movable, ok := l.Far.(counting.Movable)
+	movable, ok := l.at().(counting.Movable)
 	if !ok {
 		var none T
 		return none, errImmovable

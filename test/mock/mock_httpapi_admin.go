@@ -164,6 +164,21 @@ func (mr *MockRingMockRecorder) Add(ctx, where, weight, dry interface{}) *gomock
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Add", reflect.TypeOf((*MockRing)(nil).Add), ctx, where, weight, dry)
 }
 
+// MoveAddress mocks base method.
+func (m *MockRing) MoveAddress(ctx context.Context, id counting.NodeID, where string, dry bool) (sharding.Plan, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "MoveAddress", ctx, id, where, dry)
+	ret0, _ := ret[0].(sharding.Plan)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// MoveAddress indicates an expected call of MoveAddress.
+func (mr *MockRingMockRecorder) MoveAddress(ctx, id, where, dry interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "MoveAddress", reflect.TypeOf((*MockRing)(nil).MoveAddress), ctx, id, where, dry)
+}
+
 // Owner mocks base method.
 func (m *MockRing) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
 	m.ctrl.T.Helper()

@@ -40,21 +40,23 @@ func (w *world) start(_ int, name string) (*instance, error) {
 		Process: chaos.NewProcess(), Name: name, Books: &w.Books, Counted: w.Counted, Lost: w.lostOf, Forgetting: w.plan.rollBacks,
 	}
 	i.ctx, i.cancel = context.WithCancel(context.Background())
-	dial := func(id counting.NodeID, _ string) (cluster.Node, error) {
+	dial := func(id counting.NodeID, addr string) (cluster.Node, error) {
 		s := w.serverOf(id)
 		if s == nil {
 			return nil, fmt.Errorf("there is no node %s", id)
 		}
-		return i.link(s), nil
+		return i.link(s, addr), nil
 	}
 	var nodes []cluster.Node
 	for n := range w.plan.nodes() {
-		node, _ := dial(counting.NodeID(fmt.Sprintf("n%04d", n+1)), "")
+		id := counting.NodeID(fmt.Sprintf("n%04d", n+1))
+		node, _ := dial(id, w.serverOf(id).listed(i.dice))
 		nodes = append(nodes, node)
 	}
 	log := slog.New(slog.DiscardHandler)
 	i.cluster = cluster.New(cluster.Options{
-		Nodes: nodes, Dial: dial, Length: counting.WindowLength(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
+		Nodes: nodes, Dial: dial, Move: func(n cluster.Node, addr string) { n.(interface{ move(string) }).move(addr) },
+		Server: func(_ context.Context, n cluster.Node) (string, error) { return string(n.ID()), nil }, Length: counting.WindowLength(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
 		Lost: func(_ counting.NodeID, batches int64) {
 			w.truth.Lock()
 			defer w.truth.Unlock()

@@ -18,15 +18,27 @@ type link struct {
 	instance   *instance
 	dice       *chaos.Dice
 	cut        atomic.Int64 // until then nothing gets through, in Unix nanoseconds
+	addr       atomic.Value // where it leads, a string
+}
+
+// Addr is where it leads.
+func (l *link) Addr() string { return l.addr.Load().(string) }
+
+func (l *link) move(addr string) { l.addr.Store(addr) }
+
+// leads tells whether the server is where the link leads, and on.
+func (l *link) leads() bool {
+	return l.server.Addr() == l.Addr() && (!l.server.down.Load() || l.instance.world.plan.real) // a real one says so itself
 }
 
 func (l *link) isCut() bool {
 	return time.Now().UnixNano() < l.cut.Load() && !l.instance.world.IsCalm()
 }
 
-func (i *instance) link(s *server) chaos.Node {
+func (i *instance) link(s *server, addr string) chaos.Node {
 	l := &link{server: s, instance: i, dice: chaos.NewDice(i.world.Seed, i.Name+string(s.ID()))}
 	l.Link = chaos.Link{Far: s, Around: l.around}
+	l.move(addr)
 	i.links.Store(s.ID(), l)
 	if i.world.mutant.client != nil {
 		return i.world.mutant.client(l)
@@ -109,7 +121,7 @@ func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error
 		w.Counted.Add(chaos.Delayed)
 		time.Sleep(d.Between(r.late/30, r.late))
 	}
-	if l.isCut() || l.server.down.Load() && !w.plan.real { // a real one says so itself
+	if l.isCut() || !l.leads() {
 		return nil, fmt.Errorf("%w: connection refused", counting.ErrNotApplied)
 	}
 	if l.isOver(falls) {
@@ -159,7 +171,7 @@ func (l *link) repeat(k kind, again func()) {
 	falls := l.server.falls.Load()
 	w.Travels.Go(func() {
 		w.Rest(l.dice.Between(time.Millisecond, w.span(most)))
-		if !l.server.down.Load() && !l.isOver(falls) {
+		if !l.server.down.Load() && l.leads() && !l.isOver(falls) {
 			w.Counted.Add(chaos.Duplicated)
 			again()
 		}

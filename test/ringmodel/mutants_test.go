@@ -44,6 +44,7 @@ func defects() []defect {
 		{plan: storm, mutant: mutant{name: "keys are not moved", node: func(n chaos.Node) chaos.Node { return keyless{n} }}},
 		{plan: storm, mutant: mutant{name: "a key is not looked for at the source", client: func(l *link) chaos.Node { return sourceless{l} }}},
 		{plan: storm, mutant: mutant{name: "a key is kept apart from its visit", node: func(n chaos.Node) chaos.Node { return &forgetful{Node: n} }}},
+		{plan: roam, mutant: mutant{name: "an older copy of a node is taken for it", client: func(l *link) chaos.Node { return credulous{l} }}},
 		{plan: thaw, mutant: mutant{name: "a step is answered before it is kept", noBarrier: true}, stuck: true},
 	}
 }

@@ -28,6 +28,7 @@ type plan struct {
 	crashes, rollBacks bool
 	trips              [5]float64    // by kind: chances that an instance dies at a call
 	pause              time.Duration // between two changes of an operator, about
+	roams              time.Duration // between two moves of a server to another address, about
 	pair               bool          // two nodes are separated (runPair)
 	losses             bool          // nodes are permanently lost; no request has a key
 	audits             bool          // all pages are read all the time

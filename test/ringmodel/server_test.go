@@ -26,7 +26,14 @@ type server struct {
 	falls        atomic.Int64 // how often it fell back
 	young        atomic.Bool  // it fell less than a second ago
 	sealed       atomic.Int64 // counting.Window
+
+	first, latest atomic.Value // its address at first, and the last one by the ring; strings
+	place         atomic.Value // its address now; empty while it is nowhere
+	old           atomic.Pointer[oldCopy]
 }
+
+// Addr is where it is.
+func (s *server) Addr() string { return s.place.Load().(string) }
 
 func (w *world) newServer() *server {
 	w.state.Lock()
@@ -34,6 +41,9 @@ func (w *world) newServer() *server {
 	w.nextNode++
 	far := w.plan.launch(counting.NodeID(fmt.Sprintf("n%04d", w.nextNode)))
 	s := &server{far: far, mu: far, world: w}
+	for _, addr := range []*atomic.Value{&s.first, &s.latest, &s.place} {
+		addr.Store(far.Addr())
+	}
 	s.Link = &chaos.Link{Far: far, Around: s.around}
 	s.sealed.Store(-1 << 62)
 	if w.mutant.node != nil {

@@ -219,7 +219,7 @@ func (c *Cluster) Migrate(slot int, from, to *Redis, keys ...string) {
 	}
 }
 
-// CloseSlot ends the migration of a slot: to has it, as all masters are told.
+// CloseSlot ends the migration of a slot: to has it, which is given to all masters.
 func (c *Cluster) CloseSlot(slot int, to *Redis) {
 	c.tb.Helper()
 	id := c.ID(to)

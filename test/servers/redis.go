@@ -78,6 +78,24 @@ func RestoreRedis(tb testing.TB, snapshot string) *Redis {
 	return startRedis(tb, data, false, nil, []string{"--appendonly", "no"})
 }
 
+// Copy starts a server at another address with a copy of what this one has on its disk.
+func (r *Redis) Copy(tb testing.TB) *Redis {
+	tb.Helper()
+	var err error
+	for range 5 { // another process may take the port before the server does
+		c := &Redis{Addr: FreeAddr(tb), tls: r.tls, dir: tempDir(tb), args: r.args}
+		tb.Cleanup(c.Kill)
+		if err = os.CopyFS(c.dir, os.DirFS(r.dir)); err != nil {
+			break
+		}
+		if err = c.Start(); err == nil {
+			return c
+		}
+	}
+	tb.Fatal(err)
+	return nil
+}
+
 func startRedis(tb testing.TB, snapshot []byte, clock bool, a *Authority, args []string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {

@@ -62,7 +62,7 @@ func New(o Options) *Handler {
 		{Method: get, Path: "/ring", Do: h.ringStatus, Query: none},
 		{Method: get, Path: "/ring/owner", Do: h.owner, Query: []string{"page_id"}},
 		{Method: post, Path: "/ring/nodes", Do: h.addNode, Query: none, Writes: true},
-		{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: h.reweightNode, Query: none, Writes: true},
+		{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: h.changeNode, Query: none, Writes: true},
 		{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: h.removeNode, Query: none, Writes: true},
 		{Method: post, Path: "/ring/repair", Do: h.repairRing, Query: none, Writes: true},
 		{Method: get, Path: "/pages", Do: h.listPages, Query: []string{"cursor"}},

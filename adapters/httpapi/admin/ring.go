@@ -54,21 +54,26 @@ func (h *Handler) addNode(w http.ResponseWriter, r *http.Request, _ string) ([]b
 	return h.planned(w, r, plan, node.DryRun, err)
 }
 
-// reweightNode serves PATCH /ring/nodes/{id}.
-func (h *Handler) reweightNode(w http.ResponseWriter, r *http.Request, given string) ([]byte, error) {
+// changeNode serves PATCH /ring/nodes/{id}: a node gets another weight or address.
+func (h *Handler) changeNode(w http.ResponseWriter, r *http.Request, given string) ([]byte, error) {
 	var change struct {
-		Weight *int64 `json:"weight"`
-		DryRun bool   `json:"dry_run"`
+		Weight *int64  `json:"weight"`
+		Addr   *string `json:"addr"`
+		DryRun bool    `json:"dry_run"`
 	}
 	if err := readChange(w, r, &change); err != nil {
 		return nil, err
 	}
-	if change.Weight == nil {
-		return nil, problem.BadRequest("bad_body", "weight is missing.")
+	if (change.Weight == nil) == (change.Addr == nil) {
+		return nil, problem.BadRequest("bad_body", "Want either weight or addr.")
 	}
 	ids, err := h.members(r, given)
 	if err != nil {
 		return nil, err
+	}
+	if change.Addr != nil {
+		plan, err := h.Ring.MoveAddress(r.Context(), ids[0], *change.Addr, change.DryRun)
+		return h.planned(w, r, plan, change.DryRun, err)
 	}
 	plan, err := h.Ring.Reweight(r.Context(), ids[0], int(*change.Weight), change.DryRun)
 	return h.planned(w, r, plan, change.DryRun, err)

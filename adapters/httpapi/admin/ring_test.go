@@ -48,11 +48,13 @@ func TestTheRingIsShown(t *testing.T) {
 func TestTheRingIsChanged(t *testing.T) {
 	plan := sharding.Plan{Epoch: 4, Arcs: 30, Nodes: map[counting.NodeID]int{"redis_7070": -30, "redis_7072": 30}}
 	h, m := newAdmin(t, "", true)
-	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(6) // for the verbs about a node
+	m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus()).Times(7) // for the verbs about a node
 	m.ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 1, false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "POST", "/ring/nodes", asJSON, `{"addr":"redis://n3:7072"}`))
 	m.ring.EXPECT().Add(gomock.Any(), "redis://n3:7072", 5, true).Return(plan, nil)
 	httpcheck.Golden(t, "ring_dry", administer(t, h, "POST", "/ring/nodes", asJSON+"; charset=utf-8", `{"addr":"redis://n3:7072","weight":5,"dry_run":true}`))
+	m.ring.EXPECT().MoveAddress(gomock.Any(), counting.NodeID("redis_7071"), "redis://n9:7071", false).Return(sharding.Plan{Epoch: 5, Nodes: map[counting.NodeID]int{}}, nil)
+	httpcheck.Golden(t, "ring_moved_address", administer(t, h, "PATCH", "/ring/nodes/redis_7071", asJSON, `{"addr":"redis://n9:7071"}`))
 	m.ring.EXPECT().Reweight(gomock.Any(), counting.NodeID("redis_7071"), 2, false).Return(plan, nil)
 	httpcheck.Golden(t, "ring_planned", administer(t, h, "PATCH", "/ring/nodes/redis_7071", asJSON, `{"weight":2}`))
 	m.ring.EXPECT().Remove(gomock.Any(), counting.NodeID("redis_7071"), false).Return(plan, nil)
@@ -105,6 +107,7 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		{"ring_bad_body", "POST", "/ring/nodes", asJSON, ``, nil},
 		{"ring_no_addr", "POST", "/ring/nodes", asJSON, `{"weight":2}`, nil},
 		{"ring_no_weight", "PATCH", "/ring/nodes/redis_7070", asJSON, `{}`, nil},
+		{"ring_no_weight", "PATCH", "/ring/nodes/redis_7070", asJSON, `{"weight":2,"addr":"n9:7070"}`, nil},
 		{"ring_no_node", "PATCH", "/ring/nodes/unknown", asJSON, `{"weight":2}`, nil},
 		{"ring_no_node", "DELETE", "/ring/nodes/unknown", "", "", nil},
 		{"ring_no_node", "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true,"also":["unknown"]}`, nil},
@@ -132,6 +135,13 @@ func TestAChangeOfTheRingIsRefused(t *testing.T) {
 		m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
 		m.ring.EXPECT().Abandon(gomock.Any(), false, counting.NodeID("redis_7070")).Return(sharding.Plan{}, err)
 		httpcheck.Golden(t, name, administer(t, h, "DELETE", "/ring/nodes/redis_7070", asJSON, `{"accept_loss":true}`))
+	}
+	for name, err := range map[string]error{
+		"ring_wrong_server": fmt.Errorf("%w: the one at n9:7070 is empty", sharding.ErrWrongServer), "ring_two_servers": fmt.Errorf("%w: stop the old one first", sharding.ErrTwoServers),
+	} {
+		m.ring.EXPECT().Status(gomock.Any()).Return(ringStatus())
+		m.ring.EXPECT().MoveAddress(gomock.Any(), counting.NodeID("redis_7070"), "n9:7070", false).Return(sharding.Plan{}, err)
+		httpcheck.Golden(t, name, administer(t, h, "PATCH", "/ring/nodes/redis_7070", asJSON, `{"addr":"n9:7070"}`))
 	}
 	// A page of another origin can't change the ring.
 	httpcheck.Golden(t, "admin_foreign_origin", httpcheck.Send(t, h, "POST", "/ring/repair", "", "Host", "127.0.0.1:8001", "Origin", "http://evil.example"))

@@ -52,6 +52,10 @@ type Ring interface {
 	// they have. With dry it only returns what moves, and what is lost.
 	Abandon(ctx context.Context, dry bool, ids ...counting.NodeID) (sharding.Plan, error)
 
+	// MoveAddress makes the server at an address the one of a node, which keeps its id
+	// and all that it has. No arc moves. With dry it only checks that server.
+	MoveAddress(ctx context.Context, id counting.NodeID, where string, dry bool) (sharding.Plan, error)
+
 	// Repair finishes or rolls back interrupted changes, retries stuck moves
 	// and cleans up what they left.
 	Repair(ctx context.Context) error

@@ -32,6 +32,8 @@ func Of(err error, write bool) Fault {
 		{sharding.ErrBusy, Fault{Status: conflict, Code: "ring_busy", Detail: "Nothing was changed: {error}", RetryAfter: 2}},
 		{sharding.ErrNotEmpty, New(conflict, "not_empty", "Only a new, empty node can be added; this one has been in use. Nothing was changed.")},
 		{sharding.ErrAnswers, New(conflict, "node_answers", "Nothing was changed: {error}; remove it without accept_loss.")},
+		{sharding.ErrWrongServer, New(conflict, "wrong_server", "Nothing was changed: {error}")},
+		{sharding.ErrTwoServers, New(conflict, "two_servers", "Nothing was changed: {error}")},
 		{sharding.ErrMinority, New(conflict, "no_majority", "Nothing was changed: {error}")},
 		{sharding.ErrFixed, BadRequest("fixed_ring", "Nothing was changed: {error}. The Redis Cluster moves its partitions between its servers: use redis-cli --cluster reshard.")},
 		{sharding.ErrBadChange, BadRequest("bad_change", "{error}")},

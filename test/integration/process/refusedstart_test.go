@@ -21,7 +21,7 @@ func TestF23AStartThatCanNotSucceedEndsAtOnceAndSaysWhy(t *testing.T) {
 		says       string
 	}{
 		{"a member of a cluster", "", []string{"--cluster-enabled", "yes"}, "is a member of a Redis Cluster"},
-		{"a replica", "", []string{"--replicaof", "127.0.0.1", strconv.Itoa(primary.Port())}, "is a replica of " + primary.Addr + "; name the primary"},
+		{"a replica", "", []string{"--replicaof", "127.0.0.1", strconv.Itoa(primary.Port())}, "is a replica of " + primary.Addr + "; name the primary: redis://" + primary.Addr},
 		{"no password", "", []string{"--requirepass", "right"}, "NOAUTH"},
 		{"a wrong password", ":wr0ng@", []string{"--requirepass", "right"}, "WRONGPASS"},
 		{"a missing right", "ff:wr0ng@", []string{"--user", "ff", "on", ">wr0ng", "~ff:*", "+@all", "-@dangerous", "+info", "-hincrby"}, "the user may not run HINCRBY"},
@@ -34,6 +34,34 @@ func TestF23AStartThatCanNotSucceedEndsAtOnceAndSaysWhy(t *testing.T) {
 			service.Await(t, "the end", in.Done)
 			log := in.Logged()
 			if in.Cmd.ProcessState.Success() || !strings.Contains(log, c.says) || strings.Contains(log, "no ring yet") {
+				t.Errorf("it ended with %v, and said:\n%s\nwant %q", in.Cmd.ProcessState, log, c.says)
+			}
+			check.Equal(t, strings.Contains(log, "wr0ng"), false, "the log shows the password")
+		})
+	}
+}
+
+// F38: so does one whose FOOTFALL_STORE names Sentinels or a server of another kind. It says
+// which URL is right.
+func TestF38AStartThatNamesAnotherKindOfServerSaysWhichURLIsRight(t *testing.T) {
+	t.Parallel()
+	redis := servers.StartRedis(t)
+	open, locked := servers.StartSentinels(t, 1, ""), servers.StartSentinels(t, 1, "sesame")
+	open.Watch(t, "first", redis)
+	open.Watch(t, "second", redis)
+	for name, c := range map[string]struct{ store, says string }{
+		"redis:// of a Sentinel":           {"redis://" + open.Addrs(), "want FOOTFALL_STORE=redis+sentinel://" + open.Addrs() + "/first,second"},
+		"redis+sentinel:// of a server":    {"redis+sentinel://" + redis.Addr + "/first", "want FOOTFALL_STORE=redis://" + redis.Addr},
+		"an unknown name":                  {"redis+sentinel://" + open.Addrs() + "/third", "knows no master third; it knows first, second"},
+		"a Sentinel that wants a password": {"redis+sentinel://" + locked.Addrs() + "/first?sentinel_password=wr0ng", "WRONGPASS"},
+		"two names of one server":          {"redis+sentinel://" + open.Addrs() + "/first,second", "are the same server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := service.NewDeployment(t, "FOOTFALL_STORE="+c.store).Launch()
+			service.Await(t, "the end", in.Done)
+			log := in.Logged()
+			if in.Cmd.ProcessState.Success() || !strings.Contains(log, c.says) || strings.Contains(log, "waiting for nodes") {
 				t.Errorf("it ended with %v, and said:\n%s\nwant %q", in.Cmd.ProcessState, log, c.says)
 			}
 			check.Equal(t, strings.Contains(log, "wr0ng"), false, "the log shows the password")

@@ -60,11 +60,13 @@ func TestTheRingOfOneNodeIsNotChanged(t *testing.T) {
 			{http.MethodPost, "/ring/nodes", `{"addr":"redis://n4:6379"}`},
 			{http.MethodPatch, "/ring/nodes/" + node, `{"weight":2}`},
 			{http.MethodPatch, "/ring/nodes/" + node, `{"weight":2,"dry_run":true}`},
+			{http.MethodPatch, "/ring/nodes/" + node, `{"addr":"redis://n4:6379"}`},
 			{http.MethodDelete, "/ring/nodes/" + node, ""},
 		} {
 			in.Administer(c.method, c.path, c.body).Want(t, http.StatusBadRequest, `"code":"bad_change"`, "this store is one node")
 		}
 		in.ToolFails([]string{"400", "this store is one node"}, "ring", "weight", node, "2")
+		in.ToolFails([]string{"400", "this store is one node"}, "ring", "move-address", node, "redis://n4:6379")
 		if out, err := in.Tool("ring", "repair"); err != nil || !strings.Contains(out, `"sweep"`) || strings.Contains(out, "unswept") {
 			t.Errorf("ring repair on %s: %v %s", store, err, out)
 		}
