@@ -89,14 +89,14 @@ func (w *clusterWorld) repair(without ...int) {
 		skip[p] = true
 	}
 	for _, i := range w.Instances() {
-		touched := make(map[int]bool)
-		for n := 0; len(touched)+len(skip) < worldPartitions; n++ {
-			touch := counting.Page(fmt.Sprint("touch/", n))
+		has := make(map[int]bool)
+		for n := 0; len(has)+len(skip) < worldPartitions; n++ {
+			touch := touched(n)
 			p := w.ring.Owner(w.ring.Arc(touch))
-			if skip[p] || touched[p] {
+			if skip[p] || has[p] {
 				continue
 			}
-			touched[p] = true
+			has[p] = true
 			if !w.until(fmt.Sprintf("%s counts on p%02d", i.Name, p), func() bool {
 				return i.Count(context.Background(), counting.Visit{Page: touch, Count: 1}) == chaos.Acknowledged
 			}) {
@@ -105,6 +105,9 @@ func (w *clusterWorld) repair(without ...int) {
 		}
 	}
 }
+
+// touched is a page of repair.
+func touched(n int) counting.Page { return counting.Page(fmt.Sprint("touch/", n)) }
 
 // offset is how much of the stream of replication a server has.
 func (w *clusterWorld) offset(s *servers.Redis, of string) int {
@@ -169,136 +172,6 @@ func (w *clusterWorld) keys(client *redis.Client, slot int) []string {
 
 func migrate(client *redis.Client, to *servers.Redis, key string) error {
 	return client.Do(context.Background(), "migrate", "127.0.0.1", to.Port(), key, 0, 5000).Err()
-}
-
-// leavePages moves some pages and ids of a partition, leaveState its state as well. Then the
-// master dies, and its replica has the slot without them. People bring them back.
-func leavePages(w *clusterWorld, d *chaos.Dice) { w.leaveBehind(d, false) }
-func leaveState(w *clusterWorld, d *chaos.Dice) { w.leaveBehind(d, true) }
-
-func (w *clusterWorld) leaveBehind(d *chaos.Dice, state bool) {
-	p, slot, from, to := w.pick(d)
-	replica := w.cluster.Replicas(from)[0]
-	client := from.Client()
-	defer func() { _ = client.Close() }()
-	w.cluster.OpenSlot(slot, from, to)
-	pages, moved := w.moveSome(client, to, p, slot, state)
-	w.leave(pages)
-	w.until("the replica knows that they have left", func() bool {
-		return w.offset(replica, "slave_repl_offset") >= w.offset(from, "master_repl_offset")-1 || w.lacks(replica, moved)
-	})
-	without := []int{p}
-	if !state && !w.isTouched(p, pages) {
-		without = nil
-	}
-	w.kill(from, replica, without...)
-	w.Counted.Add(keysLeft)
-	w.probe(pages)
-	w.leave(nil)
-	w.bringBack(slot, to, replica, moved)
-	w.revive(from)
-}
-
-// moveSome moves the hashes of half of the pages, and all ids, to another master. It
-// returns the pages that have no number then.
-func (w *clusterWorld) moveSome(client *redis.Client, to *servers.Redis, p, slot int, state bool) (pages []counting.Page, moved []string) {
-	prefix := w.prefix(p)
-	half := w.partitionPages[p][:(len(w.partitionPages[p])+1)/2]
-	leaves := make(map[string]bool)
-	for _, page := range half {
-		leaves[fmt.Sprintf("%sc:%d", prefix, w.ring.Arc(page))] = true
-	}
-	for _, key := range w.keys(client, slot) {
-		kind := strings.TrimPrefix(key, prefix)
-		isState, isIDs := state && (kind == "T" || kind == "Q"), strings.HasPrefix(kind, "ids:")
-		if !leaves[key] && !isState && !isIDs {
-			continue
-		}
-		if err := migrate(client, to, key); err != nil {
-			w.t.Fatalf("%s can't move: %v", key, err)
-		}
-		moved = append(moved, key)
-		if isIDs {
-			w.Counted.Add(idsLeft)
-		}
-		if isState {
-			w.Counted.Add(stateLeft)
-		}
-	}
-	if state && w.mutant.isBesides() {
-		return nil, moved // its pages are read from where they are
-	}
-	for _, page := range w.partitionPages[p] {
-		if state || leaves[fmt.Sprintf("%sc:%d", prefix, w.ring.Arc(page))] {
-			pages = append(pages, page)
-		}
-	}
-	return pages, moved
-}
-
-// prefix begins the keys of a partition.
-func (w *clusterWorld) prefix(p int) string {
-	client := w.partitions()
-	defer func() { _ = client.Close() }()
-	return client.Partitions()[p].Prefix()
-}
-
-// lacks tells whether a replica has none of some keys.
-func (w *clusterWorld) lacks(replica *servers.Redis, keys []string) bool {
-	client := replica.Client()
-	defer func() { _ = client.Close() }()
-	conn := client.Conn()
-	defer func() { _ = conn.Close() }()
-	if conn.ReadOnly(context.Background()).Err() != nil {
-		return false
-	}
-	for _, key := range keys {
-		if n, err := conn.Exists(context.Background(), key).Result(); err == nil && n > 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// isTouched tells whether the page that repair counts on a partition has its arc there.
-func (w *clusterWorld) isTouched(p int, left []counting.Page) bool {
-	for n := 0; ; n++ {
-		arc := w.ring.Arc(counting.Page(fmt.Sprint("touch/", n)))
-		if w.ring.Owner(arc) != p {
-			continue
-		}
-		for _, page := range left {
-			if w.ring.Arc(page) == arc {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-// probe asks every instance for pages that are left behind, after a window at least.
-func (w *clusterWorld) probe(pages []counting.Page) {
-	for end := time.Now().Add(worldWindow); time.Now().Before(end) && len(w.Violations()) == 0; time.Sleep(50 * time.Millisecond) {
-		for _, i := range w.Instances() {
-			for _, page := range pages {
-				i.Count(context.Background(), counting.Visit{Page: page, Count: 1})
-				w.read(context.Background(), i, page)
-			}
-		}
-	}
-}
-
-// bringBack moves what was left behind to the master of the slot, as docs/redis.md says.
-func (w *clusterWorld) bringBack(slot int, at, to *servers.Redis, keys []string) {
-	client := at.Client()
-	defer func() { _ = client.Close() }()
-	for _, key := range keys {
-		if err := migrate(client, to, key); err != nil {
-			w.Violate("P3: %s can't be brought back: %v", key, err)
-		}
-	}
-	w.cluster.Do(at, "cluster", "setslot", slot, "stable")
-	w.Counted.Add(keysBack)
 }
 
 // loseReplies ends connections when a batch was applied. The server refuses what comes

@@ -22,9 +22,6 @@ type clusterMutant struct {
 	schedule     []clusterFault
 }
 
-// isBesides tells whether the marks are beside the state.
-func (m clusterMutant) isBesides() bool { return m.name == "marks beside the state" }
-
 var clusterFaults = []chaos.Fault{ //nolint:gochecknoglobals // a constant
 	masterKilled, tailLost, masterSwitched, slotMoved, slotRefused, keysLeft, stateLeft, idsLeft, pageMissing, keysBack,
 	replyLost, batchRepeated, chaos.BatchGap, chaos.AnsweredRefused, chaos.KeyRepeated, chaos.ReadFailed,
@@ -39,7 +36,7 @@ func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
 		d := chaos.NewDice(seed, "schedule")
 		var schedule []clusterFault
 		for range *clusterRounds {
-			all := []clusterFault{killMaster, killMasterWithALag, switchMaster, moveSlot, leavePages, leaveState, loseReplies}
+			all := []clusterFault{killMaster, killMasterWithALag, switchMaster, moveSlot, leavePages, leaveMarks, loseReplies}
 			for len(all) > 0 {
 				k := d.UpTo(len(all))
 				schedule = append(schedule, all[k])
@@ -65,12 +62,12 @@ func TestEveryDefectOfAPartitionIsFound(t *testing.T) {
 		{name: "no header", text: "HEADER) == 0", other: "HEADER) == 9", schedule: []clusterFault{leavePages}},
 		{name: "nothing kept", keepsNothing: true, schedule: []clusterFault{killMasterWithALag}},
 		{name: "a client that retries", retries: true, schedule: []clusterFault{loseReplies, loseReplies, loseReplies}},
-		{name: "marks beside the state", text: "if is_partition then SESSIONS", other: "if redis == nil then SESSIONS", schedule: []clusterFault{leaveState}},
+		{name: "marks beside the state", text: "if is_partition then SESSIONS", other: "if redis == nil then SESSIONS", schedule: []clusterFault{leaveMarks}},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			any := func(string) bool { return true }
-			chaos.Find(t, 3, any, func(try int) chaos.Result { return runCluster(t, clusterSeed()+uint64(try), m) })
+			promise := func(string) bool { return true }
+			chaos.Find(t, 3, promise, func(try int) chaos.Result { return runCluster(t, clusterSeed()+uint64(try), m) })
 		})
 	}
 }
