@@ -107,9 +107,8 @@ func TestX10PagesThatAFailoverLeftBehindHaveNoNumber(t *testing.T) {
 	one.IDEvents = []counting.IDEvent{{ID: 7, Endpoint: "http://a.example/", Table: 1}, {ID: 8, Table: 1}}
 	check.Value(p.Apply(t.Context(), one))(t)
 	w := check.Value(p.Heartbeat(t.Context(), conformance.AnyTime()))(t).Current
-	ids := idKeys(t, p)
+	left := append(idKeys(t, p), p.key("c:1"))
 	p.cluster.OpenSlot(slot, p.from, p.to)
-	left := append(ids, p.key("c:1"))
 	p.cluster.Migrate(slot, p.from, p.to, left...)
 	p.cluster.Do(p.from, "wait", 1, 5000)
 	replica := p.cluster.Replicas(p.from)[0]
