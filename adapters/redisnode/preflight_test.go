@@ -154,3 +154,34 @@ func answerInfo(c net.Conn, info string) {
 		}
 	}
 }
+
+// A user who may not run WAITAOF could not move arcs, so a server that has it and syncs
+// once a second refuses that user. One that hides how it syncs is taken for such a server.
+func TestTheRightToWaitForTheDiskIsChecked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sync, right string
+		needed      bool
+	}{{"everysec", "+config|get", true}, {"always", "-config|get", true}, {"always", "+config|get", false}, {"no", "+config|get", false}} {
+		t.Run(c.sync+" "+c.right, func(t *testing.T) {
+			t.Parallel()
+			server := servers.StartRedis(t, "--appendfsync", c.sync)
+			n := openAs(t, "redis_7070", server, "ff", "pw")
+			n.do(t, "acl", "setuser", "ff", "on", ">pw", "~ff:*", "+@all", c.right)
+			if !servers.HasWaitAOF(t) {
+				check.Is(t, check.Err(n.RingState(t.Context())), counting.ErrUninitialized)
+				return
+			}
+			n.do(t, "acl", "setuser", "ff", "-waitaof")
+			err := check.Err(n.RingState(t.Context()))
+			if !c.needed {
+				check.Is(t, err, counting.ErrUninitialized)
+				return
+			}
+			check.Is(t, err, counting.ErrUnusable)
+			check.Says(t, err, "the user may not run WAITAOF")
+			n.do(t, "acl", "setuser", "ff", "+waitaof")
+			eventually(t, func() bool { _, err := n.RingState(t.Context()); return errors.Is(err, counting.ErrUninitialized) })
+		})
+	}
+}
