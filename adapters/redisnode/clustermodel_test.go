@@ -36,7 +36,7 @@ func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
 		d := chaos.NewDice(seed, "schedule")
 		var schedule []clusterFault
 		for range *clusterRounds {
-			all := []clusterFault{killMaster, killMasterWithALag, switchMaster, moveSlot, leavePages, leaveMarks, loseReplies}
+			all := []clusterFault{killMaster, killMasterWithALag, switchMaster, moveSlot, leaveMarks, leaveAny, loseReplies}
 			for len(all) > 0 {
 				k := d.UpTo(len(all))
 				schedule = append(schedule, all[k])
@@ -60,6 +60,7 @@ func TestEveryDefectOfAPartitionIsFound(t *testing.T) {
 	for _, m := range []clusterMutant{
 		{name: "no canary", text: "}:~", other: "}:T", schedule: []clusterFault{moveSlot, moveSlot}},
 		{name: "no header", text: "HEADER) == 0", other: "HEADER) == 9", schedule: []clusterFault{leavePages}},
+		{name: "keys that are made again", text: "P .. key) == 0", other: "P .. key) == 9", schedule: []clusterFault{leaveAny, leaveAny}},
 		{name: "nothing kept", keepsNothing: true, schedule: []clusterFault{killMasterWithALag}},
 		{name: "a client that retries", retries: true, schedule: []clusterFault{loseReplies, loseReplies, loseReplies}},
 		{name: "marks beside the state", text: "if is_partition then SESSIONS", other: "if redis == nil then SESSIONS", schedule: []clusterFault{leaveMarks}},

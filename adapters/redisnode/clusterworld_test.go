@@ -26,7 +26,7 @@ const (
 	worldPartitions = 16
 	worldPages      = 80
 	worldCallers    = 16
-	worldWindow     = 2 * time.Second
+	worldWindow     = 4 * time.Second // longer than a failover, so that ids of the current window are left behind
 	worldGrace      = 300 * time.Millisecond
 	// worldPatience bounds each wait for the good end of a fault.
 	worldPatience = time.Minute
