@@ -23,20 +23,26 @@ func (w *clusterWorld) send(d *chaos.Dice) {
 	ctx := context.Background()
 	for !w.IsCalm() {
 		time.Sleep(d.About(8 * time.Millisecond))
-		i := w.Pick(d)
-		visit := counting.Visit{Page: page(d.UpTo(worldPages)), Count: int64(1 + d.UpTo(3))}
-		switch x := d.UpTo(100); {
-		case x < 50:
-			i.Count(ctx, visit)
-		case x < 60:
-			w.countOnce(ctx, d, visit)
-		case x < 65:
-			w.countAgain(ctx, d)
-		case x < 80:
-			w.read(ctx, i, visit.Page, page(d.UpTo(worldPages)))
-		default:
-			w.accept(ctx, i)
-		}
+		w.requests.RLock()
+		w.request(ctx, d)
+		w.requests.RUnlock()
+	}
+}
+
+func (w *clusterWorld) request(ctx context.Context, d *chaos.Dice) {
+	i := w.Pick(d)
+	visit := counting.Visit{Page: page(d.UpTo(worldPages)), Count: int64(1 + d.UpTo(3))}
+	switch x := d.UpTo(100); {
+	case x < 50:
+		i.Count(ctx, visit)
+	case x < 60:
+		w.countOnce(ctx, d, visit)
+	case x < 65:
+		w.countAgain(ctx, d)
+	case x < 80:
+		w.read(ctx, i, visit.Page, page(d.UpTo(worldPages)))
+	default:
+		w.accept(ctx, i)
 	}
 }
 

@@ -46,21 +46,32 @@ func killMaster(w *clusterWorld, d *chaos.Dice) {
 // killMasterWithALag cuts the replica of a master off, and kills the master later.
 func killMasterWithALag(w *clusterWorld, d *chaos.Dice) {
 	_, _, old, _ := w.pick(d)
-	replica := w.cluster.Replicas(old)[0]
-	w.cluster.Do(old, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
-	w.cluster.Do(old, "client", "kill", "type", "replica")
-	time.Sleep(d.Between(time.Second, 2*time.Second)) // the lag
-	w.goesOn(50)
-	if w.offset(old, "master_repl_offset") > w.offset(replica, "slave_repl_offset")+1000 {
-		w.Counted.Add(tailLost)
-	}
+	replica := w.cutOff(old, d)
 	w.kill(old, replica)
 	w.revive(old)
+}
+
+// cutOff cuts the replica of a master off, and returns when it lacks something.
+func (w *clusterWorld) cutOff(master *servers.Redis, d *chaos.Dice) (replica *servers.Redis) {
+	replica = w.cluster.Replicas(master)[0]
+	w.cluster.Do(master, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
+	w.cluster.Do(master, "client", "kill", "type", "replica")
+	time.Sleep(d.Between(time.Second, 2*time.Second)) // the lag
+	w.goesOn(50)
+	if w.offset(master, "master_repl_offset") > w.offset(replica, "slave_repl_offset")+1000 {
+		w.Counted.Add(tailLost)
+	}
+	return replica
 }
 
 // kill returns when the replica has taken over and has all that was acknowledged. A master
 // that imports one of its slots does not learn of it.
 func (w *clusterWorld) kill(old, replica *servers.Redis, without ...int) {
+	w.killOnly(old, replica)
+	w.repair(without...)
+}
+
+func (w *clusterWorld) killOnly(old, replica *servers.Redis) {
 	w.phase.Add(1)
 	old.Kill()
 	w.until("a replica takes over", func() bool {
@@ -68,7 +79,6 @@ func (w *clusterWorld) kill(old, replica *servers.Redis, without ...int) {
 		return strings.Contains(fmt.Sprint(role), "master")
 	})
 	w.Counted.Add(masterKilled)
-	w.repair(without...)
 }
 
 // revive starts a killed server again, as a replica. Nothing is missing any more.
@@ -153,12 +163,53 @@ func moveSlot(w *clusterWorld, d *chaos.Dice) {
 	}
 }
 
-// countRefused notes that a server has refused scripts of a slot that moves.
-func (w *clusterWorld) countRefused(client *redis.Client) {
+// moveAfterALag kills a master whose replica was cut off. Before any instance notices what is
+// missing, half of a partition has moved from the replica: nothing can be repeated until all
+// has moved.
+func moveAfterALag(w *clusterWorld, d *chaos.Dice) {
+	_, slot, old, to := w.pick(d)
+	replica := w.cutOff(old, d)
+	w.requests.Lock()
+	w.killOnly(old, replica)
+	w.until("all know of it", func() bool { return w.cluster.Master(slot) == replica })
+	client := replica.Client()
+	defer func() { _ = client.Close() }()
+	w.cluster.OpenSlot(slot, replica, to)
+	var state []string
+	move := func(key string) {
+		if err := migrate(client, to, key); err != nil {
+			w.Violate("X10: key %s can't move: %v", key, err)
+		}
+	}
+	for _, key := range w.keys(client, slot) {
+		if strings.Contains(key, "}:c:") {
+			move(key)
+		} else {
+			state = append(state, key)
+		}
+	}
+	w.requests.Unlock()
+	w.goesOn(100)
+	for end := time.Now().Add(10 * time.Second); !w.countRefused(client) && len(w.Violations()) == 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, key := range state {
+		move(key)
+	}
+	w.cluster.CloseSlot(slot, to)
+	w.Counted.Add(movedAfterLag)
+	w.repair()
+	w.revive(old)
+}
+
+// countRefused tells, and notes, whether a server has refused scripts of a slot that moves.
+func (w *clusterWorld) countRefused(client *redis.Client) bool {
 	text, _ := client.Info(context.Background(), "errorstats").Result()
-	if strings.Contains(text, "errorstat_TRYAGAIN") {
+	refused := strings.Contains(text, "errorstat_TRYAGAIN")
+	if refused {
 		w.Counted.Add(slotRefused)
 	}
+	return refused
 }
 
 // keys are those of a slot.

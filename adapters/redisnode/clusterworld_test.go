@@ -26,7 +26,7 @@ const (
 	worldPartitions = 16
 	worldPages      = 80
 	worldCallers    = 16
-	worldWindow     = 2 * time.Second
+	worldWindow     = 4 * time.Second // longer than a failover, so that ids of the current window are left behind
 	worldGrace      = 300 * time.Millisecond
 	// worldPatience bounds each wait for the good end of a fault.
 	worldPatience = time.Minute
@@ -38,6 +38,7 @@ const (
 	tailLost       chaos.Fault = "tail_lost"
 	masterSwitched chaos.Fault = "master_switched"
 	slotMoved      chaos.Fault = "slot_moved"
+	movedAfterLag  chaos.Fault = "slot_moved_after_a_lag"
 	slotRefused    chaos.Fault = "tryagain"
 	keysLeft       chaos.Fault = "keys_left_behind"
 	stateLeft      chaos.Fault = "state_left_behind"
@@ -57,6 +58,8 @@ type clusterWorld struct {
 	proxies map[string]*servers.Proxy // by the address of the server behind
 	mutant  clusterMutant
 	ring    *sharding.Ring
+	// requests is held by callers, each for its own, and alone while none may be under way.
+	requests sync.RWMutex
 
 	// phase is odd from the kill of a master until all that it had acknowledged is
 	// repeated: a page may read low. left is another one for each set of pages that are

@@ -11,13 +11,15 @@ end
 -- commands that would take back a key, or could leave one without its number.
 local function key_days(day)
   local among, records, requests = {}, 0, 0
-  local why = first_error(redis.pcall('HDEL', P .. 'kn', '')) or first_error(redis.pcall('HINCRBY', P .. 'kn', int(day), 0)) or
+  if is_gone('kn') or is_gone('kr') then return nil, MISSING end
+  local why = first_error(redis.pcall('HDEL', P .. 'kn', 'none')) or first_error(redis.pcall('HINCRBY', P .. 'kn', int(day), 0)) or
     first_error(redis.pcall('HINCRBY', P .. 'kr', int(day), 0)) or first_error(redis.pcall('SCARD', P .. 'ka:' .. int(day)))
   if why then return nil, why end
   for d = day - 1, day + 1 do
     local n, broken = number_of(P .. 'kn', d)
     local r, broken_too = number_of(P .. 'kr', d)
     if not n or not r then return nil, broken or broken_too end
+    if n > 0 and is_gone('ka:' .. int(d)) then return nil, MISSING end
     if n > 0 or d == day then
       among[#among + 1] = int(d)
       records = records + n
@@ -45,6 +47,8 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
       reason = reason_of(known)
     elseif known then
       if known ~= print then reason = REUSED end
+    elseif has_left(among, arc) then
+      reason = MISSING
     elseif count == '0' and (requests >= limit or record_limit > 0 and records >= record_limit) then
       reason = KEYS_FULL
     else
@@ -52,6 +56,7 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
       reason = failed and reason_of(failed) or count ~= '0' and add(arc, page, count) or nil
       if reason then
         if redis.pcall('HDEL', keys_of(day, arc), key) == 1 then redis.pcall('HINCRBY', P .. 'kn', day, -1) end
+        if redis.pcall('EXISTS', keys_of(day, arc)) == 0 then redis.pcall('SREM', P .. 'ka:' .. day, arc) end
       else
         records = records + 1
         if count == '0' then
