@@ -61,14 +61,15 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
 	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
-	$(RACETEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
+	$(RACETEST) -p 2 -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
 	wait $$processes && exit $$others
 
 .PHONY: test-search
 test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis
-	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/...
+	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/... ./adapters/redisnode
 	$(TEST) -run 'OnRedisInAStorm' -timeout $(TIMEOUT) ./test/model -model.lasts=1m
 	$(TEST) -run 'RingOfRedis' -timeout $(TIMEOUT) ./test/ringmodel -ringmodel.changes=40
+	$(TEST) -run 'OnARedisClusterInAStorm' -timeout $(TIMEOUT) ./adapters/redisnode -cluster.rounds=5
 
 .PHONY: test-faults
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail

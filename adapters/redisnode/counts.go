@@ -97,7 +97,7 @@ func (n *store) Read(ctx context.Context, epoch counting.Epoch, pages []counting
 			tallies[i] = counting.Tally{Err: counting.Corrupt}
 		}
 		if answer.text(i) == "missing" {
-			n.warnMissing("c:" + strconv.Itoa(int(pages[i].Arc)))
+			n.warnMissing(strconv.Itoa(int(pages[i].Arc)))
 			tallies[i] = counting.Tally{Err: counting.Missing}
 		}
 	}
@@ -133,12 +133,12 @@ func appendPages(pages []counting.Visit, arc counting.Arc, found answer) []count
 	return pages
 }
 
-// warnMissing logs, once a minute, that a key is not where it should be.
-func (n *store) warnMissing(key string) {
+// warnMissing logs, once a minute, that the pages of an arc are not where they should be.
+func (n *store) warnMissing(arc string) {
 	now := time.Now().Unix()
-	if last := n.warned.Load(); key == "" || now-last < 60 || !n.warned.CompareAndSwap(last, now) {
+	if last := n.warned.Load(); arc == "" || now-last < 60 || !n.warned.CompareAndSwap(last, now) {
 		return
 	}
 	n.log.Error("pages of a partition are missing, and answer 503: a failover has ended a migration of its slot; "+
-		"bring its keys back as docs/redis-cluster.md#pages-are-missing says", "node", n.id, "key", strings.TrimSuffix(n.keys[0], "T")+key)
+		"bring its keys back as docs/redis-cluster.md#pages-are-missing says", "node", n.id, "key", strings.TrimSuffix(n.keys[0], "T")+"c:"+arc)
 }

@@ -24,7 +24,7 @@ import (
 //	ff:ka:{day}   set of the arcs that have keys of the day; ff:kn: hash: day -> number of keys
 //	ff:kr         hash: day -> number of requests with a key that batches have brought
 //	ff:ids:{w}:{set}  sets of ids; small sets of integers are the cheapest that Redis has
-//	ff:n:{w}  *   number of ids in them
+//	ff:n:{w}  *   number of ids in them; of a partition also i:{w}, which sets have some
 //	ff:eps:{w}    set of endpoints
 //	ff:pend       sorted set of the windows that wait to be closed
 //	ff:win:{w}    hash: the entry of the ledger; ff:wins: sorted set of those

@@ -3,7 +3,7 @@
 -- item, and every command for an item is a pcall: whatever the server refuses, an item is
 -- applied or refused, and a repetition of the batch changes nothing.
 
--- missing is a key of the batch that is not here, without P.
+-- missing is an arc of the batch whose pages are not here.
 local missing = ''
 
 -- page_limit bounds the pages of the node; 0 is no bound. added is how many pages the batch
@@ -20,7 +20,7 @@ end
 -- is_absent tells whether the pages of an arc are missing, and notes it.
 local function is_absent(arc)
   if not is_missing(arc) then return false end
-  missing = 'c:' .. arc
+  missing = arc
   return true
 end
 
@@ -79,9 +79,10 @@ local function apply_ids(events, limit, refused, item)
   -- open_ids makes the window a waiting one before its first id.
   local function open_ids()
     if not opened and not broken then
-      broken = first_error(pcall('ZADD', P .. 'pend', name, name))
+      broken = is_gone('pend') and MISSING or first_error(pcall('ZADD', P .. 'pend', name, name))
       stored = pcall('SCARD', endpoints)
       broken, opened = broken or first_error(stored), true
+      if is_partition and not broken and int(stored) ~= (redis.call('HGET', STATE, 'e:' .. name) or '0') then broken = MISSING end
     end
     return broken
   end
@@ -98,12 +99,24 @@ local function apply_ids(events, limit, refused, item)
     known[endpoint], stored = true, stored + added
   end
 
+  -- begin_set notes that a set of a partition has its first id. If it had one before, its ids
+  -- are not here: the new one is removed.
+  local function begin_set(set, id)
+    if not is_partition or pcall('SCARD', ids .. set) ~= 1 then return nil end
+    local begun = redis.call('HGET', STATE, 'i:' .. name) or ','
+    if string.find(begun, ',' .. set .. ',', 1, true) then
+      pcall('SREM', ids .. set, id)
+      return MISSING
+    end
+    redis.call('HSET', STATE, 'i:' .. name, begun .. set .. ',')
+  end
+
   for i = 1, #events, 4 do
     local endpoint = events[i + 2]
     local reason = broken or events[i + 3] ~= valid and TABLE or open_ids() or endpoint ~= '' and store_endpoint(endpoint) or nil
     if not reason then
       local r = pcall('SADD', ids .. events[i], events[i + 1])
-      reason = first_error(r)
+      reason = first_error(r) or r == 1 and begin_set(events[i], events[i + 1]) or nil
       if not reason then fresh = fresh + r end
     end
     if reason then refused[#refused + 1] = item .. reason end

@@ -11,50 +11,22 @@ end
 -- commands that would take back a key, or could leave one without its number.
 local function key_days(day)
   local among, records, requests = {}, 0, 0
-  local why = first_error(redis.pcall('HDEL', P .. 'kn', '')) or first_error(redis.pcall('HINCRBY', P .. 'kn', int(day), 0)) or
+  if is_gone('kn') or is_gone('kr') then return nil, MISSING end
+  local why = first_error(redis.pcall('HDEL', P .. 'kn', 'none')) or first_error(redis.pcall('HINCRBY', P .. 'kn', int(day), 0)) or
     first_error(redis.pcall('HINCRBY', P .. 'kr', int(day), 0)) or first_error(redis.pcall('SCARD', P .. 'ka:' .. int(day)))
   if why then return nil, why end
   for d = day - 1, day + 1 do
     local n, broken = number_of(P .. 'kn', d)
     local r, broken_too = number_of(P .. 'kr', d)
     if not n or not r then return nil, broken or broken_too end
-    if n > 0 or d == day or is_partition then
+    if n > 0 and is_gone('ka:' .. int(d)) then return nil, MISSING end
+    if n > 0 or d == day then
       among[#among + 1] = int(d)
       records = records + n
     end
     requests = requests + r
   end
   return among, records, requests
-end
-
--- days_of is the header of an arc of a partition: 0, or the last days on which it got keys.
-local function days_of(arc)
-  local all = is_partition and redis.pcall('HGET', P .. 'c:' .. arc, HEADER)
-  return type(all) == 'string' and all or ''
-end
-
--- lacks_keys tells whether the keys of an arc that count are not here: a key would be
--- taken for a new one.
-local function lacks_keys(arc, day)
-  for d in string.gmatch(days_of(arc), '%d+') do
-    if math.abs(d - day) <= 1 and redis.pcall('EXISTS', keys_of(d, arc)) == 0 then
-      missing = 'k:' .. d .. ':' .. arc
-      return true
-    end
-  end
-  return false
-end
-
--- note_day notes that a key has come to an arc.
-local noted = {}
-local function note_day(arc, day)
-  if not is_partition or noted[arc] then return end
-  local all = day
-  for d in string.gmatch(days_of(arc), '%d+') do
-    if d ~= day and math.abs(d - day) <= 1 then all = all .. ' ' .. d end
-  end
-  redis.pcall('HSET', P .. 'c:' .. arc, HEADER, all)
-  noted[arc] = true
 end
 
 -- apply_keyed adds visits whose key is not stored: arc, page, count, key, print, ... Items
@@ -67,7 +39,7 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
     local arc, page, count, key, print = keyed[i], keyed[i + 1], keyed[i + 2], keyed[i + 3], keyed[i + 4]
     local known, reason = among and find_key(among, arc, key), nil
     local absent = is_absent(arc)
-    if absent or lacks_keys(arc, day) then
+    if absent then
       reason = MISSING
     elseif not among then
       reason = records
@@ -75,6 +47,8 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
       reason = reason_of(known)
     elseif known then
       if known ~= print then reason = REUSED end
+    elseif has_left(among, arc) then
+      reason = MISSING
     elseif count == '0' and (requests >= limit or record_limit > 0 and records >= record_limit) then
       reason = KEYS_FULL
     else
@@ -82,8 +56,8 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
       reason = failed and reason_of(failed) or count ~= '0' and add(arc, page, count) or nil
       if reason then
         if redis.pcall('HDEL', keys_of(day, arc), key) == 1 then redis.pcall('HINCRBY', P .. 'kn', day, -1) end
+        if redis.pcall('EXISTS', keys_of(day, arc)) == 0 then redis.pcall('SREM', P .. 'ka:' .. day, arc) end
       else
-        note_day(arc, day)
         records = records + 1
         if count == '0' then
           redis.pcall('HINCRBY', P .. 'kr', day, 1)

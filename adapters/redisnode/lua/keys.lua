@@ -7,7 +7,10 @@ local function keys_of(day, arc) return P .. 'k:' .. day .. ':' .. arc end
 
 -- days lists the days that have keys, oldest first.
 local function days()
-  local all = redis.call('HKEYS', P .. 'kn')
+  local all = {}
+  for _, day in ipairs(redis.call('HKEYS', P .. 'kn')) do
+    if day ~= HEADER then all[#all + 1] = day end
+  end
   table.sort(all, function(a, b) return tonumber(a) < tonumber(b) end)
   return all
 end
@@ -32,6 +35,15 @@ local function drop_keys(day, arc)
     redis.call('HINCRBY', P .. 'kn', day, -n)
   end
   return redis.call('UNLINK', keys_of(day, arc))
+end
+
+-- has_left tells whether an arc of a partition has keys of one of some days that are not
+-- here.
+local function has_left(among, arc)
+  for _, day in ipairs(among) do
+    if is_gone('k:' .. day .. ':' .. arc) and redis.pcall('SISMEMBER', P .. 'ka:' .. day, arc) == 1 then return true end
+  end
+  return false
 end
 
 -- find_key returns what is stored for a key on the given days: its fingerprint,

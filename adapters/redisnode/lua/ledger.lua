@@ -26,6 +26,7 @@ end
 -- was given before the clock stepped back.
 local function claim(w, life, owner, lease, longest)
   local key = entry_of(w)
+  if is_gone('wins') then return {'MISSING'} end
   if is_corrupt(key) then return {'CORRUPT'} end
   local has = redis.call('HMGET', key, 'state', 'owner', 'until')
   if has[1] == 'done' or has[1] == 'lost' then return {'OK', '', values(key)} end
@@ -83,9 +84,10 @@ end
 -- entries answers window, entry, ... of the newest limit entries before a window. It
 -- removes an expired entry from the list, and answers 'damaged' for a broken one.
 local function entries(before, limit)
+  if is_gone('wins') then return {'MISSING'} end
   local answer, left = {'OK'}, tonumber(limit)
   while left > 0 do
-    local some = redis.call('ZREVRANGEBYSCORE', P .. 'wins', '(' .. before, '-inf', 'LIMIT', 0, left)
+    local some = redis.call('ZREVRANGEBYSCORE', P .. 'wins', '(' .. before, '(-inf', 'LIMIT', 0, left)
     if #some == 0 then break end
     for _, w in ipairs(some) do
       local e = redis.pcall('HMGET', entry_of(w), 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed')

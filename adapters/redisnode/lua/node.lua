@@ -55,14 +55,18 @@ end
 
 -- A failover in the middle of a migration can leave keys of a slot at another server.
 -- Redis reads them as keys that never existed. So the hash of each arc of a partition has a
--- field that is no page, from the first opening of a ring on. It holds 0, or the last days
--- on which the arc got idempotency keys (keyed.lua).
+-- field that is no page, from the first opening of a ring on.
 local HEADER = ''
 
 -- is_missing tells whether the pages of an arc of a partition are not here.
 local function is_missing(arc)
   return is_partition and redis.pcall('HEXISTS', P .. 'c:' .. arc, HEADER) == 0
 end
+
+-- is_gone tells whether a key of a partition is not here that exists from the first opening of
+-- a ring on: HEADER is a member of it that nothing else counts. Its other members have no
+-- place meanwhile: a new key would have to be merged with the old one.
+local function is_gone(key) return is_partition and open > 0 and redis.pcall('EXISTS', P .. key) == 0 end
 
 -- SESSIONS is where the last batch of each session is, in the field OF .. session. That of
 -- a partition is its state, so that neither can be here without the other.

@@ -36,7 +36,7 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
   end
   length = tonumber(window)
   local waiting = redis.pcall('ZRANGE', P .. 'pend', -1, -1)
-  return durable(int(math.max(current_window(), tonumber(waiting[1] or '0'))))
+  return durable(int(math.max(current_window(), tonumber(waiting[1] or '') or 0)))
 end
 
 -- check_fenced refuses any change but the one that the node is fenced for. ring
@@ -164,7 +164,10 @@ local function open_ring(added, reclaimed, continued, lost_until, most, own)
       start_moves(unpacked(continued), last, by)
       if last and lost_until ~= '0' then await_lost(tonumber(lost_until), tonumber(most)) end
     end
-    if is_partition then redis.call('HSETNX', STATE, 'arcs', own) end
+    if is_partition and redis.call('HSETNX', STATE, 'arcs', own) == 1 then
+      for _, key in ipairs({'kn', 'kr'}) do redis.call('HSET', P .. key, HEADER, 0) end
+      for _, key in ipairs({'pend', 'wins'}) do redis.call('ZADD', P .. key, '-inf', HEADER) end
+    end
     redis.call('HSET', STATE, 'open', ring.epoch, 'openchange', ring.change, 'opened', ring.document, 'tables', ring.next)
     redis.call('HDEL', STATE, 'nextcoming', 'approved')
   end

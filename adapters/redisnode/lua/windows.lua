@@ -63,10 +63,10 @@ end
 -- few at a time. A broken place of keys stops no window.
 local function drop_expired()
   for _, old in ipairs(redis.call('ZRANGE', P .. 'wins', 0, 15)) do
-    if redis.call('EXISTS', P .. 'win:' .. old) == 0 then redis.call('ZREM', P .. 'wins', old) end
+    if old ~= HEADER and redis.call('EXISTS', P .. 'win:' .. old) == 0 then redis.call('ZREM', P .. 'wins', old) end
   end
   for _, day in ipairs(redis.pcall('HKEYS', P .. 'kr')) do
-    if (tonumber(day) or 0) < today() - 1 then redis.call('HDEL', P .. 'kr', day) end
+    if day ~= HEADER and (tonumber(day) or 0) < today() - 1 then redis.call('HDEL', P .. 'kr', day) end
   end
   if type(redis.pcall('HLEN', P .. 'kn')) == 'table' then return end
   for _, day in ipairs(days()) do
@@ -114,6 +114,7 @@ end
 -- windows that wait to be closed: those before it, and those that are ahead. life is
 -- that of a session in seconds. If the clocks disagree it only lists.
 local function heartbeat(life, limit, caller, most, arcs)
+  if is_gone('pend') or is_gone('wins') then return {'MISSING'} end
   local w = int(current_window())
   if not skewed(caller, most) then
     redis.call('ZADD', P .. 'pend', w, w)
@@ -123,7 +124,7 @@ local function heartbeat(life, limit, caller, most, arcs)
     drop_expired()
     count_pages(arcs)
   end
-  local waiting = redis.call('ZRANGEBYSCORE', P .. 'pend', '-inf', '(' .. w, 'LIMIT', 0, limit)
+  local waiting = redis.call('ZRANGEBYSCORE', P .. 'pend', '(-inf', '(' .. w, 'LIMIT', 0, limit)
   local ahead = redis.call('ZRANGEBYSCORE', P .. 'pend', '(' .. w, '+inf', 'LIMIT', 0, limit - #waiting)
   for _, later in ipairs(ahead) do
     if is_ahead(later, most) then waiting[#waiting + 1] = later end
@@ -134,6 +135,7 @@ end
 -- seal answers the final number of ids of a window, to survive a failover. grace and the life of an entry
 -- are milliseconds.
 local function seal(w, grace, life, caller, most, sets)
+  if is_gone('pend') then return {'MISSING'} end
   if not is_sealed(w) then
     if skewed(caller, most) then return {'SKEW', int(now() - caller)} end
     -- The current window may be ahead, too, if those before it are sealed.
@@ -170,11 +172,13 @@ end
 -- retire ends a window. Its ids are deleted immediately, since nothing reads the ids
 -- of a sealed window. Their number and the endpoints live for life seconds more.
 local function retire(w, life, sets)
+  if is_gone('pend') then return {'MISSING'} end
   seal_one(w)
   if redis.call('ZREM', P .. 'pend', w) == 1 then
     if is_partition then
       local retired = redis.call('HGET', STATE, 'retired') or ''
       redis.call('HSET', STATE, 'retired', retired .. int(w) .. ' ' .. int(now() + life * 1000) .. ';')
+      redis.call('HDEL', STATE, 'i:' .. int(w))
     else
       redis.call('EXPIRE', P .. 'n:' .. w, life)
     end

@@ -1,0 +1,75 @@
+package redisnode_test
+
+import (
+	"flag"
+	"strings"
+	"testing"
+
+	"footfall/test/chaos"
+)
+
+var (
+	clusterSeed   = chaos.Seed("cluster.seed")
+	clusterRounds = flag.Int("cluster.rounds", 1, "how often each fault happens in the model of a Redis Cluster") //nolint:gochecknoglobals // a flag of the tests
+)
+
+// clusterMutant is a defect, with what shows it.
+type clusterMutant struct {
+	name string
+	// text is replaced by other in all that is sent.
+	text, other  string
+	keepsNothing bool
+	retries      bool
+	schedule     []clusterFault
+}
+
+var clusterFaults = []chaos.Fault{ //nolint:gochecknoglobals // a constant
+	masterKilled, tailLost, masterSwitched, slotMoved, movedAfterLag, slotRefused, keysLeft, stateLeft, idsLeft, pageMissing, keysBack,
+	replyLost, batchRepeated, chaos.BatchGap, chaos.AnsweredRefused, chaos.KeyRepeated, chaos.ReadFailed,
+}
+
+// X9, X10: every promise holds over a Redis Cluster: masters die, also ones whose replica
+// lags, replicas take over, slots move, and stay half moved, and replies are lost.
+func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
+	t.Parallel()
+	chaos.Storm(t, 1, 3, clusterFaults, func(n int) chaos.Result {
+		seed := clusterSeed() + uint64(n)
+		d := chaos.NewDice(seed, "schedule")
+		var schedule []clusterFault
+		for range *clusterRounds {
+			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leaveAny, loseReplies}
+			for len(all) > 0 {
+				k := d.UpTo(len(all))
+				schedule = append(schedule, all[k])
+				all = append(all[:k:k], all[k+1:]...)
+			}
+		}
+		return runCluster(t, seed, clusterMutant{schedule: schedule})
+	})
+}
+
+func runCluster(t *testing.T, seed uint64, m clusterMutant) chaos.Result {
+	t.Helper()
+	w := newClusterWorld(t, seed, m)
+	w.run(m.schedule)
+	return w.result()
+}
+
+// Each defect of a partition breaks a promise.
+func TestEveryDefectOfAPartitionIsFound(t *testing.T) {
+	t.Parallel()
+	for _, m := range []clusterMutant{
+		{name: "no canary", text: "}:~", other: "}:T", schedule: []clusterFault{moveAfterALag}},
+		{name: "no header", text: "HEADER) == 0", other: "HEADER) == 9", schedule: []clusterFault{leavePages}},
+		{name: "keys that are made again", text: "P .. key) == 0", other: "P .. key) == 9", schedule: []clusterFault{leaveAny, leaveAny}},
+		{name: "nothing kept", keepsNothing: true, schedule: []clusterFault{killMasterWithALag}},
+		{name: "a client that retries", retries: true, schedule: []clusterFault{loseReplies, loseReplies, loseReplies}},
+		{name: "marks beside the state", text: "if is_partition then SESSIONS", other: "if redis == nil then SESSIONS", schedule: []clusterFault{leaveMarks}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			promise := func(v string) bool { return strings.HasPrefix(v, "P") }
+			chaos.Find(t, 3, promise, func(try int) chaos.Result { return runCluster(t, clusterSeed()+uint64(try), m) })
+		})
+	}
+}
