@@ -221,8 +221,8 @@ func (w *clusterWorld) keys(client *redis.Client, slot int) []string {
 	return all
 }
 
-func migrate(client *redis.Client, to *servers.Redis, key string) error {
-	return client.Do(context.Background(), "migrate", "127.0.0.1", to.Port(), key, 0, 5000).Err()
+func migrate(client *redis.Client, to *servers.Redis, key string, more ...any) error {
+	return client.Do(context.Background(), append([]any{"migrate", "127.0.0.1", to.Port(), key, 0, 5000}, more...)...).Err()
 }
 
 // loseReplies ends connections when a batch was applied. The server refuses what comes
