@@ -75,6 +75,11 @@ test-search: test-servers ## searches over many seeds: every defect that is buil
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail
 	$(TEST) -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/... ./test/integration/faults
 
+.PHONY: test-valkey
+test-valkey: test-servers ## conformance, partitions, failovers and resharding on valkey-server, which has to be installed
+	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode
+	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 8 -timeout $(TIMEOUT) -run 'F4|F31|F34|F38|X9' ./test/integration/faults
+
 .PHONY: test-long
 test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages: about 20 minutes
 	FOOTFALL_TEST_LONG=1 $(TEST) -timeout 30m -v -run '^TestInstancesThatAreKilledLoseNoWindowAndNoID$$' ./test/integration/faults
@@ -82,7 +87,7 @@ test-long: test-servers ## instances are killed over 200 windows, the ring is ch
 	$(TEST) -timeout 30m -v -run 'Storm|FallBack|PowerCuts|Squall|EveryDefect' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
 
 .PHONY: test-compose
-test-compose: check-compose ## the stack of docker-compose.yml under faults; needs a Docker engine
+test-compose: check-compose ## the stacks of docker-compose.yml and deploy under faults; needs a Docker engine
 	go test -tags compose -vet=off -count=1 -timeout 25m ./test/compose
 
 .PHONY: test-manifests

@@ -21,7 +21,7 @@ var runBy = map[string]string{
 }
 
 // plain are programs of every system, whose arguments are not checked.
-var plain = []string{"awk", "cd", "cp", "echo", "git", "grep", "gzip", "head", "mkdir", "mv", "openssl", "redis-server", "rm", "sort", "zcat"}
+var plain = []string{"[", "awk", "cd", "cp", "date", "echo", "git", "grep", "gzip", "head", "mkdir", "mv", "openssl", "redis-server", "rm", "sort", "zcat"}
 
 // commandCheck knows what commands may name.
 type commandCheck struct {
@@ -268,7 +268,7 @@ func (c commandCheck) curl(args []string) error {
 	}
 	listener, route, _ := strings.Cut(url, "/")
 	public, admin, _ := strings.Cut(c.api, "\n## Admin listener")
-	table := map[string]string{"localhost:8000": public, "localhost:8001": admin}[listener]
+	table := map[string]string{"localhost:8000": public, "127.0.0.1:8010": public, "localhost:8001": admin}[listener]
 	route, _, _ = strings.Cut("/"+route, "?")
 	for _, known := range namesIn(table, "`("+method+" /[^ `?]*)[^`]*`") {
 		pattern := regexp.MustCompile(`\\\{[a-z_]+\\\}`).ReplaceAllString(regexp.QuoteMeta(strings.TrimPrefix(known, method+" ")), "[^/]+")

@@ -25,7 +25,7 @@ type shellScan struct {
 func (s *shellScan) scan(end rune) {
 	var words []string
 	finish := func() {
-		for len(words) > 0 && isAssignment(words[0]) {
+		for len(words) > 0 && (isAssignment(words[0]) || slices.Contains(keywords, words[0])) {
 			words = words[1:]
 		}
 		if len(words) > 0 {
@@ -94,6 +94,9 @@ func (s *shellScan) word(end rune) string {
 	return w.String()
 }
 
+// keywords stand before or after commands.
+var keywords = []string{"if", "then", "else", "fi"}
+
 func isAssignment(word string) bool {
 	name, _, ok := strings.Cut(word, "=")
 	return ok && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") == ""
@@ -104,6 +107,7 @@ func TestShellScriptsAreSplitIntoCommands(t *testing.T) {
 	for script, want := range map[string][]string{
 		"a b # c\nd":                      {"a b", "d"},
 		"a && b || c; d | e":              {"a", "b", "c", "d", "e"},
+		"if [ -e a ]; then b c; fi && d":  {"[ -e a ]", "b c", "d"},
 		"A=1 B='2 3' a --b='c d'":         {"a --b=c d"},
 		"a \\\n  b":                       {"a b"},
 		"old=$(a b)\nc $old && d":         {"a b", "c $old", "d"},

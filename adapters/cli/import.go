@@ -102,7 +102,9 @@ func (in *pageImport) take(ctx context.Context, text []byte, bad error) error {
 	case in.columns != nil:
 		line, bad = in.columns.parse(text)
 	default:
-		line, bad = parseLine(text)
+		if line, bad = parseLine(text); in.read == 1 && errors.Is(bad, errNotLine) {
+			bad = fmt.Errorf("%w%s", bad, otherColumns())
+		}
 	}
 	switch {
 	case bad != nil && in.skipInvalid:

@@ -220,13 +220,15 @@ func TestN10CSVIsReadByItsHeader(t *testing.T) {
 		"page,count": {"page,count\nhome,12\n\"a,b \"\"c\"\"\",0\n", `[{"page_id":"home","count":12},{"page_id":"a,b \"c\"","count":0}]`, ""},
 		"an export":  {"\ufeffPath;Title;Views\r\n/blog/hello;Hello;7\r\n", `[{"page_id":"/blog/hello","count":7}]`, ""},
 		"tabs":       {"visits\tpage\n3\thome\n", `[{"page_id":"home","count":3}]`, ""},
-		"no header":  {"home,12\n", "", `line 1: want {"page_id":"home","count":12}, or CSV whose first line is page,count`},
-		"no number":  {"page,count\nhome,\"1,204\"\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: the number is "1,204"`},
-		"negative":   {"page,count\nhome,-1\n", "", `line 2: want a page and a whole number`},
-		"too many":   {"page,count\nhome,1,2\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: it has 3 fields, the header has 2`},
-		"a quote":    {"page,count\nho\"me,1\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: bare "`},
-		"no page":    {"page,count\n,1\n", "", `line 2: bad page id`},
-		"twice":      {"page,count\nhome,1\nhome,2\n", `[{"page_id":"home","count":1}]`, `line 3: its page has an earlier line`},
+		"no header": {"url,12\n", "", `line 1: want {"page_id":"home","count":12}, or CSV whose first line is page,count; ` +
+			`page may be page_id, path, page path, and count may be visits, views, pageviews, hits (--skip=1`},
+		"not UTF-8": {"page,count\n/caf\xe9/,1\n", "", `line 2: it is not valid UTF-8; convert the file first, such as by iconv`},
+		"no number": {"page,count\nhome,\"1,204\"\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: the number is "1,204"`},
+		"negative":  {"page,count\nhome,-1\n", "", `line 2: want a page and a whole number`},
+		"too many":  {"page,count\nhome,1,2\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: it has 3 fields, the header has 2`},
+		"a quote":   {"page,count\nho\"me,1\n", "", `line 2: want a page and a whole number from 0 to 2^63-1, such as home,12: bare "`},
+		"no page":   {"page,count\n,1\n", "", `line 2: bad page id`},
+		"twice":     {"page,count\nhome,1\nhome,2\n", `[{"page_id":"home","count":1}]`, `line 3: its page has an earlier line`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

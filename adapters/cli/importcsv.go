@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"footfall/domain/counting"
 )
@@ -16,6 +17,19 @@ import (
 // errSeveralLines: reports of analytics tools may have a line for each day of a page. The
 // last one would be taken for all of them.
 var errSeveralLines = errors.New("its page has an earlier line; add up the lines of a page first")
+
+var errNotUTF8 = errors.New("it is not valid UTF-8; convert the file first, such as by iconv")
+
+// Names of columns, in lower case. The first of each are those that messages ask for.
+var (
+	pageColumns  = []string{"page", "page_id", "path", "page path"}
+	countColumns = []string{"count", "visits", "views", "pageviews", "hits"}
+)
+
+// otherColumns ends the message about a first line that is neither a page nor a header.
+func otherColumns() string {
+	return "; page may be " + strings.Join(pageColumns[1:], ", ") + ", and count may be " + strings.Join(countColumns[1:], ", ")
+}
 
 var errNotCSVLine = errors.New("want a page and a whole number from 0 to 2^63-1, such as home,12")
 
@@ -35,10 +49,10 @@ func csvHeader(line []byte) *csvColumns {
 		if err != nil {
 			continue
 		}
-		column := func(known ...string) int {
+		column := func(known []string) int {
 			return slices.IndexFunc(names, func(name string) bool { return slices.Contains(known, strings.ToLower(strings.TrimSpace(name))) })
 		}
-		if page, count := column("page", "page_id", "path", "page path"), column("count", "visits", "views", "pageviews", "hits"); page >= 0 && count >= 0 {
+		if page, count := column(pageColumns), column(countColumns); page >= 0 && count >= 0 {
 			return &csvColumns{comma, page, count, len(names), maphash.MakeSeed(), make(map[uint64]struct{})}
 		}
 	}
@@ -49,6 +63,8 @@ func csvHeader(line []byte) *csvColumns {
 func (c *csvColumns) parse(text []byte) (line exportLine, err error) {
 	fields, err := csvFields(text, c.comma)
 	switch {
+	case !utf8.Valid(text):
+		return line, errNotUTF8
 	case err != nil:
 		return line, fmt.Errorf("%w: %w", errNotCSVLine, err)
 	case len(fields) != c.most:

@@ -20,6 +20,7 @@ const maxLine = 1 << 20
 var (
 	errTooLong = fmt.Errorf("it has more than %d bytes", maxLine)
 	errUTF16   = errors.New("the file is UTF-16, want UTF-8")
+	errNotLine = errors.New(`want {"page_id":"home","count":12}, or CSV whose first line is page,count`)
 )
 
 // exportLine is a line of an export: a page with its count, null if the count
@@ -78,7 +79,7 @@ func explain(text []byte, err error) error {
 	case !utf8.Valid(text):
 		return errors.New("it is not valid UTF-8")
 	case !lenient || jsontext.Value(text).Kind() != '{':
-		return errors.New(`want {"page_id":"home","count":12}, or CSV whose first line is page,count`)
+		return errNotLine
 	}
 	name := fieldOf(err)
 	switch {

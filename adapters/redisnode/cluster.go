@@ -23,7 +23,7 @@ const reloadInterval = 5 * time.Second
 // maxMasters is how many lanes there may be. A cluster has 1,000 servers at most.
 const maxMasters = 2000
 
-// Cluster is a Redis Cluster, version 7.0 or later. URL:
+// Cluster is a Redis Cluster, version 7.0 or later, or one of Valkey. URL:
 // redis+cluster://[user:pass@]host:port,host:port[?partitions=16&wait=0], and
 // rediss+cluster:// for TLS; one of the addresses has to answer.
 //

@@ -1,6 +1,7 @@
 package redisnode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,13 @@ func (k *checks) checkKind(ctx context.Context, c *redis.Conn, info map[string]m
 		addr, _ = k.master.server()
 	}
 	url := urlOf(info, addr, k.tls)
-	switch isMember := info["Server"]["redis_mode"] == "cluster"; {
+	switch isMember := modeOf(info) == "cluster"; {
 	case isMember && k.cluster:
 		return nil
 	case isMember:
 		return unusable("it is a member of a Redis Cluster, whose keys lie on many servers", fmt.Errorf(
 			"%s is a member of a Redis Cluster, whose keys lie on many servers; want FOOTFALL_STORE=%s", addr, url))
-	case info["Server"]["redis_mode"] == "sentinel":
+	case modeOf(info) == "sentinel":
 		known, _ := mastersOf(c.Do(ctx, "SENTINEL", "masters")) // without the right, NAME says what is wanted
 		if len(known) > 0 {
 			url = strings.TrimSuffix(url, "NAME") + strings.Join(known, ",")
@@ -70,9 +71,9 @@ func urlOf(info map[string]map[string]string, addr string, tls bool) string {
 	}
 	r := info["Replication"]
 	switch {
-	case info["Server"]["redis_mode"] == "cluster":
+	case modeOf(info) == "cluster":
 		return scheme + "+cluster://" + addr
-	case info["Server"]["redis_mode"] == "sentinel":
+	case modeOf(info) == "sentinel":
 		return scheme + "+sentinel://" + addr + "/NAME"
 	case r["role"] == "slave":
 		addr = net.JoinHostPort(r["master_host"], r["master_port"])
@@ -108,4 +109,9 @@ func saysUnusable(err error) string {
 		return counting.ServerSays(err)
 	}
 	return ""
+}
+
+// modeOf is standalone, cluster or sentinel. Valkey names the field differently.
+func modeOf(info map[string]map[string]string) string {
+	return cmp.Or(info["Server"]["redis_mode"], info["Server"]["server_mode"])
 }

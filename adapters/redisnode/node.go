@@ -1,5 +1,5 @@
 // Package redisnode is a node on one Redis server (or a primary with its
-// replicas), version 7.0 or later.
+// replicas), version 7.0 or later, or Valkey.
 //
 // URL: redis://[user:pass@]host:port,host:port/db, rediss:// for TLS; a node
 // for each address, named redis_<port>, or redis_<host>_<port> where two share

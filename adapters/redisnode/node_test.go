@@ -40,11 +40,18 @@ func openAs(tb testing.TB, id counting.NodeID, server *servers.Redis, user, pass
 func documentedUser(t *testing.T) []string {
 	t.Helper()
 	docs := check.Value(os.ReadFile("../../docs/redis.md"))(t)
-	rights := regexp.MustCompile(`(?m)^ACL SETUSER footfall on >PASSWORD (.+)$`).FindSubmatch(docs)
-	if rights == nil {
-		t.Fatal("docs/redis.md lists no rights")
+	rights := func(line string) []string {
+		found := regexp.MustCompile(`(?m)^ACL SETUSER footfall ` + line + `$`).FindSubmatch(docs)
+		if found == nil {
+			t.Fatal("docs/redis.md does not list " + line)
+		}
+		return strings.Fields(string(found[1]))
 	}
-	return append([]string{"--user", "footfall", "on", ">secret"}, strings.Fields(string(rights[1]))...)
+	user := append([]string{"--user", "footfall", "on", ">secret"}, rights(`on >PASSWORD (.+)`)...)
+	if servers.HasWaitAOF(t) {
+		user = append(user, rights(`(\+waitaof .+)`)...)
+	}
+	return user
 }
 
 // do is a command of the test's own.

@@ -3,6 +3,9 @@ package redisnode_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +26,13 @@ type partition struct {
 // openPartition opens a partition of a cluster, which has as many as that.
 func openPartition(tb testing.TB, cluster *servers.Cluster, number, of int) partition {
 	tb.Helper()
+	return openPartitionAs(tb, cluster, number, of, "", "")
+}
+
+func openPartitionAs(tb testing.TB, cluster *servers.Cluster, number, of int, user, password string) partition {
+	tb.Helper()
 	o := check.Value(redisnode.ParseClusterURL(cluster.URL(fmt.Sprintf("?partitions=%d", of))))(tb)
+	o.Username, o.Password = user, password
 	o.Log = slog.New(slog.DiscardHandler)
 	client := redisnode.NewCluster(o)
 	tb.Cleanup(func() { _ = client.Close() })
@@ -42,29 +51,58 @@ func (p partition) do(tb testing.TB, args ...any) {
 }
 
 // emptyClusters lends clusters of one server to cases. A cluster serves 2 s after its start.
-type emptyClusters chan *servers.Cluster
+type emptyClusters struct {
+	test     testing.TB // outlives the cases
+	user     string     // empty: the default one
+	password string
+	args     []string // of the server
+	free     chan *servers.Cluster
+}
 
-func (e emptyClusters) open(t *testing.T, test testing.TB) *servers.Cluster {
+// open opens a partition of an empty cluster.
+func (e emptyClusters) open(t *testing.T) partition {
 	t.Helper()
 	var c *servers.Cluster
 	select {
-	case c = <-e:
+	case c = <-e.free:
 		check.Must(t, c.Client().FlushAll(t.Context()).Err())
 	default:
-		c = servers.StartClusterWithClock(test)
+		c = servers.StartClusterWithClock(e.test, e.args...)
 	}
 	c.Servers[0].Clock.Shift(t, 0)
 	c.Servers[0].Clock.Stop(t, 0)
-	t.Cleanup(func() { e <- c })
-	return c
+	t.Cleanup(func() { e.free <- c })
+	return e.partition(t, c, 0)
+}
+
+// partition is one of 16 of a cluster.
+func (e emptyClusters) partition(t *testing.T, c *servers.Cluster, number int) partition {
+	t.Helper()
+	return openPartitionAs(t, c, number, 16, e.user, e.password)
 }
 
 func TestAPartitionKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	empty := make(emptyClusters, 1000)
-	test := t
+	testPartition(t, emptyClusters{test: t})
+}
+
+// F29: a user with the rights that are documented is enough.
+func TestF29APartitionIsANodeForTheDocumentedUser(t *testing.T) {
+	t.Parallel()
+	docs := check.Value(os.ReadFile("../../docs/redis-cluster.md"))(t)
+	more := regexp.MustCompile(`(?m)^ACL SETUSER footfall (.+)$`).FindSubmatch(docs)
+	if more == nil {
+		t.Fatal("docs/redis-cluster.md lists no rights")
+	}
+	user := append(documentedUser(t), strings.Fields(string(more[1]))...)
+	testPartition(t, emptyClusters{test: t, user: "footfall", password: "secret", args: user})
+}
+
+func testPartition(t *testing.T, empty emptyClusters) {
+	t.Helper()
+	empty.free = make(chan *servers.Cluster, 1000)
 	conformance.TestNode(t, conformance.Harness{
-		Open: func(t *testing.T) conformance.Node { return openPartition(t, empty.open(t, test), 0, 16) },
+		Open: func(t *testing.T) conformance.Node { return empty.open(t) },
 		Advance: func(t *testing.T, n conformance.Node, d time.Duration) {
 			n.(partition).cluster.Servers[0].Clock.Stop(t, d)
 		},
@@ -80,11 +118,11 @@ func TestAPartitionKeepsTheContract(t *testing.T) {
 				server.Clock.Stop(t, time.Second)
 			}
 			server.Clock.Stop(t, -passed)
-			return openPartition(t, cluster, 0, 16)
+			return empty.partition(t, cluster, 0)
 		},
 		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {
 			cluster := n.(partition).cluster
-			other := openPartition(t, cluster, 1, 16)
+			other := empty.partition(t, cluster, 1)
 			for _, key := range []string{"T"} {
 				client := cluster.Client()
 				dump := check.Value(client.Dump(t.Context(), n.(partition).key("%s", key)).Result())(t)

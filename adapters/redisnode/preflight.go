@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -94,16 +95,17 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 		const says = "LOADING Redis is loading the dataset in memory"
 		return notApplied(&counting.ServerError{Says: says, Err: errors.New(says)})
 	}
-	version := info["Server"]["redis_version"]
-	var major, minor int
-	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
-	if major < 7 {
-		return setup("redis %s is too old, want 7.0 or later", version)
+	hasWaitAOF, err := checkVersion(info["Server"]["redis_version"])
+	if err != nil {
+		return err
 	}
-	if missing, err := c.Eval(ctx, probe(), nil, k.commands...).Text(); err == nil && missing != "" {
-		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
-	} else if err != nil && isSetup(err) {
-		return refusedAtOnce(k.words(err.Error()))
+	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
+		// A server that hides its configuration is assumed to have the default.
+		how, err := c.ConfigGet(ctx, "appendfsync").Result()
+		k.syncing.Store(err != nil || how["appendfsync"] == "everysec")
+	}
+	if err := k.checkRights(ctx, c); err != nil {
+		return err
 	}
 	if policy := info["Memory"]["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["Memory"]["maxmemory"] != "0" {
 		return setup("maxmemory-policy is %s, so redis may delete counts: want noeviction", policy)
@@ -112,11 +114,33 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", k.node)
 	}
 	k.warnOfReplicas(info["Replication"])
-	hasWaitAOF := major > 7 || minor >= 2
-	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
-		// A server that hides its configuration is assumed to have the default.
-		how, err := c.ConfigGet(ctx, "appendfsync").Result()
-		k.syncing.Store(err != nil || how["appendfsync"] == "everysec")
+	return nil
+}
+
+// checkVersion returns whether a server of the version has WAITAOF. Valkey states the last
+// version of Redis that it is compatible with.
+func checkVersion(version string) (hasWaitAOF bool, err error) {
+	var major, minor int
+	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is 0.0
+	if major < 7 {
+		return false, setup("redis %s is too old, want 7.0 or later", version)
+	}
+	return major > 7 || minor >= 2, nil
+}
+
+// checkRights refuses a user who may not run a command that is needed. Nodes that arcs move
+// between need WAITAOF where the server syncs once a second.
+func (k *checks) checkRights(ctx context.Context, c *redis.Conn) error {
+	needed := k.commands
+	if k.syncing.Load() && !k.cluster {
+		needed = append(slices.Clip(needed), "WAITAOF")
+	}
+	missing, err := c.Eval(ctx, probe(), nil, needed...).Text()
+	switch {
+	case err == nil && missing != "":
+		return setup("the user may not run %s; docs/redis.md lists the rights that are needed", missing)
+	case err != nil && isSetup(err):
+		return refusedAtOnce(k.words(err.Error()))
 	}
 	return nil
 }

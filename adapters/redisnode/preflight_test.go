@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"footfall/adapters/redisnode"
 	"footfall/domain/counting"
+	"footfall/domain/sharding"
 	"footfall/test/check"
 	"footfall/test/servers"
 )
@@ -55,30 +57,94 @@ func TestAServerWithoutAnAppendOnlyFileIsWarnedOfOnce(t *testing.T) {
 	}
 }
 
+// Managed services have no CONFIG, SHUTDOWN and DEBUG.
+func TestAServerWithoutAdministrativeCommandsCounts(t *testing.T) {
+	t.Parallel()
+	without := []string{"--rename-command", "CONFIG", "", "--rename-command", "SHUTDOWN", "", "--rename-command", "DEBUG", ""}
+	server := servers.StartRedis(t, without...)
+	client := server.Client()
+	defer func() { _ = client.Close() }()
+	if err := client.ConfigGet(t.Context(), "appendfsync").Err(); err == nil || !strings.Contains(err.Error(), "unknown command") {
+		t.Fatalf("CONFIG is there: %v", err)
+	}
+	n := joined(t, server)
+	check.Value(n.Apply(t.Context(), visits(1)))(t)
+	check.Equal(t, check.Value(n.Read(t.Context(), 1, []counting.Located{{Arc: 1, Page: page(1)}}))(t)[0].Visits, 1, "visits")
+}
+
 func TestAnOldServerIsRefused(t *testing.T) {
 	t.Parallel()
+	n := redisnode.New(redisnode.Options{
+		ID: "redis_7070", Addr: saysOfItself(t, "# Server\r\nredis_version:6.2.14\r\n"), Log: slog.New(slog.DiscardHandler),
+	})
+	defer func() { _ = n.Close() }()
+	_, err := n.Apply(t.Context(), visits(1))
+	wantNotApplied(t, err, "redis 6.2.14 is too old")
+}
+
+// F38: a server of another kind than the URL says is refused at the first call, within 2 s,
+// with the URL that is right.
+func TestF38AServerOfAnotherKindIsRefusedWithTheURLThatIsRight(t *testing.T) {
+	t.Parallel()
+	single, member := servers.StartRedis(t).Addr, servers.StartCluster(t, 1, 0).Servers[0].Addr
+	sentinel := saysOfItself(t, "# Server\r\nredis_version:7.0.15\r\nredis_mode:sentinel\r\n")
+	for url, want := range map[string]string{
+		"redis://" + member:           "a member of a Redis Cluster, whose keys lie on many servers; want FOOTFALL_STORE=redis+cluster://" + member,
+		"redis://" + sentinel:         "a Sentinel, which has no counts; want FOOTFALL_STORE=redis+sentinel://" + sentinel + "/NAME",
+		"redis+cluster://" + single:   "a single server, and no member of a Redis Cluster; want FOOTFALL_STORE=redis://" + single,
+		"redis+cluster://" + sentinel: "a Sentinel, which has no counts; want FOOTFALL_STORE=redis+sentinel://" + sentinel + "/NAME",
+	} {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			_, err := openStore(t, url).RingState(t.Context())
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if wantNotApplied(t, err, want); !errors.Is(err, counting.ErrUnusable) {
+				t.Errorf("%v, want ErrUnusable", err)
+			}
+		})
+	}
+}
+
+// openStore opens a node of a store of either kind.
+func openStore(t *testing.T, url string) sharding.RingStore {
+	t.Helper()
+	if strings.HasPrefix(url, "redis+cluster:") {
+		o := check.Value(redisnode.ParseClusterURL(url))(t)
+		o.Log = slog.New(slog.DiscardHandler)
+		c := redisnode.NewCluster(o)
+		t.Cleanup(func() { _ = c.Close() })
+		return c.Partitions()[0]
+	}
+	o := check.Value(redisnode.ParseURL(url))(t)[0]
+	o.ID, o.Log = "redis_7070", slog.New(slog.DiscardHandler)
+	n := redisnode.New(o)
+	t.Cleanup(func() { _ = n.Close() })
+	return n
+}
+
+// saysOfItself starts a server that knows INFO, and no other command. It returns the address.
+func saysOfItself(t *testing.T, info string) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check.Must(t, err)
-	defer func() { _ = l.Close() }()
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go answerAsOld(c)
+			go answerInfo(c, info)
 		}
 	}()
-	n := redisnode.New(redisnode.Options{ID: "redis_7070", Addr: l.Addr().String(), Log: slog.New(slog.DiscardHandler)})
-	defer func() { _ = n.Close() }()
-	_, err = n.Apply(t.Context(), visits(1))
-	wantNotApplied(t, err, "redis 6.2.14 is too old")
+	return l.Addr().String()
 }
 
-// answerAsOld knows INFO, and no other command.
-func answerAsOld(c net.Conn) {
+func answerInfo(c net.Conn, info string) {
 	defer func() { _ = c.Close() }()
-	const info = "# Server\r\nredis_version:6.2.14\r\n"
 	for in := bufio.NewScanner(c); in.Scan(); {
 		switch strings.ToLower(in.Text()) {
 		case "info":
@@ -86,5 +152,36 @@ func answerAsOld(c net.Conn) {
 		case "hello", "ping":
 			_, _ = fmt.Fprint(c, "-ERR unknown command\r\n")
 		}
+	}
+}
+
+// A user who may not run WAITAOF could not move arcs, so a server that has it and syncs
+// once a second refuses that user. One that hides how it syncs is taken for such a server.
+func TestTheRightToWaitForTheDiskIsChecked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sync, right string
+		needed      bool
+	}{{"everysec", "+config|get", true}, {"always", "-config|get", true}, {"always", "+config|get", false}, {"no", "+config|get", false}} {
+		t.Run(c.sync+" "+c.right, func(t *testing.T) {
+			t.Parallel()
+			server := servers.StartRedis(t, "--appendfsync", c.sync)
+			n := openAs(t, "redis_7070", server, "ff", "pw")
+			n.do(t, "acl", "setuser", "ff", "on", ">pw", "~ff:*", "+@all", c.right)
+			if !servers.HasWaitAOF(t) {
+				check.Is(t, check.Err(n.RingState(t.Context())), counting.ErrUninitialized)
+				return
+			}
+			n.do(t, "acl", "setuser", "ff", "-waitaof")
+			err := check.Err(n.RingState(t.Context()))
+			if !c.needed {
+				check.Is(t, err, counting.ErrUninitialized)
+				return
+			}
+			check.Is(t, err, counting.ErrUnusable)
+			check.Says(t, err, "the user may not run WAITAOF")
+			n.do(t, "acl", "setuser", "ff", "+waitaof")
+			eventually(t, func() bool { _, err := n.RingState(t.Context()); return errors.Is(err, counting.ErrUninitialized) })
+		})
 	}
 }

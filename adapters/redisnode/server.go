@@ -130,7 +130,8 @@ func (s *server) replace(old, replacement *redis.Client) bool {
 
 // move connects to the server at an address from now on.
 func (s *server) move(addr string) {
-	for !s.replace(s.client.Load(), s.newClient(addr)) { // a demoted server has been replaced
+	for moved := false; !moved; { // a demoted server may be replaced meanwhile
+		moved = s.replace(s.client.Load(), s.newClient(addr))
 	}
 }
 

@@ -1,30 +1,28 @@
-package redisnode
+package redisnode_test
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
+
+	"footfall/adapters/redisnode"
+	"footfall/test/check"
 )
 
 // The tags are stored: other ones find no counts.
 func TestTagsOfPartitionsStayTheSame(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(tags(4), " "); got != "13280 1296 2821 16248" {
-		t.Errorf("the tags are %s", got)
-	}
-	for n := 1; n <= maxPartitions; n *= 2 {
-		all := tags(n)
-		if all[0] != tags(1)[0] {
-			t.Errorf("the first of %d is %s", n, all[0])
+	prefixes := func(n int) (all []string) {
+		o := check.Value(redisnode.ParseClusterURL(fmt.Sprintf("redis+cluster://n1?partitions=%d", n)))(t)
+		c := redisnode.NewCluster(o)
+		defer func() { _ = c.Close() }()
+		for _, p := range c.Partitions() {
+			all = append(all, p.Prefix())
 		}
-		for p, tag := range all {
-			if share := slots / n; slotOf(tag)/share != p || slices.Index(all, tag) != p {
-				t.Errorf("tag %s of partition %d of %d is in slot %d", tag, p, n, slotOf(tag))
-			}
-		}
+		return all
 	}
-	// The specification's own example.
-	if slotOf("123456789") != 0x31C3 {
-		t.Errorf("slot %x", slotOf("123456789"))
+	check.Equal(t, strings.Join(prefixes(4), " "), "ff:{13280}: ff:{1296}: ff:{2821}: ff:{16248}:", "prefixes")
+	for n := 1; n <= 256; n *= 2 {
+		check.Equal(t, prefixes(n)[0], prefixes(1)[0], "the first one of %d", n)
 	}
 }

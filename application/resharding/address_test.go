@@ -120,7 +120,8 @@ func (w *network) start(t *testing.T, before func(addr string, c chaos.Call) err
 	})}
 	check.Must(t, d.cluster.Start(t.Context()))
 	d.visits = visits.New(d.cluster)
-	d.ring = resharding.New(resharding.Options{Cluster: d.cluster, Log: log,
+	d.ring = resharding.New(resharding.Options{
+		Cluster: d.cluster, Log: log,
 		Locate: func(where string, _ []sharding.Member) (counting.NodeID, string, error) { return "", where, nil },
 	})
 	check.Must(t, d.ring.Start(t.Context()))

@@ -1,7 +1,7 @@
 //go:build compose
 
-// Package compose_test brings the stack of docker-compose.yml up and does to
-// it what users and accidents do. It needs a Docker engine: make test-compose.
+// Package compose_test brings the stacks of docker-compose.yml and deploy/ up, and does to
+// them what users and accidents do. It needs a Docker engine: make test-compose.
 package compose_test
 
 import (
@@ -30,18 +30,27 @@ type stack struct {
 	down    func()
 }
 
-// newStack prepares a stack that is taken down with its volumes at the end of
-// the test, also when a signal ends it.
+// newStack prepares the stack of docker-compose.yml.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	root, err := filepath.Abs("../..") // also for scripts, which have another folder
-	if err != nil {
-		t.Fatal(err)
+	return newStackOf(t, "docker-compose.yml", "test/compose/compose.test.yml")
+}
+
+// newStackOf prepares a stack of files, named from the root of the repository. It is taken
+// down with its volumes at the end of the test, also when a signal ends it.
+func newStackOf(t *testing.T, files ...string) *stack {
+	t.Helper()
+	for i, file := range files {
+		path, err := filepath.Abs(filepath.Join("../..", file)) // also for scripts, which have another folder
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = path
 	}
 	project := "footfall-test-" + strings.ToLower(rand.Text()[:10])
 	s := &stack{t: t, project: project, env: append(os.Environ(),
 		"COMPOSE_PROJECT_NAME="+project, "COMPOSE_PROGRESS=plain", "COMPOSE_PROFILES=",
-		"COMPOSE_FILE="+strings.Join([]string{filepath.Join(root, "docker-compose.yml"), filepath.Join(root, "test/compose/compose.test.yml")}, string(os.PathListSeparator)),
+		"COMPOSE_FILE="+strings.Join(files, string(os.PathListSeparator)),
 		"COMPOSE_ENV_FILES="+os.DevNull, // no setting of the user who runs the test
 		"FOOTFALL_VERSION="+project, "FOOTFALL_PORT=0", "FOOTFALL_WINDOW=5s",
 		"FOOTFALL_ADMIN_LISTEN=:8001", "FOOTFALL_ADMIN_TOKEN="+rand.Text(),

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -56,15 +57,32 @@ func newReader(t *testing.T, dir string, in *service.Instance) *reader {
 // run runs a script and returns what it prints to stdout.
 func (r *reader) run(script string) string {
 	r.t.Helper()
-	cmd := exec.CommandContext(r.t.Context(), "sh", "-euc", script)
+	out, err := r.shell("-euc", script)
+	if err != nil {
+		r.t.Fatalf("%s\n%v\n%s", script, err, out)
+	}
+	return out
+}
+
+// pasteFails runs a script whose commands fail. As in a terminal, the commands after one
+// that fails run, unless the script prevents it.
+func (r *reader) pasteFails(script string) {
+	r.t.Helper()
+	if out, err := r.shell("-uc", script); err == nil {
+		r.t.Errorf("%s\nsucceeds: %s", script, out)
+	}
+}
+
+func (r *reader) shell(options, script string) (string, error) {
+	cmd := exec.CommandContext(r.t.Context(), "sh", options, script)
 	cmd.Dir, cmd.Env = r.dir, r.env
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		r.t.Fatalf("%s\n%v\n%s%s", script, err, out, errs.String())
+		err = fmt.Errorf("%w: %s", err, errs.String())
 	}
-	return string(out)
+	return string(out), err
 }
 
 // terminal runs a script that goes on until Ctrl-C, which end presses, and returns when a
@@ -136,28 +154,83 @@ func TestN15TheEmbeddedStoreIsRestoredAsThePageSays(t *testing.T) {
 	in.Record("home").Want(t, 200)
 	in.Stop()
 	r.run(backup) // again, in place of the first
+	check.Must(t, os.Rename(filepath.Join(r.dir, "data"), filepath.Join(r.dir, "away")))
+	r.pasteFails(backup)
+	check.Value(os.Stat(filepath.Join(r.dir, "data.backup/footfall.db")))(t) // the copy stays
+	check.Must(t, os.Rename(filepath.Join(r.dir, "away"), filepath.Join(r.dir, "data")))
 	in = d.Start()
 	in.Record("home").Want(t, 200)
 	check.Equal(t, in.Visits("home"), 3, "visits before the restore")
-	for range 2 { // the copy stays as it is
+	for i := range 2 { // the copy stays as it is, and a trial that was left makes way
 		tried := servers.FreeAddr(t)
-		trial := strings.NewReplacer("127.0.0.1:8010", tried, "127.0.0.1:8011", "127.0.0.1:0").Replace(scripts(t, page, "Try a restore")[0])
-		end := r.terminal(trial)
+		trial := scripts(t, page, "Try a restore")
+		at := strings.NewReplacer("127.0.0.1:8010", tried, "127.0.0.1:8011", "127.0.0.1:0")
+		end := r.terminal(at.Replace(trial[0]), "FOOTFALL_PUBLISHER=amqp://127.0.0.1:1/?queue=counts_queue")
 		service.MustSend(t, "POST", "http://"+tried+"/visit/home", "").Want(t, 200)
-		service.MustSend(t, "GET", "http://"+tried+"/visits/home", "").Want(t, 200, `"visits":3`)
+		if got := r.run(at.Replace(trial[1])); !strings.Contains(got, `"visits":3,`) {
+			t.Errorf("the copy answers %s", got)
+		}
+		service.MustSend(t, "GET", "http://"+tried+"/readyz", "").Want(t, 200, "!rabbitmq")
 		end()
-		r.run("rm -r data.trial")
+		if i == 1 {
+			r.run(trial[2])
+			check.Equal(t, len(r.files("*trial*")), 0, "files of the trial")
+		}
 	}
 	in.Stop()
-	r.run(scripts(t, page, "Restore of the embedded store")[0])
+	restores(r, d, scripts(t, page, "Restore of the embedded store"))
 	in = d.Start()
-	check.Equal(t, in.Visits("home"), 2, "visits after the restore")
-
 	in.Record("home").Want(t, 200)
 	in.Record("other").Want(t, 200)
 	newReader(t, d.Dir, in).run(scripts(t, page, "An export as a backup")[0])
 	check.Equal(t, in.Visits("home"), 3, "visits after an export that was imported")
 	in.Stop()
+}
+
+// restores puts the copy, in which a page has two visits, into the place of stores that are
+// sound, restored already, damaged and deleted.
+func restores(r *reader, d *service.Deployment, blocks []string) {
+	r.t.Helper()
+	store := filepath.Join(r.dir, "data")
+	for _, c := range []struct {
+		name    string
+		before  func()
+		damaged int // stores that made way
+	}{
+		{"after more visits", func() {}, 1},
+		{"once more", func() {}, 2},
+		{"after damage", func() { check.Must(r.t, os.WriteFile(filepath.Join(store, "footfall.db"), []byte("damaged"), 0o600)) }, 3},
+		{"after a loss", func() { check.Must(r.t, os.RemoveAll(store)) }, 3},
+	} {
+		c.before()
+		for seconds := time.Now().Unix(); time.Now().Unix() == seconds; { // a name has the second
+			time.Sleep(10 * time.Millisecond)
+		}
+		r.run(blocks[0])
+		in := d.Start()
+		at := strings.NewReplacer("localhost:8000", strings.TrimPrefix(in.Public, "http://"))
+		if got := r.run(at.Replace(blocks[1])); !strings.Contains(got, `"visits":2,`) {
+			r.t.Errorf("%s a restore answers %s", c.name, got)
+		}
+		if strings.Contains(in.Logged(), "first start") {
+			r.t.Errorf("%s a restore makes a store", c.name)
+		}
+		in.Record("home").Want(r.t, 200)
+		in.Stop()
+		check.Equal(r.t, len(r.files("data.damaged.*/footfall.db")), c.damaged, "stores that made way, %s", c.name)
+		check.Equal(r.t, len(r.files("data*/*")), c.damaged+2, "files of all stores, %s", c.name)
+	}
+	check.Must(r.t, os.Rename(filepath.Join(r.dir, "data.backup"), filepath.Join(r.dir, "away")))
+	r.pasteFails(blocks[0])
+	check.Equal(r.t, len(r.files("data/footfall.db")), 1, "the store after a restore without a copy")
+	check.Must(r.t, os.Rename(filepath.Join(r.dir, "away"), filepath.Join(r.dir, "data.backup")))
+	r.run(blocks[0])
+}
+
+// files are those in the folder of the reader that match a pattern.
+func (r *reader) files(pattern string) []string {
+	r.t.Helper()
+	return check.Value(filepath.Glob(filepath.Join(r.dir, pattern)))(r.t)
 }
 
 // N15: copies of all Redis servers are a backup. A server that is started from one has an

@@ -146,7 +146,10 @@ func TestN15OneServerIsRunAsThePageSays(t *testing.T) {
 	s.get("8010", service.AcceptPath("1", "http://example.org/")).Want(t, 400)
 	end()
 	s.visits("8000", "%2Fblog%2Fhello", 88)
+	s.do("Try a restore")
+	check.Equal(t, len(s.files("newest*"))+len(s.files("trial*")), 0, "files of the trial")
 
+	s.restores()
 	s.upgrades()
 	s.do("When the disk is full", `{"status":"ready"}`)
 	if len(s.blocks) > 0 {
@@ -178,6 +181,36 @@ func (s *server) backsUpByCron(line string) {
 	check.Equal(s.t, filepath.Base(left[0]), "counts-20250103T031000Z.ndjson.gz", "the oldest")
 }
 
+// restores replaces a store that is damaged, and then one that was deleted, by the newest
+// backup, and does that once more.
+func (s *server) restores() {
+	s.t.Helper()
+	const section = "Restore"
+	choose, restore := s.next(section), s.next(section)
+	store := s.root + "/var/lib/footfall/data"
+	for i, lose := range []func(){
+		func() {
+			s.run("systemctl stop footfall")
+			check.Must(s.t, os.WriteFile(store+"/footfall.db", []byte("damaged"), 0o600))
+			s.run("systemctl start footfall")
+			service.WaitFor(s.t, "the log names the damage", func() bool { return strings.Contains(s.run("journalctl"), "no sound database") })
+		},
+		func() { check.Must(s.t, os.RemoveAll(store)) },
+		func() {},
+	} {
+		lose()
+		if out := s.run(choose); !strings.Contains(out, "counts-") {
+			s.t.Errorf("%s\nprints %s", choose, out)
+		}
+		if out := s.run(restore); !strings.Contains(out, `{"status":"ready"}`) || !strings.Contains(out, `"visits":88,`) {
+			s.t.Errorf("restore %d: %s\nprints %s", i+1, restore, out)
+		}
+		s.visits("8000", "%2F", 1204)
+	}
+	check.Equal(s.t, len(check.Value(filepath.Glob(store+".damaged.*/footfall.db"))(s.t)), 2, "stores that made way")
+	check.Equal(s.t, len(check.Value(filepath.Glob(store+"*/*"))(s.t)), 3, "files of all stores")
+}
+
 // upgrades installs a version, and goes back from it, with the store and without.
 func (s *server) upgrades() {
 	s.t.Helper()
@@ -193,12 +226,19 @@ func (s *server) upgrades() {
 	s.do(section, `{"status":"ready"}`)
 	service.MustSend(s.t, "POST", "http://127.0.0.1:"+s.ports["8000"]+"/visit/%2Fblog%2Fhello", "").Want(s.t, 200)
 	s.visits("8000", "%2Fblog%2Fhello", 89)
-	s.do(section)
-	service.WaitFor(s.t, "the service is ready on the copy", func() bool {
-		got, err := service.Request(service.NewClient(), "GET", "http://127.0.0.1:"+s.ports["8000"]+"/readyz", "")
-		return err == nil && got.Status == 200
-	})
-	s.visits("8000", "%2Fblog%2Fhello", 88)
+	back := s.next(section)
+	for i, lose := range []func(){func() {}, func() { check.Must(s.t, os.RemoveAll(s.root+"/var/lib/footfall/data")) }} {
+		lose()
+		s.run(back)
+		service.WaitFor(s.t, "the service is ready on the copy", func() bool {
+			got, err := service.Request(service.NewClient(), "GET", "http://127.0.0.1:"+s.ports["8000"]+"/readyz", "")
+			return err == nil && got.Status == 200
+		})
+		s.visits("8000", "%2Fblog%2Fhello", 88)
+		service.MustSend(s.t, "POST", "http://127.0.0.1:"+s.ports["8000"]+"/visit/%2Fblog%2Fhello", "").Want(s.t, 200)
+		newer := check.Value(filepath.Glob(s.root + "/var/lib/footfall/data.newer.*/footfall.db"))(s.t)
+		check.Equal(s.t, len(newer), 1, "newer stores that made way, at the way back %d", i+1)
+	}
 }
 
 // N15: systemd finds no fault in the units, and the service is well confined.

@@ -34,7 +34,8 @@ type Redis struct {
 }
 
 // StartRedis starts a server with further arguments (as --name value) behind
-// the usual ones. A machine without redis-server fails the test.
+// the usual ones. FOOTFALL_TEST_REDIS names its program, another version or Valkey, in
+// place of redis-server. A machine without it fails the test.
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
 	return startRedis(tb, nil, false, nil, args)
@@ -98,9 +99,6 @@ func (r *Redis) Copy(tb testing.TB) *Redis {
 
 func startRedis(tb testing.TB, snapshot []byte, clock bool, a *Authority, args []string) *Redis {
 	tb.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		tb.Fatal("redis-server is needed: apt-get install redis-server, or scripts/install-test-servers as root")
-	}
 	var err error
 	for range 5 { // another process may take the port before the server does
 		r := &Redis{Addr: FreeAddr(tb), tls: a, dir: tempDir(tb), args: args}
@@ -165,6 +163,10 @@ func (r *Redis) Port() int {
 // Start starts the server, again if it was killed, and returns when it answers
 // and has loaded what it had.
 func (r *Redis) Start() error {
+	path, err := redisProgram()
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	args := []string{"--port", strconv.Itoa(r.Port())}
@@ -177,7 +179,7 @@ func (r *Redis) Start() error {
 	args = append(args, r.args...)
 	// Its log says so, not the port: a server of another process may answer there.
 	began := r.logged()
-	r.cmd = exec.CommandContext(context.Background(), "redis-server", args...)
+	r.cmd = exec.CommandContext(context.Background(), path, args...)
 	r.cmd.Env = append(os.Environ(), r.env...)
 	// A test that is killed takes its servers along.
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -191,9 +193,9 @@ func (r *Redis) Start() error {
 	for !strings.Contains(r.logged()[len(began):], "Ready to accept connections") {
 		select {
 		case <-ended:
-			return fmt.Errorf("redis-server on %s has ended:\n%s", r.Addr, r.logged()[len(began):])
+			return fmt.Errorf("%s on %s has ended:\n%s", path, r.Addr, r.logged()[len(began):])
 		case <-late:
-			return fmt.Errorf("redis-server on %s is not ready:\n%s", r.Addr, r.logged()[len(began):])
+			return fmt.Errorf("%s on %s is not ready:\n%s", path, r.Addr, r.logged()[len(began):])
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

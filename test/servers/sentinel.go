@@ -92,8 +92,12 @@ func (s *Sentinel) config(tb testing.TB) string {
 
 // Start starts the Sentinel, again if it was killed, and returns when it answers.
 func (s *Sentinel) Start() error {
+	path, err := redisProgram()
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
-	s.cmd = exec.CommandContext(context.Background(), "redis-server", s.file(), "--sentinel")
+	s.cmd = exec.CommandContext(context.Background(), path, s.file(), "--sentinel")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		s.mu.Unlock()

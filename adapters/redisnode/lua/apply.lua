@@ -17,28 +17,27 @@ local function has_no_room(arc, page)
   return redis.pcall('GETBIT', P .. 'coming', arc) == 0
 end
 
--- present are the arcs whose pages are here, as far as the batch has looked.
-local present = {}
-
--- is_absent tells whether the pages of an arc are missing. It looks once for an arc.
+-- is_absent tells whether the pages of an arc are missing, and notes it.
 local function is_absent(arc)
-  if not is_partition or present[arc] then return false end
-  if is_missing(arc) then
-    missing = arc
-    return true
-  end
-  present[arc] = true
-  return false
+  if not is_missing(arc) then return false end
+  missing = arc
+  return true
 end
 
 -- add adds to a page, or returns the reason for which it cannot. A page that has the count
--- that was added is a new one.
+-- that was added is a new one. In an arc that is missing every page is one, and none may
+-- stay: the arc would seem to be there.
 local function add(arc, page, count)
-  if is_absent(arc) then return MISSING end
   if has_no_room(arc, page) then return PAGES_FULL end
   local r = redis.pcall('HINCRBY', P .. 'c:' .. arc, page, count)
   if type(r) == 'table' then return reason_of(r) end
-  if r == tonumber(count) then added = added + 1 end
+  if r == tonumber(count) then
+    if is_absent(arc) then
+      redis.pcall('HDEL', P .. 'c:' .. arc, page)
+      return MISSING
+    end
+    added = added + 1
+  end
 end
 
 -- apply_visits adds visits: arc, page, count, ...

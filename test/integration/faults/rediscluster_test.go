@@ -15,7 +15,7 @@ import (
 	"footfall/test/servers"
 )
 
-var allOfCluster = flag.Bool("cluster.all", false, "each fault of a Redis Cluster several times, in each of its masters") //nolint:gochecknoglobals // a flag of the tests
+var allOfCluster = flag.Bool("cluster.all", false, "each fault of a Redis Cluster several times, in each of its masters")
 
 // redisCluster is a deployment on a Redis Cluster of 3 masters and 3 replicas.
 type redisCluster struct {
@@ -92,7 +92,7 @@ func (c *redisCluster) reshard(n int) {
 		to = c.master(n + 2)
 	}
 	before := c.partitions()
-	out, err := exec.CommandContext(c.T.Context(), "redis-cli", "--cluster", "reshard", from.Addr, "--cluster-from", c.ID(from), //nolint:gosec // the test's own addresses
+	out, err := exec.CommandContext(c.T.Context(), "redis-cli", "--cluster", "reshard", from.Addr, "--cluster-from", c.ID(from),
 		"--cluster-to", c.ID(to), "--cluster-slots", "2000", "--cluster-yes").CombinedOutput()
 	if err != nil {
 		c.T.Fatalf("reshard: %v\n%s", err, out)

@@ -1,9 +1,12 @@
 package process_test
 
 import (
+	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -58,14 +61,64 @@ func TestF38AStartThatNamesAnotherKindOfServerSaysWhichURLIsRight(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := service.NewDeployment(t, "FOOTFALL_STORE="+c.store).Launch()
-			service.Await(t, "the end", in.Done)
-			log := in.Logged()
-			if in.Cmd.ProcessState.Success() || !strings.Contains(log, c.says) || strings.Contains(log, "waiting for nodes") {
-				t.Errorf("it ended with %v, and said:\n%s\nwant %q", in.Cmd.ProcessState, log, c.says)
-			}
-			check.Equal(t, strings.Contains(log, "wr0ng"), false, "the log shows the password")
+			refusesStart(t, c.store, c.says)
 		})
+	}
+}
+
+// F38: so does one that names a server of another kind than a cluster, or a cluster by
+// another URL, or as a user who may not ask for its slots.
+func TestF38AStartOnAClusterOrNoneSaysWhichURLIsRight(t *testing.T) {
+	t.Parallel()
+	single, cluster := servers.StartRedis(t), servers.StartCluster(t, 1, 0)
+	sentinels := servers.StartSentinels(t, 1, "")
+	sentinels.Watch(t, "first", single)
+	member, sentinel := cluster.Servers[0].Addr, sentinels.Addrs()
+	cluster.Do(cluster.Servers[0], "acl", "setuser", "ff", "on", ">wr0ng", "~ff:*", "+@all", "-cluster")
+	for store, says := range map[string]string{
+		"redis://" + member:                   "want FOOTFALL_STORE=redis+cluster://" + member,
+		"redis+cluster://" + single.Addr:      "want FOOTFALL_STORE=redis://" + single.Addr,
+		"redis+cluster://" + sentinel:         "want FOOTFALL_STORE=redis+sentinel://" + sentinel + "/first",
+		"redis+cluster://ff:wr0ng@" + member:  "'cluster|slots' command",
+		"redis+cluster://ff:other0@" + member: "WRONGPASS",
+	} {
+		t.Run(store, func(t *testing.T) { t.Parallel(); refusesStart(t, store, says) })
+	}
+}
+
+// F38: the number of partitions is part of the store. A start with another one says which.
+func TestF38AStartWithAnotherNumberOfPartitionsSaysWhichIsRight(t *testing.T) {
+	t.Parallel()
+	for _, stored := range []int{1, 16} {
+		t.Run(fmt.Sprint(stored), func(t *testing.T) {
+			t.Parallel()
+			cluster := servers.StartCluster(t, 2, 0)
+			r := service.NewClusterRing(t, cluster, fmt.Sprintf("?partitions=%d", stored))
+			in := r.Start()
+			in.Record("home").Want(t, http.StatusOK)
+			in.Kill()
+			for _, set := range []int{1, 8, 16, 32} {
+				if set != stored {
+					refusesStart(t, cluster.URL(fmt.Sprintf("?partitions=%d", set)), fmt.Sprintf("set ?partitions=%d in FOOTFALL_STORE", stored))
+				}
+			}
+			check.Equal(t, r.Start().Visits("home"), 1, "visits")
+		})
+	}
+}
+
+// refusesStart checks that a start ends soon, and what it says.
+func refusesStart(t *testing.T, store, says string) {
+	t.Helper()
+	began := time.Now()
+	in := service.NewDeployment(t, "FOOTFALL_STORE="+store).Launch()
+	service.Await(t, "the end", in.Done)
+	log := in.Logged()
+	if in.Cmd.ProcessState.Success() || !strings.Contains(log, says) || strings.Contains(log, "waiting for nodes") {
+		t.Errorf("%s: it ended with %v after %v, and said:\n%s\nwant %q", store, in.Cmd.ProcessState, time.Since(began), log, says)
+	}
+	if strings.Contains(log, "wr0ng") || strings.Contains(log, "other0") {
+		t.Errorf("the log shows the password:\n%s", log)
 	}
 }
 

@@ -1,0 +1,38 @@
+package servers
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// redisProgram is the program of servers and Sentinels.
+func redisProgram() (string, error) {
+	path, err := exec.LookPath(cmp.Or(os.Getenv("FOOTFALL_TEST_REDIS"), "redis-server"))
+	if err != nil {
+		return "", fmt.Errorf("find the server that FOOTFALL_TEST_REDIS names, or else redis-server (apt-get install redis-server, or scripts/install-test-servers as root): %w", err)
+	}
+	return path, nil
+}
+
+// HasWaitAOF tells whether the servers know WAITAOF, as Redis since 7.2 and Valkey do.
+func HasWaitAOF(tb testing.TB) bool {
+	tb.Helper()
+	path, err := redisProgram()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	says, err := exec.CommandContext(tb.Context(), path, "--version").Output()
+	if err != nil {
+		tb.Fatalf("ask %s for its version: %v", path, err)
+	}
+	var major, minor int
+	_, version, _ := strings.Cut(string(says), " v=")
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+		tb.Fatalf("%s has no version in %q", path, says)
+	}
+	return major > 7 || major == 7 && minor >= 2
+}
