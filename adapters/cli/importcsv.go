@@ -20,15 +20,16 @@ var errSeveralLines = errors.New("its page has an earlier line; add up the lines
 
 var errNotUTF8 = errors.New("it is not valid UTF-8; convert the file first, such as by iconv")
 
-// Names of columns, in lower case. The first of each are those that messages ask for.
-var (
-	pageColumns  = []string{"page", "page_id", "path", "page path"}
-	countColumns = []string{"count", "visits", "views", "pageviews", "hits"}
-)
+// columnNames are the names of columns, in lower case. The first of each are those that
+// messages ask for.
+func columnNames() (page, count []string) {
+	return []string{"page", "page_id", "path", "page path"}, []string{"count", "visits", "views", "pageviews", "hits"}
+}
 
 // otherColumns ends the message about a first line that is neither a page nor a header.
 func otherColumns() string {
-	return "; page may be " + strings.Join(pageColumns[1:], ", ") + ", and count may be " + strings.Join(countColumns[1:], ", ")
+	page, count := columnNames()
+	return "; page may be " + strings.Join(page[1:], ", ") + ", and count may be " + strings.Join(count[1:], ", ")
 }
 
 var errNotCSVLine = errors.New("want a page and a whole number from 0 to 2^63-1, such as home,12")
@@ -44,6 +45,7 @@ type csvColumns struct {
 // csvHeader reads the first line of a file. It is nil if that is no header with a column
 // for pages and one for counts, separated by comma, semicolon or tab.
 func csvHeader(line []byte) *csvColumns {
+	pages, counts := columnNames()
 	for _, comma := range ",;\t" {
 		names, err := csvFields(line, comma)
 		if err != nil {
@@ -52,7 +54,7 @@ func csvHeader(line []byte) *csvColumns {
 		column := func(known []string) int {
 			return slices.IndexFunc(names, func(name string) bool { return slices.Contains(known, strings.ToLower(strings.TrimSpace(name))) })
 		}
-		if page, count := column(pageColumns), column(countColumns); page >= 0 && count >= 0 {
+		if page, count := column(pages), column(counts); page >= 0 && count >= 0 {
 			return &csvColumns{comma, page, count, len(names), maphash.MakeSeed(), make(map[uint64]struct{})}
 		}
 	}

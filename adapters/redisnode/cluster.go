@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -73,7 +74,7 @@ func NewCluster(o ClusterOptions) *Cluster {
 	scripts, sets := newScripts(), (1<<setBits)/o.Partitions
 	for i, tag := range tags(o.Partitions) {
 		id := counting.NodeID(fmt.Sprintf("p%02d", i))
-		r := &route{cluster: c, id: id, key: "ff:{" + tag + "}:T", slot: slotOf(tag)}
+		r := &route{cluster: c, id: id, key: "ff:{" + tag + "}:T"}
 		c.partitions = append(c.partitions, &Partition{newStore(id, "ff:{"+tag+"}:", sets, r, scripts, o.Wait, o.Log), r})
 	}
 	return c
@@ -121,7 +122,6 @@ type route struct {
 	cluster *Cluster
 	id      counting.NodeID
 	key     string
-	slot    int
 	master  atomic.Pointer[redis.Client] // of the last call
 	host    atomic.Pointer[counting.NodeID]
 }
@@ -163,18 +163,24 @@ func (r *route) connection(ctx context.Context) (connection, error) {
 }
 
 // replicas implements servers. A replica that has lost the connection to its master is
-// promoted as well. Servers that are known to have failed are not among the slots.
-func (r *route) replicas(ctx context.Context, on connection) (int, error) {
-	ranges, err := on.ClusterSlots(ctx).Result()
+// promoted as well, unless the cluster knows that it has failed.
+func (r *route) replicas(ctx context.Context, on connection) (n int, err error) {
+	nodes, err := on.ClusterNodes(ctx).Result()
 	if err != nil {
 		return 0, err
 	}
-	for _, some := range ranges {
-		if some.Start <= r.slot && r.slot <= some.End {
-			return len(some.Nodes) - 1, nil
+	myself := ""
+	for line := range strings.Lines(nodes) { // id address flags master ...
+		if of := strings.Fields(line); len(of) > 3 && slices.Contains(strings.Split(of[2], ","), "myself") {
+			myself = of[0]
 		}
 	}
-	return 0, nil
+	for line := range strings.Lines(nodes) {
+		if of := strings.Fields(line); len(of) > 3 && of[3] == myself && !slices.Contains(strings.Split(of[2], ","), "fail") {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // mayRepeat implements servers. A slot that is moving refuses scripts (TRYAGAIN, or ASK

@@ -21,7 +21,7 @@ const replicaTimeout = callTimeout * 8 / 10
 type scripter interface {
 	redis.Scripter
 	Wait(ctx context.Context, replicas int, timeout time.Duration) *redis.IntCmd
-	ClusterSlots(ctx context.Context) *redis.ClusterSlotsCmd
+	ClusterNodes(ctx context.Context) *redis.StringCmd
 	WaitAOF(ctx context.Context, local, replicas int, timeout time.Duration) *redis.IntSliceCmd
 }
 

@@ -58,7 +58,9 @@ func TestTheRedisCommandsOfTheDocsRun(t *testing.T) {
 			if start, ok := strings.CutSuffix(command, " COUNT"); ok {
 				command = start + " 12"
 			}
-			out, err := exec.CommandContext(t.Context(), "sh", "-c", "redis-cli -e -p "+strconv.Itoa(server.Port())+" "+command).CombinedOutput()
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", "redis-cli -e -p "+strconv.Itoa(server.Port())+" "+command)
+			cmd.Dir = t.TempDir() // one writes a file
+			out, err := cmd.CombinedOutput()
 			if err != nil || strings.TrimSpace(string(out)) == "" {
 				t.Errorf("%s: redis-cli %s: %v %s", page, command, err, out)
 			}
