@@ -20,8 +20,14 @@ import (
 // clusterFault is one thing that goes wrong in a world. It returns when that is over.
 type clusterFault func(w *clusterWorld, d *chaos.Dice)
 
-// slotOfPartition is the middle of the partition's share of the slots.
-func slotOfPartition(p int) int { return p*16384/worldPartitions + 16384/worldPartitions/2 }
+// slotOfPartition is the middle of the partition's share of the slots. The first one has the
+// same slot for every number of partitions.
+func slotOfPartition(p int) int {
+	if p == 0 {
+		return slot
+	}
+	return p*16384/worldPartitions + 16384/worldPartitions/2
+}
 
 // pick is any partition with pages, its slot, its master, and another master.
 func (w *clusterWorld) pick(d *chaos.Dice) (p, slot int, from, to *servers.Redis) {
@@ -221,8 +227,8 @@ func (w *clusterWorld) keys(client *redis.Client, slot int) []string {
 	return all
 }
 
-func migrate(client *redis.Client, to *servers.Redis, key string) error {
-	return client.Do(context.Background(), "migrate", "127.0.0.1", to.Port(), key, 0, 5000).Err()
+func migrate(client *redis.Client, to *servers.Redis, key string, more ...any) error {
+	return client.Do(context.Background(), append([]any{"migrate", "127.0.0.1", to.Port(), key, 0, 5000}, more...)...).Err()
 }
 
 // loseReplies ends connections when a batch was applied. The server refuses what comes

@@ -14,8 +14,7 @@ import (
 
 // leavePages moves the hashes of half of a partition's pages to another master, with all
 // ids. leaveMarks moves what has the marks of batches: the state, unless they are beside
-// it. leaveAny moves half of the keys, but no entries of windows: when they are brought
-// back, others may have their place (docs/redis.md). Then the master dies, and its replica has the slot without
+// it. leaveAny moves half of the keys. Then the master dies, and its replica has the slot without
 // them, until people bring them back.
 func leavePages(w *clusterWorld, d *chaos.Dice) {
 	p, slot, from, to := w.pick(d)
@@ -36,9 +35,7 @@ func leaveMarks(w *clusterWorld, d *chaos.Dice) {
 
 func leaveAny(w *clusterWorld, d *chaos.Dice) {
 	p, slot, from, to := w.pick(d)
-	w.leaveBehind(p, slot, from, to, func(kind string, _ []string) bool {
-		return kind != "T" && !strings.HasPrefix(kind, "win:") && !strings.HasPrefix(kind, "cb:") && d.Chance(0.5)
-	})
+	w.leaveBehind(p, slot, from, to, func(kind string, _ []string) bool { return kind != "T" && d.Chance(0.5) })
 }
 
 // leaveBehind leaves those keys behind of which is says so: it gets them without their
@@ -135,12 +132,17 @@ func (w *clusterWorld) probe(pages []counting.Page) {
 	}
 }
 
-// bringBack moves what was left behind to the master of the slot, as docs/redis.md says.
+// bringBack moves what was left behind to the master of the slot. Entries of windows may have
+// been made again, with the same numbers: either copy will do.
 func (w *clusterWorld) bringBack(slot int, at, to *servers.Redis, keys []string) {
 	client := at.Client()
 	defer func() { _ = client.Close() }()
 	for _, key := range keys {
-		if err := migrate(client, to, key); err != nil {
+		var replace []any
+		if strings.Contains(key, "}:win:") || strings.Contains(key, "}:cb:") {
+			replace = append(replace, "replace")
+		}
+		if err := migrate(client, to, key, replace...); err != nil {
 			w.Violate("P3: %s can't be brought back: %v", key, err)
 		}
 	}

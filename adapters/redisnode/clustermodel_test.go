@@ -10,7 +10,7 @@ import (
 
 var (
 	clusterSeed   = chaos.Seed("cluster.seed")
-	clusterRounds = flag.Int("cluster.rounds", 1, "how often each fault happens in the model of a Redis Cluster") //nolint:gochecknoglobals // a flag of the tests
+	clusterRounds = flag.Int("cluster.rounds", 1, "how often each fault happens in the model of a Redis Cluster")
 )
 
 // clusterMutant is a defect, with what shows it.
@@ -23,7 +23,7 @@ type clusterMutant struct {
 	schedule     []clusterFault
 }
 
-var clusterFaults = []chaos.Fault{ //nolint:gochecknoglobals // a constant
+var clusterFaults = []chaos.Fault{
 	masterKilled, tailLost, masterSwitched, slotMoved, movedAfterLag, slotRefused, keysLeft, stateLeft, idsLeft, pageMissing, keysBack,
 	replyLost, batchRepeated, chaos.BatchGap, chaos.AnsweredRefused, chaos.KeyRepeated, chaos.ReadFailed,
 }

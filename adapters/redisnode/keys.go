@@ -30,6 +30,9 @@ import (
 //	ff:win:{w}    hash: the entry of the ledger; ff:wins: sorted set of those
 //	ff:cb:{w}     hash: endpoint -> its last delivery
 //
+// A partition's c, kn, kr, pend and wins have a member more, which is empty, from the first
+// opening of a ring on (HEADER in node.lua).
+//
 // setBits: the ids of a window are spread over 2^setBits sets, so that each stays below the
 // 512 integers up to which Redis packs a set, for a million ids on a node. The partitions of
 // a cluster share them.
