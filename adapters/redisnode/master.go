@@ -203,8 +203,8 @@ func (m *master) server() (addr, sentinel string) {
 	return m.at, m.by.addr
 }
 
-// replicas is how many replicas a Sentinel may promote. It does not promote one that it finds
-// down, or whose replica-priority is 0.
+// replicas is how many replicas have to have a step (sentinel.replicas). A Sentinel does not
+// promote one that it finds down, or whose replica-priority is 0.
 func (m *master) replicas(ctx context.Context) (int, error) {
 	m.mu.Lock()
 	order := slices.Clone(m.sentinels)

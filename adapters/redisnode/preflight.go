@@ -113,6 +113,11 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 	if info["Persistence"]["aof_enabled"] == "0" && k.warned.CompareAndSwap(false, true) {
 		k.log.Warn("redis keeps no append-only file, so a crash of it loses counts: set its appendonly to yes, unless they may be lost", "node", k.node)
 	}
+	if k.master != nil { // without the right, no window could be sealed
+		if _, err := k.master.replicas(ctx); errors.Is(err, counting.ErrUnusable) {
+			return err
+		}
+	}
 	k.warnOfReplicas(info["Replication"])
 	return nil
 }

@@ -56,8 +56,7 @@ func (s *sentinel) ask(ctx context.Context, name string) (string, error) {
 	case begins(err.Error(), "ERR unknown command"):
 		return "", s.isNone(ctx)
 	case begins(err.Error(), "NOPERM"):
-		return "", unusable("NOPERM the Sentinel's user lacks a right", fmt.Errorf(
-			"the Sentinel %s: the user of sentinel_user may not run SENTINEL GET-MASTER-ADDR-BY-NAME", s.addr))
+		return "", s.lacks("GET-MASTER-ADDR-BY-NAME")
 	case begins(err.Error(), "NOAUTH", "WRONGPASS", "ERR invalid password", "ERR AUTH"):
 		word, _, _ := strings.Cut(err.Error(), " ")
 		return "", unusable(word+" the Sentinel wants other credentials", fmt.Errorf(
@@ -68,21 +67,30 @@ func (s *sentinel) ask(ctx context.Context, name string) (string, error) {
 	return "", fmt.Errorf("the Sentinel %s: %w", s.addr, plain(err))
 }
 
-// replicas is how many replicas of a master the Sentinel may promote.
+// replicas is how many replicas of a master the Sentinel may promote, and of the others how
+// many are connected: WAIT does not tell which replicas have a step, so all of them must.
 func (s *sentinel) replicas(ctx context.Context, name string) (n int, err error) {
 	call, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	all, err := s.client.Do(call, "SENTINEL", "replicas", name).Slice()
-	if err != nil {
+	switch {
+	case err != nil && begins(err.Error(), "NOPERM"):
+		return 0, s.lacks("REPLICAS")
+	case err != nil:
 		return 0, fmt.Errorf("the Sentinel %s: %w", s.addr, plain(err))
 	}
 	for _, one := range all {
 		of := fieldsOf(one)
-		if !strings.Contains(of["flags"], "down") && of["slave-priority"] != "0" {
+		if !strings.Contains(of["flags"], "down") && (of["slave-priority"] != "0" || of["master-link-status"] == "ok") {
 			n++
 		}
 	}
 	return n, nil
+}
+
+// lacks is the error of a user without the right to a subcommand.
+func (s *sentinel) lacks(right string) error {
+	return unusable("NOPERM the Sentinel's user lacks a right", fmt.Errorf("the Sentinel %s: the user of sentinel_user may not run SENTINEL %s", s.addr, right))
 }
 
 // unknown is the error of a name that a Sentinel does not know.

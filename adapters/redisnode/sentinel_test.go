@@ -29,7 +29,7 @@ func TestF38AMasterThatCanNotBeFoundSaysWhy(t *testing.T) {
 		locked.Watch(t, name, s)
 	}
 	limited := locked.All[0]
-	limited.Do(t, "acl", "setuser", "asks", "on", ">sesame", "+sentinel|get-master-addr-by-name")
+	limited.Do(t, "acl", "setuser", "asks", "on", ">sesame", "+sentinel|get-master-addr-by-name", "+sentinel|replicas")
 	limited.Do(t, "acl", "setuser", "nothing", "on", ">sesame")
 	s, l := open.Addrs(), locked.Addrs()
 	for _, c := range []struct {
