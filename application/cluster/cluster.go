@@ -71,8 +71,8 @@ type Member struct {
 	*groupcommit.Committer
 	Reads *groupcommit.Reader
 	clock *clock
-	// refusal is why the node answers no call, as it was last logged (Refusal).
-	refusal atomic.Pointer[string]
+	// refusal is why the node answers no call, as it was last logged; nil if it does.
+	refusal atomic.Pointer[refusal]
 	// summary is that of the last poll that was answered.
 	summary atomic.Pointer[sharding.RingSummary]
 	fault   *fault
@@ -137,8 +137,8 @@ func (c *Cluster) newMember(n Node) *Member {
 	}
 	m := &Member{
 		Node:  n,
-		clock: &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
-		fault: &fault{node: n.ID(), log: c.opts.Log},
+		clock: &clock{node: n.ID(), addr: n.Addr, maxSkew: c.opts.MaxSkew, log: c.opts.Log},
+		fault: &fault{node: n.ID(), addr: n.Addr, log: c.opts.Log},
 	}
 	o := groupcommit.Options{
 		Node:  n,

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
-	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
 )
@@ -40,7 +40,10 @@ type Options struct {
 	Nodes func(context.Context) []watching.Node
 	// Publisher may be nil. One that is away is a reason, but the service is ready.
 	Publisher Publisher
-	// Public: reasons name no address, and no error of the publisher.
+	// Waiting is since when windows wait for too long, and why; the error is nil if none
+	// do. It may be nil.
+	Waiting func() (since time.Time, why error)
+	// Public: reasons name no address, and no error of publishers and windows.
 	Public bool
 }
 
@@ -76,25 +79,8 @@ func (o Options) ready(nodes []watching.Node) ([]byte, error) {
 	answer := struct {
 		Status  string   `json:"status"`
 		Reasons []string `json:"reasons,omitempty"`
-	}{Status: "ready"}
-	away := 0
-	for _, n := range nodes {
-		if !n.Answers {
-			away++
-		}
-		if why := trouble(n); why != "" {
-			answer.Reasons = append(answer.Reasons, "node "+string(n.ID)+why)
-		}
-		if n.Answers && n.Skew != 0 {
-			answer.Reasons = append(answer.Reasons, fmt.Sprintf("node %s takes no ids: its clock and this instance's differ by %v",
-				n.ID, max(n.Skew, -n.Skew).Round(time.Millisecond)))
-		}
-	}
-	for _, n := range nodes {
-		answer.Reasons = append(answer.Reasons, fullReasons(n)...)
-	}
-	answer.Reasons = append(answer.Reasons, o.publisherReasons()...)
-	if away == len(nodes) { // also if there are no nodes yet
+	}{Status: "ready", Reasons: slices.Concat(reasons(nodes), o.waitingReasons(), o.publisherReasons())}
+	if !slices.ContainsFunc(nodes, func(n watching.Node) bool { return n.Answers }) { // also if there are no nodes yet
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
 		return nil, f
@@ -102,21 +88,19 @@ func (o Options) ready(nodes []watching.Node) ([]byte, error) {
 	return json.Marshal(answer)
 }
 
-// trouble is what follows the id of a node that does not serve; empty if it does.
-func trouble(n watching.Node) string {
-	switch {
-	case n.Why != "":
-		return ": " + n.Why
-	case !n.Answers && n.Says != "":
-		return " refuses calls: " + n.Says
-	case !n.Answers && n.Silent != "":
-		return " does not answer: " + n.Silent
-	case !n.Answers:
-		return " does not answer"
-	case n.Says != "":
-		return " refuses writes: " + n.Says
+// waitingReasons say since when windows wait and, unless they are public, why.
+func (o Options) waitingReasons() []string {
+	if o.Waiting == nil {
+		return nil
 	}
-	return ""
+	since, why := o.Waiting()
+	if why == nil {
+		return nil
+	}
+	if o.Public {
+		return []string{"windows wait" + sinceText(since) + ": they can't be closed or published"}
+	}
+	return []string{fmt.Sprintf("windows wait%s: %s", sinceText(since), strings.ReplaceAll(why.Error(), "\n", "; "))}
 }
 
 // publisherReasons say since when the publisher is away and, unless they are public, where
@@ -130,28 +114,9 @@ func (o Options) publisherReasons() []string {
 		return nil
 	}
 	const meanwhile = "; counts go to the capture log"
-	since := away.Since.UTC().Format(time.RFC3339)
+	since := sinceText(away.Since)
 	if o.Public {
-		return []string{fmt.Sprintf("%s is away since %s%s", o.Publisher.Name(), since, meanwhile)}
+		return []string{fmt.Sprintf("%s is away%s%s", o.Publisher.Name(), since, meanwhile)}
 	}
-	return []string{fmt.Sprintf("%s at %s is away since %s: %v%s", o.Publisher.Name(), away.Addr, since, away.Err, meanwhile)}
-}
-
-// fullReasons say which bounds a node has reached.
-func fullReasons(n watching.Node) (reasons []string) {
-	for bound := range strings.SplitSeq(n.Full, ",") {
-		why := ""
-		switch bound {
-		case counting.BoundPages:
-			why = "other pages: it has as many as FOOTFALL_PAGE_LIMIT allows"
-		case counting.BoundKeys:
-			why = "other idempotency keys: it has as many as FOOTFALL_KEY_LIMIT and FOOTFALL_PAGE_LIMIT allow"
-		case counting.BoundDisk:
-			why = "other pages and idempotency keys: less than FOOTFALL_DISK_RESERVE is free on its disk"
-		default:
-			continue
-		}
-		reasons = append(reasons, fmt.Sprintf("node %s takes no %s", n.ID, why))
-	}
-	return reasons
+	return []string{fmt.Sprintf("%s at %s is away%s: %v%s", o.Publisher.Name(), away.Addr, since, away.Err, meanwhile)}
 }
