@@ -66,12 +66,13 @@ func program(s Settings, log *slog.Logger, writer *logWriter) fx.Option {
 			newSink,
 			newPublishers,
 			newUniques,
+			newScheduler,
 			visits.New,
 			newWatch,
 			newPublicServer,
 			newAdminServer,
 		),
-		fx.Invoke(exposeDeployment, startScheduler, startServers),
+		fx.Invoke(exposeDeployment, startServers),
 	)
 }
 
@@ -174,7 +175,7 @@ func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []pu
 	host, _ := os.Hostname() // for people; the random part makes the name unique
 	m.ExposePaused(notifier.Paused)
 	u := uniques.New(uniques.Options{
-		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: journal,
+		Cluster: c, Publishers: publishers, Notifier: notifier, Journal: journal, CaptureLog: s.CaptureLog,
 		Grace: s.Grace, Instance: host + "-" + rand.Text(), Log: log,
 		Observe: m.CountAttempt, EndpointShare: s.shareOf(s.CallbackLimit),
 		Refused: func(bound string) { m.CountRefused("endpoints", bound) },
@@ -183,9 +184,10 @@ func newUniques(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []pu
 	return u
 }
 
-func startScheduler(lc fx.Lifecycle, s Settings, u *uniques.Service, log *slog.Logger) {
+func newScheduler(lc fx.Lifecycle, s Settings, u *uniques.Service, log *slog.Logger) *scheduler.Scheduler {
 	sch := scheduler.New(u, s.Length, s.Grace, log)
 	stage(lc, "scheduler", sch.Start, sch.Stop, time.Second)
+	return sch
 }
 
 func newWatch(lc fx.Lifecycle, v *visits.Service, u *uniques.Service, c *cluster.Cluster) *watch.Service {
@@ -201,14 +203,14 @@ type (
 )
 
 func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
-	sink Sink, m *prometheus.Metrics, log *slog.Logger,
+	sch *scheduler.Scheduler, sink Sink, m *prometheus.Metrics, log *slog.Logger,
 ) (publicServer, error) {
 	connections := least(s.ConnectionLimit, newFileBudget().public)
 	refused := limits.NewRefusals(m.CountRefused, log)
 	bounds, identify := s.bounds(connections, refused), limits.Identify{Proxies: s.TrustedProxies}
 	bounds.Keys = s.keyQuota(func() int { return len(c.View().Nodes) }, refused)
 	handler, err := public.New(public.Options{
-		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Publisher: sink, Metrics: m, Log: log,
+		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log,
 		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",
 		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, refused),
 	})
@@ -219,9 +221,11 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	return publicServer{server}, err
 }
 
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, c *cluster.Cluster, sink Sink, m *prometheus.Metrics, log *slog.Logger) adminServer {
+func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, c *cluster.Cluster,
+	sch *scheduler.Scheduler, sink Sink, m *prometheus.Metrics, log *slog.Logger,
+) adminServer {
 	handler := admin.New(admin.Options{
-		Windows: u, Ring: ring, Pages: v, Nodes: c.Nodes, Publisher: sink, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
+		Windows: u, Ring: ring, Pages: v, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 		Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)

@@ -94,7 +94,7 @@ func (t *tx) saveDelivery(w counting.Window, endpoint string, d counting.Deliver
 
 // Claim implements counting.Ledger.
 func (n *core) Claim(ctx context.Context, w counting.Window, owner string, lease time.Duration) (token string, e counting.Entry, err error) {
-	err = n.update(ctx, ofWindow("claim", w), isMember, func(t *tx) error {
+	err = n.update(ctx, "claim window", isMember, func(t *tx) error {
 		return t.changeEntry(w, func(kept *counting.LedgerEntry) (err error) {
 			token, err = kept.Claim(owner, t.at, lease)
 			e = kept.Entry
@@ -106,7 +106,7 @@ func (n *core) Claim(ctx context.Context, w counting.Window, owner string, lease
 
 // Advance implements counting.Ledger.
 func (n *core) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (e counting.Entry, err error) {
-	err = n.update(ctx, ofWindow(string(s.Action), w), isMember, func(t *tx) error {
+	err = n.update(ctx, string(s.Action)+" window", isMember, func(t *tx) error {
 		return t.changeEntry(w, func(kept *counting.LedgerEntry) error {
 			before := kept.State
 			if err := kept.Advance(token, t.at, s); err != nil {
@@ -127,7 +127,7 @@ func (n *core) Advance(ctx context.Context, w counting.Window, token string, s c
 
 // Entry implements counting.Ledger.
 func (n *core) Entry(ctx context.Context, w counting.Window) (e counting.Entry, deliveries map[string]counting.Delivery, err error) {
-	err = n.view(ctx, ofWindow("read the entry of", w), isMember, func(t *tx) error {
+	err = n.view(ctx, "read the entry of window", isMember, func(t *tx) error {
 		kept, _, err := t.entry(w)
 		if err != nil {
 			return err

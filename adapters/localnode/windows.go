@@ -10,9 +10,6 @@ import (
 	"footfall/domain/sharding"
 )
 
-// ofWindow says what is done with a window.
-func ofWindow(what string, w counting.Window) string { return fmt.Sprintf("%s window %d", what, w) }
-
 // current is the window that an id would go to by a ring.
 func (t *tx) current(s sharding.RingState) (counting.Window, error) {
 	sealed, err := t.sealed()
@@ -123,7 +120,7 @@ func (t *tx) awaitLost(until counting.Window) {
 
 // Seal implements counting.Windows.
 func (n *core) Seal(ctx context.Context, w counting.Window, grace time.Duration, c counting.Clock) (count int64, err error) {
-	err = n.update(ctx, ofWindow("seal", w), isMember, func(t *tx) error {
+	err = n.update(ctx, "seal window", isMember, func(t *tx) error {
 		sealed, err := t.sealed()
 		if err != nil {
 			return err
@@ -165,7 +162,7 @@ func (t *tx) window(w counting.Window) (bucket, error) {
 
 // Distinct implements counting.Windows.
 func (n *core) Distinct(ctx context.Context, w counting.Window) (count int64, err error) {
-	err = n.view(ctx, ofWindow("count", w), isMember, func(t *tx) error {
+	err = n.view(ctx, "count window", isMember, func(t *tx) error {
 		count, err = t.distinct(w)
 		return err
 	})
@@ -183,7 +180,7 @@ func (t *tx) distinct(w counting.Window) (int64, error) {
 
 // Endpoints implements counting.Windows.
 func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []string, err error) {
-	err = n.view(ctx, ofWindow("endpoints of", w), isMember, func(t *tx) error {
+	err = n.view(ctx, "endpoints of window", isMember, func(t *tx) error {
 		kept, err := t.window(w)
 		if kept == nil || err != nil {
 			return err
@@ -202,7 +199,7 @@ func (n *core) Endpoints(ctx context.Context, w counting.Window) (endpoints []st
 
 // Retire implements counting.Windows.
 func (n *core) Retire(ctx context.Context, w counting.Window) error {
-	return n.update(ctx, ofWindow("retire", w), isMember, func(t *tx) error {
+	return n.update(ctx, "retire window", isMember, func(t *tx) error {
 		sealed, err := t.sealed()
 		if err != nil {
 			return err

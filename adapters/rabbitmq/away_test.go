@@ -28,6 +28,9 @@ func TestN4APublisherSaysSinceWhenItsBrokerIsAway(t *testing.T) {
 		return away != nil && strings.Contains(away.Err.Error(), "connection refused")
 	})
 	first := p.Away()
+	err := refusal(t, p)
+	mustRefuse(t, err, "rabbitmq: not reached: dial tcp")
+	check.Equal(t, strings.Contains(err.Error(), "refused: "), false, "an error says that a broker which was not reached has refused")
 	check.Equal(t, first.Addr, proxy.Addr, "where it is")
 	if first.Since.Before(before) || time.Since(first.Since) < 0 {
 		t.Errorf("it is away since %v, want a time after %v", first.Since, before)

@@ -25,8 +25,8 @@ func TestF14TheBrokersOfTheURLAreTriedInTurn(t *testing.T) {
 	}
 	second.Refuse()
 	waitFor(t, "the loss is noticed", func() bool { return strings.Contains(log.String(), "rabbitmq is away") })
-	mustRefuse(t, publish(t, p, 2), second.Addr+": connect:")
-	mustRefuse(t, publish(t, p, 2), first.Addr+": connect:")
+	mustRefuse(t, publish(t, p, 2), second.Addr+": not reached:")
+	mustRefuse(t, publish(t, p, 2), first.Addr+": not reached:")
 	check.Must(t, first.Accept())
 	waitFor(t, "it is published by the first", func() bool { return publish(t, p, 3) == nil })
 	if !connected(first.Addr) {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"footfall/domain/publishing"
 )
 
 const (
@@ -79,7 +77,7 @@ func dial(ctx context.Context, o Options, at int) (*link, error) {
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.Addrs[at])
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNotReached, err)
 	}
 	// The library's calls have no context. They end when the connection is
 	// closed.
@@ -93,7 +91,7 @@ func dial(ctx context.Context, o Options, at int) (*link, error) {
 		late := ctx.Err() != nil
 		l.close()
 		if late {
-			return nil, errors.New("connect: the broker does not answer")
+			return nil, fmt.Errorf("%w: the broker does not answer", errNotReached)
 		}
 		return nil, err
 	}
@@ -286,9 +284,3 @@ func (l *link) broken(e *amqp.Error) error {
 	}
 	return fmt.Errorf("the connection was lost: %w", withoutUser(e, l.options))
 }
-
-func refused(err error) error {
-	return fmt.Errorf("%w: rabbitmq: %w", publishing.ErrRefused, err)
-}
-
-func inDoubt(err error) error { return fmt.Errorf("rabbitmq: in doubt: %w", err) }

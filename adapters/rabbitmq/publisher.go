@@ -22,6 +22,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
 
@@ -206,3 +207,17 @@ func (p *Publisher) refuse(away error, until <-chan struct{}) {
 func withoutNumbers(err error) string { return digits.ReplaceAllString(err.Error(), "") }
 
 var digits = regexp.MustCompile("[0-9]+")
+
+// errNotReached: there is no broker that could refuse anything.
+var errNotReached = errors.New("not reached")
+
+// refused is an error that wraps publishing.ErrRefused. It says so, unless no broker was
+// reached.
+func refused(err error) error {
+	if errors.Is(err, errNotReached) {
+		return counting.Mark(fmt.Errorf("rabbitmq: %w", err), publishing.ErrRefused)
+	}
+	return fmt.Errorf("%w: rabbitmq: %w", publishing.ErrRefused, err)
+}
+
+func inDoubt(err error) error { return fmt.Errorf("rabbitmq: in doubt: %w", err) }

@@ -47,7 +47,7 @@ func (n *store) Entry(ctx context.Context, w counting.Window) (counting.Entry, m
 	for i := 0; i+1 < len(stored); i += 2 {
 		d, err := parseDelivery(stored.text(i + 1))
 		if err != nil {
-			return counting.Entry{}, nil, fmt.Errorf("deliveries of window %d on %s: %w", w, n.id, err)
+			return counting.Entry{}, nil, fmt.Errorf("deliveries of window on %s: %w", n.id, err)
 		}
 		calls[stored.text(i)] = d
 	}

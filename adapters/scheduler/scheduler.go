@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/domain/counting"
@@ -37,6 +38,7 @@ type Scheduler struct {
 	length  counting.WindowLength
 	grace   time.Duration
 	log     *slog.Logger
+	waits   atomic.Pointer[wait]
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // nil before Start
@@ -64,9 +66,18 @@ func (s *Scheduler) Start(context.Context) error {
 	})
 	s.loops.Go(func() {
 		two := 2 * time.Duration(s.length)
-		s.loop(ctx, s.windows.Scan, s.nextScan, &course{step: "scan", log: s.log, patience: two})
+		s.loop(ctx, s.windows.Scan, s.nextScan, &course{step: "scan", log: s.log, patience: two, waits: &s.waits})
 	})
 	return nil
+}
+
+// Waiting is since when windows wait that could not be closed or published for more than
+// two windows, and why at the last try. The error is nil if none wait for so long.
+func (s *Scheduler) Waiting() (since time.Time, why error) {
+	if w := s.waits.Load(); w != nil {
+		return w.since, w.why
+	}
+	return time.Time{}, nil
 }
 
 // Stop cancels the calls in progress and waits for them. It returns ctx's error if
@@ -111,9 +122,16 @@ type course struct {
 	log  *slog.Logger
 	// patience is how long they may fail until windows wait for too long; 0 if none wait.
 	patience time.Duration
+	// waits has nil unless they fail for longer, which is logged then.
+	waits *atomic.Pointer[wait]
 
 	failing, logged time.Time // since when they fail, and when that was logged
-	waiting         bool      // it was logged that windows wait
+}
+
+// wait is since when windows wait, and why at the last try.
+type wait struct {
+	since time.Time
+	why   error
 }
 
 // went notes how a call has ended.
@@ -122,7 +140,10 @@ func (c *course) went(err error) {
 		if !c.failing.IsZero() {
 			c.log.Info("window maintenance works again", "step", c.step, "after", time.Since(c.failing).Round(time.Millisecond).String())
 		}
-		c.failing, c.logged, c.waiting = time.Time{}, time.Time{}, false
+		c.failing, c.logged = time.Time{}, time.Time{}
+		if c.patience > 0 {
+			c.waits.Store(nil)
+		}
 		return
 	}
 	if c.failing.IsZero() {
@@ -132,8 +153,10 @@ func (c *course) went(err error) {
 		c.logged = time.Now()
 		c.log.Warn("window maintenance failed", "step", c.step, "error", err)
 	}
-	if c.patience > 0 && time.Since(c.failing) > c.patience && !c.waiting {
-		c.waiting = true
+	if c.patience == 0 || time.Since(c.failing) <= c.patience {
+		return
+	}
+	if c.waits.Swap(&wait{c.failing, err}) == nil {
 		c.log.Error("windows wait: they can't be closed or published", "since", c.failing.UTC().Format(time.RFC3339), "error", err)
 	}
 }

@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -174,5 +175,34 @@ func TestN4AShortFaultMakesNoWindowWaitForLong(t *testing.T) {
 		runWith(t, slog.New(slog.NewTextHandler(&log, nil)), c, time.Minute, 2*time.Second, time.Hour)
 		check.Equal(t, log.Lines("window maintenance failed", "step=scan"), 1, "lines about scans that fail")
 		check.Equal(t, log.Lines("windows wait"), 0, "lines about windows that wait")
+	})
+}
+
+// N4: that windows wait is known while the log has said so, with the last error.
+func TestN4ASchedulerSaysWhileWindowsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		c := &calls{scanning: func(context.Context) error {
+			if lasts := time.Since(begin); lasts < 10*time.Minute {
+				return fmt.Errorf("after %v", lasts.Truncate(time.Minute))
+			}
+			return nil
+		}}
+		s := scheduler.New(c, counting.WindowLength(time.Minute), 2*time.Second, slog.New(slog.DiscardHandler))
+		check.Must(t, s.Start(t.Context()))
+		defer func() { check.Must(t, s.Stop(context.Background())) }()
+		for _, at := range []struct {
+			after time.Duration
+			why   string
+		}{{2 * time.Minute, ""}, {3 * time.Minute, "after 2m0s"}, {5 * time.Minute, "after 4m0s"}, {11 * time.Minute, ""}} {
+			time.Sleep(time.Until(begin.Add(at.after - time.Second)))
+			since, why := s.Waiting()
+			if at.why == "" {
+				check.Must(t, why)
+				continue
+			}
+			check.Says(t, why, at.why)
+			check.Equal(t, since, begin, "since when windows wait")
+		}
 	})
 }

@@ -12,10 +12,11 @@ import (
 // clock is what an instance knows of the clock of a node.
 type clock struct {
 	node    counting.NodeID
+	addr    func() string
 	maxSkew time.Duration
 	log     *slog.Logger
 	skew    atomic.Int64
-	wrong   atomic.Bool
+	wrong   atomic.Pointer[time.Time] // since when the clocks disagree; nil while they agree
 }
 
 // now is this instance's clock, to be compared with the node's.
@@ -29,13 +30,11 @@ func (c *clock) measured(begin, end, node time.Time) {
 	skew := node.Sub(begin.Add(half))
 	c.skew.Store(int64(skew))
 	wrong := max(skew, -skew)-half > c.maxSkew
-	if c.wrong.Swap(wrong) == wrong {
-		return
-	}
-	if wrong {
-		c.log.Warn("clocks disagree, so ids for this node are refused", "node", c.node, "ahead", skew.Round(time.Millisecond).String(),
+	switch {
+	case wrong && c.wrong.CompareAndSwap(nil, &end):
+		c.log.Warn("clocks disagree, so ids for this node are refused", "node", c.node, "addr", c.addr(), "ahead", skew.Round(time.Millisecond).String(),
 			"greatest_skew", c.maxSkew.String())
-	} else {
+	case !wrong && c.wrong.Swap(nil) != nil:
 		c.log.Info("clocks agree again", "node", c.node)
 	}
 }
@@ -43,7 +42,7 @@ func (c *clock) measured(begin, end, node time.Time) {
 // Skew is how far the node's clock was ahead of this instance's at the last heartbeat,
 // negative if it was behind. wrong: it was more than the configured greatest skew.
 func (m *Member) Skew() (ahead time.Duration, wrong bool) {
-	return time.Duration(m.clock.skew.Load()), m.clock.wrong.Load()
+	return time.Duration(m.clock.skew.Load()), m.clock.wrong.Load() != nil
 }
 
 // Heartbeat is counting.Windows.Heartbeat with this instance's clock. It also measures

@@ -76,8 +76,8 @@ type Member struct {
 	Reads  *groupcommit.Reader
 	hosted sharding.Hosted // the node, nil if it is none
 	clock  *clock
-	// refusal is why the node answers no call, as it was last logged (Refusal).
-	refusal atomic.Pointer[string]
+	// refusal is why the node answers no call, as it was last logged; nil if it does.
+	refusal atomic.Pointer[refusal]
 	// summary is that of the last poll that was answered.
 	summary atomic.Pointer[sharding.RingSummary]
 	fault   *fault
@@ -142,8 +142,8 @@ func (c *Cluster) newMember(n Node) *Member {
 	}
 	m := &Member{
 		Node:  n,
-		clock: &clock{node: n.ID(), maxSkew: c.opts.MaxSkew, log: c.opts.Log},
-		fault: &fault{node: n.ID(), log: c.opts.Log},
+		clock: &clock{node: n.ID(), addr: n.Addr, maxSkew: c.opts.MaxSkew, log: c.opts.Log},
+		fault: &fault{node: n.ID(), addr: n.Addr, log: c.opts.Log},
 	}
 	o := groupcommit.Options{
 		Node:  n,

@@ -29,6 +29,7 @@ const (
 // fault is what an instance knows of the last failure of a node. Batches and polls tell it.
 type fault struct {
 	node counting.NodeID
+	addr func() string
 	log  *slog.Logger
 	// denied is when an item was denied last. It belongs to flushed.
 	denied time.Time
@@ -41,6 +42,7 @@ type fault struct {
 	logged string               // kind of this fault that was logged last
 	last   map[string]time.Time // when each kind was logged
 	missed int
+	silent time.Time // when the first of the missed polls ended
 }
 
 // flushed notes how a batch ended.
@@ -64,7 +66,9 @@ func (f *fault) flushed(b groupcommit.Flush) {
 // has ended: a server that is full is read like any other.
 func (f *fault) polled(err error) bool {
 	f.mu.Lock()
-	f.missed++
+	if f.missed++; f.missed == 1 {
+		f.silent = time.Now()
+	}
 	if answered(err) {
 		f.missed = 0
 	}
@@ -104,6 +108,9 @@ func (f *fault) began(err error) {
 	defer f.mu.Unlock()
 	if f.kind == "" {
 		f.since = time.Now()
+		if f.missed > 0 {
+			f.since = f.silent
+		}
 	}
 	f.err = err
 	f.kind, f.says = kindOf(err)
@@ -118,7 +125,7 @@ func (f *fault) began(err error) {
 		f.last = make(map[string]time.Time)
 	}
 	f.last[f.kind], f.logged = time.Now(), f.kind
-	what := []any{"node", f.node, "error", err}
+	what := []any{"node", f.node, "addr", f.addr(), "error", err}
 	if lasts := time.Since(f.since).Round(time.Second); lasts > 0 {
 		what = append(what, "for", lasts.String())
 	}
@@ -157,6 +164,20 @@ func (f *fault) named() {
 	if f.kind == "" {
 		f.err = nil
 	}
+}
+
+// start is when the fault began, or the first of the last polls was missed; zero if the
+// node works.
+func (f *fault) start() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.kind != "":
+		return f.since
+	case f.missed > 0:
+		return f.silent
+	}
+	return time.Time{}
 }
 
 // refuses is what the node's store has said in refusing the last batch; empty if it has

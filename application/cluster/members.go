@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"footfall/application/groupcommit"
 	"footfall/domain/counting"
@@ -103,6 +104,17 @@ func (c *Cluster) dismiss(m *Member) {
 	}
 }
 
+// since is when a node ceased to serve; zero if it serves, or that is not known.
+func (m *Member) since(n watching.Node) time.Time {
+	switch r := m.refusal.Load(); {
+	case n.Why != "" && r != nil:
+		return r.since
+	case n.Why == "" && (!n.Answers || n.Says != ""):
+		return m.fault.start()
+	}
+	return time.Time{}
+}
+
 // Nodes asks every node of the ring whether it answers, for CallTimeout at most. It
 // returns nil before Start.
 func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
@@ -115,6 +127,9 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 		nodes[i] = watching.Node{ID: m.ID(), Host: m.Host(), Share: v.Share(i)}
 		if ahead, wrong := m.Skew(); wrong {
 			nodes[i].Skew = ahead
+			if since := m.clock.wrong.Load(); since != nil {
+				nodes[i].SkewSince = *since
+			}
 		}
 		if last := m.summary.Load(); last != nil {
 			nodes[i].Full = strings.Join(c.Full(*last), ",")
@@ -127,6 +142,7 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
 		_, nodes[i].Why = Refusal(err)
+		nodes[i].Since = m.since(nodes[i])
 		return nil
 	})
 	return nodes

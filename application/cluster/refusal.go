@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"footfall/domain/counting"
 )
@@ -30,6 +31,12 @@ func Refusal(err error) (reason, text string) {
 	return "", ""
 }
 
+// refusal is why a node answers no call, and since when that is known.
+type refusal struct {
+	text  string
+	since time.Time
+}
+
 // noteRefusal logs an error when a node begins to refuse every call, or for another
 // reason, and a line when it takes calls again. err is that of a call of the node.
 func (c *Cluster) noteRefusal(m *Member, err error) {
@@ -37,12 +44,15 @@ func (c *Cluster) noteRefusal(m *Member, err error) {
 	if err != nil && reason == "" {
 		return // it says nothing about the store
 	}
-	if before := m.refusal.Swap(&text); before == nil && text == "" || before != nil && *before == text {
+	before := m.refusal.Load()
+	if before == nil && text == "" || before != nil && before.text == text {
 		return
 	}
 	if reason != "" {
+		m.refusal.Store(&refusal{text: text, since: time.Now()})
 		c.opts.Log.Error("node refuses all calls", "node", m.ID(), "reason", reason, "why", text)
 	} else {
+		m.refusal.Store(nil)
 		c.opts.Log.Info("node takes calls again", "node", m.ID())
 	}
 }

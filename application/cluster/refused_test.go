@@ -53,6 +53,33 @@ func TestN4RefusedRequestsAreOneLineAMinuteForEachNode(t *testing.T) {
 	})
 }
 
+// N4: the list of nodes says since when one does not serve.
+func TestN4TheListOfNodesSaysSinceWhenOneDoesNotServe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes, c := started(t, 2)
+		visit := func() {
+			_ = c.Send(t.Context(), func(_ context.Context, v *cluster.View) error { return v.SendVisit(pageOf(c, 0), 1).Wait() })
+		}
+		visit()
+		check.Equal(t, c.Nodes(t.Context())[0].Since, time.Time{}, "the time of a node that serves")
+		time.Sleep(time.Second)
+		before := time.Now()
+		nodes[0].away.Store(true)
+		visit()
+		after := time.Now()
+		listed := c.Nodes(t.Context())
+		if since := listed[0].Since; listed[0].Answers || since.Before(before) || since.After(after) {
+			t.Errorf("%+v, want one that does not answer since %v to %v", listed[0], before, after)
+		}
+		check.Equal(t, listed[1].Since, time.Time{}, "the time of the other node")
+		nodes[0].away.Store(false)
+		visit()
+		check.Equal(t, c.Nodes(t.Context())[0].Since, time.Time{}, "the time of a node that serves again")
+		check.OK(t, c.Stop(t.Context()))
+	})
+}
+
 // pageOf is a page that a node has.
 func pageOf(c *cluster.Cluster, node int) counting.Page {
 	v := c.View()

@@ -134,6 +134,9 @@ func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) er
 		var owner int
 		owner, e.Table = v.IDOwner(e.ID, number)
 		err = v.Nodes[owner].AddID(v.Epoch(), e).Wait()
+		if errors.Is(err, counting.WrongClock) {
+			v.Nodes[owner].noteWrongClock()
+		}
 	}
 	return err
 }

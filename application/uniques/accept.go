@@ -25,6 +25,8 @@ type Options struct {
 	Publishers []publishing.Publisher
 	Notifier   publishing.Notifier
 	Journal    publishing.Journal
+	// CaptureLog is the path of what the last publisher writes, for the log.
+	CaptureLog string
 	// Grace is how long after its end a window is sealed.
 	Grace time.Duration
 	// Instance is a name that is unique for this start of this instance.
@@ -53,8 +55,13 @@ type Service struct {
 	mu     sync.Mutex
 	// closing are the windows whose endpoints this instance is notifying.
 	closing map[counting.Window]bool
-	stopped bool
-	calling sync.WaitGroup
+	// unfinished are the windows that could not be finished, and when that was logged.
+	unfinished map[counting.Window]time.Time
+	// unconfirmed is when it was logged that earlier publishers did not confirm; zero when
+	// the first one has taken the last report.
+	unconfirmed time.Time
+	stopped     bool
+	calling     sync.WaitGroup
 }
 
 // New makes a service on a cluster. The cluster must be started before any other method
@@ -63,7 +70,7 @@ func New(o Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
 		Options: o, shares: &shares{most: o.EndpointShare}, attempts: make(chan struct{}, maxAttempts), saves: make(chan struct{}, maxSaves),
-		ctx: ctx, cancel: cancel, closing: make(map[counting.Window]bool),
+		ctx: ctx, cancel: cancel, closing: make(map[counting.Window]bool), unfinished: make(map[counting.Window]time.Time),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +26,25 @@ func TestAMinutePassesAndItsNumberIsPublished(t *testing.T) {
 		o.wantReports(t, "rabbitmq", 130)
 		o.wantReports(t, "log")
 		i.wantNothingWaiting(t)
+	})
+}
+
+// N4: ids that a node refuses because its clock is wrong are refused requests in the log.
+func TestN4IDsThatAWrongClockRefusesAreInTheLog(t *testing.T) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
+		d := i.deployment
+		for _, n := range d.nodes {
+			d.setSkew(n.ID(), time.Hour)
+		}
+		for id := range 10 {
+			check.Is(t, i.Accept(t.Context(), counting.ID(id), ""), counting.ErrUnavailable, "an id")
+		}
+		check.Must(t, i.stop(t.Context()))
+		refused := 0
+		for _, line := range regexp.MustCompile(`requests were refused" node=n\d items=(\d+) reason="its clock and this instance's differ by too much"`).FindAllStringSubmatch(o.log.String(), -1) {
+			refused += check.Value(strconv.Atoi(line[1]))(t)
+		}
+		check.Equal(t, refused, 10, "ids in lines about refused requests")
 	})
 }
 

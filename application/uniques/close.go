@@ -217,13 +217,29 @@ func (c closing) publish(ctx context.Context, r publishing.Report) (counting.Ent
 			errs = errors.Join(errs, fmt.Errorf("publish to %s: %w", p.Name(), err))
 			continue
 		}
-		if errs != nil {
-			c.Log.Warn("earlier publishers did not confirm", "window", r.ID, "error", errs)
+		if c.mayLogUnconfirmed(errs) {
+			c.Log.Warn("earlier publishers did not confirm, so counts go to the capture log", "window", r.ID, "path", c.CaptureLog, "error", errs)
 		}
 		c.Log.Info("window published", "window", r.ID, "count", r.Count, "publisher", p.Name())
 		return c.advance(ctx, counting.Publish(p.Name()))
 	}
 	return counting.Entry{}, errs
+}
+
+// mayLogUnconfirmed tells whether it is to be logged that earlier publishers did not take a
+// report: once until the first one takes a report again, and every repeatLine.
+func (s *Service) mayLogUnconfirmed(errs error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errs == nil {
+		s.unconfirmed = time.Time{}
+		return false
+	}
+	if time.Since(s.unconfirmed) < repeatLine {
+		return false
+	}
+	s.unconfirmed = time.Now()
+	return true
 }
 
 // retire retires a window that is done or lost on every node.

@@ -93,6 +93,36 @@ func TestAPublisherThatHangsIsPassedOver(t *testing.T) {
 	})
 }
 
+// N4: a broker that does not confirm is one line for each outage, and another every ten
+// minutes. It says where the counts are.
+func TestN4ABrokerThatDoesNotConfirmIsLoggedOncePerOutage(t *testing.T) {
+	alone(t, func(t *testing.T, o *outside, _ *instance) {
+		down := func(is bool) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.publish = func(_ context.Context, sink string, _ publishing.Report) error {
+				if is && sink == "rabbitmq" {
+					return publishing.ErrRefused
+				}
+				return nil
+			}
+		}
+		lines := func() int {
+			return o.log.Lines("earlier publishers did not confirm, so counts go to the capture log", "path=/var/capture.log", "publish to rabbitmq")
+		}
+		down(true)
+		until(15*minute + 30*time.Second)
+		check.Equal(t, len(o.taken("log")), 15, "counts in the log")
+		check.Equal(t, lines(), 2, "lines in 15 minutes")
+		down(false)
+		until(17*minute + 30*time.Second)
+		check.Equal(t, len(o.taken("rabbitmq")), 2, "counts in the broker")
+		down(true)
+		until(20*minute + 30*time.Second)
+		check.Equal(t, lines(), 3, "lines after the second outage")
+	})
+}
+
 // U7: a crash between publish and mark repeats the same id and number.
 func TestACrashBetweenPublishAndMarkRepeatsTheSameReport(t *testing.T) {
 	for _, call := range []string{"claim", "seal", "record", "publish", "endpoints", "entry", "finish", "retire"} {

@@ -235,7 +235,7 @@ func (d *deployment) instance(t *testing.T, name string, o *outside) *instance {
 	i.cluster = c
 	i.Service = uniques.New(uniques.Options{
 		Cluster: c, Publishers: []publishing.Publisher{sink{o, "rabbitmq"}, sink{o, "log"}},
-		Notifier: o, Journal: o, Grace: grace, Instance: name, Log: log, Observe: o.observe,
+		Notifier: o, Journal: o, CaptureLog: "/var/capture.log", Grace: grace, Instance: name, Log: log, Observe: o.observe,
 		EndpointShare: o.share, Refused: func(bound string) { o.refusedBy[bound]++ },
 	})
 	i.scheduler = scheduler.New(i.Service, counting.WindowLength(minute), grace, log)

@@ -3,6 +3,7 @@ package uniques
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,9 @@ import (
 
 // maxClosing bounds the windows whose endpoints are notified concurrently.
 const maxClosing = 4
+
+// repeatLine is the time between two log lines about a fault that goes on.
+const repeatLine = 10 * time.Minute
 
 func (s *Service) isClosing(w counting.Window) bool {
 	s.mu.Lock()
@@ -37,10 +41,23 @@ func (s *Service) notifyInBackground(c closing, r publishing.Report) {
 			delete(s.closing, c.window)
 		}()
 		err := c.finish(s.ctx, r)
-		if err != nil && s.ctx.Err() == nil && !errors.Is(err, counting.ErrStaleToken) {
+		if err != nil && s.ctx.Err() == nil && !errors.Is(err, counting.ErrStaleToken) && s.mayLogUnfinished(c.window) {
 			s.Log.Warn("finish window failed", "window", r.ID, "error", err)
 		}
 	})
+}
+
+// mayLogUnfinished tells whether it is to be logged that a window could not be finished:
+// once, and every repeatLine while it is tried again.
+func (s *Service) mayLogUnfinished(w counting.Window) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.unfinished, func(_ counting.Window, logged time.Time) bool { return time.Since(logged) >= repeatLine })
+	if _, logged := s.unfinished[w]; logged {
+		return false
+	}
+	s.unfinished[w] = time.Now()
+	return true
 }
 
 // Stop ends the deliveries in the background. The next scan of any instance continues

@@ -41,6 +41,20 @@ func TestEveryEndpointIsNotifiedOnceAfterThePublication(t *testing.T) {
 	})
 }
 
+// N4: a window that can't be finished is one line, and another every ten minutes.
+func TestN4AWindowThatCantBeFinishedIsLoggedRarely(t *testing.T) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
+		i.mustAccept(t, "http://e/", 1)
+		i.fail(failing("endpoints", counting.ErrInDoubt, counting.WindowLength(minute).At(began())))
+		until(minute + 25*time.Minute)
+		check.Equal(t, o.log.Lines("finish window failed", "window=footfall_20000101T000000Z"), 3, "lines in 25 minutes")
+		check.Equal(t, o.log.Lines("finish window failed"), 3, "lines about all windows")
+		i.fail(nil)
+		until(minute + 26*time.Minute + 30*time.Second)
+		i.wantNothingWaiting(t)
+	})
+}
+
 // U1: ids that arrive while an endpoint is called are not lost.
 func TestASlowEndpointLosesNoIDs(t *testing.T) {
 	alone(t, func(t *testing.T, o *outside, i *instance) {

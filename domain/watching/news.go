@@ -32,6 +32,9 @@ type Node struct {
 	// Skew is how far its clock was ahead of this instance's at the last heartbeat,
 	// negative if it was behind; 0 unless that is too much, so that it takes no ids.
 	Skew time.Duration `json:"-"`
+	// Since is when the node ceased to serve calls or writes, and SkewSince when its clock
+	// was first seen to be wrong, by this instance's clock; zero if that is not known.
+	Since, SkewSince time.Time `json:"-"`
 	// Full are the bounds that it has reached, comma separated, of counting.Bounds: it
 	// takes no other pages or keys.
 	Full string `json:"-"`

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	runtimepprof "runtime/pprof"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -30,8 +31,11 @@ type Options struct {
 	Nodes func(context.Context) []watching.Node
 	// Publisher is asked whether it is away. It may be nil.
 	Publisher health.Publisher
-	Metrics   prometheus.Gatherer
-	Log       *slog.Logger
+	// Waiting is since when windows wait for too long, and why; the error is nil if none
+	// do. It may be nil.
+	Waiting func() (since time.Time, why error)
+	Metrics prometheus.Gatherer
+	Log     *slog.Logger
 	// Token, unless it is empty, must come with every request as a bearer
 	// token, but for those of health. It may be empty only where the listener is on
 	// loopback.
@@ -52,7 +56,7 @@ func New(o Options) *Handler {
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
 	none := []string{}
-	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: append(health.Routes(health.Options{Nodes: o.Nodes, Publisher: o.Publisher}), []httpapi.Route{
+	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: append(health.Routes(health.Options{Nodes: o.Nodes, Publisher: o.Publisher, Waiting: o.Waiting}), []httpapi.Route{
 		{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 			metrics.ServeHTTP(w, r)
 			return nil, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"footfall/adapters/httpapi"
@@ -39,7 +40,10 @@ type Options struct {
 	Nodes func(context.Context) []watching.Node
 	// Publisher may be nil. One that is away is a reason, but the service is ready.
 	Publisher Publisher
-	// Public: reasons name no address, and no error of the publisher.
+	// Waiting is since when windows wait for too long, and why; the error is nil if none
+	// do. It may be nil.
+	Waiting func() (since time.Time, why error)
+	// Public: reasons name no address, and no error of publishers and windows.
 	Public bool
 }
 
@@ -75,13 +79,28 @@ func (o Options) ready(nodes []watching.Node) ([]byte, error) {
 	answer := struct {
 		Status  string   `json:"status"`
 		Reasons []string `json:"reasons,omitempty"`
-	}{Status: "ready", Reasons: append(reasons(nodes), o.publisherReasons()...)}
+	}{Status: "ready", Reasons: slices.Concat(reasons(nodes), o.waitingReasons(), o.publisherReasons())}
 	if !slices.ContainsFunc(nodes, func(n watching.Node) bool { return n.Answers }) { // also if there are no nodes yet
 		f := problem.Unavailable("not_ready", "No node of the store answers.", 1)
 		f.Reasons = answer.Reasons
 		return nil, f
 	}
 	return json.Marshal(answer)
+}
+
+// waitingReasons say since when windows wait and, unless they are public, why.
+func (o Options) waitingReasons() []string {
+	if o.Waiting == nil {
+		return nil
+	}
+	since, why := o.Waiting()
+	if why == nil {
+		return nil
+	}
+	if o.Public {
+		return []string{"windows wait" + sinceText(since) + ": they can't be closed or published"}
+	}
+	return []string{fmt.Sprintf("windows wait%s: %s", sinceText(since), strings.ReplaceAll(why.Error(), "\n", "; "))}
 }
 
 // publisherReasons say since when the publisher is away and, unless they are public, where
@@ -95,9 +114,9 @@ func (o Options) publisherReasons() []string {
 		return nil
 	}
 	const meanwhile = "; counts go to the capture log"
-	since := away.Since.UTC().Format(time.RFC3339)
+	since := sinceText(away.Since)
 	if o.Public {
-		return []string{fmt.Sprintf("%s is away since %s%s", o.Publisher.Name(), since, meanwhile)}
+		return []string{fmt.Sprintf("%s is away%s%s", o.Publisher.Name(), since, meanwhile)}
 	}
-	return []string{fmt.Sprintf("%s at %s is away since %s: %v%s", o.Publisher.Name(), away.Addr, since, away.Err, meanwhile)}
+	return []string{fmt.Sprintf("%s at %s is away%s: %v%s", o.Publisher.Name(), away.Addr, since, away.Err, meanwhile)}
 }

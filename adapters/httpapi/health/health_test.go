@@ -48,13 +48,17 @@ func TestN4ReasonsTellTheCausesOfAnIncidentApart(t *testing.T) {
 	killed, hanging, unknown, wrong, full, refusing := away("redis_2"), away("redis_2"), away("redis_2"), answering(), answering(), answering()
 	killed.Silent, hanging.Silent = "connection refused", "connected, but no answer in time"
 	wrong.Skew, full.Full, refusing.Says = -time.Minute, counting.BoundDisk, "OOM command not allowed"
+	ahead, fullAndRefusing := answering(), refusing
+	ahead.Skew, fullAndRefusing.Full = time.Hour+3*time.Millisecond, counting.BoundPages+","+counting.BoundDisk
 	for want, node := range map[string]watching.Node{
-		"node redis_2 does not answer: connection refused":                                                            killed,
-		"node redis_2 does not answer: connected, but no answer in time":                                              hanging,
-		"node redis_2 does not answer":                                                                                unknown,
-		"node redis_1 takes no ids: its clock and this instance's differ by 1m0s":                                     wrong,
-		"node redis_1 takes no other pages and idempotency keys: less than FOOTFALL_DISK_RESERVE is free on its disk": full,
-		"node redis_1 refuses writes: OOM command not allowed":                                                        refusing,
+		"node redis_2 does not answer: connection refused":                                                                                       killed,
+		"node redis_2 does not answer: connected, but no answer in time":                                                                         hanging,
+		"node redis_2 does not answer":                                                                                                           unknown,
+		"node redis_1 takes no ids: its clock is 1m0s behind this instance's":                                                                    wrong,
+		"node redis_1 takes no ids: its clock is 1h0m0s ahead of this instance's":                                                                ahead,
+		`node redis_1 refuses writes: OOM command not allowed","node redis_1 takes no other pages: it has as many as FOOTFALL_PAGE_LIMIT allows`: fullAndRefusing,
+		"node redis_1 takes no other pages and idempotency keys: less than FOOTFALL_DISK_RESERVE is free on its disk":                            full,
+		"node redis_1 refuses writes: OOM command not allowed":                                                                                   refusing,
 	} {
 		status, body := readyz(t, health.Options{}, answering(), node)
 		check.Equal(t, body, `{"status":"ready","reasons":["`+want+`"]}`, "the answer")

@@ -38,6 +38,9 @@ type Options struct {
 	Nodes func(context.Context) []watching.Node
 	// Publisher is asked whether it is away. It may be nil.
 	Publisher health.Publisher
+	// Waiting is since when windows wait for too long, and why; the error is nil if none
+	// do. It may be nil.
+	Waiting func() (since time.Time, why error)
 	// Metrics registers footfall_http_requests_total,
 	// footfall_http_request_duration_seconds, footfall_event_streams,
 	// footfall_counts_refused_total, footfall_items_total and footfall_visits_total.
@@ -145,7 +148,7 @@ func (a *api) routes() []httpapi.Route {
 		counter(""),
 		counter("/api/v1/counter"),
 		[]httpapi.Route{{Method: get, Path: "/api/verve/windows", Do: a.windows}},
-		health.Routes(health.Options{Nodes: a.Nodes, Publisher: a.Publisher, Public: true}),
+		health.Routes(health.Options{Nodes: a.Nodes, Publisher: a.Publisher, Waiting: a.Waiting, Public: true}),
 		[]httpapi.Route{
 			{Method: get, Path: "/events", Do: a.events, Query: pages, Stream: true},
 			{Method: get, Path: "/", Do: a.home},

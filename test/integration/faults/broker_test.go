@@ -17,7 +17,7 @@ func TestPublisherIsWhereCountsGo(t *testing.T) {
 	p.queueGrows(2)
 	p.resolve(f)
 	// On a machine that stands still a confirm may be late.
-	if n := len(p.Reports()); n > strings.Count(in.Logged(), "earlier publishers did not confirm") {
+	if n := len(p.Reports()); n > 0 && !strings.Contains(in.Logged(), "earlier publishers did not confirm") {
 		t.Errorf("%d counts are in the log as well", n)
 	}
 	in.Get("/api/verve/windows").Want(t, http.StatusOK, `"published_to":"rabbitmq"`)

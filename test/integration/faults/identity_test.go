@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -205,8 +206,7 @@ func wantRefusal(t *testing.T, r *service.Ring, in *service.Instance, s *servers
 	t.Helper()
 	node := fmt.Sprint("redis_", s.Port())
 	service.WaitFor(t, "it is ready or not because "+text, func() bool {
-		body := readyz(r, in).Body
-		return strings.Contains(body, "node "+node+": ") && strings.Contains(body, text)
+		return regexp.MustCompile(node + `[^"]* since ` + moment + `: [^"]*` + regexp.QuoteMeta(text)).MatchString(readyz(r, in).Body)
 	})
 	wantLine(t, in, "ERROR", `"node":"`+node+`"`, `"reason":"`+reason+`"`)
 	if metric := fmt.Sprintf("footfall_node_refused{node=%q,reason=%q} 1", node, reason); !strings.Contains(in.Metrics(), metric) {

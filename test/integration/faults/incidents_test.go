@@ -13,6 +13,9 @@ import (
 	"footfall/test/servers"
 )
 
+// moment is a time as /readyz has it.
+const moment = `20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ`
+
 // N4: log and /readyz tell a node that is gone from one that hangs, without its address.
 func TestN4LogAndReadyzTellANodeThatIsGoneFromOneThatHangs(t *testing.T) {
 	t.Parallel()
@@ -32,7 +35,7 @@ func TestN4LogAndReadyzTellANodeThatIsGoneFromOneThatHangs(t *testing.T) {
 			c.fail(r.Servers[0])
 			// A busy machine may make a connection late, or find none that is free.
 			service.WaitFor(t, "/readyz says why", func() bool {
-				return in.Get("/readyz").Body == `{"status":"ready","reasons":["node `+away+` does not answer: `+c.ready+`"]}`
+				return regexp.MustCompile(`^\{"status":"ready","reasons":\["node ` + away + ` does not answer since ` + moment + `: ` + c.ready + `"\]\}$`).MatchString(in.Get("/readyz").Body)
 			})
 			service.WaitFor(t, "the log says why", func() bool { return len(loggedBy(in, "node does not answer", c.logged)) == 1 })
 			check.OK(t, c.heal(r.Servers[0]))
@@ -50,7 +53,7 @@ func TestN4ABrokerThatIsAwayIsAReasonOfReadyz(t *testing.T) {
 	proxy := p.through()
 	in, f := p.feeds()
 	p.queueGrows(1)
-	const since = `rabbitmq is away since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ; counts go to the capture log`
+	const since = `rabbitmq is away since ` + moment + `; counts go to the capture log`
 	public := regexp.MustCompile(`^\{"status":"ready","reasons":\["` + since + `"\]\}$`)
 	admin := regexp.MustCompile(`^\{"status":"ready","reasons":\["` + strings.NewReplacer(
 		"rabbitmq is", "rabbitmq at "+regexp.QuoteMeta(proxy.Addr)+" is", "Z;", "Z: .*connection refused;",
@@ -93,9 +96,18 @@ func TestN4TheLogSaysSinceWhenWindowsWait(t *testing.T) {
 	service.WaitFor(t, "the log says since when windows wait", func() bool { return said("") > 0 })
 	check.Equal(t, said("publish to rabbitmq: "), 1, "lines that name the broker")
 	check.Equal(t, said("publish to log: "), 1, "lines that name the log")
+	check.Equal(t, said("not reached: dial tcp"), 1, "lines that say that nothing was refused")
+	const wait = `"windows wait since ` + moment + `: `
+	if got := in.Get("/readyz"); got.Status != http.StatusOK || !regexp.MustCompile(wait+`they can't be closed or published"`).MatchString(got.Body) {
+		t.Errorf("/readyz does not say that windows wait: %d %s", got.Status, got.Body)
+	}
+	if body := service.MustSend(t, http.MethodGet, in.Admin+"/readyz", "").Body; !regexp.MustCompile(wait + `close window .* not reached: dial tcp .*; publish to log: `).MatchString(body) {
+		t.Errorf("/readyz of the admin listener does not say why windows wait: %s", body)
+	}
 	check.Must(t, os.Remove(p.CaptureLog()))
 	check.Must(t, proxy.Accept())
 	service.WaitFor(t, "none waits", func() bool { return !strings.Contains(in.Get("/api/verve/windows").Body, `"state":"sealed"`) })
+	service.WaitFor(t, "/readyz has no reason", func() bool { return in.Get("/readyz").Body == `{"status":"ready"}` })
 	check.Equal(t, said(""), 1, "lines about windows that wait")
 	p.resolve(f)
 }
