@@ -30,7 +30,7 @@ func TestF37AStepWaitsForTheReplicaThatMayBePromoted(t *testing.T) {
 	}
 	check.Must(t, doOn(t, replica, "config", "set", "masteruser", "none", "masterauth", "none"))
 	n.do(t, "acl", "setuser", "none", "on", ">none", "+@all", "-psync", "-sync", "-replconf")
-	n.do(t, "client", "kill", "addr", addrOf(t, primary, replica))
+	n.do(t, "client", "kill", "addr", addrOf(t, replica))
 	eventually(t, func() bool { return connectedTo(t, primary) == 1 })
 	if seal() == nil {
 		t.Error("the window is sealed, and the replica that may be promoted lacks it")
@@ -48,7 +48,7 @@ func connectedTo(t *testing.T, primary *servers.Redis) int {
 }
 
 // addrOf is the address from which a replica is connected to its primary.
-func addrOf(t *testing.T, primary, replica *servers.Redis) string {
+func addrOf(t *testing.T, replica *servers.Redis) string {
 	t.Helper()
 	c := replica.Client()
 	defer func() { _ = c.Close() }()
