@@ -47,6 +47,11 @@ CONCURRENT  = $(shell go list ./... | grep -vE '/(domain|test/(model|ringmodel|i
 SERVERLESS  = $(shell go list ./adapters/... | grep -vE '/(redisnode|rabbitmq)$$')
 # Tests that search for what shows each defect that is built into the models.
 SEARCH     := Defect
+# The storm over a Redis Cluster takes long, and is in test-search.
+LONG       := ClusterInAStorm
+# Conformance over real clusters and Sentinels, which is slow with the race detector: that
+# sees the same code in the conformance over one server.
+UNRACED    := F29APartition|F37AMasterOfSentinels
 TEST       := go test -vet=off -count=1
 RACETEST   := $(if $(RACE),CGO_ENABLED=1) $(TEST) $(RACE)
 
@@ -61,7 +66,8 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
 	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
-	$(RACETEST) -p 2 -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT); others=$$?; \
+	$(RACETEST) -p 2 -skip '$(SEARCH)|$(LONG)|$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT) && \
+	$(TEST) -run '$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode; others=$$?; \
 	wait $$processes && exit $$others
 
 .PHONY: test-search

@@ -32,12 +32,12 @@ var clusterFaults = []chaos.Fault{
 // lags, replicas take over, slots move, and stay half moved, and replies are lost.
 func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
 	t.Parallel()
-	chaos.Storm(t, 1, 3, clusterFaults, func(n int) chaos.Result {
+	chaos.Storm(t, 1, 6, clusterFaults, func(n int) chaos.Result {
 		seed := clusterSeed() + uint64(n)
 		d := chaos.NewDice(seed, "schedule")
 		var schedule []clusterFault
 		for range *clusterRounds {
-			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leaveAny, loseReplies}
+			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leavePages, leaveAny, loseReplies}
 			for len(all) > 0 {
 				k := d.UpTo(len(all))
 				schedule = append(schedule, all[k])

@@ -81,12 +81,8 @@ func (e emptyClusters) partition(t *testing.T, c *servers.Cluster, number int) p
 	return openPartitionAs(t, c, number, 16, e.user, e.password)
 }
 
-func TestAPartitionKeepsTheContract(t *testing.T) {
-	t.Parallel()
-	testPartition(t, emptyClusters{test: t})
-}
-
-// F29: a user with the rights that are documented is enough.
+// F29: a partition is a node as any other, and a user with the rights that are documented is
+// enough.
 func TestF29APartitionIsANodeForTheDocumentedUser(t *testing.T) {
 	t.Parallel()
 	docs := check.Value(os.ReadFile("../../docs/redis-cluster.md"))(t)
