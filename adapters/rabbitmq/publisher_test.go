@@ -214,7 +214,7 @@ func TestPublisherStopsAtAnyTime(t *testing.T) {
 		func(p *rabbitmq.Publisher) { mustPublish(t, p, 1) },
 		func(p *rabbitmq.Publisher) { mustPublish(t, p, 1); proxy.Stall() },
 		func(*rabbitmq.Publisher) {}, // while the broker is silent
-		func(p *rabbitmq.Publisher) { proxy.Refuse(); mustRefuse(t, publish(t, p, 1), "refused") },
+		func(p *rabbitmq.Publisher) { proxy.Refuse(); mustRefuse(t, publish(t, p, 1), "not reached") },
 	} {
 		p := rabbitmq.New(options(t, s.URL(proxy.Addr, queue(t))), slog.New(slog.DiscardHandler))
 		check.Must(t, p.Start(t.Context()))

@@ -176,7 +176,9 @@ func (s *Sentinels) Watch(tb testing.TB, name string, server *Redis) {
 		one.Do(tb, "sentinel", "set", name, "down-after-milliseconds", 1000, "failover-timeout", 60_000)
 		tb.Cleanup(func() { one.forget(name) })
 	}
-	s.await(tb, name, "num-other-sentinels", len(s.All)-1)
+	if len(s.All) > 1 { // one alone may learn of those of another set that watch the same server
+		s.await(tb, name, "num-other-sentinels", len(s.All)-1)
+	}
 }
 
 // AwaitReplica returns when all Sentinels know a replica of the master that is up.
