@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -91,13 +90,10 @@ func (c *Cluster) Close() error {
 	return nil
 }
 
-// Prefix begins each of the partition's keys.
-func (p *Partition) Prefix() string { return strings.TrimSuffix(p.keys[0], "T") }
-
 // Host implements sharding.Hosted.
 func (p *Partition) Host() counting.NodeID {
-	if host := p.route.host.Load(); host != nil {
-		return *host
+	if at := p.route.last.Load(); at != nil {
+		return at.host
 	}
 	return ""
 }
@@ -122,8 +118,13 @@ type route struct {
 	cluster *Cluster
 	id      counting.NodeID
 	key     string
-	master  atomic.Pointer[redis.Client] // of the last call
-	host    atomic.Pointer[counting.NodeID]
+	last    atomic.Pointer[located] // of the last call; nil before the first one
+}
+
+// located is a master with its name.
+type located struct {
+	master *redis.Client
+	host   counting.NodeID
 }
 
 func (r *route) addr() string    { return string(r.id) }
@@ -135,10 +136,9 @@ func (r *route) find(ctx context.Context) (*redis.Client, error) {
 	if err != nil {
 		return nil, notApplied(err)
 	}
-	if r.master.Swap(master) != master {
-		host, port, _ := net.SplitHostPort(master.Options().Addr)
-		id := counting.NodeID("redis_" + host + "_" + port)
-		r.host.Store(&id)
+	if at := r.last.Load(); at == nil || at.master != master {
+		_, host := names(master.Options().Addr)
+		r.last.Store(&located{master, host})
 	}
 	return master, nil
 }

@@ -18,8 +18,8 @@ const (
 type ClusterOptions struct {
 	Options
 	Addrs []string // host:port, one at least
-	// Partitions is a power of two, up to 256. It is part of the store: another number
-	// finds no counts.
+	// Partitions is a power of two, up to 256. It is part of the store: a start with
+	// another number fails.
 	Partitions int
 }
 

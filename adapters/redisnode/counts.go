@@ -140,5 +140,5 @@ func (n *store) warnMissing(arc string) {
 		return
 	}
 	n.log.Error("pages of a partition are missing, and answer 503: a failover has ended a migration of its slot; "+
-		"bring its keys back as docs/redis-cluster.md#pages-are-missing says", "node", n.id, "key", strings.TrimSuffix(n.keys[0], "T")+"c:"+arc)
+		"bring its keys back as docs/redis-cluster.md#pages-are-missing says", "node", n.id, "key", n.Prefix()+"c:"+arc)
 }

@@ -43,8 +43,9 @@ func tooFew(have, want int, wrap func(error) error) error {
 
 // replicated runs a script whose effect has to survive a failover. It returns the
 // rest of the script's answer once every replica has the effect that is online, or may be
-// promoted without an operator. It does not wait for another one that is offline: an operator who
-// promotes it loses counts in any case. After an error that the script did not answer the outcome is unknown.
+// promoted without an operator. It does not wait for another one that is offline: its
+// promotion by an operator loses counts in any case. After an error that the script did not
+// answer the outcome is unknown.
 func (n *store) replicated(ctx context.Context, function string, args ...any) (answer, error) {
 	return n.runDurable(ctx, false, function, args)
 }

@@ -33,9 +33,9 @@ import (
 // A partition's c, kn, kr, pend and wins have a member more, which is empty, from the first
 // opening of a ring on (HEADER in node.lua).
 //
-// setBits: the ids of a window are spread over 2^setBits sets, so that each stays below the
-// 512 integers up to which Redis packs a set, for a million ids on a node. The partitions of
-// a cluster share them.
+// setBits: the ids of a window are spread over 2^setBits sets. So each stays below the 512
+// integers up to which Redis packs a set, for a million ids on a node. The partitions of a
+// cluster share them.
 const setBits = 11
 
 // idSet spreads ids evenly over sets, whatever their pattern (Knuth's multiplicative hash).

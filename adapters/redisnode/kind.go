@@ -15,8 +15,8 @@ import (
 )
 
 // checkKind returns an error for a server of another kind than the URL names, with the URL
-// that is meant. info is what the server says of itself.
-// A replica in a cluster answers calls by MOVED.
+// that is meant. info is what the server says of itself. A replica in a cluster is no error:
+// it answers calls by MOVED.
 func (k *checks) checkKind(ctx context.Context, c *redis.Conn, info map[string]map[string]string) error {
 	addr := k.addr()
 	if k.master != nil {

@@ -74,11 +74,10 @@ func newMaster(o Options, replace func()) *master {
 func (m *master) close() {
 	m.mu.Lock()
 	m.closed = true
-	all := slices.Clone(m.sentinels)
 	m.mu.Unlock()
 	m.cancel()
 	m.all.Wait()
-	for _, s := range all {
+	for _, s := range m.order() {
 		_ = s.client.Close()
 	}
 }
@@ -131,12 +130,9 @@ func (m *master) find(ctx context.Context) (string, error) {
 
 // answer asks the Sentinels in turn.
 func (m *master) answer(q *question) {
-	m.mu.Lock()
-	order := slices.Clone(m.sentinels)
-	m.mu.Unlock()
 	var failures []error
 	var by *sentinel
-	for _, s := range order {
+	for _, s := range m.order() {
 		if q.addr, q.err = s.ask(m.ctx, m.name); q.err == nil {
 			by = s
 			break
@@ -169,6 +165,13 @@ func (m *master) note(q *question, by *sentinel) (from string) {
 	m.at, m.by = q.addr, by
 	m.reorder(by, true)
 	return from
+}
+
+// order are the Sentinels as they are to be asked now.
+func (m *master) order() []*sentinel {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.sentinels)
 }
 
 // reorder makes a Sentinel the first or the last one. The caller holds the mutex.
@@ -206,11 +209,8 @@ func (m *master) server() (addr, sentinel string) {
 // replicas is how many replicas have to have a step (sentinel.replicas). A Sentinel does not
 // promote one that it finds down, or whose replica-priority is 0.
 func (m *master) replicas(ctx context.Context) (int, error) {
-	m.mu.Lock()
-	order := slices.Clone(m.sentinels)
-	m.mu.Unlock()
 	var failures []error
-	for _, s := range order {
+	for _, s := range m.order() {
 		n, err := s.replicas(ctx, m.name)
 		if err == nil {
 			return n, nil

@@ -59,14 +59,12 @@ func TestF37AMasterOfSentinelsIsANode(t *testing.T) {
 		n, _ := openMaster(t, "footfall:secret@"+sentinels.Addrs()+"/"+name+"?sentinel_password=sesame", server)
 		return n
 	}
-	conformance.TestNode(t, conformance.Harness{
+	conformance.TestNode(t, onServer(conformance.Harness{
 		Open: func(t *testing.T) conformance.Node {
 			server := servers.StartRedisWithClock(t, user...)
 			server.Clock.Stop(t, 0)
 			return openAt(t, watch(t, server), server)
 		},
-		Advance: func(t *testing.T, n conformance.Node, d time.Duration) { n.(node).server.Clock.Stop(t, d) },
-		Close:   func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			server := n.(node).server
 			check.OK(t, n.(node).Close())
@@ -78,19 +76,7 @@ func TestF37AMasterOfSentinelsIsANode(t *testing.T) {
 			server := n.(node).server
 			return openAt(t, watch(t, server), server)
 		},
-		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
-			n.(node).do(t, "hset", fmt.Sprintf("ff:c:%d", at.Arc), string(at.Page), "many")
-		},
-		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
-			n.(node).do(t, "del", fmt.Sprintf("ff:n:%d", w))
-			n.(node).do(t, "lpush", fmt.Sprintf("ff:n:%d", w), "x")
-			n.(node).do(t, "set", fmt.Sprintf("ff:eps:%d", w), "x")
-		},
-		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
-			n.(node).do(t, "set", fmt.Sprintf("ff:win:%d", w), "x")
-			n.(node).do(t, "zadd", "ff:wins", int64(w), int64(w))
-		},
-	})
+	}))
 }
 
 // F37: the master is killed, and the Sentinels promote its replica. The node goes on under

@@ -62,18 +62,35 @@ func (n node) do(t *testing.T, args ...any) {
 	check.Must(t, c.Do(t.Context(), args...).Err())
 }
 
+// onServer adds to a harness what nodes on one server have in common.
+func onServer(h conformance.Harness) conformance.Harness {
+	h.Advance = func(t *testing.T, n conformance.Node, d time.Duration) { n.(node).server.Clock.Stop(t, d) }
+	h.Close = func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) }
+	h.CorruptPage = func(t *testing.T, n conformance.Node, at counting.Located) {
+		n.(node).do(t, "hset", fmt.Sprintf("ff:c:%d", at.Arc), string(at.Page), "many")
+	}
+	h.CorruptWindow = func(t *testing.T, n conformance.Node, w counting.Window) {
+		n.(node).do(t, "del", fmt.Sprintf("ff:n:%d", w))
+		n.(node).do(t, "lpush", fmt.Sprintf("ff:n:%d", w), "x")
+		n.(node).do(t, "set", fmt.Sprintf("ff:eps:%d", w), "x")
+	}
+	h.CorruptEntry = func(t *testing.T, n conformance.Node, w counting.Window) {
+		n.(node).do(t, "set", fmt.Sprintf("ff:win:%d", w), "x")
+		n.(node).do(t, "zadd", "ff:wins", int64(w), int64(w))
+	}
+	return h
+}
+
 // F29: a user with the rights that are documented is enough.
 func TestF29RedisIsANodeForTheDocumentedUser(t *testing.T) {
 	t.Parallel()
 	user := documentedUser(t)
-	conformance.TestNode(t, conformance.Harness{
+	conformance.TestNode(t, onServer(conformance.Harness{
 		Open: func(t *testing.T) conformance.Node {
 			server := servers.StartRedisWithClock(t, user...)
 			server.Clock.Stop(t, 0)
 			return openAs(t, "redis_7070", server, "footfall", "secret")
 		},
-		Advance: func(t *testing.T, n conformance.Node, d time.Duration) { n.(node).server.Clock.Stop(t, d) },
-		Close:   func(t *testing.T, n conformance.Node) { check.OK(t, n.(node).Close()) },
 		Reopen: func(t *testing.T, n conformance.Node) conformance.Node {
 			server := n.(node).server
 			check.OK(t, n.(node).Close())
@@ -84,17 +101,5 @@ func TestF29RedisIsANodeForTheDocumentedUser(t *testing.T) {
 		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {
 			return openAs(t, "redis_8080", n.(node).server, "footfall", "secret")
 		},
-		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
-			n.(node).do(t, "hset", fmt.Sprintf("ff:c:%d", at.Arc), string(at.Page), "many")
-		},
-		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
-			n.(node).do(t, "del", fmt.Sprintf("ff:n:%d", w))
-			n.(node).do(t, "lpush", fmt.Sprintf("ff:n:%d", w), "x")
-			n.(node).do(t, "set", fmt.Sprintf("ff:eps:%d", w), "x")
-		},
-		CorruptEntry: func(t *testing.T, n conformance.Node, w counting.Window) {
-			n.(node).do(t, "set", fmt.Sprintf("ff:win:%d", w), "x")
-			n.(node).do(t, "zadd", "ff:wins", int64(w), int64(w))
-		},
-	})
+	}))
 }

@@ -119,11 +119,9 @@ func testPartition(t *testing.T, empty emptyClusters) {
 		Impostor: func(t *testing.T, n conformance.Node) conformance.Node {
 			cluster := n.(partition).cluster
 			other := empty.partition(t, cluster, 1)
-			for _, key := range []string{"T"} {
-				client := cluster.Client()
-				dump := check.Value(client.Dump(t.Context(), n.(partition).key("%s", key)).Result())(t)
-				check.Must(t, client.Restore(t.Context(), other.key("%s", key), 0, dump).Err())
-			}
+			client := cluster.Client()
+			state := check.Value(client.Dump(t.Context(), n.(partition).key("T")).Result())(t)
+			check.Must(t, client.Restore(t.Context(), other.key("T"), 0, state).Err())
 			return other
 		},
 		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {

@@ -71,8 +71,11 @@ func newStore(id counting.NodeID, prefix string, sets int, at servers, scripts m
 	}
 }
 
+// Prefix begins each of the node's keys.
+func (n *store) Prefix() string { return strings.TrimSuffix(n.keys[0], "T") }
+
 // isPartition tells whether the keys have a hash tag.
-func (n *store) isPartition() bool { return strings.Contains(n.keys[0], "{") }
+func (n *store) isPartition() bool { return strings.Contains(n.Prefix(), "{") }
 
 // ID implements sharding.RingStore.
 func (n *store) ID() counting.NodeID { return n.id }

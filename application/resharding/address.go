@@ -93,8 +93,8 @@ func (t *transition) lookElsewhere(ctx context.Context) error {
 }
 
 // isNewest tells whether a node that is off can have stored that state last, by the ring of
-// the others. It may lag: an undone change leaves it an epoch behind, and it may have been
-// fenced for the change that made the ring, as every node was, and not have opened it.
+// the others. It may lag: an undone change leaves it an epoch behind. Or it was fenced for
+// the change that made the ring, as every node was, and has not opened it.
 func isNewest(s sharding.RingState, ring *sharding.Ring) bool {
 	return s.Opened.ChangeID() == ring.ChangeID() || s.Fenced.Parent() == ring.Parent()
 }

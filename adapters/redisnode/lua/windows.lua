@@ -146,8 +146,8 @@ local function seal(w, grace, life, caller, most, sets)
   if not n and now() > (w + 1) * length + life and not redis.call('ZSCORE', P .. 'pend', w) then return {'RETIRED'} end
   n = n or '0'
   if type(n) == 'table' or not string.match(n, '^%d+$') then return {'CORRUPT'} end
-  if not is_sealed(w) and is_partition and not has_ids(w, sets, n) then return {'CORRUPT'} end
   if not is_sealed(w) then
+    if is_partition and not has_ids(w, sets, n) then return {'CORRUPT'} end
     redis.call('ZADD', P .. 'pend', w, w) -- first: a sealed window that does not wait is one that was retired
     seal_one(w)
   end
