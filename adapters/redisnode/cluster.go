@@ -107,7 +107,7 @@ func (c *Cluster) lane(master *redis.Client) *lane {
 		clear(c.lanes) // masters that are gone; what is in flight goes on
 	}
 	if l == nil {
-		l = &lane{Client: master}
+		l = newLane(master)
 		c.lanes[master] = l
 	}
 	return l

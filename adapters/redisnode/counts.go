@@ -24,9 +24,12 @@ func (n *store) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt,
 		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(), l.pages,
 	}
 	function := "apply"
-	if len(b.Keyed)+len(b.SetCounts) > 0 {
+	switch {
+	case len(b.Keyed)+len(b.SetCounts) > 0:
 		function = applyMore
 		args = append(args, packKeyed(b.Keyed), l.keys, l.records, packCounts(b.SetCounts))
+	case len(b.IDEvents) > 0:
+		function = applyIDs
 	}
 	get := n.servers.pool
 	if n.replicas > 0 {

@@ -5,12 +5,17 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// maxPipeline bounds the scripts that a lane sends together.
-const maxPipeline = 64
+const (
+	// maxPipeline bounds the scripts that a lane sends together.
+	maxPipeline = 64
+	// longestGathering bounds the wait for more of them.
+	longestGathering = 2 * time.Millisecond
+)
 
 // lane sends the scripts of many partitions to one master, as one pipeline: while one is
 // in flight, the next one fills. So a call costs the master and this instance a part of
@@ -19,10 +24,15 @@ const maxPipeline = 64
 // last call, which has a deadline.
 type lane struct {
 	*redis.Client
+	wake chan struct{} // capacity 1: enough wait
+
 	mu      sync.Mutex
 	waiting []scriptCall
+	enough  int // for which the goroutine waits
 	running bool
 }
+
+func newLane(master *redis.Client) *lane { return &lane{Client: master, wake: make(chan struct{}, 1)} }
 
 // scriptCall is a script that waits. done is closed when cmd has its answer.
 type scriptCall struct {
@@ -53,6 +63,12 @@ func (l *lane) do(ctx context.Context, command, script string, keys []string, ar
 	l.waiting = append(l.waiting, c)
 	start := !l.running
 	l.running = true
+	if len(l.waiting) == l.enough {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
 	l.mu.Unlock()
 	if start {
 		go l.run()
@@ -81,12 +97,14 @@ func (l *lane) withdraw(c scriptCall) bool {
 
 // run sends pipelines until no call waits.
 func (l *lane) run() {
+	last, took := 0, time.Duration(0)
 	for {
-		runtime.Gosched() // lets partitions that have a batch by now join
+		l.gather(last, min(took, longestGathering))
 		calls := l.take()
 		if len(calls) == 0 {
 			return
 		}
+		begin := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 		pipe := l.Pipeline()
 		for _, c := range calls {
@@ -94,10 +112,42 @@ func (l *lane) run() {
 		}
 		_, _ = pipe.Exec(ctx) // each command has its error
 		cancel()
+		last, took = len(calls), time.Since(begin)
 		for _, c := range calls {
 			close(c.done)
 		}
 	}
+}
+
+// gather waits until as many calls wait as the last pipeline had: those whose partitions it
+// answered are likely to come again. It waits no longer than that.
+func (l *lane) gather(last int, most time.Duration) {
+	waiting := l.await(last)
+	for before := -1; waiting > before && waiting < last; { // what is ready to run joins first
+		before = waiting
+		runtime.Gosched()
+		waiting = l.await(last)
+	}
+	if waiting >= last {
+		return
+	}
+	over := time.NewTimer(most)
+	defer over.Stop()
+	for l.await(last) < last {
+		select {
+		case <-l.wake:
+		case <-over.C:
+			return
+		}
+	}
+}
+
+// await has do wake the goroutine when enough calls wait. It returns how many do.
+func (l *lane) await(enough int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.enough = enough
+	return len(l.waiting)
 }
 
 // take returns the calls of the next pipeline; none ends the goroutine.

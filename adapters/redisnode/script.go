@@ -86,8 +86,11 @@ func newScript(flags, ending, function, files string) script {
 	return s
 }
 
-// applyMore is apply with the kinds of items that few batches have.
-const applyMore = "apply more"
+// applyIDs is apply with the ids, and applyMore with the kinds of items that few batches have.
+const (
+	applyIDs  = "apply ids"
+	applyMore = "apply more"
+)
 
 // actOf is what the script of a function does, for errors.
 func actOf(function string) string {
@@ -107,9 +110,12 @@ func actOf(function string) string {
 // newScripts are the scripts by their functions, one for each call of the ports.
 func newScripts() map[string]script {
 	const ring, moves = "rights tables clock keys ring", "tables items keys moves"
-	scripts := map[string]script{applyMore: newScript(writes, forNode, "apply", "clock items apply keys keyed")}
+	scripts := map[string]script{
+		applyIDs:  newScript(writes, forNode, "apply", "clock items apply ids"),
+		applyMore: newScript(writes, forNode, "apply", "clock items apply ids keys keyed"),
+	}
 	for _, s := range []struct{ flags, ending, files, functions string }{
-		{writes, forNode, "clock items apply", "apply"},
+		{writes, forNode, "items apply", "apply"},
 		{reads, forEpoch, "read", "read list"},
 		{frees, forNode, "clock keys windows", "heartbeat"},
 		{frees, forNode, "clock windows", "retire"},

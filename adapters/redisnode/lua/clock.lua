@@ -1,4 +1,8 @@
--- The clock, and the windows that take no ids any more.
+-- The clock, and the windows that take no ids any more: sealed and marks, in the forms of
+-- counting.SealedWindows. length is that of a window in milliseconds.
+local W = redis.call('HMGET', STATE, 'length', 'sealed', 'marks')
+local length, sealed, marks = tonumber(W[1]), W[2], W[3]
+
 -- seal_span adds first to last to a sorted list of spans that neither overlap nor
 -- touch. What is sealed needs no other order.
 local function seal_span(spans, first, last)

@@ -14,14 +14,10 @@ local P = string.sub(STATE, 1, -2)
 local is_partition = string.find(P, '{', 1, true) ~= nil
 
 -- What the store says about itself. tables lists the tables that route ids, newest
--- first, as "first window epoch;". sealed and marks are the windows that take no ids
--- any more, in the forms of counting.SealedWindows.
-local T = redis.call('HMGET', STATE, 'node', 'fence', 'open', 'length', 'sealed', 'tables', 'marks', 'deployment', 'format', 'pages')
-local fence, open, length = tonumber(T[2]), tonumber(T[3] or '0'), tonumber(T[4])
-local sealed, tables, marks = T[5], T[6], T[7]
-
--- pages is the number of pages that batches and count_pages have counted.
-local pages = tonumber(T[10] or '0') or 0
+-- first, as "first window epoch;". pages is the number of pages that batches and count_pages
+-- have counted.
+local T = redis.call('HMGET', STATE, 'node', 'fence', 'open', 'tables', 'deployment', 'format', 'pages')
+local fence, open, tables, pages = tonumber(T[2]), tonumber(T[3] or '0'), T[4], tonumber(T[7] or '0') or 0
 
 -- FORMAT is the newest format of a store that these scripts read and write. A store
 -- without one has format 1.
@@ -32,10 +28,10 @@ local function int(n) return string.format('%d', n) end
 
 -- foreign refuses every call if the store is not the one that the caller means.
 local function foreign()
-  if (tonumber(T[9] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[9], int(FORMAT)} end
+  if (tonumber(T[6] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[6], int(FORMAT)} end
   if not T[1] then return nil end
   if T[1] ~= ARGV[1] then return {'WRONGNODE', T[1]} end
-  if ARGV[2] ~= '' and T[8] ~= ARGV[2] then return {'OTHER', T[8], ARGV[2]} end
+  if ARGV[2] ~= '' and T[5] ~= ARGV[2] then return {'OTHER', T[5], ARGV[2]} end
 end
 
 -- unpacked is a list among the arguments.

@@ -118,7 +118,7 @@ local function heartbeat(life, limit, caller, most, arcs)
   local w = int(current_window())
   if not skewed(caller, most) then
     redis.call('ZADD', P .. 'pend', w, w)
-    if not T[9] then redis.call('HSET', STATE, 'format', FORMAT) end
+    if not T[6] then redis.call('HSET', STATE, 'format', FORMAT) end
     drop_sessions(life)
     if is_partition then drop_numbers() end
     drop_expired()
