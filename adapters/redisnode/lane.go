@@ -123,7 +123,7 @@ func (l *lane) run() {
 // answered are likely to come again. It waits no longer than that.
 func (l *lane) gather(last int, most time.Duration) {
 	waiting := l.await(last)
-	for before := -1; waiting > before && waiting < last; { // what is ready to run joins first
+	for before := -1; waiting > before && waiting < maxPipeline; { // what is ready to run joins first
 		before = waiting
 		runtime.Gosched()
 		waiting = l.await(last)
