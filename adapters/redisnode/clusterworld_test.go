@@ -224,7 +224,7 @@ func (w *clusterWorld) checkPages() {
 	for page, a := range maps.All(w.Accounts()) {
 		arc := w.ring.Arc(page)
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		tallies, err := client.Partitions()[w.ring.Owner(arc)].Read(ctx, w.ring.Epoch(), []counting.Located{{Arc: arc, Page: page}})
+		tallies, err := client.Partitions()[w.ring.Owner(arc)].Read(ctx, counting.Expected{Epoch: w.ring.Epoch()}, []counting.Located{{Arc: arc, Page: page}})
 		cancel()
 		if err == nil {
 			err = tallies[0].Err

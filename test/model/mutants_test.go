@@ -136,7 +136,7 @@ func (t *torn) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, v := range b.Visits {
-		tallies, err := t.Read(ctx, b.Epoch, []counting.Located{{Arc: v.Arc, Page: v.Page}})
+		tallies, err := t.Read(ctx, counting.Expected{Epoch: b.Epoch}, []counting.Located{{Arc: v.Arc, Page: v.Page}})
 		if err != nil {
 			return counting.Receipt{}, err
 		}
