@@ -61,6 +61,9 @@ type clusterWorld struct {
 	// requests is held by callers, each for its own, and alone while none may be under way.
 	requests sync.RWMutex
 
+	// onlyReads: callers read and count nothing.
+	onlyReads atomic.Bool
+
 	// phase is odd from the kill of a master until all that it had acknowledged is
 	// repeated: a page may read low. left is another one for each set of pages that are
 	// left behind.

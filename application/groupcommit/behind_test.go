@@ -13,9 +13,9 @@ import (
 	"footfall/test/check"
 )
 
-// P3: a node that was rolled back gives no number until all that was answered is repeated.
+// X11, P3: a node that was rolled back gives no number until all that was answered is repeated.
 // A read is enough for that.
-func TestAReadFindsWhatTheNodeForgot(t *testing.T) {
+func TestX11AReadFindsWhatTheNodeForgot(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		r := groupcommit.NewReader(c)
 		forget(t, n, c, 0)
@@ -75,9 +75,9 @@ func TestNothingIsReadWhileANewSessionRepeats(t *testing.T) {
 	})
 }
 
-// P3, P10: a stop asks the node, and repeats what it lacks. It does not wait for one that
+// X11, P3, P10: a stop asks the node, and repeats what it lacks. It does not wait for one that
 // does not answer.
-func TestAStopFindsWhatTheNodeForgot(t *testing.T) {
+func TestX11AStopFindsWhatTheNodeForgot(t *testing.T) {
 	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
 		forget(t, n, c, 0)
 		check.OK(t, c.Stop(t.Context()))
