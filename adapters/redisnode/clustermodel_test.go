@@ -38,7 +38,7 @@ func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
 		d := chaos.NewDice(seed, "schedule")
 		var schedule []clusterFault
 		for range *clusterRounds {
-			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leavePages, leaveAny, loseReplies, killMasterWithALag}
+			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leavePages, leaveAny, loseReplies}
 			for len(all) > 0 {
 				k := d.UpTo(len(all))
 				schedule = append(schedule, all[k])
