@@ -129,9 +129,23 @@ func (t *tx) saveSession(b *counting.Batch, applied counting.Applied) {
 	t.table(inSessions).Put(key, encodeSession(applied, t.at))
 }
 
+// read is view for counts, from which nothing may be missing that the caller expects.
+func (n *core) read(ctx context.Context, what string, e counting.Expected, read func(*tx) error) error {
+	return n.view(ctx, what, serves(e.Epoch), func(t *tx) error {
+		last, _, err := decodeSession(t.table(inSessions).Get([]byte(e.Session)))
+		if err == nil {
+			err = last.Covers(e)
+		}
+		if err != nil {
+			return err
+		}
+		return read(t)
+	})
+}
+
 // Read implements counting.Counts.
-func (n *core) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (tallies []counting.Tally, err error) {
-	err = n.view(ctx, "read", serves(epoch), func(t *tx) error {
+func (n *core) Read(ctx context.Context, e counting.Expected, pages []counting.Located) (tallies []counting.Tally, err error) {
+	err = n.read(ctx, "read", e, func(t *tx) error {
 		tallies = make([]counting.Tally, len(pages))
 		for i, p := range pages {
 			t.key = t.appendPage(t.key[:0], p.Arc, p.Page)
@@ -144,8 +158,8 @@ func (n *core) Read(ctx context.Context, epoch counting.Epoch, pages []counting.
 
 // List implements counting.Counts. The cursor is the key of the last page that
 // was returned.
-func (n *core) List(ctx context.Context, epoch counting.Epoch, cursor string) (pages []counting.Visit, next string, err error) {
-	err = n.view(ctx, "list pages", serves(epoch), func(t *tx) error {
+func (n *core) List(ctx context.Context, e counting.Expected, cursor string) (pages []counting.Visit, next string, err error) {
+	err = n.read(ctx, "list pages", e, func(t *tx) error {
 		if t.state.Incoming > 0 {
 			return counting.Moving
 		}

@@ -120,7 +120,7 @@ func TestStopWaitsForCallsUnderWay(t *testing.T) {
 	})
 	all.Go(func() {
 		for {
-			if _, err := n.Read(context.Background(), 1, []counting.Located{{Page: "home"}}); err != nil {
+			if _, err := n.Read(context.Background(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}}); err != nil {
 				if !errors.Is(err, counting.ErrClosed) {
 					t.Error(err)
 				}
@@ -222,7 +222,7 @@ func TestF1AFileThatIsNotInItsPlaceAnswersNothing(t *testing.T) {
 		giveBack := takeAway()
 		for _, err := range []error{
 			check.Err(n.Apply(t.Context(), batch(2))), check.Err(n.RingSummary(t.Context())), check.Err(n.RingState(t.Context())),
-			check.Err(n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})), check.Err(n.Heartbeat(t.Context(), conformance.AnyTime())),
+			check.Err(n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}})), check.Err(n.Heartbeat(t.Context(), conformance.AnyTime())),
 		} {
 			check.Is(t, err, counting.ErrReplaced, name)
 			check.Is(t, err, counting.ErrNotApplied, name)

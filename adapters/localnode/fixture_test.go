@@ -50,7 +50,7 @@ func TestFileOfAnEarlierVersionHasItsPages(t *testing.T) {
 	if s.Opened.Length() != counting.WindowLength(4*time.Second) || s.Opened.Epoch() != 1 {
 		t.Errorf("got windows of %v and epoch %d, want 4s and 1", time.Duration(s.Opened.Length()), s.Opened.Epoch())
 	}
-	pages, next, err := n.List(t.Context(), 1, "")
+	pages, next, err := n.List(t.Context(), counting.Expected{Epoch: 1}, "")
 	if err != nil || next != "" {
 		t.Fatalf("got the cursor %q and the error %v", next, err)
 	}
@@ -63,7 +63,7 @@ func TestFileOfAnEarlierVersionHasItsPages(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
-	tallies := check.Value(n.Read(t.Context(), 1, asked))(t)
+	tallies := check.Value(n.Read(t.Context(), counting.Expected{Epoch: 1}, asked))(t)
 	for i, p := range asked {
 		if tallies[i].Err != nil || tallies[i].Visits != want[p.Page] {
 			t.Errorf("%s: got %+v, want %d", p.Page, tallies[i], want[p.Page])

@@ -35,7 +35,7 @@ func ringBatch(r *sharding.Ring, seq int64) *counting.Batch {
 
 func home(t *testing.T, n *localnode.Node, r *sharding.Ring) int64 {
 	t.Helper()
-	got := check.Value(n.Read(t.Context(), 1, []counting.Located{{Arc: r.Arc("home"), Page: "home"}}))(t)
+	got := check.Value(n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Arc: r.Arc("home"), Page: "home"}}))(t)
 	return got[0].Visits
 }
 

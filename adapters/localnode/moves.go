@@ -171,8 +171,8 @@ func (m movable) CloseArc(ctx context.Context, table counting.Epoch, arc countin
 }
 
 // ReadParts implements counting.Movable.
-func (m movable) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) (parts []counting.Part, err error) {
-	err = m.view(ctx, "read", serves(epoch), func(t *tx) error {
+func (m movable) ReadParts(ctx context.Context, e counting.Expected, pages []counting.Located) (parts []counting.Part, err error) {
+	err = m.read(ctx, "read", e, func(t *tx) error {
 		parts = make([]counting.Part, len(pages))
 		for i, p := range pages {
 			parts[i] = t.part(p)

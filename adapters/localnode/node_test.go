@@ -209,7 +209,7 @@ func batch(seq int64) *counting.Batch {
 // visits is the count of home.
 func visits(t testing.TB, n *localnode.File) int64 {
 	t.Helper()
-	got := check.Value(n.Read(t.Context(), 1, []counting.Located{{Page: "home"}}))(t)
+	got := check.Value(n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}}))(t)
 	check.Must(t, got[0].Err)
 	return got[0].Visits
 }

@@ -33,7 +33,7 @@ func BenchmarkCounts(b *testing.B) {
 					page := (i*size + k) % 5000
 					pages = append(pages, counting.Located{Arc: counting.Arc(page), Page: counting.Page("page-" + strconv.Itoa(page))})
 				}
-				_, err := n.Read(b.Context(), 1, pages)
+				_, err := n.Read(b.Context(), counting.Expected{Epoch: 1}, pages)
 				return err
 			})
 		})

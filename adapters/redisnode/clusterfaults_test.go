@@ -11,7 +11,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"footfall/adapters/redisnode"
 	"footfall/domain/counting"
 	"footfall/test/chaos"
 	"footfall/test/servers"
@@ -46,14 +45,6 @@ func (w *clusterWorld) pick(d *chaos.Dice) (p, slot int, from, to *servers.Redis
 func killMaster(w *clusterWorld, d *chaos.Dice) {
 	_, _, old, _ := w.pick(d)
 	w.kill(old, w.cluster.Replicas(old)[0])
-	w.revive(old)
-}
-
-// killMasterWithALag cuts the replica of a master off, and kills the master later.
-func killMasterWithALag(w *clusterWorld, d *chaos.Dice) {
-	_, _, old, _ := w.pick(d)
-	replica := w.cutOff(old, d)
-	w.kill(old, replica)
 	w.revive(old)
 }
 
@@ -250,26 +241,5 @@ func loseReplies(w *clusterWorld, d *chaos.Dice) {
 		}
 		withdraw()
 		_ = client.Close()
-	}
-}
-
-// keepless is a partition whose sender keeps nothing: what is missing is not repeated.
-type keepless struct {
-	*redisnode.Partition
-	from int64  // number of the last batch before the session
-	name string // of the session; empty for that of the sender
-}
-
-// Apply implements counting.Counts, wrongly. Batches come one by one.
-func (k *keepless) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
-	var gap *counting.GapError
-	for {
-		sent := *b
-		sent.Session, sent.Seq = b.Session+counting.Session(k.name), b.Seq-k.from
-		r, err := k.Partition.Apply(ctx, &sent)
-		if !errors.As(err, &gap) {
-			return r, err
-		}
-		k.from, k.name = b.Seq-1, fmt.Sprint("-", b.Seq, "-", time.Now().UnixNano())
 	}
 }

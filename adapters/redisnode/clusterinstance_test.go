@@ -39,9 +39,12 @@ func (w *clusterWorld) start(_ int, name string) (*clusterInstance, error) {
 	}
 	var nodes []cluster.Node
 	for _, p := range i.redis.Partitions() {
-		if w.mutant.keepsNothing {
-			nodes = append(nodes, &keepless{Partition: p})
-		} else {
+		switch {
+		case w.mutant.keepsNothing:
+			nodes = append(nodes, &keepless{trusting: trusting{p}})
+		case w.mutant.trusts:
+			nodes = append(nodes, trusting{p})
+		default:
 			nodes = append(nodes, p)
 		}
 	}
@@ -55,6 +58,7 @@ func (w *clusterWorld) start(_ int, name string) (*clusterInstance, error) {
 	})
 	i.Caller = &chaos.Caller{
 		Process: chaos.NewProcess(), Name: name, Books: &w.Books, Counted: w.Counted, Visits: visitsapp.New(i.cluster), Forgetting: true,
+		Own: &chaos.Books{},
 	}
 	i.uniques = uniques.New(uniques.Options{
 		Cluster: i.cluster, Publishers: []publishing.Publisher{clusterPress{w}}, Notifier: silent{}, Journal: silent{},

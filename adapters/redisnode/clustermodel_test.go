@@ -20,6 +20,7 @@ type clusterMutant struct {
 	text, other  string
 	keepsNothing bool
 	retries      bool
+	trusts       bool
 	schedule     []clusterFault
 }
 
@@ -63,6 +64,7 @@ func TestEveryDefectOfAPartitionIsFound(t *testing.T) {
 		{name: "no header", text: "HEADER) == 0", other: "HEADER) == 9", schedule: []clusterFault{leavePages}},
 		{name: "keys that are made again", text: "P .. key) == 0", other: "P .. key) == 9", schedule: []clusterFault{leaveAny, leaveAny}},
 		{name: "nothing kept", keepsNothing: true, schedule: []clusterFault{killMasterWithALag}},
+		{name: "reads don't carry the session", trusts: true, schedule: []clusterFault{killMasterWithALag}},
 		{name: "a client that retries", retries: true, schedule: []clusterFault{loseReplies, loseReplies, loseReplies}},
 		{name: "marks beside the state", text: "if is_partition then SESSIONS", other: "if redis == nil then SESSIONS", schedule: []clusterFault{leaveMarks}},
 	} {

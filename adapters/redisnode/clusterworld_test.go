@@ -61,6 +61,9 @@ type clusterWorld struct {
 	// requests is held by callers, each for its own, and alone while none may be under way.
 	requests sync.RWMutex
 
+	// onlyReads: callers read and count nothing.
+	onlyReads atomic.Bool
+
 	// phase is odd from the kill of a master until all that it had acknowledged is
 	// repeated: a page may read low. left is another one for each set of pages that are
 	// left behind.
@@ -224,7 +227,7 @@ func (w *clusterWorld) checkPages() {
 	for page, a := range maps.All(w.Accounts()) {
 		arc := w.ring.Arc(page)
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		tallies, err := client.Partitions()[w.ring.Owner(arc)].Read(ctx, w.ring.Epoch(), []counting.Located{{Arc: arc, Page: page}})
+		tallies, err := client.Partitions()[w.ring.Owner(arc)].Read(ctx, counting.Expected{Epoch: w.ring.Epoch()}, []counting.Located{{Arc: arc, Page: page}})
 		cancel()
 		if err == nil {
 			err = tallies[0].Err

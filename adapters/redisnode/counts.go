@@ -41,8 +41,6 @@ func (n *store) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt,
 	}
 	switch {
 	case err != nil:
-	case word == "GAP":
-		err = &counting.GapError{Last: answer.int64(0)}
 	case word == "REPLICAS":
 		err = tooFew(answer.int(0), n.replicas, notApplied)
 	case n.replicas > 0:
@@ -88,8 +86,8 @@ func parseRefused(text string) ([]counting.Refusal, error) {
 }
 
 // Read implements counting.Counts.
-func (n *store) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	answer, err := n.run(ctx, "read", int64(epoch), packPages(pages))
+func (n *store) Read(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Tally, error) {
+	answer, err := n.run(ctx, "read", int64(e.Epoch), string(e.Session), e.Seq, packPages(pages))
 	if err = answer.check(len(pages), err); err != nil {
 		return nil, err
 	}
@@ -109,8 +107,8 @@ func (n *store) Read(ctx context.Context, epoch counting.Epoch, pages []counting
 
 // List implements counting.Counts. The cursor is the arc and the cursor of
 // HSCAN in it. Corrupt: an arc is no hash. Missing: one is not there.
-func (n *store) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
-	answer, err := n.run(ctx, "list", int64(epoch), cursor, listPages, sharding.Arcs)
+func (n *store) List(ctx context.Context, e counting.Expected, cursor string) ([]counting.Visit, string, error) {
+	answer, err := n.run(ctx, "list", int64(e.Epoch), string(e.Session), e.Seq, cursor, listPages, sharding.Arcs)
 	if err != nil {
 		return nil, "", err
 	}

@@ -118,7 +118,7 @@ func TestF4ADemotedServerAnswersNothing(t *testing.T) {
 	n := joined(t, servers.StartRedis(t))
 	check.Value(n.Apply(t.Context(), visits(1)))(t)
 	read := func() error {
-		_, err := n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})
+		_, err := n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}})
 		return err
 	}
 	readers := func(want error) {

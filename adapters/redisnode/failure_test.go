@@ -288,7 +288,7 @@ func TestF32ARightThatIsTakenAwayCountsNothingTwice(t *testing.T) {
 		if !refused[1] {
 			ids++
 		}
-		tallies := check.Value(n.Read(t.Context(), 1, []counting.Located{{Page: "home"}}))(t)
+		tallies := check.Value(n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}}))(t)
 		check.Equal(t, tallies[0].Visits, home, "visits after %s was taken away", right)
 		w := check.Value(n.Heartbeat(t.Context(), conformance.AnyTime()))(t).Current
 		check.Equal(t, check.Value(n.Distinct(t.Context(), w))(t), ids, "ids after %s was taken away", right)

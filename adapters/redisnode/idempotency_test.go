@@ -34,7 +34,7 @@ func TestKeysAreForgottenDayByDay(t *testing.T) {
 	}
 	counted := func(want int64) {
 		t.Helper()
-		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})
+		got, err := n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Arc: 7, Page: "page"}})
 		if err != nil || got[0].Visits != want {
 			t.Errorf("read %+v, %v; want %d", got, err, want)
 		}
@@ -112,7 +112,7 @@ func TestABrokenPlaceOfKeysRefusesWhatIsKeyedAlone(t *testing.T) {
 		if p, err := n.RingSummary(t.Context()); err != nil || p.Keys != want {
 			t.Errorf("%s: the summary is %+v, %v, want %+v", key, p, err, want)
 		}
-		got, err := n.Read(t.Context(), 1, []counting.Located{{Arc: 7, Page: "page"}})
+		got, err := n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Arc: 7, Page: "page"}})
 		if err != nil || got[0].Visits != 1 {
 			t.Errorf("%s: read %+v, %v", key, got, err)
 		}

@@ -60,7 +60,7 @@ func TestX10NoCallMakesAKeyThatWasLeftBehind(t *testing.T) {
 		t.Errorf("%d keys were left behind, want one of each kind: %v", left, all)
 	}
 	// Batch 1 alone has counted the keyed visit; one batch has not counted page 1.
-	tallies := check.Value(p.Read(t.Context(), 1, []counting.Located{{Arc: 1, Page: page(1)}}))(t)
+	tallies := check.Value(p.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Arc: 1, Page: page(1)}}))(t)
 	check.Equal(t, tallies[0].Visits, seq, "visits of page 1")
 	w := check.Value(p.Heartbeat(t.Context(), conformance.AnyTime()))(t).Current
 	check.Equal(t, check.Value(p.Distinct(t.Context(), w))(t), 2, "ids")

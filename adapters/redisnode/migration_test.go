@@ -58,7 +58,7 @@ func (p partition) read(t *testing.T) (tallies []counting.Tally, err error) {
 	for _, v := range visits(1).Visits {
 		pages = append(pages, counting.Located{Arc: v.Arc, Page: v.Page})
 	}
-	return p.Read(ctx, 1, pages)
+	return p.Read(ctx, counting.Expected{Epoch: 1}, pages)
 }
 
 // X10: while some of a slot's keys are at another master, no script of the partition runs,
@@ -134,7 +134,9 @@ func TestX10PagesThatAFailoverLeftBehindHaveNoNumber(t *testing.T) {
 	check.Equal(t, fmt.Sprint(p.applies(t, three).Refused),
 		fmt.Sprint([]counting.Refusal{{Item: 0, Reason: counting.Missing}, {Item: 1, Reason: counting.Missing}}), "refused")
 	want()
-	eventually(t, func() bool { return errors.Is(check.Err(p.List(t.Context(), 1, "")), counting.Missing) })
+	eventually(t, func() bool {
+		return errors.Is(check.Err(p.List(t.Context(), counting.Expected{Epoch: 1}, "")), counting.Missing)
+	})
 	eventually(t, func() bool {
 		return errors.Is(check.Err(p.Seal(t.Context(), w, -2*time.Hour, conformance.AnyTime())), counting.Corrupt)
 	})

@@ -136,8 +136,8 @@ func (n *Node) CloseArc(ctx context.Context, table counting.Epoch, arc counting.
 }
 
 // ReadParts implements counting.Movable.
-func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
-	answer, err := n.run(ctx, "read_parts", int64(epoch), packPages(pages))
+func (n *Node) ReadParts(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Part, error) {
+	answer, err := n.run(ctx, "read_parts", int64(e.Epoch), string(e.Session), e.Seq, packPages(pages))
 	if err = answer.check(3*len(pages), err); err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (n *Node) ReadParts(ctx context.Context, epoch counting.Epoch, pages []coun
 
 // FindKeys implements counting.Movable.
 func (n *Node) FindKeys(ctx context.Context, epoch counting.Epoch, keys []counting.LocatedKey) ([]counting.KeyLookup, error) {
-	answer, err := n.run(ctx, "find_keys", int64(epoch), packKeys(keys))
+	answer, err := n.run(ctx, "find_keys", int64(epoch), "", 0, packKeys(keys))
 	if err = answer.check(len(keys), err); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func TestALargeArcMovesWhole(t *testing.T) {
 	for _, v := range b.Visits {
 		all = append(all, counting.Located{Arc: to.arc, Page: v.Page})
 	}
-	for i, tally := range check.Value(to.Read(t.Context(), 2, all))(t) {
+	for i, tally := range check.Value(to.Read(t.Context(), counting.Expected{Epoch: 2}, all))(t) {
 		if tally != (counting.Tally{Visits: int64(i)}) {
 			t.Fatalf("page %d is %+v", i, tally)
 		}

@@ -131,7 +131,7 @@ func (m moving) do(t *testing.T, steps ...step) {
 // part is what the node shows of the arc's second page, and summary how far it is.
 func (m moving) part(t *testing.T) counting.Part {
 	t.Helper()
-	parts := check.Value(m.ReadParts(t.Context(), m.after.Epoch(), []counting.Located{{Arc: m.arc, Page: "b"}}))(t)
+	parts := check.Value(m.ReadParts(t.Context(), counting.Expected{Epoch: m.after.Epoch()}, []counting.Located{{Arc: m.arc, Page: "b"}}))(t)
 	return parts[0]
 }
 

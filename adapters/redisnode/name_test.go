@@ -84,7 +84,7 @@ func TestF4ANameThatMovesIsFollowed(t *testing.T) { //nolint:paralleltest // the
 	name := startDNS(t, "127.0.0.1")
 	n := joined(t, &servers.Redis{Addr: net.JoinHostPort("store.example", port)})
 	read := func() error {
-		_, err := n.Read(t.Context(), 1, []counting.Located{{Page: "home"}})
+		_, err := n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}})
 		return err
 	}
 	check.Value(n.Apply(t.Context(), visits(1)))(t)

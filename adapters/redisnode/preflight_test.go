@@ -69,7 +69,7 @@ func TestAServerWithoutAdministrativeCommandsCounts(t *testing.T) {
 	}
 	n := joined(t, server)
 	check.Value(n.Apply(t.Context(), visits(1)))(t)
-	check.Equal(t, check.Value(n.Read(t.Context(), 1, []counting.Located{{Arc: 1, Page: page(1)}}))(t)[0].Visits, 1, "visits")
+	check.Equal(t, check.Value(n.Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Arc: 1, Page: page(1)}}))(t)[0].Visits, 1, "visits")
 }
 
 func TestAnOldServerIsRefused(t *testing.T) {

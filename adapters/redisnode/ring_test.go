@@ -46,7 +46,7 @@ func (n node) wantVisits(t *testing.T, want int64) {
 	for i := range 3 {
 		pages = append(pages, counting.Located{Arc: counting.Arc(i), Page: page(i)})
 	}
-	tallies := check.Value(n.Read(t.Context(), 1, pages))(t)
+	tallies := check.Value(n.Read(t.Context(), counting.Expected{Epoch: 1}, pages))(t)
 	for i, tally := range tallies {
 		if tally.Err != nil || tally.Visits != want {
 			t.Errorf("page %d has %+v, want %d visits", i, tally, want)
@@ -70,7 +70,7 @@ func TestANewerFormatIsRefused(t *testing.T) {
 	for _, format := range []string{"2", "10", "text"} {
 		n.do(t, "hset", "ff:T", "format", format)
 		for _, err := range []error{
-			check.Err(n.Apply(t.Context(), visits(2))), check.Err(n.Read(t.Context(), 1, nil)), check.Err(n.RingState(t.Context())),
+			check.Err(n.Apply(t.Context(), visits(2))), check.Err(n.Read(t.Context(), counting.Expected{Epoch: 1}, nil)), check.Err(n.RingState(t.Context())),
 			check.Err(n.RingSummary(t.Context())), check.Err(n.Fence(t.Context(), ring)), n.Accept(t.Context(), ring), n.Open(t.Context(), ring),
 			check.Err(n.IncomingArcs(t.Context(), 1)), check.Err(n.Heartbeat(t.Context(), conformance.AnyTime())),
 		} {

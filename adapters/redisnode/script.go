@@ -37,7 +37,7 @@ local no = foreign()
 if no then return no end
 if tonumber(ARGV[3]) < fence then return {'STALE'} end
 if tonumber(ARGV[3]) > open then return {'AHEAD'} end
-return %s(unpack(ARGV, 4))
+return gap(ARGV[4], ARGV[5]) or %s(unpack(ARGV, 6))
 `
 	forTable = `if not T[1] then return {'NOINIT'} end
 return foreign() or check_table(ARGV[3]) or %s(unpack(ARGV, 4))

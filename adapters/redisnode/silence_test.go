@@ -20,7 +20,7 @@ func TestN4AServerThatIsGoneDiffersFromOneThatHangs(t *testing.T) {
 	why := func(n node) string {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		_, err := n.Read(ctx, 1, nil)
+		_, err := n.Read(ctx, counting.Expected{Epoch: 1}, nil)
 		return counting.WhySilent(err)
 	}
 	check.Equal(t, why(connected), "", "why a server that answers is silent")
@@ -30,7 +30,7 @@ func TestN4AServerThatIsGoneDiffersFromOneThatHangs(t *testing.T) {
 	check.Equal(t, why(connected), hangs, "why it is the second time")
 	check.Equal(t, why(open(t, "redis_7070", s)), hangs, "why it is to a new node")
 	s.Thaw()
-	eventually(t, func() bool { return check.Err(connected.Read(t.Context(), 1, nil)) == nil })
+	eventually(t, func() bool { return check.Err(connected.Read(t.Context(), counting.Expected{Epoch: 1}, nil)) == nil })
 
 	s.Kill()
 	eventually(t, func() bool { return why(connected) == refused })

@@ -95,6 +95,8 @@ func (n *store) refusal(word string, a answer) error {
 	switch word {
 	case "SKEW":
 		return &counting.SkewError{Ahead: time.Duration(a.int64(1)) * time.Millisecond}
+	case "GAP":
+		return &counting.GapError{Last: a.int64(1)}
 	case "WRONGNODE":
 		return fmt.Errorf("%w: it is %s", counting.ErrWrongNode, a.text(1))
 	case "OTHER":

@@ -48,7 +48,7 @@ func storedCounts(t *testing.T, n node, ring *sharding.Ring) {
 	for _, page := range append(slices.Sorted(maps.Keys(storedPages())), "gone") {
 		at = append(at, counting.Located{Arc: ring.Arc(page), Page: page})
 	}
-	tallies, err := n.Read(t.Context(), 1, at)
+	tallies, err := n.Read(t.Context(), counting.Expected{Epoch: 1}, at)
 	check.Must(t, err)
 	for i, tally := range tallies {
 		if want := storedPages()[at[i].Page]; tally.Err != nil || tally.Visits != want {
@@ -58,7 +58,7 @@ func storedCounts(t *testing.T, n node, ring *sharding.Ring) {
 	listed := make(map[counting.Page]int64)
 	for cursor, more := "", true; more; more = cursor != "" {
 		var some []counting.Visit
-		if some, cursor, err = n.List(t.Context(), 1, cursor); err != nil {
+		if some, cursor, err = n.List(t.Context(), counting.Expected{Epoch: 1}, cursor); err != nil {
 			t.Fatal(err)
 		}
 		for _, v := range some {

@@ -176,7 +176,7 @@ func (c *Cluster) newMember(n Node) *Member {
 		boundHosted(&o, len(c.opts.Nodes))
 	}
 	m.Committer = groupcommit.New(o)
-	m.Reads = groupcommit.NewReader(n, m.NoteRefused)
+	m.Reads = groupcommit.NewReader(m.Committer)
 	return m
 }
 

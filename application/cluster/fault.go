@@ -54,6 +54,7 @@ func (f *fault) flushed(b groupcommit.Flush) {
 		f.denied = time.Now()
 		f.began(&counting.ServerError{Says: b.Receipt.Says, Err: fmt.Errorf("%w: %s", counting.Denied, b.Receipt.Says)})
 	case answered(b.Err):
+		f.lost(b.Err)
 		if time.Since(f.denied) > denialLasts {
 			f.ended()
 		}
@@ -91,6 +92,16 @@ func answered(err error) bool {
 		return true // noteRefusal logs it
 	}
 	return err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead) || errors.As(err, &gap) || errors.As(err, &skew)
+}
+
+// lost notes, as no fault but as a reason to refuse reads, that the node lacks batches.
+func (f *fault) lost(err error) {
+	var gap *counting.GapError
+	if errors.As(err, &gap) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.err = err
+	}
 }
 
 // kindOf is the first word of what a store says.

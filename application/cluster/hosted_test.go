@@ -116,7 +116,7 @@ func TestBatchesOfPartitionsAreKeptForLonger(t *testing.T) {
 			check.Must(t, sendTo(c, "home"))
 			nodes[0].Restore(before)
 			check.Must(t, sendTo(c, "home"))
-			tallies := check.Value(nodes[0].Read(t.Context(), 1, []counting.Located{{Page: "home"}}))(t)
+			tallies := check.Value(nodes[0].Read(t.Context(), counting.Expected{Epoch: 1}, []counting.Located{{Page: "home"}}))(t)
 			check.Equal(t, tallies[0].Visits, 3-lost, "visits of partitions: %t", hosted)
 			check.Equal(t, reported, lost, "lost batches of partitions: %t", hosted)
 		})

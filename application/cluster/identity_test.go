@@ -45,7 +45,7 @@ func TestF1AnInstanceNeverAdoptsAnotherDeployment(t *testing.T) {
 			check.Equal(t, log.Lines("node takes calls again"), n, "lines about the return")
 			check.Must(t, c.View().SendVisit("home", 1).Wait())
 			arc := before.Arc("home")
-			got := check.Value(c.View().Nodes[before.Owner(arc)].Read(t.Context(), before.Epoch(), []counting.Located{{Arc: arc, Page: "home"}}))(t)
+			got := check.Value(c.View().Nodes[before.Owner(arc)].Read(t.Context(), counting.Expected{Epoch: before.Epoch()}, []counting.Located{{Arc: arc, Page: "home"}}))(t)
 			check.Equal(t, got[0].Visits, 8, "visits")
 		})
 	}

@@ -136,12 +136,14 @@ func (c *Cluster) Nodes(ctx context.Context) []watching.Node {
 		}
 	}
 	_ = v.Each(ctx, func(ctx context.Context, i int, m *Member) error {
-		_, err := m.Read(ctx, v.Epoch(), nil)
+		_, err := m.Read(ctx, counting.Expected{Epoch: v.Epoch()}, nil)
 		nodes[i].Silent = counting.WhySilent(err)
 		nodes[i].Says = cmp.Or(counting.ServerSays(err), m.fault.refuses())
 		// During a change of the ring, the epochs of node and view may differ.
 		nodes[i].Answers = err == nil || errors.Is(err, counting.ErrStale) || errors.Is(err, counting.ErrAhead)
-		_, nodes[i].Why = Refusal(err)
+		if _, nodes[i].Why = Refusal(err); nodes[i].Why == "" && m.Behind() {
+			nodes[i].Why = "it has lost acknowledged batches: its pages can't be read until they are repeated"
+		}
 		nodes[i].Since = m.since(nodes[i])
 		return nil
 	})

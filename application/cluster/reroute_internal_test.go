@@ -29,7 +29,7 @@ func TestAnAcknowledgedBatchIsReroutedToAFullNode(t *testing.T) {
 		c.reroute("n2", &counting.Batch{Visits: []counting.Visit{{Page: "acknowledged", Count: 1}}}, nil, true)
 		time.Sleep(time.Second)
 		v := c.View()
-		got, err := node.Read(t.Context(), v.Epoch(), []counting.Located{{Arc: v.Arc("acknowledged"), Page: "acknowledged"}})
+		got, err := node.Read(t.Context(), counting.Expected{Epoch: v.Epoch()}, []counting.Located{{Arc: v.Arc("acknowledged"), Page: "acknowledged"}})
 		if err != nil || got[0].Visits != 1 {
 			t.Errorf("the page has %+v, %v", got, err)
 		}

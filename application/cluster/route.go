@@ -141,6 +141,11 @@ func (v *View) SendID(ctx context.Context, e counting.IDEvent, now time.Time) er
 	return err
 }
 
+// ReadFrom reads from a member by the view's epoch (groupcommit.ReadFrom), UntilOpen.
+func ReadFrom[T any](ctx context.Context, v *View, m *Member, read func(counting.Expected) (T, error)) (T, error) {
+	return UntilOpen(ctx, func() (T, error) { return groupcommit.ReadFrom(m.Committer, v.Epoch(), read) })
+}
+
 // UntilOpen repeats a read of a node that has not opened the view's epoch yet
 // (counting.ErrAhead), until ctx ends.
 func UntilOpen[T any](ctx context.Context, read func() (T, error)) (T, error) {

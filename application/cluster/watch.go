@@ -42,7 +42,13 @@ type unopened struct {
 
 // poll asks the nodes once, and reports whether a change is under way.
 func (c *Cluster) poll(left *unopened) bool {
-	answers := Ask(c.ctx, glance, c.known(), func(ctx context.Context, m *Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) })
+	answers := Ask(c.ctx, glance, c.known(), func(ctx context.Context, m *Member) (sharding.RingSummary, error) {
+		s, err := m.RingSummary(ctx)
+		if err == nil { // it may have been rolled back, and no batch may follow for long
+			m.Verify(ctx)
+		}
+		return s, err
+	})
 	c.notePolls(answers)
 	v := c.View()
 	answers = slices.DeleteFunc(answers, func(a Answer[*Member, sharding.RingSummary]) bool { return a.Err != nil })

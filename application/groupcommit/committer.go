@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"footfall/domain/counting"
@@ -99,6 +100,10 @@ type Committer struct {
 	cancel context.CancelFunc
 	check  chan struct{} // capacity 1: ask the node whether it has all batches
 	ended  chan struct{} // closed when the flusher has returned
+	// applied is the last batch that was answered as applied, with its epoch; nil before.
+	applied atomic.Pointer[counting.Expected]
+	// behind: the node has lost applied batches that are still to be repeated.
+	behind atomic.Bool
 
 	queue[*batch]
 	// Guarded by the mutex.
@@ -153,7 +158,7 @@ func (c *Committer) Stop(ctx context.Context) error {
 		c.cancel()
 		<-c.ended
 	}
-	if c.session.behind {
+	if c.behind.Load() {
 		return ErrNotRepeated
 	}
 	return nil
@@ -166,6 +171,36 @@ func (c *Committer) Check() {
 	case c.check <- struct{}{}:
 	default:
 	}
+}
+
+// Verify asks the node, by a read of nothing, whether it has all batches that were answered
+// as applied. The flusher repeats what it lacks. Nothing follows from a call that fails.
+func (c *Committer) Verify(ctx context.Context) {
+	_, _ = ReadFrom(c, c.opts.Epoch(), func(e counting.Expected) (_ []counting.Tally, err error) {
+		if e.Session != "" {
+			_, err = c.opts.Node.Read(ctx, e, nil)
+		}
+		return nil, err
+	})
+}
+
+// Behind tells whether the node is known to lack batches that were answered as applied.
+func (c *Committer) Behind() bool { return c.behind.Load() }
+
+// ReadFrom reads from the node of a committer. It expects of the node all that the committer
+// has answered as applied. If the node lacks some of it, the error is a *counting.GapError,
+// and the flusher repeats it.
+func ReadFrom[T any](c *Committer, epoch counting.Epoch, read func(counting.Expected) (T, error)) (T, error) {
+	e := counting.Expected{Epoch: epoch}
+	if last := c.applied.Load(); last != nil && last.Epoch >= c.opts.Since() { // else the node was added again
+		e.Session, e.Seq = last.Session, last.Seq
+	}
+	v, err := read(e)
+	var gap *counting.GapError
+	if errors.As(err, &gap) && !c.behind.Swap(true) {
+		c.Check()
+	}
+	return v, err
 }
 
 // LiftLimits has no limit refuse an item of the batches that begin in a time: they may have

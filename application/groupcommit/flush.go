@@ -25,7 +25,7 @@ const (
 // run flushes batches until the committer is stopped and the queue is empty.
 func (c *Committer) run() {
 	defer close(c.ended)
-	c.session.begin()
+	c.begin()
 	heartbeat := time.NewTimer(idle)
 	defer heartbeat.Stop()
 	for {
@@ -42,19 +42,28 @@ func (c *Committer) run() {
 			c.resolve(b)
 		}
 		if c.isStopped() {
-			if c.session.behind { // the node may be back
-				c.resolve(c.heartbeat())
-			}
+			c.verifyLast()
 			return
 		}
-		if check && (c.session.seq > 0 || c.session.failures > 0) {
+		if check && (c.session.seq > 0 || c.session.failures > 0 || c.behind.Load()) {
 			c.resolve(c.heartbeat())
 		}
-		if c.session.behind { // its pages read low until all is repeated
+		if c.behind.Load() { // its pages read low until all is repeated
 			heartbeat.Reset(repeatPause)
 		} else {
 			heartbeat.Reset(idle)
 		}
+	}
+}
+
+// verifyLast asks a node that is left whether it has all applied batches, and repeats once
+// what it lacks. It does not wait for a node that does not answer.
+func (c *Committer) verifyLast() {
+	ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
+	defer cancel()
+	c.Verify(ctx)
+	if c.behind.Load() {
+		c.resolve(c.heartbeat())
 	}
 }
 
@@ -88,7 +97,8 @@ func (c *Committer) resolve(b *batch) {
 		// A case that neither returns nor continues repeats the batch after a pause.
 		switch {
 		case err == nil:
-			c.session.behind = false
+			c.applied.Store(&counting.Expected{Epoch: b.Epoch, Session: b.Session, Seq: b.Seq})
+			c.behind.Store(false)
 			b.refused = receipt.Refused
 			c.answer(b, nil)
 			c.keep(&b.Batch, receipt.Refused)
@@ -98,7 +108,7 @@ func (c *Committer) resolve(b *batch) {
 				return
 			}
 		case errors.As(err, &gap):
-			c.session.behind = true
+			c.behind.Store(true)
 			c.repair(gap.Last)
 			b.Session, b.Seq = c.session.name, c.session.seq+1
 			if c.session.failures == 0 {

@@ -137,7 +137,7 @@ func hold(t *testing.T, n *node, c *groupcommit.Committer) (open func()) {
 func (n *node) count(t *testing.T, page counting.Page) int64 {
 	t.Helper()
 	state := check.Value(n.RingState(t.Context()))(t)
-	tallies := check.Value(n.Read(t.Context(), state.Opened.Epoch(), []counting.Located{{Page: page}}))(t)
+	tallies := check.Value(n.Read(t.Context(), counting.Expected{Epoch: state.Opened.Epoch()}, []counting.Located{{Page: page}}))(t)
 	return tallies[0].Visits
 }
 

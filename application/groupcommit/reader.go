@@ -11,7 +11,7 @@ import (
 // while one call is in flight, the next one fills. A result is never older than the call
 // of Read. The methods are safe for concurrent use.
 type Reader struct {
-	node counting.Counts
+	of *Committer
 	queue[*reading]
 	running bool // a goroutine sends waiting readings; guarded by the mutex
 }
@@ -29,14 +29,14 @@ func (g *reading) fits(epoch counting.Epoch) bool {
 	return g.epoch == epoch && len(g.pages) < MaxBatch
 }
 
-// NewReader makes a reader of a node. It need not be stopped: its goroutine ends with the
-// last call, which has a deadline. refused, unless it is nil, is called with the number of
-// callers whose pages can't be read for now. It must not block.
-func NewReader(node counting.Counts, refused func(callers int)) *Reader {
-	return &Reader{node: node, queue: queue[*reading]{wake: make(chan struct{}, 1), late: counting.ErrUnavailable, limit: MaxQueued, refused: refused}}
+// NewReader makes a reader of the node of a committer. It need not be stopped: its goroutine
+// ends with the last call, which has a deadline. Callers whose pages can't be read for now
+// are refused (Options.Refused).
+func NewReader(of *Committer) *Reader {
+	return &Reader{of: of, queue: queue[*reading]{wake: make(chan struct{}, 1), late: counting.ErrUnavailable, limit: MaxQueued, refused: of.opts.Refused}}
 }
 
-// Read returns the tally of one page. Errors are those of counting.Counts.Read, and
+// Read returns the tally of one page. Errors are those of ReadFrom, and
 // counting.ErrUnavailable after Deadline, or if too many callers wait.
 func (r *Reader) Read(epoch counting.Epoch, page counting.Located) (counting.Tally, error) {
 	g, i := r.add(epoch, page)
@@ -76,7 +76,9 @@ func (r *Reader) run() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
 		begin := time.Now()
-		tallies, err := r.node.Read(ctx, g.epoch, g.pages)
+		tallies, err := ReadFrom(r.of, g.epoch, func(e counting.Expected) ([]counting.Tally, error) {
+			return r.of.opts.Node.Read(ctx, e, g.pages)
+		})
 		cancel()
 		r.noteCall(g.callers, time.Since(begin))
 		g.tallies = tallies

@@ -27,10 +27,10 @@ type reads struct {
 // newReads makes a reader of a node whose reads wait.
 func newReads(n *node) (*reads, *groupcommit.Reader) {
 	r := &reads{node: n, open: make(chan struct{})}
-	return r, groupcommit.NewReader(r, nil)
+	return r, groupcommit.NewReader(groupcommit.New(groupcommit.Options{Node: r}))
 }
 
-func (r *reads) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
+func (r *reads) Read(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Tally, error) {
 	r.mu.Lock()
 	r.sizes = append(r.sizes, len(pages))
 	err := r.err
@@ -43,7 +43,7 @@ func (r *reads) Read(ctx context.Context, epoch counting.Epoch, pages []counting
 	if err != nil {
 		return nil, err
 	}
-	return r.node.Read(ctx, epoch, pages)
+	return r.node.Read(ctx, e, pages)
 }
 
 func TestReadsShareACallWhileTheLastIsOnItsWay(t *testing.T) {

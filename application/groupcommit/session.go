@@ -17,14 +17,16 @@ type session struct {
 	kept    []keptBatch
 	bytes   int    // of kept, about
 	packing []byte // where keep packs, again and again
-	// behind: the node has lost applied batches that are still to be repeated.
-	behind bool
 	// failures is the number of consecutive failed calls.
 	failures int
 }
 
-// begin begins another session and forgets the one before.
-func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
+// begin begins another session and forgets the one before. Reads expect what was answered
+// in that one until a batch of this one is.
+func (c *Committer) begin() {
+	c.session = session{name: counting.Session(crand.Text())}
+	c.behind.Store(false)
+}
 
 // repair repeats the kept batches after last, the last one that the node remembers.
 //
@@ -38,7 +40,7 @@ func (s *session) begin() { *s = session{name: counting.Session(crand.Text())} }
 func (c *Committer) repair(last int64) {
 	s := &c.session
 	if n := len(s.kept); n > 0 && s.kept[n-1].rest.Epoch < c.opts.Since() {
-		s.begin()
+		c.begin()
 		return
 	}
 	for i := range s.kept {
@@ -66,11 +68,11 @@ func (c *Committer) repair(last int64) {
 		last++
 	}
 	if last == s.seq {
-		s.behind = false
+		c.behind.Store(false)
 		return
 	}
 	c.opts.Lost(s.seq - last)
-	s.begin()
+	c.begin()
 }
 
 // orphan hands over batches that the node will never apply, and begins a new session.
@@ -78,13 +80,13 @@ func (c *Committer) orphan(kept []keptBatch) {
 	for _, k := range kept {
 		c.opts.Orphaned(k.batch(), nil, true)
 	}
-	c.session.begin()
+	c.begin()
 }
 
 // repeatKept applies kept batches in a new session, each until its result is known.
 func (c *Committer) repeatKept(kept []keptBatch) {
-	c.session.begin()
-	c.session.behind = true
+	c.begin()
+	c.behind.Store(true)
 	for i, k := range kept {
 		for {
 			if c.ctx.Err() != nil {
@@ -111,7 +113,7 @@ func (c *Committer) repeatKept(kept []keptBatch) {
 			}
 		}
 	}
-	c.session.behind = false
+	c.behind.Store(false)
 }
 
 // repeat sends a batch that was applied before.

@@ -58,7 +58,9 @@ func TestStopTwiceAndStopWithoutStart(t *testing.T) {
 func TestCallersBeforeTheStartGetAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
-		c := groupcommit.New(groupcommit.Options{Node: n, Epoch: func() counting.Epoch { return 1 }})
+		c := groupcommit.New(groupcommit.Options{
+			Node: n, Epoch: func() counting.Epoch { return 1 }, Since: func() counting.Epoch { return 0 },
+		})
 		wantVisit(t, c, "home", counting.ErrUnavailable)
 		var callers sync.WaitGroup
 		callers.Go(func() { wantVisit(t, c, "home", nil) })

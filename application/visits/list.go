@@ -45,8 +45,8 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 		return nil, "", nil
 	}
 	var next string
-	found, err := cluster.UntilOpen(ctx, func() (pages []counting.Visit, err error) {
-		pages, next, err = v.Nodes[member].List(ctx, v.Epoch(), inNode)
+	found, err := cluster.ReadFrom(ctx, v, v.Nodes[member], func(e counting.Expected) (pages []counting.Visit, err error) {
+		pages, next, err = v.Nodes[member].List(ctx, e, inNode)
 		return pages, err
 	})
 	switch {

@@ -2,6 +2,8 @@ package visits
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
@@ -11,6 +13,10 @@ import (
 // destination second, so that no visit is missed or counted twice (design: ring).
 func readMoving(ctx context.Context, v *cluster.View, g group, located []counting.Located) ([]counting.Tally, error) {
 	sources, err := parts(ctx, v, g.source, located)
+	var gap *counting.GapError
+	if errors.As(err, &gap) { // what the destination has is read there alone
+		sources, err = slices.Repeat([]counting.Part{{Err: counting.ErrUnavailable}}, len(located)), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -29,5 +35,5 @@ func readMoving(ctx context.Context, v *cluster.View, g group, located []countin
 }
 
 func parts(ctx context.Context, v *cluster.View, m *cluster.Member, located []counting.Located) ([]counting.Part, error) {
-	return cluster.UntilOpen(ctx, func() ([]counting.Part, error) { return m.ReadParts(ctx, v.Epoch(), located) })
+	return cluster.ReadFrom(ctx, v, m, func(e counting.Expected) ([]counting.Part, error) { return m.ReadParts(ctx, e, located) })
 }

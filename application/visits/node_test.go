@@ -41,12 +41,12 @@ func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	return n.Node.Apply(ctx, b)
 }
 
-func (n *node) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
+func (n *node) Read(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Tally, error) {
 	n.reads.Add(1)
 	if err := n.reach(ctx); err != nil {
 		return nil, err
 	}
-	return n.Node.Read(ctx, epoch, pages)
+	return n.Node.Read(ctx, e, pages)
 }
 
 // deployment is three nodes, which any number of instances join.

@@ -115,7 +115,8 @@ func readFrom(ctx context.Context, v *cluster.View, pages []counting.Page, readi
 		if g.source != nil {
 			return readMoving(ctx, v, g, located[g])
 		}
-		return cluster.UntilOpen(ctx, func() ([]counting.Tally, error) { return v.Nodes[g.owner].Read(ctx, v.Epoch(), located[g]) })
+		owner := v.Nodes[g.owner]
+		return cluster.ReadFrom(ctx, v, owner, func(e counting.Expected) ([]counting.Tally, error) { return owner.Read(ctx, e, located[g]) })
 	})
 	for _, a := range answers {
 		if errors.Is(a.Err, counting.ErrStale) {

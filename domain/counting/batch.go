@@ -48,8 +48,9 @@ var (
 	ErrInDoubt = errors.New("in doubt")
 )
 
-// GapError answers a batch that is not the next one of its session: the node has lost
-// batches that it had applied. The call had no effect.
+// GapError answers a batch that is not the next one of its session, and a read that expects
+// a later batch than the last: the node has lost batches that it had applied. The call had
+// no effect.
 type GapError struct {
 	// Last is the sequence number of the session's last batch that the node
 	// remembers; 0 if it remembers none.
@@ -225,10 +226,29 @@ type Receipt struct {
 	Says string
 }
 
+// Expected is what the caller of a read knows of the node.
+type Expected struct {
+	// Epoch is that of the ring by which the pages are routed.
+	Epoch Epoch
+	// Seq numbers the last batch of Session that was answered as applied. The node has to
+	// remember it, or a later one. Without a Session it need remember none.
+	Session Session
+	Seq     int64
+}
+
 // Applied is what a node stores of a session: its last batch.
 type Applied struct {
 	Seq     int64
 	Refused []Refusal
+}
+
+// Covers returns a *GapError unless the node that remembers last has what a caller expects
+// of the session.
+func (last Applied) Covers(e Expected) error {
+	if e.Session != "" && last.Seq < e.Seq {
+		return &GapError{Last: last.Seq}
+	}
+	return nil
 }
 
 // Admit decides whether a node applies b after last. The node has opened epoch open,

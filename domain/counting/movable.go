@@ -175,9 +175,9 @@ type Movable interface {
 
 	// ReadParts returns a part for each page, in their order, with every batch and
 	// every step in it that was answered before the call. Stages and marks are
-	// those of the open table. ErrStale and ErrAhead are about the epoch, as with
-	// Counts.Read.
-	ReadParts(ctx context.Context, epoch Epoch, pages []Located) ([]Part, error)
+	// those of the open table. ErrStale, ErrAhead and *GapError are about what is
+	// expected, as with Counts.Read.
+	ReadParts(ctx context.Context, e Expected, pages []Located) ([]Part, error)
 }
 
 // Join adds the parts of a page whose arc is moving, up to 2^63-1, as Import does. The

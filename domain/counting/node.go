@@ -51,17 +51,19 @@ type Counts interface {
 	Apply(ctx context.Context, b *Batch) (Receipt, error)
 
 	// Read returns a tally for each page, in their order, with every batch
-	// in it that was answered before the call. Errors: ErrUninitialized,
-	// ErrWrongNode, ErrOtherDeployment, ErrStale (epoch is below the fence), ErrAhead
-	// (above the open one), and others when nothing could be read.
-	Read(ctx context.Context, epoch Epoch, pages []Located) ([]Tally, error)
+	// in it that was answered before the call. A read of no pages checks what is
+	// expected. Errors, in this order: ErrUninitialized, ErrWrongNode,
+	// ErrOtherDeployment, ErrStale (the epoch is below the fence), ErrAhead (above the
+	// open one), *GapError (the node lacks an expected batch), and others when nothing
+	// could be read.
+	Read(ctx context.Context, e Expected, pages []Located) ([]Tally, error)
 
 	// List returns some of the pages that the node has, from cursor on, which is
 	// empty at first; next is empty after the last. Following it returns every page
 	// at least once that is there all the time. It may return pages of arcs that
 	// are about to leave. A page that is no count has the count -1. Errors: those of
 	// Read, and Moving if arcs are incoming.
-	List(ctx context.Context, epoch Epoch, cursor string) (pages []Visit, next string, err error)
+	List(ctx context.Context, e Expected, cursor string) (pages []Visit, next string, err error)
 }
 
 // Errors of the ports Windows and Ledger.

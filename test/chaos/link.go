@@ -106,14 +106,14 @@ func (l *Link) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 }
 
 // Read implements counting.Counts.
-func (l *Link) Read(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Tally, error) {
-	return through(ctx, l, Call{Method: "read"}, func(ctx context.Context) ([]counting.Tally, error) { return l.at().Read(ctx, epoch, pages) })
+func (l *Link) Read(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Tally, error) {
+	return through(ctx, l, Call{Method: "read"}, func(ctx context.Context) ([]counting.Tally, error) { return l.at().Read(ctx, e, pages) })
 }
 
 // List implements counting.Counts.
-func (l *Link) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
+func (l *Link) List(ctx context.Context, e counting.Expected, cursor string) ([]counting.Visit, string, error) {
 	r, err := through(ctx, l, Call{Method: "list"}, func(ctx context.Context) (two[[]counting.Visit, string], error) {
-		return both(l.at().List(ctx, epoch, cursor))
+		return both(l.at().List(ctx, e, cursor))
 	})
 	return r.a, r.b, err
 }

@@ -98,8 +98,8 @@ func (l *Link) Sweep(ctx context.Context, table counting.Epoch, k counting.Sweep
 }
 
 // ReadParts implements counting.Movable.
-func (l *Link) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+func (l *Link) ReadParts(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Part, error) {
 	return move(ctx, l, Call{Method: "readparts"}, func(ctx context.Context, m counting.Movable) ([]counting.Part, error) {
-		return m.ReadParts(ctx, epoch, pages)
+		return m.ReadParts(ctx, e, pages)
 	})
 }

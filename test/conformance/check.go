@@ -77,7 +77,7 @@ func (f *fixture) tallies(want []counting.Visit) {
 	for _, v := range want {
 		at = append(at, counting.Located{Arc: v.Arc, Page: v.Page})
 	}
-	got := check.Value(f.node.Read(f.Context(), f.ring.Epoch(), at))(f)
+	got := check.Value(f.node.Read(f.Context(), counting.Expected{Epoch: f.ring.Epoch()}, at))(f)
 	equal(f, "number of tallies", len(got), len(want))
 	for i, v := range want {
 		equal(f, "tally of "+string(v.Page), got[i], counting.Tally{Visits: v.Count})

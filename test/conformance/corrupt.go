@@ -21,7 +21,7 @@ func corruptCases() []testCase {
 		{"a corrupt page can't be read, others can", open, func(f *fixture) {
 			f.apply(f.batch(f.visit("home", 1), f.visit("about", 2)))
 			f.corruptPage(f.at("bad"))
-			got := check.Value(f.node.Read(f.Context(), 1, []counting.Located{f.at("home"), f.at("bad"), f.at("about")}))(f)
+			got := check.Value(f.node.Read(f.Context(), counting.Expected{Epoch: 1}, []counting.Located{f.at("home"), f.at("bad"), f.at("about")}))(f)
 			equal(f, "tallies", len(got), 3)
 			mustBe(f, got[1].Err, counting.Corrupt)
 			equal(f, "tally before it", got[0], counting.Tally{Visits: 1})

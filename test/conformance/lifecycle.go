@@ -139,7 +139,7 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	n := f.node
 	b := &counting.Batch{Epoch: f.ring.Epoch(), Session: "every-call", Seq: 1, Visits: []counting.Visit{f.visit("elsewhere", 1)}}
 	ended("apply", check.Err(n.Apply(ctx, b)))
-	ended("read", check.Err(n.Read(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
+	ended("read", check.Err(n.Read(ctx, counting.Expected{Epoch: f.ring.Epoch()}, []counting.Located{f.at("home")})))
 	ended("heartbeat", check.Err(n.Heartbeat(ctx, AnyTime())))
 	ended("seal", check.Err(n.Seal(ctx, w-1, 0, AnyTime())))
 	ended("distinct", check.Err(n.Distinct(ctx, w)))
@@ -156,7 +156,7 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	ended("fence", check.Err(n.Fence(ctx, f.ring)))
 	ended("accept", n.Accept(ctx, f.ring))
 	ended("open", n.Open(ctx, f.ring))
-	ended("list", check.Err(n.List(ctx, f.ring.Epoch(), "")))
+	ended("list", check.Err(n.List(ctx, counting.Expected{Epoch: f.ring.Epoch()}, "")))
 	if movable, ok := n.(counting.Movable); ok {
 		f.everyMove(ctx, movable, ended)
 	}

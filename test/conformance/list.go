@@ -36,7 +36,7 @@ func listCases() []testCase {
 		{"a node with incoming arcs lists nothing", moving, func(f *fixture) {
 			arc := f.destination()
 			f.apply(f.batch(counting.Visit{Arc: arc, Page: "page", Count: 1}))
-			mustBe(f, check.Err(f.node.List(f.Context(), f.ring.Epoch(), "")), counting.Moving)
+			mustBe(f, check.Err(f.node.List(f.Context(), counting.Expected{Epoch: f.ring.Epoch()}, "")), counting.Moving)
 			f.closeArcs()
 			equal(f, "the page is listed", f.list()[counting.Visit{Arc: arc, Page: "page", Count: 1}], true)
 		}},
@@ -47,7 +47,7 @@ func (f *fixture) list() map[counting.Visit]bool {
 	f.Helper()
 	got := make(map[counting.Visit]bool)
 	follow(f, func(cursor string) ([]counting.Visit, string, error) {
-		return f.node.List(f.Context(), f.ring.Epoch(), cursor)
+		return f.node.List(f.Context(), counting.Expected{Epoch: f.ring.Epoch()}, cursor)
 	}, func(pages []counting.Visit) {
 		for _, p := range pages {
 			got[p] = true

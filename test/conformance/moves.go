@@ -101,7 +101,7 @@ func moveCases() []testCase {
 func (f *fixture) everyMove(ctx context.Context, n counting.Movable, ended func(call string, err error)) {
 	f.everyStepOfMove(ctx, n, f.ring.Table(), 5, ended)
 	ended("find keys", check.Err(n.FindKeys(ctx, f.ring.Epoch(), []counting.LocatedKey{{Arc: 5}})))
-	ended("read parts", check.Err(n.ReadParts(ctx, f.ring.Epoch(), []counting.Located{f.at("home")})))
+	ended("read parts", check.Err(n.ReadParts(ctx, counting.Expected{Epoch: f.ring.Epoch()}, []counting.Located{f.at("home")})))
 }
 
 // everyStepOfMove makes each call once that is by the newest open table.

@@ -53,7 +53,7 @@ func (f *fixture) parts(arc counting.Arc, want map[counting.Page]counting.Part) 
 	for page := range want {
 		at = append(at, counting.Located{Arc: arc, Page: page})
 	}
-	got := check.Value(f.moves().ReadParts(f.Context(), f.ring.Epoch(), at))(f)
+	got := check.Value(f.moves().ReadParts(f.Context(), counting.Expected{Epoch: f.ring.Epoch()}, at))(f)
 	equal(f, "number of parts", len(got), len(want))
 	for i, p := range at {
 		equal(f, "part of "+string(p.Page), got[i], want[p.Page])

@@ -17,6 +17,7 @@ func retentionCases() []testCase {
 			f.later(7*day - time.Minute)
 			f.duplicate(b)
 			f.later(2 * time.Hour) // a node may look once an hour
+			f.expect(1, &counting.GapError{Last: 0})
 			f.gap(f.batch(), 0)
 			f.visits("home", 1)
 		}},

@@ -44,7 +44,7 @@ type dialled struct {
 func (w *world) start(slot int, name string) (*instance, error) {
 	i := &instance{world: w, dice: chaos.NewDice(w.Seed, name)}
 	i.Caller = &chaos.Caller{
-		Process: chaos.NewProcess(), Name: name, Books: &w.Books, Counted: w.Counted, Forgetting: w.plan.rollBacks,
+		Process: chaos.NewProcess(), Name: name, Books: &w.Books, Counted: w.Counted, Forgetting: w.plan.rollBacks, Own: &chaos.Books{},
 	}
 	var nodes []cluster.Node
 	for _, s := range w.servers {

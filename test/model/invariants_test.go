@@ -34,7 +34,7 @@ func (w *world) checkPages(ctx context.Context) {
 	stored := make([]int64, len(pages))
 	for _, s := range w.servers {
 		n := s.direct(false)
-		tallies, err := n.Read(ctx, w.ring.Epoch(), at)
+		tallies, err := n.Read(ctx, counting.Expected{Epoch: w.ring.Epoch()}, at)
 		if err != nil {
 			w.Violate("%s can't be read: %v", s.ID(), err)
 		}

@@ -79,6 +79,7 @@ func defects() []defect {
 			return counting.Clock{Now: node, MaxSkew: c.MaxSkew}
 		})},
 		{"the clock of the instance alone is trusted", "P", leaps, mutant{atNode: believing}},
+		{"reads don't carry the session", "P3", amnesia, mutant{atClient: func(n cluster.Node) cluster.Node { return trusting{n} }}},
 		{"a node hides what it lost", "P1", amnesia, mutant{atNode: func(n cluster.Node, _ *clock) cluster.Node { return &hiding{Node: n} }}},
 	}
 }
@@ -136,7 +137,7 @@ func (t *torn) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, v := range b.Visits {
-		tallies, err := t.Read(ctx, b.Epoch, []counting.Located{{Arc: v.Arc, Page: v.Page}})
+		tallies, err := t.Read(ctx, counting.Expected{Epoch: b.Epoch}, []counting.Located{{Arc: v.Arc, Page: v.Page}})
 		if err != nil {
 			return counting.Receipt{}, err
 		}
@@ -329,6 +330,13 @@ func (c careless) Advance(ctx context.Context, w counting.Window, token string, 
 		return counting.Entry{}, nil
 	}
 	return c.Node.Advance(ctx, w, token, s)
+}
+
+// trusting expects nothing of a node that it reads.
+type trusting struct{ cluster.Node }
+
+func (t trusting) Read(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Tally, error) {
+	return t.Node.Read(ctx, counting.Expected{Epoch: e.Epoch}, pages)
 }
 
 // hiding fills a gap with empty batches rather than telling of it.

@@ -152,7 +152,6 @@ func (w *world) run(ctx context.Context) {
 		if w.plan.leaps { // windows that were sealed ahead push ids to later ones
 			time.Sleep(10 * w.plan.window)
 		}
-		w.touch(ctx)
 		w.end(ctx, 0, nil)
 		time.Sleep(w.plan.window) // requests that are under way arrive
 	}
@@ -244,21 +243,6 @@ func (w *world) caller(d *chaos.Dice) *chaos.Caller {
 		return i.Caller
 	}
 	return nil
-}
-
-// touch lets every instance send something to every node, so that a node that
-// was rolled back last is repaired.
-func (w *world) touch(ctx context.Context) {
-	for _, i := range w.Instances() {
-		touched := make(map[int]bool)
-		for n := 0; len(touched) < nodeCount; n++ {
-			page := counting.Page(fmt.Sprintf("touch/%d", n))
-			if owner := w.ring.Owner(w.ring.Arc(page)); !touched[owner] {
-				touched[owner] = true
-				i.Count(ctx, counting.Visit{Page: page, Count: 1})
-			}
-		}
-	}
 }
 
 // end waits until a condition holds, but not too long, and stops every instance

@@ -74,7 +74,7 @@ func (w *world) look(ctx context.Context, s *server, ring *sharding.Ring) (holdi
 	for i, page := range w.pages {
 		at[i] = counting.Located{Arc: ring.Arc(page), Page: page}
 	}
-	parts, err := s.far.ReadParts(ctx, st.Opened.Epoch(), at)
+	parts, err := s.far.ReadParts(ctx, counting.Expected{Epoch: st.Opened.Epoch()}, at)
 	if err != nil {
 		w.Violate("P4: node %s can't be read: %v", s.ID(), err)
 		return holding{}, false

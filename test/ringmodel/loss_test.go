@@ -276,7 +276,7 @@ type wasteful struct{ chaos.Node }
 func (n wasteful) Open(ctx context.Context, r *sharding.Ring) error {
 	if s, err := n.RingState(ctx); err == nil && s.Opened != nil {
 		for _, arc := range r.ReclaimedArcs(n.ID()) {
-			if all, err := n.ReadParts(ctx, s.Fenced.Epoch(), []counting.Located{{Arc: arc}}); err == nil && all[0].Stage == counting.Live {
+			if all, err := n.ReadParts(ctx, counting.Expected{Epoch: s.Fenced.Epoch()}, []counting.Located{{Arc: arc}}); err == nil && all[0].Stage == counting.Live {
 				continue
 			}
 			if c, err := n.ClaimArcs(ctx, s.Opened.Table(), []counting.Arc{arc}); err == nil {

@@ -241,26 +241,26 @@ type backward struct{ *link }
 
 type question struct{ first *counting.Located }
 
-func (b backward) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
+func (b backward) ReadParts(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Part, error) {
 	early := &b.instance.early
 	if parts, ok := early.LoadAndDelete(question{&pages[0]}); ok {
 		return parts.([]counting.Part), nil
 	}
 	v := b.instance.cluster.View()
 	owner := b.instance.world.serverOf(v.Members()[v.Owner(pages[0].Arc)].ID)
-	parts, err := owner.ReadParts(ctx, epoch, pages)
+	parts, err := owner.ReadParts(ctx, e, pages)
 	if err != nil {
 		return nil, err
 	}
 	early.Store(question{&pages[0]}, parts)
-	return b.link.ReadParts(ctx, epoch, pages)
+	return b.link.ReadParts(ctx, e, pages)
 }
 
 // markless doesn't see what has been taken in.
 type markless struct{ *link }
 
-func (m markless) ReadParts(ctx context.Context, epoch counting.Epoch, pages []counting.Located) ([]counting.Part, error) {
-	parts, err := m.link.ReadParts(ctx, epoch, pages)
+func (m markless) ReadParts(ctx context.Context, e counting.Expected, pages []counting.Located) ([]counting.Part, error) {
+	parts, err := m.link.ReadParts(ctx, e, pages)
 	for i := range parts {
 		parts[i].Marked, parts[i].Closed = false, false
 	}

@@ -68,3 +68,10 @@ local function is_gone(key) return is_partition and open > 0 and redis.pcall('EX
 -- a partition is its state, so that neither can be here without the other.
 local SESSIONS, OF = P .. 'Q', ''
 if is_partition then SESSIONS, OF = STATE, 'q:' end
+
+-- gap refuses a read that expects a batch of a session which is not here.
+local function gap(session, seq)
+  if session == '' then return nil end
+  local last = string.match(redis.call('HGET', SESSIONS, OF .. session) or '', '^%d+') or '0'
+  if tonumber(last) < tonumber(seq) then return {'GAP', last} end
+end

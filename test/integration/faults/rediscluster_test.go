@@ -56,14 +56,19 @@ func (c *redisCluster) offset(s *servers.Redis, of string) int {
 	return n
 }
 
+// cutOff cuts off the replica of a master.
+func (c *redisCluster) cutOff(n int) (master, replica *servers.Redis) {
+	master = c.master(n)
+	c.Cluster.Do(master, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
+	c.Cluster.Do(master, "client", "kill", "type", "replica")
+	return master, c.Replicas(master)[0]
+}
+
 // killCutOff kills a master whose replica was cut off for some seconds, and returns the
 // bytes that the replica lacked.
 func (c *redisCluster) killCutOff(n int, goesOn func()) (tail int) {
 	c.T.Helper()
-	old := c.master(n)
-	replica := c.Replicas(old)[0]
-	c.Cluster.Do(old, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
-	c.Cluster.Do(old, "client", "kill", "type", "replica")
+	old, replica := c.cutOff(n)
 	time.Sleep(2 * time.Second) // the lag
 	old.Freeze()
 	old.Thaw()
