@@ -128,7 +128,8 @@ func (r *Run[I]) Kill(i I) (slot int, alive bool) {
 	return slot, true
 }
 
-// Revive starts an instance in a slot that has none, as often as it takes.
+// Revive starts an instance in a slot that has none, as often as it takes, unless the run
+// is calm and a promise is broken.
 func (r *Run[I]) Revive(slot int) {
 	var none I
 	for {
@@ -141,6 +142,10 @@ func (r *Run[I]) Revive(slot int) {
 		}
 		i, err := r.Start(slot, name)
 		if err != nil {
+			if r.IsCalm() && len(r.Violations()) > 0 {
+				r.Violate("%s does not start: %v", name, err)
+				return
+			}
 			time.Sleep(time.Millisecond)
 			continue // as a supervisor does
 		}

@@ -28,7 +28,7 @@ const (
 // V17, P1, P2, P4: servers that go on at other addresses lose and double nothing. One with a
 // copy from before a change of the ring is refused.
 func TestServersThatGoOnAtOtherAddressesLoseNothing(t *testing.T) {
-	runMany(t, roam, []chaos.Fault{serverMoved, oldCopyRefused, coordinatorKilled, killedBeforeOpen, moveInterrupted, changeMade, changeUndone, chaos.InstanceCrashed})
+	runShort(t, roam, []chaos.Fault{serverMoved, oldCopyRefused, coordinatorKilled, killedBeforeOpen, moveInterrupted, changeMade, changeUndone, chaos.InstanceCrashed})
 }
 
 func (w *world) unleashRoams() {

@@ -117,7 +117,7 @@ func (w *world) run(ctx context.Context) {
 	}
 	w.Load.Wait()
 	w.resolve(ctx)
-	if w.plan.real && w.isBroken() {
+	if w.isBroken() && (w.plan.real || slices.Contains(w.Instances(), nil)) {
 		w.abandon()
 		return
 	}

@@ -186,3 +186,43 @@ func (m *mixture) check() {
 		}
 	}
 }
+
+// P3: an instance of the version before can't read a ring with a changed address. It answers
+// 503 to everything, and does not start. Nothing of it is a wrong number.
+func TestAnOlderVersionRefusesARingWithANewAddress(t *testing.T) {
+	t.Parallel()
+	older := service.OlderProgram(t)
+	r := service.NewRing(t, 3)
+	in := r.Start()
+	d := r.Deployment()
+	d.Program = older
+	beside := d.Start()
+	pages := service.PageNames(6)
+	for _, page := range pages {
+		r.MustVisit(in, page)
+		r.MustVisit(beside, page)
+	}
+	id := in.Ring().ID(r.Seeds[0])
+	r.Servers[0].Kill()
+	moved := r.Servers[0].Copy(t)
+	in.MustTool("ring", "move-address", id, moved.Addr)
+	for _, page := range pages {
+		got := r.Visit(beside, page)
+		got.Want(t, http.StatusServiceUnavailable)
+		r.Read(beside, page).Want(t, http.StatusServiceUnavailable)
+	}
+	for _, got := range r.MustRead(in, pages...) {
+		check.Equal(t, *got.Visits, 2, "visits of %s", got.PageID)
+	}
+	beside.Kill()
+	again := d.Launch() // it names the first node in the order of ids: that one may be the dead server
+	service.Await(t, "the older version ends", again.Done)
+	select {
+	case <-again.Ready:
+		t.Error("the older version starts")
+	default:
+	}
+	if again.Cmd.ProcessState.ExitCode() == 0 {
+		t.Errorf("exit code 0:\n%s", again.Logged())
+	}
+}

@@ -44,7 +44,7 @@ type lap struct {
 // NewTraffic returns callers of some pages that have not begun.
 func NewTraffic(r *Ring, pages []string, instances ...*Instance) *Traffic {
 	tr := &Traffic{
-		Pages: pages, Books: make(map[string]*chaos.Account), Pause: 5 * time.Millisecond,
+		Pages: pages, Books: make(map[string]*chaos.Account), Pause: 20 * time.Millisecond,
 		ring: r, instances: make([]atomic.Pointer[Instance], len(instances)), over: make(chan struct{}), laps: make([]lap, 1),
 	}
 	for i, in := range instances {
