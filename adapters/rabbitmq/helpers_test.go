@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,19 @@ func refusal(t *testing.T, p *rabbitmq.Publisher) (err error) {
 		return err == nil || !strings.Contains(err.Error(), silence) && !errors.Is(err, context.DeadlineExceeded)
 	})
 	return err
+}
+
+// wantReports wants the reports of a queue in order. One that was in doubt on a busy machine
+// is there again.
+func wantReports(t *testing.T, s *servers.RabbitMQ, queue string, want ...string) {
+	t.Helper()
+	var ids []string
+	for _, m := range s.Messages(t, queue) {
+		ids = append(ids, m.MessageId)
+	}
+	if got := slices.Compact(slices.Clone(ids)); !slices.Equal(got, want) {
+		t.Errorf("the queue has %v, want %v", ids, want)
+	}
 }
 
 // onceInTheLog fails unless every line says that the broker is away, each for
