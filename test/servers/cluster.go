@@ -60,7 +60,7 @@ func startCluster(tb testing.TB, masters, replicas int, clock bool, args []strin
 	}
 	c.await("all servers know each other", func() bool {
 		for _, s := range c.Servers {
-			if strings.Count(c.nodes(s), "connected") != len(c.Servers) || strings.Contains(c.nodes(s), "handshake") {
+			if nodes := c.nodes(s); strings.Count(nodes, "connected") != len(c.Servers) || strings.Contains(nodes, "handshake") {
 				return false
 			}
 		}
@@ -117,9 +117,9 @@ func (c *Cluster) Healthy() bool {
 			strings.Contains(fmt.Sprint(role), "master_link_status:down") {
 			return false
 		}
-		view := ""
+		view, owner := "", c.owners(s)
 		for slot := 0; slot < slots; slot += slots / 16 {
-			view += c.owner(s, slot) + " "
+			view += owner(slot) + " "
 		}
 		if all != "" && view != all {
 			return false
@@ -138,17 +138,20 @@ func (c *Cluster) running() (all []*Redis) {
 	return all
 }
 
-// owner is the port of the master of a slot as a server knows it.
-func (c *Cluster) owner(s *Redis, slot int) string {
+// owners asks a server for the masters of all slots. The result returns the port of the
+// master of a slot.
+func (c *Cluster) owners(s *Redis) func(slot int) (port string) {
 	v, _ := c.Try(s, "cluster", "slots")
 	ranges, _ := v.([]any)
-	for _, r := range ranges {
-		fields := r.([]any)
-		if fields[0].(int64) <= int64(slot) && int64(slot) <= fields[1].(int64) {
-			return fmt.Sprint(fields[2].([]any)[1])
+	return func(slot int) string {
+		for _, r := range ranges {
+			fields := r.([]any)
+			if fields[0].(int64) <= int64(slot) && int64(slot) <= fields[1].(int64) {
+				return fmt.Sprint(fields[2].([]any)[1])
+			}
 		}
+		return ""
 	}
-	return ""
 }
 
 // Master is the master of a slot as the servers that run agree.
@@ -157,9 +160,9 @@ func (c *Cluster) Master(slot int) *Redis {
 	var master *Redis
 	c.await(fmt.Sprintf("slot %d has a master", slot), func() bool {
 		all := c.running()
-		port := c.owner(all[0], slot)
+		port := c.owners(all[0])(slot)
 		for _, s := range all {
-			if c.owner(s, slot) != port {
+			if c.owners(s)(slot) != port {
 				return false
 			}
 			if strconv.Itoa(s.Port()) == port {

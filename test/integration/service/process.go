@@ -232,10 +232,13 @@ func (d *Deployment) Lines() []Line {
 // machine that does twenty things at once needs.
 const patience = 5 * time.Minute
 
-// WaitFor polls until ok, for things that another process does.
+// WaitFor polls until ok, for things that another process does. Each look is work for
+// several processes, so that there are fewer of them the longer it takes.
 func WaitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	rest := 20 * time.Millisecond
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(rest) {
+		rest = min(rest+time.Millisecond, 100*time.Millisecond)
 		if ok() {
 			return
 		}
