@@ -299,6 +299,7 @@ func (w *world) end(ctx context.Context) {
 		}
 		time.Sleep(65 * time.Minute)
 	}
+	w.stopped = time.Now()
 	for _, i := range w.Instances() {
 		if i != nil {
 			i.stop(30 * time.Second)

@@ -31,6 +31,8 @@ type world struct {
 	relapses *chaos.Dice
 	pages    []counting.Page
 
+	stopped time.Time // when the instances were stopped in the end
+
 	state    sync.Mutex
 	servers  map[counting.NodeID]*server
 	nextNode int

@@ -47,6 +47,8 @@ func startCluster(tb testing.TB, masters, replicas int, clock bool, args []strin
 			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-require-full-coverage", "no",
 			"--cluster-node-timeout", strconv.FormatInt(clusterTimeout.Milliseconds(), 10),
 			"--cluster-config-file", "nodes.conf", "--repl-diskless-sync-delay", "0",
+			// A replica of a busy machine may have lost its master for long.
+			"--cluster-replica-validity-factor", "0",
 		}, args...)))
 	}
 	for i := range masters {
