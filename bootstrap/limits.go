@@ -64,6 +64,10 @@ func parseCountLimit(text string) (int, error) {
 	return n, nil
 }
 
+// pageStats is how many requests of top and total an instance serves at a time: each may
+// wait for some seconds.
+const pageStats = 256
+
 // streamPause is how long a client that has no stream is to wait, in seconds.
 const streamPause = 10
 
@@ -81,6 +85,7 @@ func (s *Settings) bounds(connections int, refused *limits.Refusals) public.Boun
 		Requests: pool("requests", s.RequestLimit, 1), Bulks: pool("bulks", s.BulkLimit, leastBulks),
 		Bytes:   pool("bytes", int(s.BytesLimit), largestRequest),
 		Streams: pool("streams", least(s.StreamLimit, connections/2), leastStreams), WatchedPages: pool("watched_pages", s.WatchLimit, request.MaxWatchedPages),
+		PageStats: pool("page_stats", pageStats, 1),
 	}
 	b.Streams.RetryAfter, b.WatchedPages.RetryAfter = streamPause, streamPause
 	return b
