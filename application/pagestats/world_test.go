@@ -58,7 +58,7 @@ type node struct {
 	world *world
 }
 
-func (n *node) List(ctx context.Context, epoch counting.Epoch, cursor string) ([]counting.Visit, string, error) {
+func (n *node) List(ctx context.Context, e counting.Expected, cursor string) ([]counting.Visit, string, error) {
 	w := n.world
 	w.mu.Lock()
 	takes, fault, alter := w.takes, w.fault, w.alter
@@ -75,7 +75,7 @@ func (n *node) List(ctx context.Context, epoch counting.Epoch, cursor string) ([
 			return nil, "", err
 		}
 	}
-	pages, next, err := n.Node.List(ctx, epoch, cursor)
+	pages, next, err := n.Node.List(ctx, e, cursor)
 	if alter != nil {
 		pages = alter(pages)
 	}

@@ -39,10 +39,18 @@ type Options struct {
 
 // Routes are those below a prefix of paths.
 func Routes(o Options, path string) []httpapi.Route {
-	return []httpapi.Route{
-		{Method: http.MethodGet, Path: path + "/pages/top", Do: o.top, Query: []string{"limit", "prefix"}},
-		{Method: http.MethodGet, Path: path + "/pages/total", Do: o.total, Query: []string{"prefix"}},
+	top, total := o.top, o.total
+	if o.Off {
+		top, total = off, off
 	}
+	return []httpapi.Route{
+		{Method: http.MethodGet, Path: path + "/pages/top", Do: top, Query: []string{"limit", "prefix"}},
+		{Method: http.MethodGet, Path: path + "/pages/total", Do: total, Query: []string{"prefix"}},
+	}
+}
+
+func off(http.ResponseWriter, *http.Request, string) ([]byte, error) {
+	return nil, problem.NotFound("pages_off", "FOOTFALL_PAGES does not let this listener list pages.")
 }
 
 type pageJSON struct {
@@ -88,9 +96,6 @@ func (o Options) total(_ http.ResponseWriter, r *http.Request, _ string) ([]byte
 
 // stats are the numbers that a query asks for.
 func (o Options) stats(r *http.Request) (stats counting.PageStats, err error) {
-	if o.Off {
-		return stats, problem.NotFound("pages_off", "FOOTFALL_PAGES does not let this listener list pages.")
-	}
 	prefix, _, err := request.Param(r.URL.RawQuery, "prefix")
 	if err != nil {
 		return stats, err
