@@ -97,6 +97,32 @@ func TestAChangeOfTheRingNeitherDoublesNorMissesPages(t *testing.T) {
 	}
 }
 
+// A page is listed by the node that it leaves, and then, in the same scan, by the node where
+// it has arrived.
+func TestAPageThatMovesDuringAScanCountsOnce(t *testing.T) {
+	scenario(t, func(t *testing.T, w *world) {
+		w.count("blog/", 500)
+		w.hold = make(chan struct{})
+		check.Value(w.ring.Add(t.Context(), "n4:1", 1, false))(t)
+		w.set(func() {
+			w.fault = func(id counting.NodeID) error {
+				if id != "n4" {
+					return nil
+				}
+				time.Sleep(100 * time.Millisecond) // the others have been listed
+				w.set(func() { w.fault = nil })
+				close(w.hold)
+				for w.ring.Status(t.Context()).Moves.Left > 0 {
+					time.Sleep(10 * time.Millisecond)
+				}
+				return nil
+			}
+		})
+		w.want(check.Value(w.ask(""))(t), "")
+		check.Equal(t, w.failed, 0, "scans that failed")
+	})
+}
+
 // The cursor of one server is of no use to another: a scan starts over after a failover.
 // Partitions of one server share its time.
 func TestAScanOfPartitionsStartsOverAfterAFailover(t *testing.T) {

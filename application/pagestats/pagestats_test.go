@@ -135,8 +135,8 @@ func TestALongScanGoesOnWithoutItsCaller(t *testing.T) {
 
 func TestACallerThatLeavesIsNotWaitedFor(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
-		w.takes = time.Second
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		w.takes = 500 * time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		_, err := w.stats.Stats(ctx, netip.Prefix{}, "")
 		check.Is(t, err, counting.ErrScanning, "a caller that leaves")

@@ -43,6 +43,7 @@ type world struct {
 	takes         time.Duration                           // a call of List
 	fault         func(counting.NodeID) error             // of the call
 	alter         func([]counting.Visit) []counting.Visit // what it returns
+	hold          chan struct{}                           // arcs are claimed when it is closed
 	scans, failed int
 }
 
@@ -80,6 +81,17 @@ func (n *node) List(ctx context.Context, e counting.Expected, cursor string) ([]
 		pages = alter(pages)
 	}
 	return pages, next, err
+}
+
+// ClaimArcs waits for the hold of the world.
+func (n *node) ClaimArcs(ctx context.Context, table counting.Epoch, arcs []counting.Arc) ([]counting.FrozenPages, error) {
+	n.world.mu.Lock()
+	hold := n.world.hold
+	n.world.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	return n.Node.ClaimArcs(ctx, table, arcs)
 }
 
 // scenario runs a test of three nodes.
