@@ -144,7 +144,7 @@ func TestACallerThatLeavesIsNotWaitedFor(t *testing.T) {
 }
 
 func TestAPageThatCameTwiceCountsOnce(t *testing.T) {
-	scenario(t, func(t *testing.T, w *world) {
+	scenario(t, func(_ *testing.T, w *world) {
 		w.count("blog/", 500)
 		var last []counting.Visit
 		w.alter = func(pages []counting.Visit) []counting.Visit { // as HSCAN may do, also from call to call

@@ -31,7 +31,7 @@ func (s *Service) run() {
 			return
 		}
 		began := time.Now()
-		err := s.scan(began, summaries)
+		err := s.scan(summaries)
 		if s.ctx.Err() != nil {
 			continue // begin ends it
 		}
@@ -101,7 +101,7 @@ func (s *Service) deliver(began time.Time, summaries map[string]*counting.PageSu
 }
 
 // scan adds all pages to the summaries: each once, and none while it moves.
-func (s *Service) scan(began time.Time, summaries map[string]*counting.PageSummary) error {
+func (s *Service) scan(summaries map[string]*counting.PageSummary) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
 	v := s.Cluster.View()
