@@ -20,6 +20,7 @@ import (
 	"footfall/adapters/scheduler"
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
+	"footfall/application/pagestats"
 	"footfall/application/resharding"
 	"footfall/application/uniques"
 	"footfall/application/visits"
@@ -69,6 +70,7 @@ func program(s Settings, log *slog.Logger, writer *logWriter) fx.Option {
 			newScheduler,
 			visits.New,
 			newWatch,
+			newPageStats,
 			newPublicServer,
 			newAdminServer,
 		),
@@ -196,13 +198,28 @@ func newWatch(lc fx.Lifecycle, v *visits.Service, u *uniques.Service, c *cluster
 	return w
 }
 
+func newPageStats(lc fx.Lifecycle, s Settings, c *cluster.Cluster, m *prometheus.Metrics, log *slog.Logger) *pagestats.Service {
+	p := pagestats.New(pagestats.Options{
+		Cluster: c, Share: s.shareOf(counting.MaxPrefixes), Log: log, Scanned: m.CountScan,
+		Refused: func(share bool) {
+			if share {
+				m.CountRefused("prefixes", limits.BoundClient)
+			} else {
+				m.CountRefused("prefixes", limits.BoundTotal)
+			}
+		},
+	})
+	stage(lc, "scan of pages", nil, p.Stop, time.Second)
+	return p
+}
+
 // publicServer and adminServer are the listeners.
 type (
 	publicServer struct{ *httpapi.Server }
 	adminServer  struct{ *httpapi.Server }
 )
 
-func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, c *cluster.Cluster,
+func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, p *pagestats.Service, c *cluster.Cluster,
 	sch *scheduler.Scheduler, sink Sink, m *prometheus.Metrics, log *slog.Logger,
 ) (publicServer, error) {
 	connections := least(s.ConnectionLimit, newFileBudget().public)
@@ -210,7 +227,7 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	bounds, identify := s.bounds(connections, refused), limits.Identify{Proxies: s.TrustedProxies}
 	bounds.Keys = s.keyQuota(func() int { return len(c.View().Nodes) }, refused)
 	handler, err := public.New(public.Options{
-		Visits: v, Uniques: u, Watching: w, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log,
+		Visits: v, Uniques: u, Watching: w, Stats: p, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log,
 		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",
 		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, refused),
 	})
@@ -221,11 +238,11 @@ func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch
 	return publicServer{server}, err
 }
 
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, ring *resharding.Service, c *cluster.Cluster,
+func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, p *pagestats.Service, ring *resharding.Service, c *cluster.Cluster,
 	sch *scheduler.Scheduler, sink Sink, m *prometheus.Metrics, log *slog.Logger,
 ) adminServer {
 	handler := admin.New(admin.Options{
-		Windows: u, Ring: ring, Pages: v, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
+		Windows: u, Ring: ring, Pages: v, Stats: p, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
 		Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
 	})
 	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)

@@ -91,7 +91,7 @@ func (s *Settings) all() []setting {
 		{"callback-limit", "1000", "Distinct endpoints kept for a window on each node; more are refused with 503 failed.", into(&s.CallbackLimit, numberTo(1_000_000))},
 		{"key-limit", "1000000", "Requests with an Idempotency-Key kept on each node, for 24 to 48 hours, about 100 bytes each and as much for each of their visits; more are refused with 503.", into(&s.KeyLimit, numberTo(1_000_000_000))},
 		{"cors-origins", "", "Origins whose pages may use the public listener from a browser, without credentials, comma separated, or *; none if it isn't set.", into(&s.CORSOrigins, public.ParseOrigins)},
-		{"pages", "public", "Who may list page names, and see how callbacks went: public; admin, on the admin listener only; off, where no listener lists names, so that export is refused.", into(&s.Pages, parsePages)},
+		{"pages", "public", "Who may list page names and sums of pages, and see how callbacks went: public; admin, on the admin listener only; off, where no listener lists names, so that export is refused.", into(&s.Pages, parsePages)},
 		{"rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; one with many items or pages counts as so many; more get 429 with Retry-After; no limit if it isn't set.", into(&s.RateLimit, limits.ParseRate)},
 		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for shares and the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},

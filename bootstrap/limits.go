@@ -14,7 +14,7 @@ import (
 // limitSettings are the bounds of what callers may take.
 func (s *Settings) limitSettings() []setting {
 	return []setting{
-		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_CONNECTION_LIMIT (64 at least; trusted proxies have no share), FOOTFALL_BYTES_LIMIT, FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT (64 at least), FOOTFALL_STREAM_LIMIT (16 at least), FOOTFALL_WATCH_LIMIT (50 at least), FOOTFALL_KEY_LIMIT of all nodes, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
+		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_CONNECTION_LIMIT (64 at least; trusted proxies have no share), FOOTFALL_BYTES_LIMIT, FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT (64 at least), FOOTFALL_STREAM_LIMIT (16 at least), FOOTFALL_WATCH_LIMIT (50 at least), the requests and the prefixes of top and total, FOOTFALL_KEY_LIMIT of all nodes, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
 		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
 		{"connection-limit", "10000", "Connections of the public listener, at most as many as the files of the process leave; beyond them, and beyond the share of a client, idle ones are closed or new ones refused; 0 is what the files leave.", into(&s.ConnectionLimit, numberTo(1_000_000))},
 		{"bytes-limit", "64MiB", "Bytes of requests that an instance holds at a time, beyond 4 KiB of each header and of each body: 4MiB or more, as 64MiB or 1GiB; more are refused as with FOOTFALL_REQUEST_LIMIT.", into(&s.BytesLimit, parseSize(leastBytes))},
@@ -64,6 +64,10 @@ func parseCountLimit(text string) (int, error) {
 	return n, nil
 }
 
+// pageStats is how many requests of top and total an instance serves at a time: each may
+// wait for some seconds.
+const pageStats = 256
+
 // streamPause is how long a client that has no stream is to wait, in seconds.
 const streamPause = 10
 
@@ -81,6 +85,7 @@ func (s *Settings) bounds(connections int, refused *limits.Refusals) public.Boun
 		Requests: pool("requests", s.RequestLimit, 1), Bulks: pool("bulks", s.BulkLimit, leastBulks),
 		Bytes:   pool("bytes", int(s.BytesLimit), largestRequest),
 		Streams: pool("streams", least(s.StreamLimit, connections/2), leastStreams), WatchedPages: pool("watched_pages", s.WatchLimit, request.MaxWatchedPages),
+		PageStats: pool("page_stats", pageStats, 1),
 	}
 	b.Streams.RetryAfter, b.WatchedPages.RetryAfter = streamPause, streamPause
 	return b

@@ -33,7 +33,7 @@ func TestN15WhatUsersLookForIsInTheListOfPages(t *testing.T) {
 	}
 	for page, text := range map[string]string{
 		"docs/operations/backup.md": "## Backup of the embedded store, ## Restore of the embedded store, ## Backup of Redis, ## Restore of Redis",
-		"docs/today-and-top.md":     "these are not built yet",
+		"docs/today-and-top.md":     "that is not built yet",
 	} {
 		for part := range strings.SplitSeq(text, ", ") {
 			if !strings.Contains(pages[page], part) {

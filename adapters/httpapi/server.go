@@ -64,6 +64,18 @@ func IsDraining(ctx context.Context) bool {
 	return ok && s.undrained.Err() != nil
 }
 
+// UntilDrain is the context of a request that waits for something which may take long. It
+// ends when the server drains.
+func UntilDrain(of context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(of)
+	s, ok := of.Value(serverKey{}).(*Server)
+	if !ok {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(s.undrained, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 // StreamContext is the context of a request whose answer is a stream of unknown
 // length. It ends when the caller disconnects or the server drains, and Stop
 // doesn't wait for it. The system buffers at most sendBuffer bytes for a caller
@@ -72,15 +84,13 @@ func StreamContext(r *http.Request, sendBuffer int) (ctx context.Context, leave 
 	if c := netconn.Of(r.Context()); c != nil {
 		c.LimitWriteBuffer(sendBuffer)
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	s, ok := ctx.Value(serverKey{}).(*Server)
+	ctx, cancel := UntilDrain(r.Context())
+	s, ok := r.Context().Value(serverKey{}).(*Server)
 	if !ok {
 		return ctx, cancel
 	}
 	s.working.Add(-1)
-	stop := context.AfterFunc(s.undrained, cancel)
 	return ctx, func() {
-		stop()
 		cancel()
 		s.working.Add(1)
 	}

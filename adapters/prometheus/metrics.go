@@ -20,6 +20,8 @@ type Metrics struct {
 	items, requests, seconds                       *prometheus.HistogramVec
 	failures, lost, callbacks, publishing, refused *prometheus.CounterVec
 	unauthorized                                   prometheus.Counter
+	scans                                          *prometheus.CounterVec
+	scanSeconds                                    prometheus.Gauge
 }
 
 // New registers the metrics of the instance and of its process.
@@ -44,6 +46,10 @@ func New() *Metrics {
 		unauthorized: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "footfall_admin_unauthorized_total", Help: "Requests of the admin listener without its token, or with another one.",
 		}),
+		scans: counter("footfall_page_scans_total", "Scans of all pages for top and total, by outcome: ok, failed.", "outcome"),
+		scanSeconds: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "footfall_page_scan_duration_seconds", Help: "Time that the last scan of all pages took that did not fail.",
+		}),
 		publishing: counter("footfall_publish_attempts_total",
 			"Attempts to publish a count, by outcome: confirmed, refused (surely not taken), unknown.", "publisher", "outcome"),
 	}
@@ -54,8 +60,11 @@ func New() *Metrics {
 		m.refused.WithLabelValues(b[0], b[1])
 	}
 	m.refused.WithLabelValues("admin_token", "client")
+	for _, outcome := range []string{"ok", "failed"} {
+		m.scans.WithLabelValues(outcome)
+	}
 	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused, m.unauthorized)
+		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused, m.unauthorized, m.scans, m.scanSeconds)
 	return m
 }
 
@@ -92,7 +101,7 @@ func (m *Metrics) CountAttempt(a publishing.Attempt) {
 func bounds() [][2]string {
 	all := [][2]string{{"rate", "client"}, {"endpoints", "host"}}
 	all = append(all, [2]string{"pages", "total"}, [2]string{"disk", "total"})
-	for _, resource := range []string{"connections", "bytes", "requests", "bulks", "streams", "watched_pages", "endpoints", "keys"} {
+	for _, resource := range []string{"connections", "bytes", "requests", "bulks", "streams", "watched_pages", "page_stats", "prefixes", "endpoints", "keys"} {
 		all = append(all, [2]string{resource, "client"}, [2]string{resource, "total"})
 	}
 	return all
@@ -101,6 +110,16 @@ func bounds() [][2]string {
 // CountRefused counts what was refused of a resource because of a bound.
 func (m *Metrics) CountRefused(resource, bound string) {
 	m.refused.WithLabelValues(resource, bound).Inc()
+}
+
+// CountScan counts a scan of all pages, with the time that it took.
+func (m *Metrics) CountScan(took time.Duration, err error) {
+	if err != nil {
+		m.scans.WithLabelValues("failed").Inc()
+		return
+	}
+	m.scans.WithLabelValues("ok").Inc()
+	m.scanSeconds.Set(took.Seconds())
 }
 
 // CountUnauthorized counts a request of the admin listener without its token; limited:

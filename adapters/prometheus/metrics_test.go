@@ -56,6 +56,8 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	m.CountLost("a", 2)
 	m.CountAttempt(publishing.Attempt{Outcome: publishing.Refused})
 	m.CountUnauthorized(true)
+	m.CountScan(3*time.Second, nil)
+	m.CountScan(9*time.Second, errors.New("no answer"))
 	s := &sink{}
 	p := m.Publisher(s)
 	for _, s.err = range []error{nil, nil, fmt.Errorf("full: %w", publishing.ErrRefused), errors.New("no answer")} {
@@ -86,11 +88,12 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 		"footfall_callbacks_total{outcome=failed} 0", "footfall_callbacks_total{outcome=limited} 0",
 		"footfall_callbacks_total{outcome=paused} 0", "footfall_callbacks_total{outcome=refused} 1",
 		"footfall_log_lines_dropped_total{} 5",
+		"footfall_page_scan_duration_seconds{} 3", "footfall_page_scans_total{outcome=failed} 1", "footfall_page_scans_total{outcome=ok} 1",
 		"footfall_publish_attempts_total{outcome=confirmed,publisher=x} 2", "footfall_publish_attempts_total{outcome=refused,publisher=x} 1",
 		"footfall_publish_attempts_total{outcome=unknown,publisher=x} 1", "footfall_queue_items{node=a} 4",
 		"footfall_refused_total{bound=client,resource=admin_token} 1",
 	}
-	for bound, resources := range map[string]string{"client": "bulks bytes connections endpoints keys rate requests streams watched_pages", "host": "endpoints", "total": "bulks bytes connections disk endpoints keys pages requests streams watched_pages"} {
+	for bound, resources := range map[string]string{"client": "bulks bytes connections endpoints keys page_stats prefixes rate requests streams watched_pages", "host": "endpoints", "total": "bulks bytes connections disk endpoints keys page_stats pages prefixes requests streams watched_pages"} {
 		for resource := range strings.FieldsSeq(resources) {
 			always = append(always, fmt.Sprintf("footfall_refused_total{bound=%s,resource=%s} 0", bound, resource))
 		}

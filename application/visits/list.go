@@ -3,9 +3,7 @@ package visits
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -44,22 +42,10 @@ func list(ctx context.Context, v *cluster.View, cursor string) ([]counting.Visit
 	if member == len(v.Nodes) {
 		return nil, "", nil
 	}
-	var next string
-	found, err := cluster.ReadFrom(ctx, v, v.Nodes[member], func(e counting.Expected) (pages []counting.Visit, err error) {
-		pages, next, err = v.Nodes[member].List(ctx, e, inNode)
-		return pages, err
-	})
-	switch {
-	case errors.Is(err, counting.ErrStale):
+	pages, next, err := v.List(ctx, member, inNode)
+	if err != nil {
 		return nil, "", err
-	case errors.Is(err, counting.Moving):
-		return nil, "", fmt.Errorf("%w: pages are moving between nodes", sharding.ErrBusy)
-	case errors.Is(err, counting.Corrupt):
-		return nil, "", counting.Corrupt
-	case err != nil:
-		return nil, "", counting.Mark(cluster.Named(v.Nodes[member].ID(), err), counting.ErrUnavailable)
 	}
-	pages := slices.DeleteFunc(found, func(p counting.Visit) bool { return v.Owner(p.Arc) != member })
 	if next == "" {
 		member++
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/pprof"
 	"net/netip"
 	runtimepprof "runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/health"
+	"footfall/adapters/httpapi/pagestats"
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/watching"
 )
@@ -27,6 +29,7 @@ type Options struct {
 	Windows Windows
 	Ring    Ring
 	Pages   Pages
+	Stats   pagestats.Stats
 	// Nodes asks the nodes of the ring whether they answer. It is called with a deadline.
 	Nodes func(context.Context) []watching.Node
 	// Publisher is asked whether it is away. It may be nil.
@@ -43,7 +46,7 @@ type Options struct {
 	// Unauthorized is called for each request without the token; limited: its client had
 	// sent too many of them, so that the token was not looked at. It may be nil.
 	Unauthorized func(limited bool)
-	// NoNames: pages are not listed here either.
+	// NoNames: pages are neither listed nor summed up here.
 	NoNames bool
 	// Loopback: the listener is on loopback, so a request for another host
 	// came by a name that a foreign DNS server resolves.
@@ -56,7 +59,7 @@ func New(o Options) *Handler {
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	const get, post = http.MethodGet, http.MethodPost
 	none := []string{}
-	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: append(health.Routes(health.Options{Nodes: o.Nodes, Publisher: o.Publisher, Waiting: o.Waiting}), []httpapi.Route{
+	h.Handler = httpapi.NewHandler(httpapi.HandlerOptions{Log: o.Log, Routes: slices.Concat(health.Routes(health.Options{Nodes: o.Nodes, Publisher: o.Publisher, Waiting: o.Waiting}), pagestats.Routes(pagestats.Options{Stats: o.Stats, Off: o.NoNames}, ""), []httpapi.Route{
 		{Method: get, Path: "/metrics", Do: func(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 			metrics.ServeHTTP(w, r)
 			return nil, nil
@@ -74,7 +77,7 @@ func New(o Options) *Handler {
 		{Method: post, Path: "/pages/delete", Do: h.deletePages, Query: none, Writes: true},
 		{Method: http.MethodPut, Path: "/pages/{page_id}", Slashes: true, Do: h.setPage, Query: none, Writes: true},
 		{Method: http.MethodDelete, Path: "/pages/{page_id}", Slashes: true, Do: h.removePage, Query: none, Writes: true},
-	}...)})
+	})})
 	return h
 }
 

@@ -26,16 +26,17 @@ type mocks struct {
 	windows *mock.MockWindows
 	ring    *mock.MockRing
 	pages   *mock.MockPages
+	stats   *mock.MockStats
 }
 
 func newAdmin(t *testing.T, token string, loopback bool) (http.Handler, mocks) {
 	t.Helper()
 	ctrl := gomock.NewController(t)
-	m := mocks{mock.NewMockWindows(ctrl), mock.NewMockRing(ctrl), mock.NewMockPages(ctrl)}
+	m := mocks{mock.NewMockWindows(ctrl), mock.NewMockRing(ctrl), mock.NewMockPages(ctrl), mock.NewMockStats(ctrl)}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "footfall_test", Help: "A number."}))
 	return admin.New(admin.Options{
-		Windows: m.windows, Ring: m.ring, Pages: m.pages, Metrics: metrics,
+		Windows: m.windows, Ring: m.ring, Pages: m.pages, Stats: m.stats, Metrics: metrics,
 		Nodes: func(context.Context) []watching.Node {
 			return []watching.Node{{ID: "redis_7070", Share: 1, Answers: true}}
 		},

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang/mock/gomock"
 	"github.com/prometheus/client_golang/prometheus"
@@ -149,10 +151,22 @@ func TestN4CountsThatAreSetAreLogged(t *testing.T) {
 	}
 }
 
+// The routes of the public listener are here, too, for all names and any operator.
+func TestAdminHasTopAndTotal(t *testing.T) {
+	h, m := newAdmin(t, "", true)
+	stats := counting.PageStats{AsOf: time.Unix(1763800000, 0).UTC(), Pages: 2, Visits: 12, Top: []counting.Visit{{Page: "home", Count: 12}, {Page: "about"}}}
+	m.stats.EXPECT().Stats(gomock.Any(), netip.Prefix{}, "").Return(stats, nil).Times(2)
+	httpcheck.Golden(t, "admin_top", query(t, h, "/pages/top?limit=1"))
+	httpcheck.Golden(t, "admin_total", query(t, h, "/pages/total"))
+}
+
 // S16: the names of pages can be listed by no listener.
 func TestS16NoNamesAreListedWhereTheyAreOff(t *testing.T) {
 	h := admin.New(admin.Options{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Loopback: true, NoNames: true})
 	httpcheck.Golden(t, "admin_pages_off", query(t, h, "/pages"))
+	for _, path := range []string{"/pages/top", "/pages/total"} {
+		httpcheck.Golden(t, "admin_stats_off", query(t, h, path))
+	}
 }
 
 // away is the error of a node that is away.

@@ -28,6 +28,7 @@ type rig struct {
 	visits   *mock.MockVisits
 	uniques  *mock.MockUniques
 	watching *mock.MockWatching
+	stats    *mock.MockStats
 	nodes    []watching.Node
 	metrics  *prometheus.Registry
 	log      *bytes.Buffer
@@ -41,12 +42,13 @@ func newRig(t *testing.T, change ...func(*public.Options)) *rig {
 		visits:   mock.NewMockVisits(ctrl),
 		uniques:  mock.NewMockUniques(ctrl),
 		watching: mock.NewMockWatching(ctrl),
+		stats:    mock.NewMockStats(ctrl),
 		nodes:    []watching.Node{{ID: "redis_7070", Share: 0.5, Answers: true}, {ID: "redis_7071", Share: 0.5, Answers: true}},
 		metrics:  prometheus.NewRegistry(),
 		log:      &bytes.Buffer{},
 	}
 	o := public.Options{
-		Visits: r.visits, Uniques: r.uniques, Watching: r.watching, Metrics: r.metrics,
+		Visits: r.visits, Uniques: r.uniques, Watching: r.watching, Stats: r.stats, Metrics: r.metrics,
 		Nodes: func(context.Context) []watching.Node { return r.nodes },
 		Log:   slog.New(slog.NewTextHandler(r.log, nil)),
 	}

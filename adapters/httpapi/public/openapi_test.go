@@ -91,6 +91,8 @@ var goldenOperations = []struct{ prefix, method, path string }{
 	{"readyz", "GET", "/readyz"},
 	{"read", "GET", "/visits/{page_id}"},
 	{"record", "POST", "/visit/{page_id}"},
+	{"top", "GET", "/pages/top"},
+	{"total", "GET", "/pages/total"},
 	{"windows", "GET", "/api/verve/windows"},
 	// This is of no operation of the document.
 	{"no_such_route", "", ""},

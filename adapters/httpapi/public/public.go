@@ -20,6 +20,7 @@ import (
 	"footfall/adapters/httpapi/health"
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/page"
+	"footfall/adapters/httpapi/pagestats"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/watching"
 )
@@ -33,6 +34,7 @@ type Options struct {
 	Visits   Visits
 	Uniques  Uniques
 	Watching Watching
+	Stats    pagestats.Stats
 	// Nodes asks the nodes of the ring whether they answer; the service can
 	// serve when one does. It is called with a deadline.
 	Nodes func(context.Context) []watching.Node
@@ -49,8 +51,8 @@ type Options struct {
 	Bounds
 	// Identify tells which client sent a request.
 	Identify limits.Identify
-	// Private: pages are shown only where they are named, and windows do not show how their
-	// callbacks went.
+	// Private: pages are shown only where they are named, and neither listed nor summed up.
+	// Windows do not show how their callbacks went.
 	Private bool
 	// Origins are those whose pages may use all routes, as with AllowOrigins.
 	Origins []string
@@ -72,6 +74,8 @@ type Bounds struct {
 	Bulks *limits.Pool
 	// Streams of GET /events, and WatchedPages: the pages that each of them watches.
 	Streams, WatchedPages *limits.Pool
+	// PageStats are requests of top and total, which may wait for a scan.
+	PageStats *limits.Pool
 	// Keys are the idempotency keys that one client may have stored.
 	Keys *limits.KeyQuota
 }
@@ -134,14 +138,15 @@ func (a *api) client(r *http.Request) netip.Prefix { return httpapi.ClientOf(r, 
 func (a *api) routes() []httpapi.Route {
 	const get, post = http.MethodGet, http.MethodPost
 	none, pages := []string{}, []string{"page_id"}
+	stats := pagestats.Options{Stats: a.Stats, Off: a.Private, Client: a.client, Requests: a.PageStats}
 	counter := func(prefix string) []httpapi.Route {
-		return []httpapi.Route{
+		return append([]httpapi.Route{
 			{Method: post, Path: prefix + "/visit/{page_id}", Slashes: true, Do: a.items.each(visitItem, a.record), Query: none, MaxBody: maxVisitBody, JSONBody: true, Writes: true, IgnoresDisconnect: true},
 			{Method: get, Path: prefix + "/visits/{page_id}/badge.svg", Slashes: true, Do: a.items.each(readItem, a.badge)},
 			{Method: get, Path: prefix + "/visits/{page_id}", Slashes: true, Do: a.items.each(readItem, a.read), Query: none, IgnoresDisconnect: true},
 			{Method: post, Path: prefix + "/visits", Do: a.recordMany, Query: none, MaxBody: request.MaxBytes, Writes: true},
 			{Method: get, Path: prefix + "/visits", Do: a.readMany, Query: pages},
-		}
+		}, pagestats.Routes(stats, prefix)...)
 	}
 	return slices.Concat(
 		[]httpapi.Route{{Method: get, Path: "/api/verve/accept", Do: a.items.each(idItem, a.accept), Writes: true, IgnoresDisconnect: true, Plain: true}},

@@ -117,13 +117,18 @@ func Limit(rawQuery string) (int, error) {
 	if err := Only(rawQuery, "limit"); err != nil {
 		return 0, err
 	}
+	return LimitOr(rawQuery, DefaultWindows, maxWindows)
+}
+
+// LimitOr reads the parameter limit of a query, from 1 to most, or returns a standard one.
+func LimitOr(rawQuery string, standard, most int) (int, error) {
 	text, given, err := Param(rawQuery, "limit")
 	if err != nil || !given {
-		return DefaultWindows, err
+		return standard, err
 	}
 	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 1 || limit > maxWindows {
-		return 0, problem.BadRequest("bad_limit", "The parameter limit is an integer from 1 to "+strconv.Itoa(maxWindows)+".")
+	if err != nil || limit < 1 || limit > most {
+		return 0, problem.BadRequest("bad_limit", "The parameter limit is an integer from 1 to "+strconv.Itoa(most)+".")
 	}
 	return limit, nil
 }
