@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// askTimeout bounds one question to a Sentinel. Two that hang leave a call time for the
-// third.
-const askTimeout = callTimeout / 4
+// askTimeout bounds a question to all Sentinels, up to three: those that hang leave a call time
+// for the one that answers.
+const askTimeout = callTimeout * 3 / 4
 
 // Sentinels are those that know where masters are, with the credentials for them.
 type Sentinels struct {
@@ -22,19 +23,21 @@ type Sentinels struct {
 
 // sentinel is one of the Sentinels.
 type sentinel struct {
-	addr   string
-	tls    bool
-	client *redis.Client
+	addr    string
+	tls     bool
+	timeout time.Duration // of one question
+	client  *redis.Client
 }
 
 func newSentinel(addr string, o Options) *sentinel {
-	return &sentinel{addr, o.TLS != nil, redis.NewClient(&redis.Options{
+	timeout := askTimeout / time.Duration(min(len(o.Sentinels.Addrs), 3))
+	return &sentinel{addr, o.TLS != nil, timeout, redis.NewClient(&redis.Options{
 		Addr: addr, Username: o.Sentinels.Username, Password: o.Sentinels.Password,
 		Dialer:     dialer(o.TLS),
 		MaxRetries: -1, DialerRetries: 1,
 		ContextTimeoutEnabled: true,
-		DialTimeout:           askTimeout, ReadTimeout: askTimeout, WriteTimeout: askTimeout,
-		PoolSize: 1, PoolTimeout: askTimeout,
+		DialTimeout:           timeout, ReadTimeout: timeout, WriteTimeout: timeout,
+		PoolSize: 1, PoolTimeout: timeout,
 		ConnMaxIdleTime: idleTime,
 		Protocol:        2, DisableIdentity: true,
 	})}
@@ -43,7 +46,7 @@ func newSentinel(addr string, o Options) *sentinel {
 // ask returns the address of a master. An error names the Sentinel, and wraps
 // counting.ErrUnusable if only an operator can mend it.
 func (s *sentinel) ask(ctx context.Context, name string) (string, error) {
-	call, cancel := context.WithTimeout(ctx, askTimeout)
+	call, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	at, err := s.client.Do(call, "SENTINEL", "get-master-addr-by-name", name).StringSlice()
 	switch {
@@ -70,7 +73,7 @@ func (s *sentinel) ask(ctx context.Context, name string) (string, error) {
 // replicas is how many replicas of a master the Sentinel may promote, and of the others how
 // many are connected: WAIT does not tell which replicas have a step, so all of them must.
 func (s *sentinel) replicas(ctx context.Context, name string) (n int, err error) {
-	call, cancel := context.WithTimeout(ctx, askTimeout)
+	call, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	all, err := s.client.Do(call, "SENTINEL", "replicas", name).Slice()
 	switch {
@@ -95,7 +98,7 @@ func (s *sentinel) lacks(right string) error {
 
 // unknown is the error of a name that a Sentinel does not know.
 func (s *sentinel) unknown(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	text := fmt.Sprintf("the Sentinel %s knows no master %s", s.addr, name)
 	known, err := mastersOf(s.client.Do(ctx, "SENTINEL", "masters"))
@@ -110,7 +113,7 @@ func (s *sentinel) unknown(ctx context.Context, name string) error {
 
 // isNone is the error of a server that is no Sentinel.
 func (s *sentinel) isNone(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	info, _ := s.client.InfoMap(ctx, "server", "replication").Result() // a user without INFO gets less advice
 	return unusable("it is no Sentinel", fmt.Errorf("%s is no Sentinel; want FOOTFALL_STORE=%s", s.addr, urlOf(info, s.addr, s.tls)))
