@@ -22,7 +22,8 @@ const slots = 16384
 type Cluster struct {
 	tb testing.TB
 	// Servers are the masters at first, and then a replica of each, if there are any.
-	Servers []*Redis
+	Servers  []*Redis
+	replicas bool
 }
 
 // StartCluster starts a cluster in which each master has as many slots and replicas as the
@@ -40,7 +41,7 @@ func StartClusterWithClock(tb testing.TB, args ...string) *Cluster {
 
 func startCluster(tb testing.TB, masters, replicas int, clock bool, args []string) *Cluster {
 	tb.Helper()
-	c := &Cluster{tb: tb}
+	c := &Cluster{tb: tb, replicas: replicas > 0}
 	for range masters * (1 + replicas) {
 		_, bus, _ := net.SplitHostPort(FreeAddr(tb))
 		c.Servers = append(c.Servers, startRedis(tb, nil, clock, nil, append([]string{
@@ -109,14 +110,15 @@ func (c *Cluster) AwaitHealthy() {
 }
 
 // Healthy tells whether all slots have a master, all servers that run agree, and their
-// replicas follow.
+// replicas follow. Where there are replicas, each other server has slots, and one of them once
+// all run: a server that is back first takes itself for a master, or may follow another one.
 func (c *Cluster) Healthy() bool {
 	var all string
 	for _, s := range c.running() {
 		info, _ := c.Try(s, "cluster", "info")
 		role, _ := c.Try(s, "info", "replication")
 		if !strings.Contains(fmt.Sprint(info), "cluster_state:ok") || !strings.Contains(fmt.Sprint(info), "cluster_slots_ok:16384") ||
-			strings.Contains(fmt.Sprint(role), "master_link_status:down") {
+			strings.Contains(fmt.Sprint(role), "master_link_status:down") || c.replicas && c.isAlone(s) {
 			return false
 		}
 		view, owner := "", c.owners(s)
@@ -129,6 +131,18 @@ func (c *Cluster) Healthy() bool {
 		all = view
 	}
 	return true
+}
+
+// isAlone tells whether a server takes itself for a master, and has no slots, or no replica though
+// all servers run.
+func (c *Cluster) isAlone(s *Redis) bool {
+	for line := range strings.Lines(c.nodes(s)) {
+		if strings.Contains(line, "myself,master") {
+			hasSlots := len(strings.Fields(line)) > 8 // id address flags master ping pong epoch link, and then slots
+			return !hasSlots || len(c.running()) == len(c.Servers) && len(c.Replicas(s)) == 0
+		}
+	}
+	return false
 }
 
 func (c *Cluster) running() (all []*Redis) {
