@@ -38,14 +38,14 @@ func TestS4TheRefusalOfAKeySaysWhenItIsFree(t *testing.T) {
 		check.Must(t, once(), "the first request")
 		wantWait(47 * time.Hour)
 		// No instance asks the nodes for changes meanwhile, which takes long to compute.
-		pass := func(hours time.Duration) {
+		pass := func(length time.Duration) {
 			check.Must(t, c.Stop(t.Context()))
-			time.Sleep(hours * time.Hour)
+			time.Sleep(length)
 			s, c = d.instance(t)
 		}
-		pass(24)
+		pass(24 * time.Hour)
 		wantWait(23 * time.Hour)
-		pass(23)
+		pass(23 * time.Hour)
 		check.Must(t, once(), "a request when the keys are free")
 		wantWait(48 * time.Hour)
 		wantVisits(t, s, "home", 2)
