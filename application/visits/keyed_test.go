@@ -42,6 +42,7 @@ func TestS4TheRefusalOfAKeySaysWhenItIsFree(t *testing.T) {
 			check.Must(t, c.Stop(t.Context()))
 			time.Sleep(length)
 			s, c = d.instance(t)
+			time.Sleep(10 * time.Second) // by then it knows of the keys
 		}
 		pass(24 * time.Hour)
 		wantWait(23 * time.Hour)
