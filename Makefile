@@ -53,7 +53,7 @@ SEARCH     := Defect
 LONG       := ClusterInAStorm
 # The race detector sees the code of these in shorter tests: conformance over one server has
 # that over clusters and Sentinels. The others compute for hours of virtual time.
-UNRACED    := F29APartition|F37AMasterOfSentinels|WindowsOutliveTheNodes|ASlowHandOver|ArcsThatAreStuckHoldUp|OneSyncIsForManyArcs
+UNRACED    := F29APartition|F37AMasterOfSentinels|WindowsOutliveTheNodes|ASlowHandOver|ArcsThatAreStuckHoldUp|OneSyncIsForManyArcs|AChangeOfTheRingNeitherDoubles
 TEST       := go test -vet=off -count=1
 RACETEST   := $(if $(RACE),CGO_ENABLED=1) $(TEST) $(RACE)
 
@@ -69,7 +69,7 @@ test: check-format check-vet check-compose check-generated check-build test-serv
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
 	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
 	$(RACETEST) -p 2 -skip '$(SEARCH)|$(LONG)|$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT) && \
-	$(TEST) -run '$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode ./application/resharding; others=$$?; \
+	$(TEST) -run '$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode ./application/resharding ./application/pagestats; others=$$?; \
 	wait $$processes && exit $$others
 
 .PHONY: test-search

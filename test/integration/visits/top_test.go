@@ -139,7 +139,7 @@ func TestTopAndTotalAreExactOverChangesOfTheRing(t *testing.T) {
 				select {
 				case <-done:
 					return
-				case <-time.After(5 * time.Millisecond):
+				case <-time.After(30 * time.Millisecond):
 					a.visit(r, counter, pages[i:i+i%60+1])
 				}
 			}
@@ -173,6 +173,7 @@ func TestTopAndTotalAreExactOverChangesOfTheRing(t *testing.T) {
 	for prefix, deadline := next(), time.Now().Add(3*time.Second); time.Now().Before(deadline); {
 		r.Ask(in, http.MethodGet, "/pages/total?prefix="+prefix, "").Want(t, http.StatusServiceUnavailable, `"code":"unavailable"`)
 		r.Ask(in, http.MethodGet, "/pages/top?prefix="+prefix, "").Want(t, http.StatusServiceUnavailable, `"code":"unavailable"`)
+		time.Sleep(20 * time.Millisecond)
 	}
 	check.OK(t, r.Servers[1].Start())
 	a.wantTotal(r, in, next())
