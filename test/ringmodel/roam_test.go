@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -70,8 +69,7 @@ func (s *server) goTo(addr string, data localnode.Snapshot) {
 }
 
 // roam has a server go on at another address, and tells instances until the ring knows. It may
-// have an older copy there: then it comes back when that is refused, or while no instance lives.
-// None could start that does not know where the servers are, so the address is listed then.
+// have an older copy there: then it comes back when that is refused.
 func (w *world) roam(d *chaos.Dice) {
 	s := w.anyServer(d)
 	former := s.Addr()
@@ -93,12 +91,6 @@ func (w *world) roam(d *chaos.Dice) {
 	for range 300 {
 		time.Sleep(d.Between(0, 200*time.Millisecond))
 		i := w.Pick(d)
-		if noneLives := !slices.ContainsFunc(w.Instances(), func(i *instance) bool { return i != nil }); noneLives && stale {
-			s.goTo(former, now)
-			return
-		} else if noneLives {
-			s.latest.Store(addr)
-		}
 		if i == nil {
 			continue
 		}
