@@ -88,6 +88,7 @@ func (w *world) roam(d *chaos.Dice) {
 	}
 	addr := fmt.Sprint(s.ID(), ":", time.Now().UnixNano())
 	s.goTo(addr, data)
+	var last error
 	for range 300 {
 		time.Sleep(d.Between(0, 200*time.Millisecond))
 		i := w.Pick(d)
@@ -97,6 +98,7 @@ func (w *world) roam(d *chaos.Dice) {
 		ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
 		_, err := i.ring.MoveAddress(ctx, s.ID(), addr, false)
 		cancel()
+		last = err
 		switch {
 		case err == nil || !stale && errors.Is(err, sharding.ErrBadChange): // or it is there by the ring, or has left
 			w.Counted.Add(serverMoved)
@@ -108,7 +110,7 @@ func (w *world) roam(d *chaos.Dice) {
 			return
 		}
 	}
-	w.Violate("the ring does not settle: %s is not moved", s.ID())
+	w.Violate("the ring does not settle: %s is not moved: %v", s.ID(), last)
 }
 
 // credulous takes an older copy of a node for the node.
