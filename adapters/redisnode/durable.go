@@ -79,8 +79,7 @@ func (n *store) runDurable(ctx context.Context, synced bool, function string, ar
 		if err == nil && (len(have) == 0 || have[0] < 1) {
 			err = fmt.Errorf("no answer within %v", syncTimeout)
 		}
-		// Another server of the cluster has an append-only file, and this one has none.
-		if err != nil && !begins(err.Error(), "ERR WAITAOF cannot be used") {
+		if err != nil {
 			return nil, fmt.Errorf("%s: append-only file of %s: %w", n.scripts[function].act, n.id, err)
 		}
 	}

@@ -57,7 +57,7 @@ type checks struct {
 
 	warned         atomic.Bool // that the server writes no append-only file
 	warnedReplicas atomic.Bool // that the server takes writes without replicas
-	syncing        atomic.Bool // the server, or one of the cluster, syncs the file once a second, and has WAITAOF
+	syncing        atomic.Bool // the server syncs the file once a second, and has WAITAOF
 }
 
 func (k *checks) words(says string) string {
@@ -102,8 +102,7 @@ func (k *checks) preflight(ctx context.Context, c *redis.Conn) error {
 	if info["Persistence"]["aof_enabled"] == "1" && hasWaitAOF {
 		// A server that hides its configuration is assumed to have the default.
 		how, err := c.ConfigGet(ctx, "appendfsync").Result()
-		syncs := err != nil || how["appendfsync"] == "everysec"
-		k.syncing.Store(syncs || k.cluster && k.syncing.Load())
+		k.syncing.Store(err != nil || how["appendfsync"] == "everysec")
 	}
 	if err := k.checkRights(ctx, c); err != nil {
 		return err
