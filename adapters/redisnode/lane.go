@@ -119,8 +119,8 @@ func (l *lane) run() {
 	}
 }
 
-// gather waits until as many calls wait as the last pipeline had: those whose partitions it
-// answered are likely to come again. It waits no longer than that.
+// gather waits until as many calls wait as the last pipeline had, but no longer than a time:
+// partitions that were answered are likely to come again.
 func (l *lane) gather(last int, most time.Duration) {
 	waiting := l.await(last)
 	for before := -1; waiting > before && waiting < maxPipeline; { // what is ready to run joins first

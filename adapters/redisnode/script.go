@@ -86,7 +86,8 @@ func newScript(flags, ending, function, files string) script {
 	return s
 }
 
-// applyIDs is apply with the ids, and applyMore with the kinds of items that few batches have.
+// applyIDs is apply for batches with ids, and applyMore for those with items of any kind. Most
+// batches have visits alone, and their script defines nothing else.
 const (
 	applyIDs  = "apply ids"
 	applyMore = "apply more"

@@ -50,7 +50,8 @@ local function apply_visits(visits, refused, item)
   return item
 end
 
--- apply_ids and apply_more apply the other kinds of items; ids.lua and keyed.lua set them.
+-- apply_ids and apply_more apply the other kinds of items. ids.lua and keyed.lua set them: the
+-- script of a batch that has such items has these files.
 local apply_ids, apply_more
 
 -- apply_items applies all items. An empty argument is a kind without items; the last
@@ -59,7 +60,7 @@ local function apply_items(refused, visits, events, endpoint_limit, caller, most
   local item = 0
   page_limit = tonumber(limit)
   if visits ~= '' then item = apply_visits(cmsgpack.unpack(visits), refused, item) end
-  if apply_ids and events ~= '' then item = apply_ids(cmsgpack.unpack(events), caller, most, tonumber(endpoint_limit), refused, item) end
+  if events ~= '' then item = apply_ids(cmsgpack.unpack(events), caller, most, tonumber(endpoint_limit), refused, item) end
   if apply_more then apply_more(refused, item, ...) end
   if added ~= 0 then redis.pcall('HINCRBY', STATE, 'pages', int(added)) end
 end
