@@ -3,6 +3,7 @@ package pagestats
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -50,7 +51,8 @@ func (s *Service) run() {
 }
 
 // begin returns empty summaries for the prefixes that are followed, or nil if no caller
-// wants newer numbers: then the scans have ended. It forgets prefixes that are out of use.
+// wants newer numbers: then the scans have ended. It forgets prefixes that are out of use, and
+// servers that may be asked again.
 func (s *Service) begin() map[string]*counting.PageSummary {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,6 +69,7 @@ func (s *Service) begin() map[string]*counting.PageSummary {
 		s.scanning = false
 		return nil
 	}
+	maps.DeleteFunc(s.rests, func(_ counting.NodeID, until time.Time) bool { return time.Since(until) > 0 })
 	summaries := make(map[string]*counting.PageSummary)
 	for prefix := range s.prefixes {
 		summaries[prefix] = counting.NewPageSummary(prefix)
