@@ -1,6 +1,7 @@
 package resharding_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +50,36 @@ func TestTheRingOfPartitionsNeverChanges(t *testing.T) {
 			d.wantCounted(t, 50)
 		})
 	}
+}
+
+// A partition that another server has is shown there: by the status, whose own call finds it
+// there, and by the owner of a page.
+func TestAPartitionIsShownAtTheServerThatHasIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f faults
+		all := make(map[counting.NodeID]*chaos.Partition)
+		d := newDeploymentOf(t, 2, func(n *localnode.Node) cluster.Node {
+			all[n.ID()] = chaos.NewPartition(f.around(n), "redis_10.0.0.1_6379")
+			return all[n.ID()]
+		})
+		at := d.ring.Owner("home")
+		v := d.cluster.View()
+		arc := v.Arc("home")
+		want := sharding.PageOwner{Page: "home", Node: v.Nodes[v.Owner(arc)].ID(), Host: "redis_10.0.0.1_6379", Arc: arc}
+		check.Equal(t, at, want, "the owner of a page")
+		f.set(func() {
+			f.before = func(context.Context, counting.NodeID, chaos.Call) error {
+				all[at.Node].MoveTo("redis_10.0.0.2_6379")
+				return nil
+			}
+		})
+		for _, n := range d.ring.Status(t.Context()).Nodes {
+			host := map[bool]counting.NodeID{true: "redis_10.0.0.2_6379", false: "redis_10.0.0.1_6379"}[n.ID == at.Node]
+			check.Equal(t, n.Host, host, "the host of %s", n.ID)
+		}
+		want.Host = "redis_10.0.0.2_6379"
+		check.Equal(t, d.ring.Owner("home"), want, "the owner of a page after a failover")
+	})
 }
 
 // immovable is a node from which and to which no arc moves.

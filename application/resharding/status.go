@@ -17,7 +17,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	st.Moves.Total = len(v.Moves())
 	for i, m := range v.Members() {
 		skew, _ := v.Nodes[i].Skew()
-		st.Nodes[i] = sharding.MemberStatus{Member: m, Host: v.Nodes[i].Host(), Share: v.Share(i), ClockSkew: skew.Seconds()}
+		st.Nodes[i] = sharding.MemberStatus{Member: m, Share: v.Share(i), ClockSkew: skew.Seconds()}
 		if v.Away(i) {
 			st.Nodes[i].Away = "it was abandoned"
 		}
@@ -25,6 +25,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 	for _, a := range cluster.Ask(ctx, cluster.CallTimeout, v.Present(), func(ctx context.Context, m *cluster.Member) (sharding.RingSummary, error) { return m.RingSummary(ctx) }) {
 		i := v.Index(a.From.ID())
 		n := &st.Nodes[i]
+		n.Host = v.Nodes[i].Host() // the call may have found it at another server
 		n.Incoming, n.Keys, n.Pages, n.Full = a.Value.Incoming, a.Value.Keys, a.Value.Pages, s.Cluster.Full(a.Value)
 		n.DiskFree = a.Value.DiskFree
 		n.Away = away(a.Value, v.Epoch(), a.Err)
@@ -58,11 +59,12 @@ func (s *Service) Epoch() counting.Epoch {
 	return 0
 }
 
-// Owner is the node that owns a page, and the page's arc.
-func (s *Service) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
+// Owner is the node that owns a page, with the page's arc. It asks no node.
+func (s *Service) Owner(page counting.Page) sharding.PageOwner {
 	v := s.Cluster.View()
 	arc := v.Arc(page)
-	return v.Members()[v.Owner(arc)].ID, arc
+	m := v.Nodes[v.Owner(arc)]
+	return sharding.PageOwner{Page: page, Node: m.ID(), Host: m.Host(), Arc: arc}
 }
 
 // away is why a node does not serve the ring of an epoch, by what it answered; "" if it

@@ -132,6 +132,15 @@ type MemberStatus struct {
 	Full     []string `json:"-"`
 }
 
+// PageOwner is the node that has a page. Its JSON is that of GET /ring/owner.
+type PageOwner struct {
+	Page counting.Page   `json:"page_id"`
+	Node counting.NodeID `json:"node"`
+	// Host is as in MemberStatus.
+	Host counting.NodeID `json:"host,omitempty"`
+	Arc  counting.Arc    `json:"arc"`
+}
+
 // Progress is the progress of the moves of the last change.
 type Progress struct {
 	// Left of Total arcs are still on their way. Arcs to a node that is away

@@ -180,12 +180,11 @@ func (mr *MockRingMockRecorder) MoveAddress(ctx, id, where, dry interface{}) *go
 }
 
 // Owner mocks base method.
-func (m *MockRing) Owner(page counting.Page) (counting.NodeID, counting.Arc) {
+func (m *MockRing) Owner(page counting.Page) sharding.PageOwner {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "Owner", page)
-	ret0, _ := ret[0].(counting.NodeID)
-	ret1, _ := ret[1].(counting.Arc)
-	return ret0, ret1
+	ret0, _ := ret[0].(sharding.PageOwner)
+	return ret0
 }
 
 // Owner indicates an expected call of Owner.

@@ -29,12 +29,7 @@ func (h *Handler) owner(_ http.ResponseWriter, r *http.Request, _ string) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	id, arc := h.Ring.Owner(page)
-	return json.Marshal(struct {
-		Page counting.Page   `json:"page_id"`
-		Node counting.NodeID `json:"node"`
-		Arc  counting.Arc    `json:"arc"`
-	}{page, id, arc})
+	return json.Marshal(h.Ring.Owner(page))
 }
 
 // addNode serves POST /ring/nodes.

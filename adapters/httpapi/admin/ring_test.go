@@ -40,8 +40,10 @@ func TestTheRingIsShown(t *testing.T) {
 	partition := sharding.MemberStatus{Member: sharding.Member{ID: "p00", Addr: "p00", Weight: 1, State: sharding.Active}, Host: "redis_10.0.0.1_6379", Share: 1}
 	m.ring.EXPECT().Status(gomock.Any()).Return(sharding.Status{Epoch: 1, Fence: 1, Nodes: []sharding.MemberStatus{partition}, Losses: []sharding.Loss{}})
 	httpcheck.Golden(t, "ring_partition", administer(t, h, "GET", "/ring", "", ""))
-	m.ring.EXPECT().Owner(counting.Page("a/b")).Return(counting.NodeID("redis_7070"), counting.Arc(17))
+	m.ring.EXPECT().Owner(counting.Page("a/b")).Return(sharding.PageOwner{Page: "a/b", Node: "redis_7070", Arc: 17})
 	httpcheck.Golden(t, "ring_owner", administer(t, h, "GET", "/ring/owner?page_id=a%2Fb", "", ""))
+	m.ring.EXPECT().Owner(counting.Page("home")).Return(sharding.PageOwner{Page: "home", Node: "p00", Host: "redis_10.0.0.1_6379", Arc: 18})
+	httpcheck.Golden(t, "ring_owner_partition", administer(t, h, "GET", "/ring/owner?page_id=home", "", ""))
 	httpcheck.Golden(t, "ring_bad_page", administer(t, h, "GET", "/ring/owner?page_id=", "", ""))
 }
 

@@ -39,8 +39,8 @@ type Ring interface {
 	// Status is the ring as it is now.
 	Status(ctx context.Context) sharding.Status
 
-	// Owner is the node that has a page.
-	Owner(page counting.Page) (counting.NodeID, counting.Arc)
+	// Owner is the node that has a page. It asks no node.
+	Owner(page counting.Page) sharding.PageOwner
 
 	// Add, Reweight and Remove change the ring and return what moves; with
 	// dry they only return it. where is the address of a new, empty node.
