@@ -67,6 +67,7 @@ func TestAPartitionIsShownAtTheServerThatHasIt(t *testing.T) {
 		arc := v.Arc("home")
 		want := sharding.PageOwner{Page: "home", Node: v.Nodes[v.Owner(arc)].ID(), Host: "redis_10.0.0.1_6379", Arc: arc}
 		check.Equal(t, at, want, "the owner of a page")
+		synctest.Wait() // calls of the start may have found it too
 		f.set(func() {
 			f.before = func(context.Context, counting.NodeID, chaos.Call) error {
 				all[at.Node].MoveTo("redis_10.0.0.2_6379")
