@@ -69,7 +69,9 @@ func (w *clusterWorld) leaveBehind(p, slot int, from, to *servers.Redis, is func
 	pages, without := w.without(p, gone)
 	w.leave(pages)
 	w.until("the replica knows that they have left", func() bool { return w.lacks(replica, moved) })
-	w.kill(from, replica, without...)
+	w.killOnly(from, replica)
+	w.cluster.EndMigration(slot, replica)
+	w.repair(without...)
 	w.Counted.Add(keysLeft)
 	w.probe(pages)
 	w.leave(nil)
@@ -146,6 +148,6 @@ func (w *clusterWorld) bringBack(slot int, at, to *servers.Redis, keys []string)
 			w.Violate("P3: %s can't be brought back: %v", key, err)
 		}
 	}
-	w.cluster.Do(at, "cluster", "setslot", slot, "stable")
+	w.cluster.EndMigration(slot, at)
 	w.Counted.Add(keysBack)
 }

@@ -33,6 +33,7 @@ func TestX10IdempotencyKeysThatAFailoverLeftBehindAreNotForgotten(t *testing.T) 
 			replica := p.cluster.Replicas(p.from)[0]
 			p.from.Kill()
 			eventually(t, func() bool { return strings.Contains(fmt.Sprint(p.cluster.Do(replica, "role")), "master") })
+			p.cluster.EndMigration(slot, replica)
 			r := p.applies(t, keyed(2))
 			if left == "k:" {
 				check.Equal(t, fmt.Sprint(r.Refused), fmt.Sprint([]counting.Refusal{{Reason: counting.Missing}}), "refused")

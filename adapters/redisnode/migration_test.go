@@ -114,7 +114,7 @@ func TestX10PagesThatAFailoverLeftBehindHaveNoNumber(t *testing.T) {
 	replica := p.cluster.Replicas(p.from)[0]
 	p.from.Kill()
 	eventually(t, func() bool { return strings.Contains(fmt.Sprint(p.cluster.Do(replica, "role")), "master") })
-	p.cluster.Do(replica, "cluster", "setslot", slot, "stable") // Valkey goes on with the migration otherwise
+	p.cluster.EndMigration(slot, replica)
 
 	missing := []int{1}
 	want := func() {
@@ -144,7 +144,7 @@ func TestX10PagesThatAFailoverLeftBehindHaveNoNumber(t *testing.T) {
 	for _, key := range left {
 		p.cluster.Do(p.to, "migrate", "127.0.0.1", replica.Port(), key, 0, 5000)
 	}
-	p.cluster.Do(p.to, "cluster", "setslot", slot, "stable")
+	p.cluster.EndMigration(slot, p.to)
 	p.cluster.AwaitHealthy()
 	missing = nil
 	want()

@@ -250,6 +250,13 @@ func (c *Cluster) CloseSlot(slot int, to *Redis) {
 	}
 }
 
+// EndMigration lets a master forget the migration of a slot to or from it. Redis before 8.4
+// does so in a failover, and Valkey goes on with the migration.
+func (c *Cluster) EndMigration(slot int, at *Redis) {
+	c.tb.Helper()
+	c.Do(at, "cluster", "setslot", slot, "stable")
+}
+
 func (c *Cluster) await(what string, is func() bool) {
 	c.tb.Helper()
 	for end := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
