@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +53,8 @@ func (w *clusterWorld) cutOff(master *servers.Redis, d *chaos.Dice) (replica *se
 	w.cluster.Do(master, "client", "kill", "type", "replica")
 	time.Sleep(d.Between(time.Second, 2*time.Second)) // the lag
 	w.goesOn(50)
-	if w.offset(master, "master_repl_offset") > w.offset(replica, "slave_repl_offset")+1000 {
+	ahead, _ := w.cluster.Offset(master, "master_repl_offset")
+	if behind, ok := w.cluster.Offset(replica, "slave_repl_offset"); ok && ahead > behind+1000 {
 		w.Counted.Add(tailLost)
 	}
 	return replica
@@ -115,16 +114,6 @@ func (w *clusterWorld) repair(without ...int) {
 
 // touched is a page of repair.
 func touched(n int) counting.Page { return counting.Page(fmt.Sprint("touch/", n)) }
-
-// offset is how much of the stream of replication a server has.
-func (w *clusterWorld) offset(s *servers.Redis, of string) int {
-	found := regexp.MustCompile(of + `:(\d+)`).FindStringSubmatch(fmt.Sprint(w.cluster.Do(s, "info", "replication")))
-	if found == nil {
-		return 0
-	}
-	n, _ := strconv.Atoi(found[1])
-	return n
-}
 
 // switchMaster lets a replica take over gracefully.
 func switchMaster(w *clusterWorld, d *chaos.Dice) {

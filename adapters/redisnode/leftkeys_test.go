@@ -2,7 +2,6 @@ package redisnode_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"footfall/domain/counting"
@@ -29,10 +28,10 @@ func TestX10IdempotencyKeysThatAFailoverLeftBehindAreNotForgotten(t *testing.T) 
 			check.Equal(t, len(keys), 1, "keys")
 			p.cluster.OpenSlot(slot, p.from, p.to)
 			p.cluster.Migrate(slot, p.from, p.to, keys...)
-			p.cluster.Do(p.from, "wait", 1, 5000)
+			p.cluster.AwaitReplicas(p.from)
 			replica := p.cluster.Replicas(p.from)[0]
 			p.from.Kill()
-			eventually(t, func() bool { return strings.Contains(fmt.Sprint(p.cluster.Do(replica, "role")), "master") })
+			p.cluster.AwaitTakeover(replica)
 			p.cluster.EndMigration(slot, replica)
 			r := p.applies(t, keyed(2))
 			if left == "k:" {

@@ -110,10 +110,10 @@ func TestX10PagesThatAFailoverLeftBehindHaveNoNumber(t *testing.T) {
 	left := append(idKeys(t, p), p.key("c:1"))
 	p.cluster.OpenSlot(slot, p.from, p.to)
 	p.cluster.Migrate(slot, p.from, p.to, left...)
-	p.cluster.Do(p.from, "wait", 1, 5000)
+	p.cluster.AwaitReplicas(p.from)
 	replica := p.cluster.Replicas(p.from)[0]
 	p.from.Kill()
-	eventually(t, func() bool { return strings.Contains(fmt.Sprint(p.cluster.Do(replica, "role")), "master") })
+	p.cluster.AwaitTakeover(replica)
 	p.cluster.EndMigration(slot, replica)
 
 	missing := []int{1}
@@ -190,7 +190,7 @@ func TestX9AStepWaitsForAReplicaThatMayBePromoted(t *testing.T) {
 	p := openMoving(t, 1)
 	w := check.Value(p.Heartbeat(t.Context(), conformance.AnyTime()))(t).Current
 	replica := p.cluster.Replicas(p.from)[0]
-	p.cluster.Do(p.from, "wait", 1, 5000)
+	p.cluster.AwaitReplicas(p.from)
 	p.cluster.Do(p.from, "acl", "setuser", "default", "-psync", "-sync", "-replconf")
 	p.cluster.Do(p.from, "client", "kill", "type", "replica")
 	eventually(t, func() bool {
@@ -203,6 +203,6 @@ func TestX9AStepWaitsForAReplicaThatMayBePromoted(t *testing.T) {
 		t.Error("the window is sealed, and no replica knows")
 	}
 	p.from.Kill()
-	eventually(t, func() bool { return strings.Contains(fmt.Sprint(p.cluster.Do(replica, "role")), "master") })
+	p.cluster.AwaitTakeover(replica)
 	eventually(t, func() bool { _, err := p.Seal(t.Context(), w, -2*time.Hour, conformance.AnyTime()); return err == nil })
 }

@@ -93,12 +93,12 @@ func (p *parted) part(pages []string, ofOwner bool) (lost string) {
 	if p.owner, p.other = from, replica; ofOwner {
 		p.owner, p.other = replica, to
 	}
-	p.Do(dies, "wait", 1, 5000)
+	p.AwaitReplicas(dies)
 	dies.Kill()
-	service.WaitFor(p.t, "the replica takes over", func() bool {
-		role, _ := p.Try(replica, "role")
-		return strings.Contains(fmt.Sprint(role), "master")
-	})
+	p.AwaitTakeover(replica)
+	if ofOwner {
+		p.EndMigration(slot, replica)
+	}
 	service.WaitFor(p.t, "a page can't be read, and others can", func() bool {
 		lost = ""
 		read := 0

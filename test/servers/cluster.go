@@ -133,13 +133,15 @@ func (c *Cluster) Healthy() bool {
 	return true
 }
 
-// isAlone tells whether a server takes itself for a master, and has no slots, or no replica though
-// all servers run.
+// isAlone tells whether a server takes itself for a master, and has no slots, or though all servers
+// run no replica, or one that it does not know of yet.
 func (c *Cluster) isAlone(s *Redis) bool {
-	for line := range strings.Lines(c.nodes(s)) {
+	nodes := c.nodes(s)
+	for line := range strings.Lines(nodes) {
 		if strings.Contains(line, "myself,master") {
-			hasSlots := len(strings.Fields(line)) > 8 // id address flags master ping pong epoch link, and then slots
-			return !hasSlots || len(c.running()) == len(c.Servers) && len(c.Replicas(s)) == 0
+			fields := strings.Fields(line) // id address flags master ping pong epoch link, and then slots
+			known, follow := strings.Count(nodes, "slave "+fields[0]), len(c.Replicas(s))
+			return len(fields) == 8 || len(c.running()) == len(c.Servers) && (follow == 0 || known < follow)
 		}
 	}
 	return false
@@ -213,8 +215,7 @@ func (c *Cluster) Promote(replica *Redis) {
 			_, _ = c.Try(replica, "cluster", "failover")
 			asked = time.Now()
 		}
-		role, _ := c.Try(replica, "info", "replication")
-		return strings.Contains(fmt.Sprint(role), "role:master")
+		return c.isMaster(replica)
 	})
 }
 

@@ -2,10 +2,7 @@ package faults_test
 
 import (
 	"flag"
-	"fmt"
 	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,12 +44,11 @@ func (c *redisCluster) kill(n int, goesOn func()) {
 
 // offset is how much of the stream of replication a server has.
 func (c *redisCluster) offset(s *servers.Redis, of string) int {
-	text := fmt.Sprint(c.Cluster.Do(s, "info", "replication"))
-	found := regexp.MustCompile(of + `:(\d+)`).FindStringSubmatch(text)
-	if found == nil {
-		c.T.Fatalf("no %s in %s", of, text)
+	c.T.Helper()
+	n, ok := c.Offset(s, of)
+	if !ok {
+		c.T.Fatalf("%s has no %s", s.Addr, of)
 	}
-	n, _ := strconv.Atoi(found[1])
 	return n
 }
 
