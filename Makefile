@@ -84,9 +84,10 @@ test-faults: test-servers ## the models, and the tests in which processes, nodes
 	$(TEST) -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/... ./test/integration/faults
 
 .PHONY: test-valkey
-test-valkey: test-servers ## conformance, partitions, failovers and resharding on valkey-server, which has to be installed
+test-valkey: test-servers ## conformance, partitions, Sentinels, failovers, resharding and the page about them on valkey-server, which has to be installed
 	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode
-	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 8 -timeout $(TIMEOUT) -run 'F4|F31|F34|F38|X9' ./test/integration/faults
+	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -p 1 -parallel 8 -timeout $(TIMEOUT) -run 'F4|F31|F34|F37|F38|X9|X10|X11|ToACluster' \
+		./test/integration/faults ./test/integration/process ./test/integration/visits ./test/runbook
 
 .PHONY: test-long
 test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages: about 20 minutes
