@@ -77,6 +77,9 @@ func (w *clusterWorld) leaveBehind(p, slot int, from, to *servers.Redis, is func
 	w.leave(nil)
 	w.bringBack(slot, to, replica, moved)
 	w.revive(from)
+	// A revived server of Valkey remembers the migration, and goes on with it when it takes
+	// over. Its master tells it.
+	w.cluster.EndMigration(slot, w.cluster.Master(slot))
 }
 
 // without are the pages of a partition that have no number without some of its keys, and
