@@ -88,9 +88,10 @@ func (c *Cluster) ServerOf(ctx context.Context, n Node) (string, error) {
 	return server, nil
 }
 
-// Learn adopts the ring that a node has opened, if it is newer than that of the view.
+// Learn adopts the ring that a node has opened, if it is newer than that of the view. A node
+// that joins has opened none.
 func (c *Cluster) Learn(opened *sharding.Ring) (newer bool, err error) {
-	if opened.Epoch() <= c.View().Epoch() {
+	if opened == nil || opened.Epoch() <= c.View().Epoch() {
 		return false, nil
 	}
 	return true, c.adopt(opened)

@@ -24,8 +24,8 @@ type moved struct {
 }
 
 // MoveAddress makes the server at an address the one of a member, which keeps its id and all
-// that it has. The server must be the same node, with a copy of its data that has opened the
-// present ring: sharding.ErrWrongServer. The old address must not lead to another server
+// that it has. The server must be the same node, with a copy of its data that was fenced for
+// the last change of the ring, or later: sharding.ErrWrongServer. The old address must not lead to another server
 // that answers as the node: sharding.ErrTwoServers. No arc moves, and arcs that are
 // moving move on (design: address). It may be repeated, at other instances too: one that can't follow the
 // ring, since its only node has moved, learns it that way.
@@ -70,17 +70,19 @@ func (t *transition) lookElsewhere(ctx context.Context) error {
 	if err != nil {
 		return wrongServer(m, err)
 	}
-	if state.Opened == nil {
-		return wrongServer(m, counting.ErrUninitialized)
-	}
 	if newer, err := t.Cluster.Learn(state.Opened); err != nil {
 		return counting.Mark(err, counting.ErrUnavailable)
 	} else if newer {
 		return errLearned
 	}
-	if !isNewest(state, t.view.Ring) {
-		return fmt.Errorf("%w: %s at %s has an older copy of it, of epoch %d, and the ring is at epoch %d; start a server with its newest data there",
-			sharding.ErrWrongServer, m.id, m.addr, state.Opened.Epoch(), t.view.Epoch())
+	fence, _, err := state.Epochs()
+	if err != nil {
+		return wrongServer(m, err)
+	}
+	// Every node was fenced for that change before it was decided, and no fence goes back.
+	if fence < t.view.Changed() {
+		return fmt.Errorf("%w: %s at %s has an older copy of it, of epoch %d, and the ring has changed in epoch %d; start a server with its newest data there",
+			sharding.ErrWrongServer, m.id, m.addr, fence, t.view.Changed())
 	}
 	if m.server, err = cluster.Call(ctx, cluster.CallTimeout, func(ctx context.Context) (string, error) { return t.Cluster.ServerOf(ctx, m.node.Node) }); err != nil {
 		return counting.Mark(err, counting.ErrUnavailable)
@@ -90,13 +92,6 @@ func (t *transition) lookElsewhere(ctx context.Context) error {
 	}
 	t.view = there
 	return nil
-}
-
-// isNewest tells whether a node that is off can have stored that state last, by the ring of
-// the others. It may lag: an undone change leaves it an epoch behind. Or it was fenced for
-// the change that made the ring, as every node was, and has not opened it.
-func isNewest(s sharding.RingState, ring *sharding.Ring) bool {
-	return s.Opened.ChangeID() == ring.ChangeID() || s.Fenced.Parent() == ring.Parent()
 }
 
 // wrongServer is the error for the server at the new address that has answered with err.

@@ -52,7 +52,7 @@ func TestANewAddressIsRefusedUnlessTheNodeIsThere(t *testing.T) {
 		w.set(func() {
 			w.say["replica:1"] = counting.Mark(&counting.ServerError{Says: "READONLY", Err: errors.New("it is a replica")}, counting.ErrUnusable)
 		})
-		refused("n1", "old:1", sharding.ErrWrongServer, "older copy", "of epoch 1", "at epoch 2", "newest data")
+		refused("n1", "old:1", sharding.ErrWrongServer, "older copy", "of epoch 1", "in epoch 2", "newest data")
 		refused("n1", "empty:1", sharding.ErrWrongServer, "empty:1 is empty", "with the data of n1")
 		refused("n1", "other:1", sharding.ErrWrongServer, "another node", "n2")
 		refused("n1", "foreign:1", sharding.ErrWrongServer, "another deployment")
@@ -128,35 +128,55 @@ func TestAnAddressChangeThatWasRolledBackIsRepeated(t *testing.T) {
 }
 
 // P4: a node dies after it was fenced for a change that the others make. Its newest data lacks
-// the ring, and is no older copy: it follows at the new address, and the arcs move.
+// the ring, and is no older copy: it follows at the new address, and the arcs move. So does
+// a node that was joining, and has opened no ring. A change of the address that was rolled
+// back before makes no difference.
 func TestANodeThatMissedTheLastRingGoesOnAtAnotherAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork(4)
-		w.set(func() { w.at["n4:1"].Restore(localnode.Snapshot{}) })
-		a := w.start(t, func(addr string, c chaos.Call) error {
-			if addr == "n1:1" && c.Method == "accept" {
-				w.stop("n1:1")
-				return chaos.ErrCut
+	for id, opened := range map[counting.NodeID]counting.Epoch{"n1": 1, "n4": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newNetwork(4)
+			w.set(func() { w.at["n4:1"].Restore(localnode.Snapshot{}) })
+			last := map[counting.NodeID]string{"n1": "accept", "n4": "open"}[id]
+			var died, cut atomic.Bool
+			a := w.start(t, func(addr string, c chaos.Call) error {
+				if addr == string(id)+":1" && c.Method == last && (id == "n1" || c.Ring.Epoch() == 2) {
+					w.stop(addr)
+					died.Store(true)
+					return chaos.ErrCut
+				}
+				if addr == "n3:1" && c.Method == "fence" && cut.Load() {
+					return chaos.ErrCut
+				}
+				return nil
+			}, former...)
+			a.count(t, 100)
+			a.ring.Locate = func(where string, _ []sharding.Member) (counting.NodeID, string, error) {
+				return counting.NodeID(where[:2]), where, nil
 			}
-			return nil
-		}, former...)
-		a.count(t, 100)
-		a.ring.Locate = func(where string, _ []sharding.Member) (counting.NodeID, string, error) {
-			return counting.NodeID(where[:2]), where, nil
-		}
-		check.Value(a.ring.Add(t.Context(), "n4:1", 1, false))(t)
-		data := w.stop("n1:1")
-		w.serve("n1", "n1:7", data)
-		if p := check.Value(w.at["n1:7"].RingSummary(t.Context()))(t); p.Opened != 1 || p.Fence != 2 || a.cluster.View().Epoch() != 2 {
-			t.Fatalf("the node is at %+v, the ring at %d", p, a.cluster.View().Epoch())
-		}
-		check.Value(a.ring.MoveAddress(t.Context(), "n1", "n1:7", true))(t)
-		check.Value(a.ring.MoveAddress(t.Context(), "n1", "n1:7", false))(t)
-		if st := a.resolve(t); st.Moves.Pages == 0 {
-			t.Error("no page has moved")
-		}
-		a.wantCounted(t, 100)
-	})
+			check.Value(a.ring.Add(t.Context(), "n4:1", 1, false))(t)
+			if !died.Load() {
+				t.Fatal("the node has not died")
+			}
+			addr := string(id) + ":7"
+			w.serve(id, addr, w.stop(string(id)+":1"))
+			if p := check.Value(w.at[addr].RingSummary(t.Context()))(t); p.Opened != opened || p.Fence != 2 || a.cluster.View().Epoch() != 2 {
+				t.Fatalf("the node is at %+v, the ring at %d", p, a.cluster.View().Epoch())
+			}
+			check.Value(a.ring.MoveAddress(t.Context(), id, addr, true))(t)
+			cut.Store(true)
+			check.Is(t, check.Err(a.ring.MoveAddress(t.Context(), id, addr, false)), counting.ErrUnavailable)
+			cut.Store(false)
+			time.Sleep(5 * time.Second)
+			if v := a.cluster.View(); v.Epoch() < 4 || v.Members()[v.Index(id)].Addr == addr {
+				t.Fatalf("the ring is %d, %+v", v.Epoch(), v.Members())
+			}
+			check.Value(a.ring.MoveAddress(t.Context(), id, addr, false))(t)
+			if st := a.resolve(t); st.Moves.Pages == 0 {
+				t.Error("no page has moved")
+			}
+			a.wantCounted(t, 100)
+		})
+	}
 }
 
 // V17: a node dies before it is fenced for a change, which is rolled back without it. Its

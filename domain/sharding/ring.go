@@ -239,6 +239,16 @@ func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
 // Table is the epoch of the newest table. It names the moves to that table.
 func (r *Ring) Table() counting.Epoch { return r.tables[0].Epoch }
 
+// Changed is the epoch of the last change that moved arcs, or gave a member another
+// address. Undone changes don't count, and Tidy does not.
+func (r *Ring) Changed() counting.Epoch {
+	last := r.Table()
+	for _, m := range r.members {
+		last = max(last, m.Moved)
+	}
+	return last
+}
+
 // Admits tells whether a node that stores no ring may open this one: at the first start
 // of a deployment, or as the joining member of the change. Any other such node came
 // back empty.

@@ -100,7 +100,7 @@ func (w *world) roam(d *chaos.Dice) {
 		cancel()
 		last = err
 		switch {
-		case err == nil || !stale && errors.Is(err, sharding.ErrBadChange): // or it is there by the ring, or has left
+		case err == nil || !stale && errors.Is(err, sharding.ErrBadChange) && s.isSettled(i, addr):
 			w.Counted.Add(serverMoved)
 			s.latest.Store(addr)
 			return
@@ -113,13 +113,24 @@ func (w *world) roam(d *chaos.Dice) {
 	w.Violate("the ring does not settle: %s is not moved: %v", s.ID(), last)
 }
 
+// isSettled tells whether the server is at an address by the ring of an instance, or has left
+// that ring. An instance that doesn't know of it yet has an older ring.
+func (s *server) isSettled(i *instance, addr string) bool {
+	v := i.cluster.View()
+	if at := v.Index(s.ID()); at >= 0 {
+		return v.Members()[at].Addr == addr
+	}
+	state, err := s.far.RingState(context.Background())
+	return err == nil && state.Fenced.Epoch() <= v.Epoch()
+}
+
 // credulous takes an older copy of a node for the node.
 type credulous struct{ *link }
 
 func (l credulous) RingState(ctx context.Context) (sharding.RingState, error) {
 	s, err := l.link.RingState(ctx)
 	if v := l.instance.cluster.View(); err == nil && v != nil && s.Opened != nil && s.Opened.Epoch() < v.Epoch() {
-		s.Opened = v.Ring
+		s.Opened, s.Fenced = v.Ring, v.Ring
 	}
 	return s, err
 }
