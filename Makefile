@@ -85,8 +85,8 @@ test-faults: test-servers ## the models, and the tests in which processes, nodes
 
 .PHONY: test-valkey
 test-valkey: test-servers ## conformance, partitions, Sentinels, failovers, resharding and the page about them on valkey-server, which has to be installed
-	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode
-	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -p 1 -parallel 8 -timeout $(TIMEOUT) -run 'F4|F31|F34|F37|F38|X9|X10|X11|ToACluster' \
+	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 4 -timeout $(TIMEOUT) ./adapters/redisnode
+	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -p 1 -parallel 4 -timeout $(TIMEOUT) -run 'F4|F31|F34|F37|F38|X9|X10|X11|ToACluster' \
 		./test/integration/faults ./test/integration/process ./test/integration/visits ./test/runbook
 
 .PHONY: test-long

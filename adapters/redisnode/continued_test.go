@@ -10,6 +10,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
 	"footfall/test/check"
+	"footfall/test/conformance"
 	"footfall/test/servers"
 )
 
@@ -29,10 +30,7 @@ func TestF32ARightThatIsTakenAwayEndsNoMoveThatGoesOn(t *testing.T) {
 			}
 			r := check.Value(sharding.New("bench", 7, counting.WindowLength(time.Hour), "first", members))(t)
 			next := check.Value(r.Add(sharding.Change{ID: "add", From: 1}, sharding.Member{ID: "d", Addr: "d:1", Weight: 1}))(t)
-			change := func(r *sharding.Ring) {
-				check.Value(n.Fence(t.Context(), r))(t)
-				check.Must(t, n.Open(t.Context(), r))
-			}
+			change := func(r *sharding.Ring) { conformance.Join(t, n, r) }
 			change(r)
 			var arcs []counting.Arc
 			for _, m := range next.Moves() {

@@ -21,8 +21,7 @@ func TestX10NoCallMakesAKeyThatWasLeftBehind(t *testing.T) {
 	c.Servers[0].Clock.Stop(t, 0)
 	p := openPartition(t, c, 0, 1)
 	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{{ID: p.ID(), Addr: p.Addr(), Weight: 1}}))(t)
-	check.Value(p.Fence(t.Context(), r))(t)
-	check.Must(t, p.Open(t.Context(), r))
+	conformance.Join(t, p, r)
 	call := func(seq int64) counting.Receipt {
 		b := visits(seq)
 		b.Clock, b.EndpointLimit, b.KeyLimit = conformance.AnyTime(), 10, 1000

@@ -31,8 +31,7 @@ func openMoving(t *testing.T, replicas int) parting {
 	p := openPartition(t, c, 0, 1)
 	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
 		[]sharding.Member{{ID: p.ID(), Addr: p.Addr(), Weight: 1}}))(t)
-	check.Value(p.Fence(t.Context(), r))(t)
-	check.Must(t, p.Open(t.Context(), r))
+	conformance.Join(t, p, r)
 	from := c.Master(slot)
 	to := c.Servers[0]
 	if to == from {

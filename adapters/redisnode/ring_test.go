@@ -23,8 +23,7 @@ func join(tb testing.TB, n node) node {
 	tb.Helper()
 	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
 		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}))(tb)
-	check.Value(n.Fence(tb.Context(), r))(tb)
-	check.Must(tb, n.Open(tb.Context(), r))
+	conformance.Join(tb, n, r)
 	return n
 }
 

@@ -178,8 +178,7 @@ func (f *fixture) nextRing(change string, from counting.Window) *sharding.Ring {
 // openRing fences and opens a ring.
 func (f *fixture) openRing(r *sharding.Ring) {
 	f.Helper()
-	f.fence(r)
-	check.Must(f, f.node.Open(f.Context(), r))
+	Join(f, f.node, r)
 	f.ring = r
 }
 
