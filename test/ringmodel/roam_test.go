@@ -88,7 +88,7 @@ func (w *world) roam(d *chaos.Dice) {
 	}
 	addr := fmt.Sprint(s.ID(), ":", time.Now().UnixNano())
 	s.goTo(addr, data)
-	var last error
+	why := make(map[string]int) // it was not moved
 	for range 300 {
 		time.Sleep(d.Between(0, 200*time.Millisecond))
 		i := w.Pick(d)
@@ -98,7 +98,7 @@ func (w *world) roam(d *chaos.Dice) {
 		ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
 		_, err := i.ring.MoveAddress(ctx, s.ID(), addr, false)
 		cancel()
-		last = err
+		why[fmt.Sprint(err)]++
 		switch {
 		case err == nil || !stale && errors.Is(err, sharding.ErrBadChange) && s.isSettled(i, addr):
 			w.Counted.Add(serverMoved)
@@ -110,7 +110,7 @@ func (w *world) roam(d *chaos.Dice) {
 			return
 		}
 	}
-	w.Violate("the ring does not settle: %s is not moved: %v", s.ID(), last)
+	w.Violate("the ring does not settle: %s is not moved: %v", s.ID(), why)
 }
 
 // isSettled tells whether the server is at an address by the ring of an instance, or has left
