@@ -68,8 +68,9 @@ func (s *server) goTo(addr string, data localnode.Snapshot) {
 	s.place.Store(addr)
 }
 
-// roam has a server go on at another address, and tells instances until the ring knows. It may
-// have an older copy there: then it comes back when that is refused.
+// roam has a server go on at another address, and tells instances until the ring knows. That
+// takes as long as faults interrupt it, but not longer. It may have an older copy there: then
+// it comes back when that is refused.
 func (w *world) roam(d *chaos.Dice) {
 	s := w.anyServer(d)
 	former := s.Addr()
@@ -89,8 +90,11 @@ func (w *world) roam(d *chaos.Dice) {
 	addr := fmt.Sprint(s.ID(), ":", time.Now().UnixNano())
 	s.goTo(addr, data)
 	why := make(map[string]int) // it was not moved
-	for range 300 {
+	for calm := 0; calm < 1000; {
 		time.Sleep(d.Between(0, 200*time.Millisecond))
+		if w.IsCalm() {
+			calm++
+		}
 		i := w.Pick(d)
 		if i == nil {
 			continue
