@@ -68,8 +68,9 @@ func (s *server) goTo(addr string, data localnode.Snapshot) {
 	s.place.Store(addr)
 }
 
-// roam has a server go on at another address, and tells instances until the ring knows. It may
-// have an older copy there: then it comes back when that is refused.
+// roam has a server go on at another address, and tells instances until the ring knows. That
+// takes as long as faults interrupt it, but not longer. It may have an older copy there: then
+// it comes back when that is refused.
 func (w *world) roam(d *chaos.Dice) {
 	s := w.anyServer(d)
 	former := s.Addr()
@@ -88,9 +89,12 @@ func (w *world) roam(d *chaos.Dice) {
 	}
 	addr := fmt.Sprint(s.ID(), ":", time.Now().UnixNano())
 	s.goTo(addr, data)
-	var last error
-	for range 300 {
+	why := make(map[string]int) // it was not moved
+	for calm := 0; calm < 1000; {
 		time.Sleep(d.Between(0, 200*time.Millisecond))
+		if w.IsCalm() {
+			calm++
+		}
 		i := w.Pick(d)
 		if i == nil {
 			continue
@@ -98,7 +102,7 @@ func (w *world) roam(d *chaos.Dice) {
 		ctx, cancel := context.WithTimeout(i.ctx, 5*time.Second)
 		_, err := i.ring.MoveAddress(ctx, s.ID(), addr, false)
 		cancel()
-		last = err
+		why[fmt.Sprint(err)]++
 		switch {
 		case err == nil || !stale && errors.Is(err, sharding.ErrBadChange) && s.isSettled(i, addr):
 			w.Counted.Add(serverMoved)
@@ -110,7 +114,7 @@ func (w *world) roam(d *chaos.Dice) {
 			return
 		}
 	}
-	w.Violate("the ring does not settle: %s is not moved: %v", s.ID(), last)
+	w.Violate("the ring does not settle: %s is not moved: %v", s.ID(), why)
 }
 
 // isSettled tells whether the server is at an address by the ring of an instance, or has left
