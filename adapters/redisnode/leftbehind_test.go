@@ -3,10 +3,8 @@ package redisnode_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 	"footfall/test/check"
 	"footfall/test/conformance"
 	"footfall/test/servers"
@@ -19,9 +17,7 @@ func TestX10NoCallMakesAKeyThatWasLeftBehind(t *testing.T) {
 	t.Parallel()
 	c := servers.StartClusterWithClock(t)
 	c.Servers[0].Clock.Stop(t, 0)
-	p := openPartition(t, c, 0, 1)
-	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first", []sharding.Member{{ID: p.ID(), Addr: p.Addr(), Weight: 1}}))(t)
-	conformance.Join(t, p, r)
+	p := join(t, openPartition(t, c, 0, 1))
 	call := func(seq int64) counting.Receipt {
 		b := visits(seq)
 		b.Clock, b.EndpointLimit, b.KeyLimit = conformance.AnyTime(), 10, 1000

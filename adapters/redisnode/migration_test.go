@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"footfall/domain/counting"
-	"footfall/domain/sharding"
 	"footfall/test/check"
 	"footfall/test/conformance"
 	"footfall/test/servers"
@@ -28,10 +27,7 @@ type parting struct {
 func openMoving(t *testing.T, replicas int) parting {
 	t.Helper()
 	c := servers.StartCluster(t, 3, replicas)
-	p := openPartition(t, c, 0, 1)
-	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
-		[]sharding.Member{{ID: p.ID(), Addr: p.Addr(), Weight: 1}}))(t)
-	conformance.Join(t, p, r)
+	p := join(t, openPartition(t, c, 0, 1))
 	from := c.Master(slot)
 	to := c.Servers[0]
 	if to == from {

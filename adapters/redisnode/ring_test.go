@@ -18,12 +18,12 @@ func joined(tb testing.TB, server *servers.Redis) node {
 	return join(tb, open(tb, "redis_7070", server))
 }
 
-// join makes a node the only one of a ring.
-func join(tb testing.TB, n node) node {
+// join makes a node the only one of a ring, and returns it.
+func join[N sharding.RingStore](tb testing.TB, n N) N {
 	tb.Helper()
 	r := check.Value(sharding.New("deployment", 7, counting.WindowLength(time.Hour), "first",
 		[]sharding.Member{{ID: n.ID(), Addr: n.Addr(), Weight: 1}}))(tb)
-	conformance.Join(tb, n, r)
+	conformance.OpenRing(tb, n, r)
 	return n
 }
 

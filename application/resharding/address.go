@@ -24,11 +24,12 @@ type moved struct {
 }
 
 // MoveAddress makes the server at an address the one of a member, which keeps its id and all
-// that it has. The server must be the same node, with a copy of its data that was fenced for
-// the last change of the ring, or later: sharding.ErrWrongServer. The old address must not lead to another server
-// that answers as the node: sharding.ErrTwoServers. No arc moves, and arcs that are
-// moving move on (design: address). It may be repeated, at other instances too: one that can't follow the
-// ring, since its only node has moved, learns it that way.
+// that it has. The server must be the same node, and have been fenced for the last change that
+// moved something (sharding.Ring.Changed), or later: sharding.ErrWrongServer. The old address
+// must not lead to another server that answers as the node: sharding.ErrTwoServers. No arc
+// moves, and arcs that are moving move on (design: address). It may be repeated, at other
+// instances too: one that can't follow the ring, since its only node has moved, learns it
+// that way.
 func (s *Service) MoveAddress(ctx context.Context, id counting.NodeID, where string, dry bool) (sharding.Plan, error) {
 	if s.Locate != nil && !s.Cluster.CanMove() {
 		return sharding.Plan{}, fmt.Errorf("%w: the ring does not say where the servers of this store are", sharding.ErrBadChange)

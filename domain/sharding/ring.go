@@ -240,7 +240,7 @@ func byID(m Member, id counting.NodeID) int { return cmp.Compare(m.ID, id) }
 func (r *Ring) Table() counting.Epoch { return r.tables[0].Epoch }
 
 // Changed is the epoch of the last change that moved arcs, or gave a member another
-// address. Undone changes don't count, and Tidy does not.
+// address. Undone changes and Tidy don't count.
 func (r *Ring) Changed() counting.Epoch {
 	last := r.Table()
 	for _, m := range r.members {

@@ -178,7 +178,7 @@ func (f *fixture) nextRing(change string, from counting.Window) *sharding.Ring {
 // openRing fences and opens a ring.
 func (f *fixture) openRing(r *sharding.Ring) {
 	f.Helper()
-	Join(f, f.node, r)
+	OpenRing(f, f.node, r)
 	f.ring = r
 }
 

@@ -10,9 +10,9 @@ import (
 	"footfall/test/check"
 )
 
-// Join lets a node fence and open a ring. A call without an answer in time is repeated: the
+// OpenRing lets a node fence and open a ring. A call without an answer in time is repeated: the
 // first one connects, which takes long on a busy machine.
-func Join(tb testing.TB, n sharding.RingStore, r *sharding.Ring) {
+func OpenRing(tb testing.TB, n sharding.RingStore, r *sharding.Ring) {
 	tb.Helper()
 	for _, call := range []func() error{
 		func() error { return check.Err(n.Fence(tb.Context(), r)) },
