@@ -4,6 +4,9 @@
 .NOTPARALLEL:
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT    ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+DATE      ?= $(shell TZ=UTC git log -1 --date='format-local:%Y-%m-%dT%H:%M:%SZ' --format=%cd 2>/dev/null || echo unknown)
+LINK       = -X footfall/bootstrap.version=$(VERSION) -X footfall/bootstrap.commit=$(COMMIT) -X footfall/bootstrap.date=$(DATE)
 FUZZTIME  ?= 10s
 BENCH     ?= .
 COUNT     ?= 1
@@ -23,38 +26,46 @@ export GORACE := atexit_sleep_ms=0
 # belongs to another user, as in many containers.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
+# By default.pgo the compiler builds the program and all that it needs apart from what the
+# tests need. They test the program without it, so all of that is compiled once.
+check lint test test-search test-faults test-valkey test-long test-compose test-browser: export GOFLAGS += -pgo=off
+
+# Most of a collection's work in a test is for a heap of a few megabytes.
+check test test-search test-faults: export GOGC := 400
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## run Footfall with the embedded store in ./data
-	go run -ldflags '-X footfall/bootstrap.version=$(VERSION)' .
+	go run -ldflags '$(LINK)' .
 
 .PHONY: build
 build: ## build bin/footfall, linked statically
-	go build -trimpath -ldflags '-s -w -X footfall/bootstrap.version=$(VERSION)' -o bin/footfall .
+	go build -trimpath -ldflags '-s -w $(LINK)' -o bin/footfall .
 
 # The domain and some adapters start no goroutine. The tests of docs and sources read files.
-# The models are long searches, which the race detector makes eight times as slow. It watches
-# a lookup beside a change, and one short model.
-SEQUENTIAL := ./domain/... ./test ./test/model/... ./test/ringmodel/... ./adapters/serverurl ./adapters/prometheus \
+# The race detector watches a lookup beside a change.
+SEQUENTIAL := ./domain/... ./test ./adapters/serverurl ./adapters/prometheus \
 	./adapters/httpapi/page ./adapters/httpapi/problem ./adapters/httpapi/request
-# Tests of processes, which the race detector would not see. They wait more than they
-# compute, so the others run beside them. The longest ones come first.
-PROCESSES   = $(shell go list ./test/integration/... ./test/runbook | sort)
-# All others. The benchmarks have no tests.
-CONCURRENT  = $(filter-out $(shell go list $(SEQUENTIAL) ./test/bench) $(PROCESSES),$(shell go list ./... | sort -r))
+# Tests of processes, which the race detector would not see, and the models, which it makes eight times
+# as slow: it watches one short model. They wait more than they compute, so the others run beside them.
+# The longest ones come first.
+PROCESSES   = $(shell go list ./test/integration/... ./test/model/... ./test/ringmodel/... ./test/runbook | sort)
+# All others that have tests. The benchmarks have none.
+CONCURRENT  = $(filter-out $(shell go list $(SEQUENTIAL) ./test/bench) $(PROCESSES),$(shell go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | sort -r))
 # Adapters whose tests start no server.
-SERVERLESS  = $(shell go list ./adapters/... | grep -vE '/(redisnode|rabbitmq)$$')
+SERVERLESS  = $(shell go list ./adapters/... | grep -vE '/(redisnode|rabbitmq|redisstream|nats|kafka)$$')
 # Tests that search for what shows each defect that is built into the models.
 SEARCH     := Defect
-# The storm over a Redis Cluster takes long, and is in test-search.
-LONG       := ClusterInAStorm
+# Storms over Redis and the accounts of every bucket take long, and are in test-search.
+LONG       := ClusterInAStorm|P11EveryBucketIsExact|OnRedisInAStorm|RingOfRedis|KeepsFailedCallbacks|KeepsNoFailedCallbacks
 # The race detector sees the code of these in shorter tests: conformance over one server has
-# that over clusters and Sentinels. The others compute for hours of virtual time.
-UNRACED    := F29APartition|F37AMasterOfSentinels|WindowsOutliveTheNodes|ASlowHandOver|ArcsThatAreStuckHoldUp|OneSyncIsForManyArcs|AChangeOfTheRingNeitherDoubles
-TEST       := go test -vet=off -count=1
+# that over clusters and Sentinels. The others compute for long, most of them over virtual time.
+UNRACED    := F29APartition|F37AMasterOfSentinels|WindowsOutliveTheNodes|ASlowHandOver|ArcsThatAreStuckHoldUp|OneSyncIsForManyArcs|AChangeOfTheRingNeitherDoubles|AListThatIsFollowed|TheTopOfAPeriodSays|CompactionIsBounded|TurnedOffIsDeleted|AllWindowsThatWait|ManyWatchers
+# A binary without tables for debuggers is linked in two thirds of the time.
+TEST       := go test -vet=off -count=1 -ldflags=-w
 RACETEST   := $(if $(RACE),CGO_ENABLED=1) $(TEST) $(RACE)
 
 .PHONY: check
@@ -62,22 +73,23 @@ check: check-format check-vet check-build ## format, vet, build, unit tests, con
 	$(TEST) -short -skip '$(SEARCH)|Redis' ./domain/... ./application/... $(SERVERLESS) ./test/model ./test
 
 .PHONY: test
-test: check-format check-vet check-compose check-generated check-build test-servers ## all tests but the searches, after format, vet, generated files and build
+test: check-format check-generated check-build test-servers ## all tests but the searches, after format, generated files and build
 	$(if $(RACE),,@echo 'no C compiler: tests run without the race detector' >&2)
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
-	$(TEST) -p 2 -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
-	$(RACETEST) -p 2 -skip '$(SEARCH)|$(LONG)|$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT) && \
-	$(TEST) -run '$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode ./application/resharding ./application/pagestats; others=$$?; \
+	$(TEST) -p 2 -skip '$(SEARCH)|$(LONG)' -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
+	$(RACETEST) -p 1 -skip '$(SEARCH)|$(LONG)|$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) $(CONCURRENT) && \
+	$(TEST) -run '$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode $(addprefix ./application/,history pagestats resharding uniques watch); others=$$?; \
 	wait $$processes && exit $$others
 
 .PHONY: test-search
-test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis
+test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis, and every bucket of a history
 	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/... ./adapters/redisnode
 	$(TEST) -run 'OnRedisInAStorm' -timeout $(TIMEOUT) ./test/model -model.lasts=1m
 	$(TEST) -run 'RingOfRedis' -timeout $(TIMEOUT) ./test/ringmodel -ringmodel.changes=40
 	$(TEST) -run 'OnARedisClusterInAStorm' -timeout $(TIMEOUT) ./adapters/redisnode -cluster.rounds=5
+	$(TEST) -run 'P11EveryBucketIsExact|KeepsFailedCallbacks|KeepsNoFailedCallbacks' -timeout $(TIMEOUT) ./test/integration/faults
 
 .PHONY: test-faults
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail
@@ -85,13 +97,14 @@ test-faults: test-servers ## the models, and the tests in which processes, nodes
 
 .PHONY: test-valkey
 test-valkey: test-servers ## conformance, partitions, Sentinels, failovers, resharding and the page about them on valkey-server, which has to be installed
-	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 4 -timeout $(TIMEOUT) ./adapters/redisnode
+	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -parallel 4 -timeout $(TIMEOUT) ./adapters/redisnode ./adapters/redisstream
 	FOOTFALL_TEST_REDIS=valkey-server $(TEST) -p 1 -parallel 4 -timeout $(TIMEOUT) -run 'F4|F31|F34|F37|F38|X9|X10|X11|ToACluster' \
 		./test/integration/faults ./test/integration/process ./test/integration/visits ./test/runbook
 
 .PHONY: test-long
-test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages: about 20 minutes
+test-long: test-servers ## instances are killed over 200 windows, the ring is changed 200 times, over memory and over Redis, and with 1,000,000 pages; every bucket of 1,000,000 visits: about 25 minutes
 	FOOTFALL_TEST_LONG=1 $(TEST) -timeout 30m -v -run '^TestInstancesThatAreKilledLoseNoWindowAndNoID$$' ./test/integration/faults
+	FOOTFALL_TEST_LONG=1 $(TEST) -timeout 30m -v -parallel 1 -run '^TestP11EveryBucketIsExact' ./test/integration/faults
 	FOOTFALL_TEST_LONG=1 $(TEST) -timeout 30m -v -run '^TestTheRingGrowsAndShrinksUnderLoad$$' ./test/integration/ring
 	$(TEST) -timeout 30m -v -run 'Storm|FallBack|PowerCuts|Squall|EveryDefect' ./test/ringmodel -ringmodel.changes=200 -ringmodel.aborted=5000 -ringmodel.lasts=25m
 
@@ -103,9 +116,13 @@ test-compose: check-compose ## the stacks of docker-compose.yml and deploy under
 test-manifests: ## the manifests of deploy/kubernetes, by the types of its API
 	cd test/kubernetes && go test -count=1 ./...
 
+.PHONY: check-vulnerabilities
+check-vulnerabilities: ## known vulnerabilities of what the program calls; asks vuln.go.dev
+	go tool -modfile=tools/go.mod govulncheck ./...
+
 .PHONY: up
 up: ## the whole stack in the background: docker compose up
-	FOOTFALL_VERSION='$(VERSION)' docker compose up --build --detach --wait
+	FOOTFALL_VERSION='$(VERSION)' FOOTFALL_COMMIT='$(COMMIT)' FOOTFALL_DATE='$(DATE)' docker compose up --build --detach --wait
 
 .PHONY: release
 release: ## dist/: archives for linux and darwin, amd64 and arm64, with checksums; VERSION=v1.2.3
@@ -121,10 +138,11 @@ test-browser: ## the pages in a real browser; SCREENSHOT=docs/page.png takes the
 	cd test/browser && go vet . && go test -vet=off -count=1 -timeout 9m -v . $(if $(SCREENSHOT),-screenshot '$(abspath $(SCREENSHOT))')
 
 .PHONY: lint
-lint: ## golangci-lint (the first run builds it: minutes), and go.mod is tidy
+lint: ## golangci-lint with vet (the first run builds it: minutes), and go.mod is tidy
 	$(LINT) run
 	go mod tidy -diff
 	cd test/browser && go mod tidy -diff
+	cd test/servers/natsserver && go mod tidy -diff
 
 .PHONY: format
 format: ## write all files in the one format

@@ -11,15 +11,13 @@ import (
 	"go.uber.org/fx"
 
 	"footfall/adapters/filelog"
-	"footfall/adapters/httpapi"
-	"footfall/adapters/httpapi/admin"
 	"footfall/adapters/httpapi/limits"
-	"footfall/adapters/httpapi/public"
 	"footfall/adapters/httpcallback"
 	"footfall/adapters/prometheus"
 	"footfall/adapters/scheduler"
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
+	"footfall/application/history"
 	"footfall/application/pagestats"
 	"footfall/application/resharding"
 	"footfall/application/uniques"
@@ -44,6 +42,8 @@ const (
 	// drainTime is how long a stopping service continues to serve, while
 	// GET /readyz makes balancers send no more.
 	drainTime = 500 * time.Millisecond
+	// listenersTime is how long the public and the ingest listener answer what is in flight.
+	listenersTime = 2500 * time.Millisecond
 	// requestTime bounds reading a request and answering it.
 	requestTime = 10 * time.Second
 	// profileTime is for the longest profile that the admin listener takes.
@@ -69,9 +69,14 @@ func program(s Settings, log *slog.Logger, writer *logWriter) fx.Option {
 			newUniques,
 			newScheduler,
 			visits.New,
+			newHistory,
 			newWatch,
 			newPageStats,
+			newRefusals,
+			newCounter,
+			newConnections,
 			newPublicServer,
+			newIngestServer,
 			newAdminServer,
 		),
 		fx.Invoke(exposeDeployment, startServers),
@@ -192,6 +197,12 @@ func newScheduler(lc fx.Lifecycle, s Settings, u *uniques.Service, log *slog.Log
 	return sch
 }
 
+func newHistory(lc fx.Lifecycle, s Settings, c *cluster.Cluster, m *prometheus.Metrics, log *slog.Logger) *history.Service {
+	h := history.New(history.Options{Cluster: c, Setting: s.History, Log: log, Compacted: m.CountCompaction, Dropped: m.CountDrop})
+	stage(lc, "history", h.Start, h.Stop, time.Second)
+	return h
+}
+
 func newWatch(lc fx.Lifecycle, v *visits.Service, u *uniques.Service, c *cluster.Cluster) *watch.Service {
 	w := watch.New(watch.Options{Read: v.Read, Windows: u.Windows, Nodes: c.Nodes})
 	stage(lc, "watching", nil, w.Stop, time.Second)
@@ -213,66 +224,9 @@ func newPageStats(lc fx.Lifecycle, s Settings, c *cluster.Cluster, m *prometheus
 	return p
 }
 
-// publicServer and adminServer are the listeners.
-type (
-	publicServer struct{ *httpapi.Server }
-	adminServer  struct{ *httpapi.Server }
-)
-
-func newPublicServer(s Settings, v *visits.Service, u *uniques.Service, w *watch.Service, p *pagestats.Service, c *cluster.Cluster,
-	sch *scheduler.Scheduler, sink Sink, m *prometheus.Metrics, log *slog.Logger,
-) (publicServer, error) {
-	connections := least(s.ConnectionLimit, newFileBudget().public)
-	refused := limits.NewRefusals(m.CountRefused, log)
-	bounds, identify := s.bounds(connections, refused), limits.Identify{Proxies: s.TrustedProxies}
-	bounds.Keys = s.keyQuota(func() int { return len(c.View().Nodes) }, refused)
-	handler, err := public.New(public.Options{
-		Visits: v, Uniques: u, Watching: w, Stats: p, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log,
-		Bounds: bounds, CountLimit: int64(s.CountLimit), Origins: s.CORSOrigins, Private: s.Pages != "public",
-		Identify: identify, Clients: limits.NewClients(s.RateLimit, s.TrustedProxies, refused),
-	})
-	server := httpapi.NewServer(s.Listen, public.AllowOrigins(handler, s.CORSOrigins), requestTime, log)
-	server.Limit(httpapi.Limits{
-		Connections: connections, Share: s.connectionShare(connections), Identify: identify, Bytes: bounds.Bytes, Refused: refused,
-	})
-	return publicServer{server}, err
-}
-
-func newAdminServer(s Settings, v *visits.Service, u *uniques.Service, p *pagestats.Service, ring *resharding.Service, c *cluster.Cluster,
-	sch *scheduler.Scheduler, sink Sink, m *prometheus.Metrics, log *slog.Logger,
-) adminServer {
-	handler := admin.New(admin.Options{
-		Windows: u, Ring: ring, Pages: v, Stats: p, Nodes: c.Nodes, Publisher: sink, Waiting: sch.Waiting, Metrics: m, Log: log, Token: s.AdminToken, Loopback: s.AdminLoopback,
-		Unauthorized: m.CountUnauthorized, NoNames: s.Pages == "off",
-	})
-	server := httpapi.NewServer(s.AdminListen, handler, profileTime, log)
-	server.Limit(httpapi.Limits{Connections: newFileBudget().admin})
-	return adminServer{server}
-}
-
-func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, ring *resharding.Service, u *uniques.Service, w *logWriter) {
+func exposeDeployment(m *prometheus.Metrics, c *cluster.Cluster, past *history.Service, ring *resharding.Service, u *uniques.Service, w *logWriter) {
 	m.Expose(prometheus.Deployment{
 		DroppedLines: w.dropped.Load, Queued: c.Queued, Epoch: ring.Epoch, Status: ring.Status, Windows: u.Windows,
+		History: past.States, Build: Build(),
 	})
-}
-
-// startServers comes last: the listeners open when all other parts run. A stop
-// begins with the drain, and then answers the requests in flight.
-func startServers(lc fx.Lifecycle, s Settings, c *cluster.Cluster, publishers []publishing.Publisher, public publicServer, admin adminServer, log *slog.Logger) {
-	stage(lc, "admin listener", admin.Start, admin.Stop, 500*time.Millisecond)
-	stage(lc, "public listener", public.Start, public.Stop, 2500*time.Millisecond)
-	ready := func(context.Context) error {
-		v := c.View()
-		log.Info("ready", "version", Version(), "store", s.StoreKind, "nodes", v.Describe(), "epoch", v.Epoch(),
-			"publisher", publishers[0].Name(), "window", time.Duration(s.Length).String(),
-			"listen", public.Addr(), "admin_listen", admin.Addr())
-		return nil
-	}
-	drain := func(ctx context.Context) error {
-		public.Drain()
-		admin.Drain()
-		<-ctx.Done() // its budget is over
-		return nil
-	}
-	stage(lc, "readiness", ready, drain, drainTime)
 }

@@ -24,6 +24,7 @@ const (
 func (s *Settings) callbackSettings() []setting {
 	return []setting{
 		{"callback-rate", "60/m", "Connections that callbacks make to one address (IPv6: 64 bits) from one instance: 60/m, 10/s or 1000/h, in any such period; endpoints beyond it are abandoned for the window.", into(&s.CallbackRate, parseCallbackRate)},
+		{"callback-proxy", "", "Proxy for callbacks to public addresses, which takes CONNECT: http://user:password@host:3128, or https://; none if it isn't set, whatever HTTP_PROXY is.", into(&s.CallbackProxy, httpcallback.ParseProxy)},
 		{"callback-contact", "", "URL or mailto: of the owner, for those who are called back: it is in the User-Agent of callbacks.", into(&s.CallbackContact, httpcallback.ParseContact)},
 		{"callback-log", "", "File for every callback's response; FOOTFALL_CAPTURE_LOG if it isn't set.", into(&s.CallbackLog, parseText)},
 	}
@@ -57,6 +58,6 @@ func newNotifier(s Settings, log *slog.Logger) *httpcallback.Notifier {
 		log.Warn("callbacks may reach internal addresses", "range", w.Range, "opens", w.Opens, "hosts", w.Hosts)
 	}
 	return httpcallback.New(s.CallbackPolicy, httpcallback.Options{
-		Secrets: s.CallbackSecrets, Rate: s.CallbackRate, Contact: s.CallbackContact,
+		Secrets: s.CallbackSecrets, Rate: s.CallbackRate, Contact: s.CallbackContact, Proxy: s.CallbackProxy,
 	})
 }

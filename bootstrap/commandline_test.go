@@ -30,6 +30,7 @@ func TestTheCommandLineIsRead(t *testing.T) {
 		{"ring --admin-token x add -- --n4", "footfall ring add", "--n4", map[string]string{"admin-token": "x"}},
 		{"ring weight redis_1 2 --no-wait=true", "footfall ring weight", "redis_1 2", map[string]string{"no-wait": "true"}},
 		{"ring owner -", "footfall ring owner", "-", nil},
+		{"history set 15m:32d,1d:400d", "footfall history set", "15m:32d,1d:400d", nil},
 		{"publish --replay f", "footfall publish", "", map[string]string{"replay": "f", "listen": ":1"}},
 		{"publish --replay f --replay=-", "footfall publish", "", map[string]string{"replay": "f, -"}},
 		{"ring add x --weight 010", "footfall ring add", "x", map[string]string{"weight": "10"}},
@@ -49,7 +50,10 @@ func TestTheCommandLineIsRead(t *testing.T) {
 func TestABadCommandLineIsAnError(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"srve":                     "unexpected argument srve: want one of completion, delete, export, healthcheck, import, publish, ring, serve, version",
+		"srve":                     "unexpected argument srve: want one of backup, callbacks, check, completion, delete, export, healthcheck, history, import, publish, ring, serve, version, windows",
+		"history":                  "footfall history: want one of set, status",
+		"history set":              "footfall history set wants SETTING",
+		"history set 2h:1d":        "history \"2h:1d\": the unit is neither 15m nor 1h, want off or such as 1h:32d,1d:400d",
 		"serve now":                "unexpected argument now",
 		"version 1":                "unexpected argument 1",
 		"--sotre=redis://u:p@h":    "unknown flag: --sotre",
@@ -150,7 +154,7 @@ func TestTheHelpOfACommandHasItsSettings(t *testing.T) {
 	every := slices.Sorted(maps.Keys(bootstrap.Defaults()))
 	admin := []string{"FOOTFALL_ADMIN_LISTEN", "FOOTFALL_ADMIN_TOKEN"}
 	for line, want := range map[string][]string{
-		"": every, "serve": every, "ring": admin, "ring add": admin, "ring status": admin, "export": admin, "import": admin,
+		"": every, "serve": every, "check": every, "ring": admin, "ring add": admin, "ring status": admin, "export": admin, "backup": admin, "import": admin,
 		"publish": {"FOOTFALL_PUBLISHER"}, "healthcheck": {"FOOTFALL_ADMIN_LISTEN"}, "version": nil, "completion": nil,
 	} {
 		for _, asked := range [][]string{append(strings.Fields(line), "--help"), append([]string{"help"}, strings.Fields(line)...)} {

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +25,7 @@ import (
 // Settings are the values of a valid configuration.
 type Settings struct {
 	Listen, AdminListen string
+	IngestListen        string // empty: there is no such listener
 	AdminToken          string
 	AdminLoopback       bool
 	Name                string
@@ -50,11 +49,13 @@ type Settings struct {
 	ClientShare         int
 	CallbackRate        httpcallback.Rate
 	CallbackContact     httpcallback.Contact
+	CallbackProxy       httpcallback.Proxy
 	CallbackLog         string
 	KeyLimit, PageLimit int
 	DiskReserve         int64
 	CORSOrigins         []string
 	Pages               string // public, admin or off
+	History             counting.HistorySetting
 	RateLimit           limits.Rate
 	TrustedProxies      []netip.Prefix
 	LogLevel            slog.Level
@@ -77,8 +78,9 @@ type setting struct {
 func (s *Settings) all() []setting {
 	return append([]setting{
 		{"listen", ":8000", "Address of the public listener.", into(&s.Listen, parseAddress)},
+		{"ingest-listen", "", "Address of the ingest listener, which serves single visits, reads and ids, and bulks, for less CPU, within the limits of the public listener; none if it isn't set.", into(&s.IngestListen, parseOptionalAddress)},
 		{"admin-token", "", "Bearer token for the admin listener, 16 characters at least; required where that isn't loopback.", into(&s.AdminToken, parseToken)},
-		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /ring, /pages, and /healthz and /readyz without the token.", s.parseAdmin},
+		{"admin-listen", "127.0.0.1:8001", "Address of the admin listener: /metrics, /debug/pprof/, /windows/{id}, /callbacks, /ring, /pages, and /healthz and /readyz without the token.", s.parseAdmin},
 		{"name", counting.DefaultName, "Name of the deployment, 1 to 32 of a-z, 0-9 and -: begins the id of each window, and is the app_id of messages; a store keeps the name of its first start.", into(&s.Name, counting.ParseName)},
 		{"store", "embedded://./data", "Where counts live: " + examples(stores()) + "; memory:// forgets.", s.parseStore},
 		{"publisher", "", publisherHelp(publishers()), into(&s.Sink, parsePublisher)},
@@ -92,6 +94,7 @@ func (s *Settings) all() []setting {
 		{"key-limit", "1000000", "Requests with an Idempotency-Key kept on each node, for 24 to 48 hours, about 100 bytes each and as much for each of their visits; more are refused with 503.", into(&s.KeyLimit, numberTo(1_000_000_000))},
 		{"cors-origins", "", "Origins whose pages may use the public listener from a browser, without credentials, comma separated, or *; none if it isn't set.", into(&s.CORSOrigins, public.ParseOrigins)},
 		{"pages", "public", "Who may list page names and sums of pages, and see how callbacks went: public; admin, on the admin listener only; off, where no listener lists names, so that export is refused.", into(&s.Pages, parsePages)},
+		{"history", "1h:32d,1d:400d", "For how long it is kept when visits came: hours (1h) or quarters of an hour (15m) for some days, then whole UTC days (1d), or off; a store keeps its first setting until footfall history set changes it.", into(&s.History, counting.ParseHistory)},
 		{"rate-limit", "", "Requests that a client may send: 100/s, 600/m or 10000/h; one with many items or pages counts as so many; more get 429 with Retry-After; no limit if it isn't set.", into(&s.RateLimit, limits.ParseRate)},
 		{"trusted-proxies", "", "Addresses and CIDRs of proxies whose X-Forwarded-For names the client, for shares and the rate limit.", into(&s.TrustedProxies, limits.ParseProxies)},
 		{"log-level", "info", "debug, info, warn or error.", into(&s.LogLevel, parseLevel)},
@@ -103,55 +106,36 @@ func (s *Settings) all() []setting {
 func (s *Settings) flags() *pflag.FlagSet {
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
 	for _, x := range s.all() {
-		set.String(x.name, x.standard, x.help+" ($"+cli.Variable(x.name)+")")
+		value := trimmed(x.standard)
+		set.Var(&value, x.name, x.help+" ($"+cli.Variable(x.name)+")")
 	}
 	return set
 }
+
+// trimmed is the value of a flag without the white space around it: a file with a secret ends
+// with a line break.
+type trimmed string
+
+func (t *trimmed) String() string { return string(*t) }
+
+func (t *trimmed) Set(text string) error {
+	*t = trimmed(strings.TrimSpace(text))
+	return nil
+}
+
+func (*trimmed) Type() string { return "string" }
 
 // parse reads the values of flags. The error has one line for each bad value,
 // which names its variable.
 func (s *Settings) parse(flags *pflag.FlagSet) error {
 	var bad []error
 	for _, x := range s.all() {
-		text := strings.TrimSpace(flags.Lookup(x.name).Value.String()) // a file of secrets ends with a line break
+		text := flags.Lookup(x.name).Value.String()
 		if err := x.parse(text); err != nil {
 			bad = append(bad, fmt.Errorf("%s=%q: %w", cli.Variable(x.name), redacted(x.name, text), err))
 		}
 	}
 	return errors.Join(bad...)
-}
-
-// fromEnvironment sets the flags that the command line doesn't.
-func fromEnvironment(flags *pflag.FlagSet) (err error) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		if value, ok := os.LookupEnv(cli.Variable(f.Name)); ok && !f.Changed {
-			err = errors.Join(err, f.Value.Set(value))
-		}
-	})
-	return err
-}
-
-// unknownVariables are the variables of an environment that look like a setting
-// but are none, sorted.
-func unknownVariables(environ []string, flags *pflag.FlagSet) []string {
-	unknown := make(map[string]bool)
-	for _, e := range environ {
-		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "FOOTFALL_") {
-			unknown[name] = true
-		}
-	}
-	flags.VisitAll(func(f *pflag.Flag) { delete(unknown, cli.Variable(f.Name)) })
-	return slices.Sorted(maps.Keys(unknown))
-}
-
-// redacted hides a secret, and passwords of a URL, also if it is invalid: parameters that are
-// named so, and all between its scheme and its last @.
-func redacted(name, text string) string {
-	if name == "callback-secret" || name == "admin-token" {
-		return "***"
-	}
-	text = regexp.MustCompile(`(?is)(password[^=&]*=)[^&]*`).ReplaceAllString(text, "$1***")
-	return regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/+)?.*@`).ReplaceAllString(text, "$1***@")
 }
 
 // into returns a parser that stores what parse returns.
@@ -184,6 +168,13 @@ func parseAddress(text string) (string, error) {
 		return "", errors.New("want host:port or :port")
 	}
 	return text, nil
+}
+
+func parseOptionalAddress(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	return parseAddress(text)
 }
 
 // parseAdmin needs the token, which precedes it in the list.

@@ -2,8 +2,12 @@ package bootstrap_test
 
 import (
 	"flag"
+	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -47,8 +51,11 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_STORE", "memory://x", "want memory:// and nothing after it"},
 		{"FOOTFALL_PUBLISHER", "absent://h", `unknown scheme "absent", want one of ` + publishers},
 		{"FOOTFALL_PUBLISHER", "h:5672", "want a URL with one of the schemes " + publishers},
-		{"FOOTFALL_PUBLISHER", "amqp://h", "want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME"},
+		{"FOOTFALL_PUBLISHER", "amqp://h", "want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME, or an exchange: ?exchange=NAME&key=KEY"},
+		{"FOOTFALL_PUBLISHER", "redis-stream://h", "want the key of a stream, at most 256 bytes of UTF-8 without control characters: redis-stream://host:6379/key"},
 		{"FOOTFALL_PUBLISHER", "amqps://h?queue=q&type=stream", "type: want quorum or classic"},
+		{"FOOTFALL_PUBLISHER", "kafka://h", "want the name of a topic after the hosts, 1 to 249 letters, digits, dots, underscores and hyphens: kafka://h1:9092/TOPIC"},
+		{"FOOTFALL_PUBLISHER", "kafkas://h/t?sasl=GSSAPI", "sasl: want PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"},
 		{"FOOTFALL_CAPTURE_LOG", "", "it is empty"},
 		{"FOOTFALL_WINDOW", "1", "want a duration such as 1m"},
 		{"FOOTFALL_WINDOW", "90ms", "bad window: its length is 90ms, want whole seconds, 1s to 24h"},
@@ -71,6 +78,8 @@ func TestABadValueStopsTheStartWithOneLine(t *testing.T) {
 		{"FOOTFALL_LOG_LEVEL", "loud", "want debug, info, warn or error"},
 		{"FOOTFALL_LOG_FORMAT", "xml", "want text or json"},
 		{"FOOTFALL_PAGES", "none", "want public, admin or off"},
+		{"FOOTFALL_HISTORY", "1h", `history "1h": "" is not 2d to 4000d, want off or such as 1h:32d,1d:400d`},
+		{"FOOTFALL_HISTORY", "", `history "": the unit is neither 15m nor 1h, want off or such as 1h:32d,1d:400d`},
 	}
 	for _, test := range tests {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {
@@ -110,6 +119,11 @@ func TestCredentialsAreNotRepeated(t *testing.T) {
 		{"publisher", "amqp://user:secret@h/vhost", "amqp://***@h/vhost"},
 		{"publisher", "amqp://user:sec/secret@h?queue=q", "amqp://***@h?queue=q"},
 		{"publisher", "amqps://user:secret@h:port?queue=q", "amqps://***@h:port?queue=q"},
+		{"callback-proxy", "http://user:secret@proxy:port", "http://***@proxy:port"},
+		{"callback-proxy", "socks5://user:secret@proxy:1080", "socks5://***@proxy:1080"},
+		{"callback-proxy", "user:secret@proxy:3128", "***@proxy:3128"},
+		{"publisher", "rediss-stream://user:se/cret:secret@h/k?db=x", "rediss-stream://***@h/k?db=x"},
+		{"publisher", "kafka://user:secret@h", "kafka://***@h"},
 	} {
 		code, _, stderr := run(t, "--"+c.name+"="+c.value)
 		if code != 2 || !strings.HasPrefix(stderr, "footfall: "+cli.Variable(c.name)+`="`+c.want+`": `) || strings.Contains(stderr, "secret") {
@@ -140,19 +154,48 @@ func TestS14AShortTokenStopsTheStart(t *testing.T) {
 	}
 }
 
-// F15: a secret that was read from a file ends with a line break.
+// F15: a secret that was read from a file ends with a line break. Services and commands see a
+// setting without it, wherever it was given.
 func TestF15WhiteSpaceAroundASettingIsIgnored(t *testing.T) {
 	t.Setenv("FOOTFALL_STORE", " nothing://here \n")
 	if code, _, stderr := run(t); code != 2 || !strings.Contains(stderr, `FOOTFALL_STORE="nothing://here"`) {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
+	file := filepath.Join(t.TempDir(), "store")
+	check.Must(t, os.WriteFile(file, []byte("\telse://where\r\n"), 0o600))
+	t.Setenv("FOOTFALL_STORE", "")
+	t.Setenv("FOOTFALL_STORE_FILE", file)
+	if code, _, stderr := run(t); code != 2 || !strings.Contains(stderr, `FOOTFALL_STORE="else://where"`) {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	t.Setenv("FOOTFALL_ADMIN_LISTEN", " 127.0.0.1:1\n")
+	for _, args := range [][]string{{"healthcheck"}, {"ring", "status"}, {"ring", "status", "--admin-listen= 127.0.0.1:1 "}} {
+		if code, _, stderr := run(t, args...); code != 1 || !strings.Contains(stderr, "at 127.0.0.1:1 ") {
+			t.Errorf("%q: exit code %d, stderr %q", args, code, stderr)
+		}
+	}
+}
+
+// An operator sees which setting has the address that is in use.
+func TestAListenerThatCannotBeOpenedIsNamed(t *testing.T) {
+	taken := check.Value(new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
+	defer taken.Close()
+	free := []string{"--store=memory://", "--capture-log=" + filepath.Join(t.TempDir(), "capture.log"), "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}
+	for at, variable := range map[int]string{2: "FOOTFALL_LISTEN", 3: "FOOTFALL_ADMIN_LISTEN"} {
+		args := slices.Clone(free)
+		args[at] = strings.TrimSuffix(args[at], "127.0.0.1:0") + taken.Addr().String()
+		code, _, stderr := run(t, args...)
+		if code != 1 || !strings.Contains(stderr, fmt.Sprintf("footfall: %s=%q: ", variable, taken.Addr())) || !strings.HasSuffix(stderr, "address already in use\n") {
+			t.Errorf("exit code %d, stderr %q, want %s", code, stderr, variable)
+		}
+	}
 }
 
 func TestVersionIsPrinted(t *testing.T) {
-	if code, stdout, _ := run(t, "--version"); code != 0 || stdout != "footfall version "+bootstrap.Version()+"\n" {
+	if code, stdout, _ := run(t, "--version"); code != 0 || stdout != "footfall version "+bootstrap.Build().Version+"\n" {
 		t.Errorf("exit code %d, %q", code, stdout)
 	}
-	if code, stdout, _ := run(t, "version"); code != 0 || stdout != bootstrap.Version()+"\n" || stdout == "\n" {
+	if code, stdout, _ := run(t, "version"); code != 0 || stdout != bootstrap.Build().String()+"\n" || !strings.Contains(stdout, runtime.Version()) {
 		t.Errorf("exit code %d, %q", code, stdout)
 	}
 }

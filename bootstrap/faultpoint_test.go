@@ -35,14 +35,14 @@ func TestMain(m *testing.M) {
 		}
 		p.place = when + " " + step
 	}
-	link := func(n cluster.Node) cluster.Node {
+	around := func(n cluster.Node) *chaos.Link {
 		return &chaos.Link{Far: n, Around: p.around, Lease: 3 * time.Second}
 	}
 	if file := os.Getenv("CLOCK_FILE"); file != "" {
 		c := machineClock(file)
-		os.Exit(bootstrap.Run(func(n cluster.Node) cluster.Node { return leapingNode{link(n), c} }, c.now))
+		os.Exit(bootstrap.Run(func(n cluster.Node) cluster.Node { return leapingNode{around(n), around(n), c} }, c.now))
 	}
-	os.Exit(bootstrap.Run(link, nil))
+	os.Exit(bootstrap.Run(func(n cluster.Node) cluster.Node { return around(n) }, nil))
 }
 
 // faultpoint kills or stops the process once, at a place.

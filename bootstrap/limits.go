@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"footfall/adapters/httpapi/counter"
 	"footfall/adapters/httpapi/limits"
-	"footfall/adapters/httpapi/public"
 	"footfall/adapters/httpapi/request"
 )
 
@@ -16,7 +16,7 @@ func (s *Settings) limitSettings() []setting {
 	return []setting{
 		{"client-share", "25", "Percent that one client may take of each total at an instance, 1 to 100: FOOTFALL_CONNECTION_LIMIT (64 at least; trusted proxies have no share), FOOTFALL_BYTES_LIMIT, FOOTFALL_REQUEST_LIMIT, FOOTFALL_BULK_LIMIT (64 at least), FOOTFALL_STREAM_LIMIT (16 at least), FOOTFALL_WATCH_LIMIT (50 at least), the requests and the prefixes of top and total, FOOTFALL_KEY_LIMIT of all nodes, and FOOTFALL_CALLBACK_LIMIT, of which one host has as much; 100 is no bound.", into(&s.ClientShare, parseShare)},
 		{"count-limit", "1000", "Largest count of an item of POST /visits, from 1; those of a request are at most ten times that together, or 2000 if that is more. The admin listener sets larger ones.", into(&s.CountLimit, parseCountLimit)},
-		{"connection-limit", "10000", "Connections of the public listener, at most as many as the files of the process leave; beyond them, and beyond the share of a client, idle ones are closed or new ones refused; 0 is what the files leave.", into(&s.ConnectionLimit, numberTo(1_000_000))},
+		{"connection-limit", "10000", "Connections of the public and the ingest listener together, at most as many as the files of the process leave; beyond them, and beyond the share of a client, idle ones are closed or new ones refused; 0 is what the files leave.", into(&s.ConnectionLimit, numberTo(1_000_000))},
 		{"bytes-limit", "64MiB", "Bytes of requests that an instance holds at a time, beyond 4 KiB of each header and of each body: 4MiB or more, as 64MiB or 1GiB; more are refused as with FOOTFALL_REQUEST_LIMIT.", into(&s.BytesLimit, parseSize(leastBytes))},
 		{"request-limit", "4096", "Requests that an instance serves at a time, but for events and health; more are refused with 503, and those of one client beyond its share with 429; 0 is no bound.", into(&s.RequestLimit, numberTo(1_000_000))},
 		{"bulk-limit", "128", "Requests of POST /visits that an instance serves at a time, as with FOOTFALL_REQUEST_LIMIT; 0 is no bound.", into(&s.BulkLimit, numberTo(1_000_000))},
@@ -71,24 +71,30 @@ const pageStats = 256
 // streamPause is how long a client that has no stream is to wait, in seconds.
 const streamPause = 10
 
-// bounds are those of the public listener, which has a number of connections; 0 is any.
-// Streams have half of these. refused notes what is refused.
-func (s *Settings) bounds(connections int, refused *limits.Refusals) public.Bounds {
-	pool := func(resource string, total, least int) *limits.Pool {
-		share := s.shareOf(total)
-		if share > 0 {
-			share = max(share, least)
-		}
-		return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(share), Refused: refused}
+// pool bounds a resource of which callers hold some at a time. refused notes what is refused.
+func (s *Settings) pool(resource string, total, least int, refused *limits.Refusals) *limits.Pool {
+	share := s.shareOf(total)
+	if share > 0 {
+		share = max(share, least)
 	}
-	b := public.Bounds{
-		Requests: pool("requests", s.RequestLimit, 1), Bulks: pool("bulks", s.BulkLimit, leastBulks),
-		Bytes:   pool("bytes", int(s.BytesLimit), largestRequest),
-		Streams: pool("streams", least(s.StreamLimit, connections/2), leastStreams), WatchedPages: pool("watched_pages", s.WatchLimit, request.MaxWatchedPages),
-		PageStats: pool("page_stats", pageStats, 1),
+	return &limits.Pool{Resource: resource, Total: int64(total), Share: int64(share), Refused: refused}
+}
+
+// bounds are those that the public and the ingest listener have together.
+func (s *Settings) bounds(refused *limits.Refusals) counter.Bounds {
+	return counter.Bounds{
+		Requests: s.pool("requests", s.RequestLimit, 1, refused), Bulks: s.pool("bulks", s.BulkLimit, leastBulks, refused),
+		Bytes: s.pool("bytes", int(s.BytesLimit), largestRequest, refused),
 	}
-	b.Streams.RetryAfter, b.WatchedPages.RetryAfter = streamPause, streamPause
-	return b
+}
+
+// streams bounds those of the public listener, which has a number of connections; 0 is any.
+// Streams have half of these.
+func (s *Settings) streams(connections int, refused *limits.Refusals) (streams, pages *limits.Pool) {
+	streams = s.pool("streams", least(s.StreamLimit, connections/2), leastStreams, refused)
+	pages = s.pool("watched_pages", s.WatchLimit, request.MaxWatchedPages, refused)
+	streams.RetryAfter, pages.RetryAfter = streamPause, streamPause
+	return streams, pages
 }
 
 // least is the lower of two bounds, of which 0 is none.

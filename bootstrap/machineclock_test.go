@@ -29,7 +29,8 @@ func (c machineClock) now() time.Time { return time.Now().Add(c.offset()) }
 // the machine's clock.
 type leapingNode struct {
 	cluster.Node
-	machine machineClock
+	counting.Histories // by the real clock: a history is compacted while the clocks agree with that
+	machine            machineClock
 }
 
 func (n leapingNode) leapt(c counting.Clock) counting.Clock {

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // time zones, where the machine has none
 
 	"go.uber.org/dig"
 	"go.uber.org/fx"
@@ -32,9 +33,10 @@ func commandLine(stdout, stderr io.Writer) cli.Options {
 	var s Settings
 	flags := s.flags()
 	return cli.Options{
-		Version: Version(), Stdout: stdout, Stderr: stderr, Settings: flags,
+		Version: Build().Version, Build: Build().String(), Stdout: stdout, Stderr: stderr, Settings: flags,
 		Load:      func() error { return fromEnvironment(flags) },
 		Check:     func() error { return s.parse(flags) },
+		Inspect:   s.inspect,
 		Serve:     func() error { return serve(s, stderr, unknownVariables(os.Environ(), flags)) },
 		Publisher: func(ctx context.Context, use func(publishing.Publisher) error) error { return withSink(ctx, s, use) },
 		Reports:   filelog.Reports,

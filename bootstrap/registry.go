@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 
+	"footfall/adapters/kafka"
 	"footfall/adapters/localnode"
+	"footfall/adapters/nats"
 	"footfall/adapters/rabbitmq"
 	"footfall/adapters/redisnode"
+	"footfall/adapters/redisstream"
 	"footfall/application/cluster"
+	"footfall/domain/checking"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
@@ -32,6 +37,12 @@ type Store struct {
 	Locate Locator
 	Move   func(n cluster.Node, addr string)
 	Server func(context.Context, cluster.Node) (string, error)
+	// Inspect looks at the servers or the file, and changes nothing
+	// (redisnode.Node). Nil: there is nothing to look at.
+	Inspect func(context.Context, checking.Bounds) []checking.Finding
+	// Copy writes a copy of the whole store while it counts (localnode.File); nil for a
+	// store that other tools copy.
+	Copy func(reserve int64, abort func(error), begin func(size int64) io.Writer) error
 }
 
 // Locator parses the address of a new node, and names it so that no member has its id.
@@ -70,6 +81,8 @@ type Sink interface {
 	// Away is why the sink takes no reports now; nil if it does, or that is not known. GET
 	// /readyz shows it.
 	Away() *publishing.Outage
+	// Inspect looks at the servers without a start, and changes nothing.
+	Inspect(context.Context) []checking.Finding
 }
 
 // SinkMaker makes the sink of a valid URL. It does no I/O.
@@ -80,6 +93,9 @@ type SinkMaker func(*slog.Logger) Sink
 func publishers() []entry[SinkMaker] {
 	return []entry[SinkMaker]{
 		{"amqp", "amqps", "amqp://[user:pass@]h1:5672[,h2:5672]/vhost?queue=NAME", sinkOf(rabbitmq.ParseURL, rabbitmq.New)},
+		{"redis-stream", "rediss-stream", "redis-stream://[user:pass@]host:6379/key[?maxlen=100000&db=0]", sinkOf(redisstream.ParseURL, redisstream.New)},
+		{"nats", "natss", "nats://[user:pass@]h1:4222[,h2:4222]/SUBJECT", sinkOf(nats.ParseURL, nats.New)},
+		{"kafka", "kafkas", "kafka://[user:pass@]h1:9092[,h2:9092]/TOPIC", sinkOf(kafka.ParseURL, kafka.New)},
 	}
 }
 
@@ -148,7 +164,7 @@ func embeddedStore(url string) (StoreMaker, error) {
 	}
 	return func(*slog.Logger) Store {
 		node := localnode.NewFile(localnode.FileOptions{Dir: dir})
-		return Store{Nodes: []cluster.Node{node}, Start: node.Start, Stop: node.Stop}
+		return Store{Nodes: []cluster.Node{node}, Start: node.Start, Stop: node.Stop, Copy: node.Copy, Inspect: node.Inspect}
 	}, nil
 }
 
@@ -181,7 +197,7 @@ func clusterStore(url string) (StoreMaker, error) {
 	return func(log *slog.Logger) Store {
 		options.Log = log
 		c := redisnode.NewCluster(options)
-		s := Store{Stop: func(context.Context) error { return c.Close() }}
+		s := Store{Stop: func(context.Context) error { return c.Close() }, Inspect: c.Inspect}
 		for _, p := range c.Partitions() {
 			s.Nodes = append(s.Nodes, p)
 		}
@@ -214,12 +230,19 @@ func newRedisStore(options []redisnode.Options, locate Locator, log *slog.Logger
 	}
 	// A member that isn't configured has the credentials of the first one that
 	// is: the ring holds none.
-	s.Dial = func(id counting.NodeID, addr string) (cluster.Node, error) {
+	dial := func(id counting.NodeID, addr string) (*redisnode.Node, error) {
 		o, err := options[0].At(id, addr)
 		if err != nil {
 			return nil, err
 		}
 		return open(o), nil
+	}
+	s.Dial = func(id counting.NodeID, addr string) (cluster.Node, error) {
+		n, err := dial(id, addr)
+		if err != nil {
+			return nil, err
+		}
+		return n, nil
 	}
 	s.HangUp = func(n cluster.Node) {
 		mu.Lock()
@@ -234,6 +257,9 @@ func newRedisStore(options []redisnode.Options, locate Locator, log *slog.Logger
 		return n.(*redisnode.Node).Server(ctx) //nolint:forcetypeassert // this store has made it
 	}
 	configured := slices.Clone(nodes)
+	s.Inspect = func(ctx context.Context, b checking.Bounds) []checking.Finding {
+		return redisnode.InspectAll(ctx, configured, dial, b)
+	}
 	s.Start = func(ctx context.Context) error { return redisnode.Identify(ctx, configured) }
 	s.Stop = func(context.Context) error {
 		mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"footfall/adapters/localnode"
 	"footfall/application/cluster"
 	"footfall/bootstrap"
+	"footfall/domain/checking"
 	"footfall/domain/publishing"
 	"footfall/test/check"
 )
@@ -67,6 +68,8 @@ func (s *shouter) Start(context.Context) error { return nil }
 func (s *shouter) Stop(context.Context) error  { return nil }
 func (s *shouter) Name() string                { return "shout" }
 func (s *shouter) Away() *publishing.Outage    { return nil }
+
+func (s *shouter) Inspect(context.Context) []checking.Finding { return nil }
 
 func (s *shouter) Publish(_ context.Context, r publishing.Report) error {
 	if s.how != "LOUD" {

@@ -20,10 +20,11 @@ import (
 // root is the module's folder, seen from this one.
 const root = ".."
 
-// serverURL is the package that adapters share. The others are modules that only some
-// packages may import.
+// serverURL and brokerLink are the packages that adapters share. The others are modules that
+// only some packages may import.
 const (
-	serverURL = "footfall/adapters/serverurl"
+	serverURL  = "footfall/adapters/serverurl"
+	brokerLink = "footfall/adapters/brokerlink"
 
 	xxh3   = "github.com/zeebo/xxh3"
 	fx     = "go.uber.org/fx"
@@ -107,8 +108,8 @@ func violation(from, to string, standard bool) string {
 			return "bootstrap imports adapters, application and domain"
 		}
 	case "adapters":
-		if toRoom == "adapters" && adapter(from) != adapter(to) && !slices.Contains(append(libraryFree(), serverURL), to) {
-			return "an adapter imports no other adapter, but for serverurl and the packages of httpapi that know no HTTP library"
+		if toRoom == "adapters" && adapter(from) != adapter(to) && !slices.Contains(append(libraryFree(), serverURL, brokerLink), to) {
+			return "an adapter imports no other adapter, but for serverurl, brokerlink and the packages of httpapi that know no HTTP library"
 		}
 		if toRoom != "adapters" && toRoom != "domain" {
 			return "an adapter imports domain"
@@ -125,6 +126,10 @@ func violation(from, to string, standard bool) string {
 		if toRoom == "" {
 			return "nothing imports main"
 		}
+	case "examples":
+		if toRoom != "examples" {
+			return "examples know the service by its listeners and what leaves it"
+		}
 	default:
 		return "no room of the module is called " + fromRoom
 	}
@@ -134,7 +139,11 @@ func violation(from, to string, standard bool) string {
 // libraryFree are the packages of httpapi that another adapter for HTTP may
 // import. So they import neither net/http nor any other library for HTTP.
 func libraryFree() []string {
-	return []string{"footfall/adapters/httpapi/limits", "footfall/adapters/httpapi/problem", "footfall/adapters/httpapi/request"}
+	var all []string
+	for _, name := range []string{"counter", "limits", "meter", "netconn", "problem", "request"} {
+		all = append(all, "footfall/adapters/httpapi/"+name)
+	}
+	return all
 }
 
 func TestWhatAnotherHTTPAdapterImportsKnowsNoHTTPLibrary(t *testing.T) {
@@ -249,10 +258,11 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/adapters/httpapi", "footfall/adapters/httpapinext", false, true},
 		{"footfall/adapters/redisnode", "footfall/adapters/serverurl", false, false},
 		{"footfall/adapters/redisnode", "footfall/adapters/rabbitmq", false, true},
+		{"footfall/adapters/rabbitmq", "footfall/adapters/brokerlink", false, false},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/request", false, false},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/problem", false, false},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/limits", false, false},
-		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/netconn", false, true},
+		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/netconn", false, false},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi/public", false, true},
 		{"footfall/adapters/fasthttpapi", "footfall/adapters/httpapi", false, true},
 		{"footfall/adapters/httpapi", "footfall/application/visits", false, true},
@@ -289,6 +299,8 @@ func TestTheRuleOfTheArrowsKnowsGoodFromBad(t *testing.T) {
 		{"footfall/domain/counting", "footfall/adapters/localnode", false, true},
 		{"footfall/domain/counting", "go.uber.org/fx", false, true},
 		{"footfall/test/mock", "github.com/golang/mock/gomock", false, false},
+		{"footfall/examples/queue-consumer-go", "footfall/examples/countfile", false, false},
+		{"footfall/examples/queue-consumer-go", "footfall/domain/publishing", false, true},
 		{"footfall/test/conformance", "footfall/domain/counting", false, false},
 		{"footfall/test/conformance", "github.com/golang/mock/gomock", false, true},
 		{"footfall/test/conformance", "go.uber.org/fx", false, true},

@@ -17,6 +17,7 @@ import (
 var runBy = map[string]string{
 	"redis-cli":   "test/runbook.TestTheRedisCommandsOfTheDocsRun",
 	"rabbitmqctl": "test/runbook.TestTheRabbitMQCommandsOfTheDocsRun",
+	"jq":          "test/runbook.TestN15FilesOfOtherProgramsAreImportedAsThePageSays",
 	"cp -Rp":      "test/runbook.TestN15TheEmbeddedStoreIsRestoredAsThePageSays",
 }
 

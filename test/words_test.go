@@ -73,7 +73,7 @@ func hasWords(name string) bool {
 	if underAny([]string{"scripts/", ".ci/", ".env.example", "Makefile", "Dockerfile"}, name) {
 		return true
 	}
-	endings := []string{".go", ".lua", ".md", ".html", ".js", ".css", ".json", ".yml", ".yaml", ".cfg", ".sh"}
+	endings := []string{".go", ".lua", ".md", ".html", ".js", ".css", ".json", ".yml", ".yaml", ".cfg", ".sh", ".py"}
 	return slices.Contains(endings, filepath.Ext(name))
 }
 

@@ -18,21 +18,26 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"footfall/domain/checking"
 	"footfall/domain/publishing"
 )
 
 // Options is what the command line needs from the program.
 type Options struct {
 	Version        string
+	Build          string // that of version, with what else is known of the build
 	Stdout, Stderr io.Writer
 	// Settings are the flags that every command takes. The commands read
 	// listen, admin-listen and admin-token.
 	Settings *pflag.FlagSet
 	// Load sets Settings that the command line does not set.
 	Load func() error
-	// Check parses Settings; serve and publish call it first. Its error has one
+	// Check parses Settings; serve, check and publish call it first. Its error has one
 	// line for each bad setting.
 	Check func() error
+	// Inspect looks at the deployment of the settings, and changes nothing. It ends within
+	// some seconds.
+	Inspect func(context.Context) []checking.Finding
 	// Serve runs the service until a signal or a failure ends it.
 	Serve func() error
 	// Publisher starts the configured publisher, passes it to use, and stops it.
@@ -75,18 +80,22 @@ func New(o Options) *cobra.Command {
 	serve := newCommand("serve", "Run the service (the default).", func(*cobra.Command, []string) error { return o.Serve() })
 	serve.PreRunE = func(*cobra.Command, []string) error { return o.Check() }
 	root.PreRunE, root.RunE = serve.PreRunE, serve.RunE
-	root.AddCommand(serve,
+	root.AddCommand(serve, o.inspectCommand(),
 		with(o.publishCommand(), "publisher"),
 		with(o.exportCommand(), "admin-listen", "admin-token"),
+		with(o.backupCommand(), "admin-listen", "admin-token"),
 		with(o.importCommand(), "admin-listen", "admin-token"),
 		with(o.deleteCommand(), "admin-listen", "admin-token"),
 		with(o.ringCommand(), "admin-listen", "admin-token"),
+		with(o.callbacksCommand(), "admin-listen", "admin-token"),
+		with(o.historyCommand(), "admin-listen", "admin-token"),
+		with(o.windowsCommand(), "admin-listen", "admin-token"),
 		with(completionCommand(o.Stdout)),
 		with(newCommand("healthcheck", "Exit 0 if the service on this machine is ready, and 1 if not.", func(c *cobra.Command, _ []string) error {
 			return o.checkHealth(c.Context())
 		}), "admin-listen"),
-		with(newCommand("version", "Print the version.", func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(o.Stdout, o.Version)
+		with(newCommand("version", "Print the version, its commit and the version of Go.", func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(o.Stdout, o.Build)
 			return err
 		})))
 	refuseRepeated(root)

@@ -97,21 +97,29 @@ func (o *Options) checkHealth(ctx context.Context) error {
 // errNoService is wrapped when no connection could be opened.
 func (c client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
 	resp, err := c.http.R().SetContext(ctx).SetBody(body).Execute(method, path)
-	op, isOp := errors.AsType[*net.OpError](err)
-	refused := isOp && op.Op == "dial"
-	if !refused {
-		c.reached.Store(true)
+	if err != nil {
+		return nil, c.unanswered(err)
 	}
-	at := fmt.Sprintf("at %s (%s)", strings.TrimPrefix(c.http.BaseURL, "http://"), Variable(c.setting))
-	switch {
-	case refused:
-		return nil, fmt.Errorf("%w %s: %w; start it, or correct the setting", errNoService, at, op.Err)
-	case err != nil:
-		return nil, fmt.Errorf("no answer %s: %w", at, withoutURL(err))
-	case resp.StatusCode() == http.StatusOK:
+	c.reached.Store(true)
+	if resp.StatusCode() == http.StatusOK {
 		return resp.Body(), nil
 	}
-	return nil, refusal(resp, at)
+	return nil, refusal(resp.Status(), resp.StatusCode(), resp.Body(), c.at())
+}
+
+// at names the listener and its setting.
+func (c client) at() string {
+	return fmt.Sprintf("at %s (%s)", strings.TrimPrefix(c.http.BaseURL, "http://"), Variable(c.setting))
+}
+
+// unanswered is the error of a request without an answer. It wraps errNoService when no
+// connection could be opened.
+func (c client) unanswered(err error) error {
+	if op, isOp := errors.AsType[*net.OpError](err); isOp && op.Op == "dial" {
+		return fmt.Errorf("%w %s: %w; start it, or correct the setting", errNoService, c.at(), op.Err)
+	}
+	c.reached.Store(true)
+	return fmt.Errorf("no answer %s: %w", c.at(), withoutURL(err))
 }
 
 // withoutURL is an error of net/http without method and URL, which the command implies.
@@ -124,23 +132,24 @@ func withoutURL(err error) error {
 
 // refusal is the error for an answer that is no 200, with what an operator can do about a
 // listener that is not the one that is meant.
-func refusal(resp *resty.Response, at string) error {
+func refusal(text string, status int, body []byte, at string) error {
 	var problem struct{ Detail, Code string }
-	text := resp.Status()
-	known := json.Unmarshal(resp.Body(), &problem) == nil && problem.Detail != ""
+	known := json.Unmarshal(body, &problem) == nil && problem.Detail != ""
 	if known {
 		text += ": " + problem.Detail
 	}
 	switch {
-	case resp.StatusCode() == http.StatusUnauthorized:
-		text = "401 Unauthorized: the service " + at + " wants the token of its admin listener: set FOOTFALL_ADMIN_TOKEN as the service has it"
-	case resp.StatusCode() == http.StatusNotFound && (!known || problem.Code == "no_such_route"):
+	case status == http.StatusUnauthorized:
+		text = "401 Unauthorized: the service " + at + " wants the token of its admin listener: set FOOTFALL_ADMIN_TOKEN, or FOOTFALL_ADMIN_TOKEN_FILE, as the service has it"
+	case problem.Code == "no_history":
+		text += " footfall history status shows what each node keeps; without --history, the counts are exported"
+	case status == http.StatusNotFound && (!known || problem.Code == "no_such_route"):
 		text = "404 Not Found: what listens " + at + " is another listener: correct the setting"
 	}
 	if problem.Code == "ring_busy" {
 		return backoff.Permanent(ringBusy(text))
 	}
-	if resp.StatusCode() < 500 || problem.Code == "corrupt" {
+	if status < 500 || problem.Code == "corrupt" {
 		return backoff.Permanent(errors.New(text))
 	}
 	return errors.New(text)

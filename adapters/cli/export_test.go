@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"footfall/test/check"
+	"footfall/test/servers"
 )
 
 // A command fails immediately if no service listens at the address.
@@ -39,14 +40,15 @@ func TestAServiceThatIsNotThereIsNotWaitedFor(t *testing.T) {
 // An export that has begun continues when the service restarts.
 func TestAnExportWaitsForAServiceThatRestarts(t *testing.T) {
 	t.Parallel()
-	var s *httptest.Server
-	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	addr := servers.FreeAddr(t) // which no client takes meanwhile
+	listener := check.Value(net.Listen("tcp", addr))(t)
+	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
 		_, _ = w.Write([]byte(`{"pages":[{"page_id":"a","count":1}],"next":"b"}`))
-		_ = s.Listener.Close()
-	}))
+		_ = listener.Close()
+	})}}
+	s.Start()
 	defer s.Close()
-	addr := s.Listener.Addr().String()
 	file := filepath.Join(t.TempDir(), "all.ndjson")
 	again := time.AfterFunc(300*time.Millisecond, func() {
 		l, err := net.Listen("tcp", addr)

@@ -12,8 +12,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// importPages is how many pages one request sets.
-const importPages = 1000
+const (
+	// importPages is how many pages one request sets, and importHistories how many with their history. Nodes take those
+	// in batches of a few, and a request has to be answered in a second.
+	importPages, importHistories = 1000, 100
+	// importBytes bounds the lines of a request that has several.
+	importBytes = 1 << 19
+)
 
 func (o *Options) importCommand() *cobra.Command {
 	var skip number
@@ -46,6 +51,8 @@ type pageImport struct {
 	invalid           int64       // lines that the service would refuse
 	columns           *csvColumns // nil if the file is not CSV
 	pending           []exportLine
+	pendingHistories  int
+	pendingBytes      int // length of their lines
 }
 
 // importAll sets every page of a file, or of stdin if the name is -, to its
@@ -118,14 +125,32 @@ func (in *pageImport) take(ctx context.Context, text []byte, bad error) error {
 		in.note(fmt.Sprintf("line %d: page %q has no count", in.read, line.PageID))
 		return nil
 	}
-	if in.pending = append(in.pending, line); len(in.pending) < importPages {
+	return in.add(ctx, line, len(text))
+}
+
+// add adds a page to those that are pending, whose line has some length. It sends those before it if both do not fit
+// a request, and all of them if they fill it.
+func (in *pageImport) add(ctx context.Context, line exportLine, length int) error {
+	if len(in.pending) > 0 && in.pendingBytes+length > importBytes {
+		if err := in.sendUntil(ctx, in.read-1); err != nil {
+			return err
+		}
+	}
+	in.pending, in.pendingBytes = append(in.pending, line), in.pendingBytes+length
+	if line.History != nil {
+		in.pendingHistories++
+	}
+	if len(in.pending) < importPages && in.pendingHistories < importHistories {
 		return nil
 	}
 	return in.send(ctx)
 }
 
 // send sets the pending pages.
-func (in *pageImport) send(ctx context.Context) error {
+func (in *pageImport) send(ctx context.Context) error { return in.sendUntil(ctx, in.read) }
+
+// sendUntil sets the pending pages, which are those of the lines up to one.
+func (in *pageImport) sendUntil(ctx context.Context, line int64) error {
 	if len(in.pending) == 0 {
 		return nil
 	}
@@ -133,7 +158,7 @@ func (in *pageImport) send(ctx context.Context) error {
 		return in.interrupted(err)
 	}
 	in.set += int64(len(in.pending))
-	in.pending, in.done = in.pending[:0], in.read
+	in.pending, in.pendingHistories, in.pendingBytes, in.done = in.pending[:0], 0, 0, line
 	in.bar(importBar(in.bytes, in.size, in.read))
 	return nil
 }

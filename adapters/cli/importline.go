@@ -6,15 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"footfall/domain/counting"
+	"footfall/domain/timeline"
 )
 
-// maxLine bounds a line of an import, in bytes. Lines of an export are much shorter.
+// maxLine bounds a line of an import, in bytes. Lines of an export are shorter.
 const maxLine = 1 << 20
 
 var (
@@ -24,10 +26,11 @@ var (
 )
 
 // exportLine is a line of an export: a page with its count, null if the count
-// can't be read.
+// can't be read, and its history if that was wanted.
 type exportLine struct {
-	PageID string `json:"page_id"`
-	Count  *int64 `json:"count"`
+	PageID  string          `json:"page_id"`
+	Count   *int64          `json:"count"`
+	History *timeline.Saved `json:"history,omitempty"`
 }
 
 // nextLine returns a line without its end, and errTooLong after a line that has more
@@ -67,7 +70,10 @@ func parseLine(text []byte) (line exportLine, err error) {
 	if *line.Count < 0 {
 		return line, errBadCount
 	}
-	return line, nil
+	if line.History != nil {
+		_, err = line.History.Pack(*line.Count, time.Now())
+	}
+	return line, err
 }
 
 var errBadCount = errors.New("count is not an integer from 0 to 2^63-1")
@@ -92,7 +98,7 @@ func explain(text []byte, err error) error {
 	case name == "page_id":
 		return errors.New("page_id is not a string of Unicode characters")
 	}
-	return errors.New("its fields are not page_id and count")
+	return errors.New("its fields are not page_id, count and history as an export has them")
 }
 
 // fieldOf returns the name of the field that an error of the json package is about.

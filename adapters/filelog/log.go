@@ -203,10 +203,28 @@ func (l *Log) deleted() (bool, error) {
 	return err == nil && info.Sys().(*syscall.Stat_t).Nlink == 0, err
 }
 
-// open opens only regular files, because only those can be fsynced. It does not
+// Check returns why a log at the path could not be opened, or made where there is none. It makes
+// none.
+func Check(path string) error {
+	f, err := openRegular(path, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		const writeAndSearch = 0o3
+		dir := filepath.Dir(path)
+		if err := syscall.Access(dir, writeAndSearch); err != nil {
+			return fmt.Errorf("make a file in %s: %w", dir, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// openRegular opens only regular files, because only those can be fsynced. It does not
 // block on a pipe.
-func open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
+func openRegular(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|syscall.O_NONBLOCK|flag, 0o640)
 	if err != nil {
 		return nil, err
 	}
@@ -214,10 +232,19 @@ func open(path string) (*os.File, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("open %s: it is not a regular file", path)
 	}
-	if err == nil {
-		err = syncFolder(path)
-	}
 	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// open opens a file, and makes it where there is none.
+func open(path string) (*os.File, error) {
+	f, err := openRegular(path, os.O_CREATE)
+	if err != nil {
+		return nil, err
+	}
+	if err := syncFolder(path); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"footfall/adapters/httpapi/admin"
+	"footfall/adapters/httpapi/counter"
 	"footfall/adapters/httpapi/public"
 	"footfall/test/check"
 )
@@ -24,7 +25,8 @@ func TestTheAPIPageHasTheRoutesAndNoOthers(t *testing.T) {
 	for _, m := range regexp.MustCompile("`((?:GET|POST|PUT|PATCH|DELETE) /[^ `?]*)[^`]*`").FindAllStringSubmatch(prose, -1) {
 		documented = append(documented, m[1])
 	}
-	handler := check.Value(public.New(public.Options{Metrics: prometheus.NewRegistry()}))(t)
+	shared := check.Value(counter.New(counter.Options{Metrics: prometheus.NewRegistry()}))(t)
+	handler := check.Value(public.New(public.Options{Counter: shared, Registry: prometheus.NewRegistry()}))(t)
 	var served, prefixed []string
 	for _, route := range slices.Concat(handler.Routes(), admin.New(admin.Options{Metrics: prometheus.NewRegistry()}).Routes()) {
 		if strings.Contains(route, prefix) {

@@ -17,6 +17,7 @@ import (
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/netconn"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -40,11 +41,16 @@ func (r *refusals) has(bound string, n int) bool {
 	return len(r.all) == n && strings.Count(strings.Join(r.all, ","), bound) == n
 }
 
+// bound makes the bounds of a server.
+func bound(l netconn.Limits) *netconn.Connections {
+	return netconn.NewConnections(l, slog.New(slog.DiscardHandler))
+}
+
 // bounded starts a server with bounds.
-func bounded(t *testing.T, h http.Handler, l httpapi.Limits) *httpapi.Server {
+func bounded(t *testing.T, h http.Handler, l netconn.Limits) *httpapi.Server {
 	t.Helper()
 	s := httpcheck.NewServer(h)
-	s.Limit(l)
+	s.Limit(bound(l))
 	check.Must(t, s.Start(t.Context()))
 	t.Cleanup(func() { check.OK(t, s.Stop(context.Background())) })
 	return s
@@ -81,7 +87,7 @@ func TestS6AClientHasItsShareOfConnections(t *testing.T) {
 		if r.URL.Path == "/slow" {
 			<-release
 		}
-	}), httpapi.Limits{
+	}), netconn.Limits{
 		Connections: 20, Share: 2, Refused: limits.NewRefusals(refused.note, slog.New(slog.DiscardHandler)),
 		Identify: limits.Identify{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.3/32")}},
 	})
@@ -124,7 +130,7 @@ func TestS6BytesOfUnfinishedHeadersAreBounded(t *testing.T) {
 	t.Parallel()
 	var refused refusals
 	bytes := &limits.Pool{Resource: "bytes", Total: 48 << 10, Share: 20 << 10, Refused: limits.NewRefusals(refused.note, slog.New(slog.DiscardHandler))}
-	s := bounded(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), httpapi.Limits{Bytes: bytes})
+	s := bounded(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), netconn.Limits{Bytes: bytes})
 	long := "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 20<<10)
 	open := dialFrom(t, "127.0.0.2", s)
 	check.Value(io.WriteString(open, long))(t)
@@ -162,7 +168,7 @@ func slotted(t *testing.T, refused *refusals) *httpapi.Server {
 		Requests: &limits.Pool{Resource: "requests", Total: 1}, Log: slog.New(slog.DiscardHandler),
 		Bytes: &limits.Pool{Resource: "bytes", Total: 128 << 10, Share: 64 << 10, Refused: limits.NewRefusals(refused.note, slog.New(slog.DiscardHandler))},
 	})
-	return bounded(t, h, httpapi.Limits{})
+	return bounded(t, h, netconn.Limits{})
 }
 
 func (c caller) post(t *testing.T, length int, body string) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/netconn"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -50,7 +50,7 @@ func TestF22TheBoundOfConnectionsClosesIdleOnes(t *testing.T) {
 			<-release
 		}
 	}))
-	s.Limit(httpapi.Limits{Connections: 2})
+	s.Limit(bound(netconn.Limits{Connections: 2}))
 	check.Must(t, s.Start(t.Context()))
 	t.Cleanup(func() { check.OK(t, s.Stop(t.Context())) })
 	dial := func() caller {

@@ -7,19 +7,19 @@ import (
 	"footfall/adapters/httpapi/problem"
 )
 
-// hasOneLength refuses a request that says twice where its body ends, by Content-Length
-// and by Transfer-Encoding: a proxy that took the other one sees other requests on the
-// connection. So that is closed (RFC 9112, 6.1). It is also closed after a chunked body if
-// a part of its header was not looked at.
-func hasOneLength(w http.ResponseWriter, r *http.Request) bool {
+// isUnambiguous refuses a request that a proxy may read in another way, such as one that
+// says twice where its body ends: the proxy sees other requests on the connection. So that
+// is closed (RFC 9112, 6.1). It is also closed after a chunked body if a part of its header
+// was not looked at.
+func isUnambiguous(w http.ResponseWriter, r *http.Request) bool {
 	c := netconn.Of(r.Context())
 	if c == nil {
 		return true
 	}
-	both, unseen := c.Framing(r.ContentLength)
-	if both {
+	unseen, refused := c.Framing(r.ContentLength, nil)
+	if refused != nil {
 		w.Header().Set("Connection", "close")
-		fail(w, problem.BadRequest("two_lengths", "A request has a Content-Length or a Transfer-Encoding, not both."))
+		fail(w, problem.Of(refused, false))
 		return false
 	}
 	if unseen && len(r.TransferEncoding) > 0 {

@@ -15,6 +15,7 @@ import (
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/netconn"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -54,6 +55,12 @@ func TestS17ARequestWithTwoLengthsIsRefused(t *testing.T) {
 		"partly with the one before":  {[]string{length + part, rest}, 0, "200 200 ."},
 		"partly with chunked":         {[]string{chunked + part, rest}, 0, "200 200 ."},
 		"partly after two others":     {[]string{length + length + part, "", rest}, 0, "200 200 200 ."},
+		"a bare line feed":            {[]string{length, strings.Replace(length, "x\r\n", "x\n", 1)}, 0, "200 400 ."},
+		"bare line feeds":             {[]string{strings.ReplaceAll(length, "\r\n", "\n")}, 0, "400 ."},
+		"a bare one, byte by byte":    {[]string{strings.Replace(length, "2\r\n", "2\n", 1)}, 1, "400 ."},
+		"a bare one at the end":       {[]string{strings.Replace(length, "\r\n\r\n", "\r\n\n", 1)}, 0, "400 ."},
+		"a folded line":               {[]string{strings.Replace(length, "x\r\n", "x\r\nA: b\r\n y\r\n", 1)}, 0, "400 ."},
+		"a folded line, by seven":     {[]string{strings.Replace(length, "x\r\n", "x\r\nA: b\r\n\ty\r\n", 1)}, 7, "400 ."},
 		"length with the one before":  {[]string{length + length, "", length, length}, 0, "200 200 200 200"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +100,7 @@ func TestS17ABodyIsNoHeader(t *testing.T) {
 		arrived <- struct{}{}
 		_, _ = io.Copy(io.Discard, r.Body)
 	}), time.Minute, slog.New(slog.DiscardHandler))
-	s.Limit(httpapi.Limits{Bytes: pool})
+	s.Limit(bound(netconn.Limits{Bytes: pool}))
 	check.Must(t, s.Start(t.Context()))
 	defer func() { check.Must(t, s.Stop(context.WithoutCancel(t.Context()))) }()
 	conn := check.Value((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"footfall/adapters/httpapi/limits"
+	"footfall/adapters/httpapi/meter"
 	"footfall/adapters/httpapi/netconn"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
@@ -25,51 +26,15 @@ import (
 // path's variable.
 type Action func(w http.ResponseWriter, r *http.Request, variable string) (body []byte, err error)
 
-// Route is one line of a listener's table.
-type Route struct {
-	Method string
-	// Path has at most one variable, such as /visit/{page_id}.
-	Path string
-	// Slashes: the variable may have slashes, also at its beginning and end. Where another
-	// route has the same prefix and a suffix, that comes before this one.
-	Slashes bool
-	Do      Action
-	// Query are the parameters of the route. One of another name is refused: what its
-	// sender meant would be lost. Nil: any is admitted, or Do checks them.
-	Query []string
-	// MaxBody is the largest body that Do takes, by Body, in bytes. It is there before Do is
-	// called. 0: Do takes none.
-	MaxBody int64
-	// JSONBody: a body of another type is ignored.
-	JSONBody bool
-	// Writes: the route changes something, so a failure may be in doubt, and
-	// HEAD isn't GET.
-	Writes bool
-	// IgnoresDisconnect: the route ends soon by itself, so its request's
-	// context does not end when the caller disconnects.
-	IgnoresDisconnect bool
-	// Plain: answers are text instead of JSON, and errors the text "failed".
-	Plain bool
-	// Vital: no limit applies to the route.
-	Vital bool
-	// Stream: the answer goes on until the caller or the server ends it, so
-	// the limit of requests in flight does not apply.
-	Stream bool
-}
-
-func (rt *Route) methods() []string {
-	if rt.Method == http.MethodGet && !rt.Writes && !rt.Stream {
-		return []string{http.MethodGet, http.MethodHead}
-	}
-	return []string{rt.Method}
-}
+// Route is a route of a Handler. Body has the body that its action takes.
+type Route = request.Route[Action]
 
 // HandlerOptions is what a handler needs.
 type HandlerOptions struct {
 	// Routes are tried in their order, so the busiest come first.
 	Routes []Route
 	// Metrics may be nil.
-	Metrics *Metrics
+	Metrics *meter.Metrics
 	// Identify tells which client sent a request.
 	Identify limits.Identify
 	// Bytes bounds those of bodies that are held at a time. It may be nil, for no bound.
@@ -105,9 +70,9 @@ func NewHandler(o HandlerOptions) *Handler {
 		rt := &o.Routes[i]
 		e := &endpoint{Route: rt, path: newPathMatcher(rt), handler: h}
 		if o.Metrics != nil {
-			e.meter = o.Metrics.of(rt)
+			e.meter = o.Metrics.Of(rt.Path, rt.Method, rt.Stream)
 		}
-		h.router.MatcherFunc(e.path.match).Methods(e.methods()...).Name(e.Method + " " + e.Path).Handler(e)
+		h.router.MatcherFunc(e.path.match).Methods(e.Methods()...).Name(e.Method + " " + e.Path).Handler(e)
 	}
 	h.router.NotFoundHandler = http.HandlerFunc(h.notFound)
 	h.router.MethodNotAllowedHandler = http.HandlerFunc(h.methodNotAllowed)
@@ -134,7 +99,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
-	h.refuse(w, r, &Route{Path: unmatched}, problem.NotFound("no_such_route", "Nothing is served at this path."))
+	h.refuse(w, r, &Route{Path: meter.Unmatched}, problem.NotFound("no_such_route", "Nothing is served at this path."))
 }
 
 func (h *Handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +110,7 @@ func (h *Handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		if rt.Match(r, &match); match.MatchErr == mux.ErrMethodMismatch { //nolint:errorlint // mux doesn't wrap it
 			found := rt.GetHandler().(*endpoint).Route
 			at = cmp.Or(at, found) // the first, which has the longer path
-			allow = append(allow, found.methods()...)
+			allow = append(allow, found.Methods()...)
 		}
 		return nil
 	})
@@ -163,7 +128,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, at *Route, f pr
 	}
 	h.Fail(w, f, at.Plain)
 	if h.options.Metrics != nil {
-		h.options.Metrics.refused(at.Path, r.Method, f.Status, time.Since(start))
+		h.options.Metrics.Refused(at.Path, r.Method, f.Status, time.Since(start))
 	}
 }
 
@@ -184,7 +149,7 @@ type endpoint struct {
 	*Route
 	path    pathMatcher
 	handler *Handler
-	meter   *meter
+	meter   *meter.Route
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -192,23 +157,23 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, code := http.StatusOK, ""
 	traced := e.handler.options.Log.Enabled(r.Context(), slog.LevelDebug)
 	if traced {
-		RequestID(w, r) // now, while the answer's header can be written
+		request.ID(w.Header(), r.Header) // now, while the answer's header can be written
 	}
 	if err := e.run(w, r); err != nil {
 		f := problem.Of(err, e.Writes)
 		if f.Unexpected {
-			e.handler.options.Log.Error("http request failed", "request_id", RequestID(w, r), "route", e.Path, "error", err)
+			e.handler.options.Log.Error("http request failed", append(request.LogIDs(w.Header(), r.Header), "route", e.Path, "error", err)...)
 		}
 		status, code = f.Status, f.Code
 		e.handler.Fail(w, f, e.Plain)
 	}
 	took := time.Since(start)
 	if e.meter != nil {
-		e.meter.observe(r.Method, status, took)
+		e.meter.Observe(r.Method, status, took)
 	}
 	if traced {
-		e.handler.options.Log.Debug("http request", "request_id", RequestID(w, r), "route", e.Path, "method", r.Method,
-			"status", status, "code", code, "duration", took)
+		e.handler.options.Log.Debug("http request", append(request.LogIDs(w.Header(), r.Header), "route", e.Path, "method", r.Method,
+			"status", status, "code", code, "duration", took)...)
 	}
 }
 

@@ -51,5 +51,5 @@ func fail(w http.ResponseWriter, f problem.Fault) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(f.Status)
-	_, _ = w.Write(f.JSON(http.StatusText(f.Status)))
+	_, _ = w.Write(f.JSON())
 }

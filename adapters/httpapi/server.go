@@ -15,23 +15,10 @@ import (
 	"footfall/adapters/httpapi/netconn"
 )
 
-const (
-	// maxHeaderBytes bounds a request's line and headers together; net/http reads up to
-	// 4 KiB more. It leaves room for a read of 1,000 pages in one URL where each name takes 23
-	// bytes there.
-	maxHeaderBytes = 32 << 10
-	headerTime     = 5 * time.Second
-	idleTime       = 2 * time.Minute
-	// writeTime is added to the time of a request, so that one whose body
-	// took all of it can still be answered.
-	writeTime = 5 * time.Second
-	// callerTime is how long a stop waits for callers that have not sent all of
-	// their requests.
-	callerTime = time.Second
-	// headerGrace is how long it waits for the headers of new connections,
-	// which are mostly there already.
-	headerGrace = 100 * time.Millisecond
-)
+// maxHeaderBytes bounds a request's line and headers together; net/http reads up to
+// 4 KiB more. It leaves room for a read of 1,000 pages in one URL where each name takes 23
+// bytes there.
+const maxHeaderBytes = 32 << 10
 
 // errStopped: a server is started at most once, and not after Stop.
 var errStopped = errors.New("http server was started or stopped before")
@@ -39,19 +26,17 @@ var errStopped = errors.New("http server was started or stopped before")
 // Server is one listener with its handler. Start and Stop may be called from
 // different goroutines, Stop any number of times, also without Start.
 type Server struct {
-	addr           string
-	log            *slog.Logger
-	http           *http.Server
-	undrained      context.Context // ends when draining begins
-	drain          context.CancelFunc
-	stop           context.CancelFunc
-	connections    *connections
-	working        atomic.Int64 // handlers that don't wait for their callers
-	awaitingHeader sync.Map     // *netconn.Conn: those that have sent no whole header yet
+	addr        string
+	log         *slog.Logger
+	http        *http.Server
+	undrained   context.Context // ends when draining begins
+	drain       context.CancelFunc
+	connections *netconn.Connections
+	working     atomic.Int64 // handlers that don't wait for their callers
 
 	mu       sync.Mutex
 	used     bool
-	listener net.Listener
+	listener *netconn.Listener
 	served   chan struct{} // closed when the accepting goroutine is gone
 }
 
@@ -100,18 +85,16 @@ func StreamContext(r *http.Request, sendBuffer int) (ctx context.Context, leave 
 // any). requestTime bounds the reading of a request. A connection is closed when
 // its answer isn't written 5 s later. Contexts of requests have no deadline.
 func NewServer(addr string, handler http.Handler, requestTime time.Duration, log *slog.Logger) *Server {
-	s := &Server{addr: addr, log: log}
+	s := &Server{addr: addr, log: log, connections: netconn.NewConnections(netconn.Limits{}, log)}
 	s.undrained, s.drain = context.WithCancel(context.Background())
-	stopping, stop := context.WithCancel(context.Background())
-	s.stop, s.connections = stop, newConnections(stopping, log.With("addr", addr))
 	base := context.WithValue(context.Background(), serverKey{}, s)
 	s.http = &http.Server{
 		Handler:           s.tracked(handler),
 		ConnState:         s.trackState,
-		ReadHeaderTimeout: min(headerTime, requestTime),
+		ReadHeaderTimeout: min(netconn.HeaderTime, requestTime),
 		ReadTimeout:       requestTime,
-		WriteTimeout:      requestTime + writeTime,
-		IdleTimeout:       idleTime,
+		WriteTimeout:      requestTime + netconn.WriteTime,
+		IdleTimeout:       netconn.IdleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnContext:       netconn.WithConn,
@@ -123,8 +106,12 @@ func NewServer(addr string, handler http.Handler, requestTime time.Duration, log
 	return s
 }
 
-// Limit bounds what callers take. It has to be called before Start.
-func (s *Server) Limit(l Limits) { s.connections.Limits = l }
+// bodyDeadline is when a body has to be there whose header has just been read.
+func (s *Server) bodyDeadline() time.Time { return time.Now().Add(s.http.ReadTimeout) }
+
+// Limit bounds what callers take, together with other servers that have the same
+// connections. It has to be called before Start.
+func (s *Server) Limit(c *netconn.Connections) { s.connections = c }
 
 // Start listens and returns; requests are served from then on.
 func (s *Server) Start(ctx context.Context) error {
@@ -133,15 +120,14 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.used {
 		return errStopped
 	}
-	var lc net.ListenConfig
-	accepting, err := lc.Listen(ctx, "tcp", s.addr)
+	accepting, err := netconn.Listen(ctx, s.addr, s.connections, s.log.With("addr", s.addr))
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", s.addr, err)
+		return err
 	}
 	s.used, s.listener, s.served = true, accepting, make(chan struct{})
 	go func() {
 		defer close(s.served)
-		if err := s.http.Serve(acceptor{netconn.Listener{Listener: accepting}, s.connections}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(accepting); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("http listener failed", "addr", s.addr, "error", err)
 		}
 	}()
@@ -180,13 +166,14 @@ func (s *Server) Stop(ctx context.Context) error {
 	if served == nil {
 		return nil
 	}
-	s.stop()
 	_ = s.listener.Close()
 	<-served
-	s.awaitHeaders(ctx)
+	// net/http would wait for headers for 5 s, and would serve no request whose header it
+	// reads after its shutdown began.
+	s.listener.AwaitHeaders(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- s.http.Shutdown(ctx) }()
-	err := s.awaitShutdown(ended)
+	err := netconn.AwaitShutdown(ended, &s.working)
 	_ = s.http.Close() // the listener is closed already; it closes the other connections
 	if err != nil {
 		return fmt.Errorf("stop listening on %s: %w", s.addr, err)
@@ -194,69 +181,18 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// awaitHeaders waits for the headers of connections that have not sent one, and
-// closes those that don't send it soon. net/http would wait for them for 5 s,
-// and would serve no request whose header it reads after its shutdown began.
-func (s *Server) awaitHeaders(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, headerGrace)
-	defer cancel()
-	awaited := func() (one bool) {
-		s.awaitingHeader.Range(func(any, any) bool {
-			one = true
-			return false
-		})
-		return one
-	}
-	for awaited() && ctx.Err() == nil {
-		time.Sleep(5 * time.Millisecond)
-	}
-	s.awaitingHeader.Range(func(c, _ any) bool {
-		_ = c.(*netconn.Conn).Close()
-		return true
-	})
-}
-
-// quietPolls is how many polls in a row have to find no handler at work.
-const quietPolls = 10
-
-// awaitShutdown returns when a shutdown has ended, with its error if a handler
-// is at work then. It also returns when only callers that have not sent all of
-// their requests are left.
-func (s *Server) awaitShutdown(ended <-chan error) error {
-	callersUntil := time.Now().Add(callerTime)
-	quiet := 0 // polls in a row at which no handler was at work
-	for {
-		select {
-		case err := <-ended:
-			if s.working.Load() == 0 {
-				return nil
-			}
-			return err
-		case <-time.After(10 * time.Millisecond):
-			if s.working.Load() > 0 {
-				quiet = 0
-			}
-			// An answer is sent a moment after its handler has returned.
-			if quiet++; quiet > quietPolls && time.Now().After(callersUntil) {
-				return nil
-			}
-		}
-	}
-}
-
-// trackState keeps awaitingHeader and the bound of connections. net/http calls it for one
-// connection at a time.
+// trackState is http.Server.ConnState.
 func (s *Server) trackState(of net.Conn, state http.ConnState) {
 	c := of.(*netconn.Conn)
-	s.connections.track(c, state)
-	if state == http.StateNew || state == http.StateIdle {
-		c.AwaitHeader()
-	}
-	if state == http.StateNew {
-		s.awaitingHeader.Store(c, nil)
-	} else if !c.SawHeader {
-		c.SawHeader = true
-		s.awaitingHeader.Delete(c)
+	switch state {
+	case http.StateNew:
+		s.listener.Track(c, netconn.New)
+	case http.StateActive:
+		s.listener.Track(c, netconn.Active)
+	case http.StateIdle:
+		s.listener.Track(c, netconn.Idle)
+	case http.StateClosed, http.StateHijacked:
+		s.listener.Track(c, netconn.Closed)
 	}
 }
 
@@ -267,10 +203,10 @@ func (s *Server) tracked(handler http.Handler) http.Handler {
 		s.working.Add(1)
 		defer s.working.Add(-1)
 		w.Header()["X-Content-Type-Options"] = noSniff
-		if s.undrained.Err() != nil || s.connections.waiting.Load() {
+		if s.undrained.Err() != nil || s.connections.Waiting() {
 			w.Header().Set("Connection", "close")
 		}
-		if !hasOneLength(w, r) {
+		if !isUnambiguous(w, r) {
 			return
 		}
 		if r.Body != http.NoBody {

@@ -221,11 +221,11 @@ func drip(first, again string) func(net.Conn) {
 
 // flood sends the first text, and then so many bytes of the second, unless the
 // caller closes the connection before.
-func flood(first, again string, bytes int) func(net.Conn) {
+func flood(first, again string, bytes int64) func(net.Conn) {
 	return func(c net.Conn) {
 		more := []byte(again) // once: the test counts what is allocated
 		_, err := io.WriteString(c, first)
-		for sent := 0; err == nil && sent < bytes; sent += len(more) {
+		for sent := int64(0); err == nil && sent < bytes; sent += int64(len(more)) {
 			_, err = c.Write(more)
 		}
 		hang(c)

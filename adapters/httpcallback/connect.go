@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -27,6 +28,8 @@ const maxTried = 4
 // use, since a dialer connects to two addresses at a time.
 type route struct {
 	*Notifier
+	limits   *addresses
+	pauses   bool // its failures begin pauses, which hold it
 	host     string
 	endpoint publishing.Endpoint
 	report   string
@@ -38,6 +41,8 @@ type route struct {
 	again  deferral         // of an address at its limit
 	paused time.Time        // when the pause of an address is over
 	at     netip.AddrPort   // is that address
+
+	to netip.AddrPort // is connected to, if the attempt has a connection
 }
 
 // end ends what the attempt has begun.
@@ -46,7 +51,7 @@ func (r *route) end() {
 	defer r.mu.Unlock()
 	r.ended = true
 	for _, c := range r.held {
-		r.addresses.release(c)
+		r.limits.release(c)
 	}
 	r.held = nil
 }
@@ -58,6 +63,11 @@ func (r *route) control(network, address string, _ syscall.RawConn) error {
 	if err != nil || network != "tcp4" && network != "tcp6" {
 		return forbidden("it resolves to no TCP address")
 	}
+	return r.admit(ap)
+}
+
+// admit checks an address, and counts a connection to it.
+func (r *route) admit(ap netip.AddrPort) error {
 	if port := ap.Port(); port != 80 && port != 443 && port < 1024 {
 		return forbidden("its port is not 80, 443, or from 1024")
 	}
@@ -80,11 +90,11 @@ func (r *route) begin(to netip.AddrPort) error {
 	if r.ended || len(r.tried) == maxTried {
 		return errSkipped
 	}
-	if until, paused := r.failures.until(to.String(), now); paused {
+	if until, paused := r.failures.until(to.String(), now); paused && r.pauses {
 		r.paused, r.at = until, to
 		return errSkipped
 	}
-	c, again := r.addresses.acquire(r.target(to), now)
+	c, again := r.limits.acquire(r.target(to), now)
 	if c == nil {
 		if r.again.until.IsZero() || again.until.Before(r.again.until) {
 			r.again = again
@@ -100,27 +110,23 @@ func (r *route) target(to netip.AddrPort) target {
 	return target{publishing.NetworkOf(to.Addr()), r.endpoint, r.report}
 }
 
-// accepted notes that the endpoint has accepted its report on a connection.
-func (r *route) accepted(on net.Conn) {
-	if to, err := netip.ParseAddrPort(on.RemoteAddr().String()); err == nil {
-		r.addresses.accept(r.target(plain(to)))
-	}
-}
+// accepted notes that the endpoint has accepted its report.
+func (r *route) accepted() { r.addresses.accept(r.target(r.to)) }
 
 // connect dials the host of u, with TLS for https. It ends when ctx does, and closes what
 // it opened if it fails. Errors: errSkipped if an address was not connected to because of
 // its limit, or none was because of limits and pauses.
 func (r *route) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	dialer := &net.Dialer{Resolver: r.resolver, Control: r.control, KeepAlive: -1}
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), portOf(u.Scheme)), 10, 16)
+	if err != nil {
+		return nil, forbidden("its port is no number")
+	}
 	began := time.Now()
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(r.host, port))
+	conn, err := r.dial(ctx, uint16(port))
 	if err != nil {
 		return nil, r.unreached(ctx, time.Since(began), err)
 	}
-	if to, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-		r.failures.succeeded(plain(to).String())
-	}
+	r.failures.succeeded(r.to.String())
 	if u.Scheme == "http" {
 		return conn, nil
 	}
@@ -132,11 +138,28 @@ func (r *route) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	return secure, nil
 }
 
+// dial connects to the host.
+func (r *route) dial(ctx context.Context, port uint16) (net.Conn, error) {
+	if r.proxy != (Proxy{}) {
+		return r.dialVia(ctx, port)
+	}
+	conn, err := r.dialer().DialContext(ctx, "tcp", net.JoinHostPort(r.host, strconv.Itoa(int(port))))
+	if err == nil {
+		r.to = plain(conn.RemoteAddr().(*net.TCPAddr).AddrPort())
+	}
+	return conn, err
+}
+
+// dialer checks every address to which it connects.
+func (r *route) dialer() *net.Dialer {
+	return &net.Dialer{Resolver: r.resolver, Control: r.control, KeepAlive: -1}
+}
+
 // unreached notes the addresses to which no connection was made, and returns why.
 func (r *route) unreached(ctx context.Context, took time.Duration, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.tried) > 0 && localFault(err) == nil && !r.cutShort(ctx, took) {
+	if r.pauses && len(r.tried) > 0 && localFault(err) == nil && !isProxysFault(err) && !r.cutShort(ctx, took) {
 		for _, to := range r.tried {
 			r.failures.failed(to.String(), r.now())
 		}

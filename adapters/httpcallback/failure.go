@@ -44,9 +44,12 @@ func localFault(err error) error {
 func explain(ctx context.Context, err error) error {
 	lookup, isLookup := errors.AsType[*net.DNSError](err)
 	op, isOp := errors.AsType[*net.OpError](err)
+	via, isVia := errors.AsType[proxyError](err)
 	switch {
 	case err == nil:
 		return nil
+	case isVia:
+		return proxyError{explain(ctx, via.cause), via.target}
 	case isOp && errors.Is(op.Err, publishing.ErrForbidden):
 		return op.Err // without the text that the dialer has put before it
 	case errors.Is(err, publishing.ErrForbidden):

@@ -39,11 +39,14 @@ func (n *Notifier) checkAddress(a netip.Addr, host string) error {
 	if n.policy.contains(a, host) {
 		return nil
 	}
-	if !n.policy.matches(host) || n.public.SafeAddr(a) != nil || isISATAP(a) {
+	if !n.policy.matches(host) || !n.isPublic(a) {
 		return forbidden("the address " + a.String() + " may not be called")
 	}
 	return nil
 }
+
+// isPublic reports whether an address is one of the public internet.
+func (n *Notifier) isPublic(a netip.Addr) bool { return n.public.SafeAddr(a) == nil && !isISATAP(a) }
 
 // numericEnd reports whether the last label of a host is a number, and so no
 // top-level domain: all digits, or 0x and hexadecimal digits.

@@ -20,7 +20,7 @@ func TestS15MetadataAddressesAreNeverCalled(t *testing.T) {
 	n := New(p, Options{})
 	control := func(host, a string) error {
 		network := map[bool]string{false: "tcp6", true: "tcp4"}[netip.MustParseAddr(a).Is4()]
-		r := route{Notifier: n, host: host}
+		r := route{Notifier: n, limits: n.addresses, host: host}
 		defer r.end()
 		return r.control(network, net.JoinHostPort(a, "80"), nil)
 	}

@@ -187,10 +187,13 @@ func TestS9AnEndpointThatFailsForLongIsPaused(t *testing.T) {
 	called := 0
 	for range 6 * 60 { // six hours of windows
 		a := n.Notify(t.Context(), report(), s.endpoint("/"), 1)
-		if a.Outcome == publishing.Failed {
+		switch {
+		case a.Outcome == publishing.Failed:
 			called++
-		} else if a.Number != 0 || !errors.Is(a.Err, publishing.ErrPaused) || !strings.HasPrefix(a.Err.Error(), "abandoned: it is paused until 2") || a.Until.Before(c.now()) {
+		case a.Number != 0 || !errors.Is(a.Err, publishing.ErrPaused) || !strings.HasPrefix(a.Err.Error(), "abandoned: it is paused until 2") || a.Until.Before(c.now()):
 			t.Fatalf("%+v", a)
+		default: // after the loop the last pause may be over
+			check.Equal(t, n.Paused(), 1, "what is paused")
 		}
 		check.Equal(t, n.Notify(t.Context(), report(), neighbour.endpoint("/"), 1).Outcome, publishing.Delivered, "the neighbour")
 		c.advance(time.Minute)
@@ -198,7 +201,6 @@ func TestS9AnEndpointThatFailsForLongIsPaused(t *testing.T) {
 	if called < 10 || called > 25 {
 		t.Errorf("it was called %d times in six hours", called)
 	}
-	check.Equal(t, n.Paused(), 1, "what is paused")
 	works.Store(true)
 	c.advance(time.Hour)
 	for range 10 {

@@ -3,8 +3,8 @@
 // Format: one POST of the report's JSON over HTTP/1.1, with webhook-id and
 // webhook-timestamp, and with the count in the query too. With a secret it is
 // signed. Delivery: one attempt a delivery, on a connection of its own. Failure:
-// publishing.Attempt says what happened. It follows no redirects and uses no
-// proxies. It checks every address at connect time.
+// publishing.Attempt says what happened. It follows no redirects. It uses a proxy only
+// if there is one in its options. It checks every address at connect time.
 package httpcallback
 
 import (
@@ -36,6 +36,8 @@ type Options struct {
 	Resolver *net.Resolver
 	// Rate bounds the connections to one address.
 	Rate Rate
+	// Proxy connects to addresses of the public internet; the zero value is none.
+	Proxy Proxy
 	// Contact is a URL of the owner, which the User-Agent names; it may be empty.
 	Contact Contact
 	// Now is the clock of limits and pauses; nil means time.Now.
@@ -51,8 +53,10 @@ type Notifier struct {
 	secrets   Secrets
 	resolver  *net.Resolver
 	userAgent string
+	proxy     Proxy
 	now       func() time.Time
-	addresses *addresses
+	// addresses bound the connections of Notify, and retried those of Retry.
+	addresses, retried *addresses
 	// failures are those of endpoints, by their URL, and of addresses with a port.
 	failures *failures
 }
@@ -72,8 +76,10 @@ func New(p Policy, o Options) *Notifier {
 		// server would block a thread.
 		resolver:  cmp.Or(o.Resolver, &net.Resolver{PreferGo: true}),
 		userAgent: o.Contact.userAgent(),
+		proxy:     o.Proxy,
 		now:       now,
 		addresses: newAddresses(o.Rate),
+		retried:   newAddresses(o.Rate),
 		failures:  &failures{pauses: publishing.NewPauses()},
 	}
 }
@@ -99,8 +105,18 @@ func (n *Notifier) Notify(ctx context.Context, r publishing.Report, e publishing
 		a.ReportID, a.Number, a.Endpoint = r.ID, number-1, e
 		return a
 	}
+	return n.notify(ctx, r, e, number, &route{Notifier: n, limits: n.addresses, pauses: true})
+}
+
+// Retry makes one attempt, whatever failed before. If it fails, it begins no pause; if it
+// succeeds, it ends one.
+func (n *Notifier) Retry(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	return n.notify(ctx, r, e, number, &route{Notifier: n, limits: n.retried})
+}
+
+func (n *Notifier) notify(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int, way *route) publishing.Attempt {
 	began := time.Now()
-	a, err := n.attempt(ctx, r, e)
+	a, err := n.attempt(ctx, r, e, way)
 	a.ReportID, a.Number, a.Endpoint = r.ID, number, e
 	if a.Outcome != "" { // it was not made
 		a.Number--
@@ -108,9 +124,11 @@ func (n *Notifier) Notify(ctx context.Context, r publishing.Report, e publishing
 	}
 	a.Unsent, a.Err = errors.Is(err, errUnsent), err
 	a.Outcome, a.HostFailed = Classify(a.Status, err)
-	a.HostFailed = a.HostFailed && !a.Unsent
+	a.HostFailed = a.HostFailed && !a.Unsent && !isProxysFault(err)
 	a.Took = time.Since(began)
-	n.remember(ctx, a)
+	if way.pauses || a.Outcome == publishing.Delivered {
+		n.remember(ctx, a)
+	}
 	return a
 }
 
@@ -121,7 +139,7 @@ func (n *Notifier) remember(ctx context.Context, a publishing.Attempt) {
 		n.failures.succeeded(string(a.Endpoint))
 	case a.Status == http.StatusGone:
 		n.failures.gone(string(a.Endpoint), n.now())
-	case a.Outcome == publishing.Failed && !a.Unsent && (a.Status != 0 || !n.cutShort(ctx, a.Took)):
+	case a.Outcome == publishing.Failed && !a.Unsent && !isProxysFault(a.Err) && (a.Status != 0 || !n.cutShort(ctx, a.Took)):
 		n.failures.failed(string(a.Endpoint), n.now())
 	}
 }
@@ -148,14 +166,14 @@ func Classify(status int, err error) (outcome publishing.Outcome, hostFailed boo
 	return publishing.Failed, status == 0 || status >= http.StatusInternalServerError
 }
 
-func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishing.Endpoint) (a publishing.Attempt, err error) {
+func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishing.Endpoint, way *route) (a publishing.Attempt, err error) {
 	u, err := n.parse(e)
 	if err != nil {
 		return a, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	way := &route{Notifier: n, host: u.Hostname(), endpoint: e, report: r.ID}
+	way.host, way.endpoint, way.report = u.Hostname(), e, r.ID
 	defer way.end()
 	conn, err := way.connect(ctx, u)
 	if errors.Is(err, errSkipped) {
@@ -170,7 +188,7 @@ func (n *Notifier) attempt(ctx context.Context, r publishing.Report, e publishin
 	defer func() { _ = conn.Close() }()
 	a, err = exchange(conn, n.request(u, r, time.Now()))
 	if outcome, _ := Classify(a.Status, err); outcome == publishing.Delivered {
-		way.accepted(conn)
+		way.accepted()
 	}
 	return a, explain(ctx, err)
 }

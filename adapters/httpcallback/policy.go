@@ -144,3 +144,6 @@ func (p Policy) mayResolve(host string) bool {
 	return p.matches(host) || len(p.ranges) > 0 ||
 		slices.ContainsFunc(p.rules, func(r rule) bool { return patternMatches(r.pattern, host) })
 }
+
+// IsNone tells whether no endpoint may be called.
+func (p Policy) IsNone() bool { return !p.public && len(p.ranges) == 0 && len(p.rules) == 0 }

@@ -31,7 +31,7 @@ func (t *tx) startMoves(r *sharding.Ring) {
 	for _, arc := range r.AddedArcs(t.id) {
 		if _, is := slices.BinarySearch(occupied, arc); is {
 			t.quarantine(arc, r.Table())
-			t.dropKeys(arc)
+			t.dropBeside(arc)
 		}
 	}
 	for _, name := range []string{inMoves, inIncoming, inMarks} {
@@ -62,7 +62,7 @@ func (t *tx) reclaim(arc counting.Arc, table counting.Epoch) {
 	}
 	t.quarantine(arc, table) // what came since it was claimed
 	if stage == counting.Released {
-		t.dropKeys(arc)
+		t.dropBeside(arc)
 		return
 	}
 	movePrefix(t.table(inFrozen), arcKey(arc), t.pages, arcKey(arc))
@@ -133,10 +133,11 @@ func arcsIn(b bucket) (arcs []counting.Arc) {
 	return arcs
 }
 
-// occupied are the arcs of which the node has live pages or keys, in ascending
+// occupied are the arcs of which the node has live pages, keys or histories, in ascending
 // order.
 func (t *tx) occupied() []counting.Arc {
-	arcs := arcsIn(t.pages)
+	h := t.historyTables()
+	arcs := append(arcsIn(t.pages), h.arcs()...)
 	for _, of := range t.keyDays(true) {
 		arcs = append(arcs, arcsIn(of)...)
 	}

@@ -21,12 +21,16 @@ type database struct {
 	file os.FileInfo // what was at the path when it was opened; it never shrinks
 }
 
+// fileStep is by how much a file grows at a time. Each growth is synced.
+const fileStep = 1 << 20
+
 // openDatabase opens or makes the file at a path.
 func openDatabase(path string, o *bolt.Options) (*database, error) {
 	db, err := bolt.Open(path, 0o600, o)
 	if err != nil {
 		return nil, err
 	}
+	db.AllocSize = fileStep
 	file, err := os.Stat(path)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -119,6 +123,9 @@ func (f *boltFile) Update(change func(bucket) error) error {
 // refusedByDisk adds to an error what the system said of the disk, without a path.
 func refusedByDisk(whole, err error) error {
 	var errno syscall.Errno
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		whole = counting.Mark(whole, counting.ErrNoRoom)
+	}
 	if errors.As(err, &errno) {
 		return &counting.ServerError{Says: errno.Error(), Err: whole}
 	}

@@ -44,8 +44,9 @@ func openDB(ctx context.Context, dir string, open openFile, checking time.Durati
 	path := filepath.Join(dir, fileName)
 	// An empty file was left by a start that was interrupted.
 	info, err := os.Stat(path)
-	fresh := err != nil || info.Size() == 0
+	fresh, size := err != nil || info.Size() == 0, int64(0)
 	if !fresh {
+		size = info.Size()
 		if err := check(ctx, path, dir, checking); err != nil {
 			return nil, err
 		}
@@ -54,6 +55,7 @@ func openDB(ctx context.Context, dir string, open openFile, checking time.Durati
 	// to write it.
 	db, err := openDatabase(path, &bolt.Options{
 		Timeout: lockWait, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true, OpenFile: open,
+		InitialMmapSize: mapped(size),
 	})
 	if err != nil {
 		return nil, openError(dir, err)
@@ -94,16 +96,7 @@ func check(ctx context.Context, path, dir string, limit time.Duration) error {
 	if err != nil {
 		return openError(dir, err)
 	}
-	err = db.View(func(tx *bolt.Tx) error {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		if lacks := tx.Size() - info.Size(); lacks > 0 {
-			return fmt.Errorf("%w: its last %d bytes are missing", ErrDamaged, lacks)
-		}
-		return walk(ctx, tx.Cursor().Bucket(), limit)
-	})
+	err = db.View(func(tx *bolt.Tx) error { return checkPages(ctx, tx, path, limit) })
 	switch err := errors.Join(err, db.Close()); {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("embedded: check %s: %w", path, err)
@@ -111,6 +104,18 @@ func check(ctx context.Context, path, dir string, limit time.Duration) error {
 		return fmt.Errorf("embedded: %s is %w", path, err)
 	}
 	return nil
+}
+
+// checkPages is what check does in a transaction.
+func checkPages(ctx context.Context, tx *bolt.Tx, path string, limit time.Duration) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if lacks := tx.Size() - info.Size(); lacks > 0 {
+		return fmt.Errorf("%w: its last %d bytes are missing", ErrDamaged, lacks)
+	}
+	return walk(ctx, tx.Cursor().Bucket(), limit)
 }
 
 // errTimeUp ends a walk that has no time left.

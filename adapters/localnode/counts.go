@@ -3,6 +3,7 @@ package localnode
 import (
 	"context"
 	"encoding/binary"
+	"time"
 
 	"footfall/domain/counting"
 )
@@ -27,16 +28,20 @@ func (n *core) Apply(ctx context.Context, b *counting.Batch) (receipt counting.R
 			receipt = *answer
 			return nil
 		}
-		if receipt.Refused, err = t.applyItems(b); err != nil {
+		if receipt.At, err = t.startPlacing(b); err != nil {
 			return err
 		}
-		t.saveSession(b, counting.Applied{Seq: b.Seq, Refused: receipt.Refused})
+		if receipt.Refused, err = t.applyItems(b, receipt.At); err != nil {
+			return err
+		}
+		t.saveSession(b, counting.Applied{Seq: b.Seq, Refused: receipt.Refused, At: receipt.At})
 		return nil
 	})
 	return receipt, err
 }
 
-func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err error) {
+// applyItems applies the items of a batch that is placed at a time, which is zero if it is not.
+func (t *tx) applyItems(b *counting.Batch, at time.Time) (refused []counting.Refusal, err error) {
 	if t.countOnce(); !b.Repeated {
 		free := t.free()
 		t.pageLimit, t.diskFull = b.PageLimit, free > 0 && free < b.DiskReserve
@@ -48,7 +53,7 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 		}
 		item++
 	}
-	t.values = make([]byte, 0, 8*len(b.Visits))
+	t.values = make([]byte, 0, 16*len(b.Visits))
 	for _, v := range b.Visits {
 		note(t.add(v))
 	}
@@ -68,8 +73,21 @@ func (t *tx) applyItems(b *counting.Batch) (refused []counting.Refusal, err erro
 			note(t.addKeyed(k, &days, b))
 		}
 	}
-	for _, s := range b.SetCounts {
-		note(t.setCount(s))
+	if len(b.SetCounts) > 0 {
+		h, err := t.history()
+		if err != nil {
+			return nil, err
+		}
+		if at.IsZero() {
+			at = t.at
+		}
+		before := h.Floor
+		for _, s := range b.SetCounts {
+			note(t.setCount(s, &h, at))
+		}
+		if h.Floor != before {
+			return refused, t.saveHistory(h.HistoryState)
+		}
 	}
 	return refused, nil
 }
@@ -94,13 +112,18 @@ func (t *tx) add(v counting.Visit) counting.Reason {
 	}
 	t.values = binary.BigEndian.AppendUint64(t.values, uint64(sum))
 	t.pages.Put(t.key, t.values[len(t.values)-8:])
+	t.place(v.Count)
 	return 0
 }
 
-// setCount sets the count of one page, or says why it can't; 0 is no reason.
-func (t *tx) setCount(s counting.SetCount) counting.Reason {
-	if t.isIncoming(s.Arc) {
+// setCount sets the count of one page, whose history starts again at a time, or says why it can't; 0 is
+// no reason.
+func (t *tx) setCount(s counting.SetCount, h *history, at time.Time) counting.Reason {
+	switch {
+	case t.isIncoming(s.Arc):
 		return counting.Moving
+	case s.History != "" && !h.keeps():
+		return counting.NoHistory
 	}
 	key := t.appendPage(nil, s.Arc, s.Page)
 	isNew := t.pages.Get(key) == nil
@@ -109,6 +132,7 @@ func (t *tx) setCount(s counting.SetCount) counting.Reason {
 			t.count.note(key, -1)
 		}
 		t.pages.Delete(key)
+		h.forget(key)
 		return 0
 	}
 	if isNew {
@@ -118,6 +142,14 @@ func (t *tx) setCount(s counting.SetCount) counting.Reason {
 		t.count.note(key, 1)
 	}
 	t.pages.Put(key, number(s.Count))
+	if s.History == "" {
+		h.restart(key, at)
+		return 0
+	}
+	h.forget(key)
+	if h.add(key, s.History); h.Floor.IsZero() {
+		h.Floor = h.FirstFloor(t.at)
+	}
 	return 0
 }
 
@@ -163,18 +195,18 @@ func (n *core) List(ctx context.Context, e counting.Expected, cursor string) (pa
 		if t.state.Incoming > 0 {
 			return counting.Moving
 		}
-		pages, next = t.listPages(t.pages, nil, cursor)
+		pages, next = t.listPages(t.pages, nil, cursor, t.listed)
 		return nil
 	})
 	return pages, next, err
 }
 
-// listPages returns the first pages of a table whose keys begin with prefix and
+// listPages returns the first pages of a table, at most so many, whose keys begin with prefix and
 // lie after a cursor. Where others follow, next is the cursor of the last.
-func (t *tx) listPages(in bucket, prefix []byte, cursor string) (pages []counting.Visit, next string) {
+func (t *tx) listPages(in bucket, prefix []byte, cursor string, most int) (pages []counting.Visit, next string) {
 	var last []byte
 	for key, value := range scanPrefix(in, prefix, cursor) {
-		if len(pages) == t.listed {
+		if len(pages) == most {
 			return pages, string(last)
 		}
 		last = key

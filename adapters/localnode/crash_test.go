@@ -26,6 +26,7 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 	n := localnode.NewFile(o)
 	check.Must(t, n.Start(t.Context()))
 	enter(t, n)
+	keepHistory(t, n, hours())
 	stop(t, n)
 	answered := int64(0)
 	for round := range int64(5) {
@@ -36,6 +37,11 @@ func TestKilledProcessLosesNothingThatItAnswered(t *testing.T) {
 		if got != answered && got != answered+1 {
 			t.Fatalf("round %d: got %d visits, want the %d that were answered, or one more", round, got, answered)
 		}
+		placed := int64(0)
+		for _, n := range buckets(t, n, "home") {
+			placed += n
+		}
+		check.Equal(t, placed, got, "visits in buckets")
 		if r, err := n.Apply(t.Context(), batch(got)); err != nil || !r.Duplicate {
 			t.Fatalf("round %d: batch %d is no duplicate: %+v, %v", round, got, r, err)
 		}

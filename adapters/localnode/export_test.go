@@ -28,6 +28,40 @@ func (n *core) SpoilPage(at counting.Located) error {
 	})
 }
 
+// SpoilHistory puts something in the place of the packed history of a page that is none.
+func (n *core) SpoilHistory(at counting.Located) error {
+	return n.spoil(func(t *tx) error {
+		t.table(inPacked).Put(t.appendPage(nil, at.Arc, at.Page), []byte("no history"))
+		return nil
+	})
+}
+
+// SpoilBucket puts something in the place of an open bucket that is no number.
+func (n *core) SpoilBucket(u counting.Unit, page counting.Page) error {
+	return n.spoil(func(t *tx) error {
+		t.table(inOpen).Put(append(unitKey(u), page...), []byte("no number"))
+		return nil
+	})
+}
+
+// SpoilSetting puts something in the place of what the node keeps.
+func (n *core) SpoilSetting() error {
+	return n.spoil(func(t *tx) error {
+		t.table(inMeta).Put([]byte("history"), []byte("1h:32d"))
+		return nil
+	})
+}
+
+// StoredHistory is the number of open buckets and that of packed histories.
+func (n *core) StoredHistory() (stored [2]int, err error) {
+	return stored, n.driver.View(func(root bucket) error {
+		for i, name := range []string{inOpen, inPacked} {
+			stored[i] = len(firstKeys(table(root, name), nil, unlimited))
+		}
+		return nil
+	})
+}
+
 // SpoilWindow puts something under the ids of a window that is no set.
 func (n *core) SpoilWindow(w counting.Window) error {
 	return n.spoil(func(t *tx) error {

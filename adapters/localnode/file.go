@@ -49,7 +49,7 @@ func freeOn(dir string) int64 {
 	if syscall.Statfs(dir, &disk) != nil {
 		return 0
 	}
-	return max(1, int64(disk.Bavail)*disk.Bsize)
+	return max(1, int64(disk.Bavail)*int64(disk.Bsize)) //nolint:unconvert // it is a uint32 on macOS
 }
 
 // Start opens the file, and makes it where there is none. Its errors wrap

@@ -31,18 +31,32 @@ import (
 //	keys/DAY/ARC KEY       the fingerprint of an idempotency key; the sequence
 //	                       of a day is the number of its keys
 //	keys/DAY r             number of the requests that brought them
+//	meta/history           what is kept: counting.HistorySetting, a space, and
+//	                       when it began, in Unix seconds; in format 1 "off", or none
+//	open/UNIT PAGE         number of visits in a unit (3 bytes, counting.Unit)
+//	packed/PAGE            counting.Packed
+//	letters/KEY            JSON of savedLetter; KEY is a counting.DeadLetterKey, and the
+//	                       sequence is the number of letters
+//	meta/letters_bytes, letters_dropped
+//	                       numbers: of bytes of their endpoints, of letters that were
+//	                       deleted because of a bound
 //	forget/MS KIND NAME    what is to be looked at then, see forget.go
 //
 // A node whose arcs move has, in memory only:
 //
-//	pages/ARC PAGE         instead of pages/PAGE
+//	pages/ARC PAGE         instead of pages/PAGE, as open and packed
 //	incoming/ARC           a byte, 1 when all keys have come
 //	marks/ARC PAGE         pages of an incoming arc that were imported
 //	moves/ARC              a byte, the counting.Stage, and the number of pages
 //	frozen/ARC PAGE        as pages, of arcs that are claimed
 //	quarantine/EPOCH KIND ARC PAGE
 //	                       as pages, of no count; see quarantine
-const format = "1"
+const (
+	format = "1"
+	// newestFormat is that of a store with a history: programs that read format 1 alone
+	// would not place visits.
+	newestFormat = "2"
+)
 
 // The buckets.
 const (
@@ -55,7 +69,10 @@ const (
 	inEntries  = "entries"
 	inCalls    = "calls"
 	inForget   = "forget"
-	inKeys     = "keys" // made with the first key
+	inKeys     = "keys"    // made with the first key
+	inLetters  = "letters" // made with the first dead letter
+	inOpen     = "open"    // made with the history, as inPacked
+	inPacked   = "packed"
 
 	inIncoming   = "incoming"
 	inMarks      = "marks"
@@ -89,17 +106,17 @@ func checkFormat(root bucket) error {
 		return fmt.Errorf("is %w: it is not Footfall's", ErrFormat)
 	}
 	got := string(meta.Get([]byte("format")))
-	newest, _ := strconv.Atoi(format)
-	if n, err := strconv.Atoi(got); err == nil && n > newest {
-		return fmt.Errorf("is %w: %w", ErrFormat, &counting.FormatError{Format: got, Newest: format})
-	}
-	if got != format {
-		return fmt.Errorf("is %w: version %q, this program reads %s", ErrFormat, got, format)
+	newest, _ := strconv.Atoi(newestFormat)
+	switch n, err := strconv.Atoi(got); {
+	case err == nil && n > newest:
+		return fmt.Errorf("is %w: %w", ErrFormat, &counting.FormatError{Format: got, Newest: newestFormat})
+	case got != format && got != newestFormat:
+		return fmt.Errorf("is %w: version %q, this program reads %s and %s", ErrFormat, got, format, newestFormat)
 	}
 	return nil
 }
 
-// table is a bucket of the root. All but inKeys are always there.
+// table is a bucket of the root. All but inKeys, inLetters, inOpen and inPacked are always there.
 func table(root bucket, name string) bucket {
 	b, _ := root.Bucket([]byte(name))
 	return b
@@ -169,12 +186,15 @@ func (n *core) appendPage(key []byte, arc counting.Arc, page counting.Page) []by
 	return append(key, page...)
 }
 
-// encodeSession: number of the last batch, time in ms, and of each refusal
-// the item in 4 bytes and the reason in one.
+// encodeSession: number of the last batch, time in ms, time in seconds at which it was placed (only if
+// it was), and of each refusal the item in 4 bytes and the reason in one.
 func encodeSession(s counting.Applied, at time.Time) []byte {
-	b := make([]byte, 0, 16+5*len(s.Refused))
+	b := make([]byte, 0, 24+5*len(s.Refused))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Seq))
 	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
+	if !s.At.IsZero() {
+		b = binary.BigEndian.AppendUint64(b, uint64(s.At.Unix()))
+	}
 	for _, r := range s.Refused {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(r.Item)), byte(r.Reason))
 	}
@@ -185,12 +205,16 @@ func decodeSession(b []byte) (s counting.Applied, at time.Time, err error) {
 	if b == nil {
 		return s, at, nil
 	}
-	if len(b) < 16 || (len(b)-16)%5 != 0 {
+	placed := len(b) >= 24 && (len(b)-24)%5 == 0
+	if !placed && (len(b) < 16 || (len(b)-16)%5 != 0) {
 		return s, at, fmt.Errorf("%w: a session of %d bytes", errBroken, len(b))
 	}
 	s.Seq = int64(binary.BigEndian.Uint64(b))
 	at = time.UnixMilli(int64(binary.BigEndian.Uint64(b[8:])))
-	for b = b[16:]; len(b) > 0; b = b[5:] {
+	if b = b[16:]; placed {
+		s.At, b = time.Unix(int64(binary.BigEndian.Uint64(b)), 0).UTC(), b[8:]
+	}
+	for ; len(b) > 0; b = b[5:] {
 		s.Refused = append(s.Refused, counting.Refusal{Item: int(binary.BigEndian.Uint32(b)), Reason: counting.Reason(b[4])})
 	}
 	return s, at, nil

@@ -81,6 +81,27 @@ func (t *tx) changeEntry(w counting.Window, act func(*counting.LedgerEntry) erro
 	return notApplied(err)
 }
 
+// deliver saves a delivery. With the first one that failed permanently, it makes a dead letter.
+func (t *tx) deliver(e counting.Entry, s counting.Step) error {
+	before := t.delivery(e.Window, s.Endpoint)
+	if err := t.saveDelivery(e.Window, s.Endpoint, s.Delivery); err != nil {
+		return err
+	}
+	if s.Delivery.Final && !s.Delivery.Delivered() && !before.Final {
+		key := counting.NewDeadLetterKey(t.at, e.Window, s.Endpoint)
+		t.addLetter(key, savedLetter{Endpoint: s.Endpoint, Count: e.Count, Delivery: s.Delivery})
+	}
+	return nil
+}
+
+// delivery is the last one of an endpoint, zero where there is none, or it can't be read.
+func (t *tx) delivery(w counting.Window, endpoint string) (d counting.Delivery) {
+	if saved, _ := t.table(inCalls).Bucket(ordered(w)); saved != nil {
+		_ = json.Unmarshal(saved.Get([]byte(endpoint)), &d)
+	}
+	return d
+}
+
 // saveDelivery stores the last delivery of the count of a window to an endpoint.
 func (t *tx) saveDelivery(w counting.Window, endpoint string, d counting.Delivery) error {
 	deliveries, err := t.table(inCalls).Create(ordered(w))
@@ -114,7 +135,7 @@ func (n *core) Advance(ctx context.Context, w counting.Window, token string, s c
 			}
 			e = kept.Entry
 			if s.Action == counting.ActionDelivery {
-				return t.saveDelivery(w, s.Endpoint, s.Delivery)
+				return t.deliver(kept.Entry, s)
 			}
 			if kept.State == counting.Done && before != counting.Done {
 				t.plan(t.at.Add(counting.WindowLife), kindCalls, ordered(w))

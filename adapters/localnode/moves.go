@@ -42,6 +42,8 @@ func (t *tx) claim(arc counting.Arc) counting.FrozenPages {
 	at := counting.FrozenPages{Stage: counting.Released, Pages: pages}
 	if pages > 0 || len(t.arcKeys(arc)) > 0 {
 		at.Stage = counting.Frozen
+	} else {
+		t.dropBeside(arc)
 	}
 	t.setFrozenPages(arc, at)
 	return at
@@ -58,10 +60,10 @@ func (m movable) Fetch(ctx context.Context, table counting.Epoch, arc counting.A
 			c.Keys = t.arcKeys(arc)
 			c.LastKeys = len(c.Keys) > 0
 		}
-		if c.Pages, next = t.listPages(t.table(inFrozen), arcKey(arc), strings.TrimPrefix(cursor, "p")); next != "" {
+		if c.Pages, next = t.listPages(t.table(inFrozen), arcKey(arc), strings.TrimPrefix(cursor, "p"), t.listed); next != "" {
 			next = "p" + next // so that it is never empty, which means the beginning
 		}
-		return nil
+		return t.fetchHistories(&c)
 	})
 	return c, next, err
 }
@@ -79,10 +81,18 @@ func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.
 		if c.LastKeys {
 			t.setIncoming(arc, true)
 		}
+		h, err := t.historySince(c)
+		if err != nil {
+			return err
+		}
 		var refused []counting.Refusal
 		var excess []counting.Visit
 		for i, v := range c.Pages {
-			rest, refusal := t.importPage(table, v)
+			rest, refusal := t.importPage(table, v, func(key []byte) {
+				if len(c.Histories) > 0 {
+					h.add(key, c.Histories[i])
+				}
+			})
 			if refusal != 0 {
 				refused = append(refused, counting.Refusal{Item: i, Reason: refusal})
 			}
@@ -98,8 +108,8 @@ func (m movable) Import(ctx context.Context, table counting.Epoch, arc counting.
 }
 
 // importPage adds a page and marks it, unless it is marked, or says why it can't;
-// 0 is no reason. excess is what did not fit, and was put in quarantine.
-func (t *tx) importPage(table counting.Epoch, v counting.Visit) (excess int64, reason counting.Reason) {
+// 0 is no reason. excess is what did not fit, and was put in quarantine. added is called if the page is added.
+func (t *tx) importPage(table counting.Epoch, v counting.Visit, added func(key []byte)) (excess int64, reason counting.Reason) {
 	key := t.appendPage(nil, v.Arc, v.Page)
 	if t.table(inMarks).Get(key) != nil {
 		return 0, 0
@@ -116,6 +126,7 @@ func (t *tx) importPage(table counting.Epoch, v counting.Visit) (excess int64, r
 	t.count.again()
 	t.pages.Put(key, number(sum))
 	t.table(inMarks).Put(key, present())
+	added(key)
 	return excess, 0
 }
 
@@ -140,7 +151,7 @@ func (m movable) RetireArc(ctx context.Context, table counting.Epoch, arc counti
 		case at.Stage != counting.Frozen || at.Pages != pages:
 			return counting.ErrUnfinished
 		}
-		t.dropKeys(arc)
+		t.dropBeside(arc)
 		t.release(arc, pages)
 		return nil
 	})

@@ -54,10 +54,11 @@ type core struct {
 }
 
 var (
-	_ counting.Counts    = (*core)(nil)
-	_ counting.Windows   = (*core)(nil)
-	_ counting.Ledger    = (*core)(nil)
-	_ sharding.RingStore = (*core)(nil)
+	_ counting.Counts      = (*core)(nil)
+	_ counting.Windows     = (*core)(nil)
+	_ counting.Ledger      = (*core)(nil)
+	_ counting.DeadLetters = (*core)(nil)
+	_ sharding.RingStore   = (*core)(nil)
 )
 
 // newCore makes a core over a driver. Where nothing else is said it is as a
@@ -86,6 +87,7 @@ type tx struct {
 	// pageLimit and diskFull bound what a batch adds.
 	pageLimit int
 	diskFull  bool
+	placing   placing
 	// key is that of the last page. values has every count that was stored: the
 	// driver keeps the slices until the transaction ends, so it is only appended to.
 	key, values []byte

@@ -53,6 +53,7 @@ func stop(t testing.TB, n *localnode.File) {
 type testNode interface {
 	Elapse(d time.Duration)
 	SpoilPage(at counting.Located) error
+	SpoilHistory(at counting.Located) error
 	SpoilWindow(w counting.Window) error
 	SpoilEntry(w counting.Window, text string) error
 }
@@ -63,6 +64,9 @@ func harness() conformance.Harness {
 		Advance: func(_ *testing.T, n conformance.Node, d time.Duration) { n.(testNode).Elapse(d) },
 		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
 			check.Must(t, n.(testNode).SpoilPage(at))
+		},
+		CorruptHistory: func(t *testing.T, n conformance.Node, at counting.Located) {
+			check.Must(t, n.(testNode).SpoilHistory(at))
 		},
 		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
 			check.Must(t, n.(testNode).SpoilWindow(w))

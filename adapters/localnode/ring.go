@@ -107,6 +107,7 @@ func (n *core) RingSummary(ctx context.Context) (s sharding.RingSummary, err err
 	err = n.view(ctx, "summarize the ring", isMember, func(t *tx) (err error) {
 		s, err = t.state.Summary()
 		s.Keys, s.Pages = t.keysKept(t.keyDays(false)), int(n.count.known.Load())
+		s.DeadLetters, s.DroppedDeadLetters = t.summarizeLetters()
 		s.DiskFree = n.free()
 		return err
 	})

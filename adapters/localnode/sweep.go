@@ -80,7 +80,7 @@ func (t *tx) sweepFrozen(table counting.Epoch, abandoned bool, swept *counting.S
 
 // sweepForeign sweeps an arc that isn't the node's.
 func (t *tx) sweepForeign(arc counting.Arc, swept *counting.SweepResult) {
-	if t.dropKeys(arc) {
+	if t.dropBeside(arc) {
 		swept.Forgotten++
 	}
 	if pages := len(firstKeys(t.pages, arcKey(arc), unlimited)); pages > 0 {

@@ -49,6 +49,7 @@ func (n *core) Heartbeat(ctx context.Context, c counting.Clock) (a counting.Hear
 		agrees := c.Check(t.at) == nil
 		if agrees {
 			t.forget()
+			t.expireLetters()
 			t.countPages()
 		}
 		a.Waiting = t.sealable(a.Current, c.MaxSkew)
@@ -58,6 +59,20 @@ func (n *core) Heartbeat(ctx context.Context, c counting.Clock) (a counting.Hear
 		return nil
 	})
 	return a, err
+}
+
+// Waiting implements counting.Windows.
+func (n *core) Waiting(ctx context.Context, before counting.Window, limit int) (all []counting.Window, err error) {
+	err = n.view(ctx, "list waiting windows", isMember, func(t *tx) error {
+		waiting := t.table(inWaiting)
+		for key := waiting.Before(ordered(before)); key != nil && len(all) < limit; key = waiting.Before(key) {
+			if w, ok := readOrdered[counting.Window](key); ok {
+				all = append(all, w)
+			}
+		}
+		return nil
+	})
+	return all, err
 }
 
 // sealable are the first waiting windows before the current one, and those that begin

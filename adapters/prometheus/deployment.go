@@ -31,6 +31,9 @@ type Deployment struct {
 	Epoch   func() counting.Epoch
 	Status  func(context.Context) sharding.Status
 	Windows func(ctx context.Context, limit int) ([]publishing.Summary, error)
+	Build   Build
+	// History is what each node keeps, as far as it is known.
+	History func() map[counting.NodeID]counting.HistoryState
 }
 
 // Expose registers the queues, the ring, its nodes and the newest windows. Each
@@ -55,6 +58,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, value float64, label ...string) {
 		emit(prometheus.GaugeValue, name, help, value, label...)
 	}
+	gauge("footfall_build_info", "1, with what the program was built from.", 1, "version", "revision", "goversion", c.Build.Version, c.Build.Commit, c.Build.Go)
 	emit(prometheus.CounterValue, "footfall_log_lines_dropped_total", "Lines of the log that were dropped, because its reader was blocked or gone.", float64(c.DroppedLines()))
 	for id, n := range c.Queued() {
 		gauge("footfall_queue_items", "Callers' items that wait to be sent to a node.", float64(n), "node", string(id))
@@ -62,6 +66,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.Epoch() == 0 {
 		return
 	}
+	gaugeHistory(gauge, c.History())
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	st := c.Status(ctx)
@@ -89,18 +94,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge("footfall_node_clock_skew_seconds", "How far the clock of a node was ahead of that of this instance at the last heartbeat.", n.ClockSkew, "node", string(n.ID))
 		if up == 1 {
 			gaugeStored(gauge, n)
+			emit(prometheus.CounterValue, "footfall_failed_callbacks_dropped_total", "Failed callbacks that a node has deleted because it had too many on record; the same at every instance.", float64(n.DroppedDeadLetters), "node", string(n.ID))
 		}
 	}
 	if list, err := c.Windows(ctx, scrapedWindows); err == nil {
 		c.windows.Store(&list)
 	}
-	list := c.windows.Load()
-	if list == nil {
-		return
+	if list := c.windows.Load(); list != nil {
+		gaugeWindows(gauge, *list)
 	}
+}
+
+// gaugeWindows emits how many windows are in each state, and how old they are.
+func gaugeWindows(gauge func(name, help string, value float64, label ...string), list []publishing.Summary) {
 	for _, state := range []counting.State{counting.Open, counting.Sealed, counting.Published, counting.Done, counting.Lost, counting.Damaged} {
 		windows, oldest := 0, time.Duration(0)
-		for _, w := range *list {
+		for _, w := range list {
 			if w.State == state {
 				windows, oldest = windows+1, max(oldest, time.Since(w.End))
 			}
@@ -110,10 +119,24 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// gaugeHistory emits since when nodes keep history.
+func gaugeHistory(gauge func(name, help string, value float64, label ...string), states map[counting.NodeID]counting.HistoryState) {
+	for id, h := range states {
+		since := 0.0
+		if !h.Since.IsZero() {
+			since = float64(h.Since.Unix())
+		}
+		gauge("footfall_history_since_timestamp_seconds", "Unix time since when a node keeps when its visits came, and 0 if it does not.", since, "node", string(id))
+	}
+}
+
 // gaugeStored emits what a node stores, and whether it has room for more.
 func gaugeStored(gauge func(name, help string, value float64, label ...string), n sharding.MemberStatus) {
 	id := string(n.ID)
 	gauge("footfall_pages", "Pages that a node stores, about: counted again about once a minute, or at the start.", float64(n.Pages), "node", id)
+	if n.DeadLetters >= 0 {
+		gauge("footfall_failed_callbacks", "Failed callbacks that a node has on record for a retry.", float64(n.DeadLetters), "node", id)
+	}
 	if n.DiskFree > 0 {
 		gauge("footfall_node_disk_free_bytes", "Bytes that are free on the disk of the embedded store.", float64(n.DiskFree), "node", id)
 	}

@@ -19,6 +19,7 @@ type Metrics struct {
 	*prometheus.Registry
 	items, requests, seconds                       *prometheus.HistogramVec
 	failures, lost, callbacks, publishing, refused *prometheus.CounterVec
+	compacted, uncompacted, dropped                *prometheus.CounterVec
 	unauthorized                                   prometheus.Counter
 	scans                                          *prometheus.CounterVec
 	scanSeconds                                    prometheus.Gauge
@@ -39,10 +40,13 @@ func New() *Metrics {
 		requests: histogram("footfall_batch_requests", "Callers' items that each batch sent to a node adds up.", sizes),
 		seconds: histogram("footfall_batch_apply_duration_seconds", "Time for a node to apply a batch.",
 			prometheus.ExponentialBuckets(0.0001, 2, 14)),
-		failures:  counter("footfall_batch_failures_total", "Attempts to apply a batch on a node that failed.", "node"),
-		lost:      counter("footfall_batches_lost_total", "Acknowledged batches that a node lost and that could not be repeated.", "node"),
-		callbacks: counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned, limited and paused count endpoints.", "outcome"),
-		refused:   counter("footfall_refused_total", "What was refused because a bound was reached, by resource and by whose bound it is.", "resource", "bound"),
+		failures:    counter("footfall_batch_failures_total", "Attempts to apply a batch on a node that failed.", "node"),
+		lost:        counter("footfall_batches_lost_total", "Acknowledged batches that a node lost and that could not be repeated.", "node"),
+		callbacks:   counter("footfall_callbacks_total", "Attempts to notify an endpoint, by outcome; abandoned, limited and paused count endpoints.", "outcome"),
+		refused:     counter("footfall_refused_total", "What was refused because a bound was reached, by resource and by whose bound it is.", "resource", "bound"),
+		compacted:   counter("footfall_history_compact_seconds_total", "Time that calls took by which this instance had a node compact its history.", "node"),
+		uncompacted: counter("footfall_history_compact_failures_total", "Calls by which a node compacts its history that failed.", "node"),
+		dropped:     counter("footfall_history_drops_total", "Times that this instance had a node drop its oldest history, because its memory or disk was full.", "node"),
 		unauthorized: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "footfall_admin_unauthorized_total", Help: "Requests of the admin listener without its token, or with another one.",
 		}),
@@ -64,7 +68,7 @@ func New() *Metrics {
 		m.scans.WithLabelValues(outcome)
 	}
 	m.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused, m.unauthorized, m.scans, m.scanSeconds)
+		m.items, m.requests, m.seconds, m.failures, m.lost, m.callbacks, m.publishing, m.refused, m.unauthorized, m.compacted, m.uncompacted, m.dropped, m.scans, m.scanSeconds)
 	return m
 }
 
@@ -76,6 +80,7 @@ func (m *Metrics) Batches(id counting.NodeID) func(items, requests int, took tim
 	// Both are exposed before the first one: an alert needs an increase, and a
 	// counter that begins with 1 has not increased.
 	failed, _ := m.failures.WithLabelValues(node), m.lost.WithLabelValues(node)
+	_, _, _ = m.compacted.WithLabelValues(node), m.uncompacted.WithLabelValues(node), m.dropped.WithLabelValues(node)
 	return func(items, requests int, took time.Duration, err error) {
 		itemsOf.Observe(float64(items))
 		requestsOf.Observe(float64(requests))
@@ -90,6 +95,17 @@ func (m *Metrics) Batches(id counting.NodeID) func(items, requests int, took tim
 func (m *Metrics) CountLost(id counting.NodeID, batches int64) {
 	m.lost.WithLabelValues(string(id)).Add(float64(batches))
 }
+
+// CountCompaction counts a call by which a node compacts its history.
+func (m *Metrics) CountCompaction(id counting.NodeID, took time.Duration, err error) {
+	m.compacted.WithLabelValues(string(id)).Add(took.Seconds())
+	if err != nil {
+		m.uncompacted.WithLabelValues(string(id)).Inc()
+	}
+}
+
+// CountDrop counts a drop of the oldest history of a node.
+func (m *Metrics) CountDrop(id counting.NodeID) { m.dropped.WithLabelValues(string(id)).Inc() }
 
 // CountAttempt counts an attempt to notify an endpoint.
 func (m *Metrics) CountAttempt(a publishing.Attempt) {

@@ -56,6 +56,9 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	m.CountLost("a", 2)
 	m.CountAttempt(publishing.Attempt{Outcome: publishing.Refused})
 	m.CountUnauthorized(true)
+	m.CountCompaction("a", 2*time.Second, nil)
+	m.CountDrop("a")
+	m.CountCompaction("a", time.Second, errors.New("no answer"))
 	m.CountScan(3*time.Second, nil)
 	m.CountScan(9*time.Second, errors.New("no answer"))
 	s := &sink{}
@@ -65,15 +68,19 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	}
 	epoch := counting.Epoch(0)
 	m.Expose(prometheus.Deployment{
+		Build:        prometheus.Build{Version: "v1", Commit: "abc", Date: "2026-11-28T00:00:00Z", Go: "go1.26"},
 		DroppedLines: func() int64 { return 5 },
 		Queued:       func() map[counting.NodeID]int { return map[counting.NodeID]int{"a": 4} },
 		Epoch:        func() counting.Epoch { return epoch },
 		Status: func(context.Context) sharding.Status {
 			return sharding.Status{
 				Epoch: 7, Losses: make([]sharding.Loss, 2),
-				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: sharding.Keys{Requests: 9, Records: 30}, Pages: 40, Full: []string{"pages"}, DiskFree: 50}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
+				Nodes: []sharding.MemberStatus{{Member: sharding.Member{ID: "a"}, Share: 0.75, Keys: sharding.Keys{Requests: 9, Records: 30}, Pages: 40, Full: []string{"pages"}, DiskFree: 50, DeadLetters: 6, DroppedDeadLetters: 8}, {Member: sharding.Member{ID: "b"}, Share: 0.25, Away: "no answer", Refused: "empty"}},
 				Moves: sharding.Progress{Left: 3, Arcs: 11, Pages: 12, Stuck: make([]sharding.StuckArc, 1)},
 			}
+		},
+		History: func() map[counting.NodeID]counting.HistoryState {
+			return map[counting.NodeID]counting.HistoryState{"a": {Since: time.Unix(900, 0)}, "b": {}}
 		},
 		Windows: func(_ context.Context, limit int) ([]publishing.Summary, error) {
 			check.Equal(t, limit, 60, "the windows that are read")
@@ -84,9 +91,11 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	always := []string{
 		"footfall_admin_unauthorized_total{} 1", "footfall_batch_apply_duration_seconds{node=a} 2", "footfall_batch_failures_total{node=a} 1", "footfall_batch_items{node=a} 2",
 		"footfall_batch_requests{node=a} 2", "footfall_batches_lost_total{node=a} 2",
+		"footfall_build_info{goversion=go1.26,revision=abc,version=v1} 1",
 		"footfall_callbacks_total{outcome=abandoned} 0", "footfall_callbacks_total{outcome=delivered} 0",
 		"footfall_callbacks_total{outcome=failed} 0", "footfall_callbacks_total{outcome=limited} 0",
 		"footfall_callbacks_total{outcome=paused} 0", "footfall_callbacks_total{outcome=refused} 1",
+		"footfall_history_compact_failures_total{node=a} 1", "footfall_history_compact_seconds_total{node=a} 3", "footfall_history_drops_total{node=a} 1",
 		"footfall_log_lines_dropped_total{} 5",
 		"footfall_page_scan_duration_seconds{} 3", "footfall_page_scans_total{outcome=failed} 1", "footfall_page_scans_total{outcome=ok} 1",
 		"footfall_publish_attempts_total{outcome=confirmed,publisher=x} 2", "footfall_publish_attempts_total{outcome=refused,publisher=x} 1",
@@ -104,7 +113,8 @@ func TestEveryMetricHasItsNameAndLabels(t *testing.T) {
 	}
 	epoch = 7
 	want := append([]string{
-		"footfall_node_clock_skew_seconds{node=a} 0",
+		"footfall_history_since_timestamp_seconds{node=a} 900", "footfall_history_since_timestamp_seconds{node=b} 0",
+		"footfall_failed_callbacks_dropped_total{node=a} 8", "footfall_failed_callbacks{node=a} 6", "footfall_node_clock_skew_seconds{node=a} 0",
 		"footfall_node_clock_skew_seconds{node=b} 0",
 		"footfall_node_idempotency_keys{node=a} 9", "footfall_node_idempotency_records{node=a} 30", "footfall_node_share_ratio{node=a} 0.75", "footfall_node_share_ratio{node=b} 0.25",
 		"footfall_node_full{bound=disk,node=a} 0", "footfall_node_full{bound=keys,node=a} 0", "footfall_node_full{bound=pages,node=a} 1", "footfall_node_disk_free_bytes{node=a} 50", "footfall_pages{node=a} 40",

@@ -3,45 +3,35 @@ package rabbitmq_test
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"footfall/test/check"
 	"footfall/test/servers"
+	"footfall/test/sinktest"
 )
 
-// N4: a publisher says where its broker is, since when it is away and why, for as long as it
-// is. The time is that of the loss, and not of the last attempt.
+// N4: a publisher says where its broker is, since when it is away and why.
 func TestN4APublisherSaysSinceWhenItsBrokerIsAway(t *testing.T) {
 	t.Parallel()
-	s, name := server(t), queue(t)
+	s := server(t)
 	proxy := servers.StartProxy(t, s.Addr)
-	p, log := started(t, s.URL(proxy.Addr, name))
-	mustPublish(t, p, 1)
-	if away := p.Away(); away != nil {
-		t.Errorf("it says %+v while the broker takes counts", away)
-	}
-
-	before := time.Now()
-	proxy.Refuse()
-	waitFor(t, "the reason is that no connection comes about", func() bool {
-		away := p.Away()
-		return away != nil && strings.Contains(away.Err.Error(), "connection refused")
-	})
-	first := p.Away()
-	err := refusal(t, p)
-	mustRefuse(t, err, "rabbitmq: not reached: dial tcp")
-	check.Equal(t, strings.Contains(err.Error(), "refused: "), false, "an error says that a broker which was not reached has refused")
-	check.Equal(t, first.Addr, proxy.Addr, "where it is")
-	if first.Since.Before(before) || time.Since(first.Since) < 0 {
-		t.Errorf("it is away since %v, want a time after %v", first.Since, before)
-	}
-	waitFor(t, "it has tried again", func() bool { return p.Away() != first })
-	check.Equal(t, p.Away().Since, first.Since, "the time of the loss")
-
-	check.Must(t, proxy.Accept())
-	waitFor(t, "it is not away any more", func() bool { return p.Away() == nil })
-	mustPublish(t, p, 2)
-	if strings.Contains(log.String()+first.Err.Error(), s.Secret()) {
-		t.Error("the password is in the log or in the reason")
+	p, log := started(t, s.URL(proxy.Addr, queue(t)))
+	sinktest.SaysSinceWhenItIsAway(t, p, proxy.Addr, proxy.Refuse, proxy.Accept)
+	if strings.Contains(log.String(), s.Secret()) {
+		t.Errorf("the password is in\n%s", log)
 	}
 }
+
+func TestASilentBrokerIsDetected(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	proxy := servers.StartProxy(t, s.Addr)
+	proxy.Stall()
+	p, _ := started(t, s.URL(proxy.Addr, queue(t)))
+	sinktest.DetectsSilence(t, p, proxy.Resume)
+}
+
+func TestABrokerThatClosesConnectionsIsRetriedWithPauses(t *testing.T) {
+	t.Parallel()
+	sinktest.PausesWhenConnectionsAreClosed(t, sink(t), 1, "the broker closed the connection")
+}
+
+func TestPublisherStopsAtAnyTime(t *testing.T) { sinktest.StopsAtAnyTime(t, sink(t)) }

@@ -10,6 +10,7 @@ import (
 
 	"footfall/domain/publishing"
 	"footfall/test/servers"
+	"footfall/test/sinktest"
 )
 
 // A broker that closes the channel right after a confirm has the report, so that
@@ -24,14 +25,14 @@ func TestAConfirmCountsIfTheChannelEndsRightAfterIt(t *testing.T) {
 	for range 20 {
 		name := queue(t)
 		p, log := started(t, s.URL(proxy.Addr, name))
-		waitFor(t, "it is connected", func() bool { return strings.Contains(log.String(), "rabbitmq is connected") })
+		sinktest.WaitFor(t, "it is connected", func() bool { return strings.Contains(log.String(), "rabbitmq is connected") })
 		happened, _ := proxy.EndReply(confirmMethod, end)
-		err := publish(t, p, 1)
+		err := sinktest.Publish(t, p, 1)
 		<-happened
 		if n := len(s.Messages(t, name)); err != nil && (errors.Is(err, publishing.ErrRefused) || n != 1) {
 			t.Fatalf("%d reports are in the queue: %v", n, err)
 		}
-		stop(t, p)
+		sinktest.Stop(t, p)
 	}
 }
 
@@ -41,7 +42,7 @@ func TestARefusedReportIsNotSentLater(t *testing.T) {
 	s, name := server(t), queue(t)
 	proxy := servers.StartProxy(t, s.Addr)
 	p, _ := started(t, s.URL(proxy.Addr, name))
-	mustPublish(t, p, 1)
+	sinktest.MustPublish(t, p, 1)
 	proxy.Stall()
 	var all sync.WaitGroup
 	errs := make([]error, 4)
@@ -49,19 +50,19 @@ func TestARefusedReportIsNotSentLater(t *testing.T) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			errs[i] = p.Publish(ctx, report(2+i))
+			errs[i] = p.Publish(ctx, sinktest.Report(2+i))
 		})
 	}
 	all.Wait()
 	proxy.Resume()
-	waitFor(t, "it is published", func() bool { return publish(t, p, 9) == nil })
+	sinktest.Recovers(t, p, 9)
 	there := make(map[string]bool)
 	for _, m := range s.Messages(t, name) {
 		there[m.MessageId] = true
 	}
 	refusals := 0
 	for i, err := range errs {
-		switch id := report(2 + i).ID; {
+		switch id := sinktest.Report(2 + i).ID; {
 		case err == nil:
 			t.Errorf("%s is published, by a broker that was silent", id)
 		case errors.Is(err, publishing.ErrRefused):

@@ -7,6 +7,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"footfall/test/servers"
+	"footfall/test/sinktest"
 )
 
 // F26: a user without the right to configure publishes to a queue that is there.
@@ -16,18 +17,18 @@ func TestF26AUserWithoutTheRightToConfigurePublishes(t *testing.T) {
 	url := s.AddUser(t, s.URL(s.Addr, name), "writer", "^$", "^amq\\.default$", "^$")
 	p, log := started(t, url)
 	// There is no queue yet: the refusal says what was tried, and what to do.
-	err := refusal(t, p)
+	err := sinktest.Refusal(t, p)
 	for _, part := range []string{
 		"declare queue", "ACCESS_REFUSED", "user '***'", "look for it", "NOT_FOUND", "declare the queue, or permit the user to configure it",
 	} {
-		mustRefuse(t, err, part)
+		sinktest.MustRefuse(t, err, part)
 	}
-	onceInTheLog(t, log, "ACCESS_REFUSED")
+	sinktest.OnceInTheLog(t, log, "ACCESS_REFUSED")
 	if text := err.Error() + log.String(); strings.Contains(text, "'writer'") {
 		t.Error("the user's name is in", text)
 	}
 	s.DeclareQueue(t, name, amqp.Table{"x-queue-type": "quorum"})
-	waitFor(t, "it is published", func() bool { return publish(t, p, 2) == nil })
+	sinktest.Recovers(t, p, 2)
 	wantReports(t, s, name, "footfall_2")
 	if !strings.Contains(log.String(), "not_declared") {
 		t.Errorf("nothing says that the queue is used as it is:\n%s", log)
@@ -40,9 +41,9 @@ func TestF26AUserWithoutTheRightToWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	s, name := server(t), queue(t)
 	p, log := started(t, s.AddUser(t, s.URL(s.Addr, name), "reader", ".*", "^$", ".*"))
-	err := refusal(t, p)
+	err := sinktest.Refusal(t, p)
 	for _, part := range []string{"ACCESS_REFUSED", "amq.default", "permit the user to write to the default exchange"} {
-		mustRefuse(t, err, part)
+		sinktest.MustRefuse(t, err, part)
 	}
 	if text := err.Error() + log.String(); strings.Contains(text, "'reader'") {
 		t.Error("the user's name is in", text)
@@ -64,7 +65,7 @@ func TestF27AQueueWithAnyArgumentsIsUsedAsItIs(t *testing.T) {
 		name := queue(t)
 		s.DeclareQueue(t, name, args)
 		p, log := started(t, s.URL(s.Addr, name))
-		mustPublish(t, p, 1)
+		sinktest.MustPublish(t, p, 1)
 		if what != "stream" && len(s.Messages(t, name)) != 1 { // streams are read in another way
 			t.Errorf("%s: the queue has %v", what, s.Messages(t, name))
 		}
@@ -82,12 +83,12 @@ func TestF27ALostLinkFindsTheQueueAgain(t *testing.T) {
 	s.DeclareTransientQueue(t, name)
 	proxy := servers.StartProxy(t, s.Addr)
 	p, log := started(t, s.URL(proxy.Addr, name))
-	mustPublish(t, p, 1)
+	sinktest.MustPublish(t, p, 1)
 	proxy.Refuse()
-	waitFor(t, "the loss is noticed", func() bool { return strings.Contains(log.String(), "rabbitmq is away") })
+	sinktest.WaitFor(t, "the loss is noticed", func() bool { return strings.Contains(log.String(), "rabbitmq is away") })
 	if err := proxy.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "it is published", func() bool { return publish(t, p, 2) == nil })
+	sinktest.Recovers(t, p, 2)
 	wantReports(t, s, name, "footfall_1", "footfall_2")
 }

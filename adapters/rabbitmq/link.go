@@ -11,11 +11,12 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"footfall/adapters/brokerlink"
+	"footfall/domain/publishing"
 )
 
 const (
-	// setupTime bounds connecting, login and declaring the queue together.
-	setupTime = 5 * time.Second
 	// writeTime bounds every write, because the broker may read nothing.
 	writeTime = time.Second
 	// closeTime bounds closing: under an alarm, brokers do not answer.
@@ -25,18 +26,18 @@ const (
 	heartbeat = 5 * time.Second
 )
 
-// link is a connection to a broker that has the queue, with one channel in confirm
-// mode. It is for one goroutine.
+// link is a connection to a broker that has the queue or the exchange, with one channel in
+// confirm mode.
 type link struct {
 	options Options
-	at      int // in Options.Addrs
 	// notDeclared is why the broker refused to declare the queue, which is there
 	// and used as it is; nil if it was declared.
 	notDeclared error
 	raw         net.Conn
 	conn        *amqp.Connection
 	channel     *amqp.Channel
-	closed      chan *amqp.Error
+	closed      chan *amqp.Error // for Publish
+	lost        chan *amqp.Error // for Wait
 	returned    chan amqp.Return
 }
 
@@ -50,59 +51,26 @@ func (c boundedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// open returns a link to the first broker that can be used, beginning with one of the
-// list. The error has the reason for each. It ends when ctx does.
-func open(ctx context.Context, o Options, begin int) (*link, error) {
-	var all error
-	for i := range o.Addrs {
-		at := (begin + i) % len(o.Addrs)
-		l, err := dial(ctx, o, at)
-		switch {
-		case err == nil:
-			return l, nil
-		case len(o.Addrs) == 1:
-			return nil, err
-		case all == nil:
-			all = fmt.Errorf("%s: %w", o.Addrs[at], err)
-		default:
-			all = fmt.Errorf("%w; %s: %w", all, o.Addrs[at], err)
+// open returns a link to one broker, where find looks for the queue or the exchange and opens
+// the channel. It takes at most brokerlink.SetupTime, and ends when ctx does.
+func open(ctx context.Context, o Options, addr string, find func(*link) error) (*link, error) {
+	l := &link{options: o}
+	err := brokerlink.Connect(ctx, addr, func(ctx context.Context, conn net.Conn) error {
+		l.raw = conn
+		err := l.setUp(ctx, addr, find)
+		if err != nil {
+			l.Close()
 		}
-	}
-	return nil, all
+		return err
+	})
+	return l, err
 }
 
-// dial returns a link to one broker. It takes at most setupTime, and ends when ctx does.
-func dial(ctx context.Context, o Options, at int) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, setupTime)
-	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.Addrs[at])
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNotReached, err)
-	}
-	// The library's calls have no context. They end when the connection is
-	// closed.
-	release := context.AfterFunc(ctx, func() { _ = raw.Close() })
-	l := &link{options: o, at: at, raw: raw}
-	err = l.setUp(ctx)
-	if !release() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		late := ctx.Err() != nil
-		l.close()
-		if late {
-			return nil, fmt.Errorf("%w: the broker does not answer", errNotReached)
-		}
-		return nil, err
-	}
-	return l, nil
-}
-
-func (l *link) setUp(ctx context.Context) (err error) {
+func (l *link) setUp(ctx context.Context, addr string, find func(*link) error) (err error) {
 	o := l.options
 	var conn net.Conn = boundedConn{l.raw}
 	if o.TLS != nil {
-		host, _, _ := net.SplitHostPort(o.Addrs[l.at])
+		host, _, _ := net.SplitHostPort(addr)
 		config, err := o.TLS.Config(host)
 		if err != nil {
 			return err
@@ -122,49 +90,17 @@ func (l *link) setUp(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("log in: %w", cmp.Or(l.alert(conn), loginError(err, o)))
 	}
-	if err := l.findQueue(); err != nil {
+	if err := find(l); err != nil {
 		return err
 	}
 	l.closed = l.channel.NotifyClose(make(chan *amqp.Error, 1))
+	l.lost = l.channel.NotifyClose(make(chan *amqp.Error, 1))
 	// One message at most is in flight, so one return at most.
 	l.returned = l.channel.NotifyReturn(make(chan amqp.Return, 1))
 	if err := l.channel.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	return nil
-}
-
-// findQueue declares the queue, and opens the channel. The broker refuses that if
-// the user may not declare it, or if it has other arguments. Then a queue that is there
-// is used as it is. Each refusal closes its channel.
-func (l *link) findQueue() error {
-	refusal, err := l.declare((*amqp.Channel).QueueDeclare)
-	if refusal == nil {
-		return err
-	}
-	missing, err := l.declare((*amqp.Channel).QueueDeclarePassive)
-	if missing != nil {
-		return fmt.Errorf("declare queue %q: %w; look for it: %w; declare the queue, or permit the user to configure it", l.options.Queue, refusal, missing)
-	}
-	l.notDeclared = refusal
-	return err
-}
-
-// declare opens a channel and declares the queue on it. A refusal is the broker's
-// answer that ends no more than the channel; err is any other error.
-func (l *link) declare(how func(*amqp.Channel, string, bool, bool, bool, bool, amqp.Table) (amqp.Queue, error)) (refusal, err error) {
-	if l.channel, err = l.conn.Channel(); err != nil {
-		return nil, fmt.Errorf("open a channel: %w", err)
-	}
-	_, err = how(l.channel, l.options.Queue, true, false, false, false, amqp.Table{"x-queue-type": l.options.QueueType})
-	var said *amqp.Error
-	if errors.As(err, &said) && said.Server && said.Recover {
-		return withoutUser(err, l.options), nil
-	}
-	if err != nil {
-		err = fmt.Errorf("declare queue %q: %w", l.options.Queue, withoutUser(err, l.options))
-	}
-	return nil, err
 }
 
 // alert closes the connection, and returns why the other side of TLS ended it, nil if it
@@ -200,75 +136,69 @@ func withoutUser(err error, o Options) error {
 	return err
 }
 
-// serve publishes requests one by one until the link is unusable or ctx ends. Its
-// error says why the link is unusable, unless a request's outcome says so.
-func (l *link) serve(ctx context.Context, requests <-chan request) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case e := <-l.closed:
-			return l.broken(e)
-		case r := <-requests:
-			over, err := l.publish(ctx, r)
-			if !over {
-				r.outcome <- err
-				continue
-			}
-			var end error
-			select {
-			case e := <-l.closed:
-				end = l.broken(e)
-				if e != nil && e.Server && e.Code == amqp.AccessRefused { // only r can be meant
-					err = refused(fmt.Errorf("%w; permit the user to write to the default exchange", end))
-				}
-			default:
-			}
-			r.outcome <- err
-			return end
-		}
+// Wait implements brokerlink.Link.
+func (l *link) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case e := <-l.lost:
+		return l.broken(e)
 	}
 }
 
-// publish sends one message and waits for its confirm, until ctx or the request's
-// context ends. over means that the link is unusable: a later confirm on it could
-// be for this message.
-func (l *link) publish(ctx context.Context, r request) (over bool, err error) {
-	if err := r.ctx.Err(); err != nil {
-		return false, refused(err)
+// Publish implements brokerlink.Link.
+func (l *link) Publish(ctx context.Context, r publishing.Report) brokerlink.Outcome {
+	out := l.publish(ctx, amqp.Publishing{
+		MessageId: r.ID, Type: publishing.ReportType, Timestamp: time.Now(), AppId: r.Deployment(),
+		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: r.Body(),
+	})
+	if !out.Over {
+		return out
 	}
-	confirm, err := l.channel.PublishWithDeferredConfirm("", l.options.Queue, true, false, r.message)
+	select {
+	case e := <-l.closed:
+		if why := l.rejected(e); why != "" {
+			return brokerlink.Outcome{Err: fmt.Errorf("%w; %s", l.broken(e), why), Over: true}
+		}
+	default:
+	}
+	return out
+}
+
+// publish sends one message and waits for its confirm. A link without one is over: a later
+// confirm on it could be for this message.
+func (l *link) publish(ctx context.Context, message amqp.Publishing) brokerlink.Outcome {
+	inDoubt := func(err error) brokerlink.Outcome { return brokerlink.Outcome{Err: err, InDoubt: true, Over: true} }
+	o := l.options
+	confirm, err := l.channel.PublishWithDeferredConfirm(o.Exchange, cmp.Or(o.Queue, o.Key), true, false, message)
 	switch {
 	case errors.Is(err, amqp.ErrClosed): // the message was not sent whole
-		return true, refused(err)
+		return brokerlink.Outcome{Err: err, Over: true}
 	case err != nil:
-		return true, inDoubt(err)
+		return inDoubt(err)
 	}
-	wait, cancel := context.WithCancel(r.ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	taken, err := confirm.WaitContext(wait)
+	taken, err := confirm.WaitContext(ctx)
 	switch {
 	case err != nil:
-		return true, inDoubt(fmt.Errorf("no confirm: %w", err))
+		return inDoubt(fmt.Errorf("no confirm: %w", err))
 	case !taken:
 		// The library reports a lost connection so, and the broker a failed
 		// queue, which may have kept the message.
-		return true, inDoubt(errors.New("no confirm: the connection or the queue failed"))
+		return inDoubt(errors.New("no confirm: the connection or the queue failed"))
 	}
 	select {
 	case back, ok := <-l.returned: // a return comes before the confirm
-		if ok {
-			return true, refused(fmt.Errorf("no queue accepts it: %s", back.ReplyText)) // the next link declares one
+		if ok { // the next link declares a queue, or is to another broker
+			return brokerlink.Outcome{Err: fmt.Errorf("no queue accepts it: %s", back.ReplyText), Over: true}
 		}
-		// The link was lost right after the confirm; serve will see it.
+		// The link was lost right after the confirm; Wait sees it.
 	default:
 	}
-	return false, nil
+	return brokerlink.Outcome{}
 }
 
-// close closes the link. It closes the connection if the broker does not.
-func (l *link) close() {
+// Close implements brokerlink.Link. It closes the connection if the broker does not.
+func (l *link) Close() {
 	bound := time.AfterFunc(closeTime, func() { _ = l.raw.Close() })
 	defer bound.Stop()
 	if l.conn != nil {

@@ -14,6 +14,7 @@ import (
 
 	"footfall/test/check"
 	"footfall/test/servers"
+	"footfall/test/sinktest"
 )
 
 // startTLS terminates TLS in front of a server. Its certificate is valid for
@@ -59,12 +60,12 @@ func TestAMQPSChecksTheCertificate(t *testing.T) {
 	port := startTLS(t, s)
 	url := strings.Replace(s.URL("127.0.0.1:"+port, name), "amqp:", "amqps:", 1)
 	p, log := started(t, url)
-	mustPublish(t, p, 1)
+	sinktest.MustPublish(t, p, 1)
 	if n := len(s.Messages(t, name)); n != 1 {
 		t.Errorf("%d messages:\n%s", n, log)
 	}
 	p, _ = started(t, strings.Replace(url, "127.0.0.1", "localhost", 1))
-	mustRefuse(t, refusal(t, p), "certificate")
+	sinktest.MustRefuse(t, sinktest.Refusal(t, p), "certificate")
 }
 
 // The authority, the certificate of the client and the name of the server are parameters
@@ -81,17 +82,31 @@ func TestTheFilesOfTLSAreReadAtEachConnection(t *testing.T) {
 	}
 	base := strings.Replace(s.URL("127.0.0.1:"+terminateTLS(t, s, config), name), "amqp:", "amqps:", 1)
 	p, _ := started(t, base+"&ca="+a.File)
-	mustRefuse(t, refusal(t, p), "for 127.0.0.1")
+	sinktest.MustRefuse(t, sinktest.Refusal(t, p), "for 127.0.0.1")
 	p, _ = started(t, base+"&server_name=broker.internal&ca="+a.File)
-	mustRefuse(t, refusal(t, p), "certificate required")
+	sinktest.MustRefuse(t, sinktest.Refusal(t, p), "certificate required")
 
 	cert, key := a.Issue(t, "footfall")
 	url := base + "&server_name=broker.internal&ca=" + other.File + "&cert=" + cert + "&key=" + key
 	p, _ = started(t, url)
-	mustRefuse(t, refusal(t, p), "unknown authority")
+	sinktest.MustRefuse(t, sinktest.Refusal(t, p), "unknown authority")
 	check.Must(t, os.WriteFile(other.File, check.Value(os.ReadFile(a.File))(t), 0o600))
-	waitFor(t, "it is published", func() bool { return publish(t, p, 2) == nil })
+	sinktest.Recovers(t, p, 2)
 	if n := len(s.Messages(t, name)); n != 1 {
 		t.Errorf("%d messages", n)
 	}
+}
+
+// With TLS, key is a file, and the routing key has another name.
+func TestAnExchangeIsReachedByTLS(t *testing.T) {
+	t.Parallel()
+	s, name, bound := exchange(t)
+	a := servers.NewAuthority(t)
+	config := &tls.Config{Certificates: []tls.Certificate{check.Value(tls.LoadX509KeyPair(a.Issue(t, "127.0.0.1")))(t)}}
+	cert, file := a.Issue(t, "footfall")
+	url := strings.NewReplacer("amqp:", "amqps:", "&key=", "&routing_key=").Replace(s.ExchangeURL("127.0.0.1:"+terminateTLS(t, s, config), name, key))
+	p, _ := started(t, url+"&ca="+a.File+"&cert="+cert+"&key="+file)
+	sinktest.MustPublish(t, p, 1)
+	wantReports(t, s, bound, "footfall_1")
+	check.Equal(t, s.Messages(t, bound)[0].RoutingKey, key, "the routing key")
 }

@@ -3,86 +3,88 @@ package rabbitmq
 import (
 	"cmp"
 	"errors"
-	"net"
-	"net/url"
-	"slices"
-	"strconv"
+	"fmt"
 	"strings"
 
 	"footfall/adapters/serverurl"
 )
 
-// Options have the queue's location and the credentials.
+// Options have the location of the queue, or of the exchange, and the credentials.
 type Options struct {
 	Addrs []string // host:port of each broker that has the queue, in the order of trial
 	// TLS is on for amqps, and nil for amqp.
 	TLS            *serverurl.TLS
 	User, Password string
 	VHost          string
-	Queue          string
-	// QueueType is quorum or classic.
-	QueueType string
+	// Queue is reached through the default exchange. QueueType is quorum or classic.
+	Queue, QueueType string
+	// Exchange has queues bound to it by others, for messages with the routing key Key. It is
+	// empty if there is a Queue.
+	Exchange, Key string
 }
 
-// ParseURL reads amqp://user:pass@host:5672,host:5672/vhost?queue=NAME&type=quorum, or
-// amqps, which may have the parameters of serverurl.Parameters.Parse; that also checks
-// the files. Defaults: port 5672 (5671 for amqps), user and password guest, vhost /,
-// queue type quorum. Errors quote nothing of the URL but parameters of TLS.
-func ParseURL(text string) (Options, error) {
-	scheme, rest, _ := strings.Cut(text, "://")
-	authority := rest[:strings.IndexFunc(rest+"/", func(c rune) bool { return strings.ContainsRune("/?#", c) })]
-	hosts := authority[strings.LastIndex(authority, "@")+1:]
-	// The library of URLs knows one host, whose place stays empty.
-	u, err := url.Parse(scheme + "://" + strings.TrimSuffix(authority, hosts) + rest[len(authority):])
-	if err != nil {
-		return Options{}, errors.New("it is not a URL: user, password and vhost have to be percent-encoded")
+// target names the queue or the exchange in lines of the log.
+func (o *Options) target() []any {
+	if o.Exchange != "" {
+		return []any{"exchange", o.Exchange, "key", o.Key}
 	}
-	o := Options{User: "guest", Password: "guest", VHost: cmp.Or(strings.TrimPrefix(u.Path, "/"), "/"), QueueType: "quorum"}
+	return []any{"queue", o.Queue}
+}
+
+// ParseURL reads amqp://user:pass@host:5672,host:5672/vhost?queue=NAME&type=quorum, with
+// exchange=NAME&key=KEY in place of queue and type, or amqps, which may have the parameters
+// of serverurl.Parameters.Parse; that also checks the files. One of them is key, so that with
+// amqps the routing key is routing_key, which amqp takes as well. Defaults: port 5672 (5671 for
+// amqps), user and password guest, vhost /, queue type quorum, an empty routing key. Errors
+// quote nothing of the URL but parameters of TLS.
+func ParseURL(text string) (Options, error) {
+	u, addrs, err := form().Parse(text)
+	if err != nil {
+		return Options{}, err
+	}
+	o := Options{Addrs: addrs, User: "guest", Password: "guest", VHost: cmp.Or(strings.TrimPrefix(u.Path, "/"), "/")}
 	if u.User != nil {
 		o.User = u.User.Username()
 		o.Password, _ = u.User.Password()
 	}
-	if o.Addrs, err = addresses(hosts, map[string]string{"amqp": "5672", "amqps": "5671"}[scheme]); err != nil {
+	secure := u.Scheme == "amqps"
+	if o.TLS, err = o.parameters(secure).Parse(u.RawQuery, secure); err != nil {
+		if secure && o.Exchange != "" && o.Key == "" {
+			err = fmt.Errorf("%w (with amqps, key is a file, and routing_key that of the exchange)", err)
+		}
 		return Options{}, err
 	}
-	if u.Fragment != "" {
-		return Options{}, errors.New("it has a fragment: a # has to be percent-encoded")
-	}
-	if o.TLS, err = o.parameters().Parse(u.RawQuery, scheme == "amqps"); err != nil {
-		return Options{}, err
-	}
-	if o.Queue == "" {
-		return Options{}, errQueue
-	}
-	return o, nil
+	return o, o.checkTarget()
 }
 
-var errQueue = errors.New("want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME")
-
-// addresses reads hosts, separated by commas, each with a port or the given one.
-func addresses(hosts, port string) (all []string, err error) {
-	for text := range strings.SplitSeq(hosts, ",") {
-		u, err := url.Parse("amqp://" + text)
-		if err != nil || u.Host != text || u.Hostname() == "" || text[0] != '[' && strings.Contains(u.Hostname(), ":") {
-			return nil, errHost
-		}
-		addr := net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), port))
-		if n, err := strconv.ParseUint(cmp.Or(u.Port(), port), 10, 16); err != nil || n == 0 {
-			return nil, errHost
-		}
-		if slices.Contains(all, addr) {
-			return nil, errors.New("a host is in the list twice")
-		}
-		all = append(all, addr)
+// checkTarget wants one of queue and exchange, and fills in the type of a queue.
+func (o *Options) checkTarget() error {
+	switch {
+	case o.Queue != "" && o.Exchange != "":
+		return errors.New("queue and exchange exclude each other")
+	case o.Exchange != "" && o.QueueType != "":
+		return errors.New("type is that of a queue, and an exchange is used as it is")
+	case o.Exchange == "" && o.Key != "":
+		return errors.New("key is for an exchange: ?exchange=NAME&key=KEY")
+	case o.Exchange == "" && o.Queue == "":
+		return errQueue
+	case o.Queue != "":
+		o.QueueType = cmp.Or(o.QueueType, "quorum")
 	}
-	return all, nil
+	return nil
 }
 
-var errHost = errors.New("want a host or several, separated by commas, each with a port from 1 to 65535 if any: " +
-	"amqp://user:pass@h1:5672,h2:5672/vhost?queue=NAME; user, password and vhost have to be percent-encoded")
+var errQueue = errors.New("want the name of a queue, at most 255 bytes and not amq.*: ?queue=NAME, or an exchange: ?exchange=NAME&key=KEY")
 
-func (o *Options) parameters() serverurl.Parameters {
-	return serverurl.Parameters{
+func form() serverurl.Form {
+	return serverurl.Form{
+		Ports:   map[string]string{"amqp": "5672", "amqps": "5671"},
+		Example: "amqp://user:pass@h1:5672,h2:5672/vhost?queue=NAME",
+	}
+}
+
+func (o *Options) parameters(secure bool) serverurl.Parameters {
+	p := serverurl.Parameters{
 		"queue": func(text string) error {
 			if o.Queue = text; len(text) > 255 || strings.HasPrefix(text, "amq.") {
 				return errQueue
@@ -95,5 +97,24 @@ func (o *Options) parameters() serverurl.Parameters {
 			}
 			return nil
 		},
+		"exchange":    short(&o.Exchange),
+		"routing_key": short(&o.Key),
+	}
+	if !secure {
+		p["key"] = short(&o.Key)
+	}
+	return p
+}
+
+// short reads a name, which AMQP bounds.
+func short(to *string) func(string) error {
+	return func(text string) error {
+		if *to != "" {
+			return errors.New("it is there twice, under two names")
+		}
+		if *to = text; len(text) > 255 {
+			return errors.New("want at most 255 bytes")
+		}
+		return nil
 	}
 }

@@ -44,6 +44,8 @@ func (w *clusterWorld) request(ctx context.Context, d *chaos.Dice) {
 		w.countOnce(ctx, d, visit)
 	case x < 65:
 		w.countAgain(ctx, d)
+	case x < 70:
+		w.readHistory(ctx, i, visit.Page)
 	case x < 80:
 		w.read(ctx, i, visit.Page, page(d.UpTo(worldPages)))
 	default:
@@ -57,6 +59,7 @@ func (w *clusterWorld) countOnce(ctx context.Context, d *chaos.Dice, v counting.
 	r := keyedRequest{counting.RequestKey{Key: key, Print: counting.FingerprintOf("", []byte("payload"))}, v}
 	account, result := w.Account(v.Page), chaos.Refused
 	account.Issue(v.Count)
+	mention := w.Diary.Send(v)
 	for range 3 {
 		i := w.Pick(d)
 		errs, err := i.Visits.RecordOnce(ctx, r.request, []counting.Visit{v})
@@ -71,6 +74,7 @@ func (w *clusterWorld) countOnce(ctx context.Context, d *chaos.Dice, v counting.
 		}
 	}
 	account.Settle(result, v.Count)
+	mention.Settle(result)
 	if result == chaos.Acknowledged {
 		w.mu.Lock()
 		w.known = append(w.known, r)
@@ -135,14 +139,18 @@ func (w *clusterWorld) phases(pages []counting.Page) (phase int64, leftPhase int
 	return w.phase.Load(), w.leftPhase, left
 }
 
-// leave notes the pages that have no number from now on.
-func (w *clusterWorld) leave(pages []counting.Page) {
+// leave notes the pages that have no number from now on, and those that have no history.
+func (w *clusterWorld) leave(pages, histories []counting.Page) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.left)
+	clear(w.leftHistory)
 	w.leftPhase++
 	for _, page := range pages {
 		w.left[page] = true
+	}
+	for _, page := range histories {
+		w.leftHistory[page] = true
 	}
 }
 

@@ -50,7 +50,7 @@ func (w *clusterWorld) start(_ int, name string) (*clusterInstance, error) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	i.cluster = cluster.New(cluster.Options{
-		Nodes: nodes, Length: counting.WindowLength(worldWindow), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
+		Nodes: nodes, Length: counting.WindowLength(worldWindow), EndpointLimit: 10, KeyLimit: 1 << 20, MaxSkew: worldSkew, Log: log,
 		Observer: func(counting.NodeID) func(groupcommit.Flush) { return w.observe },
 		Lost: func(node counting.NodeID, batches int64) {
 			w.Violate("P1: %s says that %s lost %d batches", name, node, batches)
@@ -116,5 +116,9 @@ func (silent) Permits(publishing.Endpoint) error   { return nil }
 func (silent) LogAttempt(publishing.Attempt) error { return nil }
 func (silent) LogEnd(string) error                 { return nil }
 func (silent) Notify(context.Context, publishing.Report, publishing.Endpoint, int) publishing.Attempt {
+	return publishing.Attempt{}
+}
+
+func (silent) Retry(context.Context, publishing.Report, publishing.Endpoint, int) publishing.Attempt {
 	return publishing.Attempt{}
 }

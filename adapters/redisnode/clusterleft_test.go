@@ -64,17 +64,19 @@ func (w *clusterWorld) leaveBehind(p, slot int, from, to *servers.Redis, is func
 			w.Counted.Add(stateLeft)
 		case strings.HasPrefix(kind, "ids:"):
 			w.Counted.Add(idsLeft)
+		case strings.HasPrefix(kind, "h:"):
+			w.Counted.Add(historyLeft)
 		}
 	}
-	pages, without := w.without(p, gone)
-	w.leave(pages)
+	pages, histories, without := w.without(p, gone)
+	w.leave(pages, histories)
 	w.until("the replica knows that they have left", func() bool { return w.lacks(replica, moved) })
 	w.killOnly(from, replica)
 	w.cluster.EndMigration(slot, replica)
 	w.repair(without...)
 	w.Counted.Add(keysLeft)
-	w.probe(pages)
-	w.leave(nil)
+	w.probe(histories)
+	w.leave(nil, nil)
 	w.bringBack(slot, to, replica, moved)
 	w.revive(from)
 	// A revived server of Valkey remembers the migration, and goes on with it when it takes
@@ -82,22 +84,25 @@ func (w *clusterWorld) leaveBehind(p, slot int, from, to *servers.Redis, is func
 	w.cluster.EndMigration(slot, w.cluster.Master(slot))
 }
 
-// without are the pages of a partition that have no number without some of its keys, and
-// the partition if no instance can be asked to count on it.
-func (w *clusterWorld) without(p int, gone map[string]bool) (pages []counting.Page, partitions []int) {
+// without are the pages of a partition that have no number without some of its keys, those that have no
+// history, and the partition if no instance can be asked to count on it.
+func (w *clusterWorld) without(p int, gone map[string]bool) (pages, histories []counting.Page, partitions []int) {
 	lacks := func(page counting.Page) bool { return gone["T"] || gone[fmt.Sprint("c:", w.ring.Arc(page))] }
 	for _, page := range w.partitionPages[p] {
 		if lacks(page) {
 			pages = append(pages, page)
 		}
+		if lacks(page) || lacksHistory(w.ring.Arc(page), gone) {
+			histories = append(histories, page)
+		}
 	}
 	for n := 0; ; n++ {
 		if touch := touched(n); w.ring.Owner(w.ring.Arc(touch)) != p {
 			continue
-		} else if lacks(touch) {
+		} else if lacks(touch) || lacksHistory(w.ring.Arc(touch), gone) {
 			partitions = append(partitions, p)
 		}
-		return pages, partitions
+		return pages, histories, partitions
 	}
 }
 
@@ -132,6 +137,7 @@ func (w *clusterWorld) probe(pages []counting.Page) {
 			for _, page := range pages {
 				i.Count(context.Background(), counting.Visit{Page: page, Count: 1})
 				w.read(context.Background(), i, page)
+				w.readHistory(context.Background(), i, page)
 			}
 		}
 	}

@@ -27,10 +27,11 @@ type clusterMutant struct {
 var clusterFaults = []chaos.Fault{
 	masterKilled, tailLost, masterSwitched, slotMoved, movedAfterLag, slotRefused, keysLeft, stateLeft, idsLeft, pageMissing, keysBack,
 	replyLost, batchRepeated, chaos.BatchGap, chaos.AnsweredRefused, chaos.KeyRepeated, chaos.ReadFailed,
+	clocksLeapt, leaptAfterLag, historyLeft, historyMissing, compactRetried, daySummed,
 }
 
-// X9, X10: every promise holds over a Redis Cluster: masters die, also ones whose replica
-// lags, replicas take over, slots move, and stay half moved, and replies are lost.
+// X9, X10, P11: every promise holds over a Redis Cluster: masters die, also ones whose replica
+// lags, replicas take over, slots move, and stay half moved, replies are lost, and days pass.
 func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
 	t.Parallel()
 	chaos.Storm(t, 1, 6, clusterFaults, func(n int) chaos.Result {
@@ -38,10 +39,10 @@ func TestX9X10EveryPromiseHoldsOnARedisClusterInAStorm(t *testing.T) {
 		d := chaos.NewDice(seed, "schedule")
 		var schedule []clusterFault
 		for range *clusterRounds {
-			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leavePages, leaveAny, loseReplies}
+			all := []clusterFault{killMaster, moveAfterALag, switchMaster, moveSlot, leaveMarks, leavePages, leaveHistory, leaveAny, loseReplies, leapAfterALag}
 			for len(all) > 0 {
 				k := d.UpTo(len(all))
-				schedule = append(schedule, all[k])
+				schedule = append(schedule, all[k], leapClocks)
 				all = append(all[:k:k], all[k+1:]...)
 			}
 		}
@@ -66,6 +67,9 @@ func TestEveryDefectOfAPartitionIsFound(t *testing.T) {
 		{name: "nothing kept", keepsNothing: true, schedule: []clusterFault{killMasterWithALag}},
 		{name: "reads don't carry the session", trusts: true, schedule: []clusterFault{killMasterWithALag}},
 		{name: "a client that retries", retries: true, schedule: []clusterFault{loseReplies, loseReplies, loseReplies}},
+		{name: "the clock places a repetition", text: "if at == '0' then", other: "if at ~= nil then", schedule: []clusterFault{leapAfterALag}},
+		{name: "no look for a bucket", text: "if not found and is_gone(", other: "if 1 ==found and is_gone(", schedule: []clusterFault{leaveHistory, leaveHistory}},
+		{name: "no look for a list", text: "if not list and is_partition then return", other: "if not list and redis == nil then return", schedule: []clusterFault{leaveHistory, leaveHistory}},
 		{name: "marks beside the state", text: "if is_partition then SESSIONS", other: "if redis == nil then SESSIONS", schedule: []clusterFault{leaveMarks}},
 	} {
 		t.Run(m.name, func(t *testing.T) {

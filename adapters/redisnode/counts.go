@@ -20,8 +20,8 @@ const listPages = 500
 func (n *store) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
 	l := limitsOf(b)
 	args := []any{
-		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, packVisits(b.Visits), packIDs(b.IDEvents, n.sets), l.endpoints,
-		b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(), l.pages,
+		int64(b.Epoch), string(b.Session), b.Seq, n.replicas, unixSeconds(b.At), b.Clock.Now.UnixMilli(), b.Clock.MaxSkew.Milliseconds(),
+		packVisits(b.Visits), packIDs(b.IDEvents, n.sets), l.endpoints, l.pages,
 	}
 	function := "apply"
 	switch {
@@ -54,7 +54,8 @@ func (n *store) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt,
 	}
 	n.warnMissing(answer.text(2))
 	refused, err := parseRefused(answer.text(0))
-	return counting.Receipt{Duplicate: word == "DUP", Refused: refused, Says: n.words(answer.text(1))}, err
+	at := timeOf(answer.int64(3))
+	return counting.Receipt{Duplicate: word == "DUP", Refused: refused, Says: n.words(answer.text(1)), At: at}, err
 }
 
 // itemLimits bound what a batch may add.

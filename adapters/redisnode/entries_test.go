@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"footfall/domain/counting"
 	"footfall/test/check"
 	"footfall/test/conformance"
@@ -101,4 +103,34 @@ func TestEntriesThatHaveExpiredLeaveTheList(t *testing.T) {
 	if err != nil || fmt.Sprint(left) != "[5 70]" {
 		t.Errorf("in the set of all are %v, %v", left, err)
 	}
+}
+
+// A long list, most of which has expired, is read and tidied up a few keys at a time.
+func TestEntriesAreReadAFewKeysAtATime(t *testing.T) {
+	t.Parallel()
+	const stored, limit = 1500, 1001
+	w := observe(t, joined(t, servers.StartRedis(t)))
+	client := w.server.Client()
+	defer func() { _ = client.Close() }()
+	p := client.Pipeline()
+	for i := range 3 * stored {
+		p.ZAdd(t.Context(), "ff:wins", redis.Z{Score: float64(i), Member: i})
+		if i%3 == 0 { // the others have expired
+			p.HSet(t.Context(), fmt.Sprint("ff:win:", i), "state", "done", "count", i, "sink", "log", "endpoints", 0, "delivered", 0, "failed", 0)
+		}
+	}
+	check.Value(p.Exec(t.Context()))(t)
+	next := counting.Window(3*stored - 3)
+	for before, n := counting.Window(math.MaxInt64), limit; n == limit; before = next + 3 {
+		w.bounded("a part of the list", func() {
+			entries := check.Value(w.Entries(t.Context(), before, limit))(t)
+			for _, e := range entries {
+				check.Equal(t, e, counting.Entry{Window: next, State: counting.Done, Count: int64(next), Sink: "log"}, "the next entry")
+				next -= 3
+			}
+			n = len(entries)
+		})
+	}
+	check.Equal(t, next, -3, "the next window after the last one")
+	check.Equal(t, check.Value(client.ZCard(t.Context(), "ff:wins").Result())(t), stored, "the list")
 }

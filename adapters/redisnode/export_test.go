@@ -37,3 +37,16 @@ type retrying struct {
 func (r retrying) pool(context.Context) (connection, error) {
 	return connection{r.client, nil, func() {}}, nil
 }
+
+// BeforeCalls has something done before each call of a partition.
+func (p *Partition) BeforeCalls(do func()) { p.servers = observed{p.servers, do} }
+
+type observed struct {
+	servers
+	before func()
+}
+
+func (o observed) pool(ctx context.Context) (connection, error) {
+	o.before()
+	return o.servers.pool(ctx)
+}

@@ -148,6 +148,8 @@ func classified(err error) error {
 		return err
 	case isSetup(err):
 		return counting.Mark(counting.Mark(errors.New(withAdvice(err)), err), counting.ErrUnusable)
+	case errors.As(err, &refused) && begins(err.Error(), "OOM"):
+		return counting.Mark(notApplied(plain(err)), counting.ErrNoRoom)
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted),
 		errors.As(err, &dial),
 		errors.As(err, &refused) && harmless(err.Error()):

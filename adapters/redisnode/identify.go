@@ -33,8 +33,10 @@ func Identify(ctx context.Context, nodes []*Node) error {
 	var all sync.WaitGroup
 	for i, n := range nodes {
 		all.Go(func() {
-			runs[i], _ = n.Server(ctx)            // a node that is away is not compared
-			stored[i], moved[i] = n.storedID(ctx) // and keeps its name
+			var ring *sharding.Ring
+			runs[i], _ = n.Server(ctx)      // a node that is away is not compared
+			stored[i], ring = n.stored(ctx) // and keeps its name
+			moved[i] = hasMoved(ring, stored[i])
 		})
 	}
 	all.Wait()
@@ -53,17 +55,22 @@ func Identify(ctx context.Context, nodes []*Node) error {
 	return nil
 }
 
-// storedID is the name that the server has stored; moved: its ring says that it is at
-// another address than the one that it had at first.
-func (n *Node) storedID(ctx context.Context) (id counting.NodeID, moved bool) {
+// stored is the name that the server has stored, and the ring that it has opened: empty and nil
+// without, or if the server does not answer.
+func (n *Node) stored(ctx context.Context) (id counting.NodeID, opened *sharding.Ring) {
 	stored, err := n.server.client.Load().HMGet(ctx, "ff:T", "node", "opened").Result()
 	if err != nil {
-		return "", false
+		return "", nil
 	}
-	id = counting.NodeID(answer(stored).text(0))
-	ring, err := sharding.Decode([]byte(answer(stored).text(1)))
-	if err != nil || ring.Index(id) < 0 {
-		return id, false
+	opened, err = sharding.Decode([]byte(answer(stored).text(1)))
+	if err != nil {
+		opened = nil
 	}
-	return id, ring.Members()[ring.Index(id)].Moved > 0
+	return counting.NodeID(answer(stored).text(0)), opened
+}
+
+// hasMoved tells whether by a ring, which may be nil, a member is at another address than the one
+// that it had at first.
+func hasMoved(ring *sharding.Ring, id counting.NodeID) bool {
+	return ring != nil && ring.Index(id) >= 0 && ring.Members()[ring.Index(id)].Moved > 0
 }

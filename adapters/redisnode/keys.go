@@ -23,15 +23,18 @@ import (
 //	ff:k:{day}:{arc}     hash: hash of an idempotency key -> hash of its payload
 //	ff:ka:{day}   set of the arcs that have keys of the day; ff:kn: hash: day -> number of keys
 //	ff:kr         hash: day -> number of requests with a key that batches have brought
+//	ff:h:{unit}:{arc}    hash: page -> visits of a unit of time (design: history)
+//	ff:hp:{arc}   hash: page -> packed history; the empty field lists the units of the arc
 //	ff:ids:{w}:{set}  sets of ids; small sets of integers are the cheapest that Redis has
 //	ff:n:{w}  *   number of ids in them; of a partition also i:{w}, which sets have some
 //	ff:eps:{w}    set of endpoints
 //	ff:pend       sorted set of the windows that wait to be closed
 //	ff:win:{w}    hash: the entry of the ledger; ff:wins: sorted set of those
 //	ff:cb:{w}     hash: endpoint -> its last delivery
+//	ff:dl         sorted set of the dead letters, in the order of their keys
 //
 // A partition's c, kn, kr, pend and wins have a member more, which is empty, from the first
-// opening of a ring on (HEADER in node.lua).
+// opening of a ring on (HEADER in node.lua); its dl from the first letter on. Its hp exist from the beginning of history on.
 //
 // setBits: the ids of a window are spread over 2^setBits sets. So each stays below the 512
 // integers up to which Redis packs a set, for a million ids on a node. The partitions of a
@@ -93,13 +96,13 @@ func packKeyed(keyed []counting.KeyedVisit) []byte {
 
 // packCounts writes an empty count for a page that is to be deleted.
 func packCounts(counts []counting.SetCount) []byte {
-	return pack(counts, 3, func(b []byte, s *counting.SetCount) []byte {
+	return pack(counts, 4, func(b []byte, s *counting.SetCount) []byte {
 		b = appendInt(b, int64(s.Arc))
 		b = appendString(b, string(s.Page))
 		if s.Delete {
-			return appendString(b, "")
+			return appendString(appendString(b, ""), "")
 		}
-		return appendInt(b, s.Count)
+		return appendString(appendInt(b, s.Count), string(s.History))
 	})
 }
 
@@ -117,10 +120,15 @@ func packKeys(keys []counting.LocatedKey) []byte {
 	})
 }
 
-// packImport writes the pages of one arc for its new node.
-func packImport(pages []counting.Visit) []byte {
-	return pack(pages, 2, func(b []byte, v *counting.Visit) []byte {
-		return appendInt(appendString(b, string(v.Page)), v.Count)
+// packImport writes the pages of one arc for its new node, with their histories.
+func packImport(c counting.Chunk) []byte {
+	i := -1
+	return pack(c.Pages, 3, func(b []byte, v *counting.Visit) []byte {
+		b = appendInt(appendString(b, string(v.Page)), v.Count)
+		if i++; i < len(c.Histories) {
+			return appendString(b, string(c.Histories[i]))
+		}
+		return appendString(b, "")
 	})
 }
 
@@ -180,15 +188,17 @@ func appendArray(b []byte, n int) []byte {
 	return append(b, 0xdd, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-// appendString writes a string of up to 65,535 bytes (fixstr, str 8, str 16).
+// appendString writes a string (fixstr, str 8, str 16, str 32).
 func appendString(b []byte, s string) []byte {
 	switch n := len(s); {
 	case n < 32:
 		b = append(b, 0xa0|byte(n))
 	case n < 256:
 		b = append(b, 0xd9, byte(n))
-	default:
+	case n < 1<<16:
 		b = append(b, 0xda, byte(n>>8), byte(n))
+	default:
+		b = append(b, 0xdb, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	}
 	return append(b, s...)
 }

@@ -17,9 +17,11 @@ func (n *store) Claim(ctx context.Context, w counting.Window, owner string, leas
 
 // Advance implements counting.Ledger.
 func (n *store) Advance(ctx context.Context, w counting.Window, token string, s counting.Step) (counting.Entry, error) {
+	letter, rest := newLetter(w, s)
 	answer, err := n.replicated(ctx, "advance", int64(w), seconds(counting.EntryLife), token, string(s.Action),
 		s.Lease.Milliseconds(), s.Count, s.Sink, s.Endpoint, deliveryText(s.Delivery),
-		s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife))
+		s.Totals.Endpoints, s.Totals.Delivered, s.Totals.Failed, seconds(counting.WindowLife),
+		letter, rest, counting.DeadLetterLife.Milliseconds(), counting.MaxDeadLetters, counting.MaxDeadLetterBytes)
 	return parseEntry(w, answer, 0), err
 }
 
@@ -54,14 +56,23 @@ func (n *store) Entry(ctx context.Context, w counting.Window) (counting.Entry, m
 	return parseEntry(w, answer, 0), calls, nil
 }
 
+// entriesACall bounds the keys that one call of the script reads: no other call is served
+// meanwhile.
+const entriesACall = 500
+
 // Entries implements counting.Ledger.
-func (n *store) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
-	answer, err := n.run(ctx, "entries", int64(before), limit)
-	entries := make([]counting.Entry, 0, len(answer)/2)
-	for i := 0; i < len(answer); i += 2 {
-		entries = append(entries, parseEntry(counting.Window(answer.int64(i)), answer, i+1))
+func (n *store) Entries(ctx context.Context, before counting.Window, limit int) (entries []counting.Entry, err error) {
+	for at, more := int64(before), true; more; {
+		answer, err := n.run(ctx, "entries", at, min(limit, entriesACall))
+		if err != nil {
+			return nil, err
+		}
+		for i := 1; i < len(answer); i += 2 {
+			entries = append(entries, parseEntry(counting.Window(answer.int64(i)), answer, i+1))
+		}
+		at, more = answer.int64(0), answer.text(0) != "" && len(entries) < limit
 	}
-	return entries, err
+	return entries[:min(limit, len(entries))], nil
 }
 
 // parseEntry reads state, count, sink, endpoints, delivered, failed, or the

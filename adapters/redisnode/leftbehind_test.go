@@ -15,7 +15,7 @@ import (
 // and ids count once.
 func TestX10NoCallMakesAKeyThatWasLeftBehind(t *testing.T) {
 	t.Parallel()
-	c := servers.StartClusterWithClock(t)
+	c := servers.StartClusterWithClock(t, 1, 0)
 	c.Servers[0].Clock.Stop(t, 0)
 	p := join(t, openPartition(t, c, 0, 1))
 	call := func(seq int64) counting.Receipt {

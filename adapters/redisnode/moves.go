@@ -62,6 +62,11 @@ func (n *Node) Fetch(ctx context.Context, table counting.Epoch, arc counting.Arc
 		return counting.Chunk{}, "", fmt.Errorf("fetch arc %d of %s: %w", arc, n.id, err)
 	}
 	c.LastKeys, c.Pages = answer.text(3) == "1", appendPages(nil, arc, answer.list(4))
+	histories := answer.list(5)
+	for i := range histories {
+		c.Histories = append(c.Histories, counting.Packed(histories.text(i)))
+	}
+	c.Since, c.Floor = timeOf(answer.int64(6)), timeOf(answer.int64(7))
 	return c, answer.text(0), nil
 }
 
@@ -80,7 +85,7 @@ func parseKeys(day counting.Day, found answer) (keys []counting.StoredKey, err e
 
 // Import implements counting.Movable.
 func (n *Node) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
-	answer, err := n.run(ctx, "import", int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c.Pages))
+	answer, err := n.run(ctx, "import", int64(table), uint64(arc), packStoredKeys(c.Keys), c.LastKeys, packImport(c), unixSeconds(c.Since), unixSeconds(c.Floor))
 	if err != nil {
 		return counting.ImportResult{}, err
 	}
@@ -143,19 +148,23 @@ func (n *Node) ReadParts(ctx context.Context, e counting.Expected, pages []count
 	}
 	parts := make([]counting.Part, len(pages))
 	for i := range parts {
-		visits, ok1 := answer.count(3 * i)
-		frozen, ok2 := answer.count(3*i + 1)
-		letters := answer.text(3*i + 2)
-		if !ok1 || !ok2 || len(letters) != 3 {
-			parts[i].Err = counting.Corrupt
-			continue
-		}
-		parts[i] = counting.Part{
-			Visits: visits, Stage: parseStage(letters), Frozen: frozen,
-			Marked: letters[1] == '1', Closed: letters[2] == '1',
-		}
+		parts[i] = parsePart(answer[3*i:])
 	}
 	return parts, nil
+}
+
+// parsePart reads a count, a frozen count and three letters.
+func parsePart(a answer) counting.Part {
+	visits, ok1 := a.count(0)
+	frozen, ok2 := a.count(1)
+	letters := a.text(2)
+	if !ok1 || !ok2 || len(letters) != 3 {
+		return counting.Part{Err: counting.Corrupt}
+	}
+	return counting.Part{
+		Visits: visits, Stage: parseStage(letters), Frozen: frozen,
+		Marked: letters[1] == '1', Closed: letters[2] == '1',
+	}
 }
 
 // FindKeys implements counting.Movable.

@@ -69,6 +69,9 @@ func onServer(h conformance.Harness) conformance.Harness {
 	h.CorruptPage = func(t *testing.T, n conformance.Node, at counting.Located) {
 		n.(node).do(t, "hset", fmt.Sprintf("ff:c:%d", at.Arc), string(at.Page), "many")
 	}
+	h.CorruptHistory = func(t *testing.T, n conformance.Node, at counting.Located) {
+		n.(node).do(t, "hset", fmt.Sprintf("ff:hp:%d", at.Arc), string(at.Page), "x")
+	}
 	h.CorruptWindow = func(t *testing.T, n conformance.Node, w counting.Window) {
 		n.(node).do(t, "del", fmt.Sprintf("ff:n:%d", w))
 		n.(node).do(t, "lpush", fmt.Sprintf("ff:n:%d", w), "x")

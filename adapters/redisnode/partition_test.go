@@ -67,7 +67,7 @@ func (e emptyClusters) open(t *testing.T) partition {
 	case c = <-e.free:
 		check.Must(t, c.Client().FlushAll(t.Context()).Err())
 	default:
-		c = servers.StartClusterWithClock(e.test, e.args...)
+		c = servers.StartClusterWithClock(e.test, 1, 0, e.args...)
 	}
 	c.Servers[0].Clock.Shift(t, 0)
 	c.Servers[0].Clock.Stop(t, 0)
@@ -126,6 +126,9 @@ func testPartition(t *testing.T, empty emptyClusters) {
 		},
 		CorruptPage: func(t *testing.T, n conformance.Node, at counting.Located) {
 			n.(partition).do(t, "hset", n.(partition).key("c:%d", at.Arc), string(at.Page), "many")
+		},
+		CorruptHistory: func(t *testing.T, n conformance.Node, at counting.Located) {
+			n.(partition).do(t, "hset", n.(partition).key("hp:%d", at.Arc), string(at.Page), "x")
 		},
 		CorruptWindow: func(t *testing.T, n conformance.Node, w counting.Window) {
 			p := n.(partition)

@@ -47,7 +47,7 @@ func (n *store) RingSummary(ctx context.Context) (sharding.RingSummary, error) {
 		Opened:   counting.Epoch(answer.int64(1)),
 		Incoming: answer.int(2),
 		Keys:     sharding.Keys{Requests: answer.int(3), Records: answer.int(4), Oldest: counting.Day(answer.int64(5))},
-		Pages:    answer.int(6),
+		Pages:    answer.int(6), DeadLetters: answer.int(7), DroppedDeadLetters: answer.int64(8),
 	}, err
 }
 

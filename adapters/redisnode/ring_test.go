@@ -66,7 +66,7 @@ func TestANewerFormatIsRefused(t *testing.T) {
 	check.Value(n.Heartbeat(t.Context(), conformance.AnyTime()))(t)
 	check.Equal(t, c.HGet(t.Context(), "ff:T", "format").Val(), "1", "the format of an older store")
 	ring := check.Value(n.RingState(t.Context()))(t).Opened
-	for _, format := range []string{"2", "10", "text"} {
+	for _, format := range []string{"3", "10", "text"} {
 		n.do(t, "hset", "ff:T", "format", format)
 		for _, err := range []error{
 			check.Err(n.Apply(t.Context(), visits(2))), check.Err(n.Read(t.Context(), counting.Expected{Epoch: 1}, nil)), check.Err(n.RingState(t.Context())),
@@ -75,7 +75,7 @@ func TestANewerFormatIsRefused(t *testing.T) {
 		} {
 			check.Is(t, err, counting.ErrNewerFormat)
 			check.Is(t, err, counting.ErrUnusable, "a start need not wait")
-			check.Says(t, err, "the store has format "+format+", this version reads up to 1: run a newer version")
+			check.Says(t, err, "the store has format "+format+", this version reads up to 2: run a newer version")
 		}
 	}
 	n.do(t, "hset", "ff:T", "format", "1")

@@ -102,6 +102,8 @@ func actOf(function string) string {
 		return "read the ring"
 	case "heartbeat":
 		return "send heartbeat"
+	case "waiting":
+		return "list waiting windows"
 	case "entry", "entries":
 		return "read ledger"
 	}
@@ -110,27 +112,31 @@ func actOf(function string) string {
 
 // newScripts are the scripts by their functions, one for each call of the ports.
 func newScripts() map[string]script {
-	const ring, moves = "rights tables clock keys ring", "tables items keys moves"
+	const ring, moves = "rights tables clock keys history ring", "tables items keys history moves"
 	scripts := map[string]script{
-		applyIDs:  newScript(writes, forNode, "apply", "clock items apply ids"),
-		applyMore: newScript(writes, forNode, "apply", "clock items apply ids keys keyed"),
+		applyIDs:  newScript(writes, forNode, "apply", "clock items history apply ids"),
+		applyMore: newScript(writes, forNode, "apply", "clock items history apply ids keys keyed"),
 	}
 	for _, s := range []struct{ flags, ending, files, functions string }{
-		{writes, forNode, "items apply", "apply"},
+		{writes, forNode, "items history apply", "apply"},
 		{reads, forEpoch, "read", "read list"},
-		{frees, forNode, "clock keys windows", "heartbeat"},
+		{frees, forNode, "clock keys tables deadletters windows", "heartbeat"},
 		{frees, forNode, "clock windows", "retire"},
 		{frees, forNode, "tables clock windows", "seal"},
-		{reads, forNode, "clock windows", "distinct endpoints"},
-		{frees, forNode, "tables ledger", "claim advance entries"},
-		{reads, forNode, "tables ledger", "entry"},
-		{frees, forTable, "tables ledger", "import_entries"},
+		{reads, forNode, "clock windows", "waiting distinct endpoints"},
+		{frees, forNode, "tables deadletters ledger", "claim advance entries"},
+		{reads, forNode, "tables deadletters", "list_dead_letters"},
+		{frees, forNode, "tables deadletters", "claim_dead_letters release_dead_letters forget_dead_letters add_dead_letters"},
+		{reads, forNode, "tables deadletters ledger", "entry"},
+		{frees, forTable, "tables deadletters ledger", "import_entries"},
 		{frees, forAny, ring, "fence_ring"},
 		{frees, forFenced, ring, "accept_ring make_arcs open_ring"},
 		{reads, forNode, ring, "ring_state ring_summary"},
 		{reads, forTable, moves, "incoming fetch"},
 		{frees, forTable, moves, "claim_arcs import confirm retire_arc close_arc"},
-		{reads, forEpoch, moves, "find_keys read_parts"},
+		{reads, forEpoch, "history read listed", "list_histories"},
+		{reads, forEpoch, moves, "find_keys read_parts read_history"},
+		{frees, forNode, "rights clock history pack compact", "keep_history prepare_history compact drop_history"},
 		{frees, forTable, "tables keys sweep", "sweep"},
 	} {
 		for _, function := range strings.Fields(s.functions) {

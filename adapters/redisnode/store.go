@@ -32,10 +32,12 @@ type store struct {
 }
 
 var (
-	_ counting.Counts    = (*store)(nil)
-	_ counting.Windows   = (*store)(nil)
-	_ counting.Ledger    = (*store)(nil)
-	_ sharding.RingStore = (*store)(nil)
+	_ counting.Counts      = (*store)(nil)
+	_ counting.Histories   = (*store)(nil)
+	_ counting.Windows     = (*store)(nil)
+	_ counting.Ledger      = (*store)(nil)
+	_ counting.DeadLetters = (*store)(nil)
+	_ sharding.RingStore   = (*store)(nil)
 )
 
 // servers find the server that has the keys of a store now. They are safe for concurrent

@@ -11,12 +11,22 @@ import (
 // Heartbeat implements counting.Windows.
 func (n *store) Heartbeat(ctx context.Context, c counting.Clock) (counting.HeartbeatResult, error) {
 	answer, err := n.run(ctx, "heartbeat", seconds(counting.SessionLife), counting.MaxWaiting,
-		c.Now.UnixMilli(), c.MaxSkew.Milliseconds(), sharding.Arcs)
+		c.Now.UnixMilli(), c.MaxSkew.Milliseconds(), sharding.Arcs, counting.DeadLetterLife.Milliseconds())
 	a := counting.HeartbeatResult{Now: time.UnixMilli(answer.int64(0)), Current: counting.Window(answer.int64(1))}
 	for i := 2; i < len(answer); i++ {
 		a.Waiting = append(a.Waiting, counting.Window(answer.int64(i)))
 	}
 	return a, err
+}
+
+// Waiting implements counting.Windows.
+func (n *store) Waiting(ctx context.Context, before counting.Window, limit int) ([]counting.Window, error) {
+	answer, err := n.run(ctx, "waiting", int64(before), limit)
+	all := make([]counting.Window, len(answer))
+	for i := range answer {
+		all[i] = counting.Window(answer.int64(i))
+	}
+	return all, err
 }
 
 // Seal implements counting.Windows.

@@ -1,5 +1,5 @@
-// Package serverurl has what the URLs of servers have in common: parameters after the
-// question mark, and the files of TLS.
+// Package serverurl has what the URLs of servers have in common: a list of hosts, parameters
+// after the question mark, and the files of TLS.
 package serverurl
 
 import (

@@ -153,7 +153,7 @@ func (c *Cluster) establish(ctx context.Context, ring *sharding.Ring, all []node
 // catchUp opens a decided ring on a node that lags. A node that knows no ring came back
 // empty; it is left alone, because its data is lost. So is a server at an address that its
 // member has left.
-func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n sharding.RingStore) {
+func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n Node) {
 	if c.isFormer(ring, n) {
 		return
 	}
@@ -165,6 +165,7 @@ func (c *Cluster) catchUp(ctx context.Context, ring *sharding.Ring, n sharding.R
 			_, err = n.Fence(ctx, ring)
 		}
 		if err == nil {
+			c.beginHistory(ctx, ring, n)
 			err = n.Open(ctx, ring)
 		}
 	}

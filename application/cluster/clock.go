@@ -32,7 +32,7 @@ func (c *clock) measured(begin, end, node time.Time) {
 	wrong := max(skew, -skew)-half > c.maxSkew
 	switch {
 	case wrong && c.wrong.CompareAndSwap(nil, &end):
-		c.log.Warn("clocks disagree, so ids for this node are refused", "node", c.node, "addr", c.addr(), "ahead", skew.Round(time.Millisecond).String(),
+		c.log.Warn("clocks disagree, so ids for this node and reads of its history are refused", "node", c.node, "addr", c.addr(), "ahead", skew.Round(time.Millisecond).String(),
 			"greatest_skew", c.maxSkew.String())
 	case !wrong && c.wrong.Swap(nil) != nil:
 		c.log.Info("clocks agree again", "node", c.node)
@@ -43,6 +43,14 @@ func (c *clock) measured(begin, end, node time.Time) {
 // negative if it was behind. wrong: it was more than the configured greatest skew.
 func (m *Member) Skew() (ahead time.Duration, wrong bool) {
 	return time.Duration(m.clock.skew.Load()), m.clock.wrong.Load() != nil
+}
+
+// CheckClock is counting.ErrUnavailable if the clocks of the node and of this instance disagreed at the last heartbeat.
+func (m *Member) CheckClock() error {
+	if ahead, wrong := m.Skew(); wrong {
+		return counting.Mark(Named(m.ID(), &counting.SkewError{Ahead: ahead}), counting.ErrUnavailable)
+	}
+	return nil
 }
 
 // Heartbeat is counting.Windows.Heartbeat with this instance's clock. It also measures

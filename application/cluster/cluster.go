@@ -25,6 +25,7 @@ type Node interface {
 	counting.Counts
 	counting.Windows
 	counting.Ledger
+	counting.DeadLetters
 	sharding.RingStore
 }
 
@@ -68,10 +69,12 @@ type Options struct {
 }
 
 // Member is a node with its group commit, and Reads for single pages. Movable is nil if no
-// arc moves from or to the node: then the ring is the first one (View.IsFixed).
+// arc moves from or to the node: then the ring is the first one (View.IsFixed). Histories is nil
+// if the node keeps no history.
 type Member struct {
 	Node
 	counting.Movable
+	counting.Histories
 	*groupcommit.Committer
 	Reads  *groupcommit.Reader
 	hosted sharding.Hosted // the node, nil if it is none
@@ -82,6 +85,7 @@ type Member struct {
 	summary atomic.Pointer[sharding.RingSummary]
 	fault   *fault
 	refused refused
+	room    room
 }
 
 // Deliveries are the deliveries of a window, by endpoint, as the node's ledger has them.
@@ -101,6 +105,7 @@ type Cluster struct {
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	alarm      chan struct{} // capacity 1: a change is under way, so watch it
+	full       chan struct{} // capacity 1: a node has no room
 
 	mu sync.Mutex
 	// members are all nodes that are configured, or were ever in the ring. A batch
@@ -117,7 +122,7 @@ type Cluster struct {
 func New(o Options) *Cluster {
 	o.Name = cmp.Or(o.Name, counting.DefaultName)
 	o.MaxSkew = cmp.Or(o.MaxSkew, counting.DefaultMaxSkew(o.Length))
-	c := &Cluster{opts: o, members: make(map[counting.NodeID]*Member, len(o.Nodes)), alarm: make(chan struct{}, 1)}
+	c := &Cluster{opts: o, members: make(map[counting.NodeID]*Member, len(o.Nodes)), alarm: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -166,12 +171,18 @@ func (c *Cluster) newMember(n Node) *Member {
 			c.reroute(n.ID(), b, refused, acknowledged)
 		},
 	}
-	o.Observe = m.fault.flushed
+	observe := func(groupcommit.Flush) {}
 	if c.opts.Observer != nil {
-		observe := c.opts.Observer(n.ID())
-		o.Observe = func(f groupcommit.Flush) { m.fault.flushed(f); observe(f) }
+		observe = c.opts.Observer(n.ID())
 	}
+	o.Observe = func(f groupcommit.Flush) {
+		m.fault.flushed(f)
+		c.noteRoom(m, f.Err)
+		observe(f)
+	}
+	o.MakesRoom = m.room.isMade
 	m.Movable, _ = n.(counting.Movable)
+	m.Histories, _ = n.(counting.Histories)
 	if m.hosted, _ = n.(sharding.Hosted); m.hosted != nil {
 		boundHosted(&o, len(c.opts.Nodes))
 	}

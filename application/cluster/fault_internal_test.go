@@ -56,7 +56,7 @@ func TestN4AClockIsWrongSinceThatWasSeenFirst(t *testing.T) {
 		c.measured(now, now, now.Add(-time.Hour))
 		check.Equal(t, *c.wrong.Load(), at, "since when the clock is wrong")
 	}
-	check.Equal(t, log.Lines("clocks disagree", "node=n1", "addr=n1:6379", "ahead=-1h0m0s"), 1, "lines about the clock")
+	check.Equal(t, log.Lines("clocks disagree, so ids for this node and reads of its history are refused", "node=n1", "addr=n1:6379", "ahead=-1h0m0s"), 1, "lines about the clock")
 	c.measured(at, at, at)
 	check.Equal(t, c.wrong.Load() == nil, true, "the clock is right")
 	check.Equal(t, log.Lines("clocks agree again"), 1, "lines about its end")

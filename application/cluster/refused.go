@@ -58,7 +58,7 @@ func (m *Member) whyRefused() string {
 	if r := m.refusal.Load(); r != nil {
 		store = r.text
 	}
-	if m.refused.wrongClock.Load() {
+	if _, wrong := m.Skew(); wrong || m.refused.wrongClock.Load() {
 		clock = "its clock and this instance's differ by too much"
 	}
 	return cmp.Or(store, m.fault.why(), clock, "its answers take too long, or too many requests wait for it")

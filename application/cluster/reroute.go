@@ -40,17 +40,19 @@ func (c *Cluster) reroute(node counting.NodeID, b *counting.Batch, refused []cou
 	})
 }
 
-// resend sends item i of a batch by another view.
+// resend sends item i of a batch by another view. Histories are as the batch has placed them.
 func (v *View) resend(ctx context.Context, b *counting.Batch, i int) error {
 	switch k := i - len(b.Visits); {
 	case k < 0:
-		return v.SendVisit(b.Visits[i].Page, b.Visits[i].Count).Wait()
+		page := b.Visits[i].Page
+		arc := v.Arc(page)
+		return v.Nodes[v.Owner(arc)].AddVisitAt(v.Epoch(), arc, page, b.Visits[i].Count, b.At).Wait()
 	case k < len(b.IDEvents):
 		return v.SendID(ctx, b.IDEvents[k], time.Now())
 	case k < len(b.IDEvents)+len(b.Keyed):
-		return v.SendKeyed(ctx, []counting.KeyedVisit{b.Keyed[k-len(b.IDEvents)]})[0]
+		return v.sendKeyed(ctx, []counting.KeyedVisit{b.Keyed[k-len(b.IDEvents)]}, b.At)[0]
 	default:
-		return v.SendSetCount(b.SetCounts[k-len(b.IDEvents)-len(b.Keyed)]).Wait()
+		return v.SendSetCount(b.SetCounts[k-len(b.IDEvents)-len(b.Keyed)], b.At).Wait()
 	}
 }
 

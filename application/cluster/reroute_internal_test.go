@@ -38,3 +38,48 @@ func TestAnAcknowledgedBatchIsReroutedToAFullNode(t *testing.T) {
 		}
 	})
 }
+
+// P11: what was placed stays there when it is rerouted, also where other visits come at once. A page that was set begins
+// then.
+func TestP11ReroutedItemsStayWhereTheyWerePlaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := localnode.New(localnode.Options{ID: "n1", Addr: "n1:1"})
+		c := New(Options{Nodes: []Node{node}, Length: counting.WindowLength(time.Minute), KeyLimit: 10, Log: slog.New(slog.DiscardHandler)})
+		if err := c.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		setting := counting.HistorySetting{Unit: time.Hour, SmallDays: 2, Days: 2}
+		if _, err := node.KeepHistory(t.Context(), setting, now.Add(-5*time.Hour), false, counting.Clock{Now: now}); err != nil {
+			t.Fatal(err)
+		}
+		at := now.Add(-3 * time.Hour)
+		first := c.View().SendVisit("visit", 4)
+		c.reroute("n2", &counting.Batch{
+			At: at, Visits: []counting.Visit{{Page: "visit", Count: 1}},
+			Keyed:     []counting.KeyedVisit{{Visit: counting.Visit{Page: "keyed", Count: 1}}},
+			SetCounts: []counting.SetCount{{Page: "set", Count: 7}},
+		}, nil, true)
+		if err := first.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		v := c.View()
+		for _, page := range []counting.Page{"visit", "keyed"} {
+			h, err := node.ReadHistory(t.Context(), counting.Expected{Epoch: v.Epoch()}, counting.Located{Arc: v.Arc(page), Page: page})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := h.Buckets(); err != nil || got[0] != (counting.Bucket{Unit: setting.UnitAt(at), Visits: 1}) {
+				t.Errorf("%s has the buckets %v, %v", page, got, err)
+			}
+		}
+		h, err := node.ReadHistory(t.Context(), counting.Expected{Epoch: v.Epoch()}, counting.Located{Arc: v.Arc("set"), Page: "set"})
+		if begin := setting.UnitAt(at).Start(); err != nil || h.Visits != 7 || !h.Since().Equal(begin) {
+			t.Errorf("the page that was set has %d visits, and a history since %v, %v; want one since %v", h.Visits, h.Since(), err, begin)
+		}
+		if err := c.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -87,16 +87,22 @@ func (v *View) SendVisit(page counting.Page, n int64) groupcommit.Ticket {
 	return v.Nodes[v.Owner(arc)].AddVisit(v.Epoch(), arc, page, n)
 }
 
-// SendSetCount adds an item to the next batch of the page's owner. It sets s.Arc.
-func (v *View) SendSetCount(s counting.SetCount) groupcommit.Ticket {
+// SendSetCount adds an item to the next batch of the page's owner. It sets s.Arc. At is zero, or counting.Batch.At if
+// it was applied before.
+func (v *View) SendSetCount(s counting.SetCount, at time.Time) groupcommit.Ticket {
 	s.Arc = v.Arc(s.Page)
-	return v.Nodes[v.Owner(s.Arc)].AddSetCount(v.Epoch(), s)
+	return v.Nodes[v.Owner(s.Arc)].AddSetCount(v.Epoch(), s, at)
 }
 
 // SendKeyed checks the keys at nodes that may still have them, sends the visits to
 // their owners, and waits. It sets their arcs. It returns an error for each item
 // (checkKeys, groupcommit.Ticket.Wait), nil for one that was counted before.
 func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []error {
+	return v.sendKeyed(ctx, items, time.Time{})
+}
+
+// sendKeyed is SendKeyed for visits that were placed at a time, if it is not zero.
+func (v *View) sendKeyed(ctx context.Context, items []counting.KeyedVisit, at time.Time) []error {
 	for i := range items {
 		items[i].Arc = v.Arc(items[i].Page)
 	}
@@ -104,7 +110,7 @@ func (v *View) SendKeyed(ctx context.Context, items []counting.KeyedVisit) []err
 	tickets := make([]groupcommit.Ticket, len(items))
 	for i, k := range items {
 		if errs[i] == nil {
-			tickets[i] = v.Nodes[v.Owner(k.Arc)].AddKeyed(v.Epoch(), k)
+			tickets[i] = v.Nodes[v.Owner(k.Arc)].AddKeyed(v.Epoch(), k, at)
 		}
 	}
 	for i := range items {

@@ -144,6 +144,44 @@ func TestABatchIsBoundedAndOfOneEpoch(t *testing.T) {
 	})
 }
 
+func TestTheCountsThatABatchSetsAreBounded(t *testing.T) {
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
+		var tickets []groupcommit.Ticket
+		for i := range groupcommit.MaxSetCounts + 1 {
+			tickets = append(tickets, c.AddSetCount(1, counting.SetCount{Page: counting.Page(fmt.Sprint(i)), Count: 1}, time.Time{}))
+		}
+		open()
+		for _, ticket := range tickets {
+			check.Must(t, ticket.Wait())
+		}
+		var sizes []int
+		for _, b := range n.calls() {
+			sizes = append(sizes, len(b.SetCounts))
+		}
+		check.Equal(t, fmt.Sprint(sizes), fmt.Sprint([]int{0, groupcommit.MaxSetCounts, 1}), "counts that the batches set")
+	})
+}
+
+func TestABatchSetsFewCountsWithAHistory(t *testing.T) {
+	scenario(t, groupcommit.Options{}, func(t *testing.T, n *node, c *groupcommit.Committer) {
+		open := hold(t, n, c)
+		var tickets []groupcommit.Ticket
+		for i := range 20 {
+			tickets = append(tickets, c.AddSetCount(1, counting.SetCount{Page: counting.Page(fmt.Sprint(i)), History: counting.Restored(time.Now())}, time.Time{}))
+		}
+		open()
+		for _, ticket := range tickets {
+			check.Is(t, ticket.Wait(), counting.NoHistory)
+		}
+		var sizes []int
+		for _, b := range n.calls() {
+			sizes = append(sizes, len(b.SetCounts))
+		}
+		check.Equal(t, fmt.Sprint(sizes), fmt.Sprint([]int{0, 4, 4, 4, 4, 4}), "counts that the batches set")
+	})
+}
+
 // P9: beyond its bound the queue refuses at once.
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
 	for option, bound := range map[int]int{0: groupcommit.MaxQueued, 2_048: 2_048} {

@@ -46,7 +46,7 @@ type Flush struct {
 	Err     error
 }
 
-// Options of a Committer. All functions but Observe and Refused are required.
+// Options of a Committer. All functions but Observe, Refused and MakesRoom are required.
 type Options struct {
 	Node counting.Counts
 	// Epoch returns the epoch of the current view.
@@ -79,6 +79,9 @@ type Options struct {
 	// Observe is called after every call of the node, from one goroutine.
 	// Nil is a no-op.
 	Observe func(Flush)
+	// MakesRoom tells whether room is made on a node that has none (counting.ErrNoRoom). Meanwhile
+	// batches are repeated, and callers are not refused. Nil is false.
+	MakesRoom func() bool
 	// Refused is called with the number of callers' items that are refused with
 	// counting.ErrUnavailable. It must not block. Nil is a no-op.
 	Refused func(items int)
@@ -111,6 +114,8 @@ type Committer struct {
 	refuse  time.Time             // until then the node counts as down
 	lifted  time.Time             // until then batches begin that no limit refuses
 	started bool
+	// lastVisits is how many visits the last batch has that has some.
+	lastVisits int
 
 	// Used by the flusher only.
 	session session
@@ -221,13 +226,19 @@ func (c *Committer) Queued() int {
 // AddVisit adds n visits of a page, routed by the ring of an epoch, to the next batch, and
 // to the visits of other callers there.
 func (c *Committer) AddVisit(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64) Ticket {
-	return c.add(epoch, visit, func(b *batch) int {
+	return c.AddVisitAt(epoch, arc, page, n, time.Time{})
+}
+
+// AddVisitAt is AddVisit for visits that were placed before, at counting.Batch.At.
+func (c *Committer) AddVisitAt(epoch counting.Epoch, arc counting.Arc, page counting.Page, n int64, at time.Time) Ticket {
+	return c.add(epoch, visit, at, func(b *batch) int {
 		if i, ok := c.index[page]; ok && n <= maxAddedUp {
 			b.Visits[i].Count += n // at most MaxQueued times maxAddedUp
 			return i
 		}
-		own := clone(page)
-		b.Visits = append(b.Visits, counting.Visit{Arc: arc, Page: own, Count: n})
+		own := b.own(page)
+		b.Visits = append(b.room(c.lastVisits), counting.Visit{Arc: arc, Page: own, Count: n})
+		c.lastVisits = len(b.Visits)
 		if n <= maxAddedUp {
 			c.index[own] = len(b.Visits) - 1
 		}
@@ -237,48 +248,43 @@ func (c *Committer) AddVisit(epoch counting.Epoch, arc counting.Arc, page counti
 
 // AddID adds an id, routed by the ring of an epoch, to the next batch.
 func (c *Committer) AddID(epoch counting.Epoch, e counting.IDEvent) Ticket {
-	return c.add(epoch, idEvent, func(b *batch) int {
+	return c.add(epoch, idEvent, time.Time{}, func(b *batch) int {
 		b.IDEvents = append(b.IDEvents, e)
 		return len(b.IDEvents) - 1
 	})
 }
 
 // AddKeyed adds a keyed visit, routed by the ring of an epoch, to the next batch. It is
-// never merged with others.
-func (c *Committer) AddKeyed(epoch counting.Epoch, k counting.KeyedVisit) Ticket {
-	return c.add(epoch, keyed, func(b *batch) int {
+// never merged with others. At is zero, or counting.Batch.At if it was placed before.
+func (c *Committer) AddKeyed(epoch counting.Epoch, k counting.KeyedVisit, at time.Time) Ticket {
+	return c.add(epoch, keyed, at, func(b *batch) int {
 		k.Page = clone(k.Page)
 		b.Keyed, b.KeyLimit, b.RecordLimit = append(b.Keyed, k), c.opts.KeyLimit, c.opts.RecordLimit
 		return len(b.Keyed) - 1
 	})
 }
 
-// AddSetCount adds an item, routed by the ring of an epoch, to the next batch.
-func (c *Committer) AddSetCount(epoch counting.Epoch, s counting.SetCount) Ticket {
-	return c.add(epoch, setCount, func(b *batch) int {
-		s.Page = clone(s.Page)
-		b.SetCounts = append(b.SetCounts, s)
-		return len(b.SetCounts) - 1
-	})
-}
-
-// clone copies a page: it may be a part of a long URL, and the batch is kept.
+// clone copies a page: it may be a part of a body or a URL of megabytes, and keyed visits and set
+// counts are kept.
 func clone(page counting.Page) counting.Page { return counting.Page(strings.Clone(string(page))) }
 
-// add calls put with the next batch. put adds one item and returns its index in the
+// add calls put with the next batch that is placed at a time. put adds one item and returns its index in the
 // slice of its kind. The zero Ticket: the node counts as down, or too many items wait.
-func (c *Committer) add(epoch counting.Epoch, k kind, put func(*batch) int) Ticket {
+func (c *Committer) add(epoch counting.Epoch, k kind, at time.Time, put func(*batch) int) Ticket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.refuse.IsZero() && time.Now().Before(c.refuse) {
 		c.noteRefused(1)
 		return Ticket{}
 	}
+	if c.filling != nil && !c.filling.At.Equal(at) {
+		c.filling = nil
+	}
 	b := c.join(epoch, func() *batch {
 		clear(c.index)
 		return &batch{Batch: counting.Batch{
 			Epoch: epoch, EndpointLimit: c.opts.EndpointLimit, PageLimit: c.opts.PageLimit, DiskReserve: c.opts.DiskReserve,
-			Repeated: time.Now().Before(c.lifted),
+			Repeated: time.Now().Before(c.lifted), At: at,
 		}}
 	})
 	if b == nil {

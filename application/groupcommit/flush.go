@@ -17,6 +17,8 @@ const (
 	idle = time.Hour
 	// repeatPause is the time between attempts to repeat what a node has lost.
 	repeatPause = time.Second
+	// roomPause is between attempts while room is made on a node, with half of it taken off or added at random.
+	roomPause = 20 * time.Millisecond
 	// downAfter is the number of consecutive failures after which the node counts
 	// as down: callers are refused immediately between attempts.
 	downAfter = 5
@@ -101,7 +103,7 @@ func (c *Committer) resolve(b *batch) {
 			c.behind.Store(false)
 			b.refused = receipt.Refused
 			c.answer(b, nil)
-			c.keep(&b.Batch, receipt.Refused)
+			c.keep(&b.Batch, receipt)
 			return
 		case errors.Is(err, counting.ErrStale):
 			if c.outdated(b, doubt) {
@@ -116,6 +118,10 @@ func (c *Committer) resolve(b *batch) {
 			}
 		case errors.Is(err, counting.ErrAhead):
 			c.opts.CatchUp(c.ctx)
+		case c.makesRoom(err):
+			doubt = doubt || !hadNoEffect(err)
+			c.pause(roomPause/2 + rand.N(roomPause))
+			continue
 		case !hadNoEffect(err):
 			doubt = true
 		case !doubt:
@@ -206,10 +212,20 @@ func (c *Committer) backOff(repeats bool) {
 	if !repeats {
 		return
 	}
+	c.pause(delay)
+}
+
+// pause waits, or until the committer has stopped.
+func (c *Committer) pause(d time.Duration) {
 	select {
-	case <-time.After(delay):
+	case <-time.After(d):
 	case <-c.ctx.Done():
 	}
+}
+
+// makesRoom tells whether a batch was refused because the node has no room, and some is made.
+func (c *Committer) makesRoom(err error) bool {
+	return errors.Is(err, counting.ErrNoRoom) && c.opts.MakesRoom != nil && c.opts.MakesRoom()
 }
 
 // delayAfter is 5 ms, doubling, up to downAfter failures, then 1 s: callers of a node that

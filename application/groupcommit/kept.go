@@ -25,16 +25,22 @@ type keptBatch struct {
 	applied     time.Time // last
 }
 
-// keep keeps an applied batch.
-func (c *Committer) keep(b *counting.Batch, refused []counting.Refusal) {
-	if len(refused) > 0 {
-		b = without(b, refused)
+// keep keeps a batch that was applied, with the time that places its visits.
+func (c *Committer) keep(b *counting.Batch, r counting.Receipt) {
+	if len(r.Refused) > 0 {
+		b = without(b, r.Refused)
 	}
 	s := &c.session
 	now := time.Now()
 	s.seq = b.Seq
-	k := keptBatch{rest: *b, refused: refused, visits: len(b.Visits), ids: len(b.IDEvents), applied: now}
+	k := keptBatch{rest: *b, refused: r.Refused, visits: len(b.Visits), ids: len(b.IDEvents), applied: now}
 	k.rest.Visits, k.rest.IDEvents = nil, nil
+	if b.At.IsZero() {
+		k.rest.At = r.At
+		if r.At.IsZero() {
+			k.rest.At = counting.Unplaced()
+		}
+	}
 	s.packing = appendItems(s.packing[:0], b)
 	k.packed = bytes.Clone(s.packing)
 	s.kept = append(s.kept, k)
@@ -77,7 +83,7 @@ func applied[T any](items []T, first int, refused map[int]bool) (rest []T, next 
 func (k *keptBatch) size() int {
 	bytes := 300 + len(k.packed)
 	for i := range k.rest.SetCounts {
-		bytes += 40 + len(k.rest.SetCounts[i].Page)
+		bytes += 56 + len(k.rest.SetCounts[i].Page) + len(k.rest.SetCounts[i].History)
 	}
 	for i := range k.rest.Keyed {
 		bytes += 56 + len(k.rest.Keyed[i].Page)

@@ -23,6 +23,9 @@ var errLost = errors.New("connection reset")
 type node struct {
 	*localnode.Node
 	ring *sharding.Ring
+	// placed is when each page was counted, as the batches say, and their receipts; nil: the
+	// node places no visits.
+	placed map[counting.Page][]time.Time
 
 	mu     sync.Mutex
 	sent   []counting.Batch
@@ -78,6 +81,14 @@ func (n *node) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, 
 	}
 	// What has left for the node arrives, whatever becomes of the caller.
 	r, err := n.Node.Apply(context.WithoutCancel(ctx), b)
+	if n.placed != nil && err == nil && !r.Duplicate {
+		if r.At = b.At; r.At.IsZero() {
+			r.At = time.Now()
+		}
+		for _, v := range b.Visits {
+			n.placed[v.Page] = append(n.placed[v.Page], r.At)
+		}
+	}
 	if after != nil {
 		if err := after(ctx, call); err != nil {
 			return counting.Receipt{}, err

@@ -99,7 +99,7 @@ func (c *Committer) repeatKept(kept []keptBatch) {
 			var gap *counting.GapError
 			if err == nil {
 				c.settle(b, receipt.Refused)
-				c.keep(b, receipt.Refused)
+				c.keep(b, receipt)
 				break
 			}
 			switch {

@@ -15,7 +15,9 @@ type nodeScan struct {
 	table  counting.Epoch
 	member int
 	server counting.NodeID // that has the node
-	take   func([]counting.Visit)
+	// histories: the pages are read with their histories, where the node keeps them.
+	histories bool
+	take      func(counting.HistoryList)
 
 	// A page may come twice among the pages of its arc: seen are those of the arc at.
 	at   counting.Arc
@@ -34,7 +36,7 @@ func (n *nodeScan) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		n.take(n.unseen(pages))
+		n.take(pages.Keep(n.isNew))
 		if next == "" {
 			return nil
 		}
@@ -43,7 +45,7 @@ func (n *nodeScan) run(ctx context.Context) error {
 }
 
 // list returns some pages and the next cursor. A cursor is of no use to another server.
-func (n *nodeScan) list(ctx context.Context, cursor string) (pages []counting.Visit, next string, err error) {
+func (n *nodeScan) list(ctx context.Context, cursor string) (pages counting.HistoryList, next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	began := time.Now()
@@ -51,7 +53,13 @@ func (n *nodeScan) list(ctx context.Context, cursor string) (pages []counting.Vi
 		if v.Table() != n.table {
 			return errChanged
 		}
-		if pages, next, err = v.List(ctx, n.member, cursor); err != nil {
+		if n.histories && v.Nodes[n.member].Histories != nil {
+			pages, next, err = v.ListHistories(ctx, n.member, cursor)
+		} else {
+			pages.Pages, next, err = v.List(ctx, n.member, cursor)
+			pages.Histories = make([]counting.Packed, len(pages.Pages))
+		}
+		if err != nil {
 			return err
 		}
 		if at := v.Nodes[n.member].Via(); at != n.server {
@@ -63,21 +71,15 @@ func (n *nodeScan) list(ctx context.Context, cursor string) (pages []counting.Vi
 	return pages, next, err
 }
 
-// unseen removes pages that came before. It changes the slice.
-func (n *nodeScan) unseen(pages []counting.Visit) []counting.Visit {
-	kept := pages[:0]
-	for _, p := range pages {
-		if p.Arc != n.at {
-			n.at = p.Arc
-			clear(n.seen)
-		}
-		if _, known := n.seen[p.Page]; known {
-			continue
-		}
-		n.seen[p.Page] = struct{}{}
-		kept = append(kept, p)
+// isNew tells whether a page did not come before.
+func (n *nodeScan) isNew(p counting.Visit) bool {
+	if p.Arc != n.at {
+		n.at = p.Arc
+		clear(n.seen)
 	}
-	return kept
+	_, known := n.seen[p.Page]
+	n.seen[p.Page] = struct{}{}
+	return !known
 }
 
 // rest waits until the server may be asked again.

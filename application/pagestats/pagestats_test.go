@@ -138,7 +138,7 @@ func TestACallerThatLeavesIsNotWaitedFor(t *testing.T) {
 		w.takes = 500 * time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		_, err := w.stats.Stats(ctx, netip.Prefix{}, "")
+		_, err := w.stats.Stats(ctx, netip.Prefix{}, counting.PageQuery{})
 		check.Is(t, err, counting.ErrScanning, "a caller that leaves")
 	})
 }
@@ -198,7 +198,7 @@ func TestPrefixesAreBounded(t *testing.T) {
 		w.count("p", 100)
 		client := func(n int) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf("192.0.2.%d/32", n)) }
 		ask := func(n int, prefix string) error {
-			_, err := w.stats.Stats(t.Context(), client(n), prefix)
+			_, err := w.stats.Stats(t.Context(), client(n), counting.PageQuery{Prefix: prefix})
 			return err
 		}
 		for n := range 4 {

@@ -41,16 +41,21 @@ type world struct {
 	mu            sync.Mutex
 	lists         []listCall
 	takes         time.Duration                           // a call of List
+	historyTakes  time.Duration                           // one of ListHistories, if it is longer
+	began         map[counting.NodeID]time.Time           // when histories of nodes begin, if not as they say
 	fault         func(counting.NodeID) error             // of the call
 	alter         func([]counting.Visit) []counting.Visit // what it returns
-	hold          chan struct{}                           // arcs are claimed when it is closed
+	alterHistory  func(counting.HistoryList)
+	hold          chan struct{} // arcs are claimed when it is closed
 	scans, failed int
+	behind        time.Duration // the clocks of all nodes
 }
 
 // listCall is a call of List.
 type listCall struct {
 	node         counting.NodeID
 	began, ended time.Time
+	histories    bool // it read them
 }
 
 // node is a memory node whose List is that of a world.
@@ -60,27 +65,55 @@ type node struct {
 }
 
 func (n *node) List(ctx context.Context, e counting.Expected, cursor string) ([]counting.Visit, string, error) {
+	if err := n.called(ctx, false); err != nil {
+		return nil, "", err
+	}
+	pages, next, err := n.Node.List(ctx, e, cursor)
+	n.world.mu.Lock()
+	alter := n.world.alter
+	n.world.mu.Unlock()
+	if alter != nil {
+		pages = alter(pages)
+	}
+	return pages, next, err
+}
+
+func (n *node) ListHistories(ctx context.Context, e counting.Expected, cursor string) (counting.HistoryList, string, error) {
+	if err := n.called(ctx, true); err != nil {
+		return counting.HistoryList{}, "", err
+	}
+	l, next, err := n.Node.ListHistories(ctx, e, cursor)
+	n.world.set(func() {
+		if n.world.alterHistory != nil {
+			n.world.alterHistory(l)
+		}
+		if at, given := n.world.began[n.ID()]; given {
+			l.State.Since = at
+		}
+	})
+	return l, next, err
+}
+
+// called takes its time, and notes a call.
+func (n *node) called(ctx context.Context, histories bool) error {
 	w := n.world
 	w.mu.Lock()
-	takes, fault, alter := w.takes, w.fault, w.alter
+	takes, fault := w.takes, w.fault
+	if histories {
+		takes = max(takes, w.historyTakes)
+	}
 	w.mu.Unlock()
 	began := time.Now()
 	cluster.Pause(ctx, takes)
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.lists = append(w.lists, listCall{n.ID(), began, time.Now()})
+		w.lists = append(w.lists, listCall{n.ID(), began, time.Now(), histories})
 	}()
 	if fault != nil {
-		if err := fault(n.ID()); err != nil {
-			return nil, "", err
-		}
+		return fault(n.ID())
 	}
-	pages, next, err := n.Node.List(ctx, e, cursor)
-	if alter != nil {
-		pages = alter(pages)
-	}
-	return pages, next, err
+	return nil
 }
 
 // ClaimArcs waits for the hold of the world.
@@ -104,7 +137,7 @@ func scenario(t *testing.T, test func(t *testing.T, w *world)) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if nodes[id] == nil {
-				nodes[id] = &node{localnode.New(localnode.Options{ID: id, Addr: string(id) + ":1"}), w}
+				nodes[id] = &node{localnode.New(localnode.Options{ID: id, Addr: string(id) + ":1", Now: w.now}), w}
 			}
 			return nodes[id]
 		}
@@ -118,7 +151,7 @@ func (w *world) start(nodes []cluster.Node, of func(counting.NodeID) cluster.Nod
 	w.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	w.cluster = cluster.New(cluster.Options{
-		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: quiet,
+		Nodes: nodes, Length: counting.WindowLength(time.Minute), EndpointLimit: 10, Log: quiet, MaxSkew: 1000 * time.Hour,
 		Dial: func(id counting.NodeID, _ string) (cluster.Node, error) { return of(id), nil },
 	})
 	check.Must(w.t, w.cluster.Start(w.t.Context()))
@@ -150,6 +183,13 @@ func (w *world) use(c *cluster.Cluster) {
 	})
 }
 
+// now is the time of the nodes.
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(-w.behind)
+}
+
 func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -172,20 +212,29 @@ func (w *world) count(prefix string, n int) {
 
 // ask asks for a prefix.
 func (w *world) ask(prefix string) (counting.PageStats, error) {
-	return w.stats.Stats(w.t.Context(), netip.Prefix{}, prefix)
+	return w.askFor(counting.PageQuery{Prefix: prefix})
+}
+
+func (w *world) askFor(q counting.PageQuery) (counting.PageStats, error) {
+	return w.stats.Stats(w.t.Context(), netip.Prefix{}, q)
 }
 
 // await asks for a prefix until its numbers are known.
 func (w *world) await(prefix string) counting.PageStats {
 	w.t.Helper()
+	return w.awaitFor(counting.PageQuery{Prefix: prefix})
+}
+
+func (w *world) awaitFor(q counting.PageQuery) counting.PageStats {
+	w.t.Helper()
 	for range 1000 {
-		stats, err := w.ask(prefix)
+		stats, err := w.askFor(q)
 		if err == nil {
 			return stats
 		}
 		time.Sleep(time.Second)
 	}
-	w.t.Fatalf("the numbers of %q are not known", prefix)
+	w.t.Fatalf("the numbers of %v are not known", q)
 	return counting.PageStats{}
 }
 
@@ -231,6 +280,18 @@ func (w *world) called() map[counting.NodeID][]listCall {
 func (w *world) calls() (n int) {
 	for _, calls := range w.called() {
 		n += len(calls)
+	}
+	return n
+}
+
+// histories is the number of calls so far that read histories.
+func (w *world) histories() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.lists {
+		if c.histories {
+			n++
+		}
 	}
 	return n
 }

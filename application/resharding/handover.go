@@ -18,7 +18,7 @@ import (
 const entriesAtOnce = 512
 
 // errKept: a member that has left can't be dropped.
-var errKept = errors.New("its ledger entries can't be copied to other nodes")
+var errKept = errors.New("what it knows of windows can't be given to other nodes")
 
 // droppedBy are the members of a view that the next ring drops.
 func droppedBy(next *sharding.Ring, v *cluster.View) (all []*cluster.Member) {

@@ -39,6 +39,11 @@ func (printed) LogAttempt(publishing.Attempt) error { return nil }
 // LogEnd implements publishing.Journal.
 func (printed) LogEnd(string) error { return nil }
 
+// Retry implements publishing.Notifier.
+func (p printed) Retry(ctx context.Context, r publishing.Report, e publishing.Endpoint, n int) publishing.Attempt {
+	return p.Notify(ctx, r, e, n)
+}
+
 func (printed) Notify(_ context.Context, r publishing.Report, e publishing.Endpoint, n int) publishing.Attempt {
 	return publishing.Attempt{ReportID: r.ID, Endpoint: e, Number: n, Outcome: publishing.Delivered, Status: 200}
 }

@@ -77,7 +77,7 @@ func TestMovesFromANodeGoOnWhenItWasNotAbandoned(t *testing.T) {
 func TestMovesFromANodeThatIsAbandonedEndAsTheyStand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeployment(t, 3)
-		const pages = 300
+		const pages = 600
 		d.count(t, pages)
 		d.halfWay(t)
 		v := d.cluster.View()

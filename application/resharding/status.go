@@ -28,6 +28,7 @@ func (s *Service) Status(ctx context.Context) sharding.Status {
 		n.Host = v.Nodes[i].Host() // the call may have found it at another server
 		n.Incoming, n.Keys, n.Pages, n.Full = a.Value.Incoming, a.Value.Keys, a.Value.Pages, s.Cluster.Full(a.Value)
 		n.DiskFree = a.Value.DiskFree
+		n.DeadLetters, n.DroppedDeadLetters = a.Value.DeadLetters, a.Value.DroppedDeadLetters
 		n.Away = away(a.Value, v.Epoch(), a.Err)
 		n.Refused, _ = cluster.Refusal(a.Err)
 		switch {

@@ -36,10 +36,7 @@ func (t *transition) surveyNodes(ctx context.Context) (sharding.Change, error) {
 		if a.HeartbeatResult, err = m.Heartbeat(ctx); err != nil {
 			return a, counting.Mark(err, counting.ErrUnavailable)
 		}
-		if ahead, wrong := m.Skew(); wrong {
-			return a, counting.Mark(&counting.SkewError{Ahead: ahead}, counting.ErrUnavailable)
-		}
-		return a, nil
+		return a, m.CheckClock()
 	})
 	for _, a := range answers {
 		c.Above = max(c.Above, a.Fence)

@@ -226,7 +226,7 @@ func (t *transition) replan(ctx context.Context) error {
 	return err
 }
 
-// handOver hands over the entries of the members that the next ring drops. That may
+// handOver hands over the entries and the dead letters of the members that the next ring drops. That may
 // take longer than a window, so it plans again.
 func (t *transition) handOver(ctx context.Context) error {
 	dropped := droppedBy(t.next, t.view)
@@ -234,6 +234,9 @@ func (t *transition) handOver(ctx context.Context) error {
 		return nil
 	}
 	if err := t.copyEntries(ctx, t.view, t.next, dropped); err != nil {
+		return err
+	}
+	if err := t.moveLetters(ctx, t.view, t.next, dropped); err != nil {
 		return err
 	}
 	return t.replan(ctx)

@@ -47,6 +47,7 @@ type Service struct {
 	Options
 	attempts chan struct{} // one slot per attempt, until its result is saved
 	saves    chan struct{} // one slot per result that is being saved
+	retries  chan struct{} // one slot per attempt that an operator asked for
 	shares   *shares
 	unsentAt atomic.Int64 // when it was logged last that attempts do not leave this machine
 
@@ -69,7 +70,7 @@ type Service struct {
 func New(o Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
-		Options: o, shares: &shares{most: o.EndpointShare}, attempts: make(chan struct{}, maxAttempts), saves: make(chan struct{}, maxSaves),
+		Options: o, shares: &shares{most: o.EndpointShare}, attempts: make(chan struct{}, maxAttempts), saves: make(chan struct{}, maxSaves), retries: make(chan struct{}, maxRetries),
 		ctx: ctx, cancel: cancel, closing: make(map[counting.Window]bool), unfinished: make(map[counting.Window]time.Time),
 	}
 }

@@ -42,7 +42,10 @@ func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints [
 			queue.Add(publishing.Delivery{Endpoint: publishing.Endpoint(e), Attempts: k.Attempts, Status: k.Status}, now)
 		}
 	}
-	if err := c.attemptAll(ctx, r, queue); err != nil {
+	err := attemptAll(ctx, queue, c.attempts, func(call *publishing.Delivery, until time.Time) result {
+		return c.attempt(ctx, r, queue.Schedule, call, until)
+	})
+	if err != nil {
 		return err
 	}
 	for _, call := range queue.Left() {
@@ -56,8 +59,9 @@ func (c closing) notifyAll(ctx context.Context, r publishing.Report, endpoints [
 	return nil
 }
 
-// attemptAll returns when no attempt is left or can begin, and all have ended.
-func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *publishing.Queue) error {
+// attemptAll makes the attempts of a queue, each in one of the slots. It returns when no
+// attempt is left or can begin, and all have ended.
+func attemptAll(ctx context.Context, queue *publishing.Queue, slots chan struct{}, attempt func(call *publishing.Delivery, until time.Time) result) error {
 	results := make(chan result)
 	wake := time.NewTimer(0)
 	defer wake.Stop()
@@ -76,7 +80,7 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 		if waiting {
 			over = ctx.Done()
 			if !due.After(now) {
-				places, due = c.attempts, queue.End()
+				places, due = slots, queue.End()
 			}
 			wake.Reset(min(due.Sub(now), queue.End().Sub(now)))
 		}
@@ -84,11 +88,15 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 		case places <- struct{}{}:
 			call, until := queue.Next(time.Now())
 			if call == nil { // the due one waits for its host, or the budget is spent
-				<-c.attempts
+				<-slots
 				break
 			}
 			running++
-			go func() { results <- c.attempt(ctx, r, queue.Schedule, call, until) }()
+			go func() {
+				done := attempt(call, until)
+				<-slots
+				results <- done
+			}()
 		case done := <-results:
 			running--
 			failed = cmp.Or(failed, done.err)
@@ -99,10 +107,8 @@ func (c closing) attemptAll(ctx context.Context, r publishing.Report, queue *pub
 	}
 }
 
-// attempt makes one attempt and saves its result. It releases the slot that the caller
-// has acquired.
+// attempt makes one attempt and saves its result.
 func (c closing) attempt(ctx context.Context, r publishing.Report, s publishing.Schedule, call *publishing.Delivery, until time.Time) result {
-	defer func() { <-c.attempts }()
 	began := time.Now()
 	limited, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -173,13 +179,18 @@ func (c closing) save(ctx context.Context, e publishing.Endpoint, known counting
 	c.saves <- struct{}{}
 	defer func() { <-c.saves }()
 	for _, a := range lines {
-		if c.Observe != nil {
-			c.Observe(a)
-		}
-		if err := c.Journal.LogAttempt(a); err != nil {
-			c.Log.Error("log callback failed", "window", a.ReportID, "error", err)
-		}
+		c.log(a)
 	}
 	_, err := c.advance(context.WithoutCancel(ctx), counting.SaveDelivery(string(e), known))
 	return err
+}
+
+// log writes an attempt to the journal, and has it observed.
+func (s *Service) log(a publishing.Attempt) {
+	if s.Observe != nil {
+		s.Observe(a)
+	}
+	if err := s.Journal.LogAttempt(a); err != nil {
+		s.Log.Error("log callback failed", "window", a.ReportID, "error", err)
+	}
 }

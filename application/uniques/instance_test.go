@@ -37,6 +37,7 @@ type outside struct {
 	mu      sync.Mutex
 	reports map[string][]publishing.Report // by sink
 	logged  []publishing.Attempt
+	retried []publishing.Attempt
 	log     check.Log
 	// publish, when set, is what a sink does with a report: nil is taking it.
 	publish func(ctx context.Context, sink string, r publishing.Report) error
@@ -137,6 +138,14 @@ func (o *outside) Notify(ctx context.Context, r publishing.Report, e publishing.
 	}
 	a.Outcome, a.HostFailed = httpcallback.Classify(a.Status, a.Err)
 	a.Unsent = errors.Is(a.Err, errUnsent)
+	return a
+}
+
+func (o *outside) Retry(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	a := o.Notify(ctx, r, e, number)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retried = append(o.retried, a)
 	return a
 }
 

@@ -9,32 +9,48 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"footfall/application/cluster"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 )
 
-// Windows returns the newest windows, newest first, at most limit: those of the ledgers,
-// and those that wait or are current, with their present count. The error is
-// counting.ErrUnavailable if a node is away, since the list would be incomplete.
+// Windows returns the newest windows, as List does.
 func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary, error) {
+	newest, _, err := s.List(ctx, publishing.Span{}, limit)
+	return newest, err
+}
+
+// List returns the windows of a span, newest first, at most limit: those of the ledgers,
+// and those that wait or are current, with their present count. more reports whether there
+// are others, which are older: a list of the span that ends where the last window starts
+// has them, whatever the ring is by then. The error is counting.ErrUnavailable if a node is
+// away, since the list would be incomplete.
+func (s *Service) List(ctx context.Context, span publishing.Span, limit int) (newest []publishing.Summary, more bool, err error) {
 	v := s.Cluster.View()
+	first, end := windowsOf(v.Length(), span)
 	// First the waiting ones, then the ledgers: a window that is finished in
 	// between is in both, rather than in neither.
 	waiting, current, err := heartbeat(ctx, v)
+	if len(waiting) >= counting.MaxWaiting { // nodes may have listed the oldest alone
+		all, allErr := cluster.Gather(ctx, v.Present(), func(ctx context.Context, m *cluster.Member) ([]counting.Window, error) {
+			return m.Waiting(ctx, end, limit+1)
+		})
+		waiting, err = slices.Concat(append(all, waiting)...), cmp.Or(err, allErr)
+	}
 	entries := make(map[counting.Window]counting.Entry)
 	add := func(e counting.Entry) {
-		if kept, ok := entries[e.Window]; !ok || e.Supersedes(kept) {
+		if kept, ok := entries[e.Window]; e.Window >= first && e.Window < end && (!ok || e.Supersedes(kept)) {
 			entries[e.Window] = e
 		}
 	}
 	ledgers, listErr := cluster.Gather(ctx, v.Present(), func(ctx context.Context, m *cluster.Member) ([]counting.Entry, error) {
-		return m.Entries(ctx, math.MaxInt64, limit)
+		return m.Entries(ctx, end, limit+1)
 	})
 	if err = cmp.Or(err, listErr); err != nil {
 		s.Log.Warn("list windows failed", "error", err)
-		return nil, counting.ErrUnavailable
+		return nil, false, counting.ErrUnavailable
 	}
 	for _, e := range slices.Concat(ledgers...) {
 		add(e)
@@ -43,18 +59,38 @@ func (s *Service) Windows(ctx context.Context, limit int) ([]publishing.Summary,
 	for _, w := range append(waiting, current...) {
 		add(counting.Entry{Window: w, State: counting.Open})
 	}
-	newest := slices.SortedFunc(maps.Values(entries), func(a, b counting.Entry) int { return cmp.Compare(b.Window, a.Window) })
-	newest = newest[:min(max(limit, 0), len(newest))]
-	summaries := make([]publishing.Summary, 0, len(newest))
-	for _, e := range newest {
+	all := slices.SortedFunc(maps.Values(entries), func(a, b counting.Entry) int { return cmp.Compare(b.Window, a.Window) })
+	listed := min(max(limit, 0), len(all))
+	newest = make([]publishing.Summary, 0, listed)
+	for _, e := range all[:listed] {
 		summary, err := s.summarize(ctx, v, e)
 		if err != nil {
 			s.Log.Warn("list windows failed", "error", err)
-			return nil, counting.ErrUnavailable
+			return nil, false, counting.ErrUnavailable
 		}
-		summaries = append(summaries, summary)
+		newest = append(newest, summary)
 	}
-	return summaries, nil
+	return newest, len(all) > listed, nil
+}
+
+// windowsOf are the first window of a span, and the first one after it.
+func windowsOf(l counting.WindowLength, span publishing.Span) (first, end counting.Window) {
+	// from is the first window that starts at a time or later.
+	from := func(t time.Time) counting.Window {
+		w := l.At(t)
+		if l.Start(w).Before(t) {
+			w++
+		}
+		return w
+	}
+	first, end = math.MinInt64, math.MaxInt64
+	if !span.From.IsZero() {
+		first = from(span.From)
+	}
+	if !span.To.IsZero() {
+		end = from(span.To)
+	}
+	return first, end
 }
 
 // Deliveries returns one window, by its id, with the state of each endpoint. Errors:

@@ -97,6 +97,38 @@ func TestWindowsThatWaitBehindAnOlderOneAreListed(t *testing.T) {
 	})
 }
 
+// More windows wait than a heartbeat lists, and each is listed.
+func TestAllWindowsThatWaitAreListed(t *testing.T) {
+	alone(t, func(t *testing.T, o *outside, i *instance) {
+		o.publish = func(context.Context, string, publishing.Report) error { return publishing.ErrRefused }
+		const windows = counting.MaxWaiting + 50
+		for w := range windows {
+			until(time.Duration(w)*minute + 30*time.Second)
+			i.mustAccept(t, "", ids(0, 1+w%5)...)
+		}
+		until(windows * minute)
+		for _, limit := range []int{7, 50, 1000} {
+			var listed []publishing.Summary
+			var span publishing.Span
+			for more := true; more; {
+				var some []publishing.Summary
+				var err error
+				some, more, err = i.List(t.Context(), span, limit)
+				check.Must(t, err)
+				listed = append(listed, some...)
+				span.To = some[len(some)-1].Start
+			}
+			check.Equal(t, len(listed), windows+1, "windows")
+			for n, w := range listed[1:] {
+				nth := windows - 1 - n
+				if !w.Start.Equal(began().Add(time.Duration(nth)*minute)) || w.Count != int64(1+nth%5) {
+					t.Fatalf("window %d is %+v", nth, w)
+				}
+			}
+		}
+	})
+}
+
 // U14: a window that can't be read is shown as damaged, and the others as they are.
 func TestADamagedWindowIsShownAsSuch(t *testing.T) {
 	for _, call := range []string{"distinct", "endpoints", "entry"} {

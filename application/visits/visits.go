@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"footfall/application/cluster"
 	"footfall/application/groupcommit"
@@ -41,11 +42,11 @@ func (s *Service) RecordAll(ctx context.Context, visits []counting.Visit) []erro
 
 // SetAll sets or deletes the counts of pages; the arcs need not be set. It returns
 // an error for each, as Record does, or counting.Moving: nothing was changed,
-// because the page is moving between two nodes. An ErrUnavailable says which node it is,
+// because the page is moving between two nodes. counting.NoHistory: the page comes with one, and its node keeps none. An ErrUnavailable says which node it is,
 // and why.
 func (s *Service) SetAll(ctx context.Context, counts []counting.SetCount) []error {
 	errs := s.cluster.SendAll(ctx, len(counts), func(v *cluster.View, i int) groupcommit.Ticket {
-		return v.SendSetCount(counts[i])
+		return v.SendSetCount(counts[i], time.Time{})
 	})
 	v := s.cluster.View()
 	for i, err := range errs {

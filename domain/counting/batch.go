@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // Errors of the ports of this package. An error that wraps one of them guarantees
@@ -13,6 +14,8 @@ var (
 	// ErrNotApplied: the call had no effect and never will: the node was not
 	// reached, or refused the whole call.
 	ErrNotApplied = errors.New("not applied")
+	// ErrNoRoom: the node's memory or its disk is full. Histories.DropHistory makes room.
+	ErrNoRoom = errors.New("the node has no room")
 	// ErrUninitialized: the node belongs to no ring. If it was in use, it came
 	// back empty: its counts are lost, not zero.
 	ErrUninitialized = errors.New("node has no ring: it is new, or was emptied")
@@ -187,19 +190,17 @@ type Batch struct {
 	DiskReserve int64
 	// Repeated: items of the batch were acknowledged before, and are lost. So EndpointLimit,
 	// KeyLimit, RecordLimit, PageLimit and DiskReserve refuse no item.
-	Repeated  bool
+	Repeated bool
+	// At, unless it is zero, places the visits (design: history): it is the Receipt.At of the
+	// batch that is repeated. Otherwise the node's clock does. Visits of a time before the
+	// node's history began are not placed.
+	At        time.Time
 	SetCounts []SetCount
 }
 
-// SetCount replaces the count of a page.
-type SetCount struct {
-	Arc  Arc
-	Page Page
-	// Count is at least 0. Delete: the page is deleted instead, and reads like
-	// one that was never visited.
-	Count  int64
-	Delete bool
-}
+// Unplaced is the At of a batch that is repeated, and whose visits were not placed at first: every
+// history began later.
+func Unplaced() time.Time { return time.Unix(1, 0).UTC() }
 
 // Len is the number of the batch's items.
 func (b *Batch) Len() int {
@@ -219,11 +220,15 @@ type Receipt struct {
 	// Duplicate: an earlier call has applied the batch.
 	Duplicate bool
 	// Refused is in ascending order of Item. A duplicate of a session's last
-	// batch has the refusals of the first answer; an older duplicate has none.
+	// batch has the refusals and the At of the first answer; an older duplicate has none.
 	Refused []Refusal
 	// Says are the words of the store for one of the items that were Denied, as in
 	// ServerError. A duplicate has none.
 	Says string
+	// At is when the visits were placed: the At of the batch or, if that is zero, the node's time, to the
+	// second. It is zero if they were not placed: the node keeps no history, the clocks disagreed, or history
+	// began later.
+	At time.Time
 }
 
 // Expected is what the caller of a read knows of the node.
@@ -240,6 +245,8 @@ type Expected struct {
 type Applied struct {
 	Seq     int64
 	Refused []Refusal
+	// At is that of the Receipt.
+	At time.Time
 }
 
 // Covers returns a *GapError unless the node that remembers last has what a caller expects
@@ -258,7 +265,7 @@ func (last Applied) Covers(e Expected) error {
 func (last Applied) Admit(b *Batch, fence, open Epoch) (*Receipt, error) {
 	switch {
 	case b.Seq == last.Seq:
-		return &Receipt{Duplicate: true, Refused: last.Refused}, nil
+		return &Receipt{Duplicate: true, Refused: last.Refused, At: last.At}, nil
 	case b.Seq < last.Seq:
 		return &Receipt{Duplicate: true}, nil
 	case b.Epoch < fence:

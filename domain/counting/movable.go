@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 )
 
 // Stage is the state of an arc at the source of its move.
@@ -27,6 +28,11 @@ type Chunk struct {
 	LastKeys bool
 	// Pages with their counts; -1 is one that is no count.
 	Pages []Visit
+	// Histories are those of Pages, in their order (design: history). It may be empty: none has one. One that can't be
+	// read is no packed history.
+	Histories []Packed
+	// Since is when the histories of the source began; zero if it keeps none. Floor is that of its HistoryState.
+	Since, Floor time.Time
 }
 
 // Parts divides a chunk into those that Import takes, in their order.
@@ -40,8 +46,12 @@ func (c Chunk) Parts() (parts []Chunk) {
 		}
 		parts[len(parts)-1].LastKeys = true
 	}
-	for pages := range slices.Chunk(c.Pages, MaxImport) {
-		parts = append(parts, Chunk{Pages: pages})
+	for at := 0; at < len(c.Pages); at += MaxImport {
+		part := Chunk{Pages: c.Pages[at:min(at+MaxImport, len(c.Pages))], Since: c.Since, Floor: c.Floor}
+		if len(c.Histories) > 0 {
+			part.Histories = c.Histories[at : at+len(part.Pages)]
+		}
+		parts = append(parts, part)
 	}
 	return parts
 }
@@ -121,7 +131,7 @@ type Movable interface {
 
 	// ClaimArcs freezes what the node has of each arc. Writes of the pages go to
 	// another node by now, and find none of it. A repeated claim is answered as the
-	// arc is now. An arc of which the node has no page and no key is Released
+	// arc is now. An arc of which the node has no page, no key and no history is Released
 	// immediately, with 0 pages. The call may take as long as the store needs to
 	// sync.
 	ClaimArcs(ctx context.Context, table Epoch, arcs []Arc) ([]FrozenPages, error)
@@ -132,7 +142,9 @@ type Movable interface {
 	Fetch(ctx context.Context, table Epoch, arc Arc, cursor string) (c Chunk, next string, err error)
 
 	// Import stores at most MaxImport keys, whatever the limit, and adds at most
-	// MaxImport pages of an incoming arc. It marks each page in the same step.
+	// MaxImport pages of an incoming arc with their histories. It marks each page in the same step.
+	// If the source's history began later than the node's, the node's Since is the later one from then on, and so with
+	// its Floor. If the source keeps none, and there are pages, that is the node's time.
 	// Keys that the node has and pages that are marked stay as they are. A page is
 	// refused alone (Corrupt) if its count, or the one that the node has of it, can't be
 	// read. If the sum would pass 2^63-1, the page gets 2^63-1 and is marked. The rest is

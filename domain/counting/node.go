@@ -41,7 +41,9 @@ type Counts interface {
 	//     arc, or neither. If the node has the key of an item that was added, the
 	//     item counts as applied. If the stored fingerprint is another, the item is
 	//     refused as KeyReused. A key is kept for 24 to 48 hours.
-	//   - SetCounts are applied last. They may set what is Corrupt.
+	//   - SetCounts are applied last. They may set what is Corrupt. One with a History is
+	//     refused as NoHistory if the node keeps none. All but the first may be refused as WrongClock if
+	//     the clocks disagree, or the node was not compacted for days.
 	//
 	// Errors: ErrUninitialized, ErrWrongNode, ErrOtherDeployment, ErrStale, ErrAhead,
 	// *GapError, in the order that Applied.Admit gives, and ErrNotApplied. None of them had an
@@ -106,6 +108,10 @@ type Windows interface {
 	// deletes what has been kept long enough. If the clocks disagree it only
 	// lists.
 	Heartbeat(ctx context.Context, c Clock) (HeartbeatResult, error)
+
+	// Waiting returns the waiting windows before one, newest first, at most limit; if
+	// fewer, there are no others.
+	Waiting(ctx context.Context, before Window, limit int) ([]Window, error)
 
 	// Seal freezes the number of distinct ids that the node has for w and returns
 	// it. It is 0 for an unknown window. Later ids go to other windows. Until w is

@@ -27,6 +27,8 @@ func ParsePage(s string) (Page, error) {
 		return "", fmt.Errorf("%w: it is empty", ErrBadPage)
 	case len(s) > MaxPageBytes:
 		return "", fmt.Errorf("%w: it has %d bytes, the most is %d", ErrBadPage, len(s), MaxPageBytes)
+	case isPrintableASCII(s): // as nearly all are
+		return Page(s), nil
 	case !utf8.ValidString(s):
 		return "", fmt.Errorf("%w: it is not valid UTF-8", ErrBadPage)
 	}
@@ -36,4 +38,13 @@ func ParsePage(s string) (Page, error) {
 		}
 	}
 	return Page(s), nil
+}
+
+func isPrintableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

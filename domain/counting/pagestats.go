@@ -26,11 +26,23 @@ var (
 	ErrSumOverflow = errors.New("the sum of the visits would pass 2^63-1")
 )
 
+// PageQuery says which pages are ranked and summed up, and by which visits.
+type PageQuery struct {
+	// Prefix is how their names begin.
+	Prefix string
+	// Period is the time, up to now, whose visits count; 0 for all visits. Pages without a visit in it
+	// are left out.
+	Period time.Duration
+}
+
 // PageStats are the numbers of all stored pages whose names begin with a prefix.
 type PageStats struct {
 	// AsOf is the beginning of the scan: every visit that was acknowledged before it is
 	// in the numbers, and some later ones may be.
 	AsOf time.Time
+	// Since is when the youngest history of the nodes begins, if that is within the period: earlier visits are not
+	// known. Otherwise it is zero.
+	Since time.Time
 	// Pages is the number of pages, Visits their sum. Overflows: the sum exceeds 2^63-1,
 	// and Visits is not valid.
 	Pages, Visits int64

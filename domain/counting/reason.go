@@ -34,6 +34,8 @@ const (
 	DiskFull
 	// Missing: what the node has of the page's arc is not where it should be.
 	Missing
+	// NoHistory: the node keeps no history, and the item has one.
+	NoHistory
 )
 
 func (r Reason) Error() string {
@@ -50,8 +52,9 @@ func (r Reason) Error() string {
 		PageLimit:     "the node has as many pages as it may have",
 		DiskFull:      "the disk has no room for more pages and keys",
 		Missing:       "a part of the store is missing",
+		NoHistory:     "the node keeps no history",
 	}
-	if r >= Overflow && r <= Missing {
+	if r >= Overflow && r <= NoHistory {
 		return texts[r]
 	}
 	return "refused for the reason " + strconv.Itoa(int(r))

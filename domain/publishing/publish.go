@@ -12,7 +12,7 @@ var ErrRefused = errors.New("publisher refused")
 
 // Publisher delivers reports to a sink. Its methods are safe for concurrent use.
 type Publisher interface {
-	// Name is the sink as it is shown in lists: log, rabbitmq.
+	// Name is the sink as it is shown in lists: log, rabbitmq, redisstream.
 	Name() string
 
 	// Publish returns nil when the sink has stored the report durably. An
@@ -81,6 +81,11 @@ type Notifier interface {
 	// fails for long: such attempts are not made. They are Deferred or Paused, and
 	// their Number is that of the attempts made before.
 	Notify(ctx context.Context, r Report, e Endpoint, number int) Attempt
+
+	// Retry is Notify for an attempt that an operator asked for, of a window that is over.
+	// Pauses do not hold it. Its connections are bounded as those of Notify are, but apart
+	// from them: so it takes no place of a window's attempt.
+	Retry(ctx context.Context, r Report, e Endpoint, number int) Attempt
 }
 
 // Journal keeps a line of every attempt, up to a bound for each report. Its methods are

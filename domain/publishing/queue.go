@@ -20,6 +20,8 @@ type Delivery struct {
 	Endpoint Endpoint
 	// Attempts that were made, and the status of the last one.
 	Attempts, Status int
+	// Key is for the caller, who may have several of one endpoint.
+	Key string
 
 	host *host
 	due  time.Time

@@ -10,6 +10,9 @@ import (
 	"footfall/domain/counting"
 )
 
+// ReportType names the format of Report.Body in messages.
+const ReportType = "footfall.unique_ids.v1"
+
 // Report is the count of one window.
 type Report struct {
 	// ID is the window's id, as sharding.Ring makes it; every repetition has the same one.
@@ -54,6 +57,10 @@ type Summary struct {
 	// Deliveries counts the endpoints that were named and notified so far.
 	Deliveries counting.DeliveryTotals `json:"callbacks"`
 }
+
+// Span is a range of time, half-open. It has the windows that start in it. A zero From or To
+// is no bound.
+type Span struct{ From, To time.Time }
 
 // UTC is the summary with its times in UTC, as its JSON shows them.
 func (s Summary) UTC() Summary {

@@ -55,6 +55,10 @@ type RingSummary struct {
 	Keys
 	// Pages is the number of pages that counts for counting.Batch.PageLimit.
 	Pages int
+	// DeadLetters is how many letters the node keeps (counting.DeadLetters), -1 if that is
+	// not known, and DroppedDeadLetters how many it has deleted because of the bound.
+	DeadLetters        int
+	DroppedDeadLetters int64
 	// DiskFree is the number of bytes that are free on the disk of a node that has one in
 	// this process, 1 at least; 0 for other nodes.
 	DiskFree int64

@@ -125,6 +125,9 @@ type MemberStatus struct {
 	Refused string `json:"-"`
 	// Keys are as in RingSummary; zero when the node could not be reached.
 	Keys Keys `json:"-"`
+	// DeadLetters and DroppedDeadLetters are as in RingSummary.
+	DeadLetters        int   `json:"-"`
+	DroppedDeadLetters int64 `json:"-"`
 	// Pages and DiskFree are as in RingSummary, and Full are the bounds that it has reached, of
 	// counting.Bounds.
 	Pages    int      `json:"-"`

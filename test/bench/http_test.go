@@ -9,6 +9,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"footfall/test/integration/service"
 )
 
 // rounds and length of the runs of wrk: programs take turns, so that what
@@ -18,44 +20,65 @@ const (
 	length = time.Second
 )
 
-// BenchmarkHTTP compares the service on three Redis servers with programs that
-// do less: net/http and mux saying "ok", and one INCR a request. It prints one
-// table; its ratios are to mux under the same load.
+// BenchmarkHTTP compares both listeners of the service, on three Redis servers each, without history and
+// with it, with programs that do less: net/http, mux and fasthttp saying "ok", one INCR a request by
+// go-redis, and Webdis. It prints one table; its ratios are to mux under the same load.
 func BenchmarkHTTP(b *testing.B) {
-	if _, err := exec.LookPath("wrk"); err != nil {
-		b.Fatal("wrk is needed: apt-get install wrk, or scripts/install-test-servers wrk as root")
+	for _, name := range []string{"wrk", "webdis"} {
+		if _, err := exec.LookPath(name); err != nil {
+			b.Fatalf("%s is needed: apt-get install %s, or scripts/install-test-servers wrk as root", name, name)
+		}
 	}
-	footfall := startFootfall(b, redisServers(b, 3))
-	incr := startBaseline(b, "incr", redisServers(b, 1)...)
-	bare, visit := startBaseline(b, "net/http"), startBaseline(b, "mux visit")
+	public, ingest := startListeners(b, "FOOTFALL_HISTORY=off")
+	withHistory, ingestWithHistory := startListeners(b)
+	awaitHistory(b, withHistory)
+	withHistory.name += ", history"
+	ingestWithHistory.name += ", history"
+	incr, webdis := startBaseline(b, "incr", redisServers(b, 1)...), startWebdis(b, redisServers(b, 1)[0])
+	bare, fast, visit := startBaseline(b, "net/http"), startBaseline(b, "fasthttp"), startBaseline(b, "mux visit")
 	accept, read := startBaseline(b, "mux accept"), startBaseline(b, "mux read")
 
+	all := []program{visit, bare, fast, incr, webdis, public, ingest, withHistory, ingestWithHistory}
 	t := &table{tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
-	t.row("load", "program", "requests/s", "of mux", "p50 ms", "p99 ms", "service us", "Redis us")
+	t.row("load", "program", "requests/s", "items/s", "of mux", "p50 ms", "p99 ms", "service us", "Redis us")
 	b.ResetTimer()
 	for _, c := range []struct {
 		load
 		programs []program
 	}{
-		{load{kind: "visit", connections: 256}, []program{visit, bare, incr, footfall}},
-		{load{kind: "visit", connections: 64}, []program{visit, bare, incr, footfall}},
-		{load{kind: "accept", connections: 256}, []program{accept, footfall}},
-		{load{kind: "accept", connections: 64}, []program{accept, footfall}},
-		{load{kind: "read", connections: 256}, []program{read, footfall}},
-		{load{kind: "read", connections: 64}, []program{read, footfall}},
-		{load{kind: "visit", connections: 1}, []program{visit, incr, footfall}},
+		{load{kind: "visit", connections: 256}, all},
+		{load{kind: "visit", connections: 64}, all},
+		{load{kind: "accept", connections: 256}, []program{accept, public, ingest}},
+		{load{kind: "accept", connections: 64}, []program{accept, public, ingest}},
+		{load{kind: "read", connections: 256}, []program{read, public, ingest}},
+		{load{kind: "read", connections: 64}, []program{read, public, ingest}},
+		{load{kind: "visit", connections: 1}, []program{visit, incr, webdis, public, ingest}},
+		{load{kind: "bulk", connections: 4}, []program{public, ingest, withHistory, ingestWithHistory}},
 	} {
 		results := compare(b, c.load, c.programs)
 		for i, p := range c.programs {
-			t.figures(c.load, p, results[i], results[i].perSecond/results[0].perSecond)
+			ratio := results[i].perSecond / results[0].perSecond
+			if c.kind == "bulk" { // mux has none
+				ratio = 0
+			}
+			t.figures(c.load, p, results[i], ratio)
+			if p.in != nil && c.kind == "visit" && c.connections == 256 {
+				half := load{kind: c.kind, connections: 256, pause: time.Duration(2 * 256 / results[i].perSecond * float64(time.Second))}
+				t.figures(half, p, compare(b, half, []program{p})[0], 0)
+			}
 		}
-		if c.kind == "visit" && c.connections == 256 {
-			top := results[len(results)-1].perSecond
-			half := load{kind: "visit", connections: 256, pause: time.Duration(2 * 256 / top * float64(time.Second))}
-			t.figures(half, footfall, compare(b, half, []program{footfall})[0], 0)
-		}
+		_ = t.Flush()
 	}
-	_ = t.Flush()
+}
+
+// startListeners starts the service on three servers, and returns it by its public listener and by its
+// ingest listener.
+func startListeners(b *testing.B, env ...string) (public, ingest program) {
+	b.Helper()
+	public = startFootfall(b, redisServers(b, 3), append(env, service.Ingest)...)
+	public.name, ingest = "public", public
+	ingest.name, ingest.addr = "ingest", strings.TrimPrefix(public.in.Counts, "http://")
+	return public, ingest
 }
 
 // compare runs the programs in turn, and returns the medians of each.
@@ -105,5 +128,5 @@ func (t *table) figures(l load, p program, f figures, ratio float64) {
 	}
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) }
 	us := func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()*1e6) }
-	t.row(l.String(), p.name, fmt.Sprintf("%.0f", f.perSecond), of, ms(f.p50), ms(f.p99), us(f.service), us(f.redis))
+	t.row(l.String(), p.name, fmt.Sprintf("%.0f", f.perSecond), fmt.Sprintf("%.0f", f.perSecond*float64(l.items())), of, ms(f.p50), ms(f.p99), us(f.service), us(f.redis))
 }

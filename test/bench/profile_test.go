@@ -18,25 +18,33 @@ import (
 var profileTo = flag.String("profile", "", "file to which BenchmarkProfile writes a CPU profile of the service")
 
 // BenchmarkProfile takes a CPU profile of the service under each load of
-// BenchmarkHTTP, and joins them. By default.pgo the compiler optimises what
+// BenchmarkHTTP with many callers, on both listeners, and joins them. By default.pgo the compiler optimises what
 // requests go through (go doc cmd/compile, "Profile-Guided Optimization").
 func BenchmarkProfile(b *testing.B) {
 	if *profileTo == "" {
 		b.Skip("-profile says where to")
 	}
 	const seconds = "10"
-	footfall := startFootfall(b, redisServers(b, 3))
+	public, ingest := startListeners(b)
 	dir := b.TempDir()
 	join := []string{"tool", "pprof", "-proto"}
-	for _, kind := range []string{"visit", "accept", "read"} {
-		for _, connections := range []int{64, 256} {
-			one := filepath.Join(dir, fmt.Sprint(kind, connections))
+	for _, p := range []program{public, ingest} {
+		for _, l := range []load{
+			{kind: "visit", connections: 64},
+			{kind: "visit", connections: 256},
+			{kind: "accept", connections: 64},
+			{kind: "accept", connections: 256},
+			{kind: "read", connections: 64},
+			{kind: "read", connections: 256},
+			{kind: "bulk", connections: 4},
+		} {
+			one := filepath.Join(dir, fmt.Sprint(p.name, l.kind, l.connections))
 			taken := make(chan error, 1)
 			go func() {
-				got, err := service.Request(http.DefaultClient, http.MethodGet, footfall.in.Admin+"/debug/pprof/profile?seconds="+seconds, "")
+				got, err := service.Request(http.DefaultClient, http.MethodGet, p.in.Admin+"/debug/pprof/profile?seconds="+seconds, "")
 				taken <- cmp.Or(err, os.WriteFile(one, []byte(got.Body), 0o644))
 			}()
-			load{kind: kind, connections: connections}.run(b, footfall, 11*time.Second)
+			l.run(b, p, 11*time.Second)
 			check.Must(b, <-taken)
 			join = append(join, one)
 		}

@@ -8,12 +8,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/redis/go-redis/v9"
+	"github.com/valyala/fasthttp"
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
@@ -24,6 +27,7 @@ import (
 type program struct {
 	name    string
 	addr    string
+	kind    string            // of testdata/load.lua, of Webdis alone
 	in      *service.Instance // of footfall alone
 	service int               // its process
 	redis   []int             // the processes of the servers that it uses
@@ -44,16 +48,26 @@ func TestMain(m *testing.M) {
 	os.Exit(service.Main(m))
 }
 
-// ok is the answer of the baselines that count nothing: as long as the service's.
+// okBody is as long as an answer of the service.
+const okBody = `{"status":"success","message":"Visit recorded for page page-50000"}`
+
+// ok is the answer of the baselines that count nothing.
 func ok(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"status":"success","message":"Visit recorded for page page-50000"}`)
+	_, _ = io.WriteString(w, okBody)
+}
+
+// okFast is ok for fasthttp.
+func okFast(ctx *fasthttp.RequestCtx) {
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(okBody)
 }
 
 // serveBaseline prints its address and serves until it is killed.
 func serveBaseline(name string) {
 	var handler http.Handler
 	switch name {
+	case "fasthttp":
 	case "net/http":
 		handler = http.HandlerFunc(ok)
 	case "mux visit":
@@ -75,7 +89,11 @@ func serveBaseline(name string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {
 		fmt.Println(l.Addr())
-		err = http.Serve(l, handler)
+		if handler == nil {
+			err = fasthttp.Serve(l, okFast)
+		} else {
+			err = http.Serve(l, handler)
+		}
 	}
 	panic(err)
 }
@@ -103,6 +121,29 @@ func startBaseline(b *testing.B, name string, server ...*servers.Redis) program 
 		p.redis = append(p.redis, s.PID())
 	}
 	return p
+}
+
+// startWebdis starts Webdis as Debian configures it, before a server.
+func startWebdis(b *testing.B, server *servers.Redis) program {
+	b.Helper()
+	_, redisPort, _ := net.SplitHostPort(server.Addr)
+	p := program{name: "webdis", kind: "webdis", addr: servers.FreeAddr(b), redis: []int{server.PID()}}
+	_, port, _ := net.SplitHostPort(p.addr)
+	config, log := filepath.Join(b.TempDir(), "webdis.json"), filepath.Join(b.TempDir(), "log")
+	check.Must(b, os.WriteFile(config, fmt.Appendf(nil, `{"redis_host":"127.0.0.1","redis_port":%s,"http_host":"127.0.0.1",`+
+		`"http_port":%s,"threads":2,"daemonize":false,"verbosity":0,"logfile":%q}`, redisPort, port, log), 0o600))
+	cmd := exec.CommandContext(context.Background(), "webdis", config)
+	start(b, cmd)
+	p.service = cmd.Process.Pid
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := service.Request(http.DefaultClient, http.MethodGet, "http://"+p.addr+"/INCR/begun", "")
+		if err == nil && strings.HasPrefix(answer.Body, `{"INCR":`) {
+			return p
+		}
+		if time.Now().After(until) {
+			b.Fatalf("webdis does not answer: %v, %s", err, answer.Body)
+		}
+	}
 }
 
 // unlimited are settings for a load that comes from one address.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -151,13 +150,13 @@ func TestThePageIsUsableByKeyboard(t *testing.T) {
 	instance := startInstance(t, "memory://")
 	ctx, complaints := tab(t, browser(t), chromedp.Navigate(instance))
 	eventually(t, ctx, status, "live")
-	focused := chromedp.Evaluate[string](`document.activeElement.textContent.trim() || document.activeElement.id || document.activeElement.tagName`)
+	focused := chromedp.Evaluate[string](`(({ localName, id, textContent }) => localName === "summary" ? "chart" : textContent.trim() || id)(document.activeElement)`)
 	var order []string
-	for range 4 {
+	for range 6 {
 		do(t, ctx, chromedp.KeyEvent(kb.Tab))
 		order = append(order, get(t, ctx, focused))
 	}
-	check.Equal(t, strings.Join(order, ", "), "To the numbers, API, page, Watch", "where Tab goes")
+	check.Equal(t, strings.Join(order, ", "), "To the numbers, API, 30 days, chart, page, Watch", "where Tab goes")
 	if outline := get(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.activeElement).outlineStyle`)); outline == "none" {
 		t.Error("the focused element has no outline")
 	}
@@ -167,21 +166,39 @@ func TestThePageIsUsableByKeyboard(t *testing.T) {
 	eventually(t, ctx, status, "live")
 	ask(t, "POST", instance+"/visit/"+url.PathEscape("a <b>&"))
 	eventually(t, ctx, `document.querySelectorAll(".count")[1].textContent`, "1")
+	// The chart opens its table, and the link the other span.
+	const opened = `document.querySelector("#pages details").open`
+	eventually(t, ctx, opened, "false")
+	get(t, ctx, chromedp.Evaluate[bool](`document.querySelector("#pages summary").focus() || true`))
+	do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	eventually(t, ctx, opened, "true")
+	eventually(t, ctx, `document.querySelectorAll("#pages details[open] tbody tr").length`, "24")
+	get(t, ctx, chromedp.Evaluate[bool](`document.querySelector("#spans a").focus() || true`))
+	do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	eventually(t, ctx, `document.querySelector("#spans strong").textContent`, "30 days")
+	eventually(t, ctx, `[...document.querySelectorAll("tr[data-page]")].map((tr) => tr.dataset.page).join("|")`, "home|a <b>&")
+	eventually(t, ctx, `document.querySelectorAll(".spark rect").length`, "60")
 	complaints.none(t, instance)
 }
 
 func TestThePageIsLightAndDark(t *testing.T) {
 	instance := startInstance(t, "memory://")
 	ctx, complaints := tab(t, browser(t), chromedp.Navigate(instance))
-	ground := map[string]string{}
+	ask(t, "POST", instance+"/visit/home")
+	eventually(t, ctx, `document.querySelectorAll(".spark rect.open").length`, "1")
+	ground, bar := map[string]string{}, map[string]string{}
 	for _, scheme := range []string{"light", "dark"} {
 		do(t, ctx, command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		}))
+		bar[scheme] = get(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.querySelector(".spark rect.open")).fill`))
 		ground[scheme] = get(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.body).backgroundColor`))
 	}
 	if ground["light"] != "rgb(251, 251, 249)" || ground["dark"] != "rgb(18, 22, 21)" {
 		t.Errorf("the ground is %v", ground)
+	}
+	if bar["light"] != "rgb(179, 107, 0)" || bar["dark"] != "rgb(240, 179, 84)" {
+		t.Errorf("the bar of this hour is %v", bar)
 	}
 	complaints.none(t, instance)
 }
@@ -194,8 +211,8 @@ func TestThePageIsATableWithoutJavaScript(t *testing.T) {
 		command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
 		chromedp.Navigate(instance+"/?page_id=home&page_id=about"))
 	for _, c := range []struct{ selector, want string }{
-		{"#pages tbody", "home\t1\tmemory"},
-		{"#pages tbody", "about\t0\tmemory"},
+		{"tr[data-page=home]", "home memory\t1\t1"},
+		{"tr[data-page=about]", "about memory\t0\t0"},
 		{"#windows", "\t1\topen"},
 		{"#one-node", "memory, which answers"},
 		{".note", "Without JavaScript"},
@@ -203,6 +220,14 @@ func TestThePageIsATableWithoutJavaScript(t *testing.T) {
 		if got := get(t, ctx, chromedp.Text(chromedp.CSS(c.selector))); !strings.Contains(got, c.want) {
 			t.Errorf("%s is %q, without %q", c.selector, got, c.want)
 		}
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("tr[data-page=home] + tr summary")))
+	numbers := get(t, ctx, chromedp.Text(chromedp.CSS("tr[data-page=home] + tr details tbody")))
+	if rows := strings.Split(strings.TrimSpace(numbers), "\n"); len(rows) != 24 || !strings.HasSuffix(rows[23], "\t1") {
+		t.Errorf("the numbers of the chart are %q", numbers)
+	}
+	if box := get(t, ctx, chromedp.Dimensions(chromedp.CSS("tr[data-page=home] + tr rect.open"))); box.Height < 20 {
+		t.Errorf("the bar of this hour is %v high", box.Height)
 	}
 }
 
@@ -220,37 +245,4 @@ func TestTheBadgeIsAPicture(t *testing.T) {
 		t.Errorf("it is %d wide", width)
 	}
 	complaints.none(t, instance)
-}
-
-// The picture in the README shows a service under load.
-func TestTheScreenshotIsSmall(t *testing.T) {
-	store, _ := startNodes(t, 3)
-	instance := startInstance(t, store, "FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=0s")
-	for name, n := range map[string]int{"home": 48, "about": 21, "news/2026": 33} {
-		for range n {
-			ask(t, "POST", instance+"/visit/"+url.PathEscape(name))
-		}
-	}
-	ctx, complaints := tab(t, browser(t), chromedp.EmulateViewport(1100, 640))
-	id, began := 0, time.Now()
-	for window := range 32 {
-		for range 3 + (window*7)%13 {
-			id++
-			ask(t, "GET", fmt.Sprint(instance, "/api/verve/accept?id=", id))
-		}
-		if window == 25 {
-			do(t, ctx, chromedp.Navigate(instance+"/?page_id=home&page_id=about&page_id=news%2F2026"))
-			eventually(t, ctx, status, "live")
-			eventually(t, ctx, count, "48")
-		}
-		time.Sleep(time.Until(began.Add(time.Duration(window+1) * time.Second)))
-	}
-	picture := get(t, ctx, chromedp.CaptureScreenshot())
-	if len(picture) < 5<<10 || len(picture) > 150_000 {
-		t.Errorf("the picture has %d bytes", len(picture))
-	}
-	complaints.none(t, instance)
-	if *screenshot != "" {
-		check.Must(t, os.WriteFile(*screenshot, picture, 0o644))
-	}
 }

@@ -12,6 +12,9 @@ import (
 // Books are what the callers know of all pages, and the promises that were seen
 // broken. They are safe for concurrent use.
 type Books struct {
+	// Diary, if it isn't nil, says when.
+	Diary *Diary
+
 	mu       sync.Mutex
 	accounts map[counting.Page]*Account
 	broken   []string

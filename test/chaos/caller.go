@@ -61,8 +61,10 @@ func (c *Caller) Outcome(err error) Outcome {
 // Count sends visits, one alone or several as a bulk. It returns the outcome of the
 // first.
 func (c *Caller) Count(ctx context.Context, visits ...counting.Visit) (first Outcome) {
-	for _, v := range visits {
+	mentions := make([]*Mention, len(visits))
+	for k, v := range visits {
 		c.Books.Account(v.Page).Issue(v.Count)
+		mentions[k] = c.Books.Diary.Send(v)
 	}
 	var errs []error
 	if len(visits) == 1 {
@@ -73,6 +75,7 @@ func (c *Caller) Count(ctx context.Context, visits ...counting.Visit) (first Out
 	for k, v := range visits {
 		o := c.Outcome(errs[k])
 		c.Books.Account(v.Page).Settle(o, v.Count)
+		mentions[k].Settle(o)
 		if c.Own != nil {
 			c.Own.Account(v.Page).Settle(o, v.Count)
 		}
@@ -138,8 +141,10 @@ func (b *Books) CountOnce(ctx context.Context, d *Dice, pick func(*Dice) *Caller
 	}
 	request := counting.RequestKey{Key: key, Print: counting.FingerprintOf("", []byte("payload"))}
 	outcomes := slices.Repeat([]Outcome{Refused}, len(visits)) // until one says more
-	for _, v := range visits {
+	mentions := make([]*Mention, len(visits))
+	for k, v := range visits {
 		b.Account(v.Page).Issue(v.Count)
+		mentions[k] = b.Diary.Send(v)
 	}
 	for range times {
 		c := pick(d)
@@ -176,6 +181,7 @@ func (b *Books) CountOnce(ctx context.Context, d *Dice, pick func(*Dice) *Caller
 		if outcomes[k] != Acknowledged {
 			b.Account(v.Page).Settle(outcomes[k], v.Count)
 		}
+		mentions[k].Settle(outcomes[k]) // a node that fell back may have counted any of them
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 type Node interface {
 	cluster.Node
 	counting.Movable
+	counting.Histories
 }
 
 // Call is a call of a node. Method is the method's name in lower case, or the action
@@ -132,6 +133,11 @@ func (l *Link) Seal(ctx context.Context, w counting.Window, grace time.Duration,
 	})
 }
 
+// Waiting implements counting.Windows.
+func (l *Link) Waiting(ctx context.Context, before counting.Window, limit int) ([]counting.Window, error) {
+	return through(ctx, l, Call{Method: "waiting"}, func(ctx context.Context) ([]counting.Window, error) { return l.at().Waiting(ctx, before, limit) })
+}
+
 // Distinct implements counting.Windows.
 func (l *Link) Distinct(ctx context.Context, w counting.Window) (int64, error) {
 	return through(ctx, l, Call{Method: "distinct", Window: w}, func(ctx context.Context) (int64, error) { return l.at().Distinct(ctx, w) })
@@ -177,6 +183,37 @@ func (l *Link) Entry(ctx context.Context, w counting.Window) (counting.Entry, ma
 // Entries implements counting.Ledger.
 func (l *Link) Entries(ctx context.Context, before counting.Window, limit int) ([]counting.Entry, error) {
 	return through(ctx, l, Call{Method: "entries"}, func(ctx context.Context) ([]counting.Entry, error) { return l.at().Entries(ctx, before, limit) })
+}
+
+// ListDeadLetters implements counting.DeadLetters.
+func (l *Link) ListDeadLetters(ctx context.Context, after counting.DeadLetterKey, limit int) ([]counting.DeadLetter, error) {
+	return through(ctx, l, Call{Method: "list dead letters"}, func(ctx context.Context) ([]counting.DeadLetter, error) {
+		return l.at().ListDeadLetters(ctx, after, limit)
+	})
+}
+
+// ClaimDeadLetters implements counting.DeadLetters.
+func (l *Link) ClaimDeadLetters(ctx context.Context, owner string, lease time.Duration, keys []counting.DeadLetterKey) ([]counting.DeadLetterClaim, error) {
+	return through(ctx, l, Call{Method: "claim dead letters"}, func(ctx context.Context) ([]counting.DeadLetterClaim, error) {
+		return l.at().ClaimDeadLetters(ctx, owner, l.lease(lease), keys)
+	})
+}
+
+// ReleaseDeadLetters implements counting.DeadLetters.
+func (l *Link) ReleaseDeadLetters(ctx context.Context, owner string, letters []counting.DeadLetter) error {
+	return l.step(ctx, Call{Method: "release dead letters"}, func(ctx context.Context) error { return l.at().ReleaseDeadLetters(ctx, owner, letters) })
+}
+
+// ForgetDeadLetters implements counting.DeadLetters.
+func (l *Link) ForgetDeadLetters(ctx context.Context, keys []counting.DeadLetterKey) error {
+	return l.step(ctx, Call{Method: "forget dead letters"}, func(ctx context.Context) error { return l.at().ForgetDeadLetters(ctx, keys) })
+}
+
+// AddDeadLetters implements counting.DeadLetters.
+func (l *Link) AddDeadLetters(ctx context.Context, owner string, lease time.Duration, letters []counting.DeadLetter) error {
+	return l.step(ctx, Call{Method: "add dead letters"}, func(ctx context.Context) error {
+		return l.at().AddDeadLetters(ctx, owner, l.lease(lease), letters)
+	})
 }
 
 // Bind implements sharding.RingStore. It is no call.

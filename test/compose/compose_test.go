@@ -40,9 +40,9 @@ func bothServe(t *testing.T, s *stack, tr *traffic) {
 	tr.goesOn(t, 200)
 	_, metrics := get(t, s.url(t, "balancer", 1, 8404)+"/metrics")
 	for n := range 2 {
-		count := fmt.Sprintf(`haproxy_server_http_responses_total{proxy="footfall",server="footfall%d",code="2xx"} `, n+1)
+		count := fmt.Sprintf(`haproxy_server_http_responses_total{proxy="ingest",server="ingest%d",code="2xx"} `, n+1)
 		if _, value, ok := strings.Cut(metrics, count); !ok || strings.HasPrefix(value, "0\n") {
-			t.Errorf("the balancer sent nothing to instance %d", n+1)
+			t.Errorf("the balancer sent nothing to the ingest listener of instance %d", n+1)
 		}
 	}
 	for n := range 20 {

@@ -1,5 +1,5 @@
 // Package conformance checks a node against the comments of the ports that it
-// implements: counting.Counts, Movable, Windows and Ledger, and sharding.RingStore. Every
+// implements: counting.Counts, Movable, Histories, Windows, Ledger and DeadLetters, and sharding.RingStore. Every
 // sentence of those comments is a case here, and both change in one commit.
 //
 // A case that is not for an adapter's node is skipped by name: its clock can't be
@@ -7,6 +7,7 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type Node interface {
 	counting.Counts
 	counting.Windows
 	counting.Ledger
+	counting.DeadLetters
 	sharding.RingStore
 }
 
@@ -39,12 +41,10 @@ type Harness struct {
 	// is nil the suite waits for real windows to pass; where it isn't, the
 	// clock stands still between calls.
 	Advance func(t *testing.T, n Node, d time.Duration)
-	// CorruptPage puts something under a page that is no count,
-	// CorruptWindow something under the ids of a window that is no set, and
-	// CorruptEntry something under the entry of a window that is none.
-	CorruptPage   func(t *testing.T, n Node, at counting.Located)
-	CorruptWindow func(t *testing.T, n Node, w counting.Window)
-	CorruptEntry  func(t *testing.T, n Node, w counting.Window)
+	// They put something in the place of a page's count or packed history, of the ids of a
+	// window, or of an entry, that is none.
+	CorruptPage, CorruptHistory func(t *testing.T, n Node, at counting.Located)
+	CorruptWindow, CorruptEntry func(t *testing.T, n Node, w counting.Window)
 	// Immovable says why no arc moves to or from the nodes; empty where they do.
 	Immovable string
 }
@@ -79,10 +79,12 @@ func TestNode(t *testing.T, h Harness) {
 		{"moving keys", moveKeyCases()},
 		{"read parts", readPartsCases()},
 		{"imported entries", importEntryCases()},
+		{"dead letters", deadLetterCases()},
 		{"sweep", sweepCases()},
 		{"quarantine", quarantineCases()},
 		{"lifecycle", lifecycleCases()},
 		{"retention", retentionCases()},
+		{"history", slices.Concat(historyCases(), keepHistoryCases(), compactCases(), historyMoveCases(), restoreCases(), historyListCases())},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

@@ -141,6 +141,7 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	ended("apply", check.Err(n.Apply(ctx, b)))
 	ended("read", check.Err(n.Read(ctx, counting.Expected{Epoch: f.ring.Epoch()}, []counting.Located{f.at("home")})))
 	ended("heartbeat", check.Err(n.Heartbeat(ctx, AnyTime())))
+	ended("waiting", check.Err(n.Waiting(ctx, w, 10)))
 	ended("seal", check.Err(n.Seal(ctx, w-1, 0, AnyTime())))
 	ended("distinct", check.Err(n.Distinct(ctx, w)))
 	ended("endpoints", check.Err(n.Endpoints(ctx, w)))
@@ -157,6 +158,13 @@ func (f *fixture) everyCall(ctx context.Context, w counting.Window, ended func(c
 	ended("accept", n.Accept(ctx, f.ring))
 	ended("open", n.Open(ctx, f.ring))
 	ended("list", check.Err(n.List(ctx, counting.Expected{Epoch: f.ring.Epoch()}, "")))
+	if kept, ok := n.(counting.Histories); ok {
+		ended("keep history", check.Err(kept.KeepHistory(ctx, hours(), time.Time{}, false, AnyTime())))
+		ended("read history", check.Err(kept.ReadHistory(ctx, counting.Expected{Epoch: f.ring.Epoch()}, f.at("home"))))
+		ended("list histories", check.Err(kept.ListHistories(ctx, counting.Expected{Epoch: f.ring.Epoch()}, "")))
+		ended("compact", check.Err(kept.Compact(ctx, AnyTime(), "")))
+		ended("drop history", check.Err(kept.DropHistory(ctx, AnyTime(), "")))
+	}
 	if movable, ok := n.(counting.Movable); ok {
 		f.everyMove(ctx, movable, ended)
 	}

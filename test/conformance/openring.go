@@ -14,15 +14,17 @@ import (
 // first one connects, which takes long on a busy machine.
 func OpenRing(tb testing.TB, n sharding.RingStore, r *sharding.Ring) {
 	tb.Helper()
-	for _, call := range []func() error{
-		func() error { return check.Err(n.Fence(tb.Context(), r)) },
-		func() error { return n.Open(tb.Context(), r) },
-	} {
-		err := call()
-		var late net.Error
-		for end := time.Now().Add(time.Minute); errors.As(err, &late) && late.Timeout() && time.Now().Before(end); {
-			err = call()
-		}
-		check.Must(tb, err)
+	insist(tb, func() error { return check.Err(n.Fence(tb.Context(), r)) })
+	insist(tb, func() error { return n.Open(tb.Context(), r) })
+}
+
+// insist repeats a call without an answer in time.
+func insist(tb testing.TB, call func() error) {
+	tb.Helper()
+	err := call()
+	var late net.Error
+	for end := time.Now().Add(time.Minute); errors.As(err, &late) && late.Timeout() && time.Now().Before(end); {
+		err = call()
 	}
+	check.Must(tb, err)
 }

@@ -123,6 +123,9 @@ func (f *fixture) expect(seq int64, want *counting.GapError) {
 	if n, ok := f.node.(counting.Movable); ok {
 		errs = append(errs, check.Err(n.ReadParts(f.Context(), e, home)))
 	}
+	if n, ok := f.node.(counting.Histories); ok {
+		errs = append(errs, check.Err(n.ReadHistory(f.Context(), e, home[0])), check.Err(n.ListHistories(f.Context(), e, "")))
+	}
 	for i, err := range errs {
 		var gap *counting.GapError
 		if errors.As(err, &gap); (want == nil) != (err == nil) || want != nil && (gap == nil || *gap != *want) {

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -48,6 +49,32 @@ func windowCases() []testCase {
 			f.waiting(want...)
 			check.Must(f, f.node.Retire(f.Context(), w))
 			f.waiting(append(want[1:], w+counting.MaxWaiting)...)
+		}},
+		{"all waiting windows can be listed in steps, newest first", timed, func(f *fixture) {
+			w := f.window()
+			var want []counting.Window
+			for i := range counting.Window(105) {
+				f.current()
+				want = append([]counting.Window{w + i}, want...)
+				f.elapse(time.Duration(f.length()))
+			}
+			check.Must(f, f.node.Retire(f.Context(), w+1))
+			want = append(want[:103], w)
+			for _, limit := range []int{1, 2, 13, 103, 104, 1001} {
+				var got []counting.Window
+				for before := counting.Window(math.MaxInt64); ; before = got[len(got)-1] {
+					some := check.Value(f.node.Waiting(f.Context(), before, limit))(f)
+					got = append(got, some...)
+					if len(some) < limit {
+						break
+					}
+				}
+				equalSlices(f, "waiting windows in steps", got, want)
+			}
+			for before, n := range map[counting.Window]int{w: 0, w + 1: 1, w + 2: 1, w + 3: 2} {
+				equal(f, "waiting windows before one", len(check.Value(f.node.Waiting(f.Context(), before, 10))(f)), n)
+			}
+			equal(f, "waiting windows of none", len(check.Value(f.node.Waiting(f.Context(), math.MaxInt64, 0))(f)), 0)
 		}},
 		{"an unknown window has no ids and no endpoints", open, func(f *fixture) {
 			w := f.current()

@@ -5,8 +5,10 @@ package kubernetes_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,16 +129,28 @@ func TestPortsAndProbesAreThere(t *testing.T) {
 			t.Errorf("%s asks %s, want %s", what, p.HTTPGet.Path, want)
 		}
 	}
-	for _, p := range m.service.Spec.Ports {
-		if !has(p.TargetPort) {
-			t.Errorf("the service's port %v isn't there", p.TargetPort)
-		}
-	}
+	open := make(map[string]bool) // by the policy, for all
 	for _, rule := range m.policy.Spec.Ingress {
 		for _, p := range rule.Ports {
 			if !has(*p.Port) {
 				t.Errorf("the policy's port %v isn't there", p.Port)
 			}
+			open[p.Port.StrVal] = len(rule.From) == 0
+		}
+	}
+	for _, p := range m.service.Spec.Ports {
+		if !has(p.TargetPort) || !open[p.TargetPort.StrVal] {
+			t.Errorf("the service's port %v isn't there, or the policy closes it", p.TargetPort)
+		}
+	}
+	if len(m.service.Spec.Ports) != 2 || open["admin"] {
+		t.Errorf("the service has the ports %+v, and all may reach the admin listener: %t", m.service.Spec.Ports, open["admin"])
+	}
+	for _, p := range c.Ports {
+		setting := map[string]string{"ingest": "FOOTFALL_INGEST_LISTEN", "admin": "FOOTFALL_ADMIN_LISTEN"}[p.Name]
+		listens := corev1.EnvVar{Name: setting, Value: fmt.Sprint(":", p.ContainerPort)}
+		if setting != "" && !slices.Contains(c.Env, listens) {
+			t.Errorf("nothing listens on port %s: there is no %s=%s", p.Name, setting, listens.Value)
 		}
 	}
 }
@@ -166,7 +180,7 @@ func TestPodsMayDoNothingButServe(t *testing.T) {
 			}
 			continue
 		}
-		if e.Name != "FOOTFALL_ADMIN_LISTEN" && (e.Value != "" || e.ValueFrom.SecretKeyRef == nil) {
+		if e.Name != "FOOTFALL_ADMIN_LISTEN" && e.Name != "FOOTFALL_INGEST_LISTEN" && (e.Value != "" || e.ValueFrom.SecretKeyRef == nil) {
 			t.Errorf("%s does not come from the secret", e.Name)
 		}
 	}

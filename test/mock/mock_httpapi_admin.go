@@ -9,6 +9,7 @@ import (
 	counting "footfall/domain/counting"
 	publishing "footfall/domain/publishing"
 	sharding "footfall/domain/sharding"
+	timeline "footfall/domain/timeline"
 	reflect "reflect"
 
 	gomock "github.com/golang/mock/gomock"
@@ -51,6 +52,77 @@ func (m *MockWindows) Deliveries(ctx context.Context, windowID string) (publishi
 func (mr *MockWindowsMockRecorder) Deliveries(ctx, windowID interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Deliveries", reflect.TypeOf((*MockWindows)(nil).Deliveries), ctx, windowID)
+}
+
+// List mocks base method.
+func (m *MockWindows) List(ctx context.Context, span publishing.Span, limit int) ([]publishing.Summary, bool, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "List", ctx, span, limit)
+	ret0, _ := ret[0].([]publishing.Summary)
+	ret1, _ := ret[1].(bool)
+	ret2, _ := ret[2].(error)
+	return ret0, ret1, ret2
+}
+
+// List indicates an expected call of List.
+func (mr *MockWindowsMockRecorder) List(ctx, span, limit interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "List", reflect.TypeOf((*MockWindows)(nil).List), ctx, span, limit)
+}
+
+// MockCallbacks is a mock of Callbacks interface.
+type MockCallbacks struct {
+	ctrl     *gomock.Controller
+	recorder *MockCallbacksMockRecorder
+}
+
+// MockCallbacksMockRecorder is the mock recorder for MockCallbacks.
+type MockCallbacksMockRecorder struct {
+	mock *MockCallbacks
+}
+
+// NewMockCallbacks creates a new mock instance.
+func NewMockCallbacks(ctrl *gomock.Controller) *MockCallbacks {
+	mock := &MockCallbacks{ctrl: ctrl}
+	mock.recorder = &MockCallbacksMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockCallbacks) EXPECT() *MockCallbacksMockRecorder {
+	return m.recorder
+}
+
+// FailedCallbacks mocks base method.
+func (m *MockCallbacks) FailedCallbacks(ctx context.Context, f publishing.FailedSelection) ([]publishing.FailedCallback, string, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "FailedCallbacks", ctx, f)
+	ret0, _ := ret[0].([]publishing.FailedCallback)
+	ret1, _ := ret[1].(string)
+	ret2, _ := ret[2].(error)
+	return ret0, ret1, ret2
+}
+
+// FailedCallbacks indicates an expected call of FailedCallbacks.
+func (mr *MockCallbacksMockRecorder) FailedCallbacks(ctx, f interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "FailedCallbacks", reflect.TypeOf((*MockCallbacks)(nil).FailedCallbacks), ctx, f)
+}
+
+// RetryCallbacks mocks base method.
+func (m *MockCallbacks) RetryCallbacks(ctx context.Context, f publishing.FailedSelection) ([]publishing.RetriedCallback, string, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "RetryCallbacks", ctx, f)
+	ret0, _ := ret[0].([]publishing.RetriedCallback)
+	ret1, _ := ret[1].(string)
+	ret2, _ := ret[2].(error)
+	return ret0, ret1, ret2
+}
+
+// RetryCallbacks indicates an expected call of RetryCallbacks.
+func (mr *MockCallbacksMockRecorder) RetryCallbacks(ctx, f interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "RetryCallbacks", reflect.TypeOf((*MockCallbacks)(nil).RetryCallbacks), ctx, f)
 }
 
 // MockPages is a mock of Pages interface.
@@ -104,6 +176,73 @@ func (m *MockPages) SetAll(ctx context.Context, settings []counting.SetCount) []
 func (mr *MockPagesMockRecorder) SetAll(ctx, settings interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "SetAll", reflect.TypeOf((*MockPages)(nil).SetAll), ctx, settings)
+}
+
+// MockRetention is a mock of Retention interface.
+type MockRetention struct {
+	ctrl     *gomock.Controller
+	recorder *MockRetentionMockRecorder
+}
+
+// MockRetentionMockRecorder is the mock recorder for MockRetention.
+type MockRetentionMockRecorder struct {
+	mock *MockRetention
+}
+
+// NewMockRetention creates a new mock instance.
+func NewMockRetention(ctrl *gomock.Controller) *MockRetention {
+	mock := &MockRetention{ctrl: ctrl}
+	mock.recorder = &MockRetentionMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockRetention) EXPECT() *MockRetentionMockRecorder {
+	return m.recorder
+}
+
+// Save mocks base method.
+func (m *MockRetention) Save(ctx context.Context, pages []counting.Page) ([]timeline.SavedPage, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Save", ctx, pages)
+	ret0, _ := ret[0].([]timeline.SavedPage)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Save indicates an expected call of Save.
+func (mr *MockRetentionMockRecorder) Save(ctx, pages interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Save", reflect.TypeOf((*MockRetention)(nil).Save), ctx, pages)
+}
+
+// Set mocks base method.
+func (m *MockRetention) Set(ctx context.Context, h counting.HistorySetting) (timeline.Status, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Set", ctx, h)
+	ret0, _ := ret[0].(timeline.Status)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Set indicates an expected call of Set.
+func (mr *MockRetentionMockRecorder) Set(ctx, h interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Set", reflect.TypeOf((*MockRetention)(nil).Set), ctx, h)
+}
+
+// Status mocks base method.
+func (m *MockRetention) Status(ctx context.Context) timeline.Status {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Status", ctx)
+	ret0, _ := ret[0].(timeline.Status)
+	return ret0
+}
+
+// Status indicates an expected call of Status.
+func (mr *MockRetentionMockRecorder) Status(ctx interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Status", reflect.TypeOf((*MockRetention)(nil).Status), ctx)
 }
 
 // MockRing is a mock of Ring interface.

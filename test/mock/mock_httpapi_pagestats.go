@@ -37,16 +37,16 @@ func (m *MockStats) EXPECT() *MockStatsMockRecorder {
 }
 
 // Stats mocks base method.
-func (m *MockStats) Stats(ctx context.Context, client netip.Prefix, prefix string) (counting.PageStats, error) {
+func (m *MockStats) Stats(ctx context.Context, client netip.Prefix, q counting.PageQuery) (counting.PageStats, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Stats", ctx, client, prefix)
+	ret := m.ctrl.Call(m, "Stats", ctx, client, q)
 	ret0, _ := ret[0].(counting.PageStats)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // Stats indicates an expected call of Stats.
-func (mr *MockStatsMockRecorder) Stats(ctx, client, prefix interface{}) *gomock.Call {
+func (mr *MockStatsMockRecorder) Stats(ctx, client, q interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Stats", reflect.TypeOf((*MockStats)(nil).Stats), ctx, client, prefix)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Stats", reflect.TypeOf((*MockStats)(nil).Stats), ctx, client, q)
 }

@@ -7,145 +7,63 @@ package mock
 import (
 	context "context"
 	counting "footfall/domain/counting"
-	publishing "footfall/domain/publishing"
+	timeline "footfall/domain/timeline"
 	watching "footfall/domain/watching"
-	netip "net/netip"
 	reflect "reflect"
+	time "time"
 
 	gomock "github.com/golang/mock/gomock"
 )
 
-// MockVisits is a mock of Visits interface.
-type MockVisits struct {
+// MockHistory is a mock of History interface.
+type MockHistory struct {
 	ctrl     *gomock.Controller
-	recorder *MockVisitsMockRecorder
+	recorder *MockHistoryMockRecorder
 }
 
-// MockVisitsMockRecorder is the mock recorder for MockVisits.
-type MockVisitsMockRecorder struct {
-	mock *MockVisits
+// MockHistoryMockRecorder is the mock recorder for MockHistory.
+type MockHistoryMockRecorder struct {
+	mock *MockHistory
 }
 
-// NewMockVisits creates a new mock instance.
-func NewMockVisits(ctrl *gomock.Controller) *MockVisits {
-	mock := &MockVisits{ctrl: ctrl}
-	mock.recorder = &MockVisitsMockRecorder{mock}
+// NewMockHistory creates a new mock instance.
+func NewMockHistory(ctrl *gomock.Controller) *MockHistory {
+	mock := &MockHistory{ctrl: ctrl}
+	mock.recorder = &MockHistoryMockRecorder{mock}
 	return mock
 }
 
 // EXPECT returns an object that allows the caller to indicate expected use.
-func (m *MockVisits) EXPECT() *MockVisitsMockRecorder {
+func (m *MockHistory) EXPECT() *MockHistoryMockRecorder {
 	return m.recorder
 }
 
-// Read mocks base method.
-func (m *MockVisits) Read(ctx context.Context, pages []counting.Page) []counting.Reading {
+// Rolling mocks base method.
+func (m *MockHistory) Rolling(ctx context.Context, pages []counting.Page, length time.Duration) []timeline.Rolled {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Read", ctx, pages)
-	ret0, _ := ret[0].([]counting.Reading)
+	ret := m.ctrl.Call(m, "Rolling", ctx, pages, length)
+	ret0, _ := ret[0].([]timeline.Rolled)
 	return ret0
 }
 
-// Read indicates an expected call of Read.
-func (mr *MockVisitsMockRecorder) Read(ctx, pages interface{}) *gomock.Call {
+// Rolling indicates an expected call of Rolling.
+func (mr *MockHistoryMockRecorder) Rolling(ctx, pages, length interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Read", reflect.TypeOf((*MockVisits)(nil).Read), ctx, pages)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Rolling", reflect.TypeOf((*MockHistory)(nil).Rolling), ctx, pages, length)
 }
 
-// Record mocks base method.
-func (m *MockVisits) Record(ctx context.Context, page counting.Page, n int64) error {
+// Timelines mocks base method.
+func (m *MockHistory) Timelines(ctx context.Context, pages []counting.Page, r timeline.Range) []timeline.Timeline {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Record", ctx, page, n)
-	ret0, _ := ret[0].(error)
+	ret := m.ctrl.Call(m, "Timelines", ctx, pages, r)
+	ret0, _ := ret[0].([]timeline.Timeline)
 	return ret0
 }
 
-// Record indicates an expected call of Record.
-func (mr *MockVisitsMockRecorder) Record(ctx, page, n interface{}) *gomock.Call {
+// Timelines indicates an expected call of Timelines.
+func (mr *MockHistoryMockRecorder) Timelines(ctx, pages, r interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Record", reflect.TypeOf((*MockVisits)(nil).Record), ctx, page, n)
-}
-
-// RecordAll mocks base method.
-func (m *MockVisits) RecordAll(ctx context.Context, visits []counting.Visit) []error {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "RecordAll", ctx, visits)
-	ret0, _ := ret[0].([]error)
-	return ret0
-}
-
-// RecordAll indicates an expected call of RecordAll.
-func (mr *MockVisitsMockRecorder) RecordAll(ctx, visits interface{}) *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "RecordAll", reflect.TypeOf((*MockVisits)(nil).RecordAll), ctx, visits)
-}
-
-// RecordOnce mocks base method.
-func (m *MockVisits) RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error) {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "RecordOnce", ctx, once, visits)
-	ret0, _ := ret[0].([]error)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
-}
-
-// RecordOnce indicates an expected call of RecordOnce.
-func (mr *MockVisitsMockRecorder) RecordOnce(ctx, once, visits interface{}) *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "RecordOnce", reflect.TypeOf((*MockVisits)(nil).RecordOnce), ctx, once, visits)
-}
-
-// MockUniques is a mock of Uniques interface.
-type MockUniques struct {
-	ctrl     *gomock.Controller
-	recorder *MockUniquesMockRecorder
-}
-
-// MockUniquesMockRecorder is the mock recorder for MockUniques.
-type MockUniquesMockRecorder struct {
-	mock *MockUniques
-}
-
-// NewMockUniques creates a new mock instance.
-func NewMockUniques(ctrl *gomock.Controller) *MockUniques {
-	mock := &MockUniques{ctrl: ctrl}
-	mock.recorder = &MockUniquesMockRecorder{mock}
-	return mock
-}
-
-// EXPECT returns an object that allows the caller to indicate expected use.
-func (m *MockUniques) EXPECT() *MockUniquesMockRecorder {
-	return m.recorder
-}
-
-// Accept mocks base method.
-func (m *MockUniques) Accept(ctx context.Context, client netip.Prefix, id counting.ID, endpoint publishing.Endpoint) (bool, error) {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Accept", ctx, client, id, endpoint)
-	ret0, _ := ret[0].(bool)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
-}
-
-// Accept indicates an expected call of Accept.
-func (mr *MockUniquesMockRecorder) Accept(ctx, client, id, endpoint interface{}) *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Accept", reflect.TypeOf((*MockUniques)(nil).Accept), ctx, client, id, endpoint)
-}
-
-// Windows mocks base method.
-func (m *MockUniques) Windows(ctx context.Context, limit int) ([]publishing.Summary, error) {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Windows", ctx, limit)
-	ret0, _ := ret[0].([]publishing.Summary)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
-}
-
-// Windows indicates an expected call of Windows.
-func (mr *MockUniquesMockRecorder) Windows(ctx, limit interface{}) *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Windows", reflect.TypeOf((*MockUniques)(nil).Windows), ctx, limit)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Timelines", reflect.TypeOf((*MockHistory)(nil).Timelines), ctx, pages, r)
 }
 
 // MockWatching is a mock of Watching interface.

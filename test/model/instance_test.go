@@ -226,6 +226,11 @@ func (c caller) Notify(ctx context.Context, r publishing.Report, e publishing.En
 	return a
 }
 
+// Retry implements publishing.Notifier.
+func (c caller) Retry(ctx context.Context, r publishing.Report, e publishing.Endpoint, number int) publishing.Attempt {
+	return c.Notify(ctx, r, e, number)
+}
+
 // accept lets the instance take an id and keeps account of it.
 func (i *instance) accept(ctx context.Context, id counting.ID, endpoint publishing.Endpoint) {
 	_, err := i.uniques.Accept(ctx, netip.Prefix{}, id, endpoint)

@@ -45,6 +45,9 @@ func (w *world) unleash() {
 	if w.plan.outages > 0 {
 		w.every(w.plan.outages, "down", w.takeDown)
 	}
+	if w.plan.history {
+		w.unleashHistory()
+	}
 	if w.plan.roams > 0 {
 		w.unleashRoams()
 	}

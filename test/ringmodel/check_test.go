@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
@@ -21,6 +22,12 @@ func (w *world) check(ctx context.Context) {
 	}
 	for at, page := range w.pages {
 		w.checkPage(ring, page, at, holdings)
+	}
+	if w.plan.history {
+		for _, page := range slices.Concat(w.pages, w.setPages) {
+			w.checkHistory(ctx, page, !w.plan.rollBacks)
+		}
+		return // no id was sent
 	}
 	if w.plan.rollBacks {
 		return // ids that were lost and sent again are in another window

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/application/cluster"
@@ -29,8 +30,9 @@ type instance struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
-	links   sync.Map // *link by the node's id
-	early   sync.Map // of the mutant that reads backward: the parts that it has, by question
+	links   sync.Map     // *link by the node's id
+	leap    atomic.Int64 // of its clock
+	early   sync.Map     // of the mutant that reads backward: the parts that it has, by question
 }
 
 // start starts an instance; the error says that it could not.
@@ -56,7 +58,7 @@ func (w *world) start(_ int, name string) (*instance, error) {
 	log := slog.New(slog.DiscardHandler)
 	i.cluster = cluster.New(cluster.Options{
 		Nodes: nodes, Dial: dial, Move: func(n cluster.Node, addr string) { n.(interface{ move(string) }).move(addr) },
-		Server: func(_ context.Context, n cluster.Node) (string, error) { return string(n.ID()), nil }, Length: counting.WindowLength(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, Log: log,
+		Server: func(_ context.Context, n cluster.Node) (string, error) { return string(n.ID()), nil }, Length: counting.WindowLength(windowLength), EndpointLimit: 10, KeyLimit: 1 << 20, MaxSkew: w.maxSkew(), Log: log,
 		Lost: func(_ counting.NodeID, batches int64) {
 			w.truth.Lock()
 			defer w.truth.Unlock()
@@ -154,6 +156,11 @@ type noCallbacks struct{}
 
 func (noCallbacks) Permits(publishing.Endpoint) error { return nil }
 func (noCallbacks) Notify(context.Context, publishing.Report, publishing.Endpoint, int) publishing.Attempt {
+	return publishing.Attempt{}
+}
+
+// Retry implements publishing.Notifier.
+func (noCallbacks) Retry(context.Context, publishing.Report, publishing.Endpoint, int) publishing.Attempt {
 	return publishing.Attempt{}
 }
 func (noCallbacks) LogAttempt(publishing.Attempt) error { return nil }

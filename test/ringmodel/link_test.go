@@ -62,6 +62,7 @@ func kinds() map[string]kind {
 	return map[string]kind{
 		"apply": plain, "read": plain, "readparts": plain, "heartbeat": plain, "seal": plain, "ringstate": plain,
 		"ringsummary": plain, "incomingarcs": plain, "findkeys": plain, "entries": plain,
+		"readhistory": plain, "compact": plain, "drophistory": plain,
 		"fence": fencing, "accept": accepting, "open": opening,
 		"claimarcs": stepOfMove, "fetch": stepOfMove, "import": stepOfMove, "confirm": stepOfMove,
 		"retirearc": stepOfMove, "closearc": stepOfMove, "importentries": stepOfMove,
@@ -155,10 +156,11 @@ func (l *link) travel(k kind, do func(context.Context) (any, error)) (any, error
 	return nil, chaos.ErrCut
 }
 
-// isOver tells whether a power cut has ended the connection on which a call was
-// made when its node had fallen back so often.
+// isOver tells whether a fall has ended the connection on which a call was made when its node
+// had fallen back so often. A batch that comes on an older one would be placed when it comes.
 func (l *link) isOver(falls int64) bool {
-	return l.instance.world.plan.powerCuts && l.server.falls.Load() != falls
+	p := l.instance.world.plan
+	return (p.powerCuts || p.history) && l.server.falls.Load() != falls
 }
 
 // repeat makes a call again, late.

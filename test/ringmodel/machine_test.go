@@ -2,6 +2,8 @@ package ringmodel_test
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"footfall/adapters/localnode"
 	"footfall/domain/counting"
@@ -27,13 +29,26 @@ type machine interface {
 
 // inMemory is a machine of this process.
 func inMemory(id counting.NodeID) machine {
-	return &memoryMachine{Node: localnode.New(localnode.Options{ID: id, Addr: string(id) + ":1"})}
+	m := &memoryMachine{}
+	m.Node = localnode.New(localnode.Options{ID: id, Addr: string(id) + ":1", Now: m.now})
+	return m
 }
 
 type memoryMachine struct {
 	*localnode.Node
 	sync.Mutex // one call at a time, so that what is kept is never of two steps
 	safe       localnode.Snapshot
+	off        atomic.Int64  // of its clock
+	leap       *atomic.Int64 // of all clocks together; may be nil
+}
+
+// now is what its clock shows.
+func (m *memoryMachine) now() time.Time {
+	now := time.Now().Add(time.Duration(m.off.Load()))
+	if m.leap != nil {
+		now = now.Add(time.Duration(m.leap.Load()))
+	}
+	return now
 }
 
 func (m *memoryMachine) power(bool) error     { return nil } // its links know

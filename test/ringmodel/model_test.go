@@ -100,6 +100,25 @@ func TestPowerCutsLoseNothingWhileTheRingChanges(t *testing.T) {
 	runMany(t, blackout, amnesiaFaults)
 }
 
+// P11: over days, every bucket of every page has the visits that came in it, while the ring
+// changes and everything goes wrong.
+func TestP11EveryBucketIsExactWhileTheRingChangesInAStorm(t *testing.T) {
+	runMany(t, chronicle, []chaos.Fault{
+		allLeapt, nodeLeapt, daysAhead, instanceLeapt, compactInterrupted, compactRepeated, historyDropped, historyMoved, historyJoined,
+		daySummed, notPlaced, pageSet, ringSwept, chaos.LostReply, chaos.Duplicated, moveInterrupted, chaos.InstanceCrashed, chaos.KeyRepeated,
+	})
+}
+
+// P11: what a node has lost is repeated into the buckets in which it was.
+func TestP11NodesThatFallBackKeepTheirHistories(t *testing.T) {
+	runMany(t, oblivion, []chaos.Fault{chaos.NodeRolledBack, chaos.BatchGap, placedByBatch, historyMoved, allLeapt, moveInterrupted})
+}
+
+// P11: a power cut takes nothing from a history.
+func TestP11PowerCutsTakeNothingFromHistories(t *testing.T) {
+	runMany(t, dusk, []chaos.Fault{chaos.NodeRolledBack, chaos.BatchGap, placedByBatch, historyMoved, allLeapt, moveInterrupted})
+}
+
 // runMany makes runs until all that is wanted has happened.
 func runMany(t *testing.T, p func() plan, wanted []chaos.Fault) {
 	chaos.Storm(t, 1, 12, wanted, func(n int) chaos.Result { return runOnce(t, n, p(), mutant{}) })

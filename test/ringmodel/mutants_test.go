@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"footfall/domain/counting"
@@ -105,19 +106,14 @@ func (n *open) Import(ctx context.Context, table counting.Epoch, arc counting.Ar
 // hasty dies now and then between marking pages and adding them.
 type hasty struct {
 	chaos.Node
-	mu    sync.Mutex
-	calls int
+	calls atomic.Int64
 }
 
 func (n *hasty) Import(ctx context.Context, table counting.Epoch, arc counting.Arc, c counting.Chunk) (counting.ImportResult, error) {
 	if len(c.Pages) == 0 {
 		return n.Node.Import(ctx, table, arc, c)
 	}
-	n.mu.Lock()
-	n.calls++
-	dies := n.calls%7 == 0
-	n.mu.Unlock()
-	if !dies {
+	if n.calls.Add(1)%7 != 0 {
 		return n.Node.Import(ctx, table, arc, c)
 	}
 	marked := make([]counting.Visit, len(c.Pages))
@@ -170,16 +166,11 @@ func (sourceless) FindKeys(_ context.Context, _ counting.Epoch, keys []counting.
 // forgetful dies now and then between adding visits and keeping their keys.
 type forgetful struct {
 	chaos.Node
-	mu    sync.Mutex
-	calls int
+	calls atomic.Int64
 }
 
 func (n *forgetful) Apply(ctx context.Context, b *counting.Batch) (counting.Receipt, error) {
-	n.mu.Lock()
-	n.calls++
-	dies := n.calls%50 == 0
-	n.mu.Unlock()
-	if !dies {
+	if n.calls.Add(1)%50 != 0 {
 		return n.Node.Apply(ctx, b)
 	}
 	without := *b

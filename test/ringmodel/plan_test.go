@@ -36,6 +36,7 @@ type plan struct {
 	sleeps             time.Duration // between two times that an instance stops for long, about
 	through            int           // if not 0, it sleeps until the ring has changed so often
 	late               time.Duration // how late a repeated step of a change or a move is at most
+	history            bool          // histories are kept, hours pass, and clocks leap; no id is sent
 	powerCuts          bool          // what steps have done is kept only if it is synced
 	keepEvery          time.Duration // how old what a node falls back to is at most, about
 	relapse            float64       // how likely a node falls back when a step has kept what it did

@@ -160,6 +160,6 @@ func (w *world) noteApplied(session counting.Session, noted string) {
 	b := w.sent[batchName{session, seq}]
 	w.truth.Unlock()
 	if b != nil {
-		w.note(b, refused)
+		w.note(b, refused, time.Time{})
 	}
 }

@@ -41,6 +41,10 @@ func (w *world) newServer() *server {
 	w.nextNode++
 	far := w.plan.launch(counting.NodeID(fmt.Sprintf("n%04d", w.nextNode)))
 	s := &server{far: far, mu: far, world: w}
+	if m, ok := far.(*memoryMachine); ok && w.plan.history {
+		m.leap = &w.leap
+		m.off.Store(int64(chaos.NewDice(w.Seed, fmt.Sprint("clock", w.nextNode)).Between(-nodeOff, nodeOff)))
+	}
 	for _, addr := range []*atomic.Value{&s.first, &s.latest, &s.place} {
 		addr.Store(far.Addr())
 	}
@@ -123,20 +127,31 @@ func (s *server) empty() {
 	s.emptied.Store(true)
 }
 
-// note writes down the visits that a batch has added.
-func (w *world) note(b *counting.Batch, refused map[int]bool) {
+// note writes down the visits that a batch has added, and placed at a time; zero is none.
+func (w *world) note(b *counting.Batch, refused map[int]bool, placed time.Time) {
 	w.truth.Lock()
 	defer w.truth.Unlock()
+	add := func(v counting.Visit) {
+		w.applied[v.Page] += v.Count
+		if !placed.IsZero() {
+			w.placed.Place(v, placed)
+		}
+	}
 	for i, v := range b.Visits {
 		if !refused[i] {
-			w.applied[v.Page] += v.Count
+			add(v)
 		}
 	}
 	for i, k := range b.Keyed {
 		at := counting.LocatedKey{Arc: k.Arc, Key: k.Key}
 		if !refused[len(b.Visits)+len(b.IDEvents)+i] && k.Count > 0 && !w.keys[at] {
 			w.keys[at] = true
-			w.applied[k.Page] += k.Count
+			add(k.Visit)
+		}
+	}
+	for i, c := range b.SetCounts {
+		if !refused[len(b.Visits)+len(b.IDEvents)+len(b.Keyed)+i] && w.placed != nil {
+			w.placed.Restart(c.Page)
 		}
 	}
 }

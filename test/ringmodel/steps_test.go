@@ -3,6 +3,7 @@ package ringmodel_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"footfall/domain/counting"
@@ -66,6 +67,9 @@ func (s *server) stepped(c chaos.Call, v any, err error) {
 		case in.Closed:
 			s.world.Counted.Add(lateStep)
 		case err == nil:
+			if slices.ContainsFunc(c.Chunk.Histories, func(p counting.Packed) bool { return p != "" }) {
+				s.world.Counted.Add(historyMoved)
+			}
 			if len(c.Chunk.Keys) > 0 {
 				s.world.Counted.Add(keysMoved)
 			}
@@ -100,6 +104,7 @@ func (s *server) apply(ctx context.Context, b *counting.Batch, do func(context.C
 	}
 	at := counting.WindowLength(windowLength).At(time.Now())
 	s.world.sending(b)
+	placed := s.placedAt(b)
 	v, err := do(ctx)
 	receipt, _ := v.(counting.Receipt)
 	var gap *counting.GapError
@@ -110,7 +115,7 @@ func (s *server) apply(ctx context.Context, b *counting.Batch, do func(context.C
 		return v, err
 	}
 	refused := chaos.RefusedItems(receipt)
-	s.world.note(b, refused)
+	s.world.note(b, refused, placed)
 	if s.world.plan.losses {
 		s.world.noteCame(s.stint(ctx), b, refused)
 	}
@@ -122,6 +127,9 @@ func (s *server) fence(ctx context.Context, do func(context.Context) (any, error
 	_, unknown := s.far.RingSummary(ctx)
 	v, err := do(ctx)
 	if errors.Is(unknown, counting.ErrUninitialized) {
+		if err == nil {
+			s.world.keepHistory(s.far)
+		}
 		s.sync() // a node that forgets that it was admitted may have to be abandoned
 	} else {
 		s.keep()

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"footfall/domain/counting"
@@ -30,6 +31,11 @@ type world struct {
 	mutant   mutant
 	relapses *chaos.Dice
 	pages    []counting.Page
+	first    *sharding.Ring
+
+	leap   atomic.Int64 // of all clocks together
+	began  time.Time    // the history
+	placed *chaos.Diary // when nodes have placed visits
 
 	stopped time.Time // when the instances were stopped in the end
 
@@ -41,14 +47,15 @@ type world struct {
 	decided  map[counting.Epoch]string // the change that follows a ring
 	made     map[string]bool           // changes that were opened
 
-	truth   sync.Mutex
-	applied map[counting.Page]int64
-	keys    map[counting.LocatedKey]bool
-	reports map[string]int64
-	ids     map[string]map[counting.ID]bool // by window
-	lost    int64
-	losses  losses
-	sent    map[batchName]*counting.Batch // to real nodes
+	truth    sync.Mutex
+	applied  map[counting.Page]int64
+	keys     map[counting.LocatedKey]bool
+	reports  map[string]int64
+	ids      map[string]map[counting.ID]bool // by window
+	lost     int64
+	losses   losses
+	sent     map[batchName]*counting.Batch // to real nodes
+	setPages []counting.Page               // that were set and deleted
 }
 
 func newWorld(seed uint64, p plan, m mutant) *world {
@@ -61,6 +68,7 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		ids: make(map[string]map[counting.ID]bool),
 	}
 	w.Start, w.Wary = w.start, p.real
+	w.chronicles()
 	var members []sharding.Member
 	for range p.nodes() {
 		s := w.newServer()
@@ -77,8 +85,10 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		if err := s.far.Open(context.Background(), ring); err != nil {
 			panic(err)
 		}
+		w.keepHistory(s.far)
 		s.far.keep()
 	}
+	w.first = ring
 	for i := 0; len(w.pages) < pageCount; i++ {
 		page := counting.Page(fmt.Sprint("page/", i))
 		if ring.Arc(page) < lowArcs {
@@ -86,6 +96,23 @@ func newWorld(seed uint64, p plan, m mutant) *world {
 		}
 	}
 	return w
+}
+
+// lowPage is a page that begins with a name, in one of the arcs that move.
+func (w *world) lowPage(name string) counting.Page {
+	for i := 0; ; i++ {
+		if page := counting.Page(fmt.Sprint(name, i)); w.first.Arc(page) < lowArcs {
+			return page
+		}
+	}
+}
+
+// maxSkew is the greatest skew; 0 is the default one.
+func (w *world) maxSkew() time.Duration {
+	if w.plan.history {
+		return historySkew
+	}
+	return 0
 }
 
 // run lets the world go on until enough has happened, mends it, and checks
@@ -187,9 +214,9 @@ func (w *world) send(d *chaos.Dice) {
 			page = w.pages[d.UpTo(3)] // hot ones
 		}
 		switch x := d.UpTo(100); {
-		case x < 8 && !w.plan.losses:
+		case x < 8 && w.hasKeys():
 			w.recordOnce(d, page)
-		case x < 11 && !w.plan.losses:
+		case x < 11 && w.hasKeys():
 			w.recordOnce(d, page, w.pages[d.UpTo(len(w.pages))])
 		case x < 45:
 			i.record(page, int64(1+d.UpTo(3)))
@@ -197,6 +224,10 @@ func (w *world) send(d *chaos.Dice) {
 			i.read(page)
 		case x < 80:
 			i.read(page, w.pages[d.UpTo(len(w.pages))], w.pages[d.UpTo(len(w.pages))])
+		case w.plan.history:
+			if d.Chance(0.3) {
+				i.readHistory(context.Background(), page)
+			}
 		default: // the same id at two instances
 			id := w.NewID()
 			var both sync.WaitGroup
@@ -222,7 +253,11 @@ func (w *world) recordOnce(d *chaos.Dice, pages ...counting.Page) {
 		}
 		return nil
 	}
-	w.CountOnce(context.Background(), d, caller, 2+d.UpTo(5), w.span(6*time.Second), visits...)
+	pause := w.span(6 * time.Second)
+	if w.plan.history { // no key is kept for longer than a day
+		pause /= 6
+	}
+	w.CountOnce(context.Background(), d, caller, 2+d.UpTo(5), pause, visits...)
 }
 
 // summary is the books in one line.

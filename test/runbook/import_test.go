@@ -66,8 +66,15 @@ func TestN15FilesOfOtherProgramsAreImportedAsThePageSays(t *testing.T) {
 	if _, err := exec.LookPath("jq"); err != nil {
 		return
 	}
-	if got := r.run("footfall export all.ndjson >counts\n" + command("jq ") + " all.ndjson"); !strings.Contains(got, `"/café/",3`) {
+	csv := regexp.MustCompile("```sh\n([^`]*jq [^`]*)```").FindAllStringSubmatch(page, -1)
+	check.Equal(t, len(csv), 2, "blocks that make CSV")
+	got := r.run("footfall export all.ndjson >counts\n" + csv[0][1] + "footfall import all.csv >counts\ncat all.csv")
+	if !strings.HasPrefix(got, "page,count\n") || !strings.Contains(got, "\n\"/café/\",3\n") {
 		t.Errorf("the CSV of an export is %s", got)
+	}
+	in.Record("today").Want(t, http.StatusOK)
+	if got := r.run("footfall export --history all.ndjson >counts\n" + csv[1][1]); !regexp.MustCompile(`^"today","[0-9T:-]+:00:00Z",1\n$`).MatchString(got) {
+		t.Errorf("the CSV of hours is %s", got)
 	}
 }
 

@@ -175,8 +175,11 @@ func (s *server) backsUpByCron(line string) {
 	}
 	check.Equal(s.t, len(s.backups(folder)), 4, "backups after one that failed")
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // names are seconds
-	s.run(command + " 3")
+	s.run(command + " 3 --history")
 	left := s.backups(folder)
+	if newest := s.run("zcat " + left[len(left)-1]); strings.Count(newest, `"history":{"since":`) != strings.Count(newest, "\n") {
+		s.t.Errorf("the backup with histories is %s", newest)
+	}
 	check.Equal(s.t, len(left), 3, "backups of which three are kept")
 	check.Equal(s.t, filepath.Base(left[0]), "counts-20250103T031000Z.ndjson.gz", "the oldest")
 }
@@ -241,6 +244,12 @@ func (s *server) upgrades() {
 	}
 }
 
+// unit is the text of a unit.
+func (s *server) unit(name string) string {
+	s.t.Helper()
+	return string(check.Value(os.ReadFile("../../deploy/systemd/" + name))(s.t))
+}
+
 // N15: systemd finds no fault in the units, and the service is well confined.
 func TestN15SystemdFindsNoFaultInTheUnits(t *testing.T) {
 	t.Parallel()
@@ -250,10 +259,26 @@ func TestN15SystemdFindsNoFaultInTheUnits(t *testing.T) {
 	s := newServer(t)
 	args := []string{"verify"}
 	for _, name := range []string{"footfall.service", "footfall-backup.service", "footfall-backup.timer"} {
-		unit := strings.ReplaceAll(string(check.Value(os.ReadFile("../../deploy/systemd/"+name))(t)), "/usr/local/", s.root+"/usr/local/")
+		unit := strings.ReplaceAll(s.unit(name), "/usr/local/", s.root+"/usr/local/")
 		path := filepath.Join(s.root, "etc/systemd/system", name)
 		check.Must(t, os.WriteFile(path, []byte(unit), 0o600))
 		args = append(args, path)
+	}
+	// The lines for secrets that the page has, and those that the units have as comments.
+	page := string(check.Value(os.ReadFile("../../docs/configuration.md"))(t))
+	secrets := regexp.MustCompile("(?s)```ini\n(.*?)```").FindStringSubmatch(page)
+	if secrets == nil || !strings.Contains(secrets[1], "\nLoadCredential=") {
+		t.Fatal("docs/configuration.md has no lines for secrets")
+	}
+	for i, unit := range []string{"footfall.service", "footfall-backup.service"} {
+		lines := "[Service]\n" + strings.ReplaceAll(strings.Join(regexp.MustCompile("(?m)^#[A-Z][A-Za-z]*=.*\n").FindAllString(s.unit(unit), -1), ""), "#", "")
+		if i == 0 {
+			check.Equal(t, lines, secrets[1], "the lines for secrets of the unit, and of the page")
+		}
+		check.Equal(t, strings.Count(lines, "LoadCredential="), 1, "credentials of %s", unit)
+		dir := filepath.Join(s.root, "etc/systemd/system", unit+".d")
+		check.Must(t, os.Mkdir(dir, 0o700))
+		check.Must(t, os.WriteFile(filepath.Join(dir, "override.conf"), []byte(lines), 0o600))
 	}
 	s.run("cp -L bin/footfall " + s.root + "/usr/local/bin/footfall && cp deploy/systemd/footfall-backup " + s.root + "/usr/local/bin/")
 	analyze := func(args ...string) {

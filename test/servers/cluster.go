@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,10 +34,10 @@ func StartCluster(tb testing.TB, masters, replicas int, args ...string) *Cluster
 	return startCluster(tb, masters, replicas, false, args)
 }
 
-// StartClusterWithClock starts a cluster of one master with a clock that can be set.
-func StartClusterWithClock(tb testing.TB, args ...string) *Cluster {
+// StartClusterWithClock is StartCluster of servers whose clocks can be set.
+func StartClusterWithClock(tb testing.TB, masters, replicas int, args ...string) *Cluster {
 	tb.Helper()
-	return startCluster(tb, 1, 0, true, args)
+	return startCluster(tb, masters, replicas, true, args)
 }
 
 func startCluster(tb testing.TB, masters, replicas int, clock bool, args []string) *Cluster {
@@ -234,8 +235,12 @@ func (c *Cluster) Migrate(slot int, from, to *Redis, keys ...string) {
 			keys = append(keys, fmt.Sprint(key))
 		}
 	}
-	for _, key := range keys {
-		c.Do(from, "migrate", "127.0.0.1", to.Port(), key, 0, 5000)
+	for some := range slices.Chunk(keys, 100) {
+		args := []any{"migrate", "127.0.0.1", to.Port(), "", 0, 5000, "keys"}
+		for _, key := range some {
+			args = append(args, key)
+		}
+		c.Do(from, args...)
 	}
 }
 

@@ -18,6 +18,21 @@ func redisProgram() (string, error) {
 	return path, nil
 }
 
+// Python is a python3 that has pika, for programs in Python.
+func Python(tb testing.TB) string {
+	tb.Helper()
+	var tried []string
+	for _, python := range []string{"/usr/bin/python3", "python3"} { // the first in the PATH may not be that of the system
+		out, err := exec.CommandContext(tb.Context(), python, "-c", "import pika").CombinedOutput()
+		if err == nil {
+			return python
+		}
+		tried = append(tried, fmt.Sprintf("%s: %v %s", python, err, out))
+	}
+	tb.Fatalf("pika is needed (apt-get install python3-pika, or scripts/install-test-servers as root): %s", strings.Join(tried, "; "))
+	return ""
+}
+
 // HasWaitAOF tells whether the servers know WAITAOF, as Redis since 7.2 and Valkey do.
 func HasWaitAOF(tb testing.TB) bool {
 	tb.Helper()

@@ -23,6 +23,7 @@ type Proxy struct {
 	refusing bool
 	conns    map[net.Conn]struct{}
 	cuts     []*cut
+	hold     *cut          // of requests
 	stalled  chan struct{} // closed by Resume; nil while bytes flow
 
 	idleTime atomic.Int64 // nanoseconds, 0 is without end
@@ -261,6 +262,9 @@ func pump(to, from net.Conn, change func([]byte) (part []byte, goOn bool)) {
 // of b is held back: its other half is about to come.
 func (p *Proxy) request(b []byte) ([]byte, bool) {
 	p.wait()
+	if p.holds(b) {
+		return nil, true
+	}
 	if len(p.text) == 0 {
 		return b, true
 	}

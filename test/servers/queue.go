@@ -20,6 +20,12 @@ func (r *RabbitMQ) URL(addr, queue string) string {
 	return u.String()
 }
 
+// ExchangeURL is that of a publisher to an exchange, seen at addr.
+func (r *RabbitMQ) ExchangeURL(addr, exchange, key string) string {
+	base, _, _ := strings.Cut(r.URL(addr, ""), "?")
+	return base + "?" + url.Values{"exchange": {exchange}, "key": {key}}.Encode()
+}
+
 // Secret is what must not leave a program that was given the URL.
 func (r *RabbitMQ) Secret() string { return rabbitPassword }
 
@@ -57,6 +63,23 @@ func (r *RabbitMQ) Messages(tb testing.TB, queue string) []amqp.Delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.taken[queue])
+}
+
+// Publish adds a message to a queue. The server has it when Publish returns.
+func (r *RabbitMQ) Publish(tb testing.TB, queue string, m amqp.Publishing) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if err := ch.Confirm(false); err != nil {
+		tb.Fatal(err)
+	}
+	sent, err := ch.PublishWithDeferredConfirmWithContext(tb.Context(), "", queue, true, false, m)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if ok, err := sent.WaitContext(tb.Context()); err != nil || !ok {
+		tb.Fatalf("publish to %s: confirmed %t, %v", queue, ok, err)
+	}
 }
 
 func (r *RabbitMQ) take(tb testing.TB, queue string) error {
@@ -146,6 +169,36 @@ func (r *RabbitMQ) DeleteQueue(tb testing.TB, queue string) {
 	ch, done := r.channel(tb)
 	defer done()
 	if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// DeclareExchange declares a durable exchange of a kind: direct, topic or fanout.
+func (r *RabbitMQ) DeclareExchange(tb testing.TB, name, kind string, internal bool) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if err := ch.ExchangeDeclare(name, kind, true, false, internal, false, nil); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// DeleteExchange deletes an exchange with its bindings.
+func (r *RabbitMQ) DeleteExchange(tb testing.TB, name string) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if err := ch.ExchangeDelete(name, false, false); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Bind has an exchange route messages with a key to a queue.
+func (r *RabbitMQ) Bind(tb testing.TB, queue, exchange, key string) {
+	tb.Helper()
+	ch, done := r.channel(tb)
+	defer done()
+	if err := ch.QueueBind(queue, key, exchange, false, nil); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -20,8 +20,8 @@ const (
 	rabbitUser     = "footfall-user"
 	rabbitPassword = "footfall-password"
 	// rabbitPatience is for a cold start on a busy machine; alone it takes
-	// six seconds.
-	rabbitPatience = 4 * time.Minute
+	// six seconds. A start that logs nothing for rabbitStuck goes on no more.
+	rabbitPatience, rabbitStuck = 4 * time.Minute, 90 * time.Second
 )
 
 // RabbitMQ is one rabbitmq-server with all that it needs: a name server for
@@ -43,19 +43,27 @@ type RabbitMQ struct {
 // rabbitmq-server fails the test.
 func StartRabbitMQ(tb testing.TB) *RabbitMQ {
 	tb.Helper()
-	var err error
-	for range 3 { // another process may take a port before the server does
-		var r *RabbitMQ
-		if r, err = OpenRabbitMQ(); err != nil {
-			break
-		}
-		tb.Cleanup(r.Close)
-		if err = r.Start(); err == nil {
-			return r
-		}
+	r, err := RunRabbitMQ()
+	if err != nil {
+		tb.Fatal(err)
 	}
-	tb.Fatal(err)
-	return nil
+	tb.Cleanup(r.Close)
+	return r
+}
+
+// RunRabbitMQ starts a server; Close ends it. It tries three times: another process may take a
+// port before the server does, and on a busy machine a start sometimes goes on no more.
+func RunRabbitMQ() (r *RabbitMQ, err error) {
+	for range 3 {
+		if r, err = OpenRabbitMQ(); err != nil {
+			return nil, err
+		}
+		if err = r.Start(); err == nil {
+			return r, nil
+		}
+		r.Close()
+	}
+	return nil, err
 }
 
 // OpenRabbitMQ makes a server that is down; Start starts it, Close ends it.
@@ -152,18 +160,28 @@ func (r *RabbitMQ) Start() error {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	r.cmd, r.ended = cmd, ended
-	late := time.After(rabbitPatience)
-	for !strings.Contains(r.logged()[began:], "Server startup complete") {
+	late, stuck := time.After(rabbitPatience), time.NewTimer(rabbitStuck)
+	defer stuck.Stop()
+	for log := ""; ; {
+		now := r.logged()[began:]
+		if strings.Contains(now, "Server startup complete") {
+			return nil
+		}
+		if len(now) > len(log) {
+			stuck.Reset(rabbitStuck)
+		}
+		log = now
 		select {
 		case <-ended:
 			r.cmd = nil
-			return fmt.Errorf("rabbitmq-server on %s has ended:\n%s", r.Addr, r.logged()[began:])
+			return fmt.Errorf("rabbitmq-server on %s has ended:\n%s", r.Addr, log)
 		case <-late:
-			return fmt.Errorf("rabbitmq-server on %s is not ready:\n%s", r.Addr, r.logged()[began:])
+			return fmt.Errorf("rabbitmq-server on %s is not ready:\n%s", r.Addr, log)
+		case <-stuck.C:
+			return fmt.Errorf("rabbitmq-server on %s goes on no more:\n%s", r.Addr, log)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return nil
 }
 
 func (r *RabbitMQ) logFile() string { return filepath.Join(r.dir, "server.log") }

@@ -4,6 +4,7 @@ package admin
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	runtimepprof "runtime/pprof"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,15 +23,19 @@ import (
 	"footfall/adapters/httpapi/health"
 	"footfall/adapters/httpapi/pagestats"
 	"footfall/adapters/httpapi/problem"
+	"footfall/adapters/httpapi/request"
+	"footfall/adapters/httpapi/windows"
 	"footfall/domain/watching"
 )
 
 // Options is what the admin listener needs.
 type Options struct {
-	Windows Windows
-	Ring    Ring
-	Pages   Pages
-	Stats   pagestats.Stats
+	Windows   Windows
+	Callbacks Callbacks
+	Ring      Ring
+	Pages     Pages
+	Retention Retention
+	Stats     pagestats.Stats
 	// Nodes asks the nodes of the ring whether they answer. It is called with a deadline.
 	Nodes func(context.Context) []watching.Node
 	// Publisher is asked whether it is away. It may be nil.
@@ -48,6 +54,13 @@ type Options struct {
 	Unauthorized func(limited bool)
 	// NoNames: pages are neither listed nor summed up here.
 	NoNames bool
+	// Copy writes a copy of the store, as it is at one moment, while it counts. It calls begin
+	// with the number of bytes, and writes them to what that returns. It calls abort when that has
+	// to end, since the store grows meanwhile and must leave more than reserve bytes of its disk. An error before begin is
+	// of the table of errors (package problem), or has a text for operators. Nil: the store is copied by other tools.
+	Copy func(reserve int64, abort func(error), begin func(size int64) io.Writer) error
+	// DiskReserve is the reserve for Copy.
+	DiskReserve int64
 	// Loopback: the listener is on loopback, so a request for another host
 	// came by a name that a foreign DNS server resolves.
 	Loopback bool
@@ -65,15 +78,22 @@ func New(o Options) *Handler {
 			return nil, nil
 		}},
 		{Method: get, Path: "/debug/pprof/{profile}", Do: profile},
+		windows.Route(windows.Options{Lister: o.Windows}, "/windows"),
 		{Method: get, Path: "/windows/{id}", Do: h.showWindow, Query: none},
+		{Method: get, Path: "/callbacks", Do: h.listCallbacks, Query: []string{"state", "since", "window", "endpoint", "cursor", "limit"}},
+		{Method: post, Path: "/callbacks/retry", Do: h.retryCallbacks, Query: none, Writes: true},
 		{Method: get, Path: "/ring", Do: h.ringStatus, Query: none},
 		{Method: get, Path: "/ring/owner", Do: h.owner, Query: []string{"page_id"}},
 		{Method: post, Path: "/ring/nodes", Do: h.addNode, Query: none, Writes: true},
 		{Method: http.MethodPatch, Path: "/ring/nodes/{id}", Do: h.changeNode, Query: none, Writes: true},
 		{Method: http.MethodDelete, Path: "/ring/nodes/{id}", Do: h.removeNode, Query: none, Writes: true},
 		{Method: post, Path: "/ring/repair", Do: h.repairRing, Query: none, Writes: true},
+		{Method: get, Path: "/history", Do: h.showHistory, Query: none},
+		{Method: http.MethodPut, Path: "/history", Do: h.setHistory, Query: none, Writes: true},
+		{Method: get, Path: "/backup", Do: h.backup, Query: none, Stream: true},
 		{Method: get, Path: "/pages", Do: h.listPages, Query: []string{"cursor"}},
 		{Method: post, Path: "/pages", Do: h.setPages, Query: none, Writes: true},
+		{Method: post, Path: "/pages/history", Do: h.savePages, Query: none},
 		{Method: post, Path: "/pages/delete", Do: h.deletePages, Query: none, Writes: true},
 		{Method: http.MethodPut, Path: "/pages/{page_id}", Slashes: true, Do: h.setPage, Query: none, Writes: true},
 		{Method: http.MethodDelete, Path: "/pages/{page_id}", Slashes: true, Do: h.removePage, Query: none, Writes: true},
@@ -104,7 +124,8 @@ func profile(w http.ResponseWriter, r *http.Request, name string) ([]byte, error
 type Handler struct {
 	*httpapi.Handler
 	Options
-	guard *guard
+	guard   *guard
+	copying sync.Mutex // held by the one backup that is sent
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -144,5 +165,5 @@ func foreignOrigin(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return true
 	}
-	return httpapi.IsForeignOrigin(r)
+	return request.IsForeignOrigin(r.Header, r.Host)
 }

@@ -23,20 +23,22 @@ import (
 
 // mocks are the ports of an admin listener.
 type mocks struct {
-	windows *mock.MockWindows
-	ring    *mock.MockRing
-	pages   *mock.MockPages
-	stats   *mock.MockStats
+	windows   *mock.MockWindows
+	callbacks *mock.MockCallbacks
+	ring      *mock.MockRing
+	pages     *mock.MockPages
+	history   *mock.MockRetention
+	stats     *mock.MockStats
 }
 
 func newAdmin(t *testing.T, token string, loopback bool) (http.Handler, mocks) {
 	t.Helper()
 	ctrl := gomock.NewController(t)
-	m := mocks{mock.NewMockWindows(ctrl), mock.NewMockRing(ctrl), mock.NewMockPages(ctrl), mock.NewMockStats(ctrl)}
+	m := mocks{mock.NewMockWindows(ctrl), mock.NewMockCallbacks(ctrl), mock.NewMockRing(ctrl), mock.NewMockPages(ctrl), mock.NewMockRetention(ctrl), mock.NewMockStats(ctrl)}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "footfall_test", Help: "A number."}))
 	return admin.New(admin.Options{
-		Windows: m.windows, Ring: m.ring, Pages: m.pages, Stats: m.stats, Metrics: metrics,
+		Windows: m.windows, Callbacks: m.callbacks, Ring: m.ring, Pages: m.pages, Retention: m.history, Stats: m.stats, Metrics: metrics,
 		Nodes: func(context.Context) []watching.Node {
 			return []watching.Node{{ID: "redis_7070", Share: 1, Answers: true}}
 		},
@@ -63,6 +65,26 @@ func summary() publishing.Summary {
 		Report: publishing.Report{ID: "footfall_20261122T090500Z", Start: start, End: start.Add(time.Minute), Count: 123},
 		State:  counting.Done, Sink: "rabbitmq",
 		Deliveries: counting.DeliveryTotals{Endpoints: 3, Delivered: 1, Failed: 1},
+	}
+}
+
+// Operators see how callbacks went, whatever is public.
+func TestAdminListsWindows(t *testing.T) {
+	span := publishing.Span{From: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
+	for _, c := range []struct {
+		name, query string
+		more        bool
+		err         error
+	}{
+		{"admin_windows", "from=2026-11-22&limit=2", true, nil},
+		{"admin_windows_bad_cursor", "cursor=x", false, nil},
+		{"admin_windows_unavailable", "from=2026-11-22&limit=2", false, httpcheck.Inner(counting.ErrUnavailable)},
+	} {
+		h, m := newAdmin(t, "", true)
+		m.windows.EXPECT().List(gomock.Any(), span, 2).AnyTimes().Return([]publishing.Summary{summary()}, c.more, c.err)
+		w := query(t, h, "/windows?"+c.query)
+		httpcheck.Golden(t, c.name, w)
+		httpcheck.NothingInner(t, w)
 	}
 }
 

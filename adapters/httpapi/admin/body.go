@@ -52,10 +52,8 @@ const maxAgent = 64
 // request_id is in the answer as well, so it is called before the answer begins.
 func changed(w http.ResponseWriter, r *http.Request, what ...any) []any {
 	agent := r.UserAgent()
-	return append(what,
-		"request", r.Method+" "+r.URL.Path, "request_id", httpapi.RequestID(w, r),
-		"client", r.RemoteAddr, "user_agent", agent[:min(len(agent), maxAgent)],
-	)
+	what = append(append(what, "request", r.Method+" "+r.URL.Path), request.LogIDs(w.Header(), r.Header)...)
+	return append(what, "client", r.RemoteAddr, "user_agent", agent[:min(len(agent), maxAgent)])
 }
 
 func notJSON() error {

@@ -6,16 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
 	"footfall/domain/counting"
+	"footfall/domain/timeline"
 )
 
-// pageJSON is a page with its count; Count is nil where it can't be read.
+// pageJSON is a page with its count; Count is nil where it can't be read. History is nil where it has
+// none, or is not wanted.
 type pageJSON struct {
-	PageID string `json:"page_id"`
-	Count  *int64 `json:"count"`
+	PageID  string          `json:"page_id"`
+	Count   *int64          `json:"count"`
+	History *timeline.Saved `json:"history,omitempty"`
 }
 
 // listPages serves GET /pages.
@@ -23,7 +27,7 @@ func (h *Handler) listPages(_ http.ResponseWriter, r *http.Request, _ string) ([
 	if h.NoNames {
 		return nil, problem.New(http.StatusForbidden, "pages_off", "FOOTFALL_PAGES=off: no listener lists the names of pages.")
 	}
-	cursor, _, err := request.Param(r.URL.RawQuery, "cursor")
+	cursor, err := request.Param(r.URL.RawQuery, "cursor")
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func (h *Handler) setOne(w http.ResponseWriter, r *http.Request, s counting.SetC
 	return json.Marshal(pageJSON{PageID: string(s.Page), Count: &s.Count})
 }
 
-// setPages serves POST /pages: an array of pages with their counts. It is read
+// setPages serves POST /pages: an array of pages with their counts, and histories if they have some. It is read
 // as a whole before anything is set.
 func (h *Handler) setPages(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
 	body, err := readJSON(w, r, request.MaxBytes)
@@ -127,7 +131,55 @@ func awayFault(what string, err error) error {
 	return f
 }
 
-// parseSettings reads an array of objects with page_id and count.
+// savePages serves POST /pages/history: names, of which the answer has the first ones, with their
+// counts and histories. Neither is there where they can't be read.
+func (h *Handler) savePages(w http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
+	body, err := readJSON(w, r, request.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := parseNames(body)
+	if err != nil {
+		return nil, err
+	}
+	saved, err := h.Retention.Save(r.Context(), pages)
+	if err != nil {
+		return nil, awayFault("The pages can't be read", err)
+	}
+	read := make([]pageJSON, len(saved))
+	for i := range saved {
+		read[i].PageID = string(saved[i].Page)
+		if saved[i].Err == nil {
+			read[i].Count, read[i].History = &saved[i].Count, &saved[i].History
+		}
+	}
+	return json.Marshal(struct {
+		Pages []pageJSON `json:"pages"`
+	}{read})
+}
+
+// parseNames reads an object with the names of pages.
+func parseNames(body []byte) (pages []counting.Page, err error) {
+	var names struct {
+		PageIDs []string `json:"page_ids"`
+	}
+	if err := request.Object(body, &names); err != nil {
+		return nil, err
+	}
+	if len(names.PageIDs) > request.MaxItems {
+		return nil, problem.TooLarge(fmt.Sprintf("page_ids has more than %d names.", request.MaxItems))
+	}
+	for _, name := range names.PageIDs {
+		page, err := request.Page(name)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
+	}
+	return pages, nil
+}
+
+// parseSettings reads an array of objects with page_id, count and, if there is one, history.
 func parseSettings(body []byte) ([]counting.SetCount, error) {
 	settings := []counting.SetCount{}
 	badCount := problem.BadRequest("bad_count", "A count is an integer from 0 to 2^63-1.")
@@ -148,11 +200,17 @@ func parseSettings(body []byte) ([]counting.SetCount, error) {
 		case one.Count == nil || *one.Count < 0:
 			return badCount
 		}
-		settings = append(settings, counting.SetCount{Page: page, Count: *one.Count})
+		set := counting.SetCount{Page: page, Count: *one.Count}
+		if one.History != nil {
+			if set.History, err = one.History.Pack(set.Count, time.Now()); err != nil {
+				return err
+			}
+		}
+		settings = append(settings, set)
 		return nil
 	})
 	if err != nil && problem.Of(err, true).Code == "bad_body" {
-		return nil, problem.BadRequest("bad_body", "The body is no JSON array of objects with page_id and count.")
+		return nil, problem.BadRequest("bad_body", "The body is no JSON array of objects with page_id, count and, if wanted, history.")
 	}
 	return settings, err
 }

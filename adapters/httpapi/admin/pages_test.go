@@ -155,7 +155,7 @@ func TestN4CountsThatAreSetAreLogged(t *testing.T) {
 func TestAdminHasTopAndTotal(t *testing.T) {
 	h, m := newAdmin(t, "", true)
 	stats := counting.PageStats{AsOf: time.Unix(1763800000, 0).UTC(), Pages: 2, Visits: 12, Top: []counting.Visit{{Page: "home", Count: 12}, {Page: "about"}}}
-	m.stats.EXPECT().Stats(gomock.Any(), netip.Prefix{}, "").Return(stats, nil).Times(2)
+	m.stats.EXPECT().Stats(gomock.Any(), netip.Prefix{}, counting.PageQuery{}).Return(stats, nil).Times(2)
 	httpcheck.Golden(t, "admin_top", query(t, h, "/pages/top?limit=1"))
 	httpcheck.Golden(t, "admin_total", query(t, h, "/pages/total"))
 }

@@ -21,7 +21,7 @@ func (h *Handler) ringStatus(_ http.ResponseWriter, r *http.Request, _ string) (
 
 // owner serves GET /ring/owner.
 func (h *Handler) owner(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-	given, _, err := request.Param(r.URL.RawQuery, "page_id")
+	given, err := request.Param(r.URL.RawQuery, "page_id")
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (c *counted) Read(p []byte) (int, error) {
 func pair(t *testing.T) (c *netconn.Conn, inner *counted, far net.Conn) {
 	near, far := net.Pipe()
 	inner = &counted{Conn: near}
-	c = netconn.New(inner)
+	c = netconn.Wrap(inner)
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = far.Close()

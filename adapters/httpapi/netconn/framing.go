@@ -1,10 +1,16 @@
 package netconn
 
-import "bytes"
+import (
+	"bytes"
 
-// framing looks at the header of a request as it arrives for the two fields that say
-// where its body ends. net/http drops Content-Length where Transfer-Encoding is there,
-// so handlers can't see that both were sent.
+	"footfall/adapters/httpapi/problem"
+)
+
+// framing looks at the header of a request as it arrives for what a proxy may read in
+// another way: the two fields that say where its body ends, lines that end without a
+// carriage return, and lines that continue the one before. Libraries for HTTP drop
+// Content-Length where Transfer-Encoding is there, join such lines, and take all ends, so
+// handlers can't see what was sent.
 //
 // A caller may send a part of a request with the one before, which net/http then has in a
 // buffer. That part is not seen here. So the bytes of bodies are counted, too: where more
@@ -12,7 +18,10 @@ import "bytes"
 type framing struct {
 	done            bool // the header has ended, or none is awaited
 	length, chunked bool
+	begun           bool   // a line has come
+	refused         error  // the fault of a line
 	line            []byte // the beginning of a line whose end has not come
+	end             byte   // the last byte of that line
 
 	unseen bool    // a part of a header may have come before it was awaited
 	body   int64   // the length of the body; -1 is that its last chunk ends it
@@ -29,6 +38,9 @@ func (f *framing) see(p []byte) {
 		end := bytes.IndexByte(p, '\n')
 		if end < 0 {
 			f.line = append(f.line, p[:min(len(p), longest-min(len(f.line), longest))]...)
+			if len(p) > 0 {
+				f.end = p[len(p)-1]
+			}
 			return
 		}
 		f.endLine(p[:end])
@@ -62,28 +74,63 @@ func (f *framing) ended() (more int, ok bool) {
 
 // endLine takes the rest of a line, without its line feed.
 func (f *framing) endLine(rest []byte) {
-	line := rest
+	line, end := rest, f.end
 	if len(f.line) > 0 {
 		f.line = append(f.line, rest[:min(len(rest), longest)]...)
 		line = f.line
 	}
+	if len(rest) > 0 {
+		end = rest[len(rest)-1]
+	}
+	f.end = 0
+	switch {
+	case end != '\r':
+		f.refuse("bare_line_feed", "A line of the header ends without a carriage return.")
+	case len(line) > 1 && (line[0] == ' ' || line[0] == '\t'):
+		f.refuse("folded_header", "A line of the header begins with a space, to continue the one before.")
+	}
 	switch {
 	case len(line) == 0 || len(line) == 1 && line[0] == '\r':
 		f.done = true
-	case line[0]|0x20 == 'c':
-		f.length = f.length || isField(line, "content-length:")
+		if !f.begun {
+			f.refuse("blank_line", "A request begins with a line that has its method.")
+		}
+	case line[0]|0x20 == 'c' && isField(line, "content-length:"):
+		if f.length {
+			f.refuse("two_lengths", "A request has one Content-Length.")
+		}
+		f.length = true
 	case line[0]|0x20 == 't':
 		f.chunked = f.chunked || isField(line, "transfer-encoding:")
 	}
-	f.line = f.line[:0]
+	f.line, f.begun = f.line[:0], true
+}
+
+// refuse keeps the first fault of a header.
+func (f *framing) refuse(code, detail string) {
+	if f.refused == nil {
+		f.refused = problem.BadRequest(code, detail)
+	}
+}
+
+// fault is what is wrong with a header that has ended, of a request whose body was found to
+// have a length; nil for nothing.
+func (f *framing) fault(body int64) error {
+	switch {
+	case f.length && f.chunked:
+		return problem.BadRequest("two_lengths", "A request has a Content-Length or a Transfer-Encoding, not both.")
+	case f.chunked && body >= 0:
+		return problem.New(501, "transfer_encoding", "A Transfer-Encoding is chunked, and nothing else.")
+	}
+	return f.refused
 }
 
 func isField(line []byte, name string) bool {
 	return len(line) >= len(name) && bytes.EqualFold(line[:len(name)], []byte(name))
 }
 
-// AwaitHeader is called when a request is awaited, before its header is read.
-func (c *Conn) AwaitHeader() {
+// awaitHeader is called when a request is awaited, before its header is read.
+func (c *Conn) awaitHeader() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.header
@@ -94,14 +141,29 @@ func (c *Conn) AwaitHeader() {
 }
 
 // Framing is called when the header of a request has been read, before its body. body is
-// the length of that, -1 for one in chunks. It reports whether the header had both
-// Content-Length and Transfer-Encoding. If parts of the header may have come with the
-// request before, that is unknown: unseen is true.
-func (c *Conn) Framing(body int64) (both, unseen bool) {
+// the length of that, -1 for one in chunks. Its error is a fault: the header has both
+// Content-Length and Transfer-Encoding, a line that ends without a carriage return, or one
+// that continues the line before. A proxy may see another request there, so its
+// connection has to end. If parts of the header may have come with the request before,
+// that is unknown: unseen is true. It goes by raw then, the lines after the first with
+// the empty one, if the caller has them; nil is that it has not.
+func (c *Conn) Framing(body int64, raw []byte) (unseen bool, refused error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := &c.header
 	h.unseen = h.unseen || !h.done
 	h.done, h.body = true, body
-	return h.length && h.chunked, h.unseen
+	if h.unseen && raw != nil {
+		all := framing{begun: true}
+		all.see(raw)
+		return true, all.fault(body)
+	}
+	return h.unseen, h.fault(body)
+}
+
+// HasHeader reports whether the header of the request that is awaited has come.
+func (c *Conn) HasHeader() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.header.done
 }

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/publishing"
+	"footfall/domain/timeline"
 	"footfall/domain/watching"
 )
 
@@ -52,14 +54,49 @@ func New() (*template.Template, error) {
 
 // Home is what the page at / shows.
 type Home struct {
-	Now     time.Time
-	Pages   []watching.Page
-	Windows []publishing.Summary // newest first
+	Now   time.Time
+	Pages []watching.Page
+	// Timelines are those of the pages, in their order, for Span. There are none where no history is kept.
+	Timelines []timeline.Timeline
+	Span      Span
+	// Top: the pages are the most visited ones, as of TopAsOf. If TopError is set, these are not known.
+	Top      bool
+	TopAsOf  time.Time
+	TopError error
+	Windows  []publishing.Summary // newest first
 	// WindowsError: the windows cannot be read.
 	WindowsError bool
 	// Private: how callbacks went is not shown.
 	Private bool
 	Nodes   []watching.Node
+}
+
+// maxCharts is how many pages have a chart, the first ones: a chart is 5 KB.
+const maxCharts = 10
+
+// Charts is how many of the pages have a chart.
+func (h Home) Charts() int { return min(len(h.Timelines), maxCharts) }
+
+// Removes tells whether pages can be removed from those that are shown.
+func (h Home) Removes() bool { return !h.Top && len(h.Pages) > 1 }
+
+// Chart is what is known of a page's history, by its index; nil if it can't be read.
+func (h Home) Chart(i int) *Chart {
+	if i >= len(h.Timelines) || h.Timelines[i].Err != nil {
+		return nil
+	}
+	return &Chart{h.Span, h.Timelines[i]}
+}
+
+// OtherSpan is the link to the page with the charts of the other span.
+func (h Home) OtherSpan() string {
+	query := url.Values{"chart": {string(h.Span.Other())}}
+	if !h.Top {
+		for _, p := range h.Pages {
+			query.Add("page_id", string(p.Page))
+		}
+	}
+	return "./?" + query.Encode()
 }
 
 // OpenWindow returns the newest window if it is open, else nil.

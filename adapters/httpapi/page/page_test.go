@@ -10,6 +10,7 @@ import (
 	"footfall/adapters/httpapi/problem"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/domain/timeline"
 	"footfall/domain/watching"
 	"footfall/test/check"
 )
@@ -51,8 +52,8 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 		Nodes:   []watching.Node{{ID: hostile}},
 	})
 	for _, want := range []string{
-		`<tr data-page="` + escaped + `"><th scope="row" id="page-0">` + escaped + `</th>`,
-		`<td class="via">` + escaped + `</td>`,
+		`<tr role="row" data-page="` + escaped + `"><th role="rowheader" scope="row"><span id="page-0" class="name">` + escaped + `</span>`,
+		`<span class="via">` + escaped + `</span></th>`,
 		`name="page_id" value="` + escaped + `"`,
 		`<tr data-window="` + escaped + `">`,
 		`<td>` + escaped + `</td>`,
@@ -138,4 +139,40 @@ func TestThePageWithoutAnythingToShow(t *testing.T) {
 	if body := render(t, page.Home{Pages: []watching.Page{{Page: "a"}}}); strings.Contains(body, "<button form") || !strings.Contains(body, `<p id="windows-lost" hidden>`) {
 		t.Error("the only page can be removed, or the windows are lost:", body)
 	}
+}
+
+func TestAChartShowsItsSpan(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 0, 20, 30, 0, time.UTC)
+	for span, want := range map[page.Span]struct {
+		bars         int
+		today        int64
+		first, words string
+	}{
+		page.DaySpan:   {24, 1, "01:00", "8 in the last 24 hours, at most 7, from 23:00 UTC"},
+		page.MonthSpan: {30, 1, "2026-10-30", "13 in the last 30 days, at most 12, from 2026-11-27 UTC"},
+	} {
+		setting := check.Value(counting.ParseHistory("1h:32d"))(t)
+		h := counting.PageHistory{Part: counting.Part{Visits: 13}, State: counting.HistoryState{Setting: setting, Since: now.AddDate(0, 0, -40)}}
+		for visits, ago := range map[int64]time.Duration{1: 0, 7: time.Hour, 5: 24 * time.Hour} {
+			h.History = h.History.Append(counting.Bucket{Unit: setting.UnitAt(now.Add(-ago)), Visits: visits})
+		}
+		shown := check.Value(span.Range(now))(t)
+		found := check.Value(shown.Count(h, now))(t)
+		chart := page.Home{Span: span, Timelines: []timeline.Timeline{found}}.Chart(0)
+		bars := chart.Bars()
+		check.Equal(t, len(bars), want.bars, "bars of %s", span)
+		check.Equal(t, bars[0].Label, want.first, "the first bar of %s", span)
+		check.Equal(t, chart.Today(), want.today, "today, by %s", span)
+		check.Equal(t, chart.Summary(), want.words, "the chart in words")
+		check.Equal(t, bars[len(bars)-1].Class, "open", "the last bar")
+		check.Equal(t, bars[len(bars)-2].Height, 40, "the height of the highest bar")
+		check.Equal(t, bars[0].Class, "none", "a bar without visits")
+		h.State.Since = now.Add(-90 * time.Minute)
+		found = check.Value(shown.Count(h, now))(t)
+		words := page.Home{Span: span, Timelines: []timeline.Timeline{found}}.Chart(0).Summary()
+		check.Equal(t, words[:len("8 since 2026-11-27 22:50 UTC, at most ")], "8 since 2026-11-27 22:50 UTC, at most ", "the chart of a younger history in words")
+	}
+	_, ok := page.ParseSpan("7d")
+	check.Equal(t, ok, false, "there is a chart of a week")
 }

@@ -44,7 +44,7 @@ func Routes(o Options, path string) []httpapi.Route {
 		top, total = off, off
 	}
 	return []httpapi.Route{
-		{Method: http.MethodGet, Path: path + "/pages/top", Do: top, Query: []string{"limit", "prefix"}},
+		{Method: http.MethodGet, Path: path + "/pages/top", Do: top, Query: []string{"limit", "prefix", "period"}},
 		{Method: http.MethodGet, Path: path + "/pages/total", Do: total, Query: []string{"prefix"}},
 	}
 }
@@ -64,7 +64,11 @@ func (o Options) top(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	stats, err := o.stats(r)
+	_, period, err := request.Period(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := o.stats(r, period)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +78,14 @@ func (o Options) top(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, 
 	}
 	return json.Marshal(struct {
 		AsOf  time.Time  `json:"as_of"`
+		Since time.Time  `json:"since,omitzero"`
 		Pages []pageJSON `json:"pages"`
-	}{stats.AsOf, pages})
+	}{stats.AsOf, stats.Since, pages})
 }
 
 // total serves GET /pages/total.
 func (o Options) total(_ http.ResponseWriter, r *http.Request, _ string) ([]byte, error) {
-	stats, err := o.stats(r)
+	stats, err := o.stats(r, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +99,9 @@ func (o Options) total(_ http.ResponseWriter, r *http.Request, _ string) ([]byte
 	}{stats.AsOf, stats.Pages, stats.Visits})
 }
 
-// stats are the numbers that a query asks for.
-func (o Options) stats(r *http.Request) (stats counting.PageStats, err error) {
-	prefix, _, err := request.Param(r.URL.RawQuery, "prefix")
+// stats are the numbers that a query asks for, of all visits or those of a period.
+func (o Options) stats(r *http.Request, period time.Duration) (stats counting.PageStats, err error) {
+	prefix, err := request.Param(r.URL.RawQuery, "prefix")
 	if err != nil {
 		return stats, err
 	}
@@ -113,20 +118,20 @@ func (o Options) stats(r *http.Request) (stats counting.PageStats, err error) {
 	defer o.Requests.Release(client, 1)
 	ctx, cancel := httpapi.UntilDrain(r.Context())
 	defer cancel()
-	stats, err = o.Stats.Stats(ctx, client, prefix)
-	return stats, fault(err)
+	stats, err = o.Stats.Stats(ctx, client, counting.PageQuery{Prefix: prefix, Period: period})
+	return stats, Fault(err)
 }
 
-// fault is an error that is about all pages; others stay as they are.
-func fault(err error) error {
+// Fault is the fault for an error of Stats that is about all pages; others stay as they are.
+func Fault(err error) error {
 	most := strconv.Itoa(counting.MaxPrefixes)
 	switch {
 	case errors.Is(err, counting.ErrScanning):
 		return problem.Unavailable("scanning", "The pages are being read, in a small part of the time of the nodes. The numbers are not known yet.", retryScan)
 	case errors.Is(err, counting.ErrPrefixes):
-		return problem.Unavailable("prefix_limit", "The numbers of "+most+" other prefixes are known, as many as may be. One that no caller asks for is forgotten after a minute.", 60)
+		return problem.Unavailable("prefix_limit", "The numbers of "+most+" other prefixes and periods are known, as many as may be. One that no caller asks for is forgotten after a minute.", 60)
 	case errors.Is(err, counting.ErrPrefixShare):
-		return problem.ClientLimit("This client asks for too many prefixes. One that it does not ask for is forgotten after a minute.", 60)
+		return problem.ClientLimit("This client asks for too many prefixes and periods. One that it does not ask for is forgotten after a minute.", 60)
 	case errors.Is(err, sharding.ErrBusy):
 		return problem.Unavailable("moving", "Pages are moving between nodes. The numbers are known when that has ended.", 2)
 	case errors.Is(err, counting.Corrupt):

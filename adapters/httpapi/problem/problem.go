@@ -9,18 +9,23 @@ import (
 	"time"
 )
 
-// The statuses of the table, as in RFC 9110.
+// The statuses of faults, as in RFC 9110.
 const (
-	badRequest      = 400
-	notFound        = 404
-	requestTimeout  = 408
-	conflict        = 409
-	tooLarge        = 413
-	unprocessable   = 422
-	tooManyRequests = 429
-	internal        = 500
-	unavailable     = 503
-	gatewayTimeout  = 504
+	badRequest       = 400
+	unauthorized     = 401
+	forbidden        = 403
+	notFound         = 404
+	methodNotAllowed = 405
+	requestTimeout   = 408
+	conflict         = 409
+	tooLarge         = 413
+	wrongType        = 415
+	unprocessable    = 422
+	tooManyRequests  = 429
+	internal         = 500
+	notImplemented   = 501
+	unavailable      = 503
+	gatewayTimeout   = 504
 )
 
 // Fault is an error as a caller sees it. Code names it for programs, in problems
@@ -39,9 +44,46 @@ type Fault struct {
 
 func (f Fault) Error() string { return f.Code }
 
-// JSON is the body of an answer, of the type application/problem+json. title is
-// the reason phrase of the status.
-func (f Fault) JSON(title string) []byte {
+// Title is the reason phrase of the status, as RFC 9110 has it or had it before; it is
+// empty for a status that no fault has.
+func (f Fault) Title() string {
+	switch f.Status {
+	case badRequest:
+		return "Bad Request"
+	case unauthorized:
+		return "Unauthorized"
+	case forbidden:
+		return "Forbidden"
+	case notFound:
+		return "Not Found"
+	case methodNotAllowed:
+		return "Method Not Allowed"
+	case requestTimeout:
+		return "Request Timeout"
+	case conflict:
+		return "Conflict"
+	case tooLarge:
+		return "Request Entity Too Large"
+	case wrongType:
+		return "Unsupported Media Type"
+	case unprocessable:
+		return "Unprocessable Entity"
+	case tooManyRequests:
+		return "Too Many Requests"
+	case internal:
+		return "Internal Server Error"
+	case notImplemented:
+		return "Not Implemented"
+	case unavailable:
+		return "Service Unavailable"
+	case gatewayTimeout:
+		return "Gateway Timeout"
+	}
+	return ""
+}
+
+// JSON is the body of an answer, of the type application/problem+json.
+func (f Fault) JSON() []byte {
 	// Strings and a number always encode.
 	body, _ := json.Marshal(struct {
 		Type   string `json:"type"`
@@ -51,7 +93,7 @@ func (f Fault) JSON(title string) []byte {
 		Code   string `json:"code"`
 		// Reasons is an extension that one route has.
 		Reasons []string `json:"reasons,omitempty"`
-	}{"about:blank", title, f.Status, f.Detail, f.Code, f.Reasons})
+	}{"about:blank", f.Title(), f.Status, f.Detail, f.Code, f.Reasons})
 	return body
 }
 
@@ -63,6 +105,25 @@ type Item struct {
 
 // Item is the fault in the result of an item.
 func (f Fault) Item() *Item { return &Item{f.Code, f.Detail} }
+
+// AppendItem writes an Item after the other fields of its result.
+func (f Fault) AppendItem(b []byte) []byte {
+	b = append(b, `,"error":"`...)
+	b = AppendEscaped(b, f.Code)
+	b = append(b, `","detail":"`...)
+	return append(AppendEscaped(b, f.Detail), '"')
+}
+
+// AppendEscaped appends s as it is between the quotes of a JSON string.
+func AppendEscaped(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			quoted, _ := json.Marshal(s) // a string always encodes
+			return append(b, quoted[1:len(quoted)-1]...)
+		}
+	}
+	return append(b, s...)
+}
 
 // InDoubt reports whether it is not known if the request was applied.
 func (f Fault) InDoubt() bool { return f.Status == gatewayTimeout }

@@ -17,10 +17,18 @@ func TestEveryFaultHasAStatusOfHTTP(t *testing.T) {
 		problem.BadRequest("a", ""), problem.NotFound("a", ""), problem.TooLarge(""), problem.Unavailable("a", "", 1), problem.RateLimited(1500),
 		problem.Of(counting.ErrInDoubt, true), problem.Of(counting.KeyReused, true), problem.Of(counting.Overflow, true), problem.Of(errors.New("x"), false),
 	} {
-		if title := http.StatusText(f.Status); title == "" || !strings.Contains(string(f.JSON(title)), `"title":"`+title+`"`) {
-			t.Errorf("%+v: %s", f, f.JSON(title))
+		if title := http.StatusText(f.Status); title == "" || !strings.Contains(string(f.JSON()), `"title":"`+title+`"`) {
+			t.Errorf("%+v: %s", f, f.JSON())
 		}
 	}
+	known := 0
+	for status := 400; status < 600; status++ {
+		if title := problem.New(status, "a", "").Title(); title != "" {
+			known++
+			check.Equal(t, title, http.StatusText(status), "the title of %d", status)
+		}
+	}
+	check.Equal(t, known, 15, "statuses that have a title")
 }
 
 // An error that is in doubt stays in doubt, whatever else it wraps.

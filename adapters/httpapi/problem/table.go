@@ -9,6 +9,7 @@ import (
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/sharding"
+	"footfall/domain/timeline"
 )
 
 // Of is the one table from errors to statuses; write means that the request was
@@ -28,6 +29,7 @@ func Of(err error, write bool) Fault {
 		{counting.ErrBadID, BadRequest("bad_id", "An id is a decimal integer of at most 64 bits.")},
 		{publishing.ErrBadEndpoint, BadRequest("bad_endpoint", "The endpoint is no URL that can be called.")},
 		{publishing.ErrForbidden, BadRequest("forbidden_endpoint", "The endpoint may not be called.")},
+		{publishing.ErrBadCursor, BadRequest("bad_cursor", "The cursor is not one that this route has answered.")},
 		{counting.ErrBadWindow, NotFound("no_such_window", "There is no window of this id.")},
 		{sharding.ErrBusy, Fault{Status: conflict, Code: "ring_busy", Detail: "Nothing was changed: {error}", RetryAfter: 2}},
 		{sharding.ErrNotEmpty, New(conflict, "not_empty", "Only a new, empty node can be added; this one has been in use. Nothing was changed.")},
@@ -37,6 +39,13 @@ func Of(err error, write bool) Fault {
 		{sharding.ErrMinority, New(conflict, "no_majority", "Nothing was changed: {error}")},
 		{sharding.ErrFixed, BadRequest("fixed_ring", "Nothing was changed: {error}. The Redis Cluster moves its partitions between its servers: use redis-cli --cluster reshard.")},
 		{sharding.ErrBadChange, BadRequest("bad_change", "{error}")},
+		{timeline.ErrBadStep, BadRequest("bad_step", "{error}")},
+		{timeline.ErrBadTime, BadRequest("bad_time", "{error}")},
+		{timeline.ErrBadRange, BadRequest("bad_range", "{error}")},
+		{timeline.ErrResolution, BadRequest("resolution", "{error}")},
+		{timeline.ErrNoHistory, NotFound("no_history", "This store keeps no history: history is off, or has not begun yet.")},
+		{timeline.ErrBadSaved, BadRequest("bad_history", "{error}")},
+		{counting.NoHistory, New(conflict, "keeps_no_history", "A page with a history was not set, because the store keeps none: turn it on, or leave the histories out.")},
 		{counting.Overflow, New(conflict, "overflow", "The count would pass 2^63-1; it was left as it is.")},
 		{counting.Corrupt, Unavailable("corrupt", "What is stored for this is no count; it was left as it is.", 60)},
 		{counting.Missing, Unavailable("missing", "The part of the store that has this page is missing until an operator brings it back.", 60)},
@@ -49,6 +58,7 @@ func Of(err error, write bool) Fault {
 		{counting.ErrUnavailable, away},
 		{counting.ErrNotApplied, away},
 		{counting.WrongTable, away},
+		{counting.WrongClock, away},
 		{counting.Denied, away},
 	} {
 		if errors.Is(err, row.err) {

@@ -14,11 +14,10 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"footfall/adapters/httpapi/counter"
 	"footfall/adapters/httpapi/limits"
-	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
-	"footfall/test/check"
 )
 
 // instant is a service that does nothing.
@@ -42,8 +41,6 @@ func (instant) Accept(context.Context, netip.Prefix, counting.ID, publishing.End
 	return true, nil
 }
 
-func (instant) Windows(context.Context, int) ([]publishing.Summary, error) { return nil, nil }
-
 // sink is a ResponseWriter that keeps its header and nothing else.
 type sink struct{ header http.Header }
 
@@ -53,10 +50,11 @@ func (s sink) WriteHeader(int)             {}
 
 func newBench(b *testing.B) http.Handler {
 	b.Helper()
-	return check.Value(public.New(public.Options{
-		Visits: instant{}, Uniques: instant{}, Bounds: public.Bounds{Requests: &limits.Pool{Total: 4096, Share: 1024}},
-		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-	}))(b)
+	registry := prometheus.NewRegistry()
+	return options{listener{Registry: registry}, counted{
+		Visits: instant{}, IDs: instant{}, Bounds: counter.Bounds{Requests: &limits.Pool{Total: 4096, Share: 1024}},
+		Metrics: registry, Log: slog.New(slog.DiscardHandler),
+	}}.handler(b)
 }
 
 // BenchmarkRoute measures what this package adds to a request, beside a router
@@ -85,18 +83,39 @@ func BenchmarkRoute(b *testing.B) {
 	}
 }
 
-// BenchmarkBulk measures a bulk of 500 items.
-func BenchmarkBulk(b *testing.B) {
+// BenchmarkMany measures a bulk of 2,000 items, and a read of 1,000 pages.
+func BenchmarkMany(b *testing.B) {
 	handler := newBench(b)
-	var body strings.Builder
-	for i := range 500 {
-		fmt.Fprintf(&body, "%c{\"page_id\":\"articles/2026/11/page-%d\",\"count\":%d}", "[,"[min(i, 1)], i%97, i+1)
+	var array, lines, query strings.Builder
+	for i := range 2000 {
+		name := fmt.Sprintf("articles/2026/11/the-page-%04d", i)[20*(i%2):]
+		item := fmt.Sprintf(`{"page_id":"%s"}`, name)
+		if i%4 < 2 {
+			item = fmt.Sprintf(`{"page_id":"%s","count":%d}`, name, i+1)
+		}
+		array.WriteString("[,"[min(i, 1):][:1] + item)
+		lines.WriteString(item + "\n")
+		if i < 1000 {
+			query.WriteString("?&"[min(i, 1):][:1] + "page_id=" + name)
+		}
 	}
-	body.WriteByte(']')
-	w := sink{http.Header{}}
-	b.ReportAllocs()
-	for b.Loop() {
-		clear(w.header)
-		handler.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), "POST", "/visits", strings.NewReader(body.String())))
+	array.WriteString("]")
+	for _, c := range []struct {
+		name, method, target, body string
+		items                      int
+	}{
+		{"bulk array", "POST", "/visits", array.String(), 2000},
+		{"bulk ndjson", "POST", "/visits", lines.String(), 2000},
+		{"read", "GET", "/visits" + query.String(), "", 1000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			w := sink{http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				handler.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), c.method, c.target, strings.NewReader(c.body)))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(c.items), "ns/item")
+		})
 	}
 }

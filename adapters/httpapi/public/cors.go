@@ -4,13 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/rs/cors"
 
 	"footfall/adapters/httpapi"
-	"footfall/adapters/httpapi/problem"
+	"footfall/adapters/httpapi/counter"
+	"footfall/adapters/httpapi/request"
 )
 
 // ParseOrigins reads origins such as https://example.com, comma separated, or
@@ -32,60 +32,49 @@ func ParseOrigins(text string) ([]string, error) {
 	return origins, nil
 }
 
-// refuseOtherSites is the fault cross_site for what a browser sends for a page of another
-// site, unless its origin is allowed. Browsers send some requests without asking, from the
-// address of each visitor. One visit, or one id, is what such a page may count.
-func (a *api) refuseOtherSites(r *http.Request) error {
-	if !fromOtherSite(r) || slices.Contains(a.Origins, "*") {
-		return nil
-	}
-	origin := originOf(r)
-	if slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
-		return nil
-	}
-	return problem.New(http.StatusForbidden, "cross_site",
-		"A page of another site may count single visits and ids. Bulks, keys and endpoints need its origin in FOOTFALL_CORS_ORIGINS.")
-}
-
-// fromOtherSite goes by the Origin, or the Referer, where the browser does not name the
-// site: it does so over TLS and on loopback only. Requests of images have no Origin.
-func fromOtherSite(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site == "cross-site"
-	}
-	if r.Header.Get("Origin") != "" {
-		return httpapi.IsForeignOrigin(r)
-	}
-	return httpapi.IsForeignReferer(r)
-}
-
-// originOf is the origin of the page for which a browser sends a request: its Origin, or
-// else that of its Referer. It is empty where the browser names none.
-func originOf(r *http.Request) string {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return origin
-	}
-	u, err := url.Parse(r.Header.Get("Referer"))
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
-}
-
 // AllowOrigins permits pages of other origins to use a handler from a browser,
 // without credentials. Without origins it returns the handler itself.
 func AllowOrigins(h http.Handler, origins []string) http.Handler {
 	if len(origins) == 0 {
 		return h
 	}
+	return crossOrigin(origins).Handler(h)
+}
+
+// OriginFields returns what AllowOrigins does for another listener: the fields that the
+// answer to a request has, and whether that is the whole answer, of status 204. Without
+// origins it returns nil.
+func OriginFields(origins []string) func(method string, header map[string][]string) (fields map[string][]string, answered bool) {
+	if len(origins) == 0 {
+		return nil
+	}
+	c := crossOrigin(origins)
+	return func(method string, header map[string][]string) (map[string][]string, bool) {
+		w := &fieldsOnly{header: make(http.Header)}
+		c.HandlerFunc(w, &http.Request{Method: method, Header: header})
+		return w.header, w.answered
+	}
+}
+
+// fieldsOnly is an http.ResponseWriter for an answer without a body.
+type fieldsOnly struct {
+	header   http.Header
+	answered bool
+}
+
+func (f *fieldsOnly) Header() http.Header         { return f.header }
+func (f *fieldsOnly) Write(b []byte) (int, error) { return len(b), nil }
+func (f *fieldsOnly) WriteHeader(int)             { f.answered = true }
+
+func crossOrigin(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders: []string{
-			"Content-Type", "Idempotency-Key", "Last-Event-ID", httpapi.RequestIDHeader,
+			"Content-Type", "Idempotency-Key", "Last-Event-ID", request.IDHeader,
 			"traceparent", "tracestate", "baggage",
 		},
-		ExposedHeaders: []string{"Retry-After", httpapi.RequestIDHeader, httpapi.ErrorHeader, EndpointHeader},
+		ExposedHeaders: []string{"Retry-After", request.IDHeader, httpapi.ErrorHeader, counter.EndpointHeader},
 		MaxAge:         600,
-	}).Handler(h)
+	})
 }

@@ -110,8 +110,8 @@ func TestN2OtherSitesCountOneAtATime(t *testing.T) {
 		{headers{"Sec-Fetch-Site", "cross-site", "Origin", "null"}, []string{"*"}, true},
 	} {
 		for _, request := range requests {
-			r := newRig(t, withTallies(newTallies()), func(o *public.Options) { o.Origins = c.allowed })
-			r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).Return(true, nil).AnyTimes()
+			r := newRig(t, withTallies(newTallies()), func(o *options) { o.Origins = c.allowed })
+			r.ids.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).Return(true, nil).AnyTimes()
 			w := httpcheck.Send(t, r.handler, request.method, request.target, request.body, slices.Concat(request.headers, c.sender)...)
 			if request.simple || c.trusted {
 				check.Equal(t, w.Code, http.StatusOK, "%s %s of %v, with %v", request.method, request.target, c.sender, c.allowed)

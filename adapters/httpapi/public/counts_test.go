@@ -8,14 +8,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
-func countLimit(n int64) func(*public.Options) {
-	return func(o *public.Options) { o.CountLimit = n }
+func countLimit(n int64) func(*options) {
+	return func(o *options) { o.CountLimit = n }
 }
 
 // statuses sends a bulk, and returns the error of each item, empty for none.
@@ -60,7 +59,7 @@ func TestS1CountsAboveTheLimitFailAlone(t *testing.T) {
 			check.Equal(t, tallies.counts["shop"], c.counted, "counted of %s", body)
 		}
 		want := fmt.Sprintf("footfall_counts_refused_total{reason=\"limit\"} %d\n", 2*strings.Count(c.want, "count_limit"))
-		check.Must(t, testutil.GatherAndCompare(r.metrics, strings.NewReader("# HELP footfall_counts_refused_total Visits of the public listener that were refused for their number, by reason: limit, overflow.\n"+
+		check.Must(t, testutil.GatherAndCompare(r.metrics, strings.NewReader("# HELP footfall_counts_refused_total Visits of the public and the ingest listener that were refused for their number, by reason: limit, overflow.\n"+
 			"# TYPE footfall_counts_refused_total counter\n"+want+"footfall_counts_refused_total{reason=\"overflow\"} 0\n"), "footfall_counts_refused_total"))
 	}
 }

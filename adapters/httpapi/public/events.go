@@ -11,6 +11,8 @@ import (
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/problem"
 	"footfall/adapters/httpapi/request"
+	"footfall/adapters/httpapi/windows"
+	"footfall/domain/timeline"
 	"footfall/domain/watching"
 )
 
@@ -94,12 +96,12 @@ func (a *api) writeNews(out *bytes.Buffer, news watching.News) error {
 	if len(news.Pages) > 0 {
 		results := make([]readingResult, len(news.Pages))
 		for i, p := range news.Pages {
-			results[i] = readingOf(string(p.Page), p.Reading)
+			results[i] = readingResult{string(p.Page), timeline.Rolled{Reading: p.Reading}, false}
 		}
-		events = append(events, event{"visits", readingsJSON{results}})
+		events = append(events, event{"visits", json.RawMessage(appendReadings(nil, results))})
 	}
 	if len(news.Windows) > 0 {
-		events = append(events, event{"windows", a.windowsOf(news.Windows)})
+		events = append(events, event{"windows", windows.Of(news.Windows, a.Private)})
 	}
 	if news.WindowsErr != nil {
 		events = append(events, event{"windows_error", problem.Of(news.WindowsErr, false).Item()})

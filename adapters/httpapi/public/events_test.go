@@ -18,7 +18,6 @@ import (
 
 	"footfall/adapters/httpapi"
 	"footfall/adapters/httpapi/limits"
-	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
 	"footfall/domain/watching"
@@ -99,7 +98,7 @@ func TestEventsAreRefusedWithAReason(t *testing.T) {
 
 // S8: streams, and the pages that they watch, are bounded. What has ended counts no more.
 func TestS8StreamsAreBounded(t *testing.T) {
-	r := newRig(t, func(o *public.Options) {
+	r := newRig(t, func(o *options) {
 		o.Streams = &limits.Pool{Resource: "streams", Total: 2, Share: 1, RetryAfter: 10}
 		o.WatchedPages = &limits.Pool{Resource: "watched_pages", Total: 4, Share: 3, RetryAfter: 10}
 	})
@@ -130,7 +129,7 @@ func TestS8StreamsAreBounded(t *testing.T) {
 // streaming is a server whose Watch goes on until its context ends.
 func streaming(t *testing.T, watch func(ctx context.Context, show func(watching.News) error) error) (*httpapi.Server, *rig) {
 	t.Helper()
-	r := newRig(t, withTallies(newTallies()), func(o *public.Options) { o.Requests = &limits.Pool{Resource: "requests", Total: 1} })
+	r := newRig(t, withTallies(newTallies()), func(o *options) { o.Requests = &limits.Pool{Resource: "requests", Total: 1} })
 	r.watching.EXPECT().Watch(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).AnyTimes().DoAndReturn(
 		func(ctx context.Context, _ []counting.Page, _ string, show func(watching.News) error) error {
 			return watch(ctx, show)

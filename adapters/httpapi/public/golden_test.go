@@ -9,8 +9,10 @@ import (
 
 	"github.com/golang/mock/gomock"
 
+	"footfall/adapters/httpapi/request"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
 
@@ -114,7 +116,7 @@ func TestEveryPageOfManyHasItsResult(t *testing.T) {
 func TestAcceptSaysOkOnlyWhenTheIDIsStored(t *testing.T) {
 	const hook = publishing.Endpoint("http://h.example/hook?a=1")
 	accept := func(id counting.ID, e publishing.Endpoint, err error) func(*rig) {
-		return func(r *rig) { r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), id, e).Return(true, err) }
+		return func(r *rig) { r.ids.EXPECT().Accept(gomock.Any(), gomock.Any(), id, e).Return(true, err) }
 	}
 	for _, c := range []struct {
 		name, method, query string
@@ -178,9 +180,18 @@ func summary() publishing.Summary {
 
 func TestWindowsAreListed(t *testing.T) {
 	open := publishing.Summary{Report: summary().Report, State: counting.Open}
-	windows := func(limit int, err error, list ...publishing.Summary) func(*rig) {
-		return func(r *rig) { r.uniques.EXPECT().Windows(gomock.Any(), limit).Return(list, err) }
+	spans := func(span publishing.Span, limit int, more bool, err error, list ...publishing.Summary) func(*rig) {
+		return func(r *rig) { r.windows.EXPECT().List(gomock.Any(), span, limit).Return(list, more, err) }
 	}
+	windows := func(limit int, err error, list ...publishing.Summary) func(*rig) {
+		return spans(publishing.Span{}, limit, false, err, list...)
+	}
+	at := func(hour, minute int) time.Time { return time.Date(2026, 11, 22, hour, minute, 0, 0, time.UTC) }
+	between := func(from, to time.Time) func(*rig) {
+		return spans(publishing.Span{From: from, To: to}, 60, true, nil, open, summary())
+	}
+	const cursor = "AAAAAGsCsDw" // 2026-11-22T09:05:00Z, where summary starts
+	check.Equal(t, request.Cursor(at(9, 5)), cursor, "the cursor")
 	for _, c := range []struct {
 		name, query string
 		expect      func(*rig)
@@ -190,8 +201,28 @@ func TestWindowsAreListed(t *testing.T) {
 		{"windows_none", "limit=1000", windows(1000, nil)},
 		{"windows_bad_limit", "limit=0", nil},
 		{"windows_bad_limit", "limit=1001", nil},
-		{"windows_bad_limit", "limit=", nil},
+		{"windows_none", "limit=", windows(60, nil)},
 		{"windows_repeated_limit", "limit=1&limit=1", nil},
+		{"windows_more", "", between(time.Time{}, time.Time{})},
+		{"windows_more", "from=2026-11-22T08:00:00Z", between(at(8, 0), time.Time{})},
+		{"windows_more", "from=2026-11-22T09:00:00%2B01:00&to=2026-11-22T11:00:00+01:00", between(at(8, 0), at(10, 0))},
+		{"windows_more", "from=2026-11-22&to=2026-11-22", between(at(0, 0), at(0, 0))},
+		{"windows_more", "cursor=&from=&to=", between(time.Time{}, time.Time{})},
+		{"windows_more", "cursor=" + cursor, between(time.Time{}, at(9, 5))},
+		{"windows_more", "from=2026-11-22&to=2026-11-22T11:00:00Z&cursor=" + cursor, between(at(0, 0), at(9, 5))},
+		{"windows_more", "to=2026-11-22T09:04:00Z&cursor=" + cursor, between(time.Time{}, at(9, 4))},
+		{"windows_bad_time", "from=yesterday", nil},
+		{"windows_bad_range", "from=2026-11-23&to=2026-11-22", nil},
+		{"windows_bad_cursor", "cursor=AAAAAGsCsD", nil},           // a part of one
+		{"windows_bad_cursor", "cursor=" + cursor + "A", nil},      // and more than one
+		{"windows_bad_cursor", "cursor=AAAAAGsCsDx", nil},          // with bits that no cursor has
+		{"windows_bad_cursor", "cursor=" + cursor + "%3D", nil},    // padded
+		{"windows_bad_cursor", "cursor=" + cursor + "%0A", nil},    // with a line break
+		{"windows_bad_cursor", "cursor=______4ezIA", nil},          // before 1970
+		{"windows_bad_cursor", "cursor=AAAAOv_0QYA", nil},          // 10000-01-01
+		{"windows_bad_cursor", "cursor=footfall_20261", nil},       // 10 arbitrary bytes
+		{"windows_bad_cursor", "cursor=MTc5NTI4MDM", nil},          // 8 of them
+		{"windows_bad_cursor", "cursor=2026-11-22T09:05:00Z", nil}, // a time
 		{"windows_unavailable", "", windows(60, httpcheck.Inner(counting.ErrUnavailable))},
 		{"windows_internal", "", windows(60, httpcheck.Inner(errors.New("anything else")))},
 	} {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/counter"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/watching"
@@ -23,10 +24,29 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// options are those of the listener and of the routes that it shares with others.
+type (
+	options struct {
+		listener
+		counted
+	}
+	listener = public.Options
+	counted  = counter.Options
+)
+
+// handler is the public handler.
+func (o options) handler(t testing.TB) *httpapi.Handler {
+	t.Helper()
+	o.Counter = check.Value(counter.New(o.counted))(t)
+	return check.Value(public.New(o.listener))(t)
+}
+
 // rig is a public handler over mocks.
 type rig struct {
 	visits   *mock.MockVisits
-	uniques  *mock.MockUniques
+	history  *mock.MockHistory
+	ids      *mock.MockIDs
+	windows  *mock.MockLister
 	watching *mock.MockWatching
 	stats    *mock.MockStats
 	nodes    []watching.Node
@@ -35,28 +55,31 @@ type rig struct {
 	handler  *httpapi.Handler
 }
 
-func newRig(t *testing.T, change ...func(*public.Options)) *rig {
+func newRig(t *testing.T, change ...func(*options)) *rig {
 	t.Helper()
 	ctrl := gomock.NewController(t)
 	r := &rig{
 		visits:   mock.NewMockVisits(ctrl),
-		uniques:  mock.NewMockUniques(ctrl),
+		history:  mock.NewMockHistory(ctrl),
+		ids:      mock.NewMockIDs(ctrl),
+		windows:  mock.NewMockLister(ctrl),
 		watching: mock.NewMockWatching(ctrl),
 		stats:    mock.NewMockStats(ctrl),
 		nodes:    []watching.Node{{ID: "redis_7070", Share: 0.5, Answers: true}, {ID: "redis_7071", Share: 0.5, Answers: true}},
 		metrics:  prometheus.NewRegistry(),
 		log:      &bytes.Buffer{},
 	}
-	o := public.Options{
-		Visits: r.visits, Uniques: r.uniques, Watching: r.watching, Stats: r.stats, Metrics: r.metrics,
-		Nodes: func(context.Context) []watching.Node { return r.nodes },
-		Log:   slog.New(slog.NewTextHandler(r.log, nil)),
+	o := options{
+		counted: counted{Visits: r.visits, IDs: r.ids, Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(r.log, nil))},
+		listener: listener{
+			History: r.history, Windows: r.windows, Watching: r.watching, Stats: r.stats, Registry: r.metrics,
+			Nodes: func(context.Context) []watching.Node { return r.nodes },
+		},
 	}
 	for _, f := range change {
 		f(&o)
 	}
-	h := check.Value(public.New(o))(t)
-	r.handler = h
+	r.handler = o.handler(t)
 	return r
 }
 
@@ -109,6 +132,6 @@ func (f *tallies) Read(_ context.Context, pages []counting.Page) []counting.Read
 }
 
 // withTallies lets a rig count in f.
-func withTallies(f *tallies) func(*public.Options) {
-	return func(o *public.Options) { o.Visits = f }
+func withTallies(f *tallies) func(*options) {
+	return func(o *options) { o.Visits = f }
 }

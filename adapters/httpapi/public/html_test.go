@@ -12,9 +12,9 @@ import (
 
 	"github.com/golang/mock/gomock"
 
-	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/publishing"
+	"footfall/domain/timeline"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -23,7 +23,9 @@ import (
 func pageRig(t *testing.T, f *tallies, err error) *rig {
 	t.Helper()
 	r := newRig(t, withTallies(f))
-	r.uniques.EXPECT().Windows(gomock.Any(), 60).Return([]publishing.Summary{{Report: summary().Report, State: counting.Open}, summary()}, err)
+	histories(r, counting.PageHistory{}, timeline.ErrNoHistory)
+	r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{}).AnyTimes().Return(counting.PageStats{}, nil)
+	r.windows.EXPECT().List(gomock.Any(), publishing.Span{}, 60).Return([]publishing.Summary{{Report: summary().Report, State: counting.Open}, summary()}, true, err)
 	return r
 }
 
@@ -36,8 +38,8 @@ func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
 	w := httpcheck.Send(t, r.handler, "GET", "/?page_id=a%3Cscript%3E%26%22%27&page_id=gone", "")
 	httpcheck.NothingInner(t, w)
 	for _, want := range []string{
-		`<tr data-page="a&lt;script&gt;&amp;&#34;&#39;"><th scope="row" id="page-0">a&lt;script&gt;&amp;&#34;&#39;</th><td class="number count">1` + "\u202f234\u202f567</td>",
-		`<td class="number count">–</td><td class="via">The store can&#39;t take or answer this now; nothing was changed.</td><td><button form="watch" name="without" value="1"`,
+		`<tr role="row" data-page="a&lt;script&gt;&amp;&#34;&#39;"><th role="rowheader" scope="row"><span id="page-0" class="name">a&lt;script&gt;&amp;&#34;&#39;</span> <span class="via">redis_7070</span></th><td role="cell" class="number count">1` + "\u202f234\u202f567</td>",
+		`<span class="via">The store can&#39;t take or answer this now; nothing was changed.</span></th><td role="cell" class="number count">–</td><td role="cell"><button form="watch" name="without" value="1"`,
 		`<span id="open-count" class="large">123</span>`, `class="done"><title>09:05:00 UTC: 123</title>`, `<td class="number">1 of 3, 1 failed</td>`,
 		`redis_7071</th><td class="number">50.0 %</td><td><span class="state down">no answer</span>`,
 	} {
@@ -52,7 +54,7 @@ func TestThePageShowsPagesWindowsAndNodes(t *testing.T) {
 		t.Log(w.Body)
 	}
 	w = httpcheck.Send(t, pageRig(t, f, httpcheck.Inner(counting.ErrUnavailable)).handler, "GET", "/", "")
-	if body := w.Body.String(); !strings.Contains(body, `<p id="windows-lost">The windows`) || !strings.Contains(body, `<tr data-page="home">`) {
+	if body := w.Body.String(); !strings.Contains(body, `<p id="windows-lost">The windows`) || !strings.Contains(body, `<tr role="row" data-page="home">`) {
 		t.Errorf("without windows: %s", body)
 	}
 	httpcheck.Golden(t, "home_bad_page", httpcheck.Send(t, newRig(t).handler, "GET", "/?page_id=", ""))
@@ -94,25 +96,28 @@ func TestAPageIsRemovedByItsNumber(t *testing.T) {
 // S16: where they are private, names are shown to callers that know them, and windows do not
 // show how their callbacks went.
 func TestS16NamesAndCallbacksCanBePrivate(t *testing.T) {
-	private := func(o *public.Options) { o.Private = true }
+	private := func(o *options) { o.Private = true }
 	f := newTallies()
 	f.counts["home"] = 3
 	for query, shown := range map[string]bool{"": false, "?page_id=home": true} {
 		r := newRig(t, withTallies(f), private)
-		r.uniques.EXPECT().Windows(gomock.Any(), 60).Return([]publishing.Summary{summary()}, nil)
+		histories(r, counting.PageHistory{}, timeline.ErrNoHistory)
+		r.windows.EXPECT().List(gomock.Any(), publishing.Span{}, 60).Return([]publishing.Summary{summary()}, false, nil)
 		body := httpcheck.Send(t, r.handler, "GET", "/"+query, "").Body.String()
 		check.Equal(t, strings.Contains(body, `data-page="home"`), shown, "the page is shown for %q", query)
 		check.Equal(t, strings.Contains(body, "1 of 3"), false, "callbacks are shown for %q", query)
 	}
 	r := newRig(t, private)
-	r.uniques.EXPECT().Windows(gomock.Any(), 60).Return([]publishing.Summary{summary()}, nil)
+	r.windows.EXPECT().List(gomock.Any(), publishing.Span{}, 60).Return([]publishing.Summary{summary()}, false, nil)
 	httpcheck.Golden(t, "windows_private", httpcheck.Send(t, r.handler, "GET", "/api/verve/windows", ""))
 }
 
 func TestPagesLoadNothingFromOtherHostsAndHaveNothingInline(t *testing.T) {
-	for _, target := range []string{"/", "/docs", "/assets/page.css", "/assets/page.js", "/assets/docs.css", "/assets/docs.js", "/assets/icon.svg", "/visits/home/badge.svg"} {
+	for _, target := range []string{"/", "/docs", "/assets/page.css", "/assets/page.js", "/assets/chart.js", "/assets/draw.js", "/assets/docs.css", "/assets/docs.js", "/assets/icon.svg", "/visits/home/badge.svg"} {
 		r := newRig(t, withTallies(newTallies()))
-		r.uniques.EXPECT().Windows(gomock.Any(), gomock.Any()).AnyTimes().Return(nil, nil)
+		histories(r, kept(t, "1h:32d"), nil)
+		r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{}).AnyTimes().Return(counting.PageStats{}, nil)
+		r.windows.EXPECT().List(gomock.Any(), gomock.Any(), gomock.Any()).AnyTimes().Return(nil, false, nil)
 		w := httpcheck.Send(t, r.handler, "GET", target, "")
 		body := strings.NewReplacer("http://www.w3.org/2000/svg", "", "http://www.w3.org/1999/xhtml", "").Replace(w.Body.String())
 		if w.Code != 200 || w.Body.Len() == 0 {

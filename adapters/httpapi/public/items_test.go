@@ -45,7 +45,8 @@ func TestN6ItemsAreCountedByTheirOutcome(t *testing.T) {
 	tallies.errs["late"] = counting.ErrInDoubt
 	tallies.errs["broken"] = errors.New("anything else")
 	r := newRig(t, withTallies(tallies), countLimit(1000))
-	r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), publishing.Endpoint("")).AnyTimes().Return(true, nil)
+	r.ids.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), publishing.Endpoint("")).AnyTimes().Return(true, nil)
+	histories(r, kept(t, "off"), nil)
 	for _, c := range []struct {
 		method, target, body string
 		want                 []string
@@ -63,6 +64,7 @@ func TestN6ItemsAreCountedByTheirOutcome(t *testing.T) {
 		{"GET", "/visits/home", "", []string{"items_total read ok 1"}},
 		{"GET", "/visits/broken", "", []string{"items_total read failed 1"}},
 		{"GET", "/visits?page_id=home&page_id=&page_id=away", "", []string{"items_total read bad 1", "items_total read ok 1", "items_total read refused 1"}},
+		{"GET", "/visits?page_id=home&page_id=&page_id=away&period=24h", "", []string{"items_total read bad 3"}}, // it is 404 as a whole
 		{"GET", "/api/verve/accept?id=1", "", []string{"items_total id ok 1"}},
 		{"GET", "/api/verve/accept?id=x", "", []string{"items_total id bad 1"}},
 		{"GET", "/healthz", "", nil},

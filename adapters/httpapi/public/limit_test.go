@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"footfall/adapters/httpapi/limits"
-	"footfall/adapters/httpapi/public"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -25,8 +24,8 @@ func sendFrom(t *testing.T, r *rig, method, target, addr string, forwarded ...st
 	return httpcheck.Answer(r.handler, request)
 }
 
-func limited(rate string, proxies string) func(*public.Options) {
-	return func(o *public.Options) {
+func limited(rate string, proxies string) func(*options) {
+	return func(o *options) {
 		r, _ := limits.ParseRate(rate)
 		trusted, _ := limits.ParseProxies(proxies)
 		o.Clients = limits.NewClients(r, trusted, nil)

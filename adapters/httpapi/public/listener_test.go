@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"footfall/adapters/httpapi/counter"
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
@@ -20,7 +21,7 @@ import (
 )
 
 func TestRequestsBeyondTheLimitAreRefusedImmediately(t *testing.T) {
-	r := newRig(t, func(o *public.Options) { o.Requests = &limits.Pool{Resource: "requests", Total: 1} })
+	r := newRig(t, func(o *options) { o.Requests = &limits.Pool{Resource: "requests", Total: 1} })
 	entered, release := make(chan struct{}), make(chan struct{})
 	r.visits.EXPECT().Record(gomock.Any(), counting.Page("home"), int64(1)).DoAndReturn(
 		func(context.Context, counting.Page, int64) error {
@@ -44,7 +45,7 @@ func TestRequestsBeyondTheLimitAreRefusedImmediately(t *testing.T) {
 }
 
 func TestBulkBodiesHaveALimitOfTheirOwn(t *testing.T) {
-	r := newRig(t, func(o *public.Options) { o.Bulks = &limits.Pool{Resource: "bulks", Total: 1} })
+	r := newRig(t, func(o *options) { o.Bulks = &limits.Pool{Resource: "bulks", Total: 1} })
 	entered, release := make(chan struct{}), make(chan struct{})
 	r.visits.EXPECT().RecordAll(gomock.Any(), gomock.Any()).DoAndReturn(
 		func(_ context.Context, visits []counting.Visit) []error {
@@ -107,13 +108,14 @@ func TestMetricsNameRoutesAndNeverPaths(t *testing.T) {
 
 func TestASecondHandlerOnOneRegistryIsAnError(t *testing.T) {
 	r := newRig(t)
-	check.Fails(t, check.Err(public.New(public.Options{Metrics: r.metrics, Log: slog.New(slog.DiscardHandler)})), "two handlers share their metrics")
+	check.Fails(t, check.Err(counter.New(counter.Options{Metrics: r.metrics, Log: slog.New(slog.DiscardHandler)})), "two counters share their metrics")
+	check.Fails(t, check.Err(public.New(public.Options{Registry: r.metrics})), "two handlers share their metrics")
 }
 
 func TestRequestsAreLoggedAtDebugLevelWithoutWhatTheySent(t *testing.T) {
 	var log bytes.Buffer
 	level := &slog.LevelVar{}
-	r := newRig(t, withTallies(newTallies()), func(o *public.Options) {
+	r := newRig(t, withTallies(newTallies()), func(o *options) {
 		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
 	})
 	httpcheck.Send(t, r.handler, "POST", "/visit/secret?x=secret", "")

@@ -15,9 +15,9 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"footfall/adapters/httpapi/limits"
-	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
 	"footfall/domain/sharding"
+	"footfall/domain/timeline"
 	"footfall/test/check"
 	"footfall/test/httpcheck"
 )
@@ -33,15 +33,24 @@ func pageStats(n int) counting.PageStats {
 
 func TestTopAndTotalHaveTheirBodies(t *testing.T) {
 	known := func(prefix string, s counting.PageStats) func(*rig) {
-		return func(r *rig) { r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), prefix).Return(s, nil) }
+		return func(r *rig) {
+			r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{Prefix: prefix}).Return(s, nil)
+		}
 	}
 	failed := func(err error) func(*rig) {
 		return func(r *rig) {
-			r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), "").Return(counting.PageStats{}, httpcheck.Inner(err))
+			r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{}).Return(counting.PageStats{}, httpcheck.Inner(err))
+		}
+	}
+	inPeriod := func(length time.Duration, s counting.PageStats, err error) func(*rig) {
+		return func(r *rig) {
+			r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{Period: length}).Return(s, err)
 		}
 	}
 	huge := pageStats(2)
 	huge.Overflows = true
+	young := pageStats(1)
+	young.Since = time.Date(2026, 11, 20, 8, 30, 15, 0, time.UTC)
 	for _, c := range []struct {
 		name, target string
 		expect       func(*rig)
@@ -52,9 +61,16 @@ func TestTopAndTotalHaveTheirBodies(t *testing.T) {
 		{"top_none", "/pages/top?prefix=a+b", known("a b", pageStats(0))},
 		{"top_bad_limit", "/pages/top?limit=0", nil},
 		{"top_bad_limit", "/pages/top?limit=1001", nil},
-		{"top_bad_limit", "/pages/top?limit=", nil},
+		{"top", "/pages/top?limit=&period=", known("", pageStats(12))},
 		{"top_two_limits", "/pages/top?limit=1&limit=1", nil},
-		{"top_unknown_parameter", "/pages/top?period=24h", nil},
+		{"top", "/pages/top?period=24h", inPeriod(24*time.Hour, pageStats(12), nil)},
+		{"top_limit", "/pages/top?period=7d&limit=2", inPeriod(7*24*time.Hour, pageStats(12), nil)},
+		{"top_since", "/pages/top?period=7d&limit=1", inPeriod(7*24*time.Hour, young, nil)},
+		{"top_no_history", "/pages/top?period=30d", inPeriod(30*24*time.Hour, counting.PageStats{}, timeline.ErrNoHistory)},
+		{"top_resolution", "/pages/top?period=30d", inPeriod(30*24*time.Hour, counting.PageStats{}, fmt.Errorf("%w: history is kept for 7 days only", timeline.ErrResolution))},
+		{"top_bad_period", "/pages/top?period=1h", nil},
+		{"top_unknown_parameter", "/pages/top?from=2026-11-28", nil},
+		{"total_period", "/pages/total?period=24h", nil},
 		{"top_bad_prefix", "/pages/top?prefix=%FF", nil},
 		{"top_bad_prefix", "/pages/top?prefix=a%0A", nil},
 		{"top_bad_prefix", "/pages/top?prefix=" + strings.Repeat("x", 257), nil},
@@ -88,7 +104,7 @@ func TestTheTopHasAThousandPagesAtMost(t *testing.T) {
 	r := newRig(t)
 	s := pageStats(1000)
 	s.Top[0].Count = math.MaxInt64
-	r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), "").Return(s, nil)
+	r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{}).Return(s, nil)
 	w := httpcheck.Send(t, r.handler, "GET", "/pages/top?limit=1000", "")
 	if w.Code != 200 || strings.Count(w.Body.String(), "page_id") != 1000 || !strings.Contains(w.Body.String(), `"visits":9223372036854775807}`) {
 		t.Errorf("%d %.200s", w.Code, w.Body)
@@ -97,7 +113,7 @@ func TestTheTopHasAThousandPagesAtMost(t *testing.T) {
 
 // S16: FOOTFALL_PAGES is admin or off.
 func TestS16TopAndTotalCanBePrivate(t *testing.T) {
-	r := newRig(t, func(o *public.Options) { o.Private = true })
+	r := newRig(t, func(o *options) { o.Private = true })
 	for _, target := range []string{"/pages/top", "/pages/total?prefix=secret", "/api/v1/counter/pages/top?limit=0"} {
 		httpcheck.Golden(t, "top_off", httpcheck.Send(t, r.handler, "GET", target, ""))
 	}
@@ -106,9 +122,9 @@ func TestS16TopAndTotalCanBePrivate(t *testing.T) {
 // P9: callers that wait for a scan are bounded, each client by its share.
 func TestCallersOfTopAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, func(o *public.Options) { o.PageStats = &limits.Pool{Resource: "page_stats", Total: 2, Share: 1} })
+		r := newRig(t, func(o *options) { o.PageStats = &limits.Pool{Resource: "page_stats", Total: 2, Share: 1} })
 		answered := make(chan int)
-		r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), "").DoAndReturn(func(context.Context, netip.Prefix, string) (counting.PageStats, error) {
+		r.stats.EXPECT().Stats(gomock.Any(), gomock.Any(), counting.PageQuery{}).DoAndReturn(func(context.Context, netip.Prefix, counting.PageQuery) (counting.PageStats, error) {
 			time.Sleep(time.Second)
 			return counting.PageStats{}, counting.ErrScanning
 		}).Times(2)

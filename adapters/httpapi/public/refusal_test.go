@@ -14,6 +14,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"footfall/adapters/httpapi"
+	"footfall/adapters/httpapi/counter"
 	"footfall/adapters/httpapi/limits"
 	"footfall/adapters/httpapi/public"
 	"footfall/domain/counting"
@@ -39,13 +40,14 @@ func TestF12TheLogSaysWhyAnEndpointIsRefused(t *testing.T) {
 		{"endpoint=http%3A%2F%2Fuser%3Asecret%40h.example%2F", nil, `code=bad_endpoint host=h.example reason="bad endpoint: it has a user"`},
 		{"endpoint=http%3A%2F%2Fh.example%3A22%2F", nil, `code=bad_endpoint host=h.example:22 reason="bad endpoint: its port`},
 		{"endpoint=file%3A%2F%2F%2Fsecret", nil, `code=bad_endpoint host="" reason="bad endpoint: its scheme`},
-		{"endpoint=http://h.example/?a=1&token=secret", nil, `code=unknown_parameter host=h.example reason="The query has a parameter`},
+		{"endpoint=http://h.example/?a=1&token=secret", nil, `code=unknown_parameter host=h.example reason="the query has a parameter`},
+		{"endpoint=http://h.example/?a=1&secret=x", nil, `code=unknown_parameter host=h.example reason="the query has a parameter`},
 		{"endpoint=http%3A%2F%2Fh.example%0Alevel%3DERROR%2F", nil, `code=bad_endpoint host="" reason=`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
 			if c.err != nil {
-				r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), counting.ID(1), gomock.Any()).AnyTimes().Return(false, c.err)
+				r.ids.EXPECT().Accept(gomock.Any(), gomock.Any(), counting.ID(1), gomock.Any()).AnyTimes().Return(false, c.err)
 			}
 			send := func() { httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?id=1&"+c.query, "") }
 			for range 100 {
@@ -66,11 +68,11 @@ func TestF12TheLogSaysWhyAnEndpointIsRefused(t *testing.T) {
 // refused, and the log at most once a minute. The client is that of the limits.
 func TestS3AnIDCountsWithoutTheEndpointThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, func(o *public.Options) {
+		r := newRig(t, func(o *options) {
 			o.Identify = limits.Identify{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}} // httptest's client
 		})
 		kept := true
-		r.uniques.EXPECT().Accept(gomock.Any(), netip.MustParsePrefix("198.51.100.7/32"), counting.ID(1), gomock.Any()).AnyTimes().
+		r.ids.EXPECT().Accept(gomock.Any(), netip.MustParsePrefix("198.51.100.7/32"), counting.ID(1), gomock.Any()).AnyTimes().
 			DoAndReturn(func(context.Context, netip.Prefix, counting.ID, publishing.Endpoint) (bool, error) { return kept, nil })
 		send := func() *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()
@@ -79,7 +81,7 @@ func TestS3AnIDCountsWithoutTheEndpointThatIsRefused(t *testing.T) {
 			r.handler.ServeHTTP(w, req)
 			return w
 		}
-		check.Equal(t, send().Header().Get(public.EndpointHeader), "", "the header when it is kept")
+		check.Equal(t, send().Header().Get(counter.EndpointHeader), "", "the header when it is kept")
 		kept = false
 		for range 100 {
 			w := send()
@@ -96,7 +98,7 @@ func TestS3AnIDCountsWithoutTheEndpointThatIsRefused(t *testing.T) {
 
 func TestWhatIsRefusedForItsIDOrForNowIsNotLogged(t *testing.T) {
 	r := newRig(t)
-	r.uniques.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).Return(false, httpcheck.Inner(counting.ErrUnavailable))
+	r.ids.EXPECT().Accept(gomock.Any(), gomock.Any(), gomock.Any(), gomock.Any()).Return(false, httpcheck.Inner(counting.ErrUnavailable))
 	for _, query := range []string{"id=abc", "id=1"} {
 		httpcheck.Send(t, r.handler, "GET", "/api/verve/accept?"+query, "")
 	}

@@ -103,9 +103,14 @@ func TestN1AllowHasEachMethodOnce(t *testing.T) {
 // N3: a parameter that a route does not know is refused on each of them.
 func TestN3UnknownParametersAreRefused(t *testing.T) {
 	h := newRig(t).handler
-	for _, path := range []string{"/visits/home?from=2026-01-01", "/visits?page_id=a&step=day", "/api/v1/counter/visits/a?to=1", "/api/verve/windows?since=1"} {
-		if got := httpcheck.Send(t, h, "GET", path, ""); got.Code != 400 || !strings.Contains(got.Body.String(), `"code":"unknown_parameter"`) {
-			t.Errorf("%s: %d %s", path, got.Code, got.Body)
+	for path, name := range map[string]string{
+		"/visits/home?from=2026-01-01": `\"from\"`, "/visits?page_id=a&step=day": `\"step\"`, "/api/v1/counter/visits/a?to=1": `\"to\"`,
+		"/api/verve/windows?since=1": `\"since\"`, "/visits/a?%zz=1": `\"%zz\"`, "/visits/a?%FF%0A=1": `\"\\xff\\n\"`,
+		"/visits/a?" + strings.Repeat("n", 10_000): `\"` + strings.Repeat("n", 64) + `\"`, // callers do not choose how long an answer is
+	} {
+		got := httpcheck.Send(t, h, "GET", path, "")
+		if body := got.Body.String(); got.Code != 400 || !strings.Contains(body, `"code":"unknown_parameter"`) || !strings.Contains(body, "the parameter "+name) {
+			t.Errorf("%.60s: %d %s, want %s", path, got.Code, got.Body, name)
 		}
 	}
 }

@@ -2,51 +2,24 @@ package public
 
 import (
 	"context"
-	"net/netip"
+	"time"
 
 	"footfall/domain/counting"
-	"footfall/domain/publishing"
+	"footfall/domain/timeline"
 	"footfall/domain/watching"
 )
 
 //go:generate go tool mockgen -source=services.go -destination=../../../test/mock/mock_httpapi_public.go -package=mock
 
-// Visits counts visits of pages and reads the counts. It is safe for concurrent
-// use. Every call ends within a time that the callee bounds: the contexts here
-// have no deadline, and end when the caller disconnects.
-//
-// After ErrInDoubt, and after an error of a write that problem.Of doesn't name,
-// it is unknown whether the visits are counted. After other errors they are not
-// counted, and never will be.
-type Visits interface {
-	// Record returns nil when n visits of the page are applied.
-	Record(ctx context.Context, page counting.Page, n int64) error
+// History shows when visits of pages came. Concurrency and contexts are as with counter.Visits.
+type History interface {
+	// Timelines are the histories of pages, in their order, over a range. Errors of pages are timeline.ErrNoHistory,
+	// timeline.ErrResolution, and those of counter.Visits.Read.
+	Timelines(ctx context.Context, pages []counting.Page, r timeline.Range) []timeline.Timeline
 
-	// RecordAll does the same for many, and returns one error for each, in
-	// their order. The arcs of the visits are not set. The callee owns the
-	// slice from then on.
-	RecordAll(ctx context.Context, visits []counting.Visit) []error
-
-	// RecordOnce does the same for a request that may be repeated, to any
-	// instance: each of its visits is counted once. The second result is
-	// about the request as a whole, of which nothing is counted then. The callee
-	// owns the slice from then on, too.
-	RecordOnce(ctx context.Context, once counting.RequestKey, visits []counting.Visit) ([]error, error)
-
-	// Read returns a reading for each page, in their order.
-	Read(ctx context.Context, pages []counting.Page) []counting.Reading
-}
-
-// Uniques collects ids and lists the windows that have them. Concurrency,
-// contexts, and the errors of Accept are as with Visits.
-type Uniques interface {
-	// Accept returns no error when the id of a client is in the current window. The
-	// endpoint, unless it is empty, will be notified of the window's count if kept is
-	// true. Otherwise the client or the host has its share of endpoints.
-	Accept(ctx context.Context, client netip.Prefix, id counting.ID, endpoint publishing.Endpoint) (kept bool, err error)
-
-	// Windows returns the newest windows, newest first, at most limit.
-	Windows(ctx context.Context, limit int) ([]publishing.Summary, error)
+	// Rolling reads each page, in their order, with its visits of the last time of some
+	// length. Errors of pages are those of Timelines.
+	Rolling(ctx context.Context, pages []counting.Page, length time.Duration) []timeline.Rolled
 }
 
 // Watching shows a deployment while it counts. It is safe for concurrent use.

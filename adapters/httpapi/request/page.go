@@ -63,8 +63,8 @@ func WatchedPages(rawQuery string) ([]counting.Page, error) {
 // the watched page that is to be removed. The last page_id is the form's field for one
 // more, which is left out. query has the others, from its question mark on.
 func WithoutPage(rawQuery string) (query string, given bool, err error) {
-	text, given, err := Param(rawQuery, "without")
-	if err != nil || !given {
+	text, err := Param(rawQuery, "without")
+	if err != nil || text == "" {
 		return "", false, err
 	}
 	names, err := Params(rawQuery, "page_id", MaxWatchedPages+1)
@@ -88,14 +88,14 @@ func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err
 	if err := Only(rawQuery, "id", "endpoint"); err != nil {
 		return 0, "", err
 	}
-	given, _, err := Param(rawQuery, "id")
+	given, err := Param(rawQuery, "id")
 	if err != nil {
 		return 0, "", err
 	}
 	if id, err = counting.ParseID(given); err != nil {
 		return 0, "", err
 	}
-	if given, _, err = Param(rawQuery, "endpoint"); err == nil && given != "" {
+	if given, err = Param(rawQuery, "endpoint"); err == nil && given != "" {
 		endpoint, err = publishing.ParseEndpoint(given)
 	}
 	return id, endpoint, err
@@ -104,7 +104,7 @@ func IDEvent(rawQuery string) (id counting.ID, endpoint publishing.Endpoint, err
 // EndpointHost is the host in the parameter endpoint of a query, for logs: 255 bytes of
 // it at most. It is empty if there is no such parameter, or no host in it.
 func EndpointHost(rawQuery string) string {
-	given, _, _ := Param(rawQuery, "endpoint")
+	given, _ := Param(rawQuery, "endpoint")
 	u, err := url.Parse(given)
 	if err != nil {
 		return ""
@@ -112,18 +112,10 @@ func EndpointHost(rawQuery string) string {
 	return strings.ToValidUTF8(u.Host[:min(len(u.Host), 255)], "")
 }
 
-// Limit reads the parameter limit of a query for windows.
-func Limit(rawQuery string) (int, error) {
-	if err := Only(rawQuery, "limit"); err != nil {
-		return 0, err
-	}
-	return LimitOr(rawQuery, DefaultWindows, maxWindows)
-}
-
 // LimitOr reads the parameter limit of a query, from 1 to most, or returns a standard one.
 func LimitOr(rawQuery string, standard, most int) (int, error) {
-	text, given, err := Param(rawQuery, "limit")
-	if err != nil || !given {
+	text, err := Param(rawQuery, "limit")
+	if err != nil || text == "" {
 		return standard, err
 	}
 	limit, err := strconv.Atoi(text)

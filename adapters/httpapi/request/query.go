@@ -1,6 +1,7 @@
 package request
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,9 +12,10 @@ import (
 // The functions here read a raw query without building a map of it. Names and
 // values are decoded as forms are; a semicolon is an ordinary character.
 
-// Param returns the value of a parameter. given reports whether it is there. Its
-// errors are repeated_parameter and bad_parameter.
-func Param(rawQuery, name string) (value string, given bool, err error) {
+// Param returns the value of a parameter. One that is empty counts as one that is not
+// there, as in the query of a form. Its errors are repeated_parameter and bad_parameter.
+func Param(rawQuery, name string) (value string, err error) {
+	given := false
 	err = eachValue(rawQuery, name, func(v string) error {
 		if given {
 			return problem.BadRequest("repeated_parameter", "The parameter "+name+" is given twice.")
@@ -21,8 +23,11 @@ func Param(rawQuery, name string) (value string, given bool, err error) {
 		value, given = v, true
 		return nil
 	})
-	return value, given, err
+	return value, err
 }
+
+// maxEcho is how much of the name of an unknown parameter an answer has, in bytes.
+const maxEcho = 64
 
 // Only is unknown_parameter if the query has a parameter of another name: what its sender
 // meant would be lost.
@@ -34,8 +39,13 @@ func Only(rawQuery string, names ...string) error {
 		if slices.Contains(names, key) || pair == "" {
 			continue
 		}
-		if decoded, err := unescape(key); err != nil || !slices.Contains(names, decoded) {
-			return problem.BadRequest("unknown_parameter", "The query has a parameter that this route does not know. A & in a value is sent as %26.")
+		decoded, err := unescape(key)
+		if err != nil {
+			decoded = key
+		}
+		if !slices.Contains(names, decoded) {
+			return problem.BadRequest("unknown_parameter",
+				fmt.Sprintf("This route does not know the parameter %q. A & in a value is sent as %%26.", decoded[:min(len(decoded), maxEcho)]))
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@
 -- item, and every command for an item is a pcall: whatever the server refuses, an item is
 -- applied or refused, and a repetition of the batch changes nothing.
 
+local pcall, counts = redis.pcall, P .. 'c:'
+
 -- missing is an arc of the batch whose pages are not here.
 local missing = ''
 
@@ -13,8 +15,8 @@ local page_limit, added = 0, 0
 -- has_no_room tells whether the limit of pages refuses a page. One of an arc that is coming
 -- may be at its source.
 local function has_no_room(arc, page)
-  if page_limit == 0 or pages + added < page_limit or redis.pcall('HEXISTS', P .. 'c:' .. arc, page) ~= 0 then return false end
-  return redis.pcall('GETBIT', P .. 'coming', arc) == 0
+  if page_limit == 0 or pages + added < page_limit or pcall('HEXISTS', counts .. arc, page) ~= 0 then return false end
+  return pcall('GETBIT', P .. 'coming', arc) == 0
 end
 
 -- is_absent tells whether the pages of an arc are missing, and notes it.
@@ -24,20 +26,69 @@ local function is_absent(arc)
   return true
 end
 
+-- unit is the small bucket in which the visits of the batch are placed, and buckets begins its
+-- keys; nil where they are not.
+local unit, buckets
+
+-- choose_unit returns the time by which the visits are placed, '0' if they are not: no bucket
+-- is better than a wrong one. at is that of a repetition, t the server's, caller and most are
+-- milliseconds.
+local function choose_unit(at, t, caller, most)
+  if not history then return '0' end
+  if at == '0' then
+    if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - caller) > tonumber(most) then return '0' end
+    at = t[1]
+  end
+  if tonumber(at) < since_of(history) then return '0' end
+  unit = int(unit_at(at))
+  buckets = P .. 'h:' .. unit .. ':'
+  return at
+end
+
+-- list_bucket lists the unit for an arc whose first page was just placed. It returns MISSING
+-- where it was listed: its other pages are not here. A bucket that can't be listed goes.
+local function list_bucket(arc, page, count)
+  local list, reason = list_of(arc), nil
+  if type(list) == 'string' and string.find(list, ',' .. unit .. ',', 1, true) then
+    if not is_partition or pcall('HGET', buckets .. arc, page) ~= count then return nil end
+    reason = MISSING
+  elseif not list and is_partition then
+    reason = MISSING
+  elseif type(list) ~= 'table' and pcall('HSET', packed_of(arc), HEADER, (list or '0,') .. unit .. ',') == (list and 0 or 1) then
+    return nil
+  end
+  pcall('HDEL', buckets .. arc, page)
+  return reason
+end
+
+-- place adds to the bucket of a page. It returns MISSING where a part of the arc's history is not
+-- here. A bucket that can't be added to refuses no visit.
+local function place(arc, page, count, n)
+  local key = buckets .. arc
+  if pcall('HINCRBY', key, page, count) == n and pcall('HLEN', key) == 1 then
+    return list_bucket(arc, page, count)
+  end
+end
+
 -- add adds to a page, or returns the reason for which it cannot. A page that has the count
 -- that was added is a new one. In an arc that is missing every page is one, and none may
 -- stay: the arc would seem to be there.
 local function add(arc, page, count)
   if has_no_room(arc, page) then return PAGES_FULL end
-  local r = redis.pcall('HINCRBY', P .. 'c:' .. arc, page, count)
+  local r, n = pcall('HINCRBY', counts .. arc, page, count), tonumber(count)
   if type(r) == 'table' then return reason_of(r) end
-  if r == tonumber(count) then
-    if is_absent(arc) then
-      redis.pcall('HDEL', P .. 'c:' .. arc, page)
-      return MISSING
-    end
-    added = added + 1
+  local is_new = r == n
+  if is_new and is_absent(arc) then
+    pcall('HDEL', counts .. arc, page)
+    return MISSING
   end
+  if unit and place(arc, page, count, n) then
+    missing = arc
+    pcall('HINCRBY', counts .. arc, page, '-' .. count)
+    if is_new then pcall('HDEL', counts .. arc, page) end
+    return MISSING
+  end
+  if is_new then added = added + 1 end
 end
 
 -- apply_visits adds visits: arc, page, count, ...
@@ -56,27 +107,29 @@ local apply_ids, apply_more
 
 -- apply_items applies all items. An empty argument is a kind without items; the last
 -- ones are those of apply_more.
-local function apply_items(refused, visits, events, endpoint_limit, caller, most, limit, ...)
+local function apply_items(refused, caller, most, visits, events, endpoint_limit, limit, ...)
   local item = 0
   page_limit = tonumber(limit)
   if visits ~= '' then item = apply_visits(cmsgpack.unpack(visits), refused, item) end
   if events ~= '' then item = apply_ids(cmsgpack.unpack(events), caller, most, tonumber(endpoint_limit), refused, item) end
-  if apply_more then apply_more(refused, item, ...) end
-  if added ~= 0 then redis.pcall('HINCRBY', STATE, 'pages', int(added)) end
+  if apply_more then apply_more(refused, item, caller, most, ...) end
+  if added ~= 0 then pcall('HINCRBY', STATE, 'pages', int(added)) end
 end
 
 -- apply applies a batch unless the session says that it was applied. If replicas is not 0, so
--- many have to be online, and the caller waits until they have the batch: see durable.
-local function apply(epoch, session, seq, replicas, ...)
-  local last, before, n = 0, '', tonumber(seq)
+-- many have to be online, and the caller waits until they have the batch: see durable. The mark
+-- of a session is "seq time h{at} refused"; that of a version without histories has no at.
+local function apply(epoch, session, seq, replicas, at, caller, most, ...)
+  local last, before, placed, n = 0, '', '0', tonumber(seq)
   local q = redis.call('HGET', SESSIONS, OF .. session)
   if q then
     local s, r = string.match(q, '^(%d+) %d+ (.*)$')
     last, before = tonumber(s), r
+    if string.sub(r, 1, 1) == 'h' then placed, before = string.match(r, '^h(%d+) (.*)$') end
   end
   replicas = tonumber(replicas)
   if n <= last and replicas > 0 then redis.call('HSET', STATE, 'touched', 1) end
-  if n == last then return {'DUP', before} end
+  if n == last then return {'DUP', before, '', '', placed} end
   if n < last then return {'DUP', ''} end
   epoch = tonumber(epoch)
   if epoch < fence then return {'STALE'} end
@@ -88,10 +141,12 @@ local function apply(epoch, session, seq, replicas, ...)
     if online < replicas then return {'REPLICAS', int(online)} end
   end
 
-  local refused, mark = {}, seq .. ' ' .. redis.call('TIME')[1] .. ' '
+  local refused, t = {}, redis.call('TIME')
+  at = choose_unit(at, t, caller, most)
+  local mark = seq .. ' ' .. t[1] .. ' h' .. at .. ' '
   redis.call('HSET', SESSIONS, OF .. session, mark)
-  apply_items(refused, ...)
+  apply_items(refused, caller, most, ...)
   local r = table.concat(refused, ',')
   if r ~= '' then redis.call('HSET', SESSIONS, OF .. session, mark .. r) end
-  return {'OK', r, denied, missing}
+  return {'OK', r, denied, missing, at}
 end

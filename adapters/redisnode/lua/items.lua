@@ -1,6 +1,6 @@
 -- The reasons for which an item is refused, as they follow its number.
 local OVERFLOW, CORRUPT, LIMIT, TABLE, REUSED, KEYS_FULL, MOVING, CLOCK = ':1', ':2', ':3', ':4', ':5', ':6', ':7', ':8'
-local DENIED, PAGES_FULL, MISSING = ':9', ':10', ':12'
+local DENIED, PAGES_FULL, MISSING, NO_HISTORY = ':9', ':10', ':12', ':13'
 
 -- denied is what the server said when it denied a command.
 local denied = ''

@@ -71,16 +71,67 @@ local function apply_keyed(keyed, limit, record_limit, refused, item)
   return item
 end
 
--- apply_counts sets counts: arc, page, count, ...; an empty count deletes the page.
-local function apply_counts(counts, refused, item)
-  for i = 1, #counts, 3 do
-    local arc, page, count, reason = counts[i], counts[i + 1], counts[i + 2], nil
+-- open_units lists the units of an arc that end after a time in seconds. It returns MISSING where
+-- a part of the arc's history is not here, and CLOCK where they are more than most.
+local function open_units(arc, from, most)
+  local list, units = list_of(arc), {}
+  if type(list) ~= 'string' then return units, not list and is_partition and MISSING or nil end
+  for listed in units_of(list) do
+    if end_of(listed) > from then
+      if #units >= most then return units, CLOCK end
+      if is_gone('h:' .. listed .. ':' .. arc) then return units, MISSING end
+      units[#units + 1] = listed
+    end
+  end
+  return units
+end
+
+-- restart begins the history of a page again, with a packed one. It leaves some units of its arc.
+local function restart(arc, page, units, packed)
+  local list = list_of(arc)
+  for _, open_unit in ipairs(units) do
+    local key = bucket_of(open_unit, arc)
+    if redis.pcall('HDEL', key, page) == 1 and redis.pcall('EXISTS', key) == 0 then list = without(list, open_unit) end
+  end
+  if type(list) ~= 'table' then redis.pcall('HSET', packed_of(arc), HEADER, list or '0,', page, packed) end
+end
+
+-- first_floor is the beginning of the oldest day that is kept, in seconds.
+local function first_floor()
+  return math.max(1, (math.floor(now() / 86400000) - string.match(history, ',1d:(%d+)d')) * 86400)
+end
+
+-- MOST_KEYS bounds the keys of histories, and of their arcs, that a batch sets counts in. The first item is
+-- within it, however many units its arc has.
+local MOST_KEYS = 900
+
+-- apply_counts sets counts: arc, page, count, packed history, ...; an empty count deletes the page. One
+-- with a history leaves all units. So do all if the caller's clock is too far behind: no unit is known to be an earlier one.
+local function apply_counts(counts, refused, item, caller, most)
+  local t, from, left, units = now(), 0, MOST_KEYS, nil
+  if unit then
+    from, left = start_of(unit), 2^53 -- units that began since then are few, but after a long outage
+  elseif history and (t < tonumber(caller) or not skewed(caller, most)) then
+    from = start_of(unit_at(t / 1000))
+  end
+  local seconds = unit and from or math.floor((from > 0 and t or math.min(t, caller)) / 1000)
+  for i = 1, #counts, 4 do
+    local arc, page, count, packed, reason = counts[i], counts[i + 1], counts[i + 2], counts[i + 3], nil
     local r = redis.pcall('GETBIT', P .. 'coming', arc)
     if r ~= 0 then
       reason = MOVING
+    elseif left <= 0 then
+      reason = CLOCK
     elseif is_absent(arc) then
       reason = MISSING
-    else
+    elseif history then
+      units, reason = open_units(arc, packed == '' and from or 0, left == MOST_KEYS and 2^53 or left)
+      left = left - 2 - #units
+      if reason == MISSING then missing = arc end
+    elseif packed ~= '' then
+      reason = NO_HISTORY
+    end
+    if not reason then
       local key = P .. 'c:' .. arc
       if count == '' then
         r = redis.pcall('HDEL', key, page)
@@ -93,14 +144,19 @@ local function apply_counts(counts, refused, item)
       end
       if type(r) == 'table' then reason = reason_of(r) end
     end
-    if reason then refused[#refused + 1] = item .. reason end
+    if reason then
+      refused[#refused + 1] = item .. reason
+    elseif history then
+      if packed ~= '' and floor_of(history) == 0 then begins(since_of(history), first_floor()) end
+      restart(arc, page, units, packed ~= '' and packed or reset_at(seconds))
+    end
     item = item + 1
   end
 end
 
-apply_more = function(refused, item, keyed, key_limit, record_limit, counts)
+apply_more = function(refused, item, caller, most, keyed, key_limit, record_limit, counts)
   if keyed ~= '' then
     item = apply_keyed(cmsgpack.unpack(keyed), tonumber(key_limit), tonumber(record_limit), refused, item)
   end
-  if counts ~= '' then apply_counts(cmsgpack.unpack(counts), refused, item) end
+  if counts ~= '' then apply_counts(cmsgpack.unpack(counts), refused, item, caller, most) end
 end

@@ -40,13 +40,23 @@ local function claim(w, life, owner, lease, longest)
   return {'OK', token(key), values(key)}
 end
 
+-- make_letter makes a dead letter of a delivery that failed permanently; without a name there
+-- is none. rest is the record without the count. Broken letters stop no window.
+local function make_letter(key, name, rest, ...)
+  if name == '' then return end
+  local count = redis.call('HGET', key, 'count') or '0'
+  add_letter(letter_time(now()) .. name, '0', '-', count .. ' ' .. rest)
+  bound_letters(...)
+end
+
 -- advance changes an entry for the owner of a claim, and answers it, to survive a
 -- failover: the entry may not fall behind what was published. life is that
 -- of the entry in seconds. A step that was done before changes nothing, and no step
 -- moves a window back. The arguments after the action belong to one action each: lease
 -- (milliseconds) to renew, count to record, sink to publish, endpoint and delivery to
--- call, the others to finish. deliveries_life is in seconds.
-local function advance(w, life, given, action, lease, count, sink, endpoint, delivery, endpoints, delivered, failed, deliveries_life)
+-- call, the others to finish. deliveries_life is in seconds. letter is what make_letter takes
+-- of the dead letter that a call makes.
+local function advance(w, life, given, action, lease, count, sink, endpoint, delivery, endpoints, delivered, failed, deliveries_life, ...)
   local key = entry_of(w)
   if is_corrupt(key) then return {'CORRUPT'} end
   if token(key) ~= given then return {'STALETOKEN'} end
@@ -66,8 +76,10 @@ local function advance(w, life, given, action, lease, count, sink, endpoint, del
     change(w, life, 'state', 'done', 'endpoints', endpoints, 'delivered', delivered, 'failed', failed)
     redis.call('EXPIRE', deliveries_of(w), deliveries_life)
   elseif action == 'call' then
+    local before = redis.call('HGET', deliveries_of(w), endpoint) or ''
     redis.call('HSET', deliveries_of(w), endpoint, delivery)
     change(w, life, 'state', state)
+    if not string.match(before, '^%d+ %d+ true') then pcall(make_letter, key, ...) end
   end
   return durable(values(key))
 end
@@ -81,25 +93,21 @@ local function entry(w)
   return {'OK', values(key), deliveries}
 end
 
--- entries answers window, entry, ... of the newest limit entries before a window. It
+-- entries answers window, entry, ... of the newest limit members of the list before a
+-- window, after the last of these members, which is empty if there are no others. It
 -- removes an expired entry from the list, and answers 'damaged' for a broken one.
 local function entries(before, limit)
   if is_gone('wins') then return {'MISSING'} end
-  local answer, left = {'OK'}, tonumber(limit)
-  while left > 0 do
-    local some = redis.call('ZREVRANGEBYSCORE', P .. 'wins', '(' .. before, '(-inf', 'LIMIT', 0, left)
-    if #some == 0 then break end
-    for _, w in ipairs(some) do
-      local e = redis.pcall('HMGET', entry_of(w), 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed')
-      if e.err then e = 'damaged' end
-      if e == 'damaged' or e[1] then
-        answer[#answer + 1] = w
-        answer[#answer + 1] = e
-        left = left - 1
-      else
-        redis.call('ZREM', P .. 'wins', w)
-      end
-      before = w
+  local some = redis.call('ZREVRANGEBYSCORE', P .. 'wins', '(' .. before, '(-inf', 'LIMIT', 0, limit)
+  local answer = {'OK', #some == tonumber(limit) and some[#some] or ''}
+  for _, w in ipairs(some) do
+    local e = redis.pcall('HMGET', entry_of(w), 'state', 'count', 'sink', 'endpoints', 'delivered', 'failed')
+    if e.err then e = 'damaged' end
+    if e == 'damaged' or e[1] then
+      answer[#answer + 1] = w
+      answer[#answer + 1] = e
+    else
+      redis.call('ZREM', P .. 'wins', w)
     end
   end
   return answer

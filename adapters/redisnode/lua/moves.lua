@@ -29,7 +29,8 @@ end
 local function claim_arc(arc, all_days)
   local pages = redis.pcall('HLEN', live_of(arc))
   if type(pages) == 'table' then return '', 0 end
-  if pages == 0 and not has_keys(arc, all_days) then
+  -- Many arcs are claimed together. So what deleted pages have left is deleted by retire_arc.
+  if pages == 0 and not has_keys(arc, all_days) and redis.call('EXISTS', packed_of(arc)) == 0 then
     set_stage(arc, 'd:0')
     return 'd', 0
   end
@@ -77,9 +78,16 @@ local function fetch_keys(arc, first, cursor, limit)
   return '', '0', {}
 end
 
+-- fetch_histories returns the histories of page, count, ..., when they began, and their floor.
+local function fetch_histories(arc, found)
+  if not history or #found == 0 then return {}, '0', '0' end
+  return (page_histories(arc, found)), int(since_of(history)), int(floor_of(history))
+end
+
 -- fetch answers for a frozen arc the next cursor, a day, {key, print, ...} of that
--- day, '1' if these are the last keys, and {page, count, ...}. A cursor is
--- "k day cursor" among keys, which come first, and "p cursor" among pages.
+-- day, '1' if these are the last keys, {page, count, ...}, the history of each page, when
+-- histories began, and their floor. A cursor is "k day cursor" among keys, which come first, and "p cursor" among
+-- pages.
 local function fetch(arc, at, limit)
   if stage_of(arc) ~= 'c' then return {'UNFINISHED'} end
   local day, keys, last = '0', {}, '0'
@@ -93,7 +101,8 @@ local function fetch(arc, at, limit)
     cursor = '0'
   end
   local r = redis.call('HSCAN', frozen_of(arc), cursor, 'COUNT', limit)
-  return {'OK', r[1] ~= '0' and 'p ' .. r[1] or '', day, keys, last, r[2]}
+  local packed, since, floor = fetch_histories(arc, r[2])
+  return {'OK', r[1] ~= '0' and 'p ' .. r[1] or '', day, keys, last, r[2], packed, since, floor}
 end
 
 -- recent_days lists the days whose keys count.
@@ -141,11 +150,28 @@ local function saturate(arc, page, count)
   return redis.call('HGET', excess, page)
 end
 
--- import_pages adds pages that are not marked: page, count, ... It returns what was
+-- import_since lets the histories of the node begin no earlier than those of the pages that it imports. Pages of
+-- a node that keeps none have visits up to now that are in no bucket.
+local function import_since(pages, since, floor)
+  if not history then return end
+  if since == '0' and #pages > 0 then since = math.floor(now() / 1000) end
+  local own, lowest = since_of(history), floor_of(history)
+  since, floor = math.max(tonumber(since), own), math.max(tonumber(floor), lowest)
+  if since > own or floor > lowest then begins(since, floor) end
+end
+
+-- import_history appends a history to that of a page. The arc is compacted again.
+local function import_history(arc, page, more)
+  local list = list_of(arc)
+  if more == '' or type(list) == 'table' then return end
+  redis.call('HSET', packed_of(arc), HEADER, '0' .. (string.match(list or '', ',.*$') or ','), page, (redis.call('HGET', packed_of(arc), page) or '') .. more)
+end
+
+-- import_pages adds pages that are not marked: page, count, history, ... It returns what was
 -- refused, and {number, excess, ...} of the pages whose sum did not fit.
 local function import_pages(arc, pages)
   local live, marks, refused, excess = live_of(arc), marks_of(arc), {}, {}
-  for i = 1, #pages, 2 do
+  for i = 1, #pages, 3 do
     if redis.call('SISMEMBER', marks, pages[i]) == 0 then
       local reason
       if string.sub(pages[i + 1], 1, 1) == '-' then
@@ -155,14 +181,15 @@ local function import_pages(arc, pages)
         if type(r) == 'table' then reason = reason_of(r) end
         if reason == OVERFLOW then
           reason = nil
-          excess[#excess + 1] = int((i - 1) / 2)
+          excess[#excess + 1] = int((i - 1) / 3)
           excess[#excess + 1] = saturate(arc, pages[i], pages[i + 1])
         end
       end
       -- The mark comes last: one without its count would lose the page.
       if reason then
-        refused[#refused + 1] = int((i - 1) / 2) .. reason
+        refused[#refused + 1] = int((i - 1) / 3) .. reason
       else
+        import_history(arc, pages[i], pages[i + 2])
         redis.call('SADD', marks, pages[i])
       end
     end
@@ -172,12 +199,14 @@ end
 
 -- import answers the number of marked pages, whether all keys were imported, which
 -- pages were refused, and the excess; nothing where the arc is not coming. last is '1'
--- if these are the last keys.
-local function import(arc, keys, last, pages)
+-- if these are the last keys. since is when the histories of the pages began, '0' if there are none, and floor theirs.
+local function import(arc, keys, last, pages, since, floor)
   if not is_coming(arc) then return {'OK'} end
+  pages = unpacked(pages)
+  import_since(pages, since, floor)
   if keys ~= '' then import_keys(arc, unpacked(keys)) end
   if last == '1' then redis.call('SADD', marks_of(arc), '') end
-  local refused, excess = import_pages(arc, unpacked(pages))
+  local refused, excess = import_pages(arc, pages)
   local marks = marks_of(arc)
   return {'OK', int(marked(marks)), int(redis.call('SISMEMBER', marks, '')), table.concat(refused, ','), excess}
 end
@@ -203,6 +232,7 @@ local function retire_arc(arc, pages)
     -- The pages go last: if a broken key ends the script before, their number lets
     -- it be repeated.
     for _, day in ipairs(days()) do drop_keys(day, arc) end
+    forget_arc(arc)
     redis.call('UNLINK', frozen)
     set_stage(arc, 'd:' .. pages)
   end
@@ -228,20 +258,33 @@ local function count_of(key, page)
   return r
 end
 
--- read_parts answers for each page of a moving arc: the live count, the frozen
+-- add_part appends to an answer, for a page of a moving arc: the live count, the frozen
 -- count, and three letters. They are the stage (h live, c frozen, d released),
 -- whether the page is marked as imported, and whether the arc is closed.
--- pages: arc, page, ...
+local function add_part(answer, arc, page)
+  local move = arc .. ':' .. newest(tables)
+  local stage, n = string.sub(redis.call('HGET', P .. 'st', arc) or 'h', 1, 1), #answer
+  answer[n + 1] = count_of(live_of(arc), page)
+  answer[n + 2] = stage == 'c' and count_of(P .. 'x:' .. move, page)
+  answer[n + 3] = stage .. redis.call('SISMEMBER', P .. 'in:' .. move, page) .. 1 - redis.call('GETBIT', P .. 'coming', arc)
+end
+
+-- read_parts answers the part of each page. pages: arc, page, ...
 local function read_parts(pages)
   pages = unpacked(pages)
-  local answer, by = {'OK'}, newest(tables)
-  for i = 1, #pages, 2 do
-    local arc, page = pages[i], pages[i + 1]
-    local move = arc .. ':' .. by
-    local stage, n = string.sub(redis.call('HGET', P .. 'st', arc) or 'h', 1, 1), #answer
-    answer[n + 1] = count_of(live_of(arc), page)
-    answer[n + 2] = stage == 'c' and count_of(P .. 'x:' .. move, page)
-    answer[n + 3] = stage .. redis.call('SISMEMBER', P .. 'in:' .. move, page) .. 1 - redis.call('GETBIT', P .. 'coming', arc)
-  end
+  local answer = {'OK'}
+  for i = 1, #pages, 2 do add_part(answer, pages[i], pages[i + 1]) end
+  return answer
+end
+
+-- read_history answers the part of a page, the setting of the history and when it began, '' for
+-- none, the history, and 'missing' or 'corrupt' if it can't be read.
+local function read_history(arc, page)
+  local answer, all, broken = {'OK'}, {''}, {}
+  add_part(answer, arc, page)
+  if history then all, broken = histories(arc, {page}) end
+  local is_absent = not all or not answer[2] and is_missing(arc)
+  answer[5], answer[6] = history or '', all and all[1] or ''
+  answer[7] = is_absent and 'missing' or broken[1] and 'corrupt' or ''
   return answer
 end

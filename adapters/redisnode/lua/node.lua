@@ -15,13 +15,16 @@ local is_partition = string.find(P, '{', 1, true) ~= nil
 
 -- What the store says about itself. tables lists the tables that route ids, newest
 -- first, as "first window epoch;". pages is the number of pages that batches and count_pages
--- have counted.
-local T = redis.call('HMGET', STATE, 'node', 'fence', 'open', 'tables', 'deployment', 'format', 'pages')
+-- have counted. history is the setting of the history and when it began, false where none is
+-- kept. is_off tells that it was turned off.
+local T = redis.call('HMGET', STATE, 'node', 'fence', 'open', 'tables', 'deployment', 'format', 'pages', 'history')
 local fence, open, tables, pages = tonumber(T[2]), tonumber(T[3] or '0'), T[4], tonumber(T[7] or '0') or 0
+local is_off = T[8] == 'off'
+local history = not is_off and T[8]
 
--- FORMAT is the newest format of a store that these scripts read and write. A store
--- without one has format 1.
-local FORMAT = 1
+-- FORMAT is the newest format of a store that these scripts read and write: that of one with
+-- a history. One without has format 1, or none.
+local FORMAT = 2
 
 -- int writes a whole number of up to 2^53 as Redis reads it.
 local function int(n) return string.format('%d', n) end

@@ -32,7 +32,7 @@ local function fence_ring(deployment, epoch, change, document, window, list, par
       if left > 0 then return {'MOVING'} end
     end
     redis.call('HSET', STATE, 'node', ARGV[1], 'deployment', deployment, 'fence', epoch, 'change', change,
-      'format', FORMAT, 'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
+      'format', T[6] or '1', 'fenced', document, 'length', window, 'nexttables', list, 'nextcoming', incoming)
   end
   length = tonumber(window)
   local waiting = redis.pcall('ZRANGE', P .. 'pend', -1, -1)
@@ -64,13 +64,14 @@ local function quarantine(arc, by)
   if redis.call('EXISTS', live) == 1 then redis.call('RENAME', live, P .. 's:' .. arc .. ':' .. by) end
 end
 
--- quarantine_arcs also deletes the keys of the arcs. Broken keys do not stop a change
--- of the ring.
+-- quarantine_arcs also deletes the keys and the histories of the arcs. Broken ones do not
+-- stop a change of the ring.
 local function quarantine_arcs(arcs, by)
   local whole, all = pcall(days)
   for _, arc in ipairs(arcs) do
     quarantine(arc, by)
     for _, day in ipairs(whole and all or {}) do pcall(drop_keys, day, arc) end
+    pcall(forget_arc, arc)
   end
 end
 
@@ -194,10 +195,18 @@ local function keys_that_count(counter)
   return number, oldest or 0
 end
 
+-- number_of_letters is -1 if it is not known: earlier versions need no right to run ZCARD.
+local function number_of_letters()
+  local n = may_run('ZCARD') and redis.pcall('ZCARD', P .. 'dl')
+  if type(n) ~= 'number' then return -1 end
+  return n > 0 and is_partition and n - 1 or n
+end
+
 -- ring_summary answers the fence, the open epoch, the number of arcs that are coming, that
--- of the requests with a key and of all keys that count, the oldest day of these, and the
--- number of pages.
+-- of the requests with a key and of all keys that count, the oldest day of these, the
+-- number of pages, and those of the dead letters that are kept and that were dropped.
 local function ring_summary()
   local requests, records, oldest = keys_that_count(P .. 'kr'), keys_that_count(P .. 'kn')
-  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', P .. 'coming')), int(requests), int(records), int(oldest), int(pages)}
+  return {'OK', int(fence), int(open), int(redis.call('BITCOUNT', P .. 'coming')), int(requests), int(records), int(oldest), int(pages),
+    int(number_of_letters()), redis.call('HGET', STATE, 'dldropped') or '0'}
 end

@@ -1,5 +1,5 @@
 -- Leftovers of moves, found by the names of keys. kinds: c live, s quarantined,
--- o excess, x frozen, in marks, k idempotency keys.
+-- o excess, x frozen, in marks, k idempotency keys, h and hp histories.
 
 -- size is the number of pages of a hash, -1 where the key is none.
 local function size(key)
@@ -50,6 +50,8 @@ local function sweep(ended, since, arcs, cursor, limit)
       deleted = deleted + redis.call('UNLINK', key)
     elseif kind == 'k' and second ~= '' and not is_of(arcs, tonumber(second)) then
       deleted = deleted + drop_keys(first, second)
+    elseif kind == 'h' and second ~= '' and not is_of(arcs, tonumber(second)) or kind == 'hp' and not is_of(arcs, tonumber(first)) then
+      deleted = deleted + redis.call('UNLINK', key)
     end
   end
   answer[2], answer[3] = scanned[1] ~= '0' and scanned[1] or '', int(deleted)

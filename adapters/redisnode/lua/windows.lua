@@ -112,16 +112,18 @@ end
 
 -- heartbeat answers the time in milliseconds, the current window, and at most limit
 -- windows that wait to be closed: those before it, and those that are ahead. life is
--- that of a session in seconds. If the clocks disagree it only lists.
-local function heartbeat(life, limit, caller, most, arcs)
+-- that of a session in seconds, and letters_life that of a dead letter in milliseconds. If the
+-- clocks disagree it only lists.
+local function heartbeat(life, limit, caller, most, arcs, letters_life)
   if is_gone('pend') or is_gone('wins') then return {'MISSING'} end
   local w = int(current_window())
   if not skewed(caller, most) then
     redis.call('ZADD', P .. 'pend', w, w)
-    if not T[6] then redis.call('HSET', STATE, 'format', FORMAT) end
+    if not T[6] then redis.call('HSET', STATE, 'format', '1') end
     drop_sessions(life)
     if is_partition then drop_numbers() end
     drop_expired()
+    pcall(expire_letters, letters_life)
     count_pages(arcs)
   end
   local waiting = redis.call('ZRANGEBYSCORE', P .. 'pend', '(-inf', '(' .. w, 'LIMIT', 0, limit)
@@ -130,6 +132,14 @@ local function heartbeat(life, limit, caller, most, arcs)
     if is_ahead(later, most) then waiting[#waiting + 1] = later end
   end
   return {'OK', int(now()), w, unpack(waiting)}
+end
+
+-- waiting answers the newest limit windows before one that wait to be closed.
+local function waiting(before, limit)
+  if is_gone('pend') then return {'MISSING'} end
+  local all = redis.call('ZREVRANGEBYSCORE', P .. 'pend', '(' .. before, '(-inf', 'LIMIT', 0, limit)
+  table.insert(all, 1, 'OK')
+  return all
 end
 
 -- seal answers the final number of ids of a window, to survive a failover. grace and the life of an entry

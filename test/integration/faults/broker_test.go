@@ -14,7 +14,7 @@ func TestPublisherIsWhereCountsGo(t *testing.T) {
 	t.Parallel()
 	p := newPublication(t, nil)
 	in, f := p.feeds()
-	p.queueGrows(2)
+	p.sinkGrows(2)
 	p.resolve(f)
 	// On a machine that stands still a confirm may be late.
 	if n := len(p.Reports()); n > 0 && !strings.Contains(in.Logged(), "earlier publishers did not confirm") {
@@ -36,7 +36,7 @@ func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
 	proxy := p.through()
 	p.Env = append(p.Env, "FOOTFALL_PUBLISHER="+p.broker.URL(proxy.Addr, p.queue)+"&type=classic")
 	in, f := p.feeds()
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	// A busy machine may connect again, and declare the queue, before the next count.
 	for !strings.Contains(in.Logged(), "NO_ROUTE") {
 		proxy.Stall() // else a count may be deleted that is on its way into the queue
@@ -50,7 +50,7 @@ func TestAQueueThatIsDeletedLosesNoCount(t *testing.T) {
 		})
 	}
 	service.WaitFor(t, "the count is in the log", func() bool { return len(p.Reports()) > 0 })
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	p.resolve(f)
 }
 
@@ -81,7 +81,7 @@ func TestF26AQueueThatMayNotBeDeclaredSendsCountsToTheLog(t *testing.T) {
 	p.logGrows(2)
 	p.loggedOnce(in, "ACCESS_REFUSED")
 	p.broker.DeclareQueue(t, p.queue, map[string]any{"x-queue-type": "classic"})
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	p.resolve(f)
 }
 
@@ -95,11 +95,11 @@ func TestALostConfirmRepeatsTheCountUnderItsID(t *testing.T) {
 	p := newPublication(t, nil)
 	proxy := p.through()
 	in, f := p.feeds()
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	dropped, _ := proxy.DropReply(confirmMethod)
 	service.Await(t, "a confirm comes by", dropped)
 	service.WaitFor(t, "the count is in the log", func() bool { return len(p.Reports()) > 0 })
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	p.resolve(f)
 	queued := p.queued()
 	both := 0

@@ -48,7 +48,7 @@ func (p *publication) recovers(what string, heal func() error) {
 	p.T.Helper()
 	check.Must(p.T, heal())
 	well := time.Now()
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	// 15 s and a window are promised; a machine that is busy adds to that.
 	p.T.Logf("a count is in the queue %v after %s", time.Since(well).Round(100*time.Millisecond), what)
 }
@@ -66,7 +66,7 @@ func TestACountThatNothingTakesWaits(t *testing.T) {
 			p := newPublication(t, nil)
 			proxy := p.through()
 			in, f := p.feeds()
-			p.queueGrows(1)
+			p.sinkGrows(1)
 			// A folder in its place: it can't be opened again.
 			check.Must(t, os.Remove(p.CaptureLog()))
 			check.Must(t, os.Mkdir(p.CaptureLog(), 0o750))

@@ -176,9 +176,10 @@ func (s *senders) reset() (taken, refused int64) {
 	return s.taken.Swap(0), s.refused.Swap(0)
 }
 
-// wantAll fails the test unless ids were taken, and none refused, since the last reset.
+// wantAll fails the test unless ids are taken, and none was refused, since the last reset.
 func (s *senders) wantAll(t *testing.T, when string) {
 	t.Helper()
+	service.WaitFor(t, "an answer "+when, func() bool { return s.taken.Load()+s.refused.Load() > 0 })
 	if taken, refused := s.reset(); taken == 0 || refused > 0 {
 		t.Errorf("%s: %d ids were taken, and %d refused", when, taken, refused)
 	}

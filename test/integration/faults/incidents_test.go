@@ -52,7 +52,7 @@ func TestN4ABrokerThatIsAwayIsAReasonOfReadyz(t *testing.T) {
 	p := newPublication(t, nil)
 	proxy := p.through()
 	in, f := p.feeds()
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	const since = `rabbitmq is away since ` + moment + `; counts go to the capture log`
 	public := regexp.MustCompile(`^\{"status":"ready","reasons":\["` + since + `"\]\}$`)
 	admin := regexp.MustCompile(`^\{"status":"ready","reasons":\["` + strings.NewReplacer(
@@ -75,7 +75,7 @@ func TestN4ABrokerThatIsAwayIsAReasonOfReadyz(t *testing.T) {
 
 	check.Must(t, proxy.Accept())
 	service.WaitFor(t, "/readyz has no reason", func() bool { return ask(in.Public)+ask(in.Admin) == `{"status":"ready"}{"status":"ready"}` })
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	p.resolve(f)
 }
 
@@ -86,7 +86,7 @@ func TestN4TheLogSaysSinceWhenWindowsWait(t *testing.T) {
 	p := newPublication(t, nil)
 	proxy := p.through()
 	in, f := p.feeds()
-	p.queueGrows(1)
+	p.sinkGrows(1)
 	check.Must(t, os.RemoveAll(p.CaptureLog()))
 	check.Must(t, os.Mkdir(p.CaptureLog(), 0o750)) // a folder can't be opened for writing
 	proxy.Refuse()

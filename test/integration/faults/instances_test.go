@@ -34,7 +34,13 @@ func TestOnlyTheFirstStartNeedsEveryNode(t *testing.T) {
 // unknown, for every page. No read is lower than what was acknowledged before.
 func TestKillsOfInstancesAndNodesLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
+	service.EachListener(t, killsOfInstancesAndNodes)
+}
+
+func killsOfInstancesAndNodes(t *testing.T, env ...string) {
+	t.Parallel()
 	r := service.NewRing(t, 3)
+	r.Env = env
 	all, folders := r.StartAll(3)
 	c := service.NewTrafficOf(r, 21, all...)
 	c.Start(24, 3)

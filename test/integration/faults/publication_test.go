@@ -20,6 +20,8 @@ type publication struct {
 	*service.Deployment
 	broker *servers.RabbitMQ
 	queue  string
+	// taken are the counts that the publisher's sink has, by window.
+	taken func() map[string]service.Line
 }
 
 // newPublication is a deployment with windows of 2 s that knows the broker, or
@@ -31,7 +33,9 @@ func newPublication(t *testing.T, broker *servers.RabbitMQ) *publication {
 	}
 	queue := fmt.Sprint("counts.", t.Name(), ".", time.Now().UnixNano())
 	d := service.NewDeployment(t, "FOOTFALL_WINDOW=2s", "FOOTFALL_GRACE=100ms", "FOOTFALL_PUBLISHER="+broker.URL(broker.Addr, queue))
-	return &publication{d, broker, queue}
+	p := &publication{Deployment: d, broker: broker, queue: queue}
+	p.taken = p.queued
+	return p
 }
 
 // through makes the service know the broker by the address of a proxy.
@@ -66,32 +70,32 @@ func (p *publication) queued() map[string]service.Line {
 	return all
 }
 
-// everything is what the queue and the log have together: one number a window.
+// everything is what the sink and the log have together: one number a window.
 func (p *publication) everything() map[string]service.Line {
 	p.T.Helper()
-	all := p.queued()
+	all := p.taken()
 	for id, l := range p.Reports() {
 		if other, ok := all[id]; ok && other.Count != l.Count {
-			p.T.Fatalf("window %s has the count %d in the queue and %d in the log", id, other.Count, l.Count)
+			p.T.Fatalf("window %s has the count %d in the sink and %d in the log", id, other.Count, l.Count)
 		}
 		all[id] = l
 	}
 	return all
 }
 
-// logGrows and queueGrows wait for n counts more than there are.
+// logGrows and sinkGrows wait for n counts more than there are.
 func (p *publication) logGrows(n int) {
 	p.T.Helper()
 	before := len(p.Reports())
 	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the log", n), func() bool { return len(p.Reports()) >= before+n })
 }
 
-func (p *publication) queueGrows(n int) {
+func (p *publication) sinkGrows(n int) {
 	p.T.Helper()
-	before := len(p.queued())
-	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the queue", n), func() bool {
+	before := len(p.taken())
+	service.WaitFor(p.T, fmt.Sprintf("%d more counts are in the sink", n), func() bool {
 		time.Sleep(100 * time.Millisecond) // each look is a connection
-		return len(p.queued()) >= before+n
+		return len(p.taken()) >= before+n
 	})
 }
 

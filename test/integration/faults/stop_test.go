@@ -44,6 +44,11 @@ func begin(t *testing.T, listener, method, path, body string) (answer func() (st
 // goes on.
 func TestX3AStopWithABatchInDoubtIsClean(t *testing.T) {
 	t.Parallel()
+	service.EachListener(t, stopInDoubt)
+}
+
+func stopInDoubt(t *testing.T, env ...string) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		doubts  int // requests in doubt before the signal
@@ -52,7 +57,7 @@ func TestX3AStopWithABatchInDoubtIsClean(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := service.NewRing(t, 1)
-			r.Env = []string{"FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms"} // windows are closed all the time
+			r.Env = append([]string{"FOOTFALL_WINDOW=1s", "FOOTFALL_GRACE=100ms"}, env...) // windows are closed all the time
 			d := r.Deployment()
 			in := d.Start()
 			r.MustVisit(in, "home")
@@ -64,18 +69,20 @@ func TestX3AStopWithABatchInDoubtIsClean(t *testing.T) {
 			}
 			var answers []func() int
 			for range c.flights {
-				answers = append(answers, begin(t, in.Public, http.MethodPost, "/visit/home", ""))
+				answers = append(answers, begin(t, in.Counts, http.MethodPost, "/visit/home", ""))
 			}
 			if c.flights > 0 {
 				answers = append(answers,
-					begin(t, in.Public, http.MethodPost, "/visits", `[{"page_id":"home"}]`),
-					begin(t, in.Public, http.MethodGet, "/api/verve/accept?id=7", ""),
-					begin(t, in.Public, http.MethodGet, "/visits/home", ""),
+					begin(t, in.Counts, http.MethodPost, "/visits", `[{"page_id":"home"}]`),
+					begin(t, in.Counts, http.MethodGet, "/api/verve/accept?id=7", ""),
+					begin(t, in.Counts, http.MethodGet, "/visits/home", ""),
 					begin(t, in.Admin, http.MethodPut, "/pages/set", `{"count":7}`),
 					begin(t, in.Admin, http.MethodGet, "/pages", ""))
 			}
 			// All of it has been read when a later connection is served.
-			check.Equal(t, begin(t, in.Public, http.MethodGet, "/healthz", "")(), http.StatusOK, "health")
+			for _, listener := range []string{in.Counts, in.Public} {
+				check.Equal(t, begin(t, listener, http.MethodPost, "/visit/%00", "")(), http.StatusBadRequest, "a later request")
+			}
 			at := time.Now()
 			check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
 			for i, answer := range answers {

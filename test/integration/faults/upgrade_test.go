@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -49,8 +50,9 @@ func TestUpgradeAndDowngradeUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	m.check()
 }
 
-// P1, P5, P6, U17: each version runs alone on a store that it or the other one has made. The
-// last windows of an instance are published by the next one.
+// P1, P5, P6, P11, U17: each version runs alone on a store that it or the other one has made. The
+// last windows of an instance are published by the next one. The way back from a version with history is
+// to turn that off. It stays off after that.
 func TestUpgradeAndDowngradeOfAStoreLoseNothing(t *testing.T) {
 	t.Parallel()
 	older := service.OlderProgram(t)
@@ -70,9 +72,17 @@ func TestUpgradeAndDowngradeOfAStoreLoseNothing(t *testing.T) {
 						r.MustVisit(in, "home")
 					}
 					check.Equal(t, in.Visits("home"), 10*int64(i+1), "visits")
-					if i < len(programs)-1 {
-						in.Kill()
+					if i == len(programs)-1 {
+						if program != older {
+							in.Administer("GET", "/history", "").Want(t, http.StatusOK, `"history":"off"`)
+						}
+						break
 					}
+					if program != older {
+						in = turnsHistoryOff(d, in, older, nodes == 0)
+						wantNoHistory(r)
+					}
+					in.Kill()
 				}
 				acked, _, doubt := ids.Totals() // a busy machine leaves some in doubt
 				service.WaitFor(t, "all ids are in published counts", func() bool { return service.Total(d.Reports()) >= acked })
@@ -81,6 +91,37 @@ func TestUpgradeAndDowngradeOfAStoreLoseNothing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// turnsHistoryOff turns the history of a deployment off, so that the older version reads the store. Before that it refuses
+// one that is embedded. In Redis it looks at no format, which later versions without history do.
+func turnsHistoryOff(d *service.Deployment, in *service.Instance, older string, embedded bool) *service.Instance {
+	d.T.Helper()
+	if embedded {
+		in.Administer("GET", "/history", "").Want(d.T, http.StatusOK, `"since":"20`)
+		in.Kill()
+		newer := d.Program
+		d.Program = older
+		refused := d.Launch()
+		service.Await(d.T, "the older version ends", refused.Done)
+		if log := refused.Logged(); !strings.Contains(log, "is of another format: version \"2\"") {
+			d.T.Errorf("%v:\n%s\nwant a refusal of format 2", refused.Cmd.ProcessState, log)
+		}
+		d.Program = newer
+		in = d.Start()
+	}
+	in.MustTool("history", "set", "off")
+	return in
+}
+
+// wantNoHistory waits until no server has a key of a history.
+func wantNoHistory(r *service.Ring) {
+	r.T.Helper()
+	for i := range r.Servers {
+		service.WaitFor(r.T, "the keys of the history are deleted", func() bool {
+			return len(check.Value(r.Do(i, "keys", "ff:h*").StringSlice())(r.T)) == 0
+		})
 	}
 }
 

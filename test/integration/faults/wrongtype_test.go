@@ -54,7 +54,7 @@ func TestAFullCounterIsRefusedAlone(t *testing.T) {
 	in := r.Start()
 	pages := []string{"a", "full", "b"}
 	r.MustVisit(in, "full")
-	r.Do(0, "hset", r.ArcKey(0, "full"), "full", math.MaxInt64)
+	r.Do(0, "hset", r.ArcKey(0, "full"), "full", int64(math.MaxInt64))
 	all := r.Results(r.Bulk(in, pages))
 	if all[0].Status != "success" || all[1].Error != "overflow" || all[2].Status != "success" {
 		t.Errorf("%+v", all)

@@ -2,15 +2,12 @@ package process_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,47 +17,17 @@ import (
 
 	"footfall/test/check"
 	"footfall/test/integration/service"
-	"footfall/test/servers"
 )
 
-// startBalancer runs HAProxy in front of an instance with the configuration of the stack,
-// but for its addresses, and with a hundredth of its connections: 80 for callers and two
-// more, of which one source has 20. status is where it says how it is.
+// startBalancer runs HAProxy in front of an instance with the configuration of the stack, but
+// with a hundredth of its connections: 80 for callers and two more, of which one source has
+// 20. status is where it says how it is.
 func startBalancer(t *testing.T, in *service.Instance) (url, status string) {
 	t.Helper()
-	text := string(check.Value(os.ReadFile("../../../deploy/haproxy/haproxy.cfg"))(t))
-	addr, statusAddr := servers.FreeAddr(t), servers.FreeAddr(t)
-	for _, change := range [][2]string{
-		{"maxconn 8192", "maxconn 82"},
-		{"maxconn 8000", "maxconn 80"},
-		{"gt 2048", "gt 20"},
-		{"gt 2304", "gt 22"},
-		{"bind :8000", "bind " + addr},
-		{"bind :8404", "bind " + statusAddr},
-		{"server-template footfall 8 footfall:8000", "server footfall1 " + strings.TrimPrefix(in.Public, "http://")},
-	} {
-		check.Equal(t, strings.Count(text, change[0]), 1, "places with %q in the configuration", change[0])
-		text = strings.Replace(text, change[0], change[1], 1)
-	}
-	file := filepath.Join(t.TempDir(), "haproxy.cfg")
-	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
-	var log strings.Builder
-	cmd := exec.CommandContext(context.Background(), "haproxy", "-f", file)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	check.Must(t, cmd.Start(), "start haproxy (scripts/install-test-servers installs it on Debian)")
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	service.WaitFor(t, "the balancer serves", func() bool {
-		got, err := service.Request(clientFrom(t, "127.0.0.1"), http.MethodGet, "http://"+addr+"/healthz", "")
-		return err == nil && got.Status == http.StatusOK
-	})
-	return "http://" + addr, "http://" + statusAddr
+	config := string(check.Value(os.ReadFile("../../../deploy/haproxy/haproxy.cfg"))(t))
+	b := service.StartBalancer(t, in, service.ReplaceOnce(t, config, "maxconn 8192", "maxconn 82", "maxconn 8000", "maxconn 80",
+		"gt 2048", "gt 20", "gt 2304", "gt 22"))
+	return b.URL, b.Status
 }
 
 // S12: one source opens as many connections as it can, and keeps them. It gets a quarter of
@@ -114,6 +81,42 @@ func TestS12HealthIsSeenWhileCallersHaveAllConnectionsOfTheBalancer(t *testing.T
 		got.Want(t, http.StatusOK, want)
 	}
 	in.MustTool("healthcheck")
+}
+
+// The balancer sends what is asked for most to the ingest listener, and all else, as requests
+// with a large header, to the public one. Where there is no ingest listener, that gets all.
+func TestTheBalancerSendsToTheIngestListenerWhatItServes(t *testing.T) {
+	t.Parallel()
+	service.EachListener(t, func(t *testing.T, env ...string) {
+		balancer, status := startBalancer(t, service.NewDeployment(t, append(env, "FOOTFALL_TRUSTED_PROXIES=127.0.0.1")...).Start())
+		for _, c := range []struct {
+			method, path, body string
+			want               int
+		}{
+			{"POST", "/visit/a/b", "", 200},
+			{"POST", "/api/v1/counter/visit/a%2Fb", "", 200},
+			{"POST", "/visits", `[{"page_id":"a/b"}]`, 200},
+			{"GET", "/visits/a/b", "", 200},
+			{"GET", "/visits?page_id=a/b", "", 200},
+			{"GET", "/visits/a/badge.svg", "", 200},
+			{"GET", "/visits/a/history?from=x", "", 400},
+			{"GET", "/api/verve/accept?id=1", "", 200},
+			{"GET", "/readyz", "", 200},
+			{"GET", "/nothing", "", 404},
+		} {
+			client := clientFrom(t, "127.0.0.1")
+			for _, large := range []string{"x", strings.Repeat("x", 20<<10)} {
+				got, err := service.Request(client, c.method, balancer+c.path, c.body, "X-Large", large)
+				check.Must(t, err, "%s %s", c.method, c.path)
+				got.Want(t, c.want)
+			}
+		}
+		got, err := service.Request(clientFrom(t, "127.0.0.1"), http.MethodGet, balancer+"/visits/a/b", "")
+		check.Must(t, err)
+		got.Want(t, http.StatusOK, `"visits":6,`)
+		up := map[bool]string{true: "1", false: "0"}[len(env) > 0]
+		service.MustSend(t, http.MethodGet, status+"/metrics", "").Want(t, http.StatusOK, `haproxy_backend_active_servers{proxy="ingest"} `+up)
+	})
 }
 
 // checksOf is how often the instance has said that it is ready.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -36,7 +37,10 @@ func TestN12ReadyNamesWhatTheServiceRunsWith(t *testing.T) {
 		check.Equal(t, line["admin_listen"], any(strings.TrimPrefix(in.Admin, "http://")), "the admin listener")
 		version, err := c.d.Command(t.Context(), "version").Output()
 		check.Must(t, err)
-		check.Equal(t, line["version"], any(strings.TrimSpace(string(version))), "the version")
+		if got := fmt.Sprint(line["version"], " (commit "); !strings.HasPrefix(string(version), got) {
+			t.Errorf("version %q does not begin with %q", version, got)
+		}
+		check.Equal(t, strings.Contains(in.Metrics(), fmt.Sprintf(`footfall_build_info{goversion=%q,revision=`, runtime.Version())), true, "the build in the metrics")
 	}
 }
 
@@ -45,7 +49,7 @@ func TestN12EveryBuildHasAVersion(t *testing.T) {
 	t.Parallel()
 	out, err := service.NewDeployment(t).Command(t.Context(), "version").Output()
 	check.Must(t, err)
-	if got := strings.TrimSpace(string(out)); !regexp.MustCompile(`-20[0-9]{12}(-[0-9a-f]{12})?(\+dirty)?$`).MatchString(got) {
+	if got, _, _ := strings.Cut(string(out), " ("); !regexp.MustCompile(`-20[0-9]{12}(-[0-9a-f]{12})?(\+dirty)?$`).MatchString(got) {
 		t.Errorf("version %q has no date", got)
 	}
 }

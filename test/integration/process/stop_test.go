@@ -49,8 +49,8 @@ func TestSIGTERMWaitsForNoSilentClient(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			in := service.NewDeployment(t).Start()
-			for _, listener := range []string{in.Public, in.Admin} {
+			in := service.NewDeployment(t, service.Ingest).Start()
+			for _, listener := range []string{in.Public, in.Counts, in.Admin} {
 				conn := dial(t, listener, c.text)
 				if strings.Contains(c.name, "request") {
 					answer(t, conn)
@@ -58,6 +58,7 @@ func TestSIGTERMWaitsForNoSilentClient(t *testing.T) {
 			}
 			// All of it has been read when a later connection is served.
 			answer(t, dial(t, in.Public, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+			answer(t, dial(t, in.Counts, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 			answer(t, dial(t, in.Admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 			begin := time.Now()
 			in.Stop()
@@ -72,14 +73,19 @@ func TestSIGTERMWaitsForNoSilentClient(t *testing.T) {
 // P10: a request whose body is on its way at SIGTERM is answered, and counted.
 func TestSIGTERMAnswersARequestInFlight(t *testing.T) {
 	t.Parallel()
-	d := service.NewDeployment(t)
+	service.EachListener(t, answersARequestInFlight)
+}
+
+func answersARequestInFlight(t *testing.T, env ...string) {
+	t.Parallel()
+	d := service.NewDeployment(t, env...)
 	in := d.Start()
 	const body = `[{"page_id":"home"}]`
-	conn := dial(t, in.Public, "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n"+body[:10])
-	answer(t, dial(t, in.Public, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	conn := dial(t, in.Counts, "POST /visits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n"+body[:10])
+	answer(t, dial(t, in.Counts, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	check.Must(t, in.Cmd.Process.Signal(syscall.SIGTERM))
 	service.WaitFor(t, "the listener is closed", func() bool {
-		c, err := net.Dial("tcp", strings.TrimPrefix(in.Public, "http://"))
+		c, err := net.Dial("tcp", strings.TrimPrefix(in.Counts, "http://"))
 		if err == nil {
 			c.Close()
 		}

@@ -66,7 +66,8 @@ func TestN7ATerminalAsksForTheIDAgain(t *testing.T) {
 			t.Fatalf("after %q the ring is %+v", typed, st)
 		}
 	}
-	if out, err := onTerminal(t, in, node+"\n", "ring", "remove", node, "--accept-loss"); err != nil || !strings.Contains(out, "to abandon, type "+node+": ") {
+	out, err := service.Insist(t, func() (string, error) { return onTerminal(t, in, node+"\n", "ring", "remove", node, "--accept-loss") })
+	if err != nil || !strings.Contains(out, "to abandon, type "+node+": ") {
 		t.Errorf("after its id: %v, %s", err, out)
 	}
 	if st := in.Ring(); len(st.Losses) != 1 {
@@ -81,7 +82,10 @@ func TestN7YesIsTheAnswer(t *testing.T) {
 	in := r.Start()
 	node := in.Ring().ID(r.Seeds[1])
 	r.Servers[1].Kill()
-	if out, err := onTerminal(t, in, "", "ring", "remove", node, "--accept-loss", "--yes"); err != nil || strings.Contains(out, "to abandon, type") {
+	out, err := service.Insist(t, func() (string, error) {
+		return onTerminal(t, in, "", "ring", "remove", node, "--accept-loss", "--yes")
+	})
+	if err != nil || strings.Contains(out, "to abandon, type") {
 		t.Errorf("%v, %s", err, out)
 	}
 	check.Equal(t, len(in.Ring().Losses), 1, "losses")

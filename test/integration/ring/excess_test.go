@@ -18,7 +18,7 @@ import (
 // maximum, the excess is reported exactly, and the next change is possible.
 func TestS2CountsThatOverflowDoNotHoldUpAMove(t *testing.T) {
 	t.Parallel()
-	const most, half, live = 1<<63 - 1, 1 << 62, 1<<62 + 12345
+	const most, half, live int64 = 1<<63 - 1, 1 << 62, 1<<62 + 12345
 	r := service.NewRing(t, 2, "--appendfsync", "everysec")
 	in := r.Start()
 	third := r.AddServer("--appendfsync", "everysec")
@@ -44,7 +44,7 @@ func TestS2CountsThatOverflowDoNotHoldUpAMove(t *testing.T) {
 	for page, arc := range pages {
 		if coming[arc] {
 			moved++
-			r.Do(2, "hset", fmt.Sprintf("ff:c:%d", arc), page, strconv.Itoa(live))
+			r.Do(2, "hset", fmt.Sprintf("ff:c:%d", arc), page, strconv.FormatInt(live, 10))
 		}
 	}
 	for _, arc := range pages {

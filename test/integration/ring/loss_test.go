@@ -98,7 +98,8 @@ func TestWhatHadNotLeftForALostServerCountsOn(t *testing.T) {
 		}
 	}
 	id := st.ID(fourth.Addr)
-	if out, err := in.Tool("ring", "remove", id, "--accept-loss"); err != nil || !strings.Contains(out, `"left":0`) {
+	out, err := service.Insist(t, func() (string, error) { return in.Tool("ring", "remove", id, "--accept-loss") })
+	if err != nil || !strings.Contains(out, `"left":0`) {
 		t.Fatalf("%v %s", err, out)
 	}
 	lost := 0

@@ -19,11 +19,7 @@ var shared struct {
 // it. Each uses a queue of its own.
 func SharedBroker(t testing.TB) *servers.RabbitMQ {
 	t.Helper()
-	shared.once.Do(func() {
-		if shared.broker, shared.err = servers.OpenRabbitMQ(); shared.err == nil {
-			shared.err = shared.broker.Start()
-		}
-	})
+	shared.once.Do(func() { shared.broker, shared.err = servers.RunRabbitMQ() })
 	check.Must(t, shared.err)
 	return shared.broker
 }

@@ -89,11 +89,12 @@ func (in *Instance) Moved() {
 // says of the arcs that are left.
 func (in *Instance) MovedWithin(limit time.Duration) {
 	in.t.Helper()
-	moves := in.Ring().Moves
+	moves, rest := in.Ring().Moves, 20*time.Millisecond
 	for deadline := time.Now().Add(limit); moves.Left > 0; moves = in.Ring().Moves {
 		if time.Now().After(deadline) {
 			in.t.Fatalf("%d arcs are not moved after %v, and these can't be: %+v", moves.Left, limit, moves.Stuck)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(rest)
+		rest = min(rest*5/4, 250*time.Millisecond) // a look is work for every node
 	}
 }

@@ -102,16 +102,38 @@ func MustSend(t testing.TB, method, address, body string, headers ...string) Rep
 	return check.Value(Request(c, method, address, body, headers...))(t)
 }
 
-// Get reads a path of the public listener.
+// Ingest are settings with an ingest listener, which then gets the requests that it serves.
+const Ingest = "FOOTFALL_INGEST_LISTEN=127.0.0.1:0"
+
+// EachListener runs a test for the listeners to which visits and ids can be sent, each with
+// the settings that it needs.
+func EachListener(t *testing.T, run func(t *testing.T, env ...string)) {
+	t.Helper()
+	t.Run("public", func(t *testing.T) { run(t) })
+	t.Run("ingest", func(t *testing.T) { run(t, Ingest) })
+}
+
+// to is the listener for a request, with its path.
+func (in *Instance) to(method, path string) string {
+	route, _, _ := strings.Cut(path, "?")
+	switch {
+	case strings.HasPrefix(path, "/visit/"), route == "/visits" && method == http.MethodPost, route == "/api/verve/accept",
+		strings.HasPrefix(path, "/visits/") && !strings.HasSuffix(route, "/history") && !strings.HasSuffix(route, "/badge.svg"):
+		return in.Counts + path
+	}
+	return in.Public + path
+}
+
+// Get reads a path.
 func (in *Instance) Get(path string) Reply {
 	in.t.Helper()
-	return MustSend(in.t, http.MethodGet, in.Public+path, "")
+	return MustSend(in.t, http.MethodGet, in.to(http.MethodGet, path), "")
 }
 
 // Record records one visit.
 func (in *Instance) Record(page string) Reply {
 	in.t.Helper()
-	return MustSend(in.t, http.MethodPost, in.Public+"/visit/"+url.PathEscape(page), "")
+	return MustSend(in.t, http.MethodPost, in.Counts+"/visit/"+url.PathEscape(page), "")
 }
 
 // Visits reads the number of a page. It ends the test when there is none.
@@ -141,7 +163,7 @@ func (in *Instance) Metrics() string {
 // net/http repeats such requests by itself on a connection that was used before.
 func AskOnce(in *Instance, path, key, body string) Reply {
 	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	got, _ := Request(c, http.MethodPost, in.Public+path, body, "Idempotency-Key", key)
+	got, _ := Request(c, http.MethodPost, in.to(http.MethodPost, path), body, "Idempotency-Key", key)
 	return got
 }
 
@@ -166,7 +188,7 @@ func Accept(t testing.TB, in *Instance, id int, endpoint string) {
 func accept(c *http.Client, in *Instance, id int, endpoint string, slow time.Duration) (err error) {
 	waited := false
 	for range 10 {
-		got, _ := Request(c, http.MethodGet, in.Public+AcceptPath(fmt.Sprint(id), endpoint), "")
+		got, _ := Request(c, http.MethodGet, in.Counts+AcceptPath(fmt.Sprint(id), endpoint), "")
 		if got.Status == http.StatusOK && got.Body == "ok" {
 			return nil
 		}

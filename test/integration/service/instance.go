@@ -1,14 +1,18 @@
 package service
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 
+	"footfall/domain/publishing"
 	"footfall/test/check"
 )
 
@@ -31,13 +35,25 @@ func (in *Instance) AwaitEnd() {
 // ResidentKB is the memory that the process holds.
 func (in *Instance) ResidentKB() int {
 	in.t.Helper()
+	return in.statusKB("VmRSS:")
+}
+
+// OwnKB is ResidentKB without the pages of files, such as those of the program: they are
+// shared, and the kernel takes them back when it needs them.
+func (in *Instance) OwnKB() int {
+	in.t.Helper()
+	return in.statusKB("RssAnon:")
+}
+
+func (in *Instance) statusKB(name string) int {
+	in.t.Helper()
 	status := check.Value(os.ReadFile(fmt.Sprintf("/proc/%d/status", in.Cmd.Process.Pid)))(in.t)
 	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if text, ok := strings.CutPrefix(line, name); ok {
 			return check.Value(strconv.Atoi(strings.Fields(text)[0]))(in.t)
 		}
 	}
-	in.t.Fatal("no VmRSS")
+	in.t.Fatal("no ", name)
 	return 0
 }
 
@@ -55,10 +71,21 @@ func (in *Instance) ToolCommand(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// MustTool is Tool for a command that is to succeed. Otherwise it ends the test.
+// Insist runs a command again and again while a node did not answer it in time, and nothing was changed: nodes on a
+// busy machine are late. It returns what the command printed last.
+func Insist(t testing.TB, run func() (string, error)) (out string, err error) {
+	t.Helper()
+	WaitFor(t, "the nodes answer a command", func() bool {
+		out, err = run()
+		return err == nil || !strings.Contains(out, "Nothing was changed") || !strings.Contains(out, "no answer in time")
+	})
+	return out, err
+}
+
+// MustTool is Tool for a command that is to succeed, with Insist. Otherwise it ends the test.
 func (in *Instance) MustTool(args ...string) string {
 	in.t.Helper()
-	out, err := in.Tool(args...)
+	out, err := Insist(in.t, func() (string, error) { return in.Tool(args...) })
 	if err != nil {
 		in.t.Fatalf("%v: %v\n%s", args, err, out)
 	}
@@ -74,6 +101,23 @@ func (in *Instance) ToolFails(parts []string, args ...string) {
 			in.t.Errorf("%v: %v %s, want a failure that says %q", args, err, out, part)
 		}
 	}
+}
+
+// FailedCallbacks are those that a command lists. It is run again while nodes are late.
+func (in *Instance) FailedCallbacks(args ...string) (all []publishing.FailedCallback) {
+	in.t.Helper()
+	var out []byte
+	WaitFor(in.t, "failed callbacks are listed", func() (ok bool) {
+		var err error
+		out, err = in.ToolCommand(append([]string{"callbacks", "list"}, args...)...).Output()
+		return err == nil
+	})
+	for lines := json.NewDecoder(bytes.NewReader(out)); lines.More(); {
+		var c publishing.FailedCallback
+		check.Must(in.t, lines.Decode(&c))
+		all = append(all, c)
+	}
+	return all
 }
 
 // Exited fails the test unless the process ends, or has ended, with the code 0.

@@ -4,6 +4,7 @@ package service
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,15 +26,15 @@ import (
 
 // programs are the binaries under test. Each is built when a test first needs it.
 type programs struct {
-	normal, fault func() string
-	older         func() (string, error)
+	normal, fault   func() string
+	older, previous func() (string, error)
 }
 
 var built programs //nolint:gochecknoglobals // built once for all tests of a folder
 
 var other = flag.String("service.program", "", "a program to test instead: an older version shows which tests fail without a change") //nolint:gochecknoglobals // a flag of the tests
 
-// Program is the path of the program as users build it.
+// Program is the path of the program as users build it. Make builds it without the profile.
 func Program() string {
 	if *other != "" {
 		return *other
@@ -66,7 +67,10 @@ func Main(m *testing.M) int {
 			return path
 		})
 	}
-	built = programs{build("footfall", "footfall", "build"), build("faulty", "footfall/bootstrap", "test", "-c"), sync.OnceValues(func() (string, error) { return buildOlder(dir) })}
+	at := func(commit string) func() (string, error) {
+		return sync.OnceValues(func() (string, error) { return buildOlder(dir, commit) })
+	}
+	built = programs{build("footfall", "footfall", "build"), build("faulty", "footfall/bootstrap", "test", "-c"), at(olderCommit), at(previousCommit)}
 	// The tests wait for clocks and processes more than they compute.
 	flag.Parse()
 	_ = flag.Set("test.parallel", "12")
@@ -79,6 +83,7 @@ type Instance struct {
 	deployment  *Deployment
 	Cmd         *exec.Cmd
 	Public      string // http://host:port
+	Counts      string // the ingest listener if the settings have one, or else Public
 	Admin       string
 	Ready       chan struct{} // closed when it says that it is
 	Done        chan struct{} // closed when the process has ended
@@ -105,12 +110,12 @@ func NewDeployment(t testing.TB, env ...string) *Deployment {
 func (d *Deployment) CaptureLog() string { return filepath.Join(d.Dir, "unique_id_capture.log") }
 
 // Command is the program with the deployment's environment, and no other
-// setting of Footfall.
+// setting of Footfall or of its collector.
 func (d *Deployment) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.Program, args...)
 	cmd.Dir = d.Dir
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "FOOTFALL_") {
+		if !strings.HasPrefix(e, "FOOTFALL_") && !strings.HasPrefix(e, "GOGC=") { // make sets that for the tests themselves
 			cmd.Env = append(cmd.Env, e)
 		}
 	}
@@ -158,12 +163,14 @@ func (in *Instance) follow(stderr io.Reader) {
 		in.log.WriteString(lines.Text() + "\n")
 		in.mu.Unlock()
 		var line struct {
-			Msg         string `json:"msg"`
-			Listen      string `json:"listen"`
-			AdminListen string `json:"admin_listen"`
+			Msg          string `json:"msg"`
+			Listen       string `json:"listen"`
+			IngestListen string `json:"ingest_listen"`
+			AdminListen  string `json:"admin_listen"`
 		}
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
 			in.Public, in.Admin = "http://"+line.Listen, "http://"+line.AdminListen
+			in.Counts = "http://" + cmp.Or(line.IngestListen, line.Listen)
 			in.releaseOnce.Do(func() { close(in.Ready) })
 		}
 	}

@@ -26,7 +26,8 @@ type Ring struct {
 	Store   string   // the URL of another store than one of the Seeds
 	Env     []string
 	Client  *http.Client
-	Lone    bool       // every request has a connection of its own: the client repeats none
+	Lone    bool // every request has a connection of its own: the client repeats none
+	start   func(testing.TB, ...string) *servers.Redis
 	mu      sync.Mutex // for changes of Servers beside Ask
 }
 
@@ -50,7 +51,7 @@ func NewClusterRing(t testing.TB, c *servers.Cluster, query string) *Ring {
 }
 
 func newRing(t testing.TB, n int, start func(testing.TB, ...string) *servers.Redis, args []string) *Ring {
-	r := &Ring{T: t, Client: NewClient()}
+	r := &Ring{T: t, Client: NewClient(), start: start}
 	t.Cleanup(r.Client.CloseIdleConnections)
 	for range n {
 		s := start(t, args...)
@@ -60,9 +61,9 @@ func newRing(t testing.TB, n int, start func(testing.TB, ...string) *servers.Red
 	return r
 }
 
-// AddServer starts a server that the ring does not know yet.
+// AddServer starts a server like the others that the ring does not know yet.
 func (r *Ring) AddServer(args ...string) *servers.Redis {
-	s := servers.StartRedis(r.T, args...)
+	s := r.start(r.T, args...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Servers = append(slices.Clone(r.Servers), s)
@@ -104,7 +105,7 @@ func (r *Ring) Start() *Instance {
 
 // Ask sends one request. V19: no answer may name the address of a node.
 func (r *Ring) Ask(in *Instance, method, path, body string) Reply {
-	got, err := Request(r.Client, method, in.Public+path, body)
+	got, err := Request(r.Client, method, in.to(method, path), body)
 	if err != nil && method != http.MethodPost && !r.Lone { // the client repeats others, and one may have arrived
 		got.Outcome = chaos.Unknown
 	}
@@ -139,7 +140,7 @@ func (r *Ring) MustVisit(in *Instance, page string) {
 	r.T.Helper()
 	key, late := fmt.Sprint(page, time.Now().UnixNano()), false
 	WaitFor(r.T, "a visit of "+page, func() bool {
-		got, _ := Request(r.Client, http.MethodPost, in.Public+"/visit/"+url.PathEscape(page), "", "Idempotency-Key", key)
+		got, _ := Request(r.Client, http.MethodPost, in.Counts+"/visit/"+url.PathEscape(page), "", "Idempotency-Key", key)
 		if late = late || got.Took > groupcommit.Deadline/2; got.Status != http.StatusOK && !late {
 			r.T.Fatalf("%s: %d %s", got.Request, got.Status, got.Body)
 		}

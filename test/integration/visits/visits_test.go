@@ -10,9 +10,12 @@ import (
 
 // P1, P2, V1, V2, V4, V7, V8, V9, V10: writers and a reader at full load while the program
 // is killed again and again. The reads take nothing away (V7).
-func TestKillsUnderLoadLoseAndDoubleNothing(t *testing.T) {
+func TestKillsUnderLoadLoseAndDoubleNothing(t *testing.T) { service.EachListener(t, killsUnderLoad) }
+
+func killsUnderLoad(t *testing.T, env ...string) {
 	const kills = 6
 	r := service.NewRing(t, 0)
+	r.Env = env
 	d := r.Deployment()
 	in := d.Start()
 	c := service.NewTrafficOf(r, 20, in)
@@ -37,8 +40,11 @@ func TestKillsUnderLoadLoseAndDoubleNothing(t *testing.T) {
 
 // V23, P10: requests in flight at SIGTERM are answered, what was answered is
 // stored, and the exit code is 0.
-func TestSIGTERMDrains(t *testing.T) {
+func TestSIGTERMDrains(t *testing.T) { service.EachListener(t, drains) }
+
+func drains(t *testing.T, env ...string) {
 	r := service.NewRing(t, 0)
+	r.Env = env
 	d := r.Deployment()
 	in := d.Start()
 	c := service.NewTrafficOf(r, 20, in)

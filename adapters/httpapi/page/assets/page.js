@@ -1,27 +1,20 @@
 // Keeps the page at / up to date by GET /events while its tab can be seen. Without
 // the stream, the page stays as the server rendered it.
 
+import { refresh } from "./chart.js";
+import { drawn, element, exact, grouped } from "./draw.js";
+
 const status = document.getElementById("status");
-const rows = new Map([...document.querySelectorAll("#pages tr[data-page]")].map((tr) => [tr.dataset.page, tr]));
+const rowsOf = (page) => new Map([...page.querySelectorAll("#pages tr[data-page]")].map((tr) => [tr.dataset.page, tr]));
+let rows = rowsOf(document);
 const windows = new Map(); // id -> window
 const shown = 60; // windows, and bars of the chart
 const width = 600, height = 120; // of the chart
 
-const element = (name, properties = {}, ...children) => {
-  const e = Object.assign(document.createElement(name), properties);
-  e.append(...children);
-  return e;
-};
-const drawn = (name, attributes, ...children) => {
-  const e = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
-  e.append(...children);
-  return e;
-};
-const grouped = (digits) => String(digits).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-// Counts have 63 bits and JavaScript's numbers 53, so counts keep their source text.
-const exact = (key, value, context) => ((key === "visits" || key === "count") && context?.source) || value;
 const clock = (time) => time.slice(11, 19);
+
+const now = () => Date.now() + ahead;
+const charts = (pages) => refresh(pages, (page) => rows.get(page), now);
 
 function showVisits({ results }) {
   for (const r of results) {
@@ -35,7 +28,35 @@ function showVisits({ results }) {
     count.classList.remove("changed");
     void count.offsetWidth; // restarts the animation
     count.classList.add("changed");
+    charts([r.page_id]);
   }
+}
+
+// Where no page is named, the table is the list of the most visited ones. A new list is taken from
+// the page as the server renders it.
+const list = document.getElementById("pages");
+let newest = list.dataset.top;
+
+async function showTop() {
+  if (newest === undefined || document.hidden) return;
+  const answer = await fetch("pages/top?limit=10", { signal: AbortSignal.timeout(10000) });
+  if (!answer.ok) return;
+  const { as_of: asOf } = await answer.json();
+  if (asOf === newest) return;
+  const page = await fetch(location.href, { signal: AbortSignal.timeout(10000) });
+  if (!page.ok) return;
+  const fresh = new DOMParser().parseFromString(await page.text(), "text/html");
+  if (!fresh.getElementById("pages").dataset.top) return; // the instance that rendered it does not know the list yet
+  const found = rowsOf(fresh);
+  // No row moves away under the reader's hands.
+  if (list.querySelector("details[open], tbody :focus")) return;
+  newest = asOf;
+  list.querySelector("caption").replaceWith(fresh.querySelector("#pages caption"));
+  if ([...found.keys()].join("\n") === [...rows.keys()].join("\n")) return;
+  list.querySelector("tbody").replaceWith(fresh.querySelector("#pages tbody"));
+  document.getElementById("watched").replaceWith(fresh.getElementById("watched"));
+  rows = rowsOf(document);
+  follow(); // the new pages
 }
 
 function showWindows(list) {
@@ -148,6 +169,19 @@ function follow() {
   };
 }
 
-document.addEventListener("visibilitychange", follow);
+// The time of a chart has moved on when an hour has begun.
+let hour = 0;
+function turn() {
+  const begun = Math.floor(now() / 3600000);
+  if (hour && begun !== hour) charts(rows.keys());
+  hour = begun;
+}
+
+document.addEventListener("visibilitychange", () => {
+  follow();
+  if (!document.hidden) charts(rows.keys());
+});
 follow();
 setInterval(showOpen, 250);
+setInterval(turn, 1000);
+setInterval(() => showTop().catch(() => {}), 5000); // it is tried again
