@@ -75,6 +75,9 @@ check: check-format check-vet check-build ## format, vet, build, unit tests, con
 .PHONY: test
 test: check-format check-generated check-build test-servers ## all tests but the searches, after format, generated files and build
 	$(if $(RACE),,@echo 'no C compiler: tests run without the race detector' >&2)
+	@# Compiled first: what waits for a moment in a test would be late beside a compiler.
+	@go list -test -deps -export $(PROCESSES) > /dev/null
+	@$(if $(RACE),CGO_ENABLED=1) go list -test -deps -export $(RACE) $(CONCURRENT) > /dev/null
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model

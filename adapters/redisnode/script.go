@@ -29,20 +29,18 @@ const (
 // How a script ends: it checks the first arguments and calls a function with the
 // others.
 const (
-	forAny  = "return foreign() or %s(unpack(ARGV, 3))\n"
+	forAny  = "return %s(unpack(ARGV, 3))\n"
 	forNode = `if not T[1] then return {'NOINIT'} end
 ` + forAny
 	forEpoch = `if not T[1] then return {'NOINIT'} end
-local no = foreign()
-if no then return no end
 if tonumber(ARGV[3]) < fence then return {'STALE'} end
 if tonumber(ARGV[3]) > open then return {'AHEAD'} end
 return gap(ARGV[4], ARGV[5]) or %s(unpack(ARGV, 6))
 `
 	forTable = `if not T[1] then return {'NOINIT'} end
-return foreign() or check_table(ARGV[3]) or %s(unpack(ARGV, 4))
+return check_table(ARGV[3]) or %s(unpack(ARGV, 4))
 `
-	forFenced = "return foreign() or check_fenced(unpack(ARGV, 3, 5)) or %s(unpack(ARGV, 6))\n"
+	forFenced = "return check_fenced(unpack(ARGV, 3, 5)) or %s(unpack(ARGV, 6))\n"
 )
 
 // script is one call of the ports. act names it in errors. One that reads has another
@@ -112,32 +110,32 @@ func actOf(function string) string {
 
 // newScripts are the scripts by their functions, one for each call of the ports.
 func newScripts() map[string]script {
-	const ring, moves = "rights tables clock keys history ring", "tables items keys history moves"
+	const ring, moves = "shared rights tables clock keys units history ring", "shared tables items keys units history moves"
 	scripts := map[string]script{
-		applyIDs:  newScript(writes, forNode, "apply", "clock items history apply ids"),
-		applyMore: newScript(writes, forNode, "apply", "clock items history apply ids keys keyed"),
+		applyIDs:  newScript(writes, forNode, "apply", "shared clock items units visits ids batch"),
+		applyMore: newScript(writes, forNode, "apply", "shared clock items units history visits ids keys keyed batch"),
 	}
 	for _, s := range []struct{ flags, ending, files, functions string }{
-		{writes, forNode, "items history apply", "apply"},
-		{reads, forEpoch, "read", "read list"},
-		{frees, forNode, "clock keys tables deadletters windows", "heartbeat"},
-		{frees, forNode, "clock windows", "retire"},
-		{frees, forNode, "tables clock windows", "seal"},
-		{reads, forNode, "clock windows", "waiting distinct endpoints"},
-		{frees, forNode, "tables deadletters ledger", "claim advance entries"},
-		{reads, forNode, "tables deadletters", "list_dead_letters"},
-		{frees, forNode, "tables deadletters", "claim_dead_letters release_dead_letters forget_dead_letters add_dead_letters"},
-		{reads, forNode, "tables deadletters ledger", "entry"},
-		{frees, forTable, "tables deadletters ledger", "import_entries"},
+		{writes, forNode, "items units visits batch", "apply"},
+		{reads, forEpoch, "shared read", "read list"},
+		{frees, forNode, "shared clock keys tables deadletters windows", "heartbeat"},
+		{frees, forNode, "shared clock windows", "retire"},
+		{frees, forNode, "shared tables clock windows", "seal"},
+		{reads, forNode, "shared clock windows", "waiting distinct endpoints"},
+		{frees, forNode, "shared tables deadletters ledger", "claim advance entries"},
+		{reads, forNode, "shared tables deadletters", "list_dead_letters"},
+		{frees, forNode, "shared tables deadletters", "claim_dead_letters release_dead_letters forget_dead_letters add_dead_letters"},
+		{reads, forNode, "shared tables deadletters ledger", "entry"},
+		{frees, forTable, "shared tables deadletters ledger", "import_entries"},
 		{frees, forAny, ring, "fence_ring"},
 		{frees, forFenced, ring, "accept_ring make_arcs open_ring"},
 		{reads, forNode, ring, "ring_state ring_summary"},
 		{reads, forTable, moves, "incoming fetch"},
 		{frees, forTable, moves, "claim_arcs import confirm retire_arc close_arc"},
-		{reads, forEpoch, "history read listed", "list_histories"},
+		{reads, forEpoch, "shared units history read listed", "list_histories"},
 		{reads, forEpoch, moves, "find_keys read_parts read_history"},
-		{frees, forNode, "rights clock history pack compact", "keep_history prepare_history compact drop_history"},
-		{frees, forTable, "tables keys sweep", "sweep"},
+		{frees, forNode, "shared rights clock units history pack compact", "keep_history prepare_history compact drop_history"},
+		{frees, forTable, "shared tables keys sweep", "sweep"},
 	} {
 		for _, function := range strings.Fields(s.functions) {
 			scripts[function] = newScript(s.flags, s.ending, function, s.files)

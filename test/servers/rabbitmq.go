@@ -51,8 +51,11 @@ func StartRabbitMQ(tb testing.TB) *RabbitMQ {
 	return r
 }
 
+// errStuck: on a busy machine a start sometimes goes on no more.
+var errStuck = errors.New("goes on no more")
+
 // RunRabbitMQ starts a server; Close ends it. It tries three times: another process may take a
-// port before the server does, and on a busy machine a start sometimes goes on no more.
+// port before the server does.
 func RunRabbitMQ() (r *RabbitMQ, err error) {
 	for range 3 {
 		if r, err = OpenRabbitMQ(); err != nil {
@@ -62,6 +65,9 @@ func RunRabbitMQ() (r *RabbitMQ, err error) {
 			return r, nil
 		}
 		r.Close()
+		if errors.Is(err, errStuck) {
+			break
+		}
 	}
 	return nil, err
 }
@@ -138,8 +144,18 @@ func (r *RabbitMQ) command(name string, args ...string) *exec.Cmd {
 }
 
 // Start starts the server, again if it was killed, and returns when it takes
-// connections.
-func (r *RabbitMQ) Start() error {
+// connections. It kills a start that goes on no more, and tries three times.
+func (r *RabbitMQ) Start() (err error) {
+	for range 3 {
+		if err = r.start(); !errors.Is(err, errStuck) {
+			return err
+		}
+		r.Kill()
+	}
+	return err
+}
+
+func (r *RabbitMQ) start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	script, err := rabbitScript()
@@ -178,7 +194,7 @@ func (r *RabbitMQ) Start() error {
 		case <-late:
 			return fmt.Errorf("rabbitmq-server on %s is not ready:\n%s", r.Addr, log)
 		case <-stuck.C:
-			return fmt.Errorf("rabbitmq-server on %s goes on no more:\n%s", r.Addr, log)
+			return fmt.Errorf("rabbitmq-server on %s %w:\n%s", r.Addr, errStuck, log)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

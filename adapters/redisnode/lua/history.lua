@@ -1,25 +1,14 @@
--- Histories (design: history). ff:h:{unit}:{arc} holds the visits of a unit by page, and
--- ff:hp:{arc} the packed history of each page. The empty field of ff:hp:{arc} is a list: the
--- day on which the arc was compacted last, and the units that have a key of the arc, as
--- "day,unit,unit,". In a partition a listed unit without its key is missing.
-local HOURS, DAYS, RESETS = 2^22, 2 * 2^22, 3 * 2^22
+-- What a batch of visits does not need of histories (units.lua).
+local DAYS, RESETS = 2 * HOURS, 3 * HOURS
 local SECONDS = {[0] = 900, 3600, 86400, 900}
 
--- since_of is when a history began, in seconds. floor_of is before when no page has buckets, 0 until
--- a page is restored.
-local function since_of(kept) return tonumber(string.match(kept, '^%S+ (%d+)')) end
+-- floor_of is before when no page has buckets, in seconds, 0 until a page is restored.
 local function floor_of(kept) return tonumber(string.match(kept, ' %d+ (%d+)$') or '0') end
 
 -- begins lets the history begin at a time, with a floor.
 local function begins(since, floor)
   history = string.match(history, '^%S+ ') .. int(since) .. (floor > 0 and ' ' .. int(floor) or '')
   redis.call('HSET', STATE, 'history', history)
-end
-
--- unit_at is the small bucket in which a time in seconds lies.
-local function unit_at(seconds)
-  if string.sub(history, 1, 3) == '15m' then return math.floor(seconds / 900) end
-  return HOURS + math.floor(seconds / 3600)
 end
 
 local function start_of(unit) return unit % HOURS * SECONDS[math.floor(unit / HOURS)] end
@@ -30,10 +19,6 @@ local function end_of(unit)
 end
 
 local function bucket_of(unit, arc) return P .. 'h:' .. unit .. ':' .. arc end
-local function packed_of(arc) return P .. 'hp:' .. arc end
-
--- list_of is the list of an arc: the error of a broken key, or false where there is none.
-local function list_of(arc) return redis.pcall('HGET', packed_of(arc), HEADER) end
 
 -- units_of iterates over the units of a list.
 local function units_of(list) return string.gmatch(list, ',(%d+)') end

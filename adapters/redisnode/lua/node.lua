@@ -26,31 +26,18 @@ local history = not is_off and T[8]
 -- a history. One without has format 1, or none.
 local FORMAT = 2
 
+-- Every call is refused if the store is not the one that the caller means.
+if (tonumber(T[6] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[6], tostring(FORMAT)} end
+if T[1] and T[1] ~= ARGV[1] then return {'WRONGNODE', T[1]} end
+if T[1] and ARGV[2] ~= '' and T[5] ~= ARGV[2] then return {'OTHER', T[5], ARGV[2]} end
+
+-- SESSIONS is where the last batch of each session is, in the field OF .. session. That of
+-- a partition is its state, so that neither can be here without the other.
+local SESSIONS, OF = P .. 'Q', ''
+if is_partition then SESSIONS, OF = STATE, 'q:' end
+
 -- int writes a whole number of up to 2^53 as Redis reads it.
 local function int(n) return string.format('%d', n) end
-
--- foreign refuses every call if the store is not the one that the caller means.
-local function foreign()
-  if (tonumber(T[6] or '1') or FORMAT + 1) > FORMAT then return {'FORMAT', T[6], int(FORMAT)} end
-  if not T[1] then return nil end
-  if T[1] ~= ARGV[1] then return {'WRONGNODE', T[1]} end
-  if ARGV[2] ~= '' and T[5] ~= ARGV[2] then return {'OTHER', T[5], ARGV[2]} end
-end
-
--- unpacked is a list among the arguments.
-local function unpacked(list) return list ~= '' and cmsgpack.unpack(list) or {} end
-
--- is_of tells whether an arc has its bit.
-local function is_of(arcs, arc)
-  local byte = string.byte(arcs, math.floor(arc / 8) + 1) or 0
-  return bit.band(byte, bit.rshift(0x80, arc % 8)) ~= 0
-end
-
--- now is the server's clock in milliseconds.
-local function now()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
 
 -- A failover in the middle of a migration can leave keys of a slot at another server.
 -- Redis reads them as keys that never existed. So the hash of each arc of a partition has a
@@ -60,21 +47,4 @@ local HEADER = ''
 -- is_missing tells whether the pages of an arc of a partition are not here.
 local function is_missing(arc)
   return is_partition and redis.pcall('HEXISTS', P .. 'c:' .. arc, HEADER) == 0
-end
-
--- is_gone tells whether a key of a partition is not here that exists from the first opening of
--- a ring on: HEADER is a member of it that nothing else counts. Its other members have no
--- place meanwhile: a new key would have to be merged with the old one.
-local function is_gone(key) return is_partition and open > 0 and redis.pcall('EXISTS', P .. key) == 0 end
-
--- SESSIONS is where the last batch of each session is, in the field OF .. session. That of
--- a partition is its state, so that neither can be here without the other.
-local SESSIONS, OF = P .. 'Q', ''
-if is_partition then SESSIONS, OF = STATE, 'q:' end
-
--- gap refuses a read that expects a batch of a session which is not here.
-local function gap(session, seq)
-  if session == '' then return nil end
-  local last = string.match(redis.call('HGET', SESSIONS, OF .. session) or '', '^%d+') or '0'
-  if tonumber(last) < tonumber(seq) then return {'GAP', last} end
 end

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,8 +15,17 @@ import (
 	"footfall/test/servers"
 )
 
+// waitForNode is how long the service waits for a node.
+const waitForNode = time.Second
+
+// failure is a request that was not answered with 200, and how long that took.
+type failure struct {
+	text string
+	took time.Duration
+}
+
 // mixed sends 192 requests of all kinds from 48 clients, and returns what failed.
-func mixed(t *testing.T, in *service.Instance, round int) (failed []string) {
+func mixed(t *testing.T, in *service.Instance, round int) (failed []failure) {
 	t.Helper()
 	client := service.NewClient()
 	defer client.CloseIdleConnections()
@@ -32,7 +42,7 @@ func mixed(t *testing.T, in *service.Instance, round int) (failed []string) {
 				got, err := service.Request(client, c.method, in.Public+c.path, c.body)
 				if err != nil || got.Status != http.StatusOK || strings.Contains(got.Body, "failed") {
 					mu.Lock()
-					failed = append(failed, fmt.Sprintf("%s: %d %.200s %v after %v", got.Request, got.Status, got.Body, err, got.Took))
+					failed = append(failed, failure{fmt.Sprintf("%s: %d %.200s %v after %v", got.Request, got.Status, got.Body, err, got.Took), got.Took})
 					mu.Unlock()
 				}
 			}
@@ -82,7 +92,7 @@ func TestF5NoRequestFailsAfterAPause(t *testing.T) {
 			faults := 0
 			for round := 0; faults < 4 && round < 20; round++ { // a busy machine may need few connections, which all stay in use
 				if failed := mixed(t, in, round); len(failed) > 0 {
-					t.Errorf("round %d: %d requests failed:\n%s", round, len(failed), strings.Join(failed[:min(5, len(failed))], "\n"))
+					t.Errorf("round %d: %d requests failed:\n%v", round, len(failed), failed[:min(5, len(failed))])
 				}
 				if c.loses(func() { time.Sleep(5500 * time.Millisecond) }) {
 					faults++
@@ -115,24 +125,36 @@ func TestF7ARefusedConnectionFailsNoRequest(t *testing.T) {
 			}
 			crowd := service.NewClient()
 			defer crowd.CloseIdleConnections()
-			for round := 0; round < 3 || !refused() && round < 20; round++ {
+			clean := 0 // rounds that had their answers in time: a busy machine makes the ten connections late
+			for round := 0; (clean < 3 || !refused()) && round < 20; round++ {
+				late := atomic.Bool{}
 				var all sync.WaitGroup
 				for i := range 48 { // reads of many pages take a connection each
 					all.Go(func() {
 						got, err := service.Request(crowd, http.MethodGet, fmt.Sprintf("%s/visits?page_id=a%d&page_id=b%d", in.Public, i, i), "")
-						if err != nil || got.Status != http.StatusOK {
+						switch {
+						case err == nil && got.Status == http.StatusOK:
+						case got.Took > waitForNode:
+							late.Store(true)
+						default:
 							t.Errorf("%s: %d %.200s %v after %v", got.Request, got.Status, got.Body, err, got.Took)
 						}
 					})
 				}
-				if failed := mixed(t, in, round); len(failed) > 0 {
-					t.Errorf("round %d: %d requests failed:\n%s", round, len(failed), strings.Join(failed[:min(5, len(failed))], "\n"))
+				for _, f := range mixed(t, in, round) {
+					if f.took > waitForNode {
+						late.Store(true)
+						continue
+					}
+					t.Errorf("round %d: %s", round, f.text)
 				}
 				all.Wait()
+				if !late.Load() {
+					clean++
+				}
 			}
-			if !refused() {
-				t.Error("the server has refused no connection")
-			}
+			check.Equal(t, clean >= 3, true, "three rounds have their answers in time")
+			check.Equal(t, refused(), true, "the server has refused a connection")
 		})
 	}
 }
