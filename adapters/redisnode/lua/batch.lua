@@ -3,7 +3,12 @@
 local function apply_items(refused, caller, most, visits, events, endpoint_limit, limit, ...)
   local item = 0
   page_limit = tonumber(limit)
-  if visits ~= '' then item = apply_visits(cmsgpack.unpack(visits), refused, item) end
+  visits = visits ~= '' and cmsgpack.unpack(visits) or {} -- arc, page, count, ...
+  for i = 1, #visits, 3 do
+    local reason = add(visits[i], visits[i + 1], visits[i + 2])
+    if reason then refused[#refused + 1] = item .. reason end
+    item = item + 1
+  end
   if events ~= '' then item = apply_ids(cmsgpack.unpack(events), caller, most, tonumber(endpoint_limit), refused, item) end
   if apply_more then apply_more(refused, item, caller, most, ...) end
   if added ~= 0 then pcall('HINCRBY', STATE, 'pages', int(added)) end
@@ -35,7 +40,7 @@ local function apply(epoch, session, seq, replicas, at, caller, most, ...)
   end
 
   local refused, t = {}, redis.call('TIME')
-  at = choose_unit(at, t, caller, most)
+  at = history and choose_unit(at, t, caller, most) or '0'
   local mark = seq .. ' ' .. t[1] .. ' h' .. at .. ' '
   redis.call('HSET', SESSIONS, OF .. session, mark)
   apply_items(refused, caller, most, ...)

@@ -1,4 +1,4 @@
--- The items of a batch. Items are numbered from 0 over all four kinds; a refused
+-- The visits of a batch. Items are numbered from 0 over all four kinds; a refused
 -- one is appended to refused as "item:reason". The batch is recorded before its first
 -- item, and every command for an item is a pcall: whatever the server refuses, an item is
 -- applied or refused, and a repetition of the batch changes nothing.
@@ -30,43 +30,47 @@ end
 -- keys; nil where they are not.
 local unit, buckets
 
--- choose_unit returns the time by which the visits are placed, '0' if they are not: no bucket
--- is better than a wrong one. at is that of a repetition, t the server's, caller and most are
--- milliseconds.
-local function choose_unit(at, t, caller, most)
-  if not history then return '0' end
-  if at == '0' then
-    if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - caller) > tonumber(most) then return '0' end
-    at = t[1]
+-- choose_unit and place exist where the node keeps a history: a script pays for each function that
+-- it defines.
+local choose_unit, place
+if history then
+  -- list_bucket lists the unit for an arc whose first page was just placed. It returns MISSING
+  -- where it was listed: its other pages are not here. A bucket that can't be listed goes.
+  local function list_bucket(arc, page, count)
+    local list, reason = list_of(arc), nil
+    if type(list) == 'string' and string.find(list, ',' .. unit .. ',', 1, true) then
+      if not is_partition or pcall('HGET', buckets .. arc, page) ~= count then return nil end
+      reason = MISSING
+    elseif not list and is_partition then
+      reason = MISSING
+    elseif type(list) ~= 'table' and pcall('HSET', packed_of(arc), HEADER, (list or '0,') .. unit .. ',') == (list and 0 or 1) then
+      return nil
+    end
+    pcall('HDEL', buckets .. arc, page)
+    return reason
   end
-  if tonumber(at) < since_of(history) then return '0' end
-  unit = int(unit_at(at))
-  buckets = P .. 'h:' .. unit .. ':'
-  return at
-end
 
--- list_bucket lists the unit for an arc whose first page was just placed. It returns MISSING
--- where it was listed: its other pages are not here. A bucket that can't be listed goes.
-local function list_bucket(arc, page, count)
-  local list, reason = list_of(arc), nil
-  if type(list) == 'string' and string.find(list, ',' .. unit .. ',', 1, true) then
-    if not is_partition or pcall('HGET', buckets .. arc, page) ~= count then return nil end
-    reason = MISSING
-  elseif not list and is_partition then
-    reason = MISSING
-  elseif type(list) ~= 'table' and pcall('HSET', packed_of(arc), HEADER, (list or '0,') .. unit .. ',') == (list and 0 or 1) then
-    return nil
+  -- place adds to the bucket of a page. It returns MISSING where a part of the arc's history is not
+  -- here. A bucket that can't be added to refuses no visit.
+  place = function(arc, page, count, n)
+    local key = buckets .. arc
+    if pcall('HINCRBY', key, page, count) == n and pcall('HLEN', key) == 1 then
+      return list_bucket(arc, page, count)
+    end
   end
-  pcall('HDEL', buckets .. arc, page)
-  return reason
-end
 
--- place adds to the bucket of a page. It returns MISSING where a part of the arc's history is not
--- here. A bucket that can't be added to refuses no visit.
-local function place(arc, page, count, n)
-  local key = buckets .. arc
-  if pcall('HINCRBY', key, page, count) == n and pcall('HLEN', key) == 1 then
-    return list_bucket(arc, page, count)
+  -- choose_unit returns the time by which the visits are placed, '0' if they are not: no bucket
+  -- is better than a wrong one. at is that of a repetition, t the server's, caller and most are
+  -- milliseconds.
+  choose_unit = function(at, t, caller, most)
+    if at == '0' then
+      if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - caller) > tonumber(most) then return '0' end
+      at = t[1]
+    end
+    if tonumber(at) < since_of(history) then return '0' end
+    unit = int(unit_at(at))
+    buckets = P .. 'h:' .. unit .. ':'
+    return at
   end
 end
 
@@ -89,16 +93,6 @@ local function add(arc, page, count)
     return MISSING
   end
   if is_new then added = added + 1 end
-end
-
--- apply_visits adds visits: arc, page, count, ...
-local function apply_visits(visits, refused, item)
-  for i = 1, #visits, 3 do
-    local reason = add(visits[i], visits[i + 1], visits[i + 2])
-    if reason then refused[#refused + 1] = item .. reason end
-    item = item + 1
-  end
-  return item
 end
 
 -- apply_ids and apply_more apply the other kinds of items. ids.lua and keyed.lua set them: the
