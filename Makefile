@@ -81,7 +81,7 @@ test: check-format check-generated check-build test-servers ## all tests but the
 	$(TEST) -skip '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) $(SEQUENTIAL)
 	$(RACETEST) -run Race ./domain/sharding
 	$(RACETEST) -short -run InAStorm -skip '$(SEARCH)|Ring|Redis' ./test/model
-	$(TEST) -p 1 -skip '$(SEARCH)|$(LONG)' -parallel 8 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
+	$(TEST) -p 1 -skip '$(SEARCH)|$(LONG)' -parallel 6 -timeout $(TIMEOUT) $(PROCESSES) & processes=$$!; trap 'kill $$processes' INT TERM; \
 	$(RACETEST) -p 1 -skip '$(SEARCH)|$(LONG)|$(UNRACED)' -parallel 4 -timeout $(TIMEOUT) $(CONCURRENT) && \
 	$(TEST) -run '$(UNRACED)' -parallel 8 -timeout $(TIMEOUT) ./adapters/redisnode $(addprefix ./application/,history pagestats resharding uniques watch); others=$$?; \
 	wait $$processes && exit $$others

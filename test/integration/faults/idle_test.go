@@ -89,6 +89,7 @@ func TestF5NoRequestFailsAfterAPause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := service.NewDeployment(t, "FOOTFALL_STORE="+c.store, "FOOTFALL_WINDOW=24h", "SSL_CERT_FILE="+a.File).Start()
+			service.WaitFor(t, "all requests are answered before the first pause", func() bool { return len(mixed(t, in, 20)) == 0 })
 			faults := 0
 			for round := 0; faults < 4 && round < 20; round++ { // a busy machine may need few connections, which all stay in use
 				if failed := mixed(t, in, round); len(failed) > 0 {
