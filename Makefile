@@ -88,11 +88,13 @@ test: check-format check-generated check-build test-servers ## all tests but the
 
 .PHONY: test-search
 test-search: test-servers ## searches over many seeds: every defect that is built into the models is found; then longer storms over Redis, and every bucket of a history
-	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/... ./adapters/redisnode
-	$(TEST) -run 'OnRedisInAStorm' -timeout $(TIMEOUT) ./test/model -model.lasts=1m
-	$(TEST) -run 'RingOfRedis' -timeout $(TIMEOUT) ./test/ringmodel -ringmodel.changes=40
-	$(TEST) -run 'OnARedisClusterInAStorm' -timeout $(TIMEOUT) ./adapters/redisnode -cluster.rounds=5
-	$(TEST) -run 'P11EveryBucketIsExact|KeepsFailedCallbacks|KeepsNoFailedCallbacks' -timeout $(TIMEOUT) ./test/integration/faults
+	@# The storms wait most of the time, so the searches run beside them.
+	$(TEST) -run '$(SEARCH)' -parallel 8 -timeout $(TIMEOUT) ./test/model/... ./test/ringmodel/... ./adapters/redisnode & searches=$$!; trap 'kill $$searches' INT TERM; \
+	$(TEST) -run 'OnRedisInAStorm' -timeout $(TIMEOUT) ./test/model -model.lasts=1m && \
+	$(TEST) -run 'RingOfRedis' -timeout $(TIMEOUT) ./test/ringmodel -ringmodel.changes=40 && \
+	$(TEST) -run 'OnARedisClusterInAStorm' -timeout $(TIMEOUT) ./adapters/redisnode -cluster.rounds=5 && \
+	$(TEST) -run 'P11EveryBucketIsExact|KeepsFailedCallbacks|KeepsNoFailedCallbacks' -timeout $(TIMEOUT) ./test/integration/faults; storms=$$?; \
+	wait $$searches && exit $$storms
 
 .PHONY: test-faults
 test-faults: test-servers ## the models, and the tests in which processes, nodes, brokers and endpoints fail
