@@ -72,7 +72,7 @@ func rareDefects() []defect {
 
 // Each defect breaks a promise that the model checks, within a few runs.
 func TestEveryDefectOfTheProtocolIsFound(t *testing.T) {
-	t.Parallel()      // with those on Redis, which wait most of the time
+	t.Parallel()       // with those on Redis, which wait most of the time
 	const tries = 1000 // some need a coincidence of 1 in 100
 	for _, c := range slices.Concat(defects(), rareDefects()) {
 		t.Run(c.mutant.name, func(t *testing.T) {
