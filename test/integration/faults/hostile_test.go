@@ -231,7 +231,8 @@ func hostileEndpoints(t *testing.T, window time.Duration) (missed string) {
 		_, _ = fmt.Sscanf(host, "%d.%d.%d.%d", &a, &b, &x, &y)
 		return kinds[(250*x+y)%len(kinds)]
 	})
-	d := service.NewDeployment(t, append(service.LocalCallbacks(window.String(), "100ms"), fmt.Sprint("FOOTFALL_CALLBACK_LIMIT=", n))...)
+	// The log has twice as many lines of a window as this limit. Each endpoint has up to four.
+	d := service.NewDeployment(t, append(service.LocalCallbacks(window.String(), "100ms"), fmt.Sprint("FOOTFALL_CALLBACK_LIMIT=", 2*n))...)
 	in := d.Start()
 	defer in.Kill()                                              // a longer try needs what it has
 	service.AcceptMany(t, in, n, func(int) string { return "" }) // buffers and pools reach their size

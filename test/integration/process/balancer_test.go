@@ -89,6 +89,11 @@ func TestTheBalancerSendsToTheIngestListenerWhatItServes(t *testing.T) {
 	t.Parallel()
 	service.EachListener(t, func(t *testing.T, env ...string) {
 		balancer, status := startBalancer(t, service.NewDeployment(t, append(env, "FOOTFALL_TRUSTED_PROXIES=127.0.0.1")...).Start())
+		ingests := map[bool]string{true: "1", false: "0"}[len(env) > 0]
+		service.WaitFor(t, "the balancer has seen whether there is an ingest listener", func() bool {
+			got := service.MustSend(t, http.MethodGet, status+"/metrics", "")
+			return strings.Contains(got.Body, `haproxy_backend_active_servers{proxy="ingest"} `+ingests)
+		})
 		for _, c := range []struct {
 			method, path, body string
 			want               int
@@ -114,8 +119,7 @@ func TestTheBalancerSendsToTheIngestListenerWhatItServes(t *testing.T) {
 		got, err := service.Request(clientFrom(t, "127.0.0.1"), http.MethodGet, balancer+"/visits/a/b", "")
 		check.Must(t, err)
 		got.Want(t, http.StatusOK, `"visits":6,`)
-		up := map[bool]string{true: "1", false: "0"}[len(env) > 0]
-		service.MustSend(t, http.MethodGet, status+"/metrics", "").Want(t, http.StatusOK, `haproxy_backend_active_servers{proxy="ingest"} `+up)
+		service.MustSend(t, http.MethodGet, status+"/metrics", "").Want(t, http.StatusOK, `haproxy_backend_active_servers{proxy="ingest"} `+ingests)
 	})
 }
 
